@@ -1,0 +1,85 @@
+//! Runs graphs of kernels on a GPU (wgpu) or on the CPU twins, with memory known before anything is allocated.
+//!
+//! The only crate that imports `wgpu`. It knows no networks: those build [`Graph`]s.
+//!
+//! Flow: [`Graph`] -> [`fuse`](mod@fuse) -> [`plan`](mod@plan) (slot buffers, peak bytes) -> an [`Executable`] per backend.
+
+pub mod error;
+pub mod graph;
+
+use std::sync::Arc;
+
+pub use cleanplate_kernels::{Caps, DType, Op, Shape, Tensor, TensorRef, TensorSpec};
+pub use error::EngineError;
+pub use graph::{Graph, TensorId};
+
+/// What the user asked for (`--backend`, `backend =`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// A real GPU through wgpu if there is one, otherwise the native CPU twins.
+    Auto,
+    /// The shaders, on whatever adapter there is (software rasterisers too).
+    Wgpu,
+    /// The native CPU twins.
+    Cpu,
+}
+
+/// The device in use, as shown in the log, `/healthz`, job records and the console.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DeviceInfo {
+    /// `"wgpu"` or `"cpu"`.
+    pub backend: &'static str,
+    /// Adapter or processor name.
+    pub name: String,
+    /// Driver and version, or the CPU's SIMD level.
+    pub driver: String,
+    /// `discrete`, `integrated`, `virtual`, `software` or `cpu`.
+    pub kind: &'static str,
+}
+
+/// A device that compiles graphs. `Arc<dyn Backend>` is shared; runs on one backend are serialised by it.
+pub trait Backend: Send + Sync {
+    /// The device.
+    fn device(&self) -> DeviceInfo;
+    /// Fuses, plans and prepares `graph`. Fails before allocating if the planned peak exceeds `memory_bytes_max`.
+    fn compile(&self, graph: &Graph) -> Result<Arc<dyn Executable>, EngineError>;
+    /// False once the device was lost and could not be rebuilt yet.
+    fn healthy(&self) -> bool;
+    /// Bytes currently held for weights and plans.
+    fn memory_bytes(&self) -> u64;
+}
+
+/// A compiled graph: fixed shapes, reusable, thread-safe (runs are serialised).
+pub trait Executable: Send + Sync {
+    /// Runs once. Inputs and outputs in the order of [`Graph::inputs`] and [`Graph::outputs`].
+    fn run(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<Tensor>, EngineError>;
+    /// Peak bytes of activations and scratch, computed by the plan.
+    fn peak_bytes(&self) -> u64;
+    /// Floating-point operations of one run.
+    fn flops(&self) -> u64;
+    /// One line per dispatch (GPU) or operation (CPU): layer name, kernel variant, shapes.
+    fn explain(&self) -> Vec<String>;
+    /// Runs once with per-dispatch timing: (label, microseconds, flops).
+    fn profile(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<(String, f64, u64)>, EngineError>;
+}
+
+/// Settings of [`open`].
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Which backend.
+    pub backend: BackendChoice,
+    /// Ceiling in bytes for activations plus weights; a plan above it is refused before allocation.
+    pub memory_bytes_max: u64,
+    /// Folder for the pipeline cache; `None` keeps no cache on disk.
+    pub cache_dir: Option<std::path::PathBuf>,
+    /// Keep wgpu's bounds checks in shaders (slower, for debugging and tests).
+    pub checked_shaders: bool,
+    /// Longest wait for one submission, in seconds, before the device counts as lost.
+    pub wait_s_max: u64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions { backend: BackendChoice::Auto, memory_bytes_max: 8 << 30, cache_dir: None, checked_shaders: false, wait_s_max: 120 }
+    }
+}

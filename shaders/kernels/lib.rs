@@ -1,0 +1,22 @@
+//! Compute kernels of Cleanplate: WGSL shaders beside their CPU twins.
+//!
+//! One kernel is one folder: `mod.rs` (parameters, shape inference, variant choice, dispatch size),
+//! `*.wgsl` (one file per strategy), `reference.rs` (plain f32 loops: the meaning), `native.rs`
+//! (fast CPU twin, only where CPU speed matters) and `cases.rs` (shapes to test, tolerances).
+//!
+//! This crate knows no GPU interface: it produces shader text and dispatch lists as data
+//! ([`program::Program`]), so every variant can be validated without a device.
+
+pub mod caps;
+pub mod error;
+pub mod op;
+pub mod program;
+pub mod tensor;
+
+pub use caps::{Caps, Family};
+pub use error::KernelError;
+pub use op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
+pub use tensor::{DType, Data, Shape, Tensor, TensorMut, TensorRef};
+
+/// Every kernel of the project. Tests, validation, listing and documentation follow from this slice.
+pub static KERNELS: &[KernelInfo] = &[];
