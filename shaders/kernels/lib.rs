@@ -12,6 +12,7 @@ pub mod error;
 pub mod op;
 pub mod program;
 pub mod tensor;
+pub mod variant;
 
 pub use caps::{Caps, Family};
 pub use error::KernelError;
