@@ -7,11 +7,23 @@
 //! This crate knows no GPU interface: it produces shader text and dispatch lists as data
 //! ([`program::Program`]), so every variant can be validated without a device.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod activation;
+pub mod add;
+pub mod affine;
 pub mod caps;
+pub mod composite;
+pub mod conv2d;
+pub mod conv_transpose2d;
+pub mod epilogue;
 pub mod error;
+pub mod fft2;
+pub mod lama_input;
 pub mod op;
 pub mod program;
 pub mod tensor;
+pub mod testing;
 pub mod variant;
 
 pub use caps::{Caps, Family};
@@ -20,4 +32,14 @@ pub use op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 pub use tensor::{DType, Data, Shape, Tensor, TensorMut, TensorRef};
 
 /// Every kernel of the project. Tests, validation, listing and documentation follow from this slice.
-pub static KERNELS: &[KernelInfo] = &[];
+pub static KERNELS: &[&KernelInfo] = &[
+    &conv2d::INFO,
+    &conv_transpose2d::INFO,
+    &fft2::RFFT2,
+    &fft2::IRFFT2,
+    &lama_input::INFO,
+    &composite::INFO,
+    &affine::INFO,
+    &activation::INFO,
+    &add::INFO,
+];
