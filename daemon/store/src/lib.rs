@@ -1,1 +1,47 @@
+//! Accounts, keys, credits and jobs of the daemon, kept durably.
+//!
+//! [`Store`] is what the daemon codes against; `SqliteStore` keeps it in one SQLite file. All operations are
+//! synchronous and are called from threads that may block. Each writing operation is one transaction: it happened and is
+//! on disk when the call returns, or nothing changed.
+//!
+//! Units: credits are whole numbers, times are wall-clock milliseconds since 1970 (`_at_ms`), spans are ms.
+//! What a client may cause (no credits, full queue, key used twice) is an outcome in the returned enum; a
+//! [`StoreError`] means that the caller or the storage is at fault.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod accounts;
+mod audit;
+mod batches;
+mod clock;
+mod error;
+mod idempotency;
+mod ids;
+mod jobs;
+mod keys;
+mod ledger;
+mod maintenance;
+mod secret;
+
+pub use accounts::{Account, Accounts, Balance};
+pub use audit::{Audit, AuditEntry};
+pub use batches::{BATCH_PAIRS_MAX, Batch, BatchStart, Batches, NewBatch};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::{Result, StoreError};
+pub use idempotency::{
+    IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey, IdempotencyKeyError, IdempotencyRows, IdempotencyScope, REPLY_BYTES_MAX, Reply,
+};
+pub use ids::{AccountId, AuditId, BatchId, Credits, Cursor, EntryId, IdError, JobId, KeyId, PAGE_ROWS_MAX, Page, PageRequest, UnixMs};
+pub use jobs::{
+    Accept, BatchSlot, CODE_ATTEMPTS, CODE_CANCELLED, CODE_INTERRUPTED, CODE_TIMED_OUT, Completion, Ended, ExpiredResult, Failure, Job,
+    JobCounts, JobFilter, JobResult, JobStatus, Jobs, KeptResult, NewJob, QueueLimits, StoredFile,
+};
+pub use keys::{CreatedKey, KeyChange, KeyCheck, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
+pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
+pub use secret::{ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS};
+
+/// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.
+pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync {}
+
+impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync> Store for T {}

@@ -1,0 +1,102 @@
+//! Care of the store as a whole: start-up recovery, self-check, health, backup.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::JobId;
+use crate::error::Result;
+
+/// What start-up recovery did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Synchronous jobs that were pending or processing: failed, hold returned.
+    pub failed: Vec<JobId>,
+    /// Asynchronous jobs that were processing: back in the queue, hold kept.
+    pub requeued: Vec<JobId>,
+    /// Asynchronous jobs that were processing once too often: failed, hold returned.
+    pub exhausted: Vec<JobId>,
+    /// Synchronous batches that were under way: marked interrupted.
+    pub batches: u32,
+}
+
+/// The rules that hold between any two transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Invariant {
+    /// I1: available + held + spent = top-ups + corrections, and the balances equal the sums of the ledger.
+    Conserved,
+    /// I2: available and held are never negative.
+    NotNegative,
+    /// I3: a hold is taken once and resolved once: settled for completed jobs, released for failed ones, open for others.
+    ResolvedOnce,
+    /// I4: a completed job names its file with length, hash and expiry.
+    ResultNamed,
+    /// I5: one idempotency key belongs to one job or batch and one request hash.
+    DoneOnce,
+    /// I6: the ledger and audit tables refuse changes and deletions.
+    AppendOnly,
+    /// The database file itself is sound.
+    FileSound,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Conserved => "I1 credits conserved",
+            Self::NotNegative => "I2 balances not negative",
+            Self::ResolvedOnce => "I3 holds resolved once",
+            Self::ResultNamed => "I4 results named",
+            Self::DoneOnce => "I5 requests done once",
+            Self::AppendOnly => "I6 ledger append-only",
+            Self::FileSound => "database file sound",
+        })
+    }
+}
+
+/// A broken rule. The daemon then takes no new jobs and says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// Which rule.
+    pub invariant: Invariant,
+    /// Where and how, for people.
+    pub detail: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.invariant, self.detail)
+    }
+}
+
+/// State of a working store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Version of the schema.
+    pub schema_version: i64,
+    /// Size of the database, bytes.
+    pub database_bytes: u64,
+    /// Size of the write-ahead log, bytes.
+    pub log_bytes: u64,
+}
+
+/// Operations on the store as a whole.
+pub trait Maintenance {
+    /// Ends or requeues what an earlier daemon left unfinished. Call once, before work is taken; a tool beside a running
+    /// daemon must not. Asynchronous jobs with `attempts_max` attempts or more are not run again.
+    fn recover(&self, attempts_max: u32) -> Result<Recovered>;
+
+    /// Fails synchronous and asynchronous jobs that have been processing for longer than `processing_ms_max` and
+    /// returns their holds: the last net under a worker that never reported.
+    fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>>;
+
+    /// Checks all rules; empty when all hold. Reads everything once, beside running writes.
+    fn invariants(&self) -> Result<Vec<Breach>>;
+
+    /// Checks the pages of the database file too. Slow on a large one.
+    fn integrity(&self) -> Result<Vec<Breach>>;
+
+    /// Whether the store answers and takes writes. Writes nothing.
+    fn health(&self) -> Result<Health>;
+
+    /// Writes a consistent copy of the database to a new file, forced to disk, while work goes on.
+    fn backup(&self, to: &Path) -> Result<()>;
+}
