@@ -1,1 +1,18 @@
+//! Types of Cleanplate's HTTP interface: what travels over the wire, and nothing else.
+//!
+//! Shared by the daemon and its clients. Field names and status codes are a contract with programs
+//! that were written against it: adding is allowed, renaming and removing are not.
 
+mod account;
+mod batch;
+mod error;
+mod health;
+mod job;
+mod models;
+
+pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
+pub use batch::BatchReply;
+pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
+pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
+pub use job::{JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming};
+pub use models::{ModelView, ModelsReply};

@@ -1,0 +1,121 @@
+//! Replies of a service call and of `GET /v1/jobs/{id}`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// State of a job. Completed and failed are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// Accepted and waiting; its price is reserved.
+    Pending,
+    /// On the device.
+    Processing,
+    /// The result is there and paid for.
+    Completed,
+    /// No result; nothing was charged.
+    Failed,
+}
+
+/// Result of one photo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RemovalResult {
+    /// The job.
+    pub job_id: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// Name the client gave its photo.
+    pub input_filename: String,
+    /// Signed address of the result; null until completed.
+    pub output_url: Option<String>,
+    /// Time on the device, decoding and encoding included, in milliseconds; null until it ran.
+    pub processing_time_ms: Option<f64>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Width of the photo as displayed, in pixels.
+    pub original_width: u32,
+    /// Height of the photo as displayed, in pixels.
+    pub original_height: u32,
+    /// Width of the result in pixels; null until completed.
+    pub output_width: Option<u32>,
+    /// Height of the result in pixels; null until completed.
+    pub output_height: Option<u32>,
+    /// Credits charged; 0 unless completed.
+    pub credits_used: i64,
+    /// Signed address of the mask that was used, after growing; null until completed.
+    pub mask_url: Option<String>,
+}
+
+/// Reply of `POST /v1/services/object-removal`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RemovalReply {
+    /// The job.
+    pub job_id: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// The result of the photo.
+    pub result: RemovalResult,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Time that one stage of the pipeline took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StageTiming {
+    /// Stage: `decode`, `mask`, `inpaint`, `encode`, ...
+    pub stage: String,
+    /// Plugin that did it; empty for the daemon's own steps.
+    pub plugin: String,
+    /// Duration in milliseconds.
+    pub ms: f64,
+}
+
+/// A model that took part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelUse {
+    /// Name.
+    pub name: String,
+    /// SHA-256 of the weights, in hex.
+    pub sha256: String,
+}
+
+/// Reply of `GET /v1/jobs/{id}`: the service's reply, and how the job was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobReply {
+    /// What the service call answers.
+    #[serde(flatten)]
+    pub reply: RemovalReply,
+    /// When it was accepted, in seconds since 1970.
+    pub created_at: i64,
+    /// When it reached its final state, in seconds since 1970.
+    pub finished_at: Option<i64>,
+    /// Pipeline that ran.
+    pub pipeline: Option<String>,
+    /// Device that ran it: backend and name.
+    pub device: Option<String>,
+    /// Times per stage, in order.
+    pub stages: Vec<StageTiming>,
+    /// Models that took part.
+    pub models: Vec<ModelUse>,
+    /// Share of the photo that the mask covers, 0 to 1.
+    pub mask_share: Option<f64>,
+    /// Things the client may want to know: an inverted mask, a mask over nearly all of the photo.
+    pub warnings: Vec<String>,
+}
+
+/// Reply of a service call with `dry_run=true`: the request is valid and would cost this. Nothing is charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QuoteReply {
+    /// Always true.
+    pub dry_run: bool,
+    /// Credits the call would cost.
+    pub credits: i64,
+    /// Credits the account could spend when asked.
+    pub credits_available: i64,
+    /// Whether they suffice.
+    pub sufficient: bool,
+    /// Width of the photo as displayed, in pixels.
+    pub original_width: u32,
+    /// Height of the photo as displayed, in pixels.
+    pub original_height: u32,
+}

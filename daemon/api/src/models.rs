@@ -1,0 +1,32 @@
+//! Reply of `GET /v1/models`.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Every model the daemon knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelsReply {
+    /// The models.
+    pub models: Vec<ModelView>,
+}
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelView {
+    /// Name, as used in pipelines.
+    pub name: String,
+    /// Architecture.
+    pub arch: String,
+    /// SHA-256 of the weights in hex; null when the file is not there and no hash is pinned.
+    pub sha256: Option<String>,
+    /// Size of the weights in bytes; null when unknown.
+    pub bytes: Option<u64>,
+    /// Where the weights come from.
+    pub origin: String,
+    /// Their licence.
+    pub licence: String,
+    /// Whether the daemon's binary holds them.
+    pub embedded: bool,
+    /// Whether they can be used now.
+    pub present: bool,
+}
