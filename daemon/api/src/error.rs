@@ -66,20 +66,20 @@ pub struct ErrorRow {
     pub when: &'static str,
 }
 
-const fn row(
-    code: ErrorCode,
-    status: u16,
-    body: BodyShape,
-    retry_after: bool,
-    name: &'static str,
-    when: &'static str,
-) -> ErrorRow {
+const fn row(code: ErrorCode, status: u16, body: BodyShape, retry_after: bool, name: &'static str, when: &'static str) -> ErrorRow {
     ErrorRow { code, status, body, retry_after, name, when }
 }
 
 /// Every error the interface can answer with.
 pub static ERRORS: &[ErrorRow] = &[
-    row(ErrorCode::BadRequest, 400, BodyShape::Text, false, "bad_request", "counts of images and masks differ, no files, malformed signed URL"),
+    row(
+        ErrorCode::BadRequest,
+        400,
+        BodyShape::Text,
+        false,
+        "bad_request",
+        "counts of images and masks differ, no files, malformed signed URL",
+    ),
     row(ErrorCode::Unauthorized, 401, BodyShape::Text, false, "unauthorized", "missing, malformed, unknown, expired or revoked key"),
     row(ErrorCode::InsufficientCredits, 402, BodyShape::Text, false, "insufficient_credits", "balance below the price"),
     row(ErrorCode::Forbidden, 403, BodyShape::Text, false, "forbidden", "file URL with a wrong signature; an option this key may not use"),
@@ -89,7 +89,14 @@ pub static ERRORS: &[ErrorRow] = &[
     row(ErrorCode::Gone, 410, BodyShape::Text, false, "gone", "file URL past its expiry, or a result that was removed"),
     row(ErrorCode::TooLarge, 413, BodyShape::Text, false, "too_large", "image or mask above the byte limit, counted while streaming"),
     row(ErrorCode::UnsupportedType, 415, BodyShape::Text, false, "unsupported_type", "bytes that are not JPEG, PNG or WebP"),
-    row(ErrorCode::Invalid, 422, BodyShape::Fields, false, "invalid", "missing or malformed fields, corrupt images, sizes that differ, prompts outside the image"),
+    row(
+        ErrorCode::Invalid,
+        422,
+        BodyShape::Fields,
+        false,
+        "invalid",
+        "missing or malformed fields, corrupt images, sizes that differ, prompts outside the image",
+    ),
     row(ErrorCode::RateLimited, 429, BodyShape::Text, true, "rate_limited", "the rate limit is used up"),
     row(ErrorCode::QueueFull, 429, BodyShape::Text, true, "queue_full", "the queue, or this key's share of it, is full"),
     row(ErrorCode::Internal, 500, BodyShape::Text, false, "internal", "a fault of the service; nothing was charged"),

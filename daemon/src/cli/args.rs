@@ -1,0 +1,359 @@
+//! Commands and flags. Stable: scripts call them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cleanplate_engine::BackendChoice;
+
+/// Removes unwanted objects from photos, on your own hardware.
+#[derive(Debug, Parser)]
+#[command(name = "cleanplate", version, arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the HTTP interface
+    Serve(Serve),
+    /// Remove an object from one photo, without a server
+    Run(Run),
+    /// API keys: create, list, revoke
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Accounts: create, list, top up, show the ledger
+    #[command(subcommand)]
+    Accounts(Accounts),
+    /// Models: list, pull, import, verify
+    #[command(subcommand)]
+    Models(Models),
+    /// List pipelines, or show one with its plugins and parameters
+    Pipelines(Pipelines),
+    /// Check configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask a running daemon whether it is well
+    Health(Health),
+    /// Compare every kernel with its plain twin, then golden files
+    Selftest(Selftest),
+    /// Measure a network
+    Bench(Bench),
+}
+
+/// Where configuration and data are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// Configuration file over the defaults
+    #[arg(long, value_name = "FILE", env = "CLEANPLATE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Data folder
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Output {
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--backend`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// A GPU if there is one, otherwise the CPU
+    Auto,
+    /// The shaders, on any adapter
+    Wgpu,
+    /// The CPU
+    Cpu,
+}
+
+impl Backend {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Backend::Auto => "auto",
+            Backend::Wgpu => "wgpu",
+            Backend::Cpu => "cpu",
+        }
+    }
+}
+
+impl From<Backend> for BackendChoice {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Auto => BackendChoice::Auto,
+            Backend::Wgpu => BackendChoice::Wgpu,
+            Backend::Cpu => BackendChoice::Cpu,
+        }
+    }
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub place: Place,
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// Device to run on
+    #[arg(long)]
+    pub backend: Option<Backend>,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Photo: JPEG, PNG or WebP
+    pub image: PathBuf,
+    /// Mask: PNG of the same size; 128 and brighter is removed
+    pub mask: Option<PathBuf>,
+    /// Result file; its ending chooses the format
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Point on the object (label 1, the default) or off it (label 0); may be repeated
+    #[arg(long = "point", value_name = "X,Y[,LABEL]")]
+    pub points: Vec<String>,
+    /// Box around the object
+    #[arg(long = "box", value_name = "X1,Y1,X2,Y2")]
+    pub rect: Option<String>,
+    /// Write the mask that was used
+    #[arg(long, value_name = "FILE")]
+    pub mask_out: Option<PathBuf>,
+    /// Pipeline
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Option<String>,
+    /// Parameter of a plugin of the pipeline; may be repeated
+    #[arg(long = "set", value_name = "PLUGIN.PARAM=VALUE")]
+    pub sets: Vec<String>,
+    /// Device to run on
+    #[arg(long)]
+    pub backend: Option<Backend>,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `keys`
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Create a key; it is shown once
+    Create {
+        /// Name, to recognise it by
+        #[arg(long, default_value = "key")]
+        name: String,
+        /// Account that pays; the first one if not given
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Removals per minute, instead of the configured limit
+        #[arg(long, value_name = "N")]
+        removals_per_minute: Option<u32>,
+        /// Days until it stops working
+        #[arg(long, value_name = "DAYS")]
+        expires_in: Option<u32>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List keys, without their secrets
+    List {
+        /// Only keys of this account
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Revoke a key; result addresses made for it die too
+    Revoke {
+        /// Id of the key
+        id: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `accounts`
+#[derive(Debug, Subcommand)]
+pub enum Accounts {
+    /// Create an account
+    Create {
+        /// Name
+        name: String,
+        /// Credits to start with
+        #[arg(long, default_value_t = 0)]
+        credits: i64,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List accounts with their balances
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Add credits; a negative number takes them back
+    TopUp {
+        /// Id of the account
+        id: String,
+        /// Credits
+        #[arg(allow_negative_numbers = true)]
+        credits: i64,
+        /// Reason, kept in the ledger
+        #[arg(long, default_value = "top-up")]
+        note: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show the ledger of an account, newest first
+    Ledger {
+        /// Id of the account
+        id: String,
+        /// Entries to show
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `models`
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// List known models
+    List {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Download a published model, check its hash
+    Pull {
+        /// Name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Take a weights file: TorchScript, Lightning checkpoint, state dict or safetensors
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Model that it is
+        #[arg(long = "as", value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Hash a model's weights and compare
+    Verify {
+        /// Name
+        name: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `pipelines`
+#[derive(Debug, Args)]
+pub struct Pipelines {
+    /// Pipeline to show
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a file, the variables and the defaults; list every problem
+    Check {
+        /// The file
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `health`
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Address of the daemon; from the configuration if not given
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `selftest`
+#[derive(Debug, Args)]
+pub struct Selftest {
+    /// Golden file, or folder of golden files; may be repeated
+    #[arg(long, value_name = "FILE_OR_DIR")]
+    pub golden: Vec<PathBuf>,
+    /// Device to test
+    #[arg(long, default_value = "auto")]
+    pub backend: Backend,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Model
+    #[arg(long, value_name = "NAME")]
+    pub model: String,
+    /// Use random weights of the model's shape: the time is the same
+    #[arg(long)]
+    pub random_weights: bool,
+    /// Size of the input
+    #[arg(long, value_name = "HxW")]
+    pub size: String,
+    /// Inputs per run
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub batch: u32,
+    /// Measured runs
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub runs: u32,
+    /// Device to measure
+    #[arg(long, default_value = "auto")]
+    pub backend: Backend,
+    /// Show which kernel variant serves which layer
+    #[arg(long)]
+    pub explain: bool,
+    /// Show the time of every dispatch
+    #[arg(long)]
+    pub profile: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}

@@ -1,0 +1,85 @@
+//! Configuration: parsed raw in layers (defaults, file, variables, flags), then validated into typed structs.
+
+mod options;
+mod raw;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+
+pub use options::{Accounts, Config, Engine, Limits, LogFormat, Logging, Models, Pipelines, Pricing, Queue, RateLimits, Results, Server};
+
+use raw::{Setting, Settings, Value};
+
+/// One thing that is wrong, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// `file:line`, a variable or a flag.
+    pub origin: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    fn new(origin: String, message: String) -> Self {
+        Problem { origin, message }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.origin, self.message)
+    }
+}
+
+/// Every problem of a configuration.
+#[derive(Debug, Clone, thiserror::Error)]
+pub struct ConfigError(pub Vec<Problem>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.0.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A setting from the command line: flag, option path, text.
+pub type Flag = (&'static str, &'static str, String);
+
+/// Reads all layers and validates the outcome. Reports every problem, not only the first.
+pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>, flags: &[Flag]) -> Result<Config, ConfigError> {
+    let defaults = raw::parse(raw::DEFAULTS, "config/cleanplate.toml").map_err(ConfigError)?;
+    let (mut settings, mut problems) = (defaults.clone(), Vec::new());
+    if let Some(path) = file {
+        match raw::read(path) {
+            Ok(over) => raw::overlay(&mut settings, over, &mut problems),
+            Err(found) => problems.extend(found),
+        }
+    }
+    let over = raw::from_variables(&defaults, variables, &mut problems);
+    raw::overlay(&mut settings, over, &mut problems);
+    raw::overlay(&mut settings, from_flags(&defaults, flags, &mut problems), &mut problems);
+    let mut reader = reader::Reader::new(&settings);
+    let config = options::read(&mut reader);
+    problems.extend(reader.finish().1);
+    if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+}
+
+fn from_flags(defaults: &Settings, flags: &[Flag], problems: &mut Vec<Problem>) -> Settings {
+    let mut settings = Settings::new();
+    for (flag, path, text) in flags {
+        let like = defaults.get(*path).map_or(Value::Text(String::new()), |setting| setting.value.clone());
+        match raw::typed_like(&like, text) {
+            Some(value) => drop(settings.insert((*path).to_string(), Setting { value, origin: format!("flag {flag}") })),
+            None => problems.push(Problem::new(format!("flag {flag}"), format!("`{path}` is {}, got `{text}`", like.kind()))),
+        }
+    }
+    settings
+}

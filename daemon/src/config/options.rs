@@ -1,0 +1,358 @@
+//! The typed options. Names, units and reasons are in `config/cleanplate.toml`; a test compares both lists.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cleanplate_engine::BackendChoice;
+
+use super::reader::Reader;
+
+/// Everything the daemon can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[engine]`
+    pub engine: Engine,
+    /// `[models]`
+    pub models: Models,
+    /// `[queue]`
+    pub queue: Queue,
+    /// `[pricing]`
+    pub pricing: Pricing,
+    /// `[accounts]`
+    pub accounts: Accounts,
+    /// `[rate_limits]`
+    pub rate_limits: RateLimits,
+    /// `[results]`
+    pub results: Results,
+    /// `[pipelines]`
+    pub pipelines: Pipelines,
+    /// `[logging]`
+    pub logging: Logging,
+}
+
+/// `[server]`: sockets and time limits.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Data folder, already resolved.
+    pub data_dir: PathBuf,
+    /// Front of result addresses, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Whether forwarding headers are believed.
+    pub behind_proxy: bool,
+    /// HTTP threads.
+    pub workers: usize,
+    /// Open connections.
+    pub connections_max: usize,
+    /// Time for the head of a request.
+    pub request_head_max: Duration,
+    /// Time an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Time limits of uploads.
+    pub upload: UploadTime,
+    /// Time for running jobs after a signal.
+    pub shutdown_max: Duration,
+}
+
+/// How long an upload may take: `base + bytes / bytes_per_s_min`, at most `max`.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadTime {
+    /// Time for any upload.
+    pub base: Duration,
+    /// Slowest accepted rate.
+    pub bytes_per_s_min: u64,
+    /// Time for no upload to exceed.
+    pub max: Duration,
+}
+
+impl UploadTime {
+    /// Limit for a body of this many bytes.
+    pub fn limit(&self, bytes: u64) -> Duration {
+        (self.base + Duration::from_secs(bytes / self.bytes_per_s_min)).min(self.max)
+    }
+}
+
+/// `[limits]`: sizes of what clients send.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of one file.
+    pub upload_bytes_max: u64,
+    /// Parts of one body.
+    pub parts_max: usize,
+    /// Pixels of a photo.
+    pub pixels_max: u64,
+    /// Pixels of a side.
+    pub side_max: u32,
+    /// Bytes of a colour profile.
+    pub profile_bytes_max: usize,
+    /// Points of a prompt.
+    pub points_max: usize,
+}
+
+/// `[engine]`: the device.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Which backend.
+    pub backend: BackendChoice,
+    /// Bytes for weights and activations.
+    pub memory_bytes_max: u64,
+    /// Bounds checks in shaders.
+    pub checked: bool,
+    /// Pipeline cache on disk.
+    pub pipeline_cache: bool,
+    /// Longest wait for a submission in seconds.
+    pub wait_s_max: u64,
+    /// Pause between attempts to open a device.
+    pub retry: Duration,
+}
+
+/// `[models]`
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// Folder of imported models.
+    pub dir: PathBuf,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Jobs that may wait.
+    pub length_max: usize,
+    /// Jobs of one key in flight.
+    pub per_key_in_flight_max: u32,
+    /// Time of one job on the device.
+    pub job_wall_max: Duration,
+    /// Times a job is started.
+    pub attempts_max: u32,
+}
+
+/// `[pricing]`, in credits.
+#[derive(Debug, Clone)]
+pub struct Pricing {
+    /// One removal.
+    pub removal: i64,
+    /// One segmentation.
+    pub segmentation: i64,
+}
+
+/// `[accounts]`
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// Credits of the first account.
+    pub first_credits: i64,
+}
+
+/// `[rate_limits]`, requests per minute.
+#[derive(Debug, Clone)]
+pub struct RateLimits {
+    /// Removals per key.
+    pub removal_per_minute: u32,
+    /// Batches per key.
+    pub batch_per_minute: u32,
+    /// Other requests per key.
+    pub read_per_minute: u32,
+    /// Requests without a key per address.
+    pub public_per_minute: u32,
+    /// Wrong keys per address.
+    pub auth_failures_per_minute: u32,
+}
+
+/// `[results]`
+#[derive(Debug, Clone)]
+pub struct Results {
+    /// Time results are kept.
+    pub keep: Duration,
+    /// Time an address is valid.
+    pub url_ttl: Duration,
+    /// Pause between sweeps.
+    pub sweep: Duration,
+}
+
+/// `[pipelines]`
+#[derive(Debug, Clone)]
+pub struct Pipelines {
+    /// Pipeline of requests that name none.
+    pub default: String,
+    /// Folder of the operator's own pipelines.
+    pub dir: PathBuf,
+    /// Pipelines that requests may name.
+    pub allowed: Vec<String>,
+}
+
+/// `[logging]`
+#[derive(Debug, Clone)]
+pub struct Logging {
+    /// Form of a line.
+    pub format: LogFormat,
+    /// Level or directives.
+    pub level: String,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+const DAY_S: i64 = 86_400;
+
+/// Takes every option out of the reader; problems stay in the reader.
+pub fn read(r: &mut Reader<'_>) -> Config {
+    let server = server(r);
+    let data = server.data_dir.clone();
+    let under = |text: String, name: &str| if text.is_empty() { data.join(name) } else { PathBuf::from(text) };
+    let config = Config {
+        limits: limits(r),
+        engine: engine(r),
+        models: Models { dir: under(r.text("models.dir"), "models") },
+        queue: Queue {
+            length_max: r.whole("queue.length_max", 1..=100_000) as usize,
+            per_key_in_flight_max: r.whole("queue.per_key_in_flight_max", 1..=100_000) as u32,
+            job_wall_max: seconds(r, "queue.job_wall_s_max", 1..=DAY_S),
+            attempts_max: r.whole("queue.attempts_max", 1..=10) as u32,
+        },
+        pricing: Pricing {
+            removal: r.whole("pricing.removal", 0..=1_000_000),
+            segmentation: r.whole("pricing.segmentation", 0..=1_000_000),
+        },
+        accounts: Accounts { first_credits: r.whole("accounts.first_credits", 0..=1_000_000_000) },
+        rate_limits: rate_limits(r),
+        results: Results {
+            keep: Duration::from_secs(r.whole("results.keep_h", 1..=24 * 365) as u64 * 3600),
+            url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),
+            sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
+        },
+        pipelines: Pipelines {
+            default: r.text("pipelines.default"),
+            dir: under(r.text("pipelines.dir"), "pipelines"),
+            allowed: r.list("pipelines.allowed"),
+        },
+        logging: logging(r),
+        server,
+    };
+    if config.results.url_ttl > config.results.keep {
+        r.problem(
+            "results.url_ttl_s",
+            "`results.url_ttl_s` is longer than `results.keep_h`: addresses would outlive their files".to_string(),
+        );
+    }
+    config
+}
+
+fn seconds(r: &mut Reader<'_>, path: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
+    Duration::from_secs(r.whole(path, range) as u64)
+}
+
+fn server(r: &mut Reader<'_>) -> Server {
+    let workers = r.whole("server.workers", 0..=256) as usize;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Server {
+        listen: r.parsed("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
+            text.parse().map_err(|_| "an address and port such as 127.0.0.1:8080".to_string())
+        }),
+        data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
+        public_url: r.parsed("server.public_url", None, public_url),
+        behind_proxy: r.flag("server.behind_proxy"),
+        workers: if workers == 0 { cores.min(4) } else { workers },
+        connections_max: r.whole("server.connections_max", 8..=1_000_000) as usize,
+        request_head_max: seconds(r, "server.request_head_s_max", 1..=300),
+        keep_alive: seconds(r, "server.keep_alive_s", 1..=3600),
+        upload: UploadTime {
+            base: seconds(r, "server.upload_s_base", 1..=3600),
+            bytes_per_s_min: r.whole("server.upload_bytes_per_s_min", 1..=1 << 40) as u64,
+            max: seconds(r, "server.upload_s_max", 1..=DAY_S),
+        },
+        shutdown_max: seconds(r, "server.shutdown_s_max", 0..=3600),
+    }
+}
+
+fn limits(r: &mut Reader<'_>) -> Limits {
+    Limits {
+        upload_bytes_max: r.whole("limits.upload_bytes_max", 1024..=1 << 31) as u64,
+        parts_max: r.whole("limits.parts_max", 2..=1024) as usize,
+        pixels_max: r.whole("limits.pixels_max", 1..=1 << 30) as u64,
+        side_max: r.whole("limits.side_max", 1..=65_535) as u32,
+        profile_bytes_max: r.whole("limits.profile_bytes_max", 0..=1 << 26) as usize,
+        points_max: r.whole("limits.points_max", 1..=10_000) as usize,
+    }
+}
+
+fn engine(r: &mut Reader<'_>) -> Engine {
+    Engine {
+        backend: r
+            .parsed("engine.backend", BackendChoice::Auto, |text| backend(text).ok_or_else(|| "\"auto\", \"wgpu\" or \"cpu\"".to_string())),
+        memory_bytes_max: (r.whole("engine.memory_mib_max", 64..=1 << 24) as u64) << 20,
+        checked: r.flag("engine.checked"),
+        pipeline_cache: r.flag("engine.pipeline_cache"),
+        wait_s_max: r.whole("engine.wait_s_max", 1..=3600) as u64,
+        retry: seconds(r, "engine.retry_s", 1..=3600),
+    }
+}
+
+/// The backend of that name.
+pub fn backend(text: &str) -> Option<BackendChoice> {
+    match text {
+        "auto" => Some(BackendChoice::Auto),
+        "wgpu" => Some(BackendChoice::Wgpu),
+        "cpu" => Some(BackendChoice::Cpu),
+        _ => None,
+    }
+}
+
+fn rate_limits(r: &mut Reader<'_>) -> RateLimits {
+    let mut per_minute = |path: &str| r.whole(path, 1..=1_000_000) as u32;
+    RateLimits {
+        removal_per_minute: per_minute("rate_limits.removal_per_minute"),
+        batch_per_minute: per_minute("rate_limits.batch_per_minute"),
+        read_per_minute: per_minute("rate_limits.read_per_minute"),
+        public_per_minute: per_minute("rate_limits.public_per_minute"),
+        auth_failures_per_minute: per_minute("rate_limits.auth_failures_per_minute"),
+    }
+}
+
+fn logging(r: &mut Reader<'_>) -> Logging {
+    Logging {
+        format: r.parsed("logging.format", LogFormat::Text, |text| match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("\"text\" or \"json\"".to_string()),
+        }),
+        level: r.parsed("logging.level", "info".to_string(), |text| {
+            tracing_subscriber::EnvFilter::try_new(text)
+                .map(|_| text.to_string())
+                .map_err(|_| "a level or directives such as \"info\"".to_string())
+        }),
+    }
+}
+
+fn data_dir(text: &str) -> Result<PathBuf, String> {
+    if !text.is_empty() {
+        return Ok(PathBuf::from(text));
+    }
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    from("STATE_DIRECTORY")
+        .or_else(|| from("XDG_DATA_HOME").map(|dir| dir.join("cleanplate")))
+        .or_else(|| from("HOME").map(|dir| dir.join(".local/share/cleanplate")))
+        .ok_or_else(|| "a folder, because neither STATE_DIRECTORY, XDG_DATA_HOME nor HOME is set".to_string())
+}
+
+fn public_url(text: &str) -> Result<Option<String>, String> {
+    let url = text.trim_end_matches('/');
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => Ok(Some(url.to_string())),
+        _ => Err("empty, or an address such as \"https://plates.example.com\"".to_string()),
+    }
+}

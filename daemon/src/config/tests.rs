@@ -1,0 +1,90 @@
+use super::*;
+
+fn check(text: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.toml");
+    std::fs::write(&path, text).unwrap();
+    load(Some(&path), std::iter::empty(), &[("--data", "server.data_dir", "/tmp/x".to_string())])
+}
+
+fn messages(text: &str) -> String {
+    check(text).unwrap_err().to_string()
+}
+
+#[test]
+fn structs_and_file_list_the_same_options() {
+    let settings = raw::parse(raw::DEFAULTS, "config/cleanplate.toml").unwrap();
+    let mut reader = reader::Reader::new(&settings);
+    options::read(&mut reader);
+    let (asked, problems) = reader.finish();
+    assert_eq!(problems, vec![]);
+    let listed: std::collections::BTreeSet<String> = settings.keys().cloned().collect();
+    assert_eq!(asked, listed);
+}
+
+#[test]
+fn every_option_of_the_file_has_a_reason() {
+    let mut previous = "";
+    for line in raw::DEFAULTS.lines() {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(previous.starts_with("# "), "no comment above {line}");
+        }
+        previous = line;
+    }
+}
+
+#[test]
+fn unknown_option_names_file_line_and_nearest() {
+    let text = messages("[server]\nlisten = \"127.0.0.1:1\"\nlisten_adress = \"x\"\n[limits]\nupload_byte_max = 3\n");
+    assert!(text.contains("own.toml:3: unknown option `server.listen_adress`; did you mean `server.listen`?"), "{text}");
+    assert!(text.contains("own.toml:5: unknown option `limits.upload_byte_max`; did you mean `limits.upload_bytes_max`?"), "{text}");
+}
+
+#[test]
+fn wrong_type_and_range_name_both_sides() {
+    let text = messages("[pricing]\nremoval = \"three\"\n[queue]\nlength_max = 0\n[engine]\nbackend = \"cuda\"\n");
+    assert!(text.contains("own.toml:2: `pricing.removal` must be a whole number from 0 to 1000000, got \"three\""), "{text}");
+    assert!(text.contains("own.toml:4: `queue.length_max` must be a whole number from 1 to 100000, got 0"), "{text}");
+    assert!(text.contains("own.toml:6: `engine.backend` must be \"auto\", \"wgpu\" or \"cpu\", got \"cuda\""), "{text}");
+}
+
+#[test]
+fn broken_toml_names_the_line() {
+    assert!(messages("[server]\nlisten = \n").contains("own.toml:2: "));
+    assert!(messages("listen = 3\n").contains("outside of a section"));
+}
+
+#[test]
+fn variables_stand_over_the_file_and_flags_over_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.toml");
+    std::fs::write(&path, "[pricing]\nremoval = 4\nsegmentation = 4\n[queue]\nlength_max = 4\n").unwrap();
+    let variables = [("CLEANPLATE_PRICING_SEGMENTATION", "5"), ("CLEANPLATE_QUEUE_LENGTH_MAX", "5"), ("PATH", "/bin")];
+    let variables = variables.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string()));
+    let flags = [("--queue", "queue.length_max", "6".to_string()), ("--data", "server.data_dir", "/tmp/x".to_string())];
+    let config = load(Some(&path), variables, &flags).unwrap();
+    assert_eq!((config.pricing.removal, config.pricing.segmentation, config.queue.length_max), (4, 5, 6));
+    assert_eq!(config.models.dir, Path::new("/tmp/x/models"));
+}
+
+#[test]
+fn unknown_and_mistyped_variables_are_errors() {
+    let variables = [("CLEANPLATE_SERVER_LISTN", "x"), ("CLEANPLATE_PRICING_REMOVAL", "x")];
+    let text = load(None, variables.iter().map(|(n, v)| ((*n).to_string(), (*v).to_string())), &[]).unwrap_err().to_string();
+    assert!(text.contains("did you mean `CLEANPLATE_SERVER_LISTEN`?"), "{text}");
+    assert!(text.contains("variable CLEANPLATE_PRICING_REMOVAL: `pricing.removal` is a whole number, got `x`"), "{text}");
+}
+
+#[test]
+fn addresses_may_not_outlive_results() {
+    assert!(messages("[results]\nkeep_h = 1\n").contains("outlive"));
+    assert!(check("[results]\nkeep_h = 1\nurl_ttl_s = 60\n").is_ok());
+}
+
+#[test]
+fn upload_time_grows_with_size_up_to_the_limit() {
+    let time = check("").unwrap().server.upload;
+    assert_eq!(time.limit(0).as_secs(), 15);
+    assert_eq!(time.limit(65_536 * 10).as_secs(), 25);
+    assert_eq!(time.limit(1 << 40).as_secs(), 120);
+}
