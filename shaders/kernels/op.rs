@@ -27,6 +27,10 @@ impl TensorSpec {
     pub fn u8(dims: &[usize]) -> Self {
         TensorSpec { dtype: DType::U8, shape: Shape::new(dims) }
     }
+    /// A tensor of 32-bit unsigned integers.
+    pub fn u32(dims: &[usize]) -> Self {
+        TensorSpec { dtype: DType::U32, shape: Shape::new(dims) }
+    }
     /// Bytes of the tensor.
     pub fn bytes(&self) -> u64 {
         (self.shape.elements() * self.dtype.bytes()) as u64

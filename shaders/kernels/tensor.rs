@@ -9,13 +9,15 @@ pub enum DType {
     F32,
     /// 8-bit unsigned: image bytes and masks.
     U8,
+    /// 32-bit unsigned: indices, integer scores and packed small integers.
+    U32,
 }
 
 impl DType {
     /// Bytes per element.
     pub fn bytes(self) -> usize {
         match self {
-            DType::F32 => 4,
+            DType::F32 | DType::U32 => 4,
             DType::U8 => 1,
         }
     }
@@ -63,6 +65,8 @@ pub enum Data {
     F32(Vec<f32>),
     /// Bytes.
     U8(Vec<u8>),
+    /// 32-bit unsigned integers.
+    U32(Vec<u32>),
 }
 
 /// An owned host tensor.
@@ -85,25 +89,38 @@ impl Tensor {
         debug_assert_eq!(dims.iter().product::<usize>(), data.len());
         Tensor { shape: Shape::new(dims), data: Data::U8(data) }
     }
+    /// An integer tensor; panics in debug builds if the length does not fit the shape.
+    pub fn u32(dims: &[usize], data: Vec<u32>) -> Self {
+        debug_assert_eq!(dims.iter().product::<usize>(), data.len());
+        Tensor { shape: Shape::new(dims), data: Data::U32(data) }
+    }
     /// Element type.
     pub fn dtype(&self) -> DType {
         match self.data {
             Data::F32(_) => DType::F32,
             Data::U8(_) => DType::U8,
+            Data::U32(_) => DType::U32,
         }
     }
-    /// The float elements, `None` for byte tensors.
+    /// The float elements, `None` for other types.
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.data {
             Data::F32(v) => Some(v),
-            Data::U8(_) => None,
+            Data::U8(_) | Data::U32(_) => None,
         }
     }
-    /// The byte elements, `None` for float tensors.
+    /// The byte elements, `None` for other types.
     pub fn as_u8(&self) -> Option<&[u8]> {
         match &self.data {
             Data::U8(v) => Some(v),
-            Data::F32(_) => None,
+            Data::F32(_) | Data::U32(_) => None,
+        }
+    }
+    /// The integer elements, `None` for other types.
+    pub fn as_u32(&self) -> Option<&[u32]> {
+        match &self.data {
+            Data::U32(v) => Some(v),
+            Data::F32(_) | Data::U8(_) => None,
         }
     }
     /// A borrowed view of the whole tensor.
@@ -111,6 +128,7 @@ impl Tensor {
         match &self.data {
             Data::F32(v) => TensorRef::F32(&self.shape, v),
             Data::U8(v) => TensorRef::U8(&self.shape, v),
+            Data::U32(v) => TensorRef::U32(&self.shape, v),
         }
     }
 }
@@ -122,6 +140,8 @@ pub enum TensorRef<'a> {
     F32(&'a Shape, &'a [f32]),
     /// Bytes.
     U8(&'a Shape, &'a [u8]),
+    /// 32-bit unsigned integers.
+    U32(&'a Shape, &'a [u32]),
 }
 
 /// A mutably borrowed tensor that a kernel fills completely.
@@ -131,27 +151,36 @@ pub enum TensorMut<'a> {
     F32(&'a Shape, &'a mut [f32]),
     /// Bytes.
     U8(&'a Shape, &'a mut [u8]),
+    /// 32-bit unsigned integers.
+    U32(&'a Shape, &'a mut [u32]),
 }
 
 impl<'a> TensorRef<'a> {
     /// Axis lengths.
     pub fn shape(&self) -> &'a Shape {
         match self {
-            TensorRef::F32(s, _) | TensorRef::U8(s, _) => s,
+            TensorRef::F32(s, _) | TensorRef::U8(s, _) | TensorRef::U32(s, _) => s,
         }
     }
-    /// Float elements; an empty slice for byte tensors (callers check types in `Op::infer` first).
+    /// Float elements; an empty slice for other types (callers check types in `Op::infer` first).
     pub fn f32(&self) -> &'a [f32] {
         match self {
             TensorRef::F32(_, v) => v,
-            TensorRef::U8(..) => &[],
+            _ => &[],
         }
     }
-    /// Byte elements; an empty slice for float tensors.
+    /// Byte elements; an empty slice for other types.
     pub fn u8(&self) -> &'a [u8] {
         match self {
             TensorRef::U8(_, v) => v,
-            TensorRef::F32(..) => &[],
+            _ => &[],
+        }
+    }
+    /// Integer elements; an empty slice for other types.
+    pub fn u32(&self) -> &'a [u32] {
+        match self {
+            TensorRef::U32(_, v) => v,
+            _ => &[],
         }
     }
     /// An owned copy.
@@ -159,6 +188,7 @@ impl<'a> TensorRef<'a> {
         match self {
             TensorRef::F32(s, v) => Tensor { shape: (*s).clone(), data: Data::F32(v.to_vec()) },
             TensorRef::U8(s, v) => Tensor { shape: (*s).clone(), data: Data::U8(v.to_vec()) },
+            TensorRef::U32(s, v) => Tensor { shape: (*s).clone(), data: Data::U32(v.to_vec()) },
         }
     }
 }
@@ -167,21 +197,28 @@ impl TensorMut<'_> {
     /// Axis lengths.
     pub fn shape(&self) -> &Shape {
         match self {
-            TensorMut::F32(s, _) | TensorMut::U8(s, _) => s,
+            TensorMut::F32(s, _) | TensorMut::U8(s, _) | TensorMut::U32(s, _) => s,
         }
     }
-    /// Float elements; an empty slice for byte tensors.
+    /// Float elements; an empty slice for other types.
     pub fn f32(&mut self) -> &mut [f32] {
         match self {
             TensorMut::F32(_, v) => v,
-            TensorMut::U8(..) => &mut [],
+            _ => &mut [],
         }
     }
-    /// Byte elements; an empty slice for float tensors.
+    /// Byte elements; an empty slice for other types.
     pub fn u8(&mut self) -> &mut [u8] {
         match self {
             TensorMut::U8(_, v) => v,
-            TensorMut::F32(..) => &mut [],
+            _ => &mut [],
+        }
+    }
+    /// Integer elements; an empty slice for other types.
+    pub fn u32(&mut self) -> &mut [u32] {
+        match self {
+            TensorMut::U32(_, v) => v,
+            _ => &mut [],
         }
     }
     /// Copies `from` into this tensor; lengths are equal by shape inference.
@@ -189,6 +226,7 @@ impl TensorMut<'_> {
         match (self, &from.data) {
             (TensorMut::F32(_, to), Data::F32(v)) => to.copy_from_slice(v),
             (TensorMut::U8(_, to), Data::U8(v)) => to.copy_from_slice(v),
+            (TensorMut::U32(_, to), Data::U32(v)) => to.copy_from_slice(v),
             _ => debug_assert!(false, "dtype of a kernel's output differs from its inferred dtype"),
         }
     }
