@@ -1,0 +1,84 @@
+//! Errors of weight files, networks and the model store.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the bytes of a weight file were refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The bytes are none of the known formats.
+    #[error(
+        "not a weight file: {what}; accepted are safetensors, TorchScript archives, Lightning checkpoints and torch.save files \
+         (PyTorch 1.6 or later)"
+    )]
+    Unrecognised {
+        /// What the bytes look like.
+        what: String,
+    },
+    /// A pickle stream is damaged or uses something that no weight file needs.
+    #[error("pickle, byte {at}: {why}")]
+    Pickle {
+        /// Offset of the opcode.
+        at: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// A pickle stream names a Python function or class that no weight file needs. Nothing was run.
+    #[error("pickle, byte {at}: asks for the global `{name}`, which no weight file needs; refused, nothing of it was run")]
+    Global {
+        /// Offset of the opcode.
+        at: usize,
+        /// `module name` as written in the stream.
+        name: String,
+    },
+    /// A size in the file is beyond what is accepted.
+    #[error("{what}: {got} is over the limit of {max}")]
+    Limit {
+        /// What is too large.
+        what: String,
+        /// The size found.
+        got: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A zip archive or one of its entries cannot be used.
+    #[error("archive entry {entry}: {why}")]
+    Archive {
+        /// Entry name, or what was looked for.
+        entry: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// One tensor's description does not fit its data.
+    #[error("tensor {name}: {why}")]
+    Tensor {
+        /// Tensor name.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The safetensors header or layout is invalid.
+    #[error("safetensors: {0}")]
+    Safetensors(String),
+    /// The file cannot be read.
+    #[error("{during}: {source}")]
+    Io {
+        /// What was being read.
+        during: String,
+        /// The system's message.
+        source: io::Error,
+    },
+}
+
+/// What can go wrong between a model's name and its graph.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file could not be imported.
+    #[error("{}: {source}", file.display())]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: ImportError,
+    },
+}

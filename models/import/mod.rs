@@ -1,0 +1,124 @@
+//! Readers of weight files. The format is found by content, never by the file's name.
+//!
+//! All readers give the same [`Weights`]: names in the published checkpoints' form, tensors converted to
+//! `f32` only when asked for. No reader runs anything from a file, and every size is bounded by [`Limits`]:
+//! a hostile file is an error.
+
+mod archive;
+mod checkpoint;
+mod names;
+mod pickle;
+mod safetensors;
+mod weights;
+
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::error::ImportError;
+
+pub use names::{ROOTS, under_root};
+pub use weights::{Bytes, WeightTensor, WeightType, Weights};
+
+/// Bounds on what a weight file may ask for. The defaults admit every published checkpoint with room to spare.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Size of the file in bytes.
+    pub file_bytes_max: u64,
+    /// Bytes unpacked from an archive, as a multiple of the archive's own size (plus 64 MiB).
+    pub expansion_max: u64,
+    /// Entries of an archive.
+    pub entries_max: u64,
+    /// Size in bytes of the part that describes the tensors: the JSON header, or the pickle stream inside an archive.
+    pub header_bytes_max: u64,
+    /// Values that a pickle stream may create or copy.
+    pub pickle_values_max: u64,
+    /// Tensors of a file.
+    pub tensors_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            file_bytes_max: 4 << 30,
+            expansion_max: 8,
+            entries_max: 65_536,
+            header_bytes_max: 16 << 20,
+            pickle_values_max: 2 << 20,
+            tensors_max: 65_536,
+        }
+    }
+}
+
+/// What kind of file the weights came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A safetensors file.
+    Safetensors,
+    /// A zip archive with a pickled module: TorchScript.
+    TorchScript,
+    /// A zip archive with a pickled dictionary: `torch.save` and Lightning checkpoints.
+    Checkpoint,
+}
+
+/// Reads a weight file.
+pub fn read(path: &Path, limits: &Limits) -> Result<Weights, ImportError> {
+    let io = |source| ImportError::Io { during: "reading the file".into(), source };
+    let mut file = File::open(path).map_err(io)?;
+    let bytes = file.metadata().map_err(io)?.len();
+    limit("file size in bytes", bytes, limits.file_bytes_max)?;
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(io)?;
+    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    match sniff(&head)? {
+        Container::Zip => archive::read(BufReader::new(file), bytes, limits, archive::Nesting::Allowed),
+        Container::Safetensors => {
+            let mut data = Vec::new();
+            file.take(limits.file_bytes_max).read_to_end(&mut data).map_err(io)?;
+            safetensors::read(Bytes::from(data), limits)
+        }
+    }
+}
+
+/// Reads a weight file that is in memory already (embedded in the program, or unpacked from an outer archive).
+pub fn read_bytes(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
+    read_bytes_nested(bytes, limits, archive::Nesting::Allowed)
+}
+
+fn read_bytes_nested(bytes: Bytes, limits: &Limits, nesting: archive::Nesting) -> Result<Weights, ImportError> {
+    let length = bytes.len() as u64;
+    limit("file size in bytes", length, limits.file_bytes_max)?;
+    match sniff(&bytes[..bytes.len().min(HEAD_BYTES)])? {
+        Container::Zip => archive::read(Cursor::new(bytes), length, limits, nesting),
+        Container::Safetensors => safetensors::read(bytes, limits),
+    }
+}
+
+const HEAD_BYTES: usize = 64;
+
+enum Container {
+    Zip,
+    Safetensors,
+}
+
+/// Finds the container format from the first bytes; names common mistakes (a saved web page, a pointer file).
+fn sniff(head: &[u8]) -> Result<Container, ImportError> {
+    let what = match head {
+        [b'P', b'K', 3, 4, ..] => return Ok(Container::Zip),
+        // A safetensors file starts with the length of its JSON header, then the header's opening brace.
+        [_, _, _, _, _, 0, 0, 0, b'{', ..] => return Ok(Container::Safetensors),
+        [] => "the file is empty".to_string(),
+        [0x80, 2..=5, ..] => {
+            "a torch.save file in the format before PyTorch 1.6; save it again with `torch.save(torch.load(FILE), FILE)`".to_string()
+        }
+        _ if head.starts_with(b"version https://git-lfs") => "a Git LFS pointer, not the file itself; run `git lfs pull`".to_string(),
+        _ if head.trim_ascii_start().starts_with(b"<") => "a web page, probably saved by a failed download".to_string(),
+        _ => format!("it starts with the bytes {:02x?}", &head[..head.len().min(8)]),
+    };
+    Err(ImportError::Unrecognised { what })
+}
+
+/// Refuses `got` over `max`.
+fn limit(what: &str, got: u64, max: u64) -> Result<(), ImportError> {
+    if got > max { Err(ImportError::Limit { what: what.to_string(), got, max }) } else { Ok(()) }
+}

@@ -1,0 +1,54 @@
+//! safetensors files: JSON header, then dense little-endian tensors.
+
+use std::collections::BTreeMap;
+
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::ImportError;
+use crate::import::{Bytes, Format, Limits, WeightTensor, WeightType, Weights, limit};
+
+/// Reads a whole file; tensors stay windows into `bytes`.
+///
+/// `I8` tensors are multiplied by their factor in the metadata entry `scales`, a JSON object from stored name to number.
+pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
+    let invalid = |e: safetensors::SafeTensorError| ImportError::Safetensors(e.to_string());
+    let claimed = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+    limit("safetensors header in bytes", claimed, limits.header_bytes_max)?;
+    let (header_bytes, header) = SafeTensors::read_metadata(&bytes).map_err(invalid)?;
+    let data_start = header_bytes + size_of::<u64>();
+    let metadata: BTreeMap<String, String> = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let scales = scales(&metadata)?;
+    let infos = header.tensors();
+    limit("tensors", infos.len() as u64, limits.tensors_max)?;
+    let mut weights = Weights::new(Format::Safetensors, metadata);
+    for (name, info) in infos {
+        let fail = |why: String| ImportError::Tensor { name: name.clone(), why };
+        let dtype = weight_type(info.dtype).ok_or_else(|| fail(format!("element type {:?} is not supported", info.dtype)))?;
+        let offset = data_start.checked_add(info.data_offsets.0).ok_or_else(|| fail("its offset overflows".into()))?;
+        let mut tensor = WeightTensor::new(dtype, &info.shape, None, bytes.clone(), offset).map_err(fail)?;
+        if let Some(&scale) = scales.get(&name) {
+            tensor = tensor.scaled(scale);
+        }
+        weights.insert(&name, tensor, limits)?;
+    }
+    Ok(weights)
+}
+
+fn scales(metadata: &BTreeMap<String, String>) -> Result<BTreeMap<String, f32>, ImportError> {
+    let Some(text) = metadata.get("scales") else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(text).map_err(|e| ImportError::Safetensors(format!("metadata `scales`: {e}")))
+}
+
+fn weight_type(dtype: Dtype) -> Option<WeightType> {
+    Some(match dtype {
+        Dtype::F64 => WeightType::F64,
+        Dtype::F32 => WeightType::F32,
+        Dtype::F16 => WeightType::F16,
+        Dtype::BF16 => WeightType::Bf16,
+        Dtype::I64 => WeightType::I64,
+        Dtype::I32 => WeightType::I32,
+        Dtype::I8 => WeightType::I8,
+        Dtype::U8 | Dtype::BOOL => WeightType::U8,
+        _ => return None,
+    })
+}

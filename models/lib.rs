@@ -1,0 +1,11 @@
+//! Networks of Cleanplate: weight files in every form people have them, and graphs built from them.
+//!
+//! [`import`] reads weight files into [`Weights`], one folder per network builds engine graphs from
+//! them, [`store`] keeps them on disk (find, import, verify, pull), [`golden`] compares a backend with
+//! stored answers of the reference implementation. Nothing here knows jobs or HTTP clients.
+
+pub mod error;
+pub mod import;
+
+pub use error::{ImportError, ModelError};
+pub use import::{Limits, Weights};

@@ -1,0 +1,159 @@
+//! The same weights in three containers, and what happens when the containers lie.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use cleanplate_models::error::ImportError;
+use cleanplate_models::import::{self, Bytes, Format, Limits, Weights};
+use proptest::prelude::*;
+use zip::write::SimpleFileOptions;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("lama/golden").join(name)
+}
+
+fn read(name: &str) -> Weights {
+    import::read(&golden(name), &Limits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn network(weights: &Weights) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let ours = weights.iter().filter(|(name, _)| import::under_root(name) && !name.ends_with("num_batches_tracked"));
+    ours.map(|(name, tensor)| (name.to_string(), tensor.shape().to_vec(), tensor.to_f32())).collect()
+}
+
+#[test]
+fn three_containers_hold_identical_weights() {
+    let safetensors = read("lama_tiny.safetensors");
+    let checkpoint = read("lama_tiny.ckpt");
+    let script = read("lama_tiny_jit.pt");
+    assert_eq!(safetensors.format(), Format::Safetensors);
+    assert_eq!(checkpoint.format(), Format::Checkpoint);
+    assert_eq!(script.format(), Format::TorchScript);
+    let want = network(&safetensors);
+    assert_eq!(want.len(), 133);
+    assert!(want == network(&checkpoint), "the Lightning checkpoint differs");
+    assert!(want == network(&script), "the TorchScript archive differs");
+}
+
+#[test]
+fn foreign_tensors_of_a_checkpoint_are_skipped_and_listed() {
+    let checkpoint = read("lama_tiny.ckpt");
+    assert_eq!(checkpoint.skipped().len(), 2, "{:?}", checkpoint.skipped());
+    assert!(checkpoint.skipped().iter().any(|name| name == "state_dict.loss_resnet_pl.impl.conv1.weight"));
+    assert!(checkpoint.iter().all(|(name, _)| import::under_root(name)));
+}
+
+#[test]
+fn the_files_name_decides_nothing() {
+    let dir = tempfile::tempdir().expect("folder");
+    let misnamed = dir.path().join("weights.txt");
+    fs::copy(golden("lama_tiny_jit.pt"), &misnamed).expect("copy");
+    assert_eq!(import::read(&misnamed, &Limits::default()).expect("by content").format(), Format::TorchScript);
+}
+
+fn read_bytes(bytes: Vec<u8>) -> Result<Weights, ImportError> {
+    import::read_bytes(Bytes::from(bytes), &Limits::default())
+}
+
+fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, data) in entries {
+        zip.start_file(*name, SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated)).expect("entry");
+        zip.write_all(data).expect("data");
+    }
+    zip.finish().expect("zip").into_inner()
+}
+
+#[test]
+fn a_checkpoint_inside_a_zip_is_found() {
+    let inner = fs::read(golden("lama_tiny.ckpt")).expect("golden");
+    let weights = read_bytes(zip_of(&[("big-lama/config.yaml", b"a: 1"), ("big-lama/models/best.ckpt", &inner)])).expect("nested");
+    assert!(network(&weights) == network(&read("lama_tiny.ckpt")));
+    let nested_twice = zip_of(&[("a.pt", &zip_of(&[("b.pt", &inner)]))]);
+    assert!(matches!(read_bytes(nested_twice), Err(ImportError::Archive { .. })));
+}
+
+#[test]
+fn zip_bombs_are_refused_before_they_unpack() {
+    // One tensor of 1 GiB of zeros: about 1 MB packed.
+    let zeros = vec![0u8; 1 << 30];
+    let pickle =
+        b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000\
+                   X\x03\x00\x00\x00cpuJ\x00\x00\x00\x10tQK\x00J\x00\x00\x00\x10\x85K\x01\x85\x89}tRs.";
+    let bomb = zip_of(&[("a/data.pkl", pickle), ("a/data/0", &zeros)]);
+    assert!(bomb.len() < 2 << 20);
+    assert!(matches!(read_bytes(bomb), Err(ImportError::Limit { .. })));
+}
+
+#[test]
+fn hostile_pickles_in_archives_are_refused_by_name() {
+    let archive = zip_of(&[("a/data.pkl", b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.")]);
+    let message = read_bytes(archive).expect_err("refused").to_string();
+    assert!(message.contains("posix system"), "{message}");
+}
+
+#[test]
+fn other_files_are_named() {
+    for (bytes, word) in [
+        (&b""[..], "empty"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "LFS"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "before PyTorch 1.6"),
+        (b"\x89PNG\r\n\x1a\n", "starts with"),
+    ] {
+        let message = read_bytes(bytes.to_vec()).expect_err("refused").to_string();
+        assert!(message.contains(word), "{message}");
+    }
+}
+
+/// Flips some bytes of a file, near its start and end where the structure is, or cuts it.
+fn mutated(file: &'static str) -> impl Strategy<Value = Vec<u8>> {
+    let bytes = fs::read(golden(file)).expect("golden");
+    let near = 40_000.min(bytes.len());
+    let length = bytes.len();
+    let spot = prop_oneof![0..near, (length - near)..length];
+    let flips = proptest::collection::vec((spot, any::<u8>()), 1..12);
+    (flips, prop_oneof![3 => Just(length), 1 => 0..length]).prop_map(move |(flips, cut)| {
+        let mut copy = bytes.clone();
+        for (at, value) in flips {
+            copy[at] = value;
+        }
+        copy.truncate(cut);
+        copy
+    })
+}
+
+fn exercise(bytes: Vec<u8>) {
+    if let Ok(weights) = read_bytes(bytes) {
+        for (_, tensor) in weights.iter() {
+            assert_eq!(tensor.to_f32().len(), tensor.elements());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn mutated_safetensors_never_panic(bytes in mutated("lama_tiny.safetensors")) {
+        exercise(bytes);
+    }
+
+    #[test]
+    fn mutated_checkpoints_never_panic(bytes in mutated("lama_tiny.ckpt")) {
+        exercise(bytes);
+    }
+
+    #[test]
+    fn mutated_scripts_never_panic(bytes in mutated("lama_tiny_jit.pt")) {
+        exercise(bytes);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(start in 0usize..4, mut bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let prefix: &[u8] = [&b""[..], b"PK\x03\x04", b"\x40\0\0\0\0\0\0\0{", b"\x80\x02"][start];
+        bytes.splice(0..0, prefix.iter().copied());
+        exercise(bytes);
+    }
+}
