@@ -1,6 +1,7 @@
 //! Errors of the engine.
 
 use cleanplate_kernels::KernelError;
+use cleanplate_kernels::variant::VariantError;
 
 /// What can go wrong between a graph and its result.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -13,16 +14,33 @@ pub enum EngineError {
         /// The kernel's own message.
         source: KernelError,
     },
-    /// The graph is malformed: a programmer's error in a model.
+    /// A shader template does not expand: a programmer's error in a kernel.
+    #[error("shader: {0}")]
+    Shader(#[from] VariantError),
+    /// The graph is malformed: a programmer's error in a model or in a kernel's fusion hook.
     #[error("graph: {0}")]
     Graph(String),
-    /// The planned peak does not fit.
-    #[error("plan needs {need_bytes} bytes, the ceiling is {max_bytes}; use a smaller working size or raise the memory limit")]
+    /// The planned peak does not fit. Nothing was allocated.
+    #[error("{what} needs {need_bytes} bytes, {limit} is {max_bytes}; use a smaller working size{remedy}")]
     Memory {
-        /// Planned peak.
+        /// What is too large: the whole plan or one tensor.
+        what: String,
+        /// Planned bytes, including what other plans of the backend hold where the limit is a shared one.
         need_bytes: u64,
+        /// Which limit was passed.
+        limit: &'static str,
         /// Ceiling from the options or the adapter.
         max_bytes: u64,
+        /// What else helps, starting with a comma or semicolon; may be empty.
+        remedy: &'static str,
+    },
+    /// The device ran out of memory although the plan is within the configured ceiling.
+    #[error("device out of memory during {during} ({need_bytes} bytes planned); use a smaller working size or free memory of the device")]
+    OutOfMemory {
+        /// What was running.
+        during: String,
+        /// Bytes of the plan.
+        need_bytes: u64,
     },
     /// Inputs of a run differ from what the graph was compiled for.
     #[error("run: input {index} is {got}, the graph wants {want}")]
@@ -34,6 +52,9 @@ pub enum EngineError {
         /// Type and shape compiled for.
         want: String,
     },
+    /// The caller asked to stop.
+    #[error("run cancelled")]
+    Cancelled,
     /// No adapter fits the requested backend.
     #[error("no {wanted} adapter: {detail}")]
     NoAdapter {

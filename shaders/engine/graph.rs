@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cleanplate_kernels::{Op, TensorSpec};
+use cleanplate_kernels::{Op, TensorRef, TensorSpec};
 
 use crate::error::EngineError;
 
@@ -24,6 +24,9 @@ pub struct Node {
 }
 
 /// Operations over tensors. Shapes are fixed; one graph serves one input size and batch.
+///
+/// Build the graphs of one network, whatever their sizes, from the same `Arc<dyn Op>`s: backends then share fused
+/// operations and uploaded weights between the sizes.
 #[derive(Debug, Clone, Default)]
 pub struct Graph {
     /// Type and shape of every tensor.
@@ -76,5 +79,83 @@ impl Graph {
     /// Type and shape of a tensor of this graph.
     pub fn spec(&self, id: TensorId) -> &TensorSpec {
         &self.tensors[id.0]
+    }
+    /// Types and shapes of several tensors.
+    pub fn specs(&self, ids: &[TensorId]) -> Vec<TensorSpec> {
+        ids.iter().map(|id| self.spec(*id).clone()).collect()
+    }
+
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        self.nodes.iter().map(|node| node.op.flops(&self.specs(&node.inputs))).sum()
+    }
+    /// A node's input and output shapes, for listings: `[1, 4, 8, 8] [1, 2, 8, 8] -> [1, 2, 8, 8]`.
+    pub fn shapes(&self, node: &Node) -> String {
+        let list = |ids: &[TensorId]| ids.iter().map(|id| self.spec(*id).shape.to_string()).collect::<Vec<_>>().join(" ");
+        format!("{} -> {}", list(&node.inputs), list(&node.outputs))
+    }
+    /// Checks the inputs of a run.
+    pub fn check_inputs(&self, inputs: &[TensorRef<'_>]) -> Result<(), EngineError> {
+        for index in 0..self.inputs.len().max(inputs.len()) {
+            let want = self.inputs.get(index).map_or("no such input".to_string(), |id| describe(self.spec(*id)));
+            let got = inputs.get(index).map_or("missing".to_string(), describe_input);
+            if got != want {
+                return Err(EngineError::Input { index, got, want });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what the builder guarantees and hand-made graphs may not: every tensor is known, made once, and made
+    /// before it is used; there is an output.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        let mut made = vec![false; self.tensors.len()];
+        for id in &self.inputs {
+            make(&mut made, *id, "the input list")?;
+        }
+        for node in &self.nodes {
+            for id in &node.inputs {
+                read(&made, *id, &node.name)?;
+            }
+            for id in &node.outputs {
+                make(&mut made, *id, &node.name)?;
+            }
+        }
+        for id in &self.outputs {
+            read(&made, *id, "the output list")?;
+        }
+        if self.outputs.is_empty() { Err(EngineError::Graph("no outputs".into())) } else { Ok(()) }
+    }
+}
+
+fn describe(spec: &TensorSpec) -> String {
+    format!("{:?} {}", spec.dtype, spec.shape)
+}
+
+/// As [`describe`]; a slice whose length does not fit its shape shows the length too.
+fn describe_input(input: &TensorRef<'_>) -> String {
+    let (spec, len) = match input {
+        TensorRef::F32(shape, values) => (TensorSpec::f32(shape.dims()), values.len()),
+        TensorRef::U8(shape, values) => (TensorSpec::u8(shape.dims()), values.len()),
+    };
+    let text = describe(&spec);
+    if len == spec.shape.elements() { text } else { format!("{text} with {len} elements") }
+}
+
+fn make(made: &mut [bool], id: TensorId, who: &str) -> Result<(), EngineError> {
+    match made.get_mut(id.0) {
+        None => Err(EngineError::Graph(format!("{who} makes tensor {}, which is not declared", id.0))),
+        Some(true) => Err(EngineError::Graph(format!("{who} makes tensor {}, which exists already", id.0))),
+        Some(slot) => {
+            *slot = true;
+            Ok(())
+        }
+    }
+}
+
+fn read(made: &[bool], id: TensorId, who: &str) -> Result<(), EngineError> {
+    match made.get(id.0) {
+        Some(true) => Ok(()),
+        _ => Err(EngineError::Graph(format!("{who} reads tensor {}, which nothing made before it", id.0))),
     }
 }

@@ -4,8 +4,17 @@
 //!
 //! Flow: [`Graph`] -> [`fuse`](mod@fuse) -> [`plan`](mod@plan) (slot buffers, peak bytes) -> an [`Executable`] per backend.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod cpu;
 pub mod error;
+pub mod fuse;
+pub mod fusion_cache;
 pub mod graph;
+mod memory;
+pub mod plan;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
@@ -47,12 +56,21 @@ pub trait Backend: Send + Sync {
     fn healthy(&self) -> bool;
     /// Bytes currently held for weights and plans.
     fn memory_bytes(&self) -> u64;
+    /// How often a lost device was replaced by a new one.
+    fn device_rebuilds(&self) -> u64 {
+        0
+    }
 }
 
 /// A compiled graph: fixed shapes, reusable, thread-safe (runs are serialised).
 pub trait Executable: Send + Sync {
     /// Runs once. Inputs and outputs in the order of [`Graph::inputs`] and [`Graph::outputs`].
-    fn run(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<Tensor>, EngineError>;
+    fn run(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<Tensor>, EngineError> {
+        self.run_until(inputs, &|| false)
+    }
+    /// As [`Executable::run`]; asks `cancelled` between pieces of work (on slow devices every 100 ms or so) and stops
+    /// with [`EngineError::Cancelled`] once it says true.
+    fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError>;
     /// Peak bytes of activations and scratch, computed by the plan.
     fn peak_bytes(&self) -> u64;
     /// Floating-point operations of one run.
