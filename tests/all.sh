@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
+# (lavapipe) is installed first, so that no GPU test is ever skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+has_vulkan_driver() {
+    compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null || compgen -G "/etc/vulkan/icd.d/*.json" >/dev/null || [ -n "${VK_DRIVER_FILES:-}" ]
+}
+
+has_vulkan_loader() {
+    ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'
+}
+
+if [ "$(uname -s)" = Linux ] && ! { has_vulkan_driver && has_vulkan_loader; }; then
+    echo "no Vulkan driver found: installing Mesa's software driver" >&2
+    as_root=()
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq libvulkan1 mesa-vulkan-drivers
+fi
+
+exec cargo test --release --workspace --locked "$@"

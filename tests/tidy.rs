@@ -1,0 +1,176 @@
+//! Style that a test enforces: one-way layers, complete registries, readable files, a project that speaks of itself alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Files that git tracks (or would track), relative to the root.
+fn tracked() -> Vec<PathBuf> {
+    let out = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output().unwrap();
+    assert!(out.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&out.stderr));
+    let files: Vec<PathBuf> = String::from_utf8(out.stdout).unwrap().lines().map(PathBuf::from).collect();
+    let files: Vec<PathBuf> = files.into_iter().filter(|f| root().join(f).is_file()).collect();
+    assert!(files.len() > 50, "only {} tracked files found: the checks below would be empty", files.len());
+    files
+}
+
+fn with_extension(extensions: &[&str]) -> Vec<PathBuf> {
+    let wanted = |f: &PathBuf| f.extension().and_then(|e| e.to_str()).is_some_and(|e| extensions.contains(&e));
+    tracked().into_iter().filter(wanted).collect()
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+}
+
+/// Folders directly below `dir` that hold a `mod.rs`.
+fn unit_folders(dir: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(dir)).unwrap().map(|e| e.unwrap().path());
+    entries.filter(|p| p.join("mod.rs").is_file()).map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn layers_depend_downwards_only() {
+    // Each crate with the crates of this workspace it may name.
+    let allowed: &[(&str, &[&str])] = &[
+        ("shaders/kernels", &[]),
+        ("shaders/engine", &["kernels"]),
+        ("models", &["kernels", "engine"]),
+        ("plugins", &["kernels", "engine", "models"]),
+        ("daemon/api", &[]),
+        ("daemon/store", &[]),
+        ("daemon", &["kernels", "engine", "models", "plugins", "api", "store"]),
+    ];
+    for (dir, may) in allowed {
+        let manifest = read(&Path::new(dir).join("Cargo.toml"));
+        for line in manifest.lines().filter(|l| l.starts_with("cleanplate-")) {
+            let name = line.trim_start_matches("cleanplate-").split(['.', ' ', '=']).next().unwrap();
+            assert!(may.contains(&name), "{dir}/Cargo.toml names cleanplate-{name}; allowed are {may:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_engine_knows_the_gpu_interface() {
+    for file in with_extension(&["rs"]).iter().filter(|f| !f.starts_with("shaders/engine") && !f.starts_with("tests")) {
+        for (number, line) in read(file).lines().enumerate() {
+            let code = line.split("//").next().unwrap();
+            assert!(!code.contains("wgpu::"), "{}:{}: only shaders/engine imports wgpu", file.display(), number + 1);
+        }
+    }
+    for manifest in with_extension(&["toml"]).iter().filter(|f| f.ends_with("Cargo.toml")) {
+        let names = read(manifest).lines().any(|l| l.starts_with("wgpu"));
+        let may = manifest == Path::new("Cargo.toml") || manifest.starts_with("shaders/engine");
+        assert!(!names || may, "{} depends on wgpu", manifest.display());
+    }
+}
+
+#[test]
+fn lower_layers_know_no_http_and_no_sql() {
+    for file in with_extension(&["rs"]) {
+        let low = ["shaders", "models", "plugins"].iter().any(|d| file.starts_with(d));
+        for word in ["actix_web::", "rusqlite::"] {
+            assert!(!low || !read(&file).contains(word), "{} uses {word}", file.display());
+        }
+    }
+    let store = with_extension(&["rs"]).into_iter().filter(|f| f.starts_with("daemon/src"));
+    for file in store {
+        assert!(!read(&file).contains("rusqlite::"), "{}: SQL belongs behind the Store trait", file.display());
+    }
+}
+
+#[test]
+fn every_kernel_folder_is_complete_and_registered() {
+    let list = read(Path::new("shaders/kernels/lib.rs"));
+    let registry = list.split("KERNELS").nth(1).expect("lib.rs holds the KERNELS slice");
+    for kernel in unit_folders("shaders/kernels") {
+        let dir = root().join("shaders/kernels").join(&kernel);
+        assert!(registry.contains(&format!("{kernel}::")), "kernel folder {kernel} is not in KERNELS");
+        assert!(dir.join("reference.rs").is_file(), "kernel {kernel} has no reference.rs: every kernel has a plain CPU twin");
+        let wgsl = fs::read_dir(&dir).unwrap().any(|f| f.unwrap().path().extension().is_some_and(|e| e == "wgsl"));
+        assert!(wgsl, "kernel {kernel} has no shader");
+    }
+}
+
+#[test]
+fn every_plugin_folder_is_complete_and_registered() {
+    let list = read(Path::new("plugins/lib.rs"));
+    for plugin in fs::read_dir(root().join("plugins")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.join("plugin.toml").is_file()) {
+        let name = plugin.file_name().unwrap().to_string_lossy().into_owned();
+        let registered = list.contains(&name.replace('-', "_"));
+        assert!(registered, "plugin folder {name} is not named in plugins/lib.rs");
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    let sources = with_extension(&["rs", "wgsl"]);
+    let mut lines: Vec<usize> = Vec::new();
+    for file in &sources {
+        let count = read(file).lines().count();
+        assert!(count <= 700, "{} has {count} lines: split it", file.display());
+        lines.push(count);
+    }
+    lines.sort_unstable();
+    let median = lines[lines.len() / 2];
+    assert!(median < 200, "the median source file has {median} lines");
+}
+
+#[test]
+fn shader_bindings_state_their_axes() {
+    let mut seen = 0;
+    for file in with_extension(&["wgsl"]) {
+        for (number, line) in read(&file).lines().enumerate() {
+            if line.contains("@binding(") && line.contains("var<storage") {
+                seen += 1;
+                assert!(line.contains("//"), "{}:{}: the binding does not state its axes and unit", file.display(), number + 1);
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} bindings found");
+}
+
+#[test]
+fn no_leftovers() {
+    // Spelled in pieces so that this file passes its own check.
+    let banned = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("db", "g!("), concat!("FIX", "ME"), concat!("XX", "X:")];
+    for file in with_extension(&["rs", "wgsl", "toml", "md", "py", "sh"]) {
+        let text = read(&file);
+        for word in banned {
+            assert!(!text.contains(word), "{} contains {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn documents_name_no_machine_paths() {
+    let banned = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    for file in with_extension(&["rs", "wgsl", "toml", "md", "py", "sh", "json"]) {
+        let text = read(&file);
+        for path in banned {
+            assert!(!text.contains(path), "{} names a machine path ({path})", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_weight_file_names_its_making() {
+    let mut seen = 0;
+    for file in tracked().iter().filter(|f| f.starts_with("models") && !f.to_string_lossy().contains("golden")) {
+        if file.extension().is_some_and(|e| e == "safetensors") {
+            seen += 1;
+            let card = read(&file.with_file_name("model.toml"));
+            for key in ["origin", "licence", "sha256"] {
+                assert!(card.contains(key), "{} lacks {key}", file.with_file_name("model.toml").display());
+            }
+        }
+    }
+    assert!(seen > 0, "no shipped weights found");
+}
