@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cleanplate_kernels::{Op, TensorRef, TensorSpec};
+use cleanplate_kernels::{DType, Op, TensorRef, TensorSpec};
 
 use crate::error::EngineError;
 
@@ -134,12 +134,13 @@ fn describe(spec: &TensorSpec) -> String {
 
 /// As [`describe`]; a slice whose length does not fit its shape shows the length too.
 fn describe_input(input: &TensorRef<'_>) -> String {
-    let (spec, len) = match input {
-        TensorRef::F32(shape, values) => (TensorSpec::f32(shape.dims()), values.len()),
-        TensorRef::U8(shape, values) => (TensorSpec::u8(shape.dims()), values.len()),
+    let (dtype, len) = match input {
+        TensorRef::F32(_, values) => (DType::F32, values.len()),
+        TensorRef::U8(_, values) => (DType::U8, values.len()),
+        TensorRef::U32(_, values) => (DType::U32, values.len()),
     };
-    let text = describe(&spec);
-    if len == spec.shape.elements() { text } else { format!("{text} with {len} elements") }
+    let text = describe(&TensorSpec { dtype, shape: input.shape().clone() });
+    if len == input.shape().elements() { text } else { format!("{text} with {len} elements") }
 }
 
 fn make(made: &mut [bool], id: TensorId, who: &str) -> Result<(), EngineError> {

@@ -16,6 +16,7 @@ pub fn random_inputs(graph: &Graph, seed: u64) -> Vec<Tensor> {
         match spec.dtype {
             DType::F32 => Tensor::f32(dims, rng.values(n, 1.0)),
             DType::U8 => Tensor::u8(dims, rng.bytes(n)),
+            DType::U32 => Tensor::u32(dims, (0..n).map(|_| rng.bits() as u32).collect()),
         }
     };
     graph.inputs.iter().map(one).collect()

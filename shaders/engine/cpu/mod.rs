@@ -115,6 +115,7 @@ impl CpuExecutable {
         match spec.dtype {
             DType::F32 => TensorRef::F32(&spec.shape, &buffer[..n]),
             DType::U8 => TensorRef::U8(&spec.shape, &bytemuck::cast_slice(buffer)[..n]),
+            DType::U32 => TensorRef::U32(&spec.shape, &bytemuck::cast_slice(buffer)[..n]),
         }
     }
 
@@ -129,6 +130,7 @@ fn view_mut<'a>(dtype: DType, shape: &'a Shape, buffer: &'a mut [f32]) -> Tensor
     match dtype {
         DType::F32 => TensorMut::F32(shape, &mut buffer[..n]),
         DType::U8 => TensorMut::U8(shape, &mut bytemuck::cast_slice_mut(buffer)[..n]),
+        DType::U32 => TensorMut::U32(shape, &mut bytemuck::cast_slice_mut(buffer)[..n]),
     }
 }
 

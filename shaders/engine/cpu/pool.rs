@@ -17,7 +17,7 @@ pub(super) struct Pool {
     ids: AtomicU64,
 }
 
-/// Slot buffers and the scratch buffer. Floats throughout: byte tensors use the same memory.
+/// Slot buffers and the scratch buffer. Floats throughout: integer tensors use the same memory.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     pub buffers: Vec<Vec<f32>>,
