@@ -20,6 +20,7 @@ pub mod epilogue;
 pub mod error;
 pub mod fft2;
 pub mod lama_input;
+pub mod native;
 pub mod op;
 pub mod program;
 pub mod tensor;

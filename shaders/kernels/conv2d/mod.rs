@@ -8,6 +8,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -20,7 +21,7 @@ use crate::epilogue::Epilogue;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "conv2d";
 
@@ -90,6 +91,7 @@ pub struct Conv2d {
     pub bias: Arc<Vec<f32>>,
     /// Activation and residual.
     pub epilogue: Epilogue,
+    packed: native::Weights,
 }
 
 impl Conv2d {
@@ -115,6 +117,7 @@ impl Conv2d {
             segments: vec![Segment { weight: Arc::new(data.to_vec()), in_channels: ic, kernel: kh, padding }],
             bias: Arc::new(bias.map_or_else(|| vec![0.0; oc], <[f32]>::to_vec)),
             epilogue: Epilogue::default(),
+            packed: native::Weights::default(),
         })
     }
 
@@ -187,6 +190,14 @@ impl Op for Conv2d {
 
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::run(self, inputs, output, scratch));
+    }
+
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(self, inputs)
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

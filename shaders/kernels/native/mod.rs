@@ -1,0 +1,21 @@
+//! What the fast CPU twins share: instruction sets, the matrix-product microkernel, packing, tasks over threads.
+//!
+//! Every heavy twin is a matrix product `C = A B` with A = weights (rows = output channels) and B = pixels (columns).
+//! A is packed once per operation into panels of [`Isa::rows`] rows, B per block of pixels into panels of
+//! [`Isa::columns`] columns, small enough for the second-level cache; the microkernel multiplies one panel pair with
+//! the result in registers. Scratch memory comes from the caller ([`crate::Op::native_scratch`]).
+
+mod cached;
+mod isa;
+mod micro;
+mod pack;
+mod store;
+mod tasks;
+
+pub use isa::Isa;
+
+pub(crate) use cached::Cached;
+pub(crate) use isa::by_isa;
+pub(crate) use pack::Packed;
+pub(crate) use store::Store;
+pub(crate) use tasks::{Disjoint, lanes, run_tasks};
