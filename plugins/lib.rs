@@ -1,1 +1,22 @@
+//! Pictures in and out, and the pipeline of plugins between them.
+//!
+//! A photo and a mask come in, the photo without the marked object goes out. This crate knows no HTTP and no database.
+//!
+//! A plugin is a folder with a `plugin.toml` and one line in [`PLUGINS`]; a pipeline is a file in `config/pipelines`.
 
+pub mod distance;
+mod error;
+pub mod feather;
+pub mod fill_holes;
+pub mod grow;
+pub mod image;
+pub mod lama;
+pub mod manifest;
+pub mod models;
+pub mod parameter;
+pub mod pipeline;
+mod registry;
+pub mod resample;
+
+pub use error::PluginError;
+pub use registry::{PLUGINS, PluginInfo, plugin};

@@ -1,0 +1,80 @@
+//! Errors of reading and writing images.
+
+use super::Format;
+
+/// Why a picture was refused. The variants are what callers tell apart: type, size, damage, missing feature.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// The first bytes are none of the accepted types.
+    #[error("not a JPEG, PNG or WebP image (judged by its content, not its name)")]
+    UnsupportedType,
+    /// The header announces more pixels than allowed; nothing was decoded.
+    #[error("image has {width}x{height} = {pixels} pixels, at most {pixels_max} are accepted")]
+    TooManyPixels {
+        /// Width in the header.
+        width: u64,
+        /// Height in the header.
+        height: u64,
+        /// Their product.
+        pixels: u64,
+        /// The limit.
+        pixels_max: u64,
+    },
+    /// One side is longer than allowed; nothing was decoded.
+    #[error("image is {width}x{height}, each side may have at most {side_max} pixels")]
+    SideTooLong {
+        /// Width in the header.
+        width: u64,
+        /// Height in the header.
+        height: u64,
+        /// The limit.
+        side_max: u32,
+    },
+    /// The file breaks its own format, ends early, or its decoder failed.
+    #[error("{format} image cannot be decoded: {detail}")]
+    Corrupt {
+        /// The type its first bytes announce.
+        format: Format,
+        /// What was wrong.
+        detail: String,
+    },
+    /// A valid file that uses something this program does not read.
+    #[error("{format} image uses {feature}, which is not supported; {remedy}")]
+    Unsupported {
+        /// The type.
+        format: Format,
+        /// The feature.
+        feature: String,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// Another limit on the file's structure was passed (scans, profile size, metadata size).
+    #[error("{format} image has {got} {what}, at most {max} are accepted")]
+    Limit {
+        /// The type.
+        format: Format,
+        /// What is limited, with its unit.
+        what: &'static str,
+        /// Found, or the bound at which counting stopped.
+        got: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// The result cannot be written in the wanted format.
+    #[error("cannot write {format}: {detail}")]
+    Encode {
+        /// The wanted type.
+        format: Format,
+        /// Why.
+        detail: String,
+    },
+}
+
+impl ImageError {
+    pub(crate) fn corrupt(format: Format, detail: impl std::fmt::Display) -> Self {
+        ImageError::Corrupt { format, detail: detail.to_string() }
+    }
+    pub(crate) fn encode(format: Format, detail: impl std::fmt::Display) -> Self {
+        ImageError::Encode { format, detail: detail.to_string() }
+    }
+}

@@ -1,0 +1,62 @@
+//! What travels beside the pixels.
+
+/// Metadata carried from input to output. Sizes are bounded by [`super::Limits`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// ICC profile, inflated and joined.
+    pub icc: Option<Vec<u8>>,
+    /// EXIF as a TIFF structure (without the `Exif\0\0` prefix), orientation 1, thumbnail removed: it would still show the object.
+    pub exif: Option<Vec<u8>>,
+    /// XMP packet (UTF-8 XML), orientation 1.
+    pub xmp: Option<Vec<u8>>,
+    /// JPEG only: comments, as `(marker, payload)`.
+    pub jpeg_segments: Vec<(u8, Vec<u8>)>,
+    /// PNG only: colour, size and text chunks, as `(type, payload)`, in file order.
+    pub png_chunks: Vec<([u8; 4], Vec<u8>)>,
+    /// Pixels per unit from JFIF, `(unit, x, y)`: unit 0 = aspect only, 1 = inch, 2 = centimetre.
+    pub jfif_density: Option<(u8, u16, u16)>,
+}
+
+/// How the input was coded, as far as the output repeats it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// JPEG: tables, subsampling, scan order.
+    Jpeg(JpegSource),
+    /// PNG: bit depth, palette.
+    Png(PngSource),
+    /// WebP: nothing; the output is always lossless.
+    WebP,
+}
+
+/// JPEG coding parameters of the input, already turned with the pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JpegSource {
+    /// Quantisation table of luma, natural (row by row) order.
+    pub luma: [u16; 64],
+    /// Quantisation table of chroma, natural order; equal to `luma` for gray.
+    pub chroma: [u16; 64],
+    /// Luma samples per chroma sample, horizontally and vertically.
+    pub subsampling: (u8, u8),
+    /// Progressive scan order.
+    pub progressive: bool,
+    /// MCUs between restart markers, 0 = none.
+    pub restart_interval: u16,
+}
+
+/// PNG coding parameters of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PngSource {
+    /// Bits per sample (or per index) in the file: 1, 2, 4, 8, 16.
+    pub bit_depth: u8,
+    /// The palette and every pixel's index, for palette images.
+    pub palette: Option<Palette>,
+}
+
+/// A palette image's own coding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Palette {
+    /// Colours in file order, RGBA.
+    pub colours: Vec<[u8; 4]>,
+    /// Index of each pixel, `[height, width]`, displayed orientation.
+    pub indices: Vec<u8>,
+}

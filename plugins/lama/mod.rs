@@ -1,0 +1,124 @@
+//! `lama`: fills the hole with a LaMa network, crop by crop.
+//!
+//! Crops larger than the working size are averaged down for the network; their fill is kept at that size (the blend enlarges
+//! it), so that refine stages know its real resolution.
+
+use std::sync::Arc;
+
+use cleanplate_engine::{EngineError, Tensor};
+
+use crate::models::InpaintNetwork;
+use crate::parameter::Values;
+use crate::pipeline::{Crop, CropPlan, ExecutableKey, Fill, Planned, Stage, Work, plan};
+use crate::resample::{shrink_hole, shrink_photo};
+use crate::{PluginError, PluginInfo};
+
+/// The plugin.
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Lama::new(values))));
+
+/// Smallest working size tried when memory is short.
+const WORKING_PX_MIN: usize = 128;
+
+struct Lama {
+    model: String,
+    working_px_max: Option<usize>,
+    context_px_min: usize,
+    context_share: f64,
+}
+
+impl Lama {
+    fn new(values: &Values) -> Self {
+        Lama {
+            model: values.text("model").to_string(),
+            working_px_max: values.integer("working_px_max"),
+            context_px_min: values.integer("context_px_min").unwrap_or(128),
+            context_share: values.number("context_share").unwrap_or(0.25),
+        }
+    }
+
+    fn wish(&self, work: &Work<'_>) -> CropPlan {
+        let on_gpu = !matches!(work.backend.device().kind, "cpu" | "software");
+        let working_px_max = self.working_px_max.unwrap_or(if on_gpu { 768 } else { 512 });
+        CropPlan { context_px_min: self.context_px_min, context_share: self.context_share, working_px_max }
+    }
+}
+
+impl Stage for Lama {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        let network = work.networks.lama(&self.model)?;
+        let (grid, planned) = plan(&work.alpha, &self.wish(work));
+        for (i, crop) in planned.iter().enumerate() {
+            work.check_cancelled(&format!("lama, crop {} of {}", i + 1, planned.len()))?;
+            let fill = fill_or_shrink(work, &*network, crop)?;
+            work.crops.push(Crop { rect: crop.rect, group: crop.group, grid: Arc::clone(&grid), fill });
+            work.observer.stage("lama", (i + 1) as f32 / planned.len() as f32);
+        }
+        work.used_model(network.name(), network.sha256());
+        Ok(())
+    }
+}
+
+/// Fills one crop; when memory is short, once more at two thirds of the size, with a warning in the result.
+fn fill_or_shrink(work: &mut Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result<Fill, PluginError> {
+    let refused = match fill(work, network, crop) {
+        Err(PluginError::Engine { source: source @ EngineError::Memory { .. }, .. }) => source,
+        other => return other,
+    };
+    let smaller = |px: usize| ((px * 2 / 3) / 8 * 8).max(WORKING_PX_MIN.min(px));
+    let retry = Planned { width: smaller(crop.width), height: smaller(crop.height), ..*crop };
+    work.warnings.push(format!(
+        "lama: a crop of {}x{} px was filled at {}x{} instead of {}x{}, with less detail: {refused}",
+        crop.rect.width(),
+        crop.rect.height(),
+        retry.width,
+        retry.height,
+        crop.width,
+        crop.height
+    ));
+    fill(work, network, &retry)
+}
+
+fn fill(work: &Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result<Fill, PluginError> {
+    let (width, height) = (crop.width, crop.height);
+    let mut rgb = shrink_photo(&work.photo, crop.rect, width, height);
+    let hole = shrink_hole(&work.alpha, crop.rect, width, height);
+    let image = Tensor::u8(&[1, height, width, 3], rgb.iter().map(|v| (v * 255.0 + 0.5) as u8).collect());
+    let mask = Tensor::u8(&[1, height, width], hole);
+    let key = ExecutableKey { sha256: network.sha256().to_string(), height, width };
+    let executable = work.executables.get(key, work.backend, || network.graph(height, width))?;
+    let mut outputs = executable.run(&[image.view(), mask.view()]).map_err(|source| {
+        if source.retryable() {
+            work.executables.clear();
+        }
+        PluginError::Engine { during: format!("lama, crop of {width}x{height} pixels"), source }
+    })?;
+    let prediction = outputs.pop().ok_or_else(|| unusable("no output".to_string()))?;
+    put_prediction(&mut rgb, mask.as_u8().unwrap_or(&[]), &prediction, width)?;
+    Ok(Fill { width, height, rgb })
+}
+
+/// Copies the prediction `f32 [1, 3, Hp, Wp]` into the hole pixels of `rgb`, `[height, width, 3]`.
+fn put_prediction(rgb: &mut [f32], hole: &[u8], prediction: &Tensor, width: usize) -> Result<(), PluginError> {
+    let height = hole.len() / width;
+    let (Some([1, 3, ph, pw]), Some(values)) = (prediction.shape.dims4(), prediction.as_f32()) else {
+        return Err(unusable(format!("{:?} {}, wanted F32 [1, 3, H, W]", prediction.dtype(), prediction.shape)));
+    };
+    if ph < height || pw < width {
+        return Err(unusable(format!("{pw}x{ph} pixels for a crop of {width}x{height}")));
+    }
+    for (i, px) in rgb.chunks_exact_mut(3).enumerate().filter(|(i, _)| hole[*i] != 0) {
+        let at = (i / width) * pw + i % width;
+        for (c, v) in px.iter_mut().enumerate() {
+            let predicted = values[c * ph * pw + at];
+            if !predicted.is_finite() {
+                return Err(unusable(format!("{predicted} at pixel ({}, {})", i % width, i / width)));
+            }
+            *v = predicted.clamp(0.0, 1.0);
+        }
+    }
+    Ok(())
+}
+
+fn unusable(detail: String) -> PluginError {
+    PluginError::Output { plugin: "lama", detail }
+}

@@ -1,0 +1,185 @@
+//! Runs a pipeline on one photo.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cleanplate_engine::{Backend, DeviceInfo};
+use serde::Serialize;
+
+use super::composite::composite;
+use super::{ExecutableCache, ModelUse, Observer, Pipeline, Prompts, Step, Work};
+use crate::PluginError;
+use crate::image::{Mask, Photo};
+use crate::manifest::StageKind;
+use crate::models::Networks;
+
+/// Bounds of a [`Runner`].
+#[derive(Debug, Clone)]
+pub struct RunLimits {
+    /// Most compiled graphs kept between runs.
+    pub executables_max: usize,
+    /// Most bytes planned by the compiled graphs kept between runs.
+    pub executables_bytes_max: u64,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        RunLimits { executables_max: 8, executables_bytes_max: 2 << 30 }
+    }
+}
+
+/// One photo to work on.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The photo, displayed orientation.
+    pub photo: Photo,
+    /// What to remove (128 and more); wins over prompts.
+    pub mask: Option<Mask>,
+    /// What to remove, to be found by the segment stage.
+    pub prompts: Option<Prompts>,
+    /// `(plugin.parameter, value)` pairs over the pipeline's own values.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// Time spent in one plugin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageTiming {
+    /// Its stage; `None` for the final blend.
+    pub stage: Option<StageKind>,
+    /// Plugin name, or `composite` for the final blend.
+    pub plugin: String,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The clean plate.
+    pub photo: Photo,
+    /// The hard mask that was replaced, after grow and fill.
+    pub mask: Mask,
+    /// Time per plugin, in the order they ran.
+    pub stages: Vec<StageTiming>,
+    /// Networks used.
+    pub models: Vec<ModelUse>,
+    /// Share of the photo's pixels in `mask`, 0..=1.
+    pub mask_share: f64,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// What the user should know about this result.
+    pub warnings: Vec<String>,
+}
+
+/// Runs pipelines on one device. Cheap to share; runs may overlap, the backend serialises them.
+pub struct Runner {
+    backend: Arc<dyn Backend>,
+    networks: Arc<dyn Networks>,
+    executables: ExecutableCache,
+}
+
+impl Runner {
+    /// A runner on `backend` with the models of `networks` (a `ModelStore`).
+    pub fn new(backend: Arc<dyn Backend>, networks: Arc<dyn Networks>, limits: RunLimits) -> Self {
+        let executables = ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
+        Runner { backend, networks, executables }
+    }
+
+    /// The device.
+    pub fn device(&self) -> DeviceInfo {
+        self.backend.device()
+    }
+
+    /// Runs `pipeline` on one photo.
+    pub fn run(&self, pipeline: &Pipeline, request: Request, observer: &dyn Observer) -> Result<Outcome, PluginError> {
+        let pipeline = pipeline.with_overrides(&request.overrides)?;
+        let masked = request.mask.is_some();
+        let mut work = self.begin(request, observer)?;
+        let mut stages = Vec::with_capacity(pipeline.steps.len() + 1);
+        let segmenting = |s: &Step| s.stage == StageKind::Segment;
+        if !masked && !pipeline.steps.iter().any(segmenting) {
+            return Err(PluginError::Unavailable {
+                what: "removal by points or box".to_string(),
+                remedy: format!("pipeline {:?} has no segment plugin; send a mask", pipeline.name),
+            });
+        }
+        let mut mask_checked = false;
+        for step in pipeline.steps.iter().filter(|s| !(masked && segmenting(s))) {
+            if step.stage >= StageKind::Inpaint && !mask_checked {
+                check_mask(&work)?;
+                mask_checked = true;
+            }
+            run_step(step, &mut work, &mut stages)?;
+        }
+        work.check_cancelled("composite")?;
+        let started = Instant::now();
+        composite(&mut work.photo, &work.alpha, &work.crops);
+        stages.push(StageTiming { stage: None, plugin: "composite".to_string(), ms: ms_since(started) });
+        observer.stage("composite", 1.0);
+        let mask_share = work.mask.count() as f64 / work.mask.data.len().max(1) as f64;
+        Ok(Outcome {
+            photo: work.photo,
+            mask: work.mask,
+            stages,
+            models: work.models,
+            mask_share,
+            device: self.device(),
+            warnings: work.warnings,
+        })
+    }
+
+    fn begin<'a>(&'a self, request: Request, observer: &'a dyn Observer) -> Result<Work<'a>, PluginError> {
+        let Request { photo, mask, prompts, overrides: _ } = request;
+        let size = (photo.width, photo.height);
+        let mut user_mask = match mask {
+            Some(mask) => mask,
+            None if prompts.is_some() => Mask::empty(photo.width, photo.height),
+            None => return Err(PluginError::NoMask),
+        };
+        if (user_mask.width, user_mask.height) != size || user_mask.data.len() != size.0 * size.1 {
+            return Err(PluginError::MaskSize { mask: (user_mask.width, user_mask.height), photo: size });
+        }
+        user_mask.harden();
+        let (mask, alpha) = (user_mask.clone(), user_mask.clone());
+        Ok(Work {
+            photo,
+            prompts,
+            user_mask,
+            mask,
+            alpha,
+            crops: Vec::new(),
+            backend: &*self.backend,
+            networks: &*self.networks,
+            executables: &self.executables,
+            observer,
+            warnings: Vec::new(),
+            models: Vec::new(),
+        })
+    }
+}
+
+fn run_step(step: &Step, work: &mut Work<'_>, stages: &mut Vec<StageTiming>) -> Result<(), PluginError> {
+    work.check_cancelled(&step.plugin)?;
+    work.observer.stage(&step.plugin, 0.0);
+    let started = Instant::now();
+    step.info.build(&step.values)?.run(work)?;
+    let ms = ms_since(started);
+    tracing::debug!(plugin = %step.plugin, ms, "stage done");
+    stages.push(StageTiming { stage: Some(step.stage), plugin: step.plugin.clone(), ms });
+    work.observer.stage(&step.plugin, 1.0);
+    Ok(())
+}
+
+fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
+    if work.mask.data.iter().all(|&v| v == 0) {
+        return Err(PluginError::EmptyMask);
+    }
+    if work.alpha.data.iter().all(|&v| v != 0) {
+        return Err(PluginError::WholeImageMask);
+    }
+    Ok(())
+}
+
+fn ms_since(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1000.0
+}
