@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use cleanplate_engine::EngineError;
+use cleanplate_kernels::KernelError;
+
 /// Why the bytes of a weight file were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -81,4 +84,55 @@ pub enum ModelError {
         /// Why.
         source: ImportError,
     },
+    /// Weights do not fit the network.
+    #[error("{} weights do not fit: {}", arch, summary(problems))]
+    Weights {
+        /// Network family.
+        arch: &'static str,
+        /// One line per tensor that is missing, wrongly shaped or superfluous.
+        problems: Vec<String>,
+    },
+    /// Sizes that the network cannot have.
+    #[error("{arch}: {why}")]
+    Config {
+        /// Network family.
+        arch: &'static str,
+        /// What is wrong and what is accepted.
+        why: String,
+    },
+    /// A kernel refused a layer's weights.
+    #[error("layer {layer}: {source}")]
+    Kernel {
+        /// Layer name as in the checkpoint.
+        layer: String,
+        /// The kernel's own message.
+        source: KernelError,
+    },
+    /// Two kernels that a network relies on being one operation cannot be folded: a programmer's error.
+    #[error("layer {layer}: its operations cannot be folded into one")]
+    Fusion {
+        /// Layer name as in the checkpoint.
+        layer: String,
+    },
+    /// The engine refused a graph or a run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A golden file lacks something or is of another network.
+    #[error("golden file {}: {why}", file.display())]
+    Golden {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// The first problems, and how many there are in all.
+fn summary(problems: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = problems[..problems.len().min(SHOWN)].join("; ");
+    match problems.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
 }

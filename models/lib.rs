@@ -4,8 +4,12 @@
 //! them, [`store`] keeps them on disk (find, import, verify, pull), [`golden`] compares a backend with
 //! stored answers of the reference implementation. Nothing here knows jobs or HTTP clients.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod error;
+pub mod golden;
 pub mod import;
+pub mod lama;
 
 pub use error::{ImportError, ModelError};
 pub use import::{Limits, Weights};

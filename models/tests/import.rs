@@ -1,5 +1,7 @@
 //! The same weights in three containers, and what happens when the containers lie.
 
+#![allow(clippy::expect_used)]
+
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,44 @@
+//! Where a network's weights come from: a file, or a random generator for benchmarks.
+
+use cleanplate_kernels::Tensor;
+use cleanplate_kernels::testing::Rng;
+
+use super::layout::WeightSpec;
+use crate::error::ModelError;
+use crate::import::Weights;
+
+/// Gives the weights of a layout, one at a time, as dense `f32`.
+pub trait Source {
+    /// A tensor of the layout.
+    fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError>;
+}
+
+impl Source for Weights {
+    fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
+        match self.get(&spec.name) {
+            Some(stored) if stored.shape() == spec.shape => Ok(Tensor::f32(&spec.shape, stored.to_f32())),
+            _ => Err(ModelError::Weights { arch: "lama", problems: vec![format!("{} {:?} is missing", spec.name, spec.shape)] }),
+        }
+    }
+}
+
+/// Reproducible weights whose activations stay finite through any number of blocks.
+pub struct Random(pub u64);
+
+impl Source for Random {
+    fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
+        // Each tensor has its own stream, so that a weight does not depend on which others were asked for before.
+        let named = spec.name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ self.0, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let mut rng = Rng::new(named);
+        let count: usize = spec.shape.iter().product();
+        let around = |rng: &mut Rng, middle: f32, width: f32| rng.values(count, width).into_iter().map(|v| v + middle).collect();
+        let values = match spec.shape.as_slice() {
+            [_, fan @ ..] if !fan.is_empty() => rng.values(count, (6.0 / fan.iter().product::<usize>() as f32).sqrt()),
+            _ if spec.name.ends_with(".running_var") => around(&mut rng, 1.0, 0.2),
+            // Small factors keep the sum over residual blocks small.
+            _ if spec.name.ends_with(".weight") => around(&mut rng, 0.4, 0.1),
+            _ => rng.values(count, 0.1),
+        };
+        Ok(Tensor::f32(&spec.shape, values))
+    }
+}
