@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod add;
 pub mod affine;
+mod cache;
 pub mod caps;
 pub mod composite;
 pub mod conv2d;
@@ -20,6 +21,7 @@ pub mod epilogue;
 pub mod error;
 pub mod fft2;
 pub mod lama_input;
+mod launch;
 pub mod native;
 pub mod op;
 pub mod program;

@@ -14,7 +14,12 @@
 use crate::program::Variant;
 
 /// Shader text shared by kernels: (name for `#import`, WGSL), from `common/*.wgsl`.
-pub static SNIPPETS: &[(&str, &str)] = &[];
+pub static SNIPPETS: &[(&str, &str)] = &[
+    ("epilogue", include_str!("common/epilogue.wgsl")),
+    ("gemm_tile", include_str!("common/gemm_tile.wgsl")),
+    ("source", include_str!("common/source.wgsl")),
+    ("unit", include_str!("common/unit.wgsl")),
+];
 
 /// What can be wrong with a template: a mistake in the project's own shader files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

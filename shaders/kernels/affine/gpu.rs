@@ -1,15 +1,31 @@
-//! GPU strategies of this kernel.
+//! GPU strategy: one element per invocation.
 
 use super::{Affine, NAME};
+use crate::cache::words;
 use crate::caps::Caps;
 use crate::error::KernelError;
+use crate::launch::{check_bindings, spread, word};
 use crate::op::TensorSpec;
-use crate::program::{Program, Variant};
+use crate::program::{Binding, Dispatch, Program, Variant};
 
-pub(super) fn program(_op: &Affine, _inputs: &[TensorSpec], _caps: &Caps) -> Result<Program, KernelError> {
-    Err(KernelError::Parameters { op: NAME, why: "no shader yet".into() })
+fn variant() -> Variant {
+    Variant { kernel: NAME, strategy: "affine", template: include_str!("affine.wgsl"), defines: Vec::new(), subgroups: false }
+}
+
+pub(super) fn program(op: &Affine, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+    check_bindings(NAME, inputs, &[], caps)?;
+    let (count, channels) = (inputs[0].shape.elements(), op.scale.len());
+    let plane = inputs[0].shape.dims()[2..].iter().product();
+    let map = op.shader_words.get("map", || words(op.scale.iter().chain(op.shift.iter()).copied()));
+    let dispatch = Dispatch {
+        variant: variant(),
+        bindings: vec![Binding::Input(0), Binding::Constant(map), Binding::Output(0)],
+        params: vec![word(count), word(channels), word(plane)],
+        groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
+    };
+    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
 }
 
 pub(super) fn variants() -> Vec<Variant> {
-    Vec::new()
+    vec![variant()]
 }

@@ -7,6 +7,7 @@ mod reference;
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
@@ -23,6 +24,8 @@ pub struct Affine {
     pub scale: Arc<Vec<f32>>,
     /// `[C]`
     pub shift: Arc<Vec<f32>>,
+    /// Factors and offsets as shaders read them.
+    shader_words: PackCache,
 }
 
 impl Affine {
@@ -32,7 +35,7 @@ impl Affine {
             let why = format!("{} factors and {} offsets, wanted the same number, at least one", scale.len(), shift.len());
             return Err(KernelError::Parameters { op: NAME, why });
         }
-        Ok(Affine { scale: Arc::new(scale), shift: Arc::new(shift) })
+        Ok(Affine { scale: Arc::new(scale), shift: Arc::new(shift), shader_words: PackCache::default() })
     }
 
     /// Batch normalisation with running statistics: `gamma * (x - mean) / sqrt(var + eps) + beta`, all `[C]`.

@@ -9,6 +9,7 @@
 mod cases;
 mod gpu;
 mod native;
+mod pack;
 mod reference;
 
 use std::any::Any;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::affine::Affine;
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::epilogue::Epilogue;
 use crate::error::KernelError;
@@ -92,6 +94,8 @@ pub struct Conv2d {
     /// Activation and residual.
     pub epilogue: Epilogue,
     packed: native::Weights,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl Conv2d {
@@ -118,6 +122,7 @@ impl Conv2d {
             bias: Arc::new(bias.map_or_else(|| vec![0.0; oc], <[f32]>::to_vec)),
             epilogue: Epilogue::default(),
             packed: native::Weights::default(),
+            shader_words: PackCache::default(),
         })
     }
 

@@ -10,6 +10,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod pack;
 mod reference;
 
 use std::any::Any;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::affine::Affine;
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::epilogue::Epilogue;
 use crate::error::KernelError;
@@ -50,6 +52,8 @@ pub struct ConvTranspose2d {
     pub bias: Arc<Vec<f32>>,
     /// Activation and residual.
     pub epilogue: Epilogue,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 /// The taps of an output position's parity on one axis: (kernel index, input offset).
@@ -73,6 +77,7 @@ impl ConvTranspose2d {
             segments: vec![Segment { weight: Arc::new(data.to_vec()), in_channels: ic }],
             bias: Arc::new(bias.map_or_else(|| vec![0.0; oc], <[f32]>::to_vec)),
             epilogue: Epilogue::default(),
+            shader_words: PackCache::default(),
         })
     }
 

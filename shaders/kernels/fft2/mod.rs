@@ -7,6 +7,7 @@
 mod cases;
 mod gpu;
 mod reference;
+mod tables;
 
 use std::any::Any;
 use std::sync::Arc;
