@@ -40,9 +40,9 @@ pub struct Batch {
     pub asynchronous: bool,
     /// When it was started.
     pub created_at_ms: UnixMs,
-    /// When all of it had ended.
-    pub finished_at_ms: Option<UnixMs>,
-    /// Whether the daemon died during it and the request was not repeated since.
+    /// When its request was answered: all pairs had ended or, if asynchronous, been accepted.
+    pub answered_at_ms: Option<UnixMs>,
+    /// Whether its request was cut short and not repeated since.
     pub interrupted: bool,
 }
 
@@ -52,11 +52,11 @@ pub struct Batch {
 pub enum BatchStart {
     /// Started.
     Started(Batch),
-    /// The same request was cut short by a crash: go on with this batch, its completed slots are not run again.
+    /// The same request was cut short: go on with this batch. Slots whose job has not failed are not accepted again.
     Resumed(Batch),
     /// The same request was answered before with this.
     Replay(Reply),
-    /// The same request was finished before, its reply was not kept: it follows from the jobs.
+    /// The same request was answered before, its reply was not kept: it follows from the jobs.
     Done(Batch),
     /// The same request is under way (409).
     InFlight(BatchId),
@@ -71,8 +71,13 @@ pub trait Batches {
     /// Starts a batch; its jobs are accepted with [`crate::Jobs::accept`] and [`crate::jobs::NewJob::batch`].
     fn start_batch(&self, new: &NewBatch) -> Result<BatchStart>;
 
-    /// Notes that all of a batch has ended and keeps the reply for its idempotency key.
-    fn finish_batch(&self, batch: BatchId, reply: Option<&Reply>) -> Result<()>;
+    /// Notes that the request of a batch was answered (200 with all pairs ended, 202 with all accepted) and keeps the
+    /// reply for its idempotency key. Whether the batch is complete always follows from its jobs.
+    fn answer_batch(&self, batch: BatchId, reply: Option<&Reply>) -> Result<()>;
+
+    /// Notes that an unanswered request was cut short (the client went away in the middle), so that repeating it
+    /// resumes the batch. Start-up recovery does the same for all unanswered batches.
+    fn interrupt_batch(&self, batch: BatchId) -> Result<()>;
 
     /// Forgets a batch without jobs, and its idempotency key (no credit for the first pair). `false` when it has jobs.
     fn discard_batch(&self, batch: BatchId) -> Result<bool>;

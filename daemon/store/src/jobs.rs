@@ -149,7 +149,7 @@ pub struct KeptResult {
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Stable code for programs, 1 to 64 characters of `a-z`, `0-9` and `_`.
+    /// Stable code for programs, lower case with underscores; cut at 64 characters.
     pub code: String,
     /// One line for people; cut at 1,000 characters.
     pub detail: String,

@@ -1,6 +1,6 @@
 //! Accounts, keys, credits and jobs of the daemon, kept durably.
 //!
-//! [`Store`] is what the daemon codes against; `SqliteStore` keeps it in one SQLite file. All operations are
+//! [`Store`] is what the daemon codes against; [`SqliteStore`] keeps it in one SQLite file. All operations are
 //! synchronous and are called from threads that may block. Each writing operation is one transaction: it happened and is
 //! on disk when the call returns, or nothing changed.
 //!
@@ -20,8 +20,10 @@ mod ids;
 mod jobs;
 mod keys;
 mod ledger;
+mod limits;
 mod maintenance;
 mod secret;
+mod sqlite;
 
 pub use accounts::{Account, Accounts, Balance};
 pub use audit::{Audit, AuditEntry};
@@ -40,6 +42,7 @@ pub use keys::{CreatedKey, KeyChange, KeyCheck, KeyLimits, KeyRecord, KeyState, 
 pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 pub use secret::{ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS};
+pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
 
 /// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.
 pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync {}

@@ -15,7 +15,7 @@ pub struct Recovered {
     pub requeued: Vec<JobId>,
     /// Asynchronous jobs that were processing once too often: failed, hold returned.
     pub exhausted: Vec<JobId>,
-    /// Synchronous batches that were under way: marked interrupted.
+    /// Batches whose request was not answered: marked interrupted.
     pub batches: u32,
 }
 

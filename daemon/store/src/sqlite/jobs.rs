@@ -1,0 +1,128 @@
+//! Jobs: the trait on top of accepting, claiming and ending; listings.
+
+use rusqlite::{Connection, ToSql};
+
+use super::failure::TxResult;
+use super::job_row::job_row;
+use super::{SqliteStore, accept, claims, job_row, page, resolve, results};
+use crate::error::Result;
+use crate::jobs::{Accept, Completion, Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobStatus, Jobs, NewJob, QueueLimits};
+use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
+
+impl Jobs for SqliteStore {
+    fn accept(&self, new: &NewJob, bounds: &QueueLimits) -> Result<Accept> {
+        const OPERATION: &str = "accepting a job";
+        limits::new_job(OPERATION, new)?;
+        self.write(OPERATION, |tx| accept::accept(tx, new, bounds))
+    }
+
+    fn record_failed(&self, new: &NewJob, failure: &Failure) -> Result<Job> {
+        const OPERATION: &str = "noting a failed job";
+        limits::new_job(OPERATION, new)?;
+        self.write(OPERATION, |tx| accept::record_failed(tx, new, failure))
+    }
+
+    fn claim(&self, worker: &str) -> Result<Option<Job>> {
+        const OPERATION: &str = "claiming a job";
+        limits::text(OPERATION, "worker", worker, 100)?;
+        self.write(OPERATION, |tx| claims::claim_next(tx, worker))
+    }
+
+    fn claim_job(&self, job: JobId, worker: &str) -> Result<Option<Job>> {
+        const OPERATION: &str = "claiming a job";
+        limits::text(OPERATION, "worker", worker, 100)?;
+        self.write(OPERATION, |tx| {
+            job_row::existing(tx, OPERATION, None, job)?;
+            claims::claim(tx, job, worker)
+        })
+    }
+
+    fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended> {
+        const OPERATION: &str = "finishing a job";
+        limits::result(OPERATION, &completion.result)?;
+        limits::keep_ms(OPERATION, completion.keep_ms)?;
+        completion.reply.as_ref().map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        self.write(OPERATION, |tx| resolve::finish(tx, job, attempt, completion))
+    }
+
+    fn fail(&self, job: JobId, attempt: u32, failure: &Failure, reply: Option<&Reply>) -> Result<Ended> {
+        const OPERATION: &str = "failing a job";
+        reply.map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        self.write(OPERATION, |tx| resolve::fail(tx, job, attempt, failure, reply))
+    }
+
+    fn cancel(&self, account: Option<AccountId>, job: JobId, failure: &Failure) -> Result<Ended> {
+        self.write("cancelling a job", |tx| resolve::cancel(tx, account, job, failure))
+    }
+
+    fn requeue(&self, job: JobId, attempt: u32) -> Result<bool> {
+        self.write("requeueing a job", |tx| claims::requeue(tx, job, attempt))
+    }
+
+    fn job(&self, account: Option<AccountId>, job: JobId) -> Result<Option<Job>> {
+        self.read("reading a job", |sql| job_row::find(sql, account, job))
+    }
+
+    fn list_jobs(&self, filter: &JobFilter, request: &PageRequest) -> Result<Page<Job>> {
+        self.read("listing jobs", |sql| list(sql, filter, request))
+    }
+
+    fn job_counts(&self) -> Result<JobCounts> {
+        self.read("counting jobs", count)
+    }
+
+    fn expired_results(&self, rows_max: u32) -> Result<Vec<ExpiredResult>> {
+        let now_ms = self.clock.now_ms();
+        self.read("listing expired results", |sql| results::expired(sql, now_ms, rows_max))
+    }
+
+    fn mark_swept(&self, job: JobId) -> Result<()> {
+        self.write("noting swept files", |tx| results::mark_swept(tx, job))
+    }
+}
+
+fn list(sql: &Connection, filter: &JobFilter, request: &PageRequest) -> TxResult<Page<Job>> {
+    let (conditions, values) = conditions(filter, request);
+    // The text varies with the filter's shape only; values are always bound.
+    let text = format!("SELECT * FROM job WHERE {} ORDER BY seq DESC LIMIT {}", conditions.join(" AND "), request.rows() + 1);
+    let mut statement = sql.prepare_cached(&text)?;
+    let values = values.iter().map(AsRef::as_ref);
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok((row.get("seq")?, job_row(row)?)))?;
+    Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+}
+
+fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<&'static str>, Vec<Box<dyn ToSql>>) {
+    let JobFilter { account, key, batch, status, code, created_from_ms, created_before_ms } = filter.clone();
+    let mut conditions = vec!["seq < ?"];
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(request.after.map_or(i64::MAX, |cursor| cursor.0))];
+    let mut add = |condition, value: Option<Box<dyn ToSql>>| {
+        if let Some(value) = value {
+            conditions.push(condition);
+            values.push(value);
+        }
+    };
+    add("account_id = ?", account.map(|value| Box::new(value) as _));
+    add("key_id = ?", key.map(|value| Box::new(value) as _));
+    add("batch_id = ?", batch.map(|value| Box::new(value) as _));
+    add("status = ?", status.map(|value| Box::new(value) as _));
+    add("error_code = ?", code.map(|value| Box::new(value) as _));
+    add("created_at_ms >= ?", created_from_ms.map(|value| Box::new(value) as _));
+    add("created_at_ms < ?", created_before_ms.map(|value| Box::new(value) as _));
+    (conditions, values)
+}
+
+fn count(sql: &Connection) -> TxResult<JobCounts> {
+    let mut counts = JobCounts::default();
+    let mut statement = sql.prepare_cached("SELECT status, count(*) FROM job GROUP BY status")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let number = row.get::<_, super::convert::Natural>(1)?.0;
+        match row.get(0)? {
+            JobStatus::Pending => counts.pending = number,
+            JobStatus::Processing => counts.processing = number,
+            JobStatus::Completed => counts.completed = number,
+            JobStatus::Failed => counts.failed = number,
+        }
+    }
+    Ok(counts)
+}

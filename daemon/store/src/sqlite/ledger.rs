@@ -1,0 +1,125 @@
+//! The ledger: the only place that changes balances, always together with an entry.
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde_json::json;
+
+use super::accounts::{balance, balance_row};
+use super::failure::TxResult;
+use super::{SqliteStore, Tx, audit, page};
+use crate::accounts::Balance;
+use crate::error::{Result, StoreError};
+use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+use crate::{AccountId, Credits, EntryId, Page, PageRequest, limits};
+
+impl Ledger for SqliteStore {
+    fn top_up(&self, account: AccountId, credits: Credits, actor: &str, note: &str) -> Result<LedgerEntry> {
+        const OPERATION: &str = "topping up an account";
+        limits::credits(OPERATION, "credits", credits, 1)?;
+        self.write(OPERATION, |tx| administer(tx, account, LedgerKind::TopUp, credits, actor, note))
+    }
+
+    fn correct(&self, account: AccountId, credits: Credits, actor: &str, note: &str) -> Result<LedgerEntry> {
+        const OPERATION: &str = "correcting an account";
+        limits::credits(OPERATION, "credits", credits, -limits::CREDITS_MAX)?;
+        if credits == 0 {
+            return Err(limits::invalid(OPERATION, "credits", "is 0, which corrects nothing"));
+        }
+        self.write(OPERATION, |tx| administer(tx, account, LedgerKind::Correct, credits, actor, note))
+    }
+
+    fn ledger(&self, account: AccountId, request: &PageRequest) -> Result<Page<LedgerEntry>> {
+        const OPERATION: &str = "listing the ledger";
+        let before = request.after.map_or(i64::MAX, |cursor| cursor.0);
+        self.read(OPERATION, |sql| {
+            balance(sql, OPERATION, account)?;
+            let mut statement = sql.prepare_cached("SELECT * FROM ledger WHERE account_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3")?;
+            let rows = statement.query_map(params![account, before, request.rows() + 1], |row| Ok((row.get("id")?, entry_row(row)?)))?;
+            Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+        })
+    }
+}
+
+fn administer(tx: &Tx<'_>, account: AccountId, kind: LedgerKind, credits: Credits, actor: &str, note: &str) -> TxResult<LedgerEntry> {
+    if note.chars().count() > 500 {
+        return Err(limits::invalid(tx.operation, "note", "has more than 500 characters").into());
+    }
+    let before = balance(tx, tx.operation, account)?;
+    let after = before.available + credits;
+    if after < 0 {
+        let (operation, available) = (tx.operation, before.available);
+        return Err(StoreError::Overdrawn { operation, account, available, wanted: -credits }.into());
+    }
+    limits::credits(tx.operation, "balance afterwards", after, 0)?;
+    let action = format!("account.{}", kind.as_str());
+    let audit = audit::insert(tx, actor, &action, &format!("account:{account}"), &json!({ "credits": credits, "note": note }))?;
+    let change = Change { account, kind, cause: LedgerCause::Audit(audit), available: credits, held: 0 };
+    post(tx, &change)?.ok_or_else(|| StoreError::UnknownAccount { operation: tx.operation, account }.into())
+}
+
+/// A change of credits to be posted.
+pub(super) struct Change {
+    pub(super) account: AccountId,
+    pub(super) kind: LedgerKind,
+    pub(super) cause: LedgerCause,
+    pub(super) available: Credits,
+    pub(super) held: Credits,
+}
+
+/// Applies a change if the account exists and can bear it, and writes its entry; `None` changes nothing.
+pub(super) fn post(tx: &Tx<'_>, change: &Change) -> TxResult<Option<LedgerEntry>> {
+    let mut update = tx.prepare_cached(
+        "UPDATE account SET available = available + ?2, held = held + ?3
+         WHERE id = ?1 AND available + ?2 >= 0 AND held + ?3 >= 0 RETURNING available, held",
+    )?;
+    let changed = update.query_row(params![change.account, change.available, change.held], balance_row).optional()?;
+    changed.map(|after| insert(tx, change, after)).transpose()
+}
+
+fn insert(tx: &Tx<'_>, change: &Change, after: Balance) -> TxResult<LedgerEntry> {
+    let (job, audit) = match change.cause {
+        LedgerCause::Job(job) => (Some(job), None),
+        LedgerCause::Audit(audit) => (None, Some(audit)),
+    };
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO ledger (account_id, kind, job_id, audit_id, available_change, held_change, available_after, held_after, created_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    let id = insert.insert(params![
+        change.account,
+        change.kind,
+        job,
+        audit,
+        change.available,
+        change.held,
+        after.available,
+        after.held,
+        tx.now_ms
+    ])?;
+    Ok(LedgerEntry {
+        id: EntryId(id),
+        account: change.account,
+        kind: change.kind,
+        cause: change.cause,
+        available_change: change.available,
+        held_change: change.held,
+        balance_after: after,
+        created_at_ms: tx.now_ms,
+    })
+}
+
+fn entry_row(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
+    let cause = match row.get("job_id")? {
+        Some(job) => LedgerCause::Job(job),
+        None => LedgerCause::Audit(row.get("audit_id")?),
+    };
+    Ok(LedgerEntry {
+        id: row.get("id")?,
+        account: row.get("account_id")?,
+        kind: row.get("kind")?,
+        cause,
+        available_change: row.get("available_change")?,
+        held_change: row.get("held_change")?,
+        balance_after: Balance { available: row.get("available_after")?, held: row.get("held_after")? },
+        created_at_ms: row.get("created_at_ms")?,
+    })
+}

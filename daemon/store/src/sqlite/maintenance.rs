@@ -1,0 +1,58 @@
+//! Care of the store as a whole.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use super::failure::store_error;
+use super::open::log_file;
+use super::pool::open_reader;
+use super::{SqliteStore, backup, invariants, migrate, recovery};
+use crate::error::{Result, StoreError};
+use crate::maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
+use crate::{JobId, limits};
+
+impl Maintenance for SqliteStore {
+    fn recover(&self, attempts_max: u32) -> Result<Recovered> {
+        self.write("recovering unfinished jobs", |tx| recovery::recover(tx, attempts_max))
+    }
+
+    fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>> {
+        const OPERATION: &str = "expiring holds";
+        limits::keep_ms(OPERATION, processing_ms_max)?;
+        self.write(OPERATION, |tx| recovery::expire_holds(tx, processing_ms_max))
+    }
+
+    fn invariants(&self) -> Result<Vec<Breach>> {
+        const OPERATION: &str = "checking the invariants";
+        let mut reader = open_reader(&self.path).map_err(|error| store_error(OPERATION, error))?;
+        let snapshot = reader.transaction().map_err(|error| store_error(OPERATION, error))?;
+        invariants::check(&snapshot).map_err(|error| error.named(OPERATION))
+    }
+
+    fn integrity(&self) -> Result<Vec<Breach>> {
+        const OPERATION: &str = "checking the database file";
+        let mut breaches = self.invariants()?;
+        let reader = open_reader(&self.path).map_err(|error| store_error(OPERATION, error))?;
+        let problems = invariants::file_problems(&reader).map_err(|error| store_error(OPERATION, error))?;
+        breaches.extend(problems.into_iter().map(|detail| Breach { invariant: Invariant::FileSound, detail }));
+        Ok(breaches)
+    }
+
+    fn health(&self) -> Result<Health> {
+        const OPERATION: &str = "checking the store";
+        if let Some(detail) = self.halted.get() {
+            return Err(StoreError::Halted { operation: OPERATION, detail: detail.clone() });
+        }
+        let schema_version = {
+            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            migrate::pragma(&writer, "user_version")?
+        };
+        self.read(OPERATION, |sql| Ok(sql.query_row("SELECT turn FROM queue", [], |row| row.get::<_, i64>(0))?))?;
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+        Ok(Health { schema_version, database_bytes: length(&self.path), log_bytes: length(&log_file(&self.path)) })
+    }
+
+    fn backup(&self, to: &Path) -> Result<()> {
+        backup::backup(self, to)
+    }
+}

@@ -1,0 +1,114 @@
+//! The store in one SQLite file: one writing connection behind a lock, a few reading ones beside it.
+
+mod accept;
+mod accounts;
+mod audit;
+mod backup;
+mod batches;
+mod claims;
+mod convert;
+mod failure;
+mod idempotency;
+mod invariants;
+mod job_row;
+mod jobs;
+mod keys;
+mod ledger;
+mod maintenance;
+mod migrate;
+mod open;
+mod pool;
+mod recovery;
+mod resolve;
+mod results;
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+pub use self::open::{DATABASE_FILE, LOCK_FILE};
+
+use self::failure::TxResult;
+use self::pool::ReaderPool;
+use crate::clock::Clock;
+use crate::error::{Result, StoreError};
+use crate::{Cursor, Page, UnixMs};
+
+/// The store in one SQLite file.
+///
+/// Write-ahead log, forced to disk at every commit; all writes are immediate transactions of one connection, so they
+/// never meet a busy database inside the program and wait at most 5 s for another one (a tool beside the daemon).
+pub struct SqliteStore {
+    // Dropped in this order: the writing connection closes last and folds the log into the database.
+    readers: ReaderPool,
+    writer: Mutex<Connection>,
+    /// What the disk answered when it first failed to store data; from then on nothing is written.
+    halted: OnceLock<String>,
+    clock: Arc<dyn Clock>,
+    path: PathBuf,
+    _lock: Option<File>,
+}
+
+/// An open write transaction.
+struct Tx<'a> {
+    sql: Transaction<'a>,
+    /// What is being done, for errors.
+    operation: &'static str,
+    /// One time for the whole transaction.
+    now_ms: UnixMs,
+}
+
+impl Deref for Tx<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.sql
+    }
+}
+
+impl SqliteStore {
+    /// Runs `body` in an immediate transaction; commits when it returns `Ok`, changes nothing otherwise.
+    fn write<T>(&self, operation: &'static str, body: impl FnOnce(&Tx<'_>) -> TxResult<T>) -> Result<T> {
+        // A panic in an earlier body rolled its transaction back; the connection itself is sound.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(detail) = self.halted.get() {
+            return Err(StoreError::Halted { operation, detail: detail.clone() });
+        }
+        let outcome = run_transaction(&mut writer, operation, self.clock.now_ms(), body);
+        if let Err(StoreError::Halted { detail, .. }) = &outcome {
+            let _ = self.halted.set(detail.clone());
+        }
+        outcome
+    }
+
+    /// Runs `body` on one consistent state, beside running writes.
+    fn read<T>(&self, operation: &'static str, body: impl FnOnce(&Connection) -> TxResult<T>) -> Result<T> {
+        let reader = self.readers.take();
+        let snapshot = reader.unchecked_transaction().map_err(|error| failure::store_error(operation, error))?;
+        body(&snapshot).map_err(|error| error.named(operation))
+    }
+}
+
+fn run_transaction<T>(
+    writer: &mut Connection,
+    operation: &'static str,
+    now_ms: UnixMs,
+    body: impl FnOnce(&Tx<'_>) -> TxResult<T>,
+) -> Result<T> {
+    let begin = writer.transaction_with_behavior(TransactionBehavior::Immediate);
+    let tx = Tx { sql: begin.map_err(|error| failure::store_error(operation, error))?, operation, now_ms };
+    let value = body(&tx).map_err(|error| error.named(operation))?;
+    tx.sql.commit().map_err(|error| failure::store_error(operation, error))?;
+    Ok(value)
+}
+
+/// Makes a page of `rows` items out of up to `rows + 1` rows, each with its place in the order.
+fn page<T>(rows: u32, mut found: Vec<(i64, T)>) -> Page<T> {
+    let more = found.len() > rows as usize;
+    found.truncate(rows as usize);
+    let next = if more { found.last().map(|(place, _)| Cursor(*place)) } else { None };
+    Page { items: found.into_iter().map(|(_, item)| item).collect(), next }
+}

@@ -1,0 +1,31 @@
+//! Results past their time.
+
+use rusqlite::{Connection, params};
+
+use super::failure::TxResult;
+use super::{Tx, job_row};
+use crate::jobs::{ExpiredResult, JobStatus};
+use crate::{JobId, UnixMs, limits};
+
+pub(super) fn expired(sql: &Connection, now_ms: UnixMs, rows_max: u32) -> TxResult<Vec<ExpiredResult>> {
+    let mut statement = sql.prepare_cached(
+        "SELECT id, output_name, mask_name FROM job
+         WHERE expires_at_ms IS NOT NULL AND swept_at_ms IS NULL AND expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![now_ms, rows_max], |row| {
+        let files = [row.get::<_, Option<String>>("output_name")?, row.get("mask_name")?];
+        Ok(ExpiredResult { job: row.get("id")?, files: files.into_iter().flatten().collect() })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn mark_swept(tx: &Tx<'_>, job: JobId) -> TxResult<()> {
+    let found = job_row::existing(tx, tx.operation, None, job)?;
+    if found.status != JobStatus::Completed {
+        let problem = format!("is {}, only completed jobs have files", found.status.as_str());
+        return Err(limits::invalid(tx.operation, "job", problem).into());
+    }
+    let mut update = tx.prepare_cached("UPDATE job SET swept_at_ms = ?2 WHERE id = ?1 AND swept_at_ms IS NULL")?;
+    update.execute(params![job, tx.now_ms])?;
+    Ok(())
+}
