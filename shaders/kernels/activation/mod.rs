@@ -1,6 +1,7 @@
 //! Element-wise activation. In networks it is fused into the store of the operation before it.
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -11,7 +12,7 @@ use crate::epilogue::Act;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "activation";
@@ -53,6 +54,10 @@ impl Op for Activation {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(*self, inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::run(*self, &inputs[0], output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

@@ -2,6 +2,7 @@
 //! in networks it is folded into the convolution before it.
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -12,7 +13,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "affine";
@@ -73,6 +74,10 @@ impl Op for Affine {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::run(self, &inputs[0], output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

@@ -4,6 +4,7 @@
 //! is the reference implementation's; photo bytes come back unchanged.
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -14,7 +15,7 @@ use crate::error::KernelError;
 use crate::lama_input::MULTIPLE;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "composite";
@@ -50,6 +51,10 @@ impl Op for Composite {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::run(inputs, output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

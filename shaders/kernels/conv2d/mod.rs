@@ -93,6 +93,7 @@ pub struct Conv2d {
     pub bias: Arc<Vec<f32>>,
     /// Activation and residual.
     pub epilogue: Epilogue,
+    /// Weights as the processor reads them.
     packed: native::Weights,
     /// Weights as shaders read them.
     shader_words: PackCache,

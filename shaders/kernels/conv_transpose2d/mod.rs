@@ -10,6 +10,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod native;
 mod pack;
 mod reference;
 
@@ -24,7 +25,7 @@ use crate::epilogue::Epilogue;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "conv_transpose2d";
 
@@ -54,6 +55,8 @@ pub struct ConvTranspose2d {
     pub epilogue: Epilogue,
     /// Weights as shaders read them.
     shader_words: PackCache,
+    /// Weights as the processor reads them.
+    packed: native::Weights,
 }
 
 /// The taps of an output position's parity on one axis: (kernel index, input offset).
@@ -78,6 +81,7 @@ impl ConvTranspose2d {
             bias: Arc::new(bias.map_or_else(|| vec![0.0; oc], <[f32]>::to_vec)),
             epilogue: Epilogue::default(),
             shader_words: PackCache::default(),
+            packed: native::Weights::default(),
         })
     }
 
@@ -138,6 +142,14 @@ impl Op for ConvTranspose2d {
 
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::run(self, inputs, output, scratch));
+    }
+
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(self, inputs)
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

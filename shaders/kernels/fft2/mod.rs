@@ -6,6 +6,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod native;
 mod reference;
 mod tables;
 
@@ -16,7 +17,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const FORWARD: &str = "rfft2";
 const INVERSE: &str = "irfft2";
@@ -64,6 +65,14 @@ impl Op for Rfft2 {
         reference::forward(inputs)
     }
 
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::forward(inputs, output, scratch));
+    }
+
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(native::size(inputs.first()))
+    }
+
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::forward(self, inputs, caps)
     }
@@ -101,6 +110,14 @@ impl Op for Irfft2 {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::inverse(*self, inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::inverse(self.residual, inputs, output, scratch));
+    }
+
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(native::size(inputs.get(1)))
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

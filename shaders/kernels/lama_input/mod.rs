@@ -4,6 +4,7 @@
 //! Bottom and right are padded as numpy's `symmetric` does (edge pixel repeated).
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -13,7 +14,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "lama_input";
@@ -57,6 +58,10 @@ impl Op for LamaInput {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(inputs)
+    }
+
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+        outputs.iter_mut().for_each(|output| native::run(inputs, output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

@@ -9,6 +9,7 @@ mod cached;
 mod isa;
 mod micro;
 mod pack;
+mod runs;
 mod store;
 mod tasks;
 
@@ -17,5 +18,6 @@ pub use isa::Isa;
 pub(crate) use cached::Cached;
 pub(crate) use isa::by_isa;
 pub(crate) use pack::Packed;
+pub(crate) use runs::{Run, runs};
 pub(crate) use store::Store;
 pub(crate) use tasks::{Disjoint, lanes, run_tasks};

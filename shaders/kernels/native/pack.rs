@@ -29,15 +29,10 @@ impl Packed {
         self.isa
     }
 
-    /// Columns of this matrix.
-    pub fn inner(&self) -> usize {
-        self.k
-    }
-
     /// Multiplies with a packed block of B and gives every result tile to `store` as
     /// `(first row, rows, first column, tile)`, the tile's rows being [`Isa::columns`] floats long.
     ///
-    /// `b` holds panels of `panel_k * columns` floats. This matrix uses `self.inner()` rows of each from row `from` on.
+    /// `b` holds panels of `panel_k` rows, of which this matrix takes as many as it has columns, from row `from` on.
     pub fn multiply(&self, b: &[f32], panel_k: usize, from: usize, mut store: impl FnMut(usize, usize, usize, &[f32])) {
         let columns = self.isa.columns();
         assert!(from + self.k <= panel_k, "the right matrix has fewer rows than the left one has columns");

@@ -1,8 +1,8 @@
 //! Convolution as a matrix product over blocks of output pixels: weights `[OC, K]` times columns `[K, pixels]`.
 
-use super::im2col::{Input, runs};
+use super::im2col::Input;
 use crate::conv2d::{Conv2d, Padding, Segment};
-use crate::native::{Disjoint, Isa, Packed, Store, lanes, run_tasks};
+use crate::native::{Disjoint, Isa, Packed, Store, lanes, run_tasks, runs};
 
 /// Floats of packed columns per thread: half a mebibyte stays in the second-level cache of common processors.
 const BLOCK_FLOATS: usize = 128 * 1024;

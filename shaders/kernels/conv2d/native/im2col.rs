@@ -1,6 +1,7 @@
 //! Columns of the right matrix: the input values under the kernel at each output pixel, packed for the microkernel.
 
 use crate::conv2d::Padding;
+use crate::native::Run;
 
 /// The geometry of one input of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -15,29 +16,6 @@ pub(super) struct Input {
     pub stride: usize,
     /// What lies outside.
     pub padding: Padding,
-}
-
-/// Neighbouring output pixels of one row: `len` of them from (y, x), columns `at..at + len` of a panel.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
-    pub y: usize,
-    pub x: usize,
-    pub len: usize,
-    pub at: usize,
-}
-
-/// Splits the output pixels `first..first + count` (row by row, rows of `width`) into runs.
-pub(super) fn runs(first: usize, count: usize, width: usize) -> impl Iterator<Item = Run> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        if at == count {
-            return None;
-        }
-        let (y, x) = ((first + at) / width, (first + at) % width);
-        let run = Run { y, x, len: (width - x).min(count - at), at };
-        at += run.len;
-        Some(run)
-    })
 }
 
 impl Input {
