@@ -10,16 +10,20 @@ pub mod cpu;
 pub mod error;
 pub mod fuse;
 pub mod fusion_cache;
+pub mod gpu;
 pub mod graph;
 mod memory;
 pub mod plan;
+pub mod recording;
 #[cfg(test)]
 mod testing;
 
 use std::sync::Arc;
 
 pub use cleanplate_kernels::{Caps, DType, Op, Shape, Tensor, TensorRef, TensorSpec};
+pub use cpu::CpuBackend;
 pub use error::EngineError;
+pub use gpu::{GpuBackend, Wanted};
 pub use graph::{Graph, TensorId};
 
 /// What the user asked for (`--backend`, `backend =`).
@@ -42,7 +46,7 @@ pub struct DeviceInfo {
     pub name: String,
     /// Driver and version, or the CPU's SIMD level.
     pub driver: String,
-    /// `discrete`, `integrated`, `virtual`, `software` or `cpu`.
+    /// `discrete`, `integrated`, `virtual`, `other`, `software` or `cpu`.
     pub kind: &'static str,
 }
 
@@ -100,4 +104,32 @@ impl Default for EngineOptions {
     fn default() -> Self {
         EngineOptions { backend: BackendChoice::Auto, memory_bytes_max: 8 << 30, cache_dir: None, checked_shaders: false, wait_s_max: 120 }
     }
+}
+
+/// Opens the backend that the options ask for. The choice and its reason are logged.
+pub fn open(options: &EngineOptions) -> Result<Arc<dyn Backend>, EngineError> {
+    match options.backend {
+        BackendChoice::Cpu => Ok(open_cpu(options, "asked for")),
+        BackendChoice::Wgpu => Ok(open_gpu(options, Wanted::Any, "asked for")?),
+        BackendChoice::Auto => match open_gpu(options, Wanted::RealGpu, "automatic: there is a hardware GPU") {
+            Ok(backend) => Ok(backend),
+            Err(error) => Ok(open_cpu(options, &format!("automatic: {error}"))),
+        },
+    }
+}
+
+fn open_gpu(options: &EngineOptions, wanted: Wanted, why: &str) -> Result<Arc<dyn Backend>, EngineError> {
+    let backend = GpuBackend::open(options, wanted)?;
+    announce(&backend.device(), why);
+    Ok(Arc::new(backend))
+}
+
+fn open_cpu(options: &EngineOptions, why: &str) -> Arc<dyn Backend> {
+    let backend = CpuBackend::new(options);
+    announce(&backend.device(), why);
+    Arc::new(backend)
+}
+
+fn announce(device: &DeviceInfo, why: &str) {
+    tracing::info!(backend = device.backend, name = %device.name, driver = %device.driver, kind = device.kind, why, "compute device chosen");
 }
