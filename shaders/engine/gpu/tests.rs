@@ -141,7 +141,7 @@ fn constants_are_uploaded_once_for_all_sizes() {
     let backend = backend();
     let table: Vec<f32> = (0..50_000).map(|i| i as f32).collect();
     let op = TestOp::scale(1.0, &table);
-    let first = backend.compile(&chain(&[op.clone()], floats(10))).unwrap();
+    let first = backend.compile(&chain(std::slice::from_ref(&op), floats(10))).unwrap();
     let one = backend.memory_bytes();
     let second = backend.compile(&chain(&[op], floats(20))).unwrap();
     assert!(one > 200_000 && backend.memory_bytes() < one + 2_000, "{one} then {}", backend.memory_bytes());
