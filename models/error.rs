@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use cleanplate_engine::EngineError;
 use cleanplate_kernels::KernelError;
 
+use crate::manifest::MODELS;
+
 /// Why the bytes of a weight file were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -117,6 +119,88 @@ pub enum ModelError {
     /// The engine refused a graph or a run.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A name that neither this program nor the model folder knows.
+    #[error("no model named {name}; known are {known}; `cleanplate models import FILE --as {name}` adds one")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// Names known to this program.
+        known: String,
+    },
+    /// A known model whose weights are not there.
+    #[error("model {name} is not there: {remedy}")]
+    Absent {
+        /// The model.
+        name: String,
+        /// Commands that bring it.
+        remedy: String,
+    },
+    /// A model that no published file is pinned for.
+    #[error("model {name} has no published file to download; `cleanplate models import FILE --as {name}`")]
+    NotPublished {
+        /// The model.
+        name: String,
+    },
+    /// The weights are of another network family.
+    #[error("model {name} is {found}, wanted {wanted}")]
+    Arch {
+        /// The model.
+        name: String,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// A name that cannot be a model's.
+    #[error("{name:?} cannot be a model's name: up to 64 lower-case letters, digits, `-`, `_` and inner dots, a letter or digit first")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The name of an embedded model.
+    #[error("{name} is embedded in the program and cannot be replaced; import under another name")]
+    Reserved {
+        /// The model.
+        name: String,
+    },
+    /// Stored weights are not the recorded ones.
+    #[error("model {name}: {} has SHA-256 {got}, recorded is {want}; import or pull it again", file.display())]
+    Hash {
+        /// The model.
+        name: String,
+        /// The stored file.
+        file: PathBuf,
+        /// Recorded hash.
+        want: String,
+        /// Hash of the bytes.
+        got: String,
+    },
+    /// A record or manifest is invalid.
+    #[error("{}: {why}", file.display())]
+    Record {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The model folder cannot be read or written.
+    #[error("{during} ({}): {source}", path.display())]
+    Store {
+        /// What was being done.
+        during: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's message.
+        source: io::Error,
+    },
+    /// A download failed.
+    #[error("downloading {url}: {why}")]
+    Download {
+        /// The address.
+        url: String,
+        /// What happened.
+        why: String,
+    },
     /// A golden file lacks something or is of another network.
     #[error("golden file {}: {why}", file.display())]
     Golden {
@@ -125,6 +209,14 @@ pub enum ModelError {
         /// What is wrong.
         why: String,
     },
+}
+
+impl ModelError {
+    /// The error for a name that nobody knows.
+    pub fn unknown(name: &str) -> Self {
+        let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+        ModelError::Unknown { name: name.chars().take(80).collect(), known: known.join(", ") }
+    }
 }
 
 /// The first problems, and how many there are in all.

@@ -10,6 +10,10 @@ pub mod error;
 pub mod golden;
 pub mod import;
 pub mod lama;
+pub mod manifest;
+pub mod store;
 
 pub use error::{ImportError, ModelError};
 pub use import::{Limits, Weights};
+pub use manifest::{Arch, MODELS};
+pub use store::{ModelInfo, ModelStore};

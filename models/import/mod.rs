@@ -10,6 +10,7 @@ mod names;
 mod pickle;
 mod safetensors;
 mod weights;
+mod write;
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -19,6 +20,7 @@ use crate::error::ImportError;
 
 pub use names::{ROOTS, under_root};
 pub use weights::{Bytes, WeightTensor, WeightType, Weights};
+pub use write::write_safetensors;
 
 /// Bounds on what a weight file may ask for. The defaults admit every published checkpoint with room to spare.
 #[derive(Debug, Clone)]

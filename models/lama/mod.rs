@@ -70,6 +70,12 @@ impl Lama {
     /// Builds the network from stored weights. The configuration is what the weights' names and shapes imply; one in the
     /// file's metadata has to agree. The error names every tensor that is missing, wrongly shaped or superfluous.
     pub fn from_weights(weights: &Weights) -> Result<Self, ModelError> {
+        let config = Lama::check(weights)?;
+        Ok(Lama { layers: Layers::new(&config, weights)?, config })
+    }
+
+    /// What [`Lama::from_weights`] checks, without building anything.
+    pub fn check(weights: &Weights) -> Result<LamaConfig, ModelError> {
         let config = LamaConfig::infer(weights)?;
         if let Some(text) = weights.metadata().get("config") {
             let stated: LamaConfig = serde_json::from_str(text)
@@ -84,7 +90,7 @@ impl Lama {
         if !problems.is_empty() {
             return Err(ModelError::Weights { arch: "lama", problems });
         }
-        Ok(Lama { layers: Layers::new(&config, weights)?, config })
+        Ok(config)
     }
 
     /// A network with reproducible random weights, for benchmarks and tests.

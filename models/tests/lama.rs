@@ -7,7 +7,7 @@ mod reference;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cleanplate_engine::Backend;
+use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
 use cleanplate_models::error::ModelError;
 use cleanplate_models::golden;
 use cleanplate_models::import::{self, Limits};
@@ -32,6 +32,27 @@ fn check(backend: &dyn Backend) {
 #[test]
 fn plain_loops_reproduce_the_reference_implementation() {
     check(&reference::Reference);
+}
+
+fn check_engine(choice: BackendChoice, checked_shaders: bool) {
+    let backend = cleanplate_engine::open(&EngineOptions { backend: choice, checked_shaders, ..EngineOptions::default() }).expect("opens");
+    println!("{:?}", backend.device());
+    check(backend.as_ref());
+}
+
+#[test]
+fn the_cpu_backend_reproduces_the_reference_implementation() {
+    check_engine(BackendChoice::Cpu, false);
+}
+
+#[test]
+fn the_shaders_reproduce_the_reference_implementation() {
+    check_engine(BackendChoice::Wgpu, false);
+}
+
+#[test]
+fn the_checked_shaders_reproduce_the_reference_implementation() {
+    check_engine(BackendChoice::Wgpu, true);
 }
 
 #[test]

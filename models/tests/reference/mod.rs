@@ -24,7 +24,7 @@ impl Backend for Reference {
 struct Loops(Graph);
 
 impl Executable for Loops {
-    fn run(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<Tensor>, EngineError> {
+    fn run_until(&self, inputs: &[TensorRef<'_>], _cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
         let graph = &self.0;
         let mut tensors: Vec<Option<Tensor>> = vec![None; graph.tensors.len()];
         for (id, input) in graph.inputs.iter().zip(inputs) {
