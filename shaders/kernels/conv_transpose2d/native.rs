@@ -117,8 +117,8 @@ pub(super) fn scratch(op: &ConvTranspose2d, inputs: &[TensorSpec]) -> usize {
 
 pub(super) fn run(op: &ConvTranspose2d, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
     let Some(input) = inputs.first().and_then(|t| t.shape().dims4()) else { return };
-    let weights = op.packed.get_or(|| pack(op, Isa::active()));
-    let plan = Plan::new(op, weights[0].isa(), input);
+    let plan = Plan::new(op, Isa::active(), input);
+    let weights = op.packed.get_or(plan.isa, || pack(op, plan.isa));
     let data: Vec<&[f32]> = inputs.iter().map(TensorRef::f32).collect();
     let residual = if op.epilogue.residual { data.last().copied() } else { None };
     let target =

@@ -39,8 +39,7 @@ impl Isa {
         Isa::ALL.into_iter().rev().find(allowed).unwrap_or(Isa::Portable)
     }
 
-    /// Caps [`Isa::active`] for the whole process: for tests and comparisons. Weights that are packed already keep
-    /// the instruction set that they were packed for.
+    /// Caps [`Isa::active`] for the whole process: for tests and comparisons. Scratch sizes depend on it.
     pub fn set_limit(limit: Isa) {
         LIMIT.store(limit as u8, Ordering::Relaxed);
     }

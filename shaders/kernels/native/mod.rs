@@ -17,7 +17,8 @@ pub use isa::Isa;
 
 pub(crate) use cached::Cached;
 pub(crate) use isa::by_isa;
-pub(crate) use pack::Packed;
+pub(crate) use micro::multiply;
+pub(crate) use pack::{Packed, panel_height};
 pub(crate) use runs::{Run, runs};
 pub(crate) use store::Store;
 pub(crate) use tasks::{Disjoint, lanes, run_tasks};

@@ -24,11 +24,6 @@ impl Packed {
         Packed { isa, rows, k, data }
     }
 
-    /// The instruction set that the panels are laid out for.
-    pub fn isa(&self) -> Isa {
-        self.isa
-    }
-
     /// Multiplies with a packed block of B and gives every result tile to `store` as
     /// `(first row, rows, first column, tile)`, the tile's rows being [`Isa::columns`] floats long.
     ///
@@ -52,7 +47,7 @@ impl Packed {
 }
 
 /// Rows of the panel that starts at row `first`, zero rows included.
-fn panel_height(isa: Isa, rows: usize, first: usize) -> usize {
+pub fn panel_height(isa: Isa, rows: usize, first: usize) -> usize {
     (rows - first).min(isa.rows()).next_multiple_of(isa.row_step())
 }
 
