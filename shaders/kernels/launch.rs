@@ -22,8 +22,13 @@ pub(crate) fn spread(op: &'static str, count: u64, caps: &Caps) -> Result<[u32; 
 }
 
 /// Refuses tensors and scratch buffers that one binding of the device cannot show.
-pub(crate) fn check_bindings(op: &'static str, tensors: &[TensorSpec], scratch_bytes: &[u64], caps: &Caps) -> Result<(), KernelError> {
-    let largest = tensors.iter().map(TensorSpec::bytes).chain(scratch_bytes.iter().copied()).max().unwrap_or(0);
+pub(crate) fn check_bindings<'a>(
+    op: &'static str,
+    tensors: impl IntoIterator<Item = &'a TensorSpec>,
+    scratch_bytes: &[u64],
+    caps: &Caps,
+) -> Result<(), KernelError> {
+    let largest = tensors.into_iter().map(TensorSpec::bytes).chain(scratch_bytes.iter().copied()).max().unwrap_or(0);
     // Shaders index elements with 32 bits.
     let have = caps.binding_bytes_max.min(u64::from(u32::MAX));
     if largest > have {

@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod add;
 pub mod affine;
+mod align;
 mod cache;
 pub mod caps;
 pub mod composite;

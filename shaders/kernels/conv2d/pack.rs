@@ -42,3 +42,57 @@ pub(super) fn direct(op: &Conv2d) -> Vec<u32> {
     let value = |at: usize| weight(at / (taps * channels * 4) * 4 + at % 4, at / 4 % channels, at / (4 * channels) % taps);
     words((0..blocks * taps * channels * 4).map(value))
 }
+
+/// Output channels of a block of `cpu_rows`, two per lane.
+pub(super) const ROWS_CHANNELS: usize = 16;
+
+/// Output channels of a block of `cpu_pointwise`, four per lane.
+pub(super) const POINTWISE_CHANNELS: usize = 32;
+
+/// Lanes of a subgroup.
+const LANES: usize = 8;
+
+/// The weight of one tap, zero past the last output or input channel.
+fn weight(op: &Conv2d, segment: usize, oc: usize, ic: usize, tap: usize) -> f32 {
+    let segment = &op.segments[segment];
+    let taps = segment.kernel * segment.kernel;
+    let real = oc < op.out_channels && ic < segment.in_channels;
+    if real { segment.weight[(oc * segment.in_channels + ic) * taps + tap] } else { 0.0 }
+}
+
+/// `[oc / 16][segment][channels][vec4s][8 lanes][4]`, segments in the given order. A 3x3 segment has five vec4s per
+/// channel: taps 0-3 and 4-7 of the lane's first output channel, the same of its second, tap 8 of both. A 1x1 segment
+/// has one vec4 per two channels: both output channels of the first, both of the second.
+pub(super) fn cpu_rows(op: &Conv2d, order: &[usize]) -> Vec<u32> {
+    let mut out = Vec::new();
+    for block in (0..op.out_channels).step_by(ROWS_CHANNELS) {
+        for segment in order {
+            let (channels, w) = (op.segments[*segment].in_channels, |oc, ic, tap| weight(op, *segment, oc, ic, tap));
+            let lanes = (0..LANES).map(|lane| block + 2 * lane);
+            if op.segments[*segment].kernel == 1 {
+                for ic in (0..channels).step_by(2) {
+                    out.extend(lanes.clone().flat_map(|oc| [w(oc, ic, 0), w(oc + 1, ic, 0), w(oc, ic + 1, 0), w(oc + 1, ic + 1, 0)]));
+                }
+                continue;
+            }
+            for ic in 0..channels {
+                for (of_lane, first_tap) in [(0, 0), (0, 4), (1, 0), (1, 4)] {
+                    out.extend(lanes.clone().flat_map(|oc| (first_tap..first_tap + 4).map(move |tap| w(oc + of_lane, ic, tap))));
+                }
+                out.extend(lanes.clone().flat_map(|oc| [w(oc, ic, 8), w(oc + 1, ic, 8), 0.0, 0.0]));
+            }
+        }
+    }
+    words(out)
+}
+
+/// `[oc / 32][ceil(ic / 2)][2][8 lanes][4]`: per pair of input channels, the lane's four output channels for each.
+pub(super) fn cpu_pointwise(op: &Conv2d) -> Vec<u32> {
+    let mut out = Vec::new();
+    for block in (0..op.out_channels).step_by(POINTWISE_CHANNELS) {
+        for ic in 0..op.segments[0].in_channels.next_multiple_of(2) {
+            out.extend((block..block + POINTWISE_CHANNELS).map(|oc| weight(op, 0, oc, ic, 0)));
+        }
+    }
+    words(out)
+}
