@@ -9,12 +9,26 @@ pub struct Metadata {
     pub exif: Option<Vec<u8>>,
     /// XMP packet (UTF-8 XML), orientation 1.
     pub xmp: Option<Vec<u8>>,
-    /// JPEG only: comments, as `(marker, payload)`.
+    /// JPEG only: comments and extended XMP, as `(marker, payload)`.
     pub jpeg_segments: Vec<(u8, Vec<u8>)>,
     /// PNG only: colour, size and text chunks, as `(type, payload)`, in file order.
     pub png_chunks: Vec<([u8; 4], Vec<u8>)>,
     /// Pixels per unit from JFIF, `(unit, x, y)`: unit 0 = aspect only, 1 = inch, 2 = centimetre.
     pub jfif_density: Option<(u8, u16, u16)>,
+}
+
+impl Metadata {
+    /// Exchanges horizontal and vertical resolution, for a picture that was turned.
+    pub(super) fn turn_resolution(&mut self) {
+        if let Some((_, x, y)) = &mut self.jfif_density {
+            std::mem::swap(x, y);
+        }
+        for (kind, body) in &mut self.png_chunks {
+            if kind == b"pHYs" && body.len() == 9 {
+                body[..8].rotate_left(4);
+            }
+        }
+    }
 }
 
 /// How the input was coded, as far as the output repeats it.
@@ -39,8 +53,6 @@ pub struct JpegSource {
     pub subsampling: (u8, u8),
     /// Progressive scan order.
     pub progressive: bool,
-    /// MCUs between restart markers, 0 = none.
-    pub restart_interval: u16,
 }
 
 /// PNG coding parameters of the input.

@@ -1,8 +1,9 @@
 //! Pictures in and out: types by content, limits before decoding, full depth, metadata and coding kept.
 //!
 //! What each format keeps:
-//! - **JPEG** (8-bit gray and YCbCr, baseline and progressive): quantisation tables, chroma subsampling, scan order,
-//!   restart interval. CMYK, 12-bit, lossless and arithmetic-coded files are refused.
+//! - **JPEG** (8-bit gray and YCbCr, baseline and progressive): quantisation tables, chroma subsampling, scan order. CMYK,
+//!   12-bit, lossless and arithmetic-coded files are refused, and sequential files with one scan per component, which the
+//!   decoder would read wrongly without noticing.
 //! - **PNG** (1 to 16 bits, gray, RGB, palette, alpha, interlaced): bit depth, channels, palette order and indices outside
 //!   the mask. Colours that do not fit the palette promote the file to 8-bit RGB or RGBA; grays that do not fit 1, 2 or 4 bits
 //!   promote it to 8 bits; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
@@ -12,15 +13,23 @@
 //! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright".
 
 mod error;
+mod exif;
+mod io;
+mod jpeg;
 mod limits;
 mod mask;
 mod metadata;
+mod orientation;
 mod photo;
+mod png;
+mod webp;
 
 pub use error::ImageError;
+pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
 pub use limits::Limits;
 pub use mask::{Mask, Rect};
 pub use metadata::{JpegSource, Metadata, Palette, PngSource, Source};
+pub use orientation::Orientation;
 pub use photo::{Channels, Photo, Samples};
 
 /// The accepted file types.

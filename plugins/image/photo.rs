@@ -65,7 +65,7 @@ impl Samples {
 }
 
 /// A photo in displayed orientation, at full depth, with everything its re-encoding needs.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Photo {
     /// Width in pixels, as displayed.
     pub width: usize,
@@ -81,6 +81,13 @@ pub struct Photo {
     pub metadata: Metadata,
     /// How the file was coded: tables, palette, bit depth.
     pub source: Source,
+}
+
+impl std::fmt::Debug for Photo {
+    /// Kind and size only: pixels are long, metadata may be private.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Photo({} {}x{} {:?} {} bit)", self.format, self.width, self.height, self.channels, self.bits())
+    }
 }
 
 impl Photo {
