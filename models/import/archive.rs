@@ -8,6 +8,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::checkpoint;
+use super::directory::{self, Metered};
 use super::pickle::{self, Pickled, TensorView};
 use crate::error::ImportError;
 use crate::import::{Bytes, Limits, WeightTensor, Weights, limit, names, read_bytes_nested};
@@ -26,8 +27,7 @@ const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 
 /// Reads an archive of `length` bytes.
 pub fn read<R: Read + Seek>(reader: R, length: u64, limits: &Limits, nesting: Nesting) -> Result<Weights, ImportError> {
-    let zip = ZipArchive::new(reader).map_err(|e| entry_error("list of entries", &e))?;
-    limit("archive entries", zip.len() as u64, limits.entries_max)?;
+    let zip = directory::open(reader, length, limits)?;
     let budget = length.saturating_mul(limits.expansion_max).saturating_add(EXPANSION_FREE_BYTES);
     let mut archive = Archive { zip, budget };
     let pickles: Vec<String> = archive.names(is_root_pickle);
@@ -57,7 +57,7 @@ fn entry_error(entry: &str, error: &ZipError) -> ImportError {
 }
 
 struct Archive<R> {
-    zip: ZipArchive<R>,
+    zip: ZipArchive<Metered<R>>,
     /// Bytes that may still be unpacked.
     budget: u64,
 }

@@ -6,6 +6,7 @@
 
 mod archive;
 mod checkpoint;
+mod directory;
 mod names;
 mod pickle;
 mod safetensors;
@@ -42,7 +43,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            file_bytes_max: 4 << 30,
+            file_bytes_max: 2 << 30,
             expansion_max: 8,
             entries_max: 65_536,
             header_bytes_max: 16 << 20,

@@ -19,7 +19,6 @@ use crate::error::ModelError;
 const EPSILON: f32 = 1e-5;
 
 /// One FFC layer with a local and a global path, 3x3, reflect padding.
-#[derive(Debug)]
 pub struct Ffc {
     /// `relu(bn_l(l2l(local) + g2l(global)))`, plus a residual in a block's second layer.
     pub local: Arc<dyn Op>,
@@ -32,7 +31,6 @@ pub struct Ffc {
 }
 
 /// All layers with weights.
-#[derive(Debug)]
 pub struct Layers {
     /// 7x7, reflect padding 3, batch norm, ReLU.
     pub stem: Arc<dyn Op>,

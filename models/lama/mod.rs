@@ -7,6 +7,7 @@ mod layers;
 mod layout;
 mod source;
 
+use std::fmt;
 use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Graph, TensorId, TensorSpec};
@@ -48,10 +49,16 @@ pub struct LamaGraph {
 }
 
 /// A LaMa generator with its weights. Its graphs of all sizes share them.
-#[derive(Debug)]
 pub struct Lama {
     config: LamaConfig,
     layers: Layers,
+}
+
+impl fmt::Debug for Lama {
+    /// Millions of weights help nobody: the sizes only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lama").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 /// Tensors inside a graph, for comparison with stored answers.
