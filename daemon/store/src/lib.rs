@@ -14,6 +14,8 @@ mod accounts;
 mod audit;
 mod batches;
 mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod error;
 mod idempotency;
 mod ids;

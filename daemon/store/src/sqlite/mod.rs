@@ -21,6 +21,8 @@ mod pool;
 mod recovery;
 mod resolve;
 mod results;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::ops::Deref;

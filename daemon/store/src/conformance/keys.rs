@@ -1,0 +1,82 @@
+use super::{ACTOR, Fixture, WIDE, funded, new_job};
+use crate::{Accept, ApiKey, KeyChange, KeyCheck, KeyId, KeyLimits, LAST_USED_STALE_MS, NewKey, PageRequest, StoreError};
+
+pub(super) fn keys(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let (account, first) = funded(store.as_ref(), 0);
+    let limits = KeyLimits { removals_per_minute: Some(5), batches_per_minute: None };
+    let new = NewKey { limits, pipelines: Some(vec!["default".into()]), ..NewKey::named(account, "second") };
+    let created = store.create_key(&new, ACTOR).unwrap();
+    let record = created.record;
+    assert!(created.secret.reveal().starts_with(&record.shown_prefix) && created.secret.reveal().ends_with(&record.shown_suffix));
+    assert_eq!((record.account, record.name.as_str(), record.limits), (account, "second", limits));
+    assert!(record.allows_pipeline("default") && !record.allows_pipeline("other"));
+    assert_eq!(store.key(record.id).unwrap().as_ref(), Some(&record));
+    assert_eq!(store.authenticate(&created.secret.hash()).unwrap(), KeyCheck::Active(record.clone()));
+
+    let change = KeyChange { name: Some("renamed".into()), pipelines: Some(None), ..KeyChange::default() };
+    let changed = store.update_key(record.id, &change, ACTOR).unwrap();
+    assert_eq!((changed.name.as_str(), changed.limits, changed.pipelines.as_ref()), ("renamed", limits, None));
+    assert!(changed.allows_pipeline("other"));
+
+    let other = funded(store.as_ref(), 0);
+    let ids = |account| -> Vec<KeyId> {
+        let page = store.list_keys(account, &PageRequest::default()).unwrap();
+        page.items.into_iter().map(|record| record.id).collect()
+    };
+    assert_eq!(ids(Some(account)), [first, record.id]);
+    assert_eq!(ids(None), [first, record.id, other.1]);
+    let page = store.list_keys(None, &PageRequest { after: None, rows: 2 }).unwrap();
+    assert_eq!(store.list_keys(None, &PageRequest { after: page.next, rows: 2 }).unwrap().items[0].id, other.1);
+    assert!(matches!(store.update_key(KeyId(9_999), &change, ACTOR), Err(StoreError::UnknownKey { .. })));
+    let empty = KeyChange { name: Some(String::new()), ..KeyChange::default() };
+    assert!(matches!(store.update_key(record.id, &empty, ACTOR), Err(StoreError::Invalid { .. })));
+}
+
+pub(super) fn refused(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let (account, _) = funded(store.as_ref(), 100);
+    let unknown = ApiKey::generate().unwrap();
+    assert_eq!(store.authenticate(&unknown.hash()).unwrap(), KeyCheck::Refused);
+
+    let revoked = store.create_key(&NewKey::named(account, "lost"), ACTOR).unwrap();
+    let epoch = revoked.record.url_epoch;
+    let record = store.revoke_key(revoked.record.id, ACTOR).unwrap();
+    assert!(record.revoked_at_ms.is_some());
+    assert_eq!(record.url_epoch, epoch + 1, "its download URLs die");
+    assert_eq!(store.revoke_key(record.id, ACTOR).unwrap(), record, "revoking again changes nothing");
+    assert_eq!(store.authenticate(&revoked.secret.hash()).unwrap(), KeyCheck::Refused);
+
+    let now_ms = crate::Clock::now_ms(fixture.clock());
+    let expiring = store.create_key(&NewKey { expires_at_ms: Some(now_ms + 1_000), ..NewKey::named(account, "guest") }, ACTOR).unwrap();
+    assert!(matches!(store.authenticate(&expiring.secret.hash()).unwrap(), KeyCheck::Active(_)));
+    fixture.clock().advance_ms(1_000);
+    assert_eq!(store.authenticate(&expiring.secret.hash()).unwrap(), KeyCheck::Refused);
+
+    for key in [record.id, expiring.record.id] {
+        assert_eq!(store.accept(&new_job((account, key)), &WIDE).unwrap(), Accept::KeyRefused);
+    }
+    let prolonged = KeyChange { expires_at_ms: Some(None), ..KeyChange::default() };
+    store.update_key(expiring.record.id, &prolonged, ACTOR).unwrap();
+    assert!(matches!(store.authenticate(&expiring.secret.hash()).unwrap(), KeyCheck::Active(_)));
+    assert_eq!(store.balance(account).unwrap(), super::balance(100, 0));
+}
+
+pub(super) fn last_used(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let (account, _) = funded(store.as_ref(), 0);
+    let created = store.create_key(&NewKey::named(account, "used"), ACTOR).unwrap();
+    let used = || {
+        store.authenticate(&created.secret.hash()).unwrap();
+        store.key(created.record.id).unwrap().unwrap().last_used_at_ms
+    };
+    assert_eq!(created.record.last_used_at_ms, None);
+    let first = used();
+    assert_eq!(first, Some(crate::Clock::now_ms(fixture.clock())));
+    fixture.clock().advance_ms(LAST_USED_STALE_MS - 1);
+    assert_eq!(used(), first);
+    fixture.clock().advance_ms(1);
+    assert_eq!(used(), first.map(|first| first + LAST_USED_STALE_MS));
+    fixture.clock().advance_ms(-10 * LAST_USED_STALE_MS);
+    assert_eq!(used(), first.map(|first| first - 9 * LAST_USED_STALE_MS), "a clock set back does not freeze the note");
+}
