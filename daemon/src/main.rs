@@ -1,7 +1,17 @@
 //! The Cleanplate daemon and its command line.
 
+mod app;
 mod cli;
 mod config;
+mod files;
+mod http;
+mod jobs;
+mod limits;
+mod networks;
+mod picture;
+mod refusal;
+mod serve;
+mod telemetry;
 
 use std::process::ExitCode;
 

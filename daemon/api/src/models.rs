@@ -17,10 +17,10 @@ pub struct ModelView {
     pub name: String,
     /// Architecture.
     pub arch: String,
-    /// SHA-256 of the weights in hex; null when the file is not there and no hash is pinned.
-    pub sha256: Option<String>,
-    /// Size of the weights in bytes; null when unknown.
-    pub bytes: Option<u64>,
+    /// SHA-256 of the weights in hex; empty when unknown.
+    pub sha256: String,
+    /// Size of the weights in bytes.
+    pub bytes: u64,
     /// Where the weights come from.
     pub origin: String,
     /// Their licence.

@@ -1,19 +1,40 @@
 //! The command line: parses, dispatches, turns errors into exit codes (0 done, 1 failed, 2 usage).
 
 pub mod args;
+
+mod accounts;
+mod bench;
 mod check;
+mod health;
+mod keys;
+mod models;
+mod open;
+mod pipelines;
+mod progress;
+mod run;
+mod selftest;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command, ConfigCommand};
+use args::{Cli, Command, ConfigCommand, Place, Serve};
+
+use crate::config::{self, Config, Flag};
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Serve(args) => serve(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Keys(command) => keys::run(&command),
+        Command::Accounts(command) => accounts::run(&command),
+        Command::Models(command) => models::run(&command),
+        Command::Pipelines(args) => pipelines::run(&args),
         Command::Config(ConfigCommand::Check { file, output }) => check::run(file.as_deref(), output),
-        other => Err(anyhow::anyhow!("not available in this build: {other:?}")),
+        Command::Health(args) => health::run(&args),
+        Command::Selftest(args) => selftest::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match outcome {
         Ok(code) => code,
@@ -22,4 +43,23 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(args: &Serve) -> anyhow::Result<ExitCode> {
+    let mut flags: Vec<Flag> = Vec::new();
+    flags.extend(args.listen.clone().map(|text| ("--listen", "server.listen", text)));
+    flags.extend(args.backend.map(|backend| ("--backend", "engine.backend", backend.word().to_string())));
+    crate::serve::run(load(&args.place, flags)?)
+}
+
+/// Configuration of a command: defaults, file, variables, flags.
+fn load(place: &Place, mut flags: Vec<Flag>) -> anyhow::Result<Config> {
+    flags.extend(place.data.as_ref().map(|dir| ("--data", "server.data_dir", dir.display().to_string())));
+    Ok(config::load(place.config.as_deref(), std::env::vars(), &flags)?)
+}
+
+/// Prints one JSON object on standard output.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(value)?);
+    Ok(())
 }

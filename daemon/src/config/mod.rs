@@ -9,7 +9,7 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-pub use options::{Accounts, Config, Engine, Limits, LogFormat, Logging, Models, Pipelines, Pricing, Queue, RateLimits, Results, Server};
+pub use options::{Config, Engine, Limits, LogFormat, Logging, RateLimits};
 
 use raw::{Setting, Settings, Value};
 

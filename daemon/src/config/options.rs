@@ -115,7 +115,7 @@ pub struct Engine {
 /// `[models]`
 #[derive(Debug, Clone)]
 pub struct Models {
-    /// Folder of imported models.
+    /// Folder in which the folder `models` lies.
     pub dir: PathBuf,
 }
 
@@ -213,7 +213,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
     let config = Config {
         limits: limits(r),
         engine: engine(r),
-        models: Models { dir: under(r.text("models.dir"), "models") },
+        models: Models { dir: under(r.text("models.dir"), "") },
         queue: Queue {
             length_max: r.whole("queue.length_max", 1..=100_000) as usize,
             per_key_in_flight_max: r.whole("queue.per_key_in_flight_max", 1..=100_000) as u32,

@@ -64,7 +64,7 @@ fn variables_stand_over_the_file_and_flags_over_both() {
     let flags = [("--queue", "queue.length_max", "6".to_string()), ("--data", "server.data_dir", "/tmp/x".to_string())];
     let config = load(Some(&path), variables, &flags).unwrap();
     assert_eq!((config.pricing.removal, config.pricing.segmentation, config.queue.length_max), (4, 5, 6));
-    assert_eq!(config.models.dir, Path::new("/tmp/x/models"));
+    assert_eq!(config.pipelines.dir, Path::new("/tmp/x/pipelines"));
 }
 
 #[test]

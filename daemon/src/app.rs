@@ -1,0 +1,69 @@
+//! Everything a request handler needs, in one place.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_models::ModelStore;
+use cleanplate_plugins::pipeline::PipelineSet;
+use cleanplate_store::{Store, StoreError};
+
+use crate::config::Config;
+use crate::files::{Dirs, UrlKeys};
+use crate::jobs::Jobs;
+use crate::limits::RateLimits;
+use crate::refusal::Refusal;
+use crate::telemetry::Metrics;
+
+/// State shared by all handlers.
+pub struct App {
+    /// Configuration.
+    pub config: Config,
+    /// Data folder.
+    pub dirs: Dirs,
+    /// Accounts, keys, credits, jobs.
+    pub store: Arc<dyn Store>,
+    /// Keys that sign result addresses.
+    pub url_keys: UrlKeys,
+    /// Rate limits.
+    pub limits: RateLimits,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Queue and engine thread.
+    pub jobs: Arc<Jobs>,
+    /// Pipelines.
+    pub pipelines: PipelineSet,
+    /// Models.
+    pub models: Arc<ModelStore>,
+    /// When the daemon started.
+    pub started: Instant,
+    /// The books were found wrong: no new jobs until someone looked.
+    pub breached: AtomicBool,
+}
+
+impl App {
+    /// Runs a store operation off the threads that serve HTTP.
+    pub async fn store<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let store = self.store.clone();
+        let outcome = crate::http::blocking(move || act(&*store)).await?;
+        outcome.inspect_err(|error| self.jobs.note_store_error(error)).map_err(Refusal::from)
+    }
+
+    /// Why service calls are refused now, if they are.
+    pub fn closed(&self) -> Option<Refusal> {
+        if self.breached.load(Ordering::Relaxed) {
+            let text = "the account books failed their check; an administrator has to look at the log";
+            return Some(Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
+        }
+        self.jobs.closed()
+    }
+}
+
+/// Wall-clock seconds since 1970.
+pub fn now_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}

@@ -1,0 +1,109 @@
+//! `accounts`: create, list, top up, show the ledger.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use cleanplate_store::{Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry};
+use serde_json::{Value, json};
+
+use super::args::Accounts;
+use super::open::{ACTOR, all};
+use super::{load, open, print_json};
+use crate::telemetry::escaped;
+
+/// Rows that a listing shows.
+const ROWS_MAX: usize = 10_000;
+
+/// Runs one of the commands.
+pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
+    match command {
+        Accounts::Create { name, credits, place, output } => {
+            if *credits < 0 {
+                bail!("--credits {credits}: an account starts with 0 or more");
+            }
+            let store = open::store(&load(place, Vec::new())?)?;
+            let mut account = store.create_account(name, ACTOR)?;
+            if *credits > 0 {
+                account.balance = store.top_up(account.id, *credits, ACTOR, "first credits")?.balance_after;
+            }
+            if output.json {
+                print_json(&view(&account))?;
+            } else {
+                println!("account {} ({}) with {} credits", account.id, escaped(&account.name), account.balance.available);
+            }
+        }
+        Accounts::List { place, output } => {
+            let store = open::store(&load(place, Vec::new())?)?;
+            let accounts = all(ROWS_MAX, |page| store.list_accounts(page))?;
+            if output.json {
+                print_json(&json!({ "accounts": accounts.iter().map(view).collect::<Vec<_>>() }))?;
+            } else {
+                println!("{:>5} {:>12} {:>8}  NAME", "ID", "AVAILABLE", "HELD");
+                for account in &accounts {
+                    println!(
+                        "{:>5} {:>12} {:>8}  {}",
+                        account.id.0,
+                        account.balance.available,
+                        account.balance.held,
+                        escaped(&account.name)
+                    );
+                }
+            }
+        }
+        Accounts::TopUp { id, credits, note, place, output } => {
+            let store = open::store(&load(place, Vec::new())?)?;
+            let account = id.parse::<AccountId>().context("account id")?;
+            let entry =
+                if *credits > 0 { store.top_up(account, *credits, ACTOR, note)? } else { store.correct(account, *credits, ACTOR, note)? };
+            if output.json {
+                print_json(&entry_view(&entry))?;
+            } else {
+                println!("account {account} has {} credits", entry.balance_after.available);
+            }
+        }
+        Accounts::Ledger { id, limit, place, output } => {
+            let store = open::store(&load(place, Vec::new())?)?;
+            let account = id.parse::<AccountId>().context("account id")?;
+            let entries = all(*limit as usize, |page| store.ledger(account, page))?;
+            if output.json {
+                print_json(&json!({ "account_id": account.to_string(), "entries": entries.iter().map(entry_view).collect::<Vec<_>>() }))?;
+            } else {
+                println!("{:>8} {:8} {:>10} {:>8} {:>12}  CAUSE", "ID", "KIND", "AVAILABLE", "HELD", "BALANCE");
+                for e in &entries {
+                    println!(
+                        "{:>8} {:8} {:>+10} {:>+8} {:>12}  {}",
+                        e.id.0,
+                        e.kind.as_str(),
+                        e.available_change,
+                        e.held_change,
+                        e.balance_after.available,
+                        cause(e)
+                    );
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn view(account: &Account) -> Value {
+    json!({
+        "id": account.id.to_string(), "name": account.name, "available": account.balance.available, "held": account.balance.held,
+        "created_at": account.created_at_ms / 1000,
+    })
+}
+
+fn cause(entry: &LedgerEntry) -> String {
+    match entry.cause {
+        LedgerCause::Job(job) => format!("job {job}"),
+        LedgerCause::Audit(audit) => format!("audit {audit}"),
+    }
+}
+
+fn entry_view(entry: &LedgerEntry) -> Value {
+    json!({
+        "id": entry.id.to_string(), "account_id": entry.account.to_string(), "kind": entry.kind.as_str(), "cause": cause(entry),
+        "available_change": entry.available_change, "held_change": entry.held_change,
+        "available_after": entry.balance_after.available, "held_after": entry.balance_after.held, "created_at": entry.created_at_ms / 1000,
+    })
+}

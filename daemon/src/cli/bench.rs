@@ -1,0 +1,122 @@
+//! `bench`: time, speed and memory of a network at one size.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use cleanplate_engine::{BackendChoice, Executable};
+use cleanplate_kernels::{Tensor, TensorRef};
+use cleanplate_models::lama::{Lama, LamaConfig, LamaGraph, LamaOutput};
+use serde_json::json;
+
+use super::args::Bench;
+use super::progress::bar;
+use super::{load, open, print_json};
+use crate::config::Config;
+
+/// Seed of random weights and inputs: equal on every run.
+const SEED: u64 = 1;
+/// Largest side that is measured.
+const SIDE_MAX: usize = 8192;
+
+/// Measures and reports.
+pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
+    let config = load(&args.place, Vec::new())?;
+    let (height, width) = size(&args.size)?;
+    let lama = network(args, &config)?;
+    let backend = open::device(&config, BackendChoice::from(args.backend))?;
+    let device = backend.device();
+    let batch = args.batch as usize;
+    let graph = lama.graph(LamaGraph { batch, height, width, output: LamaOutput::Composite })?;
+    let executable = backend.compile(&graph)?;
+    if args.explain {
+        executable.explain().iter().for_each(|line| eprintln!("{line}"));
+    }
+    let (image, mask) = inputs(batch, height, width);
+    let views = [image.view(), mask.view()];
+    executable.run(&views).context("warming up")?;
+    if args.profile {
+        profile(&*executable, &views)?;
+    }
+    let mut times = measure(&*executable, &views, args.runs)?;
+    times.sort_by(f64::total_cmp);
+    let (median_ms, min_ms) = (times[times.len() / 2], times[0]);
+    let gflop = executable.flops() as f64 / 1e9;
+    let gflop_per_s = gflop / (median_ms / 1000.0);
+    if args.output.json {
+        print_json(&json!({
+            "model": args.model, "backend": device.backend, "device": device.name, "size": [height, width], "batch": batch, "runs": args.runs,
+            "median_ms": median_ms, "min_ms": min_ms, "gflop": gflop, "gflop_per_s": gflop_per_s, "peak_bytes": executable.peak_bytes(),
+            "random_weights": args.random_weights,
+        }))?;
+    } else {
+        println!("{} at {height}x{width}, batch {batch}, on {} ({})", args.model, device.name, device.backend);
+        println!(
+            "median {median_ms:.2} ms, min {min_ms:.2} ms, {gflop:.2} GFLOP, {gflop_per_s:.1} GFLOP/s, peak {} bytes",
+            executable.peak_bytes()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn size(text: &str) -> anyhow::Result<(usize, usize)> {
+    let side = |part: &str| part.parse::<usize>().ok().filter(|side| (16..=SIDE_MAX).contains(side));
+    match text.split_once('x').map(|(height, width)| (side(height), side(width))) {
+        Some((Some(height), Some(width))) => Ok((height, width)),
+        _ => bail!("--size {text}: expected HEIGHTxWIDTH, each from 16 to {SIDE_MAX}"),
+    }
+}
+
+fn network(args: &Bench, config: &Config) -> anyhow::Result<Arc<Lama>> {
+    if !args.random_weights {
+        return Ok(open::models(config)?.lama(&args.model)?);
+    }
+    let shape = match args.model.as_str() {
+        "big-lama" => LamaConfig::big_lama(),
+        "lama-fourier" => LamaConfig::lama_fourier(),
+        // The shape of a shipped or imported network is that of its weights.
+        other => open::models(config)?.lama(other)?.config().clone(),
+    };
+    Ok(Arc::new(Lama::random(&shape, SEED)?))
+}
+
+/// A photo of noise `[N, H, W, 3]` and a mask `[N, H, W]` with a square hole of a quarter of each side.
+fn inputs(batch: usize, height: usize, width: usize) -> (Tensor, Tensor) {
+    let mut state = SEED;
+    let mut byte = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    let image = (0..batch * height * width * 3).map(|_| byte()).collect();
+    let hole = |at: usize, side: usize| (side * 3 / 8..side * 5 / 8).contains(&at);
+    let one = (0..height * width).map(|i| if hole(i / width, height) && hole(i % width, width) { 255 } else { 0 });
+    let mask: Vec<u8> = std::iter::repeat_n(one.collect::<Vec<u8>>(), batch).flatten().collect();
+    (Tensor::u8(&[batch, height, width, 3], image), Tensor::u8(&[batch, height, width], mask))
+}
+
+fn measure(executable: &dyn Executable, inputs: &[TensorRef<'_>], runs: u32) -> anyhow::Result<Vec<f64>> {
+    let bar = bar(u64::from(runs), "{pos}/{len} [{bar:40}] {elapsed}");
+    let mut times = Vec::with_capacity(runs as usize);
+    for _ in 0..runs {
+        let started = Instant::now();
+        executable.run(inputs)?;
+        times.push(started.elapsed().as_secs_f64() * 1000.0);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(times)
+}
+
+/// Dispatches by time, longest first.
+fn profile(executable: &dyn Executable, inputs: &[TensorRef<'_>]) -> anyhow::Result<()> {
+    let mut rows = executable.profile(inputs)?;
+    let total_us: f64 = rows.iter().map(|(_, us, _)| us).sum();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+    eprintln!("{:>10} {:>6} {:>9}  DISPATCH", "US", "SHARE", "GFLOP/S");
+    for (label, us, flops) in rows {
+        eprintln!("{us:>10.1} {:>5.1}% {:>9.1}  {label}", 100.0 * us / total_us.max(1e-9), flops as f64 / us.max(1e-9) / 1000.0);
+    }
+    eprintln!("{total_us:>10.1} 100.0%            total");
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! `run`: one photo through a pipeline, without a server.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use cleanplate_engine::BackendChoice;
+use cleanplate_plugins::image::{self, EncodeOptions, Format, Photo};
+use cleanplate_plugins::pipeline::{Outcome, Prompts, Request, RunLimits, Runner};
+use serde_json::json;
+
+use super::args::Run;
+use super::progress::StageBar;
+use super::{load, open, print_json};
+use crate::config::Config;
+use crate::networks::Stored;
+
+/// Runs the pipeline and writes the result.
+pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
+    let config = load(&args.place, Vec::new())?;
+    let started = Instant::now();
+    let pipelines = open::pipelines(&config)?;
+    let pipeline = pipelines.get(args.pipeline.as_deref().unwrap_or(&config.pipelines.default))?;
+    let overrides = args.sets.iter().map(|text| set(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    // A wrong parameter shows before a device is opened.
+    pipeline.with_overrides(&overrides)?;
+    let encode = EncodeOptions { format: format_of(&args.out)?, quality: None };
+    let request = request(args, &config, overrides)?;
+    let choice = args.backend.map_or(config.engine.backend, BackendChoice::from);
+    let runner = Runner::new(open::device(&config, choice)?, Arc::new(Stored(open::models(&config)?)), RunLimits::default());
+    let bar = StageBar::new(pipeline.steps.len() + 1);
+    let outcome = runner.run(pipeline, request, &bar);
+    bar.finish();
+    let outcome = outcome?;
+    write(&args.out, &outcome.photo.encode(&encode)?)?;
+    if let Some(path) = &args.mask_out {
+        write(path, &crate::picture::mask_png(&outcome.mask)?)?;
+    }
+    report(args, &outcome, started.elapsed().as_secs_f64() * 1000.0)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn request(args: &Run, config: &Config, overrides: Vec<(String, String)>) -> anyhow::Result<Request> {
+    let limits = crate::picture::limits(&config.limits);
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let photo: Photo = image::decode(&read(&args.image)?, &limits).with_context(|| args.image.display().to_string())?;
+    let mask = match &args.mask {
+        Some(path) => Some(image::decode_mask(&read(path)?, &limits).with_context(|| path.display().to_string())?),
+        None => None,
+    };
+    let prompts = if args.points.is_empty() && args.rect.is_none() { None } else { Some(prompts(args)?) };
+    Ok(Request { photo, mask, prompts, overrides })
+}
+
+fn prompts(args: &Run) -> anyhow::Result<Prompts> {
+    let numbers = |text: &str| -> anyhow::Result<Vec<f64>> {
+        text.split(',').map(|part| part.trim().parse::<f64>().with_context(|| format!("{part:?} is not a number"))).collect()
+    };
+    let mut points = Vec::new();
+    for text in &args.points {
+        match numbers(text).with_context(|| format!("--point {text}"))?.as_slice() {
+            [x, y] => points.push((*x, *y, 1)),
+            [x, y, label] if *label == 0.0 || *label == 1.0 => points.push((*x, *y, *label as u8)),
+            _ => bail!("--point {text}: expected X,Y or X,Y,LABEL with label 1 or 0"),
+        }
+    }
+    let boxes = match &args.rect {
+        None => None,
+        Some(text) => match numbers(text).with_context(|| format!("--box {text}"))?.as_slice() {
+            [x1, y1, x2, y2] => Some([x1.min(*x2), y1.min(*y2), x1.max(*x2), y1.max(*y2)]),
+            _ => bail!("--box {text}: expected X1,Y1,X2,Y2"),
+        },
+    };
+    Ok(Prompts { points, boxes })
+}
+
+fn set(text: &str) -> anyhow::Result<(String, String)> {
+    match text.split_once('=') {
+        Some((path, value)) if path.contains('.') => Ok((path.to_string(), value.to_string())),
+        _ => bail!("--set {text}: expected PLUGIN.PARAM=VALUE"),
+    }
+}
+
+/// The format that the ending of a result's name asks for.
+fn format_of(path: &Path) -> anyhow::Result<Option<Format>> {
+    let Some(ending) = path.extension().and_then(|ending| ending.to_str()) else { return Ok(None) };
+    ending.parse().map(Some).map_err(|error: String| anyhow::anyhow!("{}: {error}", path.display()))
+}
+
+/// Writes under a temporary name first: what stands at `path` is always whole.
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).with_context(|| format!("writing into {}", dir.display()))?;
+    std::io::Write::write_all(&mut file, bytes).with_context(|| format!("writing {}", path.display()))?;
+    #[cfg(unix)]
+    std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).context("setting permissions")?;
+    file.persist(path).with_context(|| format!("writing {}", path.display()))?;
+    Ok(())
+}
+
+fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
+    for warning in &outcome.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let device = &outcome.device;
+    if args.output.json {
+        return print_json(&json!({
+            "output": args.out, "mask": args.mask_out, "width": outcome.photo.width, "height": outcome.photo.height,
+            "mask_share": outcome.mask_share, "device": device, "models": outcome.models, "stages": outcome.stages,
+            "warnings": outcome.warnings, "total_ms": ms,
+        }));
+    }
+    for stage in &outcome.stages {
+        eprintln!("{:>10.1} ms  {}", stage.ms, stage.plugin);
+    }
+    eprintln!("{:>10.1} ms  in all, on {} ({})", ms, device.name, device.backend);
+    Ok(())
+}

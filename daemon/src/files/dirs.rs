@@ -1,0 +1,93 @@
+//! Layout of the data folder.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// A file operation of the data folder failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The operating system refused.
+    #[error("{operation} {path}: {source}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The secrets file has a line that is no key.
+    #[error("{path}:{line}: not a signing key (64 hexadecimal characters); remove the line, or the file to get new keys")]
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl FilesError {
+    /// Wraps an error with what was tried.
+    pub fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| FilesError::Io { operation, path, source }
+    }
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, FilesError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
+/// Folders under the data folder. The database lies at its top, made by the store.
+#[derive(Debug, Clone)]
+pub struct Dirs {
+    /// The data folder, mode 0700.
+    pub data: PathBuf,
+    /// Uploads under way; emptied at every start.
+    pub uploads: PathBuf,
+    /// Results, served by signed addresses.
+    pub results: PathBuf,
+    /// GPU pipeline cache; may be removed at any time.
+    pub cache: PathBuf,
+    /// Keys that sign addresses.
+    pub secrets: PathBuf,
+}
+
+impl Dirs {
+    /// Paths under `data`, without touching the disk.
+    pub fn under(data: &Path) -> Dirs {
+        Dirs {
+            data: data.to_path_buf(),
+            uploads: data.join("uploads"),
+            results: data.join("results"),
+            cache: data.join("cache"),
+            secrets: data.join("url-keys"),
+        }
+    }
+
+    /// Makes the data folder, private to this user.
+    pub fn make_data(&self) -> Result<(), FilesError> {
+        make_private(&self.data)
+    }
+
+    /// Makes the folders inside it and empties `uploads`. Only for the holder of the store's lock.
+    pub fn prepare(&self) -> Result<(), FilesError> {
+        if self.uploads.exists() {
+            fs::remove_dir_all(&self.uploads).map_err(FilesError::io("emptying", &self.uploads))?;
+        }
+        for dir in [&self.uploads, &self.results, &self.cache] {
+            make_private(dir)?;
+        }
+        Ok(())
+    }
+}
+
+fn make_private(dir: &Path) -> Result<(), FilesError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(FilesError::io("creating", dir))?;
+    let meta = fs::metadata(dir).map_err(FilesError::io("reading", dir))?;
+    if meta.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(FilesError::io("making private", dir))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The data folder: layout, secrets, signed addresses, results.
+
+mod dirs;
+mod publish;
+mod range;
+mod secrets;
+mod signed;
+mod sweep;
+
+pub use dirs::{Dirs, FilesError};
+pub use publish::publish;
+pub use range::{ByteRange, parse_range};
+pub use secrets::UrlKeys;
+pub use signed::{Refused, Signed, sign, verify};
+pub use sweep::{remove_orphans, sweep_expired};

@@ -1,0 +1,110 @@
+//! Keys that sign result addresses: a private text file, one key per line. The first signs, all verify.
+//!
+//! To rotate, put a new line of 64 hexadecimal characters first and restart; remove the old line once the addresses it
+//! signed have expired.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+
+use super::FilesError;
+
+/// Signing keys, newest first; never empty.
+#[derive(Clone)]
+pub struct UrlKeys(Vec<[u8; 32]>);
+
+impl std::fmt::Debug for UrlKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UrlKeys({} hidden)", self.0.len())
+    }
+}
+
+impl UrlKeys {
+    /// Reads the file, or makes one with a new key. A file that others can read is made private.
+    pub fn load(path: &Path) -> Result<UrlKeys, FilesError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return UrlKeys::create(path),
+            Err(error) => return Err(FilesError::io("reading", path)(error)),
+        };
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(FilesError::io("making private", path))?;
+        let mut keys = Vec::new();
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')) {
+            keys.push(unhex(line.trim()).ok_or_else(|| FilesError::Secret { path: path.to_path_buf(), line: at + 1 })?);
+        }
+        if keys.is_empty() { UrlKeys::create(path) } else { Ok(UrlKeys(keys)) }
+    }
+
+    fn create(path: &Path) -> Result<UrlKeys, FilesError> {
+        let mut key = [0u8; 32];
+        OsRng.try_fill_bytes(&mut key).map_err(|error| FilesError::io("drawing a key for", path)(std::io::Error::other(error)))?;
+        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!("# Keys that sign result addresses. The first signs, all verify.\n{hex}\n");
+        let fresh = path.with_extension("new");
+        let write = || -> std::io::Result<()> {
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&fresh, path)
+        };
+        write().map_err(FilesError::io("writing", path))?;
+        Ok(UrlKeys(vec![key]))
+    }
+
+    /// The key that signs.
+    pub fn signing(&self) -> &[u8; 32] {
+        &self.0[0]
+    }
+
+    /// Every key that verifies.
+    pub fn verifying(&self) -> &[[u8; 32]] {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub fn from_keys(keys: &[[u8; 32]]) -> UrlKeys {
+        UrlKeys(keys.to_vec())
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut key = [0u8; 32];
+    for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_private_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("url-keys");
+        let made = UrlKeys::load(&path).unwrap();
+        let read = UrlKeys::load(&path).unwrap();
+        assert_eq!(made.signing(), read.signing());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(format!("{made:?}"), "UrlKeys(1 hidden)");
+    }
+
+    #[test]
+    fn several_keys_are_read_in_order_and_broken_lines_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("url-keys");
+        fs::write(&path, format!("# newest first\n{}\n\n{}\n", "ab".repeat(32), "01".repeat(32))).unwrap();
+        let keys = UrlKeys::load(&path).unwrap();
+        assert_eq!(keys.verifying(), &[[0xab; 32], [1; 32]]);
+        fs::write(&path, format!("{}\nxyz\n", "ab".repeat(32))).unwrap();
+        assert!(UrlKeys::load(&path).unwrap_err().to_string().contains("url-keys:2: "));
+    }
+}

@@ -1,0 +1,179 @@
+//! `GET /v1/files/{job}` and `/mask`: results behind signed addresses.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use actix_web::body::SizedStream;
+use actix_web::http::header::{ACCEPT_RANGES, CONTENT_RANGE, ETAG, HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use cleanplate_api::ErrorCode;
+use cleanplate_store::{Job, JobId, Store, StoreError, StoredFile};
+use futures_util::stream;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::context::guard_public;
+use super::upload::blocking;
+use crate::app::{App, now_s};
+use crate::files::{ByteRange, FilesError, Refused, Signed, parse_range, verify};
+use crate::refusal::Refusal;
+
+/// Bytes read from disk at a time: what one download holds in memory.
+const CHUNK_BYTES: u64 = 64 << 10;
+
+/// The result of a job.
+#[utoipa::path(
+    get, path = "/v1/files/{job_id}", tag = "files",
+    params(("job_id" = String, Path), ("expires" = i64, Query, description = "Seconds since 1970"), ("sig" = String, Query)),
+    responses(
+        (status = 200, description = "The picture", content_type = "application/octet-stream"),
+        (status = 206, description = "The bytes asked for with Range", content_type = "application/octet-stream"),
+        (status = 304, description = "Not changed"),
+        (status = 400, body = cleanplate_api::ErrorBody), (status = 403, body = cleanplate_api::ErrorBody),
+        (status = 410, body = cleanplate_api::ErrorBody), (status = 416, body = cleanplate_api::ErrorBody),
+        (status = 429, body = cleanplate_api::ErrorBody),
+    )
+)]
+pub async fn get_output(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+    get(&req, &id, &app, |job| job.result.as_ref().map(|kept| kept.result.output.clone())).await
+}
+
+/// The mask that a job used, after growing.
+#[utoipa::path(
+    get, path = "/v1/files/{job_id}/mask", tag = "files",
+    params(("job_id" = String, Path), ("expires" = i64, Query, description = "Seconds since 1970"), ("sig" = String, Query)),
+    responses(
+        (status = 200, description = "The mask", content_type = "image/png"),
+        (status = 400, body = cleanplate_api::ErrorBody), (status = 403, body = cleanplate_api::ErrorBody),
+        (status = 410, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody),
+    )
+)]
+pub async fn get_mask(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+    get(&req, &id, &app, |job| job.result.as_ref().and_then(|kept| kept.result.mask.clone())).await
+}
+
+async fn get(req: &HttpRequest, id: &str, app: &App, file_of: fn(&Job) -> Option<StoredFile>) -> Result<HttpResponse, Refusal> {
+    guard_public(req, app)?;
+    let signed = Signed::parse(req.query_string()).map_err(refused)?;
+    let owner = match id.parse::<JobId>() {
+        Ok(id) => app.store(move |store| owner(store, id)).await?,
+        Err(_) => None,
+    };
+    // An unknown job is checked like any other: its answer and its time tell nothing.
+    let epoch = owner.as_ref().map_or(0, |(_, epoch)| *epoch);
+    verify(&app.url_keys, req.uri().path(), &signed, epoch, now_s()).map_err(refused)?;
+    let gone = || Refusal::new(ErrorCode::Gone, "the result was removed");
+    let (job, _) = owner.ok_or_else(gone)?;
+    let swept = job.result.as_ref().is_none_or(|kept| kept.swept_at_ms.is_some());
+    let file = file_of(&job).filter(|_| !swept).ok_or_else(gone)?;
+    let etag = format!("\"{}\"", hex(&file.sha256));
+    if matches(req.headers(), IF_NONE_MATCH.as_str(), &etag) {
+        return Ok(head(HttpResponse::NotModified(), &file, &etag).finish());
+    }
+    let path = app.dirs.results.join(&file.name);
+    let (want, at) = (file.clone(), path.clone());
+    if !blocking(move || intact(&at, &want)).await? {
+        tracing::error!(job_id = %job.id, path = %path.display(), "a result is missing or differs from what was stored");
+        return Err(gone());
+    }
+    send(req, &file, &etag, path).await
+}
+
+fn refused(why: Refused) -> Refusal {
+    match why {
+        Refused::Malformed => Refusal::new(ErrorCode::BadRequest, "malformed file address: expected ?expires=...&sig=..."),
+        Refused::Forged => Refusal::new(ErrorCode::Forbidden, "the signature of this address is wrong"),
+        Refused::Expired => Refusal::new(ErrorCode::Gone, "this address has expired"),
+    }
+}
+
+/// The job and the epoch that its addresses are signed with.
+fn owner(store: &dyn Store, id: JobId) -> Result<Option<(Job, u32)>, StoreError> {
+    let Some(job) = store.job(None, id)? else { return Ok(None) };
+    let key = job.key.map(|key| store.key(key)).transpose()?.flatten();
+    Ok(Some((job, key.map_or(0, |key| key.url_epoch))))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether the file on disk is the one that was stored: wrong bytes are never sent.
+fn intact(path: &Path, want: &StoredFile) -> bool {
+    let read = || -> std::io::Result<bool> {
+        let mut file = std::fs::File::open(path)?;
+        if file.metadata()?.len() != want.bytes {
+            return Ok(false);
+        }
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0u8; CHUNK_BYTES as usize]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(hash.finalize()[..] == want.sha256),
+                n => hash.update(&buffer[..n]),
+            }
+        }
+    };
+    read().unwrap_or(false)
+}
+
+fn matches(headers: &HeaderMap, name: &str, etag: &str) -> bool {
+    let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else { return false };
+    value.trim() == "*" || value.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+}
+
+/// Headers of every answer about a file.
+fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpResponseBuilder {
+    reply.insert_header((ETAG, etag.to_string()));
+    reply.insert_header((ACCEPT_RANGES, "bytes"));
+    reply.insert_header(("Content-Type", file.media_type.clone()));
+    reply.insert_header(("Content-Disposition", format!("attachment; filename=\"{}\"", file.name)));
+    reply.insert_header(("X-Content-Type-Options", "nosniff"));
+    reply.insert_header(("Content-Security-Policy", "default-src 'none'; sandbox"));
+    reply.insert_header(("Cache-Control", "private, no-store"));
+    reply.insert_header(("Referrer-Policy", "no-referrer"));
+    reply.insert_header(("Cross-Origin-Resource-Policy", "same-site"));
+    reply
+}
+
+async fn send(req: &HttpRequest, file: &StoredFile, etag: &str, path: PathBuf) -> Result<HttpResponse, Refusal> {
+    let fresh = !req.headers().contains_key(IF_RANGE) || matches(req.headers(), IF_RANGE.as_str(), etag);
+    let range = req.headers().get(RANGE).and_then(|value| value.to_str().ok()).filter(|_| fresh);
+    let (status, first, last) = match parse_range(range, file.bytes) {
+        ByteRange::Whole => (StatusCode::OK, 0, file.bytes.saturating_sub(1)),
+        ByteRange::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last),
+        ByteRange::Outside => {
+            let mut reply = head(HttpResponse::build(StatusCode::RANGE_NOT_SATISFIABLE), file, etag);
+            reply.insert_header((CONTENT_RANGE, format!("bytes */{}", file.bytes)));
+            reply.insert_header(("Content-Type", "application/json"));
+            return Ok(reply.body(r#"{"detail":"the range lies outside of the file"}"#));
+        }
+    };
+    let mut reply = head(HttpResponse::build(status), file, etag);
+    if status == StatusCode::PARTIAL_CONTENT {
+        reply.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{}", file.bytes)));
+    }
+    let bytes = last + 1 - first;
+    if req.method() == Method::HEAD {
+        return Ok(reply.body(SizedStream::new(bytes, stream::empty::<std::io::Result<web::Bytes>>())));
+    }
+    let open = async {
+        let mut source = tokio::fs::File::open(&path).await?;
+        source.seek(std::io::SeekFrom::Start(first)).await?;
+        Ok(source)
+    };
+    let source = open.await.map_err(FilesError::io("opening result", &path))?;
+    Ok(reply.body(SizedStream::new(bytes, read_on(source, bytes))))
+}
+
+fn read_on(source: tokio::fs::File, bytes: u64) -> impl stream::Stream<Item = std::io::Result<web::Bytes>> {
+    stream::try_unfold((source, bytes), |(mut source, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut chunk = vec![0u8; left.min(CHUNK_BYTES) as usize];
+        source.read_exact(&mut chunk).await?;
+        let left = left - chunk.len() as u64;
+        Ok(Some((web::Bytes::from(chunk), (source, left))))
+    })
+}

@@ -1,0 +1,76 @@
+//! `/healthz`, `/readyz`, `/metrics`, and what is not there.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use cleanplate_api::{DeviceView, ErrorCode, HealthReply, QueueView, ReadyReply};
+
+use super::context::guard_public;
+use crate::app::App;
+use crate::jobs::DeviceState;
+use crate::refusal::Refusal;
+use crate::telemetry::names;
+
+/// The process lives; what it runs on.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = HealthReply)))]
+pub async fn healthz(app: web::Data<App>) -> HttpResponse {
+    let (waiting, running) = app.jobs.load();
+    let (device, device_error) = match app.jobs.device() {
+        DeviceState::Ready(backend) => {
+            let (info, memory_bytes) = (backend.device(), backend.memory_bytes());
+            let (backend, kind) = (info.backend.to_string(), info.kind.to_string());
+            (Some(DeviceView { backend, name: info.name, driver: info.driver, kind, memory_bytes }), None)
+        }
+        DeviceState::Opening => (None, Some("being opened".to_string())),
+        DeviceState::Failed(error) => (None, Some(error)),
+    };
+    let status = if app.closed().is_none() { "ok" } else { "degraded" };
+    HttpResponse::Ok().json(HealthReply {
+        status: status.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        uptime_s: app.started.elapsed().as_secs(),
+        device,
+        device_error,
+        queue: QueueView { waiting, running, length_max: app.config.queue.length_max as u32 },
+    })
+}
+
+/// Whether service calls are taken.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = ReadyReply), (status = 503, body = ReadyReply)))]
+pub async fn readyz(app: web::Data<App>) -> HttpResponse {
+    let reason = match app.closed() {
+        Some(refusal) => Some(refusal.text),
+        None => app.store(|store| store.health()).await.err().map(|refusal| refusal.text),
+    };
+    match reason {
+        None => HttpResponse::Ok().json(ReadyReply { ready: true, reason: None }),
+        reason => HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(ReadyReply { ready: false, reason }),
+    }
+}
+
+/// Counters in the Prometheus text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+    guard_public(&req, &app)?;
+    let (waiting, running) = app.jobs.load();
+    let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() { backend.memory_bytes() } else { 0 };
+    app.metrics.set(names::QUEUE_DEPTH, &[], f64::from(waiting));
+    app.metrics.set(names::RUNNING, &[], f64::from(running));
+    app.metrics.set(names::DEVICE_BYTES, &[], device_bytes as f64);
+    app.metrics.set(names::READY, &[], if app.closed().is_none() { 1.0 } else { 0.0 });
+    app.metrics.set(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(app.metrics.render()))
+}
+
+/// No such route.
+pub async fn not_found(req: HttpRequest, app: web::Data<App>) -> HttpResponse {
+    if let Err(refusal) = guard_public(&req, &app) {
+        return refusal.error_response();
+    }
+    HttpResponse::from_error(Refusal::new(ErrorCode::NotFound, "Not Found"))
+}
+
+/// The route exists, the method does not.
+pub async fn method_not_allowed(allow: &'static str) -> HttpResponse {
+    let mut reply = HttpResponse::from_error(Refusal::new(ErrorCode::MethodNotAllowed, "Method Not Allowed"));
+    super::reply::set(&mut reply, "Allow", allow);
+    reply
+}

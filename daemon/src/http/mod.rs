@@ -1,0 +1,71 @@
+//! The HTTP interface: thin handlers over store, queue and files.
+
+mod auth;
+mod context;
+mod files;
+mod health;
+mod openapi;
+mod prompts;
+mod reads;
+mod removal;
+mod reply;
+mod tuning;
+mod upload;
+mod view;
+
+use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
+use actix_web::middleware::from_fn;
+use actix_web::{App as Actix, HttpServer, web};
+
+pub use upload::blocking;
+
+use crate::app::App;
+
+const READ: &str = "GET, HEAD";
+
+/// A route for GET and HEAD; other methods get 405.
+macro_rules! read {
+    ($path:expr, $handler:path) => {
+        web::resource($path)
+            .route(web::get().to($handler))
+            .route(web::head().to($handler))
+            .default_service(web::to(|| health::method_not_allowed(READ)))
+    };
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/v1/services/object-removal")
+                .route(web::post().to(removal::post))
+                .default_service(web::to(|| health::method_not_allowed("POST"))),
+        )
+        .service(read!("/v1/files/{job}", files::get_output))
+        .service(read!("/v1/files/{job}/mask", files::get_mask))
+        .service(read!("/v1/jobs/{job}", reads::job))
+        .service(read!("/v1/account", reads::account))
+        .service(read!("/v1/models", reads::models))
+        .service(read!("/healthz", health::healthz))
+        .service(read!("/readyz", health::readyz))
+        .service(read!("/metrics", health::metrics))
+        .service(read!("/openapi.json", openapi::get))
+        .default_service(web::to(health::not_found));
+}
+
+/// Binds the listener. The server runs once it is polled.
+pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Result<Server> {
+    let server = app.config.server.clone();
+    let per_worker = server.connections_max.div_ceil(server.workers).max(1);
+    let make = move || Actix::new().app_data(app.clone()).wrap(from_fn(context::stamp)).configure(routes);
+    let http = HttpServer::new(make)
+        .workers(server.workers)
+        .max_connections(per_worker)
+        .backlog(1024)
+        .client_request_timeout(server.request_head_max)
+        .client_disconnect_timeout(std::time::Duration::from_secs(1))
+        .keep_alive(KeepAlive::Timeout(server.keep_alive))
+        .shutdown_timeout(5)
+        .disable_signals();
+    Ok(http.listen(listener)?.run())
+}

@@ -1,0 +1,138 @@
+//! Optional parameters of a service call: everything with a good default.
+
+use cleanplate_api::FieldError;
+use cleanplate_plugins::image::Format;
+
+/// Query of a request as pairs, in order.
+pub type Query = Vec<(String, String)>;
+
+/// What a client may tune.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tuning {
+    /// Validate and quote the price, charge nothing.
+    pub dry_run: bool,
+    /// Pixels the mask grows; chosen by the size of the photo if not given.
+    pub dilate: Option<String>,
+    /// Pixels the edge of the fill fades.
+    pub feather: Option<String>,
+    /// Format of the result; that of the photo if not given.
+    pub format: Option<Format>,
+    /// Quality of a JPEG result, 1 to 100; that of the photo if not given.
+    pub quality: Option<u8>,
+    /// Pipeline.
+    pub pipeline: Option<String>,
+}
+
+/// The last value of a parameter.
+pub fn value<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
+    query.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+}
+
+impl Tuning {
+    /// Reads the parameters that are there. Reports every one that is wrong.
+    pub fn parse(query: &Query) -> Result<Tuning, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let tuning = Tuning {
+            dry_run: read(query, "dry_run", flag, &mut errors).unwrap_or(false),
+            dilate: read(query, "dilate", whole, &mut errors),
+            feather: read(query, "feather", whole, &mut errors),
+            format: read(query, "output_format", format, &mut errors),
+            quality: read(query, "quality", quality, &mut errors),
+            pipeline: value(query, "pipeline").map(str::to_string),
+        };
+        if errors.is_empty() { Ok(tuning) } else { Err(errors) }
+    }
+
+    /// The tuning as parameters of plugins: query parameter, `plugin.parameter`, value.
+    pub fn overrides(&self) -> Vec<(&'static str, String, String)> {
+        let mut list = Vec::new();
+        if let Some(pixels) = &self.dilate {
+            list.push(("dilate", "grow.radius_px".to_string(), pixels.clone()));
+        }
+        if let Some(pixels) = &self.feather {
+            list.push(("feather", "feather.width_px".to_string(), pixels.clone()));
+        }
+        list
+    }
+}
+
+type Fault = (String, &'static str);
+
+fn read<T>(query: &Query, name: &str, parse: fn(&str) -> Result<T, Fault>, errors: &mut Vec<FieldError>) -> Option<T> {
+    match parse(value(query, name)?) {
+        Ok(value) => Some(value),
+        Err((message, kind)) => {
+            errors.push(FieldError::new(&["query", name], message, kind));
+            None
+        }
+    }
+}
+
+fn flag(text: &str) -> Result<bool, Fault> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(("value could not be parsed to a boolean".to_string(), "type_error.bool")),
+    }
+}
+
+/// Whole pixels, or `auto`; the range is the plugin's.
+fn whole(text: &str) -> Result<String, Fault> {
+    if text == "auto" {
+        return Ok(text.to_string());
+    }
+    match text.parse::<u32>() {
+        Ok(number) => Ok(number.to_string()),
+        Err(_) => Err(("value is not a whole number of pixels, 0 or more".to_string(), "type_error.integer")),
+    }
+}
+
+fn format(text: &str) -> Result<Format, Fault> {
+    text.parse().map_err(|_| ("value is not one of jpeg, png, webp".to_string(), "type_error.enum"))
+}
+
+fn quality(text: &str) -> Result<u8, Fault> {
+    match text.parse::<i64>() {
+        Ok(number @ 1..=100) => Ok(number as u8),
+        Ok(number) if number < 1 => Err(("ensure this value is greater than or equal to 1".to_string(), "value_error.number.not_ge")),
+        Ok(_) => Err(("ensure this value is less than or equal to 100".to_string(), "value_error.number.not_le")),
+        Err(_) => Err(("value is not a valid integer".to_string(), "type_error.integer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<Tuning, Vec<FieldError>> {
+        Tuning::parse(&pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect())
+    }
+
+    #[test]
+    fn values_are_read_and_the_last_one_counts() {
+        let tuning = parse(&[
+            ("dilate", "8"),
+            ("feather", "0"),
+            ("output_format", "PNG"),
+            ("quality", "1"),
+            ("quality", "90"),
+            ("dry_run", "1"),
+            ("x", "y"),
+        ])
+        .unwrap();
+        assert_eq!((tuning.format, tuning.quality, tuning.dry_run), (Some(Format::Png), Some(90), true));
+        let overrides = tuning.overrides();
+        assert_eq!(overrides[0], ("dilate", "grow.radius_px".to_string(), "8".to_string()));
+        assert_eq!(overrides[1], ("feather", "feather.width_px".to_string(), "0".to_string()));
+        assert_eq!(parse(&[]).unwrap(), Tuning::default());
+    }
+
+    #[test]
+    fn every_fault_is_reported() {
+        let errors =
+            parse(&[("dilate", "-1"), ("feather", "a"), ("output_format", "gif"), ("quality", "0"), ("dry_run", "maybe")]).unwrap_err();
+        let kinds: Vec<&str> = errors.iter().map(|error| error.kind.as_str()).collect();
+        assert_eq!(kinds, ["type_error.bool", "type_error.integer", "type_error.integer", "type_error.enum", "value_error.number.not_ge"]);
+        assert_eq!(parse(&[("quality", "101")]).unwrap_err()[0].kind, "value_error.number.not_le");
+    }
+}

@@ -1,0 +1,230 @@
+//! Uploads: parts streamed to files, counted and recognised while they arrive, never held in memory as a whole.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, Payload};
+use cleanplate_api::{ErrorCode, FieldError};
+use cleanplate_plugins::image::Format;
+use futures_util::{Stream, StreamExt};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt;
+
+use crate::app::App;
+use crate::files::FilesError;
+use crate::refusal::Refusal;
+use crate::telemetry::{escaped, short};
+
+/// Bytes of a body besides the files: boundaries, part heads, small fields.
+const SLACK_BYTES: u64 = 1 << 20;
+/// Bytes that are enough to recognise a type.
+const HEAD_BYTES: usize = 12;
+/// Bytes of a field that is not a file.
+const SMALL_FIELD_BYTES: u64 = 64 << 10;
+/// Longest time to read on after a refusal, so that a client still sending gets to see the reply.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// A file that a client sent. The file on disk goes when this is dropped.
+#[derive(Debug)]
+pub struct Upload {
+    /// The bytes.
+    pub file: NamedTempFile,
+    /// Name the client gave it, made safe to show, at most 255 characters. Never used as a path.
+    pub filename: String,
+}
+
+/// Files of a removal.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// The photo.
+    pub image: Option<Upload>,
+    /// The mask.
+    pub mask: Option<Upload>,
+}
+
+struct Source {
+    payload: Payload,
+    seen_bytes: u64,
+    bytes_max: u64,
+    ended: bool,
+}
+
+/// A request body with a limit on its length. Clones share the body.
+#[derive(Clone)]
+pub struct Body(Rc<RefCell<Source>>);
+
+impl Body {
+    /// Wraps a body that may carry `files` files.
+    pub fn new(payload: Payload, app: &App, files: u64) -> Self {
+        let bytes_max = app.config.limits.upload_bytes_max * files + SLACK_BYTES;
+        Body(Rc::new(RefCell::new(Source { payload, seen_bytes: 0, bytes_max, ended: false })))
+    }
+
+    /// Reads and drops what is left, within limits of time and length.
+    pub async fn drain(mut self) {
+        if self.0.borrow().ended {
+            return;
+        }
+        {
+            let mut source = self.0.borrow_mut();
+            source.bytes_max = source.bytes_max.saturating_add(source.seen_bytes);
+        }
+        let read = async { while let Some(Ok(_)) = self.next().await {} };
+        // Time over: the connection is closed with the reply.
+        let _ = tokio::time::timeout(DRAIN_MAX, read).await;
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, PayloadError>;
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut source = self.0.borrow_mut();
+        let polled = Pin::new(&mut source.payload).poll_next(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(chunk))) => {
+                source.seen_bytes += chunk.len() as u64;
+                if source.seen_bytes > source.bytes_max {
+                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                }
+            }
+            Poll::Ready(_) => source.ended = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+/// Receives the files of a removal, within the limits on bytes, parts and time.
+pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Parts, Refusal> {
+    let announced = header(req, CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
+    let bytes_max = body.0.borrow().bytes_max;
+    if announced.is_some_and(|bytes| bytes > bytes_max) {
+        return Err(too_large(app));
+    }
+    if !header(req, CONTENT_TYPE.as_str()).is_some_and(|text| text.to_ascii_lowercase().starts_with("multipart/form-data")) {
+        return Ok(Parts::default());
+    }
+    let limit = app.config.server.upload.limit(announced.unwrap_or(bytes_max));
+    let multipart = Multipart::new(req.headers(), body.clone());
+    match tokio::time::timeout(limit, read_parts(multipart, app)).await {
+        Ok(result) => result,
+        Err(_) => Err(Refusal::new(ErrorCode::UploadTimeout, format!("the upload took longer than {} s", limit.as_secs()))),
+    }
+}
+
+fn header<'a>(req: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    req.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+fn too_large(app: &App) -> Refusal {
+    Refusal::new(ErrorCode::TooLarge, format!("a file may have at most {} bytes", app.config.limits.upload_bytes_max))
+}
+
+async fn read_parts(mut multipart: Multipart, app: &App) -> Result<Parts, Refusal> {
+    let (mut parts, mut count) = (Parts::default(), 0);
+    while let Some(field) = multipart.next().await {
+        let field = field.map_err(|error| broken(&error, app))?;
+        count += 1;
+        if count > app.config.limits.parts_max {
+            let message = format!("at most {} parts are accepted", app.config.limits.parts_max);
+            return Err(Refusal::field(&["body"], message, "value_error.parts"));
+        }
+        let name = field.name().unwrap_or_default().to_string();
+        match name.as_str() {
+            "image" => put(&mut parts.image, "image", field, app).await?,
+            "mask" => put(&mut parts.mask, "mask", field, app).await?,
+            _ => skip(field, app).await?,
+        }
+    }
+    Ok(parts)
+}
+
+async fn put(slot: &mut Option<Upload>, name: &str, field: Field, app: &App) -> Result<(), Refusal> {
+    let upload = store(name, field, app).await?;
+    if upload.is_some() && slot.is_some() {
+        return Err(Refusal::field(&["body", name], "the field is there more than once", "value_error.duplicate"));
+    }
+    if upload.is_some() {
+        *slot = upload;
+    }
+    Ok(())
+}
+
+/// Streams one part to a file. `None` for what browsers send for a file that was not chosen: no name and no bytes.
+async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>, Refusal> {
+    let given = field.content_disposition().and_then(|d| d.get_filename()).unwrap_or_default();
+    let filename = short(&escaped(given), 255);
+    let dir = app.dirs.uploads.clone();
+    let make = move || -> std::io::Result<(NamedTempFile, std::fs::File)> {
+        let file = tempfile::Builder::new().prefix("up-").tempfile_in(dir)?;
+        let handle = file.reopen()?;
+        Ok((file, handle))
+    };
+    let io = |error| Refusal::from(FilesError::io("storing an upload in", &app.dirs.uploads)(error));
+    let (file, handle) = blocking(make).await?.map_err(io)?;
+    let mut handle = tokio::fs::File::from_std(handle);
+    let (mut bytes, mut head, mut known) = (0u64, Vec::new(), false);
+    while let Some(chunk) = field.next().await {
+        let chunk = chunk.map_err(|error| broken(&error, app))?;
+        bytes += chunk.len() as u64;
+        if bytes > app.config.limits.upload_bytes_max {
+            return Err(too_large(app));
+        }
+        if !known {
+            head.extend_from_slice(&chunk[..chunk.len().min(HEAD_BYTES)]);
+            if head.len() >= HEAD_BYTES {
+                known = recognise(name, &head)?;
+            }
+        }
+        handle.write_all(&chunk).await.map_err(io)?;
+    }
+    if bytes == 0 && filename.is_empty() {
+        return Ok(None);
+    }
+    if !known {
+        recognise(name, &head)?;
+    }
+    handle.flush().await.map_err(io)?;
+    Ok(Some(Upload { file, filename }))
+}
+
+fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
+    match Format::of(head) {
+        Some(_) => Ok(true),
+        None => Err(Refusal::new(
+            ErrorCode::UnsupportedType,
+            format!("{name}: not a JPEG, PNG or WebP image (judged by its content, not its name)"),
+        )),
+    }
+}
+
+/// Reads past a field that the service does not know.
+async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
+    let mut bytes = 0;
+    while let Some(chunk) = field.next().await {
+        bytes += chunk.map_err(|error| broken(&error, app))?.len() as u64;
+        if bytes > SMALL_FIELD_BYTES {
+            return Err(Refusal::new(ErrorCode::TooLarge, format!("an unknown field has more than {SMALL_FIELD_BYTES} bytes")));
+        }
+    }
+    Ok(())
+}
+
+fn broken(error: &MultipartError, app: &App) -> Refusal {
+    if matches!(error, MultipartError::Payload(PayloadError::Overflow)) {
+        return too_large(app);
+    }
+    Refusal::fields(vec![FieldError::new(&["body"], format!("the multipart body is malformed: {error}"), "value_error.multipart")])
+}
+
+/// Runs something that blocks, off the threads that serve HTTP.
+pub async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    actix_web::web::block(act).await.map_err(|error| Refusal::internal("the pool for blocking work refused", &error))
+}

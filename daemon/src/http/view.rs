@@ -1,0 +1,101 @@
+//! Jobs of the store as replies of the interface.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HOST;
+use cleanplate_api::{JobReply, JobStatus, ModelUse, RemovalReply, RemovalResult, StageTiming};
+use cleanplate_store::{Job, JobStatus as Stored};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::app::{App, now_s};
+use crate::files;
+
+/// Scheme and host at the front of addresses in replies.
+pub fn base_url(req: &HttpRequest, app: &App) -> String {
+    if let Some(url) = &app.config.server.public_url {
+        return url.clone();
+    }
+    let plain = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+    if app.config.server.behind_proxy {
+        let info = req.connection_info();
+        let scheme = if info.scheme() == "https" { "https" } else { "http" };
+        if plain(info.host()) {
+            return format!("{scheme}://{}", info.host());
+        }
+    }
+    let host = req.headers().get(HOST).and_then(|value| value.to_str().ok()).filter(|host| plain(host));
+    host.map_or_else(|| format!("http://{}", app.config.server.listen), |host| format!("http://{host}"))
+}
+
+/// Where addresses of results point, and what they are signed with.
+pub struct Addresses<'a> {
+    /// The daemon.
+    pub app: &'a App,
+    /// Scheme and host.
+    pub base: &'a str,
+    /// Epoch of the key that the job belongs to.
+    pub epoch: u32,
+}
+
+impl Addresses<'_> {
+    fn of(&self, job: &Job, part: &str) -> Option<String> {
+        let kept = job.result.as_ref()?;
+        // Valid as configured, but never longer than the file is there.
+        let expires_s = (now_s() + self.app.config.results.url_ttl.as_secs() as i64).min(kept.expires_at_ms / 1000);
+        let path = format!("/v1/files/{}{part}", job.id);
+        Some(format!("{}{}", self.base, files::sign(&self.app.url_keys, &path, expires_s, self.epoch)))
+    }
+}
+
+/// The reply of a removal.
+pub fn removal(job: &Job, addresses: &Addresses<'_>) -> RemovalReply {
+    let status = match job.status {
+        Stored::Pending => JobStatus::Pending,
+        Stored::Processing => JobStatus::Processing,
+        Stored::Completed => JobStatus::Completed,
+        Stored::Failed => JobStatus::Failed,
+    };
+    let error = job.failure.as_ref().map(|failure| failure.detail.clone());
+    let result = job.result.as_ref().map(|kept| &kept.result);
+    RemovalReply {
+        job_id: job.id.to_string(),
+        status,
+        error: error.clone(),
+        result: RemovalResult {
+            job_id: job.id.to_string(),
+            status,
+            input_filename: job.input_filename.clone().unwrap_or_default(),
+            output_url: addresses.of(job, ""),
+            processing_time_ms: result.map(|result| (result.processing_ms * 10.0).round() / 10.0),
+            error,
+            original_width: job.original_width,
+            original_height: job.original_height,
+            output_width: result.map(|result| result.width),
+            output_height: result.map(|result| result.height),
+            credits_used: result.map_or(0, |result| result.credits),
+            mask_url: result.and_then(|result| result.mask.as_ref()).and_then(|_| addresses.of(job, "/mask")),
+        },
+    }
+}
+
+/// The reply of `GET /v1/jobs/{id}`.
+pub fn job(job: &Job, addresses: &Addresses<'_>) -> JobReply {
+    let result = job.result.as_ref().map(|kept| &kept.result);
+    let timings = result.map(|result| result.timings.clone()).unwrap_or(Value::Null);
+    let device = result.map(|result| result.device.clone()).unwrap_or(Value::Null);
+    JobReply {
+        reply: removal(job, addresses),
+        created_at: job.created_at_ms / 1000,
+        finished_at: job.finished_at_ms.map(|ms| ms / 1000),
+        pipeline: Some(job.pipeline.clone()),
+        device: device["backend"].as_str().zip(device["name"].as_str()).map(|(backend, name)| format!("{backend}: {name}")),
+        stages: list::<StageTiming>(&timings["stages"]),
+        models: result.map(|result| list::<ModelUse>(&result.models)).unwrap_or_default(),
+        mask_share: timings["mask_share"].as_f64(),
+        warnings: result.map(|result| list::<String>(&result.warnings)).unwrap_or_default(),
+    }
+}
+
+fn list<T: DeserializeOwned>(value: &Value) -> Vec<T> {
+    serde_json::from_value(value.clone()).unwrap_or_default()
+}

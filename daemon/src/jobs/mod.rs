@@ -1,0 +1,250 @@
+//! Jobs: accepted and paid for in the store, run on one engine thread, ended once.
+//!
+//! The store decides what runs next (`claim`: in turn between keys) and what a job costs. In memory lies only what the
+//! store has no use for: the uploads of waiting jobs and the ends of the channels their clients wait on. A client that
+//! goes away changes nothing: its job still runs and its result stays.
+
+mod device;
+mod pace;
+mod run;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_models::ModelStore;
+use cleanplate_plugins::image::Limits as ImageLimits;
+use cleanplate_plugins::pipeline::{Pipeline, Prompts};
+use cleanplate_store::{Accept, Balance, Failure, Job, JobId, NewJob, QueueLimits, Store};
+use tempfile::NamedTempFile;
+use tokio::sync::oneshot;
+
+pub use device::{DeviceState, open as open_device};
+use pace::Pace;
+
+use crate::config::Config;
+use crate::files::Dirs;
+use crate::refusal::Refusal;
+use crate::telemetry::Metrics;
+
+/// What the engine thread needs to do a job.
+pub struct Work {
+    /// The photo.
+    pub image: NamedTempFile,
+    /// The mask.
+    pub mask: Option<NamedTempFile>,
+    /// Points and box.
+    pub prompts: Option<Prompts>,
+    /// The pipeline, tuning applied.
+    pub pipeline: Arc<Pipeline>,
+    /// Form of the result.
+    pub encode: cleanplate_plugins::image::EncodeOptions,
+    /// For log lines.
+    pub request_id: String,
+    /// When the request was accepted.
+    pub accepted: Instant,
+    /// Where the end is told; the other side may be gone.
+    pub done: oneshot::Sender<Finished>,
+}
+
+/// How a job ended.
+pub struct Finished {
+    /// The job, final.
+    pub job: Box<Job>,
+    /// The account afterwards.
+    pub balance: Balance,
+    /// Why there is no result.
+    pub refusal: Option<Refusal>,
+}
+
+/// What happened to a job that was to be accepted.
+pub enum Submitted {
+    /// It waits; the receiver gets its end.
+    Waiting(JobId, oneshot::Receiver<Finished>),
+    /// It was refused; nothing was held.
+    Refused(Refusal),
+}
+
+/// Queue and engine thread.
+pub struct Jobs {
+    config: Config,
+    store: Arc<dyn Store>,
+    dirs: Dirs,
+    models: Arc<ModelStore>,
+    metrics: Arc<Metrics>,
+    works: Mutex<HashMap<JobId, Work>>,
+    gate: Mutex<()>,
+    wake: Condvar,
+    device: Mutex<DeviceState>,
+    pace: Pace,
+    running: AtomicU32,
+    /// No new jobs; waiting ones still run.
+    stopping: AtomicBool,
+    /// The running job ends at its next step.
+    abort: AtomicBool,
+    /// The store can no longer be trusted with new work.
+    fatal: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change under these locks is one step; a panic elsewhere leaves them whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Jobs {
+    /// A queue without a thread; [`Jobs::start`] gives it one.
+    pub fn new(config: Config, store: Arc<dyn Store>, dirs: Dirs, models: Arc<ModelStore>, metrics: Arc<Metrics>) -> Arc<Jobs> {
+        Arc::new(Jobs {
+            config,
+            store,
+            dirs,
+            models,
+            metrics,
+            works: Mutex::default(),
+            gate: Mutex::default(),
+            wake: Condvar::new(),
+            device: Mutex::new(DeviceState::Opening),
+            pace: Pace::default(),
+            running: AtomicU32::new(0),
+            stopping: AtomicBool::new(false),
+            abort: AtomicBool::new(false),
+            fatal: AtomicBool::new(false),
+        })
+    }
+
+    /// Starts the engine thread.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let jobs = self.clone();
+        std::thread::Builder::new().name("engine-0".to_string()).spawn(move || worker::run(&jobs))
+    }
+
+    /// Why service calls are refused now, if they are.
+    pub fn closed(&self) -> Option<Refusal> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return Some(Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
+        }
+        if self.fatal.load(Ordering::Relaxed) {
+            return Some(Refusal::new(ErrorCode::Unavailable, "the service cannot store data").retry_after(60));
+        }
+        match self.device() {
+            DeviceState::Ready(_) => None,
+            DeviceState::Opening => Some(Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)),
+            DeviceState::Failed(error) => {
+                let retry_s = self.config.engine.retry.as_secs();
+                Some(Refusal::new(ErrorCode::Unavailable, format!("no device: {error}")).retry_after(retry_s))
+            }
+        }
+    }
+
+    /// The device.
+    pub fn device(&self) -> DeviceState {
+        lock(&self.device).clone()
+    }
+
+    /// Jobs waiting in memory, and jobs on the device.
+    pub fn load(&self) -> (u32, u32) {
+        (lock(&self.works).len() as u32, self.running.load(Ordering::Relaxed))
+    }
+
+    /// Limits on pictures.
+    pub fn image_limits(&self) -> ImageLimits {
+        crate::picture::limits(&self.config.limits)
+    }
+
+    /// Reserves the price and queues the job, or refuses. Blocks on the store.
+    pub fn submit(&self, new: &NewJob, work: Work, receiver: oneshot::Receiver<Finished>) -> Result<Submitted, Refusal> {
+        if let Some(refusal) = self.closed() {
+            return Ok(Submitted::Refused(refusal));
+        }
+        let limits = QueueLimits {
+            pending_max: self.config.queue.length_max as u32,
+            in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
+        };
+        // In the map before it is in the store: the engine thread may claim it the moment it is accepted.
+        lock(&self.works).insert(new.id, work);
+        let accepted = self.store.accept(new, &limits);
+        if !matches!(accepted, Ok(Accept::Accepted { .. })) {
+            lock(&self.works).remove(&new.id);
+        }
+        match accepted.inspect_err(|error| self.note_store_error(error))? {
+            Accept::Accepted { .. } => {
+                self.wake();
+                Ok(Submitted::Waiting(new.id, receiver))
+            }
+            other => Ok(Submitted::Refused(self.refusal(&other))),
+        }
+    }
+
+    fn refusal(&self, outcome: &Accept) -> Refusal {
+        match outcome {
+            Accept::InsufficientCredits { .. } => Refusal::new(ErrorCode::InsufficientCredits, "Insufficient credits"),
+            Accept::QueueFull { pending_max } => {
+                let text = format!("the queue is full ({pending_max} jobs are waiting)");
+                Refusal::new(ErrorCode::QueueFull, text).retry_after(self.pace.seconds_for((*pending_max).div_ceil(10)))
+            }
+            Accept::TooManyInFlight { in_flight_max } => {
+                let text = format!("this key has {in_flight_max} jobs waiting or running, which is its limit");
+                Refusal::new(ErrorCode::QueueFull, text).retry_after(self.pace.seconds_for(1))
+            }
+            Accept::KeyRefused => Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key"),
+            other => Refusal::internal("a job was neither accepted nor refused", &format!("{other:?}")),
+        }
+    }
+
+    /// Notes an error of the store; one that makes its content doubtful stops the daemon.
+    pub fn note_store_error(&self, error: &cleanplate_store::StoreError) {
+        if error.is_fatal() {
+            tracing::error!(%error, "the store cannot go on; the daemon stops");
+            self.fatal.store(true, Ordering::SeqCst);
+            self.abort.store(true, Ordering::SeqCst);
+            self.wake();
+        }
+    }
+
+    /// Whether the store failed so that the daemon must stop.
+    pub fn is_fatal(&self) -> bool {
+        self.fatal.load(Ordering::SeqCst)
+    }
+
+    fn wake(&self) {
+        drop(lock(&self.gate));
+        self.wake.notify_all();
+    }
+
+    /// Takes no new jobs, lets accepted ones end, and fails those that have not after `limit`. Blocks.
+    pub fn shut_down(&self, limit: Duration, thread: std::thread::JoinHandle<()>) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.wake();
+        let until = Instant::now() + limit;
+        while Instant::now() < until && !thread.is_finished() && !self.is_fatal() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.abort.store(true, Ordering::SeqCst);
+        self.wake();
+        // A stage that does not look at `abort` is left behind: the next start releases its credits.
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until && !thread.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let waiting: Vec<(JobId, Work)> = lock(&self.works).drain().collect();
+        for (id, work) in waiting {
+            let refusal = Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10);
+            match self.store.cancel(None, id, &Failure::new("shutting_down", "the daemon was stopped before the job ran")) {
+                Ok(cleanplate_store::Ended::Now { job, balance }) => {
+                    // A client that is gone is told by the job's record.
+                    drop(work.done.send(Finished { job, balance, refusal: Some(refusal) }));
+                }
+                Ok(cleanplate_store::Ended::Stale { .. }) => {}
+                Err(error) => tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it"),
+            }
+        }
+        if !thread.is_finished() {
+            tracing::warn!("the engine thread did not end in time");
+        } else if thread.join().is_err() {
+            tracing::error!("the engine thread panicked");
+        }
+    }
+}

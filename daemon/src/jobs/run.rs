@@ -1,0 +1,148 @@
+//! One job from its uploads to files on disk: decode, pipeline, encode, publish.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
+use cleanplate_plugins::PluginError;
+use cleanplate_plugins::image::{self, Mask, Photo};
+use cleanplate_plugins::pipeline::{Observer, Outcome, Request, Runner};
+use cleanplate_store::{Failure, Job, JobResult, StoredFile};
+use serde_json::json;
+
+use super::{Jobs, Work, lock};
+use crate::files::{FilesError, publish};
+use crate::refusal::Refusal;
+use crate::telemetry::names;
+
+/// Why a job has no result.
+pub struct Fault {
+    /// For the job's record.
+    pub failure: Failure,
+    /// For the client.
+    pub refusal: Refusal,
+    /// Whether the device went away: another attempt may succeed.
+    pub device_lost: bool,
+}
+
+impl Fault {
+    fn new(code: &str, refusal: Refusal) -> Self {
+        Fault { failure: Failure::new(code, refusal.text.clone()), refusal, device_lost: false }
+    }
+}
+
+impl From<FilesError> for Fault {
+    fn from(error: FilesError) -> Self {
+        let code = if error.is_full() { "storage_full" } else { "internal" };
+        Fault::new(code, error.into())
+    }
+}
+
+/// Stops a run that takes too long, and one that runs while the daemon is stopped.
+struct Watch<'a> {
+    jobs: &'a Jobs,
+    until: Instant,
+    stage: Mutex<String>,
+}
+
+impl Observer for Watch<'_> {
+    fn stage(&self, name: &str, _fraction: f32) {
+        let mut stage = lock(&self.stage);
+        if *stage != name {
+            *stage = name.to_string();
+        }
+    }
+    fn cancelled(&self) -> bool {
+        Instant::now() >= self.until || self.jobs.abort.load(Ordering::Relaxed)
+    }
+}
+
+/// Stage times of the daemon's own steps and of the pipeline's, in order.
+struct Clock<'a> {
+    jobs: &'a Jobs,
+    stages: Vec<StageTiming>,
+    last: Instant,
+}
+
+impl Clock<'_> {
+    fn note(&mut self, stage: &str, plugin: &str, ms: f64) {
+        self.jobs.metrics.observe(names::STAGE_SECONDS, &[("stage", stage)], ms / 1000.0);
+        self.stages.push(StageTiming { stage: stage.to_string(), plugin: plugin.to_string(), ms });
+    }
+    fn lap(&mut self, stage: &str) {
+        let ms = self.last.elapsed().as_secs_f64() * 1000.0;
+        self.last = Instant::now();
+        self.note(stage, "", ms);
+    }
+}
+
+/// Runs the job. When it returns `Ok`, the files are on disk.
+pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Fault> {
+    let mut clock = Clock { jobs, stages: Vec::new(), last: Instant::now() };
+    let watch = Watch { jobs, until: Instant::now() + jobs.config.queue.job_wall_max, stage: Mutex::default() };
+    let (photo, mask) = decode(jobs, work)?;
+    clock.lap("decode");
+    let request = Request { photo, mask, prompts: work.prompts.clone(), overrides: Vec::new() };
+    let outcome = runner.run(&work.pipeline, request, &watch).map_err(|error| fault(jobs, &watch, &error))?;
+    for timing in &outcome.stages {
+        let stage = timing.stage.map_or("composite".to_string(), |stage| format!("{stage:?}").to_lowercase());
+        clock.note(&stage, &timing.plugin, timing.ms);
+    }
+    clock.last = Instant::now();
+    let wanted = work.encode.format.unwrap_or(outcome.photo.format);
+    let bytes = outcome.photo.encode(&work.encode).map_err(|error| Fault::new("encode", Refusal::image("image", &error)))?;
+    let mask_bytes = crate::picture::mask_png(&outcome.mask).map_err(|error| Fault::new("encode", Refusal::image("mask", &error)))?;
+    clock.lap("encode");
+    let output = store_file(jobs, &format!("{}.{}", job.id, wanted.extension()), &bytes, wanted.media_type())?;
+    let mask = store_file(jobs, &format!("{}.mask.png", job.id), &mask_bytes, "image/png")?;
+    clock.lap("store");
+    Ok(result(job, work, &outcome, output, mask, clock.stages))
+}
+
+fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Fault> {
+    let limits = jobs.image_limits();
+    let photo = image::decode(&read(work.image.path())?, &limits).map_err(|error| Fault::new("image", Refusal::image("image", &error)))?;
+    let Some(file) = &work.mask else { return Ok((photo, None)) };
+    let mask = image::decode_mask(&read(file.path())?, &limits).map_err(|error| Fault::new("mask", Refusal::image("mask", &error)))?;
+    Ok((photo, Some(mask)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    std::fs::read(path).map_err(|error| FilesError::io("reading upload", path)(error).into())
+}
+
+fn store_file(jobs: &Jobs, name: &str, bytes: &[u8], media_type: &str) -> Result<StoredFile, Fault> {
+    let published = publish(&jobs.dirs.results, name, bytes)?;
+    Ok(StoredFile { name: published.name, sha256: published.sha256, bytes: published.bytes, media_type: media_type.to_string() })
+}
+
+fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Fault {
+    if let PluginError::Cancelled { before } = error {
+        if jobs.abort.load(Ordering::Relaxed) {
+            return Fault::new("shutting_down", Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
+        }
+        let text = format!("the job took longer than {} s and was stopped before {before}", jobs.config.queue.job_wall_max.as_secs());
+        tracing::warn!(stage = *lock(&watch.stage), "{text}");
+        return Fault::new("timed_out", Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
+    }
+    let refusal = Refusal::pipeline(error);
+    Fault { failure: Failure::new(error.code(), error.to_string()), refusal, device_lost: error.retryable() }
+}
+
+fn result(job: &Job, work: &Work, outcome: &Outcome, output: StoredFile, mask: StoredFile, stages: Vec<StageTiming>) -> JobResult {
+    let models: Vec<ModelUse> = outcome.models.iter().map(|m| ModelUse { name: m.name.clone(), sha256: m.sha256.clone() }).collect();
+    JobResult {
+        output,
+        mask: Some(mask),
+        width: outcome.photo.width as u32,
+        height: outcome.photo.height as u32,
+        credits: job.price,
+        processing_ms: work.accepted.elapsed().as_secs_f64() * 1000.0,
+        timings: json!({ "stages": stages, "mask_share": outcome.mask_share }),
+        models: json!(models),
+        device: json!(outcome.device),
+        warnings: json!(outcome.warnings),
+    }
+}

@@ -1,0 +1,160 @@
+//! The engine thread: opens the device, takes jobs from the store one by one, ends each exactly once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_plugins::pipeline::{RunLimits, Runner};
+use cleanplate_store::{Completion, Ended, Failure, Job};
+
+use super::device::{self, DeviceState};
+use super::run::{self, Fault};
+use super::{Finished, Jobs, Work, lock};
+use crate::networks::Stored;
+use crate::refusal::Refusal;
+use crate::telemetry::names;
+
+/// Name of the thread in job records.
+const WORKER: &str = "engine-0";
+/// Longest sleep: a wake-up that was missed costs at most this.
+const NAP: Duration = Duration::from_millis(500);
+
+/// Runs until told to stop.
+pub fn run(jobs: &Arc<Jobs>) {
+    let mut runner = None;
+    while !jobs.abort.load(Ordering::SeqCst) {
+        if runner.is_none() {
+            runner = open(jobs);
+        }
+        let Some(ready) = &runner else {
+            if jobs.stopping.load(Ordering::SeqCst) {
+                return;
+            }
+            sleep(jobs, jobs.config.engine.retry);
+            continue;
+        };
+        match jobs.store.claim(WORKER) {
+            Ok(Some(job)) => {
+                if !process(jobs, ready, job) {
+                    runner = None;
+                }
+            }
+            Ok(None) if jobs.stopping.load(Ordering::SeqCst) => return,
+            Ok(None) => sleep(jobs, NAP),
+            Err(error) => {
+                jobs.note_store_error(&error);
+                tracing::error!(%error, "no job could be claimed");
+                sleep(jobs, NAP);
+            }
+        }
+    }
+}
+
+fn sleep(jobs: &Jobs, time: Duration) {
+    let gate = lock(&jobs.gate);
+    // Waking early is harmless.
+    drop(jobs.wake.wait_timeout(gate, time));
+}
+
+fn open(jobs: &Jobs) -> Option<Runner> {
+    match device::open(&jobs.config.engine, Some(&jobs.dirs), jobs.config.engine.backend) {
+        Ok(backend) => {
+            let info = backend.device();
+            tracing::info!(backend = info.backend, name = info.name, driver = info.driver, kind = info.kind, "device opened");
+            *lock(&jobs.device) = DeviceState::Ready(backend.clone());
+            Some(Runner::new(backend, Arc::new(Stored(jobs.models.clone())), RunLimits::default()))
+        }
+        Err(error) => {
+            tracing::error!(%error, retry_s = jobs.config.engine.retry.as_secs(), "no device; service calls get 503");
+            *lock(&jobs.device) = DeviceState::Failed(error.to_string());
+            None
+        }
+    }
+}
+
+/// Does one job. False when the device must be opened again.
+fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
+    let Some(work) = lock(&jobs.works).remove(&job.id) else {
+        let failure = Failure::new("interrupted", "the upload of this job is gone");
+        conclude(jobs, jobs.store.fail(job.id, job.attempt, &failure, None), None, None);
+        return true;
+    };
+    jobs.running.store(1, Ordering::Relaxed);
+    let started = Instant::now();
+    jobs.metrics.observe(names::QUEUE_SECONDS, &[], work.accepted.elapsed().as_secs_f64());
+    let outcome = catch_unwind(AssertUnwindSafe(|| run::run(jobs, runner, &job, &work)));
+    let healthy = match outcome {
+        Ok(Ok(result)) => {
+            jobs.pace.note(started.elapsed());
+            let keep_ms = jobs.config.results.keep.as_millis() as i64;
+            let files: Vec<String> = std::iter::once(&result.output).chain(&result.mask).map(|file| file.name.clone()).collect();
+            let ended = jobs.store.finish(job.id, job.attempt, &Completion { result, keep_ms, reply: None });
+            if !matches!(ended, Ok(Ended::Now { .. })) {
+                files.iter().for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
+            }
+            conclude(jobs, ended, Some(work), None);
+            true
+        }
+        Ok(Err(fault)) => failed(jobs, &job, work, fault),
+        Err(panic) => {
+            let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
+            tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
+            let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
+            let failure = Failure::new("internal", "the job panicked");
+            conclude(jobs, jobs.store.fail(job.id, job.attempt, &failure, None), Some(work), Some(refusal));
+            false
+        }
+    };
+    jobs.running.store(0, Ordering::Relaxed);
+    healthy
+}
+
+fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
+    if !fault.device_lost {
+        tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
+        conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
+        return true;
+    }
+    jobs.metrics.add(names::DEVICE_LOST, &[], 1.0);
+    tracing::error!(job_id = %job.id, request_id = work.request_id, attempt = job.attempt, detail = fault.failure.detail, "device lost");
+    *lock(&jobs.device) = DeviceState::Opening;
+    if job.attempt < jobs.config.queue.attempts_max {
+        lock(&jobs.works).insert(job.id, work);
+        match jobs.store.requeue(job.id, job.attempt) {
+            Ok(true) => return false,
+            Ok(false) => drop(lock(&jobs.works).remove(&job.id)),
+            Err(error) => {
+                jobs.note_store_error(&error);
+                let work = lock(&jobs.works).remove(&job.id);
+                conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), work, Some(fault.refusal));
+            }
+        }
+        return false;
+    }
+    conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
+    false
+}
+
+/// Tells the waiting client how the job ended.
+fn conclude(jobs: &Jobs, ended: Result<Ended, cleanplate_store::StoreError>, work: Option<Work>, refusal: Option<Refusal>) {
+    match ended {
+        Ok(Ended::Now { job, balance }) => {
+            let outcome = if refusal.is_none() && job.result.is_some() { "completed" } else { "failed" };
+            jobs.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
+            if let Some(kept) = &job.result {
+                jobs.metrics.add(names::CREDITS, &[], kept.result.credits as f64);
+            }
+            if let Some(work) = work {
+                // A client that went away finds the end in the job's record.
+                drop(work.done.send(Finished { job, balance, refusal }));
+            }
+        }
+        Ok(Ended::Stale { status, attempt }) => tracing::warn!(?status, attempt, "a job had ended before its worker reported"),
+        Err(error) => {
+            jobs.note_store_error(&error);
+            tracing::error!(%error, "the end of a job could not be stored; the next start releases its credits");
+        }
+    }
+}

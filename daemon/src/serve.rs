@@ -1,0 +1,111 @@
+//! `serve`: start-up in order, the running tasks, and the way down.
+
+mod first;
+mod tasks;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use actix_web::web;
+use anyhow::Context;
+use cleanplate_models::ModelStore;
+use cleanplate_plugins::pipeline::PipelineSet;
+use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::files::{Dirs, UrlKeys, remove_orphans};
+use crate::jobs::Jobs;
+use crate::limits::RateLimits;
+use crate::telemetry::{self, Metrics};
+
+/// Runs the daemon until a signal or a fault of the store.
+pub fn run(config: Config) -> anyhow::Result<ExitCode> {
+    telemetry::start_log(&config.logging);
+    let dirs = Dirs::under(&config.server.data_dir);
+    dirs.make_data()?;
+    // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
+    let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
+    dirs.prepare()?;
+    let recovered = store.recover(config.queue.attempts_max)?;
+    if recovered != cleanplate_store::Recovered::default() {
+        let (failed, requeued) = (recovered.failed.len() + recovered.exhausted.len(), recovered.requeued.len());
+        tracing::warn!(failed, requeued, "the last run ended with open jobs; their credits were released");
+    }
+    let store: Arc<dyn Store> = Arc::new(store);
+    let orphans = remove_orphans(&*store, &dirs.results)?;
+    if orphans > 0 {
+        tracing::warn!(orphans, "removed result files that no job owns");
+    }
+    let url_keys = UrlKeys::load(&dirs.secrets)?;
+    let pipelines = PipelineSet::load(&[&config.pipelines.dir])?;
+    pipelines.get(&config.pipelines.default).context("pipelines.default")?;
+    let models = Arc::new(ModelStore::open(&config.models.dir)?);
+    let listener = TcpListener::bind(config.server.listen).with_context(|| format!("listening on {}", config.server.listen))?;
+    let address = listener.local_addr().context("reading the listener's address")?;
+    let first = first::prepare(&*store, config.accounts.first_credits)?;
+    let metrics = Arc::new(Metrics::default());
+    let jobs = Jobs::new(config.clone(), store.clone(), dirs.clone(), models.clone(), metrics.clone());
+    let thread = jobs.start().context("starting the engine thread")?;
+    let app = web::Data::new(App {
+        limits: RateLimits::new(&config.rate_limits),
+        config,
+        dirs,
+        store,
+        url_keys,
+        metrics,
+        jobs,
+        pipelines,
+        models,
+        started: Instant::now(),
+        breached: AtomicBool::new(false),
+    });
+    if let Some(first) = first {
+        first.announce(app.config.server.public_url.as_deref(), address);
+    }
+    actix_web::rt::System::new().block_on(live(app, listener, thread))
+}
+
+/// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.
+async fn live(app: web::Data<App>, listener: TcpListener, thread: std::thread::JoinHandle<()>) -> anyhow::Result<ExitCode> {
+    let address = listener.local_addr().context("reading the listener's address")?;
+    let server = crate::http::bind(app.clone(), listener).context("starting the HTTP server")?;
+    let handle = server.handle();
+    let serving = actix_web::rt::spawn(server);
+    let tasks = tasks::start(&app);
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), "listening");
+    let why = wait_for_end(&app).await?;
+    tracing::info!(why, limit_s = app.config.server.shutdown_max.as_secs(), "stopping: running jobs end, new ones are refused");
+    let (jobs, limit) = (app.jobs.clone(), app.config.server.shutdown_max);
+    let drained = web::block(move || jobs.shut_down(limit, thread)).await;
+    tasks.iter().for_each(|task| task.abort());
+    handle.stop(true).await;
+    // The server's own result comes before its task ends.
+    if let Ok(Err(error)) = serving.await {
+        tracing::error!(%error, "the HTTP server failed");
+        return Ok(ExitCode::FAILURE);
+    }
+    drained.context("draining")?;
+    let fatal = app.jobs.is_fatal();
+    tracing::info!(fatal, "stopped");
+    Ok(if fatal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn wait_for_end(app: &App) -> anyhow::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let fatal = async {
+        while !app.jobs.is_fatal() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+        () = fatal => "a fault of the store",
+    })
+}

@@ -1,0 +1,81 @@
+//! What runs beside the requests: sweeping expired results, checking the books, forgetting idle limits.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix_web::rt::task::JoinHandle;
+use actix_web::web;
+
+use crate::app::App;
+use crate::files::sweep_expired;
+use crate::telemetry::names;
+
+/// Pause between checks of the books.
+const CHECK: Duration = Duration::from_secs(60);
+/// Time beyond a job's limit after which its credits are released whatever its worker does.
+const HOLD_SLACK_MS: i64 = 60_000;
+
+/// Starts all of them; they end with the system or when aborted.
+pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
+    vec![
+        every(app.config.results.sweep, app, sweep),
+        every(CHECK, app, check_books),
+        every(CHECK, app, |app| {
+            app.limits.forget_idle();
+        }),
+    ]
+}
+
+fn every(pause: Duration, app: &web::Data<App>, act: fn(&App)) -> JoinHandle<()> {
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        let mut ticks = tokio::time::interval(pause);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let app = app.clone();
+            if web::block(move || act(&app)).await.is_err() {
+                tracing::error!("a periodic task was refused by the pool for blocking work, or panicked");
+            }
+        }
+    })
+}
+
+fn sweep(app: &App) {
+    match sweep_expired(&*app.store, &app.dirs.results) {
+        Ok(0) => {}
+        Ok(swept) => {
+            app.metrics.add(names::SWEPT, &[], swept as f64);
+            tracing::info!(swept, "removed expired results");
+        }
+        Err(error) => {
+            app.jobs.note_store_error(&error);
+            tracing::error!(%error, "expired results could not be removed");
+        }
+    }
+}
+
+fn check_books(app: &App) {
+    let limit_ms = app.config.queue.job_wall_max.as_millis() as i64 + HOLD_SLACK_MS;
+    match app.store.expire_holds(limit_ms) {
+        Ok(expired) if expired.is_empty() => {}
+        Ok(expired) => tracing::error!(jobs = expired.len(), "jobs never ended; their credits were released"),
+        Err(error) => {
+            app.jobs.note_store_error(&error);
+            tracing::error!(%error, "open holds could not be checked");
+        }
+    }
+    match app.store.invariants() {
+        Ok(breaches) => {
+            for breach in &breaches {
+                tracing::error!(%breach, "the account books are wrong; no new jobs are taken");
+            }
+            app.metrics.add(names::BREACHES, &[], breaches.len() as f64);
+            app.breached.store(!breaches.is_empty(), Ordering::Relaxed);
+        }
+        Err(error) => {
+            app.jobs.note_store_error(&error);
+            tracing::error!(%error, "the account books could not be checked");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Counters and histograms in the Prometheus text format.
+//!
+//! Small on purpose: a family is a name, a help text and values by label; labels come from fixed sets, never from clients.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+
+/// Every family the daemon exports.
+pub mod names {
+    /// Counter by `route` and `status`.
+    pub const REQUESTS: &str = "cleanplate_requests_total";
+    /// Counter by `type`: the name of the error code.
+    pub const ERRORS: &str = "cleanplate_errors_total";
+    /// Histogram by `route`.
+    pub const REQUEST_SECONDS: &str = "cleanplate_request_duration_seconds";
+    /// Counter by `outcome`: completed or failed.
+    pub const JOBS: &str = "cleanplate_jobs_total";
+    /// Histogram: time a job waited.
+    pub const QUEUE_SECONDS: &str = "cleanplate_queue_wait_seconds";
+    /// Histogram by `stage`.
+    pub const STAGE_SECONDS: &str = "cleanplate_stage_duration_seconds";
+    /// Counter: credits charged.
+    pub const CREDITS: &str = "cleanplate_credits_charged_total";
+    /// Counter: device losses.
+    pub const DEVICE_LOST: &str = "cleanplate_device_lost_total";
+    /// Counter: results removed after their time.
+    pub const SWEPT: &str = "cleanplate_results_swept_total";
+    /// Counter: broken rules found by the periodic check.
+    pub const BREACHES: &str = "cleanplate_invariant_breaches_total";
+    /// Gauge: jobs waiting.
+    pub const QUEUE_DEPTH: &str = "cleanplate_queue_depth";
+    /// Gauge: jobs on the device.
+    pub const RUNNING: &str = "cleanplate_jobs_in_progress";
+    /// Gauge: bytes held on the device.
+    pub const DEVICE_BYTES: &str = "cleanplate_device_memory_bytes";
+    /// Gauge: 1 when service calls are taken.
+    pub const READY: &str = "cleanplate_ready";
+    /// Gauge, always 1, by `version`.
+    pub const BUILD: &str = "cleanplate_build_info";
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Counter,
+    Histogram,
+    Gauge,
+}
+
+const FAMILIES: &[(&str, Kind, &str)] = &[
+    (names::REQUESTS, Kind::Counter, "HTTP requests by route and status."),
+    (names::ERRORS, Kind::Counter, "Error replies by type."),
+    (names::REQUEST_SECONDS, Kind::Histogram, "Time of HTTP requests."),
+    (names::JOBS, Kind::Counter, "Jobs that ended."),
+    (names::QUEUE_SECONDS, Kind::Histogram, "Time jobs waited for the device."),
+    (names::STAGE_SECONDS, Kind::Histogram, "Time of each stage of a job."),
+    (names::CREDITS, Kind::Counter, "Credits charged."),
+    (names::DEVICE_LOST, Kind::Counter, "Losses of the device."),
+    (names::SWEPT, Kind::Counter, "Results removed after their time."),
+    (names::BREACHES, Kind::Counter, "Broken rules found by the periodic check of the books."),
+    (names::QUEUE_DEPTH, Kind::Gauge, "Jobs waiting."),
+    (names::RUNNING, Kind::Gauge, "Jobs on the device."),
+    (names::DEVICE_BYTES, Kind::Gauge, "Bytes held on the device for weights and plans."),
+    (names::READY, Kind::Gauge, "1 when service calls are taken."),
+    (names::BUILD, Kind::Gauge, "Version of the daemon."),
+];
+
+/// Upper bounds of histogram buckets in seconds.
+const BUCKETS: [f64; 14] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+
+#[derive(Default, Clone)]
+struct Histogram {
+    counts: [u64; BUCKETS.len()],
+    count: u64,
+    sum: f64,
+}
+
+#[derive(Default)]
+struct Values {
+    numbers: BTreeMap<(&'static str, String), f64>,
+    histograms: BTreeMap<(&'static str, String), Histogram>,
+}
+
+/// All metrics of the process.
+#[derive(Default)]
+pub struct Metrics(Mutex<Values>);
+
+impl Metrics {
+    fn with<R>(&self, act: impl FnOnce(&mut Values) -> R) -> R {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Adds to a counter.
+    pub fn add(&self, name: &'static str, labels: &[(&str, &str)], by: f64) {
+        self.with(|values| *values.numbers.entry((name, render_labels(labels))).or_default() += by);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, name: &'static str, labels: &[(&str, &str)], to: f64) {
+        self.with(|values| {
+            values.numbers.insert((name, render_labels(labels)), to);
+        });
+    }
+
+    /// Notes a duration in seconds.
+    pub fn observe(&self, name: &'static str, labels: &[(&str, &str)], seconds: f64) {
+        self.with(|values| {
+            let histogram = values.histograms.entry((name, render_labels(labels))).or_default();
+            for (count, bound) in histogram.counts.iter_mut().zip(BUCKETS) {
+                *count += u64::from(seconds <= bound);
+            }
+            histogram.count += 1;
+            histogram.sum += seconds;
+        });
+    }
+
+    /// All families, text format 0.0.4.
+    pub fn render(&self) -> String {
+        self.with(|values| {
+            let mut out = String::new();
+            for (name, kind, help) in FAMILIES {
+                let word = match kind {
+                    Kind::Counter => "counter",
+                    Kind::Histogram => "histogram",
+                    Kind::Gauge => "gauge",
+                };
+                // Writing to a string cannot fail.
+                let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {word}");
+                for ((_, labels), value) in values.numbers.iter().filter(|((family, _), _)| family == name) {
+                    let _ = writeln!(out, "{name}{} {value}", braced(labels, ""));
+                }
+                for ((_, labels), histogram) in values.histograms.iter().filter(|((family, _), _)| family == name) {
+                    write_histogram(&mut out, name, labels, histogram);
+                }
+            }
+            out
+        })
+    }
+}
+
+fn write_histogram(out: &mut String, name: &str, labels: &str, histogram: &Histogram) {
+    for (count, bound) in histogram.counts.iter().zip(BUCKETS) {
+        let _ = writeln!(out, "{name}_bucket{} {count}", braced(labels, &format!("le=\"{bound}\"")));
+    }
+    let _ = writeln!(out, "{name}_bucket{} {}", braced(labels, "le=\"+Inf\""), histogram.count);
+    let _ = writeln!(out, "{name}_sum{} {}", braced(labels, ""), histogram.sum);
+    let _ = writeln!(out, "{name}_count{} {}", braced(labels, ""), histogram.count);
+}
+
+fn render_labels(labels: &[(&str, &str)]) -> String {
+    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect::<Vec<_>>().join(",")
+}
+
+fn braced(labels: &str, more: &str) -> String {
+    match (labels.is_empty(), more.is_empty()) {
+        (true, true) => String::new(),
+        (false, false) => format!("{{{labels},{more}}}"),
+        _ => format!("{{{labels}{more}}}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_format() {
+        let metrics = Metrics::default();
+        metrics.add(names::REQUESTS, &[("route", "removal"), ("status", "200")], 1.0);
+        metrics.add(names::REQUESTS, &[("route", "removal"), ("status", "200")], 2.0);
+        metrics.set(names::QUEUE_DEPTH, &[], 4.0);
+        metrics.observe(names::STAGE_SECONDS, &[("stage", "a\"b")], 0.02);
+        let text = metrics.render();
+        for line in [
+            "# TYPE cleanplate_requests_total counter",
+            "cleanplate_requests_total{route=\"removal\",status=\"200\"} 3",
+            "cleanplate_queue_depth 4",
+            "cleanplate_stage_duration_seconds_bucket{stage=\"a\\\"b\",le=\"0.01\"} 0",
+            "cleanplate_stage_duration_seconds_bucket{stage=\"a\\\"b\",le=\"0.025\"} 1",
+            "cleanplate_stage_duration_seconds_bucket{stage=\"a\\\"b\",le=\"+Inf\"} 1",
+            "cleanplate_stage_duration_seconds_sum{stage=\"a\\\"b\"} 0.02",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_name_has_a_family() {
+        let text = Metrics::default().render();
+        for name in [names::REQUESTS, names::ERRORS, names::JOBS, names::BREACHES, names::READY, names::BUILD, names::SWEPT] {
+            assert!(text.contains(&format!("# TYPE {name} ")));
+        }
+    }
+}
