@@ -10,6 +10,7 @@ mod directory;
 mod names;
 mod pickle;
 mod safetensors;
+mod tensor;
 mod weights;
 mod write;
 
@@ -20,7 +21,8 @@ use std::path::Path;
 use crate::error::ImportError;
 
 pub use names::{ROOTS, under_root};
-pub use weights::{Bytes, WeightTensor, WeightType, Weights};
+pub use tensor::{Bytes, WeightTensor, WeightType};
+pub use weights::Weights;
 pub use write::write_safetensors;
 
 /// Bounds on what a weight file may ask for. The defaults admit every published checkpoint with room to spare.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::weights::{WeightTensor, WeightType};
+use super::tensor::{WeightTensor, WeightType};
 
 /// How a tensor is stored: types that kernels read directly stay as they are, all others become `f32`.
 fn stored_type(tensor: &WeightTensor) -> (WeightType, &'static str) {

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::globals::{self, Global};
-use super::value::{Id, Pickled, TensorView, Value};
+use super::value::{Id, Pickled, Value};
 use crate::error::ImportError;
 use crate::import::Limits;
 
@@ -27,15 +26,15 @@ pub fn load(bytes: &[u8], limits: &Limits) -> Result<Pickled, ImportError> {
     }
 }
 
-type Step<T> = Result<T, ImportError>;
+pub(super) type Step<T> = Result<T, ImportError>;
 
-struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Machine<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
     /// Offset of the opcode being executed, for messages.
-    op_at: usize,
+    pub(super) op_at: usize,
     values: Vec<Value>,
-    stack: Vec<Id>,
+    pub(super) stack: Vec<Id>,
     /// Stack heights at which a `MARK` was set.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
@@ -150,74 +149,29 @@ impl<'a> Machine<'a> {
         Ok(None)
     }
 
-    // ---- reading the stream --------------------------------------------------------------------------------
-
-    fn fail(&self, why: impl Into<String>) -> ImportError {
-        ImportError::Pickle { at: self.op_at, why: why.into() }
-    }
-
-    fn take(&mut self, length: usize) -> Step<&'a [u8]> {
-        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or_else(|| self.fail("the stream ends inside this opcode"))?;
-        let taken = &self.bytes[self.at..end];
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        let taken = self.take(N)?;
-        taken.first_chunk().copied().ok_or_else(|| self.fail("the stream ends inside this opcode"))
-    }
-
-    /// A little-endian unsigned number of `N` bytes.
-    fn unsigned<const N: usize>(&mut self) -> Step<u64> {
-        let bytes: [u8; N] = self.array()?;
-        Ok(bytes.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b)))
-    }
-
-    fn counted<const N: usize>(&mut self) -> Step<&'a [u8]> {
-        let length = self.unsigned::<N>()?;
-        let length = usize::try_from(length).map_err(|_| self.fail("length overflows"))?;
-        self.take(length)
-    }
-
-    fn line(&mut self) -> Step<&'a str> {
-        let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|&b| b == b'\n').ok_or_else(|| self.fail("a name is not ended by a newline"))?;
-        self.at += end + 1;
-        std::str::from_utf8(&rest[..end]).map_err(|_| self.fail("a name is not UTF-8"))
-    }
-
-    fn protocol(&mut self) -> Step<()> {
-        match self.array()? {
-            [2..=5] => Ok(()),
-            [version] => Err(self.fail(format!("protocol {version} is not supported, 2 to 5 are"))),
-        }
-    }
-
     // ---- stack, marks and memo -----------------------------------------------------------------------------
 
-    fn charge(&mut self, values: usize) -> Step<()> {
+    pub(super) fn charge(&mut self, values: usize) -> Step<()> {
         let left = self.budget.checked_sub(values as u64);
         let what = || ImportError::Limit { what: "values of the pickle stream".into(), got: self.budget_max + 1, max: self.budget_max };
         self.budget = left.ok_or_else(what)?;
         Ok(())
     }
 
-    fn push(&mut self, value: Value) -> Step<()> {
+    pub(super) fn push(&mut self, value: Value) -> Step<()> {
         let id = Id(u32::try_from(self.values.len()).map_err(|_| self.fail("too many values"))?);
         self.push_again(id)?;
         self.values.push(value);
         Ok(())
     }
 
-    fn push_again(&mut self, id: Id) -> Step<()> {
+    pub(super) fn push_again(&mut self, id: Id) -> Step<()> {
         self.charge(1)?;
         self.stack.push(id);
         Ok(())
     }
 
-    fn pop(&mut self) -> Step<Id> {
+    pub(super) fn pop(&mut self) -> Step<Id> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
             return Err(self.fail("takes more values than the stack has"));
@@ -225,18 +179,18 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or_else(|| self.fail("stack is empty"))
     }
 
-    fn mark(&mut self) -> Step<()> {
+    pub(super) fn mark(&mut self) -> Step<()> {
         self.charge(1)?;
         self.marks.push(self.stack.len());
         Ok(())
     }
 
-    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
+    pub(super) fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or_else(|| self.fail("no mark on the stack"))?;
         Ok(self.stack.split_off(mark))
     }
 
-    fn discard(&mut self) -> Step<()> {
+    pub(super) fn discard(&mut self) -> Step<()> {
         if self.marks.last() == Some(&self.stack.len()) {
             self.marks.pop();
             return Ok(());
@@ -244,31 +198,31 @@ impl<'a> Machine<'a> {
         self.pop().map(drop)
     }
 
-    fn remember(&mut self, slot: u32) -> Step<()> {
+    pub(super) fn remember(&mut self, slot: u32) -> Step<()> {
         self.charge(1)?;
         let top = *self.stack.last().ok_or_else(|| self.fail("stack is empty"))?;
         self.memo.insert(slot, top);
         Ok(())
     }
 
-    fn recall(&mut self, slot: u32) -> Step<()> {
+    pub(super) fn recall(&mut self, slot: u32) -> Step<()> {
         let id = *self.memo.get(&slot).ok_or_else(|| self.fail(format!("memo slot {slot} was never set")))?;
         self.push_again(id)
     }
 
-    fn value(&self, id: Id) -> &Value {
+    pub(super) fn value(&self, id: Id) -> &Value {
         &self.values[id.0 as usize]
     }
 
     // ---- plain values --------------------------------------------------------------------------------------
 
-    fn int<const N: usize>(&mut self) -> Step<()> {
+    pub(super) fn int<const N: usize>(&mut self) -> Step<()> {
         let value = self.unsigned::<N>()?;
         self.push(Value::Int(value as i64))
     }
 
     /// A little-endian two's complement number; those over 64 bits (hashes, seeds) matter to no weight.
-    fn long<const N: usize>(&mut self) -> Step<()> {
+    pub(super) fn long<const N: usize>(&mut self) -> Step<()> {
         let bytes = self.counted::<N>()?;
         if bytes.len() > 8 {
             return self.push(Value::Opaque);
@@ -279,19 +233,19 @@ impl<'a> Machine<'a> {
         self.push(Value::Int(i64::from_le_bytes(full)))
     }
 
-    fn skip(&mut self, length: usize) -> Step<()> {
+    pub(super) fn skip(&mut self, length: usize) -> Step<()> {
         self.take(length)?;
         self.push(Value::Opaque)
     }
 
-    fn text<const N: usize>(&mut self) -> Step<()> {
+    pub(super) fn text<const N: usize>(&mut self) -> Step<()> {
         let bytes = self.counted::<N>()?;
         let text = std::str::from_utf8(bytes).map_err(|_| self.fail("text is not UTF-8"))?;
         self.push(Value::Str(text.into()))
     }
 
     /// Byte strings; those of Python 2 files are text when they are ASCII.
-    fn blob<const N: usize>(&mut self) -> Step<()> {
+    pub(super) fn blob<const N: usize>(&mut self) -> Step<()> {
         let bytes = self.counted::<N>()?;
         match std::str::from_utf8(bytes) {
             Ok(text) if text.is_ascii() => self.push(Value::Str(text.into())),
@@ -299,7 +253,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn tuple(&mut self, length: usize) -> Step<()> {
+    pub(super) fn tuple(&mut self, length: usize) -> Step<()> {
         let mut items = Vec::with_capacity(length);
         for _ in 0..length {
             items.push(self.pop()?);
@@ -308,18 +262,18 @@ impl<'a> Machine<'a> {
         self.push(Value::Tuple(items.into()))
     }
 
-    fn pairs(&self, items: &[Id]) -> Step<Vec<(Id, Id)>> {
+    pub(super) fn pairs(&self, items: &[Id]) -> Step<Vec<(Id, Id)>> {
         let (pairs, rest) = items.as_chunks::<2>();
         if rest.is_empty() { Ok(pairs.iter().map(|&[k, v]| (k, v)).collect()) } else { Err(self.fail("a dictionary key has no value")) }
     }
 
-    fn top_mut(&mut self) -> Step<&mut Value> {
+    pub(super) fn top_mut(&mut self) -> Step<&mut Value> {
         let at = self.op_at;
         let top = self.stack.last().ok_or_else(|| ImportError::Pickle { at, why: "stack is empty".into() })?;
         Ok(&mut self.values[top.0 as usize])
     }
 
-    fn extend_list(&mut self, items: &[Id]) -> Step<()> {
+    pub(super) fn extend_list(&mut self, items: &[Id]) -> Step<()> {
         match self.top_mut()? {
             Value::List(list) => list.extend_from_slice(items),
             Value::Opaque => {}
@@ -328,7 +282,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn extend_dict(&mut self, items: &[Id]) -> Step<()> {
+    pub(super) fn extend_dict(&mut self, items: &[Id]) -> Step<()> {
         let pairs = self.pairs(items)?;
         match self.top_mut()? {
             Value::Dict(dict) => dict.extend(pairs),
@@ -336,124 +290,5 @@ impl<'a> Machine<'a> {
             _ => return Err(self.fail("sets entries of a value that is no dictionary")),
         }
         Ok(())
-    }
-
-    // ---- names and what is built from them -----------------------------------------------------------------
-
-    fn global(&self, module: &str, name: &str) -> Step<Global> {
-        globals::lookup(module, name).ok_or_else(|| {
-            let full: String = format!("{module} {name}").chars().take(200).collect();
-            ImportError::Global { at: self.op_at, name: full.escape_debug().to_string() }
-        })
-    }
-
-    fn stack_global(&mut self) -> Step<()> {
-        let (name, module) = (self.pop()?, self.pop()?);
-        match (self.value(module), self.value(name)) {
-            (Value::Str(module), Value::Str(name)) => {
-                let global = self.global(module, name)?;
-                self.push(Value::Global(global))
-            }
-            _ => Err(self.fail("a global is not named by two texts")),
-        }
-    }
-
-    /// `callable(*arguments)` for the callables of the allow-list.
-    fn reduce(&mut self) -> Step<()> {
-        let (arguments, callable) = (self.pop()?, self.pop()?);
-        let Value::Tuple(arguments) = self.value(arguments) else { return Err(self.fail("arguments are no tuple")) };
-        let first = arguments.first().copied();
-        match *self.value(callable) {
-            Value::Global(Global::Dict) => self.dict_of(first),
-            Value::Global(Global::First) => {
-                let first = first.ok_or_else(|| self.fail("a rebuild function has no argument"))?;
-                self.push_again(first)
-            }
-            Value::Global(Global::RebuildTensor) => {
-                let view = self.tensor(arguments)?;
-                self.push(Value::Tensor(Box::new(view)))
-            }
-            Value::Global(Global::Module) => self.push(Value::Module(None)),
-            Value::Global(Global::Inert) | Value::Opaque => self.push(Value::Opaque),
-            _ => Err(self.fail("calls a value that is no function")),
-        }
-    }
-
-    /// `OrderedDict()` or `OrderedDict([[key, value], ..])`.
-    fn dict_of(&mut self, entries: Option<Id>) -> Step<()> {
-        let entries = match entries.map(|id| self.value(id)) {
-            None => return self.push(Value::Dict(Vec::new())),
-            Some(Value::List(entries)) => entries,
-            Some(_) => return Err(self.fail("a dictionary is made from something other than a list")),
-        };
-        let pair = |id: &Id| match self.value(*id) {
-            Value::Tuple(pair) => <[Id; 2]>::try_from(&**pair).ok(),
-            Value::List(pair) => <[Id; 2]>::try_from(pair.as_slice()).ok(),
-            _ => None,
-        };
-        let pairs: Option<Vec<(Id, Id)>> = entries.iter().map(|id| pair(id).map(|[k, v]| (k, v))).collect();
-        let pairs = pairs.ok_or_else(|| self.fail("an entry of a dictionary is no pair"))?;
-        // The list may be reached again through the memo: copying it costs budget each time.
-        self.charge(pairs.len())?;
-        self.push(Value::Dict(pairs))
-    }
-
-    /// `(storage, offset, size, stride, ..)`.
-    fn tensor(&self, arguments: &[Id]) -> Step<TensorView> {
-        let [storage, offset, shape, strides, ..] = arguments else { return Err(self.fail("a tensor has fewer than 4 arguments")) };
-        let Value::Storage { dtype, key, elements } = *self.value(*storage) else { return Err(self.fail("a tensor has no storage")) };
-        let Value::Int(offset) = *self.value(*offset) else { return Err(self.fail("a tensor's offset is no integer")) };
-        let offset = u64::try_from(offset).map_err(|_| self.fail("a tensor's offset is negative"))?;
-        Ok(TensorView { dtype, key, storage_elements: elements, offset, shape: self.dims(*shape)?, strides: self.dims(*strides)? })
-    }
-
-    fn dims(&self, id: Id) -> Step<Vec<usize>> {
-        const AXES_MAX: usize = 8;
-        let dim = |id: &Id| match *self.value(*id) {
-            Value::Int(n) => usize::try_from(n).ok(),
-            _ => None,
-        };
-        match self.value(id) {
-            Value::Tuple(dims) if dims.len() <= AXES_MAX => dims.iter().map(dim).collect::<Option<_>>(),
-            _ => None,
-        }
-        .ok_or_else(|| self.fail(format!("a tensor's size or stride is no tuple of at most {AXES_MAX} sizes")))
-    }
-
-    fn new_object(&mut self) -> Step<()> {
-        let (_arguments, class) = (self.pop()?, self.pop()?);
-        match *self.value(class) {
-            Value::Global(Global::Module) => self.push(Value::Module(None)),
-            Value::Global(Global::Dict) => self.push(Value::Dict(Vec::new())),
-            Value::Global(Global::Inert) | Value::Opaque => self.push(Value::Opaque),
-            _ => Err(self.fail("makes an object of a value that is no class")),
-        }
-    }
-
-    /// Sets an object's state. Only TorchScript modules keep it: dictionaries carry nothing but bookkeeping there.
-    fn build(&mut self) -> Step<()> {
-        let state = self.pop()?;
-        match self.top_mut()? {
-            Value::Module(attributes) => *attributes = Some(state),
-            Value::Dict(_) | Value::Opaque | Value::List(_) | Value::Tensor(_) => {}
-            _ => return Err(self.fail("sets the state of a value that has none")),
-        }
-        Ok(())
-    }
-
-    /// `('storage', class, key, device, elements)`.
-    fn persistent(&mut self) -> Step<()> {
-        let id = self.pop()?;
-        let Value::Tuple(parts) = self.value(id) else { return Err(self.fail("a persistent id is no tuple")) };
-        let &[kind, class, key, _device, elements, ..] = &**parts else { return Err(self.fail("a persistent id has fewer than 5 parts")) };
-        let (Value::Str(kind), Value::Global(Global::Storage(dtype))) = (self.value(kind), self.value(class)) else {
-            return Err(self.fail("a persistent id names no known storage class"));
-        };
-        let (Value::Str(_), &Value::Int(elements), "storage") = (self.value(key), self.value(elements), &**kind) else {
-            return Err(self.fail("a persistent id is not ('storage', class, key, device, elements)"));
-        };
-        let elements = u64::try_from(elements).map_err(|_| self.fail("a storage has a negative size"))?;
-        let dtype = *dtype;
-        self.push(Value::Storage { dtype, key, elements })
     }
 }

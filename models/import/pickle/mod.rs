@@ -3,6 +3,8 @@
 
 mod globals;
 mod machine;
+mod objects;
+mod stream;
 mod value;
 
 pub use machine::load;
