@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use cleanplate_engine::Graph;
+use cleanplate_models::lama::{Lama, LamaGraph, LamaOutput};
+use cleanplate_models::{ModelError, ModelStore};
 
 use crate::PluginError;
 
@@ -21,4 +23,40 @@ pub trait InpaintNetwork: Send + Sync {
 pub trait Networks: Send + Sync {
     /// The LaMa network `name`.
     fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError>;
+}
+
+impl Networks for ModelStore {
+    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+        let info = self.info(name).map_err(|e| refused(name, e))?;
+        let lama = ModelStore::lama(self, name).map_err(|e| refused(name, e))?;
+        Ok(Arc::new(StoredLama { name: info.name, sha256: info.sha256, lama }))
+    }
+}
+
+/// A LaMa network of the model store.
+struct StoredLama {
+    name: String,
+    sha256: String,
+    lama: Arc<Lama>,
+}
+
+impl InpaintNetwork for StoredLama {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn sha256(&self) -> &str {
+        &self.sha256
+    }
+    fn graph(&self, height: usize, width: usize) -> Result<Graph, PluginError> {
+        let size = LamaGraph { batch: 1, height, width, output: LamaOutput::Prediction };
+        self.lama.graph(size).map_err(|e| refused(&self.name, e))
+    }
+}
+
+fn refused(name: &str, error: ModelError) -> PluginError {
+    match error {
+        ModelError::Absent { remedy, .. } => PluginError::Unavailable { what: format!("model {name}"), remedy },
+        ModelError::Engine(source) => PluginError::Engine { during: format!("building {name}"), source },
+        other => PluginError::Model { name: name.to_string(), detail: other.to_string() },
+    }
 }

@@ -9,13 +9,15 @@ use cleanplate_engine::{EngineError, Tensor};
 
 use crate::models::InpaintNetwork;
 use crate::parameter::Values;
-use crate::pipeline::{Crop, CropPlan, ExecutableKey, Fill, Planned, Stage, Work, plan};
+use crate::pipeline::{Crop, CropPlan, ExecutableKey, Fill, Planned, Stage, Work, is_memory, plan};
 use crate::resample::{shrink_hole, shrink_photo};
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Lama::new(values))));
 
+/// Smallest side given to the network: its innermost layers need more than one pixel. Smaller photos are padded to it.
+const NETWORK_PX_MIN: usize = 16;
 /// Smallest working size tried when memory is short.
 const WORKING_PX_MIN: usize = 128;
 
@@ -61,7 +63,7 @@ impl Stage for Lama {
 /// Fills one crop; when memory is short, once more at two thirds of the size, with a warning in the result.
 fn fill_or_shrink(work: &mut Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result<Fill, PluginError> {
     let refused = match fill(work, network, crop) {
-        Err(PluginError::Engine { source: source @ EngineError::Memory { .. }, .. }) => source,
+        Err(PluginError::Engine { source, .. }) if is_memory(&source) => source,
         other => return other,
     };
     let smaller = |px: usize| ((px * 2 / 3) / 8 * 8).max(WORKING_PX_MIN.min(px));
@@ -82,19 +84,37 @@ fn fill(work: &Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result
     let (width, height) = (crop.width, crop.height);
     let mut rgb = shrink_photo(&work.photo, crop.rect, width, height);
     let hole = shrink_hole(&work.alpha, crop.rect, width, height);
-    let image = Tensor::u8(&[1, height, width, 3], rgb.iter().map(|v| (v * 255.0 + 0.5) as u8).collect());
-    let mask = Tensor::u8(&[1, height, width], hole);
-    let key = ExecutableKey { sha256: network.sha256().to_string(), height, width };
-    let executable = work.executables.get(key, work.backend, || network.graph(height, width))?;
-    let mut outputs = executable.run(&[image.view(), mask.view()]).map_err(|source| {
+    let (net_width, net_height) = (width.max(NETWORK_PX_MIN), height.max(NETWORK_PX_MIN));
+    let (image, mask) = inputs(&rgb, &hole, (width, height), (net_width, net_height));
+    let key = ExecutableKey { sha256: network.sha256().to_string(), height: net_height, width: net_width };
+    let executable = work.executables.get(key, work.backend, || network.graph(net_height, net_width))?;
+    let cancelled = || work.observer.cancelled();
+    let mut outputs = executable.run_until(&[image.view(), mask.view()], &cancelled).map_err(|source| {
+        let during = format!("lama, crop of {width}x{height} pixels");
         if source.retryable() {
             work.executables.clear();
         }
-        PluginError::Engine { during: format!("lama, crop of {width}x{height} pixels"), source }
+        match source {
+            EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
+            source => PluginError::Engine { during, source },
+        }
     })?;
     let prediction = outputs.pop().ok_or_else(|| unusable("no output".to_string()))?;
-    put_prediction(&mut rgb, mask.as_u8().unwrap_or(&[]), &prediction, width)?;
+    put_prediction(&mut rgb, &hole, &prediction, width)?;
     Ok(Fill { width, height, rgb })
+}
+
+/// The network's inputs, `u8 [1, H, W, 3]` and `u8 [1, H, W]`; a crop smaller than `net` repeats its last row and column.
+fn inputs(rgb: &[f32], hole: &[u8], crop: (usize, usize), net: (usize, usize)) -> (Tensor, Tensor) {
+    let (mut image, mut mask) = (Vec::with_capacity(net.0 * net.1 * 3), Vec::with_capacity(net.0 * net.1));
+    for y in 0..net.1 {
+        for x in 0..net.0 {
+            let at = y.min(crop.1 - 1) * crop.0 + x.min(crop.0 - 1);
+            image.extend(rgb[at * 3..at * 3 + 3].iter().map(|v| (v * 255.0 + 0.5) as u8));
+            mask.push(hole[at]);
+        }
+    }
+    (Tensor::u8(&[1, net.1, net.0, 3], image), Tensor::u8(&[1, net.1, net.0], mask))
 }
 
 /// Copies the prediction `f32 [1, 3, Hp, Wp]` into the hole pixels of `rgb`, `[height, width, 3]`.

@@ -49,7 +49,7 @@ impl ExecutableCache {
         }
         let graph = graph()?;
         let compiled = match backend.compile(&graph) {
-            Err(EngineError::Memory { .. }) if self.clear() > 0 => backend.compile(&graph),
+            Err(e) if is_memory(&e) && self.clear() > 0 => backend.compile(&graph),
             other => other,
         };
         let during = || format!("compiling for {}x{} pixels", key.width, key.height);
@@ -86,4 +86,9 @@ impl ExecutableCache {
         // A panic elsewhere cannot leave the list half-changed: every step above is complete before the lock is given up.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether less memory in use, or a smaller graph, could help.
+pub(crate) fn is_memory(error: &EngineError) -> bool {
+    matches!(error, EngineError::Memory { .. } | EngineError::OutOfMemory { .. })
 }

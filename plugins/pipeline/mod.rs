@@ -12,6 +12,7 @@ mod runner;
 mod set;
 mod work;
 
+pub(crate) use cache::is_memory;
 pub use cache::{ExecutableCache, ExecutableKey};
 pub use crop::{Crop, CropPlan, Fill, Planned, plan};
 pub use grid::Grid;
