@@ -1,5 +1,5 @@
-// 3x3 convolution of stride 1 and padding 1 for software rasterisers. An invocation owns two rows of four pixels and all
-// 16 output channels of its block, in registers. Lane l loads the weights of channels 2l and 2l + 1, and every lane gets
+// 3x3 convolution of padding 1 for software rasterisers. An invocation owns two rows of four output pixels and all 16
+// output channels of its block, in registers. Lane l loads the weights of channels 2l and 2l + 1, and every lane gets
 // them by a shuffle from a constant lane; pixels left and right of the own four come from the neighbouring lanes.
 // No workgroup memory, no barriers: there they cost more than they save.
 #import unit
@@ -8,10 +8,12 @@
 
 struct Params {
     oc: u32,        // output channels
-    h: u32,         // rows, in and out
-    w: u32,         // columns, in and out
-    cols: u32,      // row length of the inputs in vec4, ceil(w / 4)
-    units: u32,     // invocations with work: N * ceil(h / 2) * cols
+    h: u32,         // input rows
+    in_cols: u32,   // row length of the inputs in vec4: cols * stride
+    oh: u32,        // output rows
+    ow: u32,        // output columns
+    cols: u32,      // output columns in vec4, ceil(ow / 4)
+    units: u32,     // invocations with work: N * ceil(oh / 2) * cols
     oc_blocks: u32, // ceil(oc / 16)
     act: u32,       // Act::code
     ic0: u32,       // input channels of segment 0
@@ -20,21 +22,21 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [oc_blocks][segment][channels][vec4s][8 lanes]
 @group(0) @binding(1) var<storage, read> bias: array<f32>; // [oc_blocks * 16]
-@group(0) @binding(2) var<storage, read_write> out: array<f32>; // [N, OC, H, W]
-@group(0) @binding(3) var<storage, read> x0: array<vec4<f32>>; // [N, ic0, H, cols]
-@group(0) @binding(4) var<storage, read> x0_scalar: array<f32>; // the same buffer, [N, ic0, H, cols * 4]
+@group(0) @binding(2) var<storage, read_write> out: array<f32>; // [N, OC, OH, OW]
+@group(0) @binding(3) var<storage, read> x0: array<vec4<f32>>; // [N, ic0, h, in_cols]
+@group(0) @binding(4) var<storage, read> x0_scalar: array<f32>; // the same buffer, [N, ic0, h, in_cols * 4]
 #ifdef SEGMENT1
-@group(0) @binding(5) var<storage, read> x1: array<vec4<f32>>; // [N, ic1, H, cols]
+@group(0) @binding(5) var<storage, read> x1: array<vec4<f32>>; // [N, ic1, h, in_cols]
 #endif
 #ifdef SEGMENT1_3X3
-@group(0) @binding(6) var<storage, read> x1_scalar: array<f32>; // the same buffer, [N, ic1, H, cols * 4]
+@group(0) @binding(6) var<storage, read> x1_scalar: array<f32>; // the same buffer, [N, ic1, h, in_cols * 4]
 #endif
 #ifdef RESIDUAL
-@group(0) @binding(RESIDUAL) var<storage, read> residual: array<f32>; // [N, OC, H, W]
+@group(0) @binding(RESIDUAL) var<storage, read> residual: array<f32>; // [N, OC, OH, OW]
 #endif
 @group(0) @binding(PARAMS) var<uniform> p: Params; // pixels, channels
 
-// One input row around the own four pixels: shifted left, centred, shifted right.
+// One input row under the left, middle and right taps of the own four pixels.
 struct Row {
     l: vec4<f32>,
     c: vec4<f32>,
@@ -54,6 +56,9 @@ var<private> row0: Row;
 var<private> row1: Row;
 var<private> row2: Row;
 var<private> row3: Row;
+#ifdef STRIDE2
+var<private> row4: Row;
+#endif
 var<private> acc0: Sum;
 var<private> acc1: Sum;
 var<private> acc2: Sum;
@@ -71,8 +76,23 @@ var<private> acc13: Sum;
 var<private> acc14: Sum;
 var<private> acc15: Sum;
 
-// `far` is the pixel that no neighbouring lane holds: left of the own four on lane 0, right of them on lane 7.
+// `far` is the pixel that no neighbouring lane holds: left of the own ones on lane 0, right of them on lane 7.
 // `inside` is 0 for rows of zero padding.
+#ifdef STRIDE2
+fn row(even: vec4<f32>, odd: vec4<f32>, far: f32, inside: f32) -> Row {
+    let left = select(subgroupShuffle(odd.w, (lane + 7u) & 7u), far, lane == 0u);
+#ifdef ZERO
+    let l = select(left, 0.0, at_left) * inside;
+    let a = even * inside;
+    let b = odd * inside;
+#else
+    let l = select(left, even.y, at_left);
+    let a = even;
+    let b = odd;
+#endif
+    return Row(vec4<f32>(l, a.yw, b.y), vec4<f32>(a.xz, b.xz), vec4<f32>(a.yw, b.yw));
+}
+#else
 fn row(own: vec4<f32>, far: f32, inside: f32) -> Row {
     let left = select(subgroupShuffle(own.w, (lane + 7u) & 7u), far, lane == 0u);
     let right = select(subgroupShuffle(own.x, (lane + 1u) & 7u), far, lane == 7u);
@@ -83,6 +103,7 @@ fn row(own: vec4<f32>, far: f32, inside: f32) -> Row {
     return Row(vec4<f32>(select(left, own.y, at_left), own.xyz), own, vec4<f32>(own.yzw, select(right, own.z, at_right)));
 #endif
 }
+#endif
 
 // Adds nine taps of one channel, whose weights are `first`, `second`, `last` of lane `from_lane`.
 fn taps(sum: Sum, first: vec4<f32>, second: vec4<f32>, last: f32, from_lane: u32) -> Sum {
@@ -90,7 +111,11 @@ fn taps(sum: Sum, first: vec4<f32>, second: vec4<f32>, last: f32, from_lane: u32
     let s = subgroupShuffle(second, from_lane);
     let t = subgroupShuffle(last, from_lane);
     let a = sum.a + f.x * row0.l + f.y * row0.c + f.z * row0.r + f.w * row1.l + s.x * row1.c + s.y * row1.r + s.z * row2.l + s.w * row2.c + t * row2.r;
+#ifdef STRIDE2
+    let b = sum.b + f.x * row2.l + f.y * row2.c + f.z * row2.r + f.w * row3.l + s.x * row3.c + s.y * row3.r + s.z * row4.l + s.w * row4.c + t * row4.r;
+#else
     let b = sum.b + f.x * row1.l + f.y * row1.c + f.z * row1.r + f.w * row2.l + s.x * row2.c + s.y * row2.r + s.z * row3.l + s.w * row3.c + t * row3.r;
+#endif
     return Sum(a, b);
 }
 
@@ -156,30 +181,37 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     let slot = group / p.oc_blocks * 8u + lane;
     let unit = min(slot, p.units - 1u);
     let col = unit % p.cols;
-    let pairs = (p.h + 1u) / 2u;
+    let pairs = (p.oh + 1u) / 2u;
     let y = unit / p.cols % pairs * 2u;
     let b = unit / (p.cols * pairs);
     at_left = col == 0u;
-    at_right = col == p.cols - 1u && (p.w & 3u) == 0u;
+    at_right = col == p.cols - 1u && (p.ow & 3u) == 0u;
 
 #ifdef ZERO
     let reflect = 0u;
 #else
     let reflect = 1u;
 #endif
-    let y0 = source(i32(y) - 1, i32(p.h), reflect);
-    let y2 = source(i32(y) + 1, i32(p.h), reflect);
-    // A lower row past the end is computed from whatever is there and not stored.
-    let y3 = source(i32(min(y + 2u, p.h)), i32(p.h), reflect);
+    // Input rows; those that only a lower row past the end needs are clamped, and that row is not stored.
+    let y_in = y * STRIDE;
+    let y0 = source(i32(y_in) - 1, i32(p.h), reflect);
+    let y2 = source(i32(y_in) + 1, i32(p.h), reflect);
+    let y3 = source(i32(min(y_in + 2u, p.h)), i32(p.h), reflect);
     let inside0 = select(0.0, 1.0, y0 >= 0);
     let inside2 = select(0.0, 1.0, y2 >= 0);
     let inside3 = select(0.0, 1.0, y3 >= 0);
     // Offsets in a channel plane, in vec4.
-    let r0 = u32(max(y0, 0)) * p.cols + col;
-    let r1 = y * p.cols + col;
-    let r2 = u32(max(y2, 0)) * p.cols + col;
-    let r3 = u32(max(y3, 0)) * p.cols + col;
-    let plane = p.h * p.cols;
+    let col_in = col * STRIDE;
+    let r0 = u32(max(y0, 0)) * p.in_cols + col_in;
+    let r1 = y_in * p.in_cols + col_in;
+    let r2 = u32(max(y2, 0)) * p.in_cols + col_in;
+    let r3 = u32(max(y3, 0)) * p.in_cols + col_in;
+    let plane = p.h * p.in_cols;
+#ifdef STRIDE2
+    let y4 = source(i32(min(y_in + 3u, p.h)), i32(p.h), reflect);
+    let inside4 = select(0.0, 1.0, y4 >= 0);
+    let r4 = u32(max(y4, 0)) * p.in_cols + col_in;
+#endif
     // From the own vec4 to the far pixel, in elements (-1 wraps). At the outer ends of rows it is not used.
     let far_left = select(0xffffffffu, 0u, col == 0u);
     let far = select(select(4u, 0u, col == p.cols - 1u), far_left, lane == 0u);
@@ -187,10 +219,18 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     var at = block * (p.ic0 * 40u + SEGMENT1_WORDS) + lane;
     var base = b * p.ic0 * plane;
     for (var ic = 0u; ic < p.ic0; ic += 1u) {
+#ifdef STRIDE2
+        row0 = row(x0[base + r0], x0[base + r0 + 1u], x0_scalar[(base + r0) * 4u + far], inside0);
+        row1 = row(x0[base + r1], x0[base + r1 + 1u], x0_scalar[(base + r1) * 4u + far], 1.0);
+        row2 = row(x0[base + r2], x0[base + r2 + 1u], x0_scalar[(base + r2) * 4u + far], inside2);
+        row3 = row(x0[base + r3], x0[base + r3 + 1u], x0_scalar[(base + r3) * 4u + far], inside3);
+        row4 = row(x0[base + r4], x0[base + r4 + 1u], x0_scalar[(base + r4) * 4u + far], inside4);
+#else
         row0 = row(x0[base + r0], x0_scalar[(base + r0) * 4u + far], inside0);
         row1 = row(x0[base + r1], x0_scalar[(base + r1) * 4u + far], 1.0);
         row2 = row(x0[base + r2], x0_scalar[(base + r2) * 4u + far], inside2);
         row3 = row(x0[base + r3], x0_scalar[(base + r3) * 4u + far], inside3);
+#endif
         add_3x3(at);
         at += 40u;
         base += plane;
@@ -209,7 +249,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
 #endif
 #ifdef SEGMENT1_1X1
     base = b * p.ic1 * plane;
-    let lower = min(y + 1u, p.h - 1u) * p.cols + col;
+    let lower = min(y + 1u, p.h - 1u) * p.in_cols + col;
     for (var ic = 0u; ic < p.ic1; ic += 2u) {
         // The second channel of an odd last pair meets weights of zero.
         let next = base + select(0u, plane, ic + 1u < p.ic1);
@@ -225,7 +265,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
 
     if slot < p.units {
         let oc = block * 16u;
-        let to = (b * p.oc * p.h + y) * p.w + col * 4u;
+        let to = (b * p.oc * p.oh + y) * p.ow + col * 4u;
         store(oc, to, y, col, acc0);
         store(oc + 1u, to, y, col, acc1);
         store(oc + 2u, to, y, col, acc2);
@@ -248,17 +288,17 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
 // Stores both rows of one channel; `first` is the upper row's place in channel 0.
 fn store(oc: u32, first: u32, y: u32, col: u32, sum: Sum) {
     if oc < p.oc {
-        let to = first + oc * p.h * p.w;
+        let to = first + oc * p.oh * p.ow;
         store_row(to, col, activate4(sum.a + bias[oc], p.act));
-        if y + 1u < p.h {
-            store_row(to + p.w, col, activate4(sum.b + bias[oc], p.act));
+        if y + 1u < p.oh {
+            store_row(to + p.ow, col, activate4(sum.b + bias[oc], p.act));
         }
     }
 }
 
 fn store_row(to: u32, col: u32, values: vec4<f32>) {
     for (var i = 0u; i < 4u; i += 1u) {
-        if col * 4u + i < p.w {
+        if col * 4u + i < p.ow {
 #ifdef RESIDUAL
             out[to + i] = values[i] + residual[to + i];
 #else

@@ -49,6 +49,12 @@ pub(super) const ROWS_CHANNELS: usize = 16;
 /// Output channels of a block of `cpu_pointwise`, four per lane.
 pub(super) const POINTWISE_CHANNELS: usize = 32;
 
+/// Output channels of a block of `cpu_window`, two per lane.
+pub(super) const WINDOW_CHANNELS: usize = 16;
+
+/// Output channels of `cpu_window` for network heads, half of one per lane.
+pub(super) const HEAD_CHANNELS: usize = 4;
+
 /// Lanes of a subgroup.
 const LANES: usize = 8;
 
@@ -92,6 +98,30 @@ pub(super) fn cpu_pointwise(op: &Conv2d) -> Vec<u32> {
     for block in (0..op.out_channels).step_by(POINTWISE_CHANNELS) {
         for ic in 0..op.segments[0].in_channels.next_multiple_of(2) {
             out.extend((block..block + POINTWISE_CHANNELS).map(|oc| weight(op, 0, oc, ic, 0)));
+        }
+    }
+    words(out)
+}
+
+/// `[oc / channels][ic][7 rows][vec4s][8 lanes][4]`: a kernel row is eight values, the last zero. With 16 channels, four
+/// vec4s: both halves of the lane's first output channel, then of its second. With four, one: even lanes hold the first
+/// half of channel lane / 2, odd lanes the second.
+pub(super) fn cpu_window(op: &Conv2d, channels: usize) -> Vec<u32> {
+    let mut out = Vec::new();
+    for block in (0..op.out_channels).step_by(channels) {
+        for ic in 0..op.segments[0].in_channels {
+            for row in 0..7 {
+                let half = |oc: usize, second: usize| {
+                    (4 * second..4 * second + 4).map(move |column| if column < 7 { weight(op, 0, oc, ic, row * 7 + column) } else { 0.0 })
+                };
+                if channels == HEAD_CHANNELS {
+                    out.extend((0..LANES).flat_map(|lane| half(block + lane / 2, lane % 2)));
+                    continue;
+                }
+                for (of_lane, second) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                    out.extend((0..LANES).flat_map(|lane| half(block + 2 * lane + of_lane, second)));
+                }
+            }
         }
     }
     words(out)

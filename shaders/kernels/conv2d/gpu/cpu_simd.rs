@@ -1,4 +1,5 @@
-//! Strategies for software rasterisers: `cpu_rows` (3x3, plus a second 3x3 or 1x1 input) and `cpu_pointwise` (1x1).
+//! Strategies for software rasterisers: `cpu_rows` (3x3, with stride 1 plus a second 3x3 or 1x1 input), `cpu_pointwise`
+//! (1x1) and `cpu_window` (7x7).
 //! Everything that they do not serve is left to the strategies for any GPU.
 
 use super::weight_bindings;
@@ -37,13 +38,15 @@ fn reflects(segment: &Segment) -> bool {
 
 /// The program, or `None` where no strategy of this family fits.
 pub(super) fn program(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) -> Result<Option<Program>, KernelError> {
-    if caps.subgroup_size as usize != LANES || op.stride != 1 {
+    if caps.subgroup_size as usize != LANES {
         return Ok(None);
     }
     let rows = |first: usize, second: Option<usize>, kind: Second| rows(op, inputs, output, (first, second, kind), caps).map(Some);
     match op.segments.as_slice() {
         [a] if is_three(a) => rows(0, None, Second::None),
-        [a] if is_point(a) => pointwise(op, inputs, output, caps).map(Some),
+        _ if op.stride != 1 => Ok(None),
+        [a] if a.kernel == 7 && a.padding == Padding::Reflect(3) => window(op, output, caps).map(Some),
+        [a] if is_point(a) => pointwise(op, output, caps).map(Some),
         [a, b] if is_three(a) && is_three(b) && a.padding == b.padding => rows(0, Some(1), Second::ThreeByThree),
         [a, b] if is_three(a) && is_point(b) => rows(0, Some(1), Second::Point),
         [a, b] if is_point(a) && is_three(b) => rows(1, Some(0), Second::Point),
@@ -55,8 +58,10 @@ pub(super) fn variants() -> Vec<Variant> {
     let mut all = vec![align::variant(NAME)];
     for residual in [false, true] {
         all.push(pointwise_variant(residual));
-        for second in SECONDS {
-            all.extend([false, true].map(|zero| rows_variant(second, residual, zero)));
+        all.extend([pack::HEAD_CHANNELS, pack::WINDOW_CHANNELS].map(|channels| window_variant(channels, residual)));
+        for zero in [false, true] {
+            all.push(rows_variant(Second::None, 2, residual, zero));
+            all.extend(SECONDS.map(|second| rows_variant(second, 1, residual, zero)));
         }
     }
     all
@@ -82,14 +87,15 @@ fn aligned(program: &mut Program, input: usize, rows: Rows, caps: &Caps) -> Resu
     Ok(Binding::ScratchRead(scratch))
 }
 
-fn rows_variant(second: Second, residual: bool, zero: bool) -> Variant {
+fn rows_variant(second: Second, stride: usize, residual: bool, zero: bool) -> Variant {
     let (extra, words) = match second {
         Second::None => (&[][..], "0u"),
         Second::ThreeByThree => (&["SEGMENT1", "SEGMENT1_3X3"][..], "p.ic1 * 40u"),
         Second::Point => (&["SEGMENT1", "SEGMENT1_1X1"][..], "(p.ic1 + 1u) / 2u * 8u"),
     };
-    let mut defines = vec![("SEGMENT1_WORDS", words.to_string())];
+    let mut defines = vec![("SEGMENT1_WORDS", words.to_string()), ("STRIDE", format!("{stride}u"))];
     defines.extend(extra.iter().map(|name| (*name, String::new())));
+    defines.extend((stride == 2).then(|| ("STRIDE2", String::new())));
     defines.extend(zero.then(|| ("ZERO", String::new())));
     let inputs = match second {
         Second::None => 2,
@@ -100,7 +106,7 @@ fn rows_variant(second: Second, residual: bool, zero: bool) -> Variant {
     Variant { kernel: NAME, strategy: "cpu_rows", template: include_str!("../cpu_rows.wgsl"), defines, subgroups: true }
 }
 
-/// 3x3 of stride 1 with the inputs at the given places.
+/// 3x3 with the inputs at the given places.
 fn rows(
     op: &Conv2d,
     inputs: &[TensorSpec],
@@ -108,33 +114,56 @@ fn rows(
     (first, second, kind): (usize, Option<usize>, Second),
     caps: &Caps,
 ) -> Result<Program, KernelError> {
-    let d = output.shape.dims();
-    let (n, h, w) = (d[0], d[2], d[3]);
-    let cols = w.div_ceil(4);
+    let (d, of) = (inputs[first].shape.dims(), output.shape.dims());
+    let (n, h, oh, ow) = (d[0], d[2], of[2], of[3]);
+    let cols = ow.div_ceil(4);
+    let in_cols = cols * op.stride;
     let reflect = reflects(&op.segments[first]);
     let mut program = Program::default();
     let order: Vec<usize> = [Some(first), second].into_iter().flatten().collect();
-    let weights = op.shader_words.get("cpu_rows", || pack::cpu_rows(op, &order));
-    let mut bindings = weight_bindings(op, weights);
+    let mut bindings = weight_bindings(op, op.shader_words.get("cpu_rows", || pack::cpu_rows(op, &order)));
     for at in &order {
-        let count = inputs[*at].shape.dims()[1] * n * h;
-        let x = aligned(&mut program, *at, Rows { count, width: w, cols, reflect }, caps)?;
+        let count = n * h * op.segments[*at].in_channels;
+        let x = aligned(&mut program, *at, Rows { count, width: d[3], cols: in_cols, reflect }, caps)?;
         bindings.extend(is_three(&op.segments[*at]).then(|| x.clone()));
         bindings.push(x);
     }
     bindings.extend(op.epilogue.residual.then_some(Binding::Input(op.segments.len())));
-    let (units, blocks) = (n * h.div_ceil(2) * cols, op.out_channels.div_ceil(pack::ROWS_CHANNELS));
-    let mut params = [op.out_channels, h, w, cols, units, blocks].map(word).to_vec();
+    let (units, blocks) = (n * oh.div_ceil(2) * cols, op.out_channels.div_ceil(pack::ROWS_CHANNELS));
+    let mut params = [op.out_channels, h, in_cols, oh, ow, cols, units, blocks].map(word).to_vec();
     params.push(op.epilogue.act.code());
     params.extend(order.iter().map(|at| word(op.segments[*at].in_channels)));
-    params.resize(9, 0);
+    params.resize(11, 0);
     program.dispatches.push(Dispatch {
-        variant: rows_variant(kind, op.epilogue.residual, !reflect),
+        variant: rows_variant(kind, op.stride, op.epilogue.residual, !reflect),
         bindings,
         params,
         groups: spread(NAME, (units.div_ceil(LANES) * blocks) as u64, caps)?,
     });
     Ok(program)
+}
+
+fn window_variant(channels: usize, residual: bool) -> Variant {
+    let vec4s = if channels == pack::WINDOW_CHANNELS { 4 } else { 1 };
+    let mut defines = vec![("CHANNELS", format!("{channels}u")), ("STEP", format!("{}u", vec4s * LANES))];
+    defines.extend((vec4s == 4).then(|| ("SIXTEEN", String::new())));
+    let defines = finish(defines, 4, residual);
+    Variant { kernel: NAME, strategy: "cpu_window", template: include_str!("../cpu_window.wgsl"), defines, subgroups: true }
+}
+
+/// 7x7 of stride 1, reflecting.
+fn window(op: &Conv2d, output: &TensorSpec, caps: &Caps) -> Result<Program, KernelError> {
+    let (d, ic) = (output.shape.dims(), op.segments[0].in_channels);
+    let channels = if op.out_channels <= pack::HEAD_CHANNELS { pack::HEAD_CHANNELS } else { pack::WINDOW_CHANNELS };
+    let mut bindings = weight_bindings(op, op.shader_words.get("cpu_window", || pack::cpu_window(op, channels)));
+    bindings.extend((0..1 + usize::from(op.epilogue.residual)).map(Binding::Input));
+    let cols = d[3].div_ceil(LANES);
+    let (units, blocks) = (d[0] * d[2] * cols, op.out_channels.div_ceil(channels));
+    let mut params = [op.out_channels, d[2], d[3], cols, units, blocks].map(word).to_vec();
+    params.extend([op.epilogue.act.code(), word(ic)]);
+    let groups = spread(NAME, (units.div_ceil(LANES) * blocks) as u64, caps)?;
+    let dispatch = Dispatch { variant: window_variant(channels, op.epilogue.residual), bindings, params, groups };
+    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
 }
 
 fn pointwise_variant(residual: bool) -> Variant {
@@ -143,7 +172,7 @@ fn pointwise_variant(residual: bool) -> Variant {
 }
 
 /// 1x1 over flat planes.
-fn pointwise(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) -> Result<Program, KernelError> {
+fn pointwise(op: &Conv2d, output: &TensorSpec, caps: &Caps) -> Result<Program, KernelError> {
     let (d, ic) = (output.shape.dims(), op.segments[0].in_channels);
     let (n, plane) = (d[0], d[2] * d[3]);
     let plane4 = plane.div_ceil(4);
@@ -158,6 +187,5 @@ fn pointwise(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Cap
     params.extend([op.epilogue.act.code(), word(ic)]);
     let groups = spread(NAME, (n * tiles * blocks) as u64, caps)?;
     program.dispatches.push(Dispatch { variant: pointwise_variant(op.epilogue.residual), bindings, params, groups });
-    debug_assert_eq!(inputs[0].shape.dims()[1], ic);
     Ok(program)
 }
