@@ -7,7 +7,6 @@ mod files;
 mod http;
 mod jobs;
 mod limits;
-mod networks;
 mod picture;
 mod refusal;
 mod serve;

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use cleanplate_store::{Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry};
 use serde_json::{Value, json};
 
 use super::args::Accounts;
 use super::open::{ACTOR, all};
-use super::{load, open, print_json};
+use super::{load, open, print_json, usage};
 use crate::telemetry::escaped;
 
 /// Rows that a listing shows.
@@ -18,9 +17,7 @@ const ROWS_MAX: usize = 10_000;
 pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
     match command {
         Accounts::Create { name, credits, place, output } => {
-            if *credits < 0 {
-                bail!("--credits {credits}: an account starts with 0 or more");
-            }
+            let credits = &usage("--credits", &credits.to_string(), "0 or more", Some(*credits).filter(|credits| *credits >= 0))?;
             let store = open::store(&load(place, Vec::new())?)?;
             let mut account = store.create_account(name, ACTOR)?;
             if *credits > 0 {
@@ -52,7 +49,7 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
         Accounts::TopUp { id, credits, note, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = id.parse::<AccountId>().context("account id")?;
+            let account = account_id("account", id)?;
             let entry =
                 if *credits > 0 { store.top_up(account, *credits, ACTOR, note)? } else { store.correct(account, *credits, ACTOR, note)? };
             if output.json {
@@ -63,7 +60,7 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
         Accounts::Ledger { id, limit, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = id.parse::<AccountId>().context("account id")?;
+            let account = account_id("account", id)?;
             let entries = all(*limit as usize, |page| store.ledger(account, page))?;
             if output.json {
                 print_json(&json!({ "account_id": account.to_string(), "entries": entries.iter().map(entry_view).collect::<Vec<_>>() }))?;
@@ -84,6 +81,11 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the id of an account.
+pub fn account_id(flag: &str, text: &str) -> anyhow::Result<AccountId> {
+    usage(flag, text, "the id of an account, as `accounts list` shows it", text.parse().ok())
 }
 
 fn view(account: &Account) -> Value {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use cleanplate_engine::{BackendChoice, Executable};
 use cleanplate_kernels::{Tensor, TensorRef};
 use cleanplate_models::lama::{Lama, LamaConfig, LamaGraph, LamaOutput};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::args::Bench;
 use super::progress::bar;
-use super::{load, open, print_json};
+use super::{load, open, print_json, usage};
 use crate::config::Config;
 
 /// Seed of random weights and inputs: equal on every run.
@@ -62,10 +62,8 @@ pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
 
 fn size(text: &str) -> anyhow::Result<(usize, usize)> {
     let side = |part: &str| part.parse::<usize>().ok().filter(|side| (16..=SIDE_MAX).contains(side));
-    match text.split_once('x').map(|(height, width)| (side(height), side(width))) {
-        Some((Some(height), Some(width))) => Ok((height, width)),
-        _ => bail!("--size {text}: expected HEIGHTxWIDTH, each from 16 to {SIDE_MAX}"),
-    }
+    let pair = text.split_once('x').and_then(|(height, width)| Some((side(height)?, side(width)?)));
+    usage("--size", text, &format!("HEIGHTxWIDTH, each from 16 to {SIDE_MAX}"), pair)
 }
 
 fn network(args: &Bench, config: &Config) -> anyhow::Result<Arc<Lama>> {

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cleanplate_store::{AccountId, Accounts as _, KeyId, KeyLimits, KeyRecord, KeyState, Keys as _, NewKey, PageRequest};
+use cleanplate_store::{Accounts as _, KeyId, KeyLimits, KeyRecord, KeyState, Keys as _, NewKey, PageRequest};
 use serde_json::{Value, json};
 
+use super::accounts::account_id;
 use super::args::Keys;
 use super::open::{ACTOR, all};
-use super::{load, open, print_json};
+use super::{load, open, print_json, usage};
 use crate::telemetry::escaped;
 
 /// Rows that a listing shows.
@@ -21,7 +22,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         Keys::Create { name, account, removals_per_minute, expires_in, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = match account {
-                Some(id) => id.parse::<AccountId>().context("--account")?,
+                Some(id) => account_id("--account", id)?,
                 None => {
                     let first = store.list_accounts(&PageRequest { after: None, rows: 1 })?.items.pop();
                     first.context("there is no account yet: create one with `cleanplate accounts create NAME`")?.id
@@ -41,7 +42,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         }
         Keys::List { account, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = account.as_ref().map(|id| id.parse::<AccountId>().context("--account")).transpose()?;
+            let account = account.as_ref().map(|id| account_id("--account", id)).transpose()?;
             let keys = all(ROWS_MAX, |page| store.list_keys(account, page))?;
             if output.json {
                 print_json(&json!({ "keys": keys.iter().map(view).collect::<Vec<_>>() }))?;
@@ -55,7 +56,8 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         }
         Keys::Revoke { id, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let key = store.revoke_key(id.parse::<KeyId>().context("key id")?, ACTOR)?;
+            let key =
+                store.revoke_key(usage("keys revoke", id, "the id of a key, as `keys list` shows it", id.parse::<KeyId>().ok())?, ACTOR)?;
             if output.json {
                 print_json(&view(&key))?;
             } else {

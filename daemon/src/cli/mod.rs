@@ -40,9 +40,19 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// An argument that makes no sense: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Reads an argument, or says which one is wrong and what is expected.
+fn usage<T>(flag: &str, text: &str, expected: &str, value: Option<T>) -> anyhow::Result<T> {
+    value.ok_or_else(|| Usage(format!("{flag} {text:?}: expected {expected}")).into())
 }
 
 fn serve(args: &Serve) -> anyhow::Result<ExitCode> {

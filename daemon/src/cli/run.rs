@@ -2,10 +2,9 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use cleanplate_engine::BackendChoice;
 use cleanplate_plugins::image::{self, EncodeOptions, Format, Photo};
 use cleanplate_plugins::pipeline::{Outcome, Prompts, Request, RunLimits, Runner};
@@ -13,9 +12,8 @@ use serde_json::json;
 
 use super::args::Run;
 use super::progress::StageBar;
-use super::{load, open, print_json};
+use super::{load, open, print_json, usage};
 use crate::config::Config;
-use crate::networks::Stored;
 
 /// Runs the pipeline and writes the result.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
@@ -29,7 +27,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let encode = EncodeOptions { format: format_of(&args.out)?, quality: None };
     let request = request(args, &config, overrides)?;
     let choice = args.backend.map_or(config.engine.backend, BackendChoice::from);
-    let runner = Runner::new(open::device(&config, choice)?, Arc::new(Stored(open::models(&config)?)), RunLimits::default());
+    let runner = Runner::new(open::device(&config, choice)?, open::models(&config)?, RunLimits::default());
     let bar = StageBar::new(pipeline.steps.len() + 1);
     let outcome = runner.run(pipeline, request, &bar);
     bar.finish();
@@ -55,38 +53,37 @@ fn request(args: &Run, config: &Config, overrides: Vec<(String, String)>) -> any
 }
 
 fn prompts(args: &Run) -> anyhow::Result<Prompts> {
-    let numbers = |text: &str| -> anyhow::Result<Vec<f64>> {
-        text.split(',').map(|part| part.trim().parse::<f64>().with_context(|| format!("{part:?} is not a number"))).collect()
-    };
+    let numbers =
+        |text: &str| text.split(',').map(|part| part.trim().parse().ok().filter(|n: &f64| n.is_finite())).collect::<Option<Vec<f64>>>();
     let mut points = Vec::new();
     for text in &args.points {
-        match numbers(text).with_context(|| format!("--point {text}"))?.as_slice() {
-            [x, y] => points.push((*x, *y, 1)),
-            [x, y, label] if *label == 0.0 || *label == 1.0 => points.push((*x, *y, *label as u8)),
-            _ => bail!("--point {text}: expected X,Y or X,Y,LABEL with label 1 or 0"),
-        }
+        let point = match numbers(text).as_deref() {
+            Some([x, y]) => Some((*x, *y, 1)),
+            Some([x, y, label]) if *label == 0.0 || *label == 1.0 => Some((*x, *y, *label as u8)),
+            _ => None,
+        };
+        points.push(usage("--point", text, "X,Y or X,Y,LABEL with label 1 or 0", point)?);
     }
-    let boxes = match &args.rect {
-        None => None,
-        Some(text) => match numbers(text).with_context(|| format!("--box {text}"))?.as_slice() {
-            [x1, y1, x2, y2] => Some([x1.min(*x2), y1.min(*y2), x1.max(*x2), y1.max(*y2)]),
-            _ => bail!("--box {text}: expected X1,Y1,X2,Y2"),
-        },
+    let corners = |text: &String| {
+        let rect = match numbers(text).as_deref() {
+            Some([x1, y1, x2, y2]) => Some([x1.min(*x2), y1.min(*y2), x1.max(*x2), y1.max(*y2)]),
+            _ => None,
+        };
+        usage("--box", text, "X1,Y1,X2,Y2", rect)
     };
+    let boxes = args.rect.as_ref().map(corners).transpose()?;
     Ok(Prompts { points, boxes })
 }
 
 fn set(text: &str) -> anyhow::Result<(String, String)> {
-    match text.split_once('=') {
-        Some((path, value)) if path.contains('.') => Ok((path.to_string(), value.to_string())),
-        _ => bail!("--set {text}: expected PLUGIN.PARAM=VALUE"),
-    }
+    let pair = text.split_once('=').filter(|(path, _)| path.contains('.'));
+    usage("--set", text, "PLUGIN.PARAM=VALUE", pair.map(|(path, value)| (path.to_string(), value.to_string())))
 }
 
 /// The format that the ending of a result's name asks for.
 fn format_of(path: &Path) -> anyhow::Result<Option<Format>> {
     let Some(ending) = path.extension().and_then(|ending| ending.to_str()) else { return Ok(None) };
-    ending.parse().map(Some).map_err(|error: String| anyhow::anyhow!("{}: {error}", path.display()))
+    usage("--out", &path.display().to_string(), "a name that ends in .jpg, .png or .webp", ending.parse().ok()).map(Some)
 }
 
 /// Writes under a temporary name first: what stands at `path` is always whole.

@@ -140,10 +140,7 @@ fn compare(got: &Tensor, want: &Tensor, relative: f64, absolute: f64) -> Option<
     let (mut worst, mut outside) = (0.0f64, 0);
     for (got, want) in got.iter().zip(&want) {
         let error = (got - want).abs();
-        // Written so that a NaN counts as outside.
-        if !(error <= absolute + relative * want.abs()) {
-            outside += 1;
-        }
+        outside += usize::from(error.is_nan() || error > absolute + relative * want.abs());
         worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
     }
     Some((worst, outside))

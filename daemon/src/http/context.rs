@@ -72,7 +72,7 @@ fn record<B>(res: &ServiceResponse<B>, app: &App, id: &str, started: Instant) {
     let route = req.match_pattern().unwrap_or_else(|| "none".to_string());
     app.metrics.add(names::REQUESTS, &[("route", &route), ("status", &status.to_string())], 1.0);
     app.metrics.observe(names::REQUEST_SECONDS, &[("route", &route)], seconds);
-    let ms = seconds * 1000.0;
+    let ms = (seconds * 10_000.0).round() / 10.0;
     // The query may hold a signature: it is never logged.
     let (method, path) = (req.method().as_str(), crate::telemetry::escaped(req.uri().path()));
     let refusal = res.response().error().and_then(|error| error.as_error::<Refusal>());

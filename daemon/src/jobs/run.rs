@@ -28,12 +28,12 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(code: &str, refusal: Refusal) -> Self {
-        Fault { failure: Failure::new(code, refusal.text.clone()), refusal, device_lost: false }
+    fn new(code: &str, refusal: Refusal) -> Box<Self> {
+        Box::new(Fault { failure: Failure::new(code, refusal.text.clone()), refusal, device_lost: false })
     }
 }
 
-impl From<FilesError> for Fault {
+impl From<FilesError> for Box<Fault> {
     fn from(error: FilesError) -> Self {
         let code = if error.is_full() { "storage_full" } else { "internal" };
         Fault::new(code, error.into())
@@ -79,7 +79,7 @@ impl Clock<'_> {
 }
 
 /// Runs the job. When it returns `Ok`, the files are on disk.
-pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Fault> {
+pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Box<Fault>> {
     let mut clock = Clock { jobs, stages: Vec::new(), last: Instant::now() };
     let watch = Watch { jobs, until: Instant::now() + jobs.config.queue.job_wall_max, stage: Mutex::default() };
     let (photo, mask) = decode(jobs, work)?;
@@ -101,7 +101,7 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
     Ok(result(job, work, &outcome, output, mask, clock.stages))
 }
 
-fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Fault> {
+fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Box<Fault>> {
     let limits = jobs.image_limits();
     let photo = image::decode(&read(work.image.path())?, &limits).map_err(|error| Fault::new("image", Refusal::image("image", &error)))?;
     let Some(file) = &work.mask else { return Ok((photo, None)) };
@@ -109,16 +109,16 @@ fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Fault> {
     Ok((photo, Some(mask)))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+fn read(path: &Path) -> Result<Vec<u8>, Box<Fault>> {
     std::fs::read(path).map_err(|error| FilesError::io("reading upload", path)(error).into())
 }
 
-fn store_file(jobs: &Jobs, name: &str, bytes: &[u8], media_type: &str) -> Result<StoredFile, Fault> {
+fn store_file(jobs: &Jobs, name: &str, bytes: &[u8], media_type: &str) -> Result<StoredFile, Box<Fault>> {
     let published = publish(&jobs.dirs.results, name, bytes)?;
     Ok(StoredFile { name: published.name, sha256: published.sha256, bytes: published.bytes, media_type: media_type.to_string() })
 }
 
-fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Fault {
+fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
     if let PluginError::Cancelled { before } = error {
         if jobs.abort.load(Ordering::Relaxed) {
             return Fault::new("shutting_down", Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
@@ -128,7 +128,7 @@ fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Fault {
         return Fault::new("timed_out", Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
     }
     let refusal = Refusal::pipeline(error);
-    Fault { failure: Failure::new(error.code(), error.to_string()), refusal, device_lost: error.retryable() }
+    Box::new(Fault { failure: Failure::new(error.code(), error.to_string()), refusal, device_lost: error.retryable() })
 }
 
 fn result(job: &Job, work: &Work, outcome: &Outcome, output: StoredFile, mask: StoredFile, stages: Vec<StageTiming>) -> JobResult {

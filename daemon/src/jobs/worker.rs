@@ -12,7 +12,6 @@ use cleanplate_store::{Completion, Ended, Failure, Job};
 use super::device::{self, DeviceState};
 use super::run::{self, Fault};
 use super::{Finished, Jobs, Work, lock};
-use crate::networks::Stored;
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -64,7 +63,7 @@ fn open(jobs: &Jobs) -> Option<Runner> {
             let info = backend.device();
             tracing::info!(backend = info.backend, name = info.name, driver = info.driver, kind = info.kind, "device opened");
             *lock(&jobs.device) = DeviceState::Ready(backend.clone());
-            Some(Runner::new(backend, Arc::new(Stored(jobs.models.clone())), RunLimits::default()))
+            Some(Runner::new(backend, jobs.models.clone(), RunLimits::default()))
         }
         Err(error) => {
             tracing::error!(%error, retry_s = jobs.config.engine.retry.as_secs(), "no device; service calls get 503");
@@ -111,7 +110,7 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
     healthy
 }
 
-fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
+fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Box<Fault>) -> bool {
     if !fault.device_lost {
         tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
         conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));

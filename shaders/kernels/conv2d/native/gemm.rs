@@ -42,7 +42,7 @@ impl Plan {
             flat &= pointwise(s);
             inputs.push((
                 index,
-                Input { channels: s.in_channels, size: [d[2], d[3]], kernel: [s.kernel; 2], stride: op.stride, padding: s.padding },
+                Input { channels: s.in_channels, size: [d[2], d[3]], kernel: s.kernel, stride: op.stride, padding: s.padding },
             ));
         }
         if flat {

@@ -10,8 +10,8 @@ pub(super) struct Input {
     pub channels: usize,
     /// Height and width of a channel.
     pub size: [usize; 2],
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
+    /// Kernel side.
+    pub kernel: usize,
     /// Step of the kernel.
     pub stride: usize,
     /// What lies outside.
@@ -21,7 +21,7 @@ pub(super) struct Input {
 impl Input {
     /// Rows of the right matrix.
     pub(super) fn rows(&self) -> usize {
-        self.channels * self.kernel[0] * self.kernel[1]
+        self.channels * self.kernel * self.kernel
     }
 
     /// Fills a run's columns of a panel (`rows` rows of `columns` floats, in the order channel, kernel y, kernel x).
@@ -31,9 +31,9 @@ impl Input {
         let p = self.padding.amount() as isize;
         let mut rows = panel.chunks_exact_mut(columns);
         for channel in data.chunks_exact(h * w) {
-            for ky in 0..self.kernel[0] {
+            for ky in 0..self.kernel {
                 let line = self.padding.source((run.y * self.stride + ky) as isize - p, h).map(|y| &channel[y * w..][..w]);
-                for kx in 0..self.kernel[1] {
+                for kx in 0..self.kernel {
                     let Some(row) = rows.next() else { return };
                     let to = &mut row[run.at..run.at + run.len];
                     match line {
