@@ -95,6 +95,7 @@ const WIDE: QueueLimits = QueueLimits { pending_max: 100_000, in_flight_per_key_
 const PRICE: Credits = 3;
 const ACTOR: &str = "conformance";
 
+#[track_caller]
 fn sound(store: &dyn Store) {
     assert_eq!(store.invariants().unwrap(), []);
 }
@@ -126,6 +127,7 @@ fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
     }
 }
 
+#[track_caller]
 fn accepted(outcome: Accept) -> Job {
     match outcome {
         Accept::Accepted { job, .. } => *job,
@@ -133,11 +135,13 @@ fn accepted(outcome: Accept) -> Job {
     }
 }
 
+#[track_caller]
 fn accept(store: &dyn Store, new: &NewJob) -> Job {
     accepted(store.accept(new, &WIDE).unwrap())
 }
 
 /// Accepts and claims a job.
+#[track_caller]
 fn processing(store: &dyn Store, owner: (AccountId, KeyId)) -> Job {
     let job = accept(store, &new_job(owner));
     store.claim_job(job.id, "worker").unwrap().unwrap()
@@ -160,6 +164,7 @@ fn completion(credits: Credits) -> Completion {
     Completion { result, keep_ms: 86_400_000, reply: None }
 }
 
+#[track_caller]
 fn ended(outcome: Ended) -> (Job, Balance) {
     match outcome {
         Ended::Now { job, balance } => (*job, balance),

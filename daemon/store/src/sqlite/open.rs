@@ -38,11 +38,13 @@ impl SqliteStore {
     /// Opens or creates the store beside a daemon that may be running: for command-line tools. Never call
     /// [`recover`](crate::Maintenance::recover) on it.
     pub fn attach(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
-        let lock = lock(folder)?;
         let (path, writer) = open_writer(folder)?;
-        match lock {
-            Some(_held_while_migrating) => migrate::run(&path, &writer)?,
-            None => migrate::require_current(&path, &writer)?,
+        // The lock is taken for a migration only, so that a tool never stands in the way of a starting daemon.
+        if migrate::require_current(&path, &writer).is_err() {
+            match lock(folder)? {
+                Some(_held_while_migrating) => migrate::run(&path, &writer)?,
+                None => migrate::require_current(&path, &writer)?,
+            }
         }
         Self::assemble(path, writer, clock, None)
     }

@@ -1,11 +1,18 @@
 //! Jobs: accepted and paid for in one transaction, claimed under an attempt number, ended once.
 
+mod new;
+mod outcome;
+mod result;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::accounts::Balance;
+pub use self::new::{BatchSlot, Completion, NewJob, QueueLimits};
+pub use self::outcome::{Accept, Ended};
+pub use self::result::{ExpiredResult, JobResult, KeptResult, StoredFile};
+
 use crate::error::Result;
-use crate::idempotency::{Idempotency, Reply};
+use crate::idempotency::Reply;
 use crate::{AccountId, BatchId, Credits, JobId, KeyId, Page, PageRequest, UnixMs};
 
 /// Error code of a job that its client or an administrator cancelled.
@@ -46,104 +53,6 @@ impl JobStatus {
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed)
     }
-}
-
-/// A job's place in a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchSlot {
-    /// The batch.
-    pub batch: BatchId,
-    /// Position of the pair, from 0.
-    pub index: u32,
-}
-
-/// A job to be accepted.
-#[derive(Debug, Clone)]
-pub struct NewJob {
-    /// Its identifier, made by the caller so that files can be named before.
-    pub id: JobId,
-    /// Who pays.
-    pub account: AccountId,
-    /// The key that asked; `None` for work without one (watched folders). It must belong to the account.
-    pub key: Option<KeyId>,
-    /// Its place in a batch.
-    pub batch: Option<BatchSlot>,
-    /// What is asked for, such as `object-removal`; at most 64 characters.
-    pub service: String,
-    /// Name of the pipeline; at most 64 characters.
-    pub pipeline: String,
-    /// Whether the client does not wait. Such jobs run again after a crash, others fail.
-    pub asynchronous: bool,
-    /// Credits to hold, 0 or more.
-    pub price: Credits,
-    /// Name of the uploaded file, at most 255 characters.
-    pub input_filename: Option<String>,
-    /// Width of the uploaded image as displayed, pixels.
-    pub original_width: u32,
-    /// Height of the uploaded image as displayed, pixels.
-    pub original_height: u32,
-    /// Whatever the daemon needs to run the job (again): parameters, names of stored inputs. At most 64 KiB as JSON.
-    pub request: Value,
-    /// The wish to be done once.
-    pub idempotency: Option<Idempotency>,
-}
-
-/// Bounds that accepting keeps.
-#[derive(Debug, Clone, Copy)]
-pub struct QueueLimits {
-    /// Most pending jobs altogether.
-    pub pending_max: u32,
-    /// Most pending and processing jobs of one key (of one account where there is no key).
-    pub in_flight_per_key_max: u32,
-}
-
-/// A file of a result, stored outside of the database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredFile {
-    /// Name within the results folder, at most 255 characters.
-    pub name: String,
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
-    /// Length in bytes, 1 or more.
-    pub bytes: u64,
-    /// Media type, such as `image/png`.
-    pub media_type: String,
-}
-
-/// What a successful job leaves.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobResult {
-    /// The picture.
-    pub output: StoredFile,
-    /// The mask that was used.
-    pub mask: Option<StoredFile>,
-    /// Width of the picture, pixels.
-    pub width: u32,
-    /// Height of the picture, pixels.
-    pub height: u32,
-    /// Credits charged: 0 ..= the job's price.
-    pub credits: Credits,
-    /// Time from acceptance to result as told to the client, ms.
-    pub processing_ms: f64,
-    /// Time of each stage. At most 64 KiB as JSON, like the next three.
-    pub timings: Value,
-    /// Name and hash of each model used.
-    pub models: Value,
-    /// The device that did the work.
-    pub device: Value,
-    /// Remarks for the client.
-    pub warnings: Value,
-}
-
-/// A result and its fate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KeptResult {
-    /// What the job left.
-    pub result: JobResult,
-    /// From when on its files may be removed.
-    pub expires_at_ms: UnixMs,
-    /// When they were removed; the download is then gone (410).
-    pub swept_at_ms: Option<UnixMs>,
 }
 
 /// Why a job failed.
@@ -217,77 +126,6 @@ impl Job {
     }
 }
 
-/// What became of a job to be accepted. Only `Accepted` changed anything.
-#[derive(Debug, Clone, PartialEq)]
-#[must_use]
-pub enum Accept {
-    /// Accepted, pending, its price held.
-    Accepted {
-        /// The job.
-        job: Box<Job>,
-        /// The account after the hold.
-        balance: Balance,
-    },
-    /// The same request was answered before with this.
-    Replay(Reply),
-    /// The same request was completed before, its reply was not kept: it follows from the job.
-    Done(Box<Job>),
-    /// The same request is under way (409).
-    InFlight(JobId),
-    /// The idempotency key was used for another request (422).
-    KeyReused,
-    /// Not enough credits (402).
-    InsufficientCredits {
-        /// Credits available.
-        available: Credits,
-        /// Credits needed.
-        price: Credits,
-    },
-    /// Too many pending jobs (429).
-    QueueFull {
-        /// The bound.
-        pending_max: u32,
-    },
-    /// Too many jobs of this key in flight (429).
-    TooManyInFlight {
-        /// The bound.
-        in_flight_max: u32,
-    },
-    /// The API key was revoked or expired since it was checked (401).
-    KeyRefused,
-}
-
-/// What became of the end of a job.
-#[derive(Debug, Clone, PartialEq)]
-#[must_use]
-pub enum Ended {
-    /// This call ended the job.
-    Now {
-        /// The job, final.
-        job: Box<Job>,
-        /// The account after settling or releasing.
-        balance: Balance,
-    },
-    /// Someone else has, or another attempt is running; nothing was changed. The caller drops its files.
-    Stale {
-        /// Where the job stands.
-        status: JobStatus,
-        /// Its attempt.
-        attempt: u32,
-    },
-}
-
-/// How a successful attempt ends.
-#[derive(Debug, Clone)]
-pub struct Completion {
-    /// What it left; the files are on disk and forced to it.
-    pub result: JobResult,
-    /// How long the files are kept from now on, ms.
-    pub keep_ms: i64,
-    /// The reply to keep for the job's idempotency key, if it has one without reply.
-    pub reply: Option<Reply>,
-}
-
 /// Which jobs a listing shows; `None` = any.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
@@ -318,15 +156,6 @@ pub struct JobCounts {
     pub completed: u64,
     /// Ended otherwise since the beginning.
     pub failed: u64,
-}
-
-/// A job whose files may be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpiredResult {
-    /// The job.
-    pub job: JobId,
-    /// Names of its files within the results folder.
-    pub files: Vec<String>,
 }
 
 /// Operations on jobs.
