@@ -64,8 +64,8 @@ impl History<'_> {
                 18 => self.restart(),
                 _ => self.pass_time(),
             }
-            assert_eq!(self.store.balance(self.account).unwrap(), self.model.balance, "history {}", self.number);
         }
+        assert_eq!(self.store.balance(self.account).unwrap(), self.model.balance, "history {}", self.number);
         assert!(!self.model.charged_twice(), "history {}", self.number);
         for job in 0..self.model.jobs.len() {
             if !self.model.jobs[job].status.is_final() {
@@ -114,10 +114,10 @@ impl History<'_> {
         let current = self.model.is_current(job, attempt);
         let done = Completion { reply: reply.clone(), ..completion(credits) };
         let outcome = self.store.finish(self.id(job), attempt, &done).unwrap();
-        self.check(&outcome, current);
         if current {
             self.model.finish(job, credits, reply);
         }
+        self.check(&outcome, current);
     }
 
     fn fail(&mut self, job: usize) {
@@ -125,19 +125,19 @@ impl History<'_> {
         let reply = self.reply(422);
         let current = self.model.is_current(job, attempt);
         let outcome = self.store.fail(self.id(job), attempt, &Failure::new("x", ""), reply.as_ref()).unwrap();
-        self.check(&outcome, current);
         if current {
             self.model.fail(job, reply);
         }
+        self.check(&outcome, current);
     }
 
     fn cancel(&mut self, job: usize) {
         let open = !self.model.jobs[job].status.is_final();
         let outcome = self.store.cancel(Some(self.account), self.id(job), &Failure::new(CODE_CANCELLED, "")).unwrap();
-        self.check(&outcome, open);
         if open {
             self.model.fail(job, None);
         }
+        self.check(&outcome, open);
     }
 
     fn requeue(&mut self, job: usize) {
@@ -175,11 +175,12 @@ impl History<'_> {
         self.model.jobs[job].id
     }
 
+    /// Whether the call ended the job, as the model expects, and the balance it answered.
     fn check(&self, outcome: &Ended, expected: bool) {
         assert_eq!(is_now(outcome), expected, "history {}: {outcome:?}", self.number);
         if let Ended::Now { job, balance } = outcome {
             assert!(job.status == JobStatus::Completed || job.status == JobStatus::Failed);
-            assert_eq!(self.store.balance(self.account).unwrap(), *balance, "history {}", self.number);
+            assert_eq!(*balance, self.model.balance, "history {}", self.number);
         }
     }
 }
