@@ -4,7 +4,7 @@
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::launch::{spread, word};
-use crate::program::{Binding, Dispatch, Variant};
+use crate::program::{Binding, Dispatch, Program, Variant};
 
 /// The copying shader, listed by every kernel that uses it.
 pub(crate) fn variant(kernel: &'static str) -> Variant {
@@ -27,18 +27,24 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Bytes of the copy.
-    pub fn bytes(self) -> u64 {
+    fn bytes(self) -> u64 {
         (self.count * self.cols * 16) as u64
     }
 }
 
-/// Copies input `input` to scratch buffer `scratch`.
-pub(crate) fn dispatch(kernel: &'static str, rows: Rows, input: usize, scratch: usize, caps: &Caps) -> Result<Dispatch, KernelError> {
-    let count = rows.count * rows.cols;
-    Ok(Dispatch {
+/// Input `input` with rows as whole vec4s: where it is when its rows are such, else a copy in a new scratch buffer, which a
+/// dispatch added to `program` makes.
+pub(crate) fn bind(kernel: &'static str, program: &mut Program, input: usize, rows: Rows, caps: &Caps) -> Result<Binding, KernelError> {
+    if rows.cols * 4 == rows.width {
+        return Ok(Binding::Input(input));
+    }
+    let (count, scratch) = (rows.count * rows.cols, program.scratch_bytes.len());
+    program.scratch_bytes.push(rows.bytes());
+    program.dispatches.push(Dispatch {
         variant: variant(kernel),
         bindings: vec![Binding::Input(input), Binding::Scratch(scratch)],
         params: vec![word(count), word(rows.width), word(rows.cols), u32::from(rows.reflect)],
         groups: spread(kernel, count.div_ceil(64) as u64, caps)?,
-    })
+    });
+    Ok(Binding::ScratchRead(scratch))
 }

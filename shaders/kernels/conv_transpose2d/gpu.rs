@@ -1,10 +1,11 @@
-//! GPU strategies: which one serves which transposed convolution, and its dispatch.
+//! GPU strategies: `simt` for any GPU, `cpu_quads` for software rasterisers.
 
 use std::sync::Arc;
 
 use super::{ConvTranspose2d, NAME, pack};
+use crate::align::{self, Rows};
 use crate::cache::words;
-use crate::caps::Caps;
+use crate::caps::{Caps, Family};
 use crate::conv2d::SEGMENTS_MAX;
 use crate::error::KernelError;
 use crate::launch::{check_bindings, spread, word};
@@ -13,6 +14,9 @@ use crate::program::{Binding, Dispatch, Program, Variant};
 
 /// Output channels and pixels of a `simt` tile, largest first.
 const TILES: [(usize, usize); 2] = [(64, 64), (32, 32)];
+
+/// Lanes that `cpu_quads` is written for.
+const LANES: usize = 8;
 
 /// Input channels per step of `simt`.
 const DEPTH: usize = 16;
@@ -45,7 +49,10 @@ fn simt_variant((rows, columns): (usize, usize), segments: usize, residual: bool
 }
 
 pub(super) fn variants() -> Vec<Variant> {
-    let mut all = Vec::new();
+    let mut all = vec![align::variant(NAME)];
+    for segments in 1..=SEGMENTS_MAX {
+        all.extend([false, true].map(|residual| quads_variant(segments, residual)));
+    }
     for tile in TILES {
         for segments in 1..=SEGMENTS_MAX {
             all.extend([false, true].map(|residual| simt_variant(tile, segments, residual)));
@@ -54,18 +61,50 @@ pub(super) fn variants() -> Vec<Variant> {
     all
 }
 
-/// Weights, bias, output, segments, residual: the bindings of every strategy.
-fn bindings(op: &ConvTranspose2d, weights: Arc<Vec<u32>>) -> Vec<Binding> {
+/// Weights, bias, output: the first bindings of every strategy.
+fn weight_bindings(op: &ConvTranspose2d, weights: Arc<Vec<u32>>) -> Vec<Binding> {
     let bias = op.shader_words.get("bias", || words(op.bias.iter().copied()));
-    let mut bindings = vec![Binding::Constant(weights), Binding::Constant(bias), Binding::Output(0)];
-    bindings.extend((0..op.segments.len() + usize::from(op.epilogue.residual)).map(Binding::Input));
-    bindings
+    vec![Binding::Constant(weights), Binding::Constant(bias), Binding::Output(0)]
 }
 
 pub(super) fn program(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
-    check_bindings(NAME, inputs, &[], caps)?;
-    check_bindings(NAME, &op.infer(inputs)?, &[], caps)?;
-    Ok(Program { dispatches: vec![simt(op, inputs, caps)?], scratch_bytes: Vec::new() })
+    let program = if caps.family == Family::CpuSimd && caps.subgroup_size as usize == LANES {
+        quads(op, inputs, caps)?
+    } else {
+        Program { dispatches: vec![simt(op, inputs, caps)?], scratch_bytes: Vec::new() }
+    };
+    check_bindings(NAME, inputs.iter().chain(&op.infer(inputs)?), &program.scratch_bytes, caps)?;
+    Ok(program)
+}
+
+fn quads_variant(segments: usize, residual: bool) -> Variant {
+    let next = 3 + 2 * segments;
+    let mut defines = vec![("PARAMS", (next + usize::from(residual)).to_string())];
+    defines.extend(residual.then(|| ("RESIDUAL", next.to_string())));
+    defines.extend((segments > 1).then(|| ("SEGMENT1", String::new())));
+    Variant { kernel: NAME, strategy: "cpu_quads", template: include_str!("cpu_quads.wgsl"), defines, subgroups: true }
+}
+
+fn quads(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+    let d = inputs[0].shape.dims();
+    let (n, h, w) = (d[0], d[2], d[3]);
+    let cols = w.div_ceil(4);
+    let mut program = Program::default();
+    let mut bindings = weight_bindings(op, op.shader_words.get("cpu_quads", || pack::cpu_quads(op)));
+    for (at, segment) in op.segments.iter().enumerate() {
+        let rows = Rows { count: n * h * segment.in_channels, width: w, cols, reflect: false };
+        let x = align::bind(NAME, &mut program, at, rows, caps)?;
+        bindings.extend([x.clone(), x]);
+    }
+    bindings.extend(op.epilogue.residual.then_some(Binding::Input(op.segments.len())));
+    let (units, blocks) = (n * h * cols, op.out_channels.div_ceil(pack::QUADS_CHANNELS));
+    let mut params = [op.out_channels, h, w, cols, units, blocks].map(word).to_vec();
+    params.push(op.epilogue.act.code());
+    params.extend(op.segments.iter().map(|s| word(s.in_channels)));
+    params.resize(9, 0);
+    let groups = spread(NAME, (units.div_ceil(LANES) * blocks) as u64, caps)?;
+    program.dispatches.push(Dispatch { variant: quads_variant(op.segments.len(), op.epilogue.residual), bindings, params, groups });
+    Ok(program)
 }
 
 fn simt(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Dispatch, KernelError> {
@@ -80,9 +119,12 @@ fn simt(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Disp
     params.extend([oc_tiles(tile), oc_padded, pack::simt_steps(op, DEPTH), tiles(tile)].map(word));
     params.extend(op.segments.iter().map(|s| word(s.in_channels)));
     params.resize(9 + SEGMENTS_MAX, 0);
+    let weights = op.shader_words.get("simt", || pack::simt(op, DEPTH));
+    let mut bindings = weight_bindings(op, weights);
+    bindings.extend((0..op.segments.len() + usize::from(op.epilogue.residual)).map(Binding::Input));
     Ok(Dispatch {
         variant: simt_variant(tile, op.segments.len(), op.epilogue.residual),
-        bindings: bindings(op, op.shader_words.get("simt", || pack::simt(op, DEPTH))),
+        bindings,
         params,
         groups: spread(NAME, 4 * tiles(tile) as u64, caps)?,
     })

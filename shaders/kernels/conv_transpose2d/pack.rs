@@ -36,3 +36,24 @@ pub(super) fn simt(op: &ConvTranspose2d, bk: usize) -> Vec<u32> {
 pub(super) fn simt_steps(op: &ConvTranspose2d, bk: usize) -> usize {
     op.segments.iter().map(|s| s.in_channels.div_ceil(bk)).sum()
 }
+
+/// Output channels of a block of `cpu_quads`, one per lane.
+pub(super) const QUADS_CHANNELS: usize = 8;
+
+/// `[oc / 8][segments and channels][3][8 lanes][4]`: taps 0-3, 4-7 and 8 of the lane's output channel.
+pub(super) fn cpu_quads(op: &ConvTranspose2d) -> Vec<u32> {
+    let mut out = Vec::new();
+    for block in (0..op.out_channels).step_by(QUADS_CHANNELS) {
+        for segment in &op.segments {
+            for ic in 0..segment.in_channels {
+                for first in [0, 4, 8] {
+                    let value = |oc: usize, tap: usize| {
+                        if tap < KERNEL * KERNEL { weight(op, segment, ic, oc, tap / KERNEL, tap % KERNEL) } else { 0.0 }
+                    };
+                    out.extend((block..block + QUADS_CHANNELS).flat_map(|oc| (first..first + 4).map(move |tap| value(oc, tap))));
+                }
+            }
+        }
+    }
+    words(out)
+}

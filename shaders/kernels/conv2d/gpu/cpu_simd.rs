@@ -75,18 +75,6 @@ fn finish(mut defines: Vec<(&'static str, String)>, next: usize, residual: bool)
     defines
 }
 
-/// Input `input` with rows of `width` elements as vec4s: where it is when rows are whole vec4s, else a copy in a new
-/// scratch buffer of `program`.
-fn aligned(program: &mut Program, input: usize, rows: Rows, caps: &Caps) -> Result<Binding, KernelError> {
-    if rows.width % 4 == 0 && rows.cols * 4 == rows.width {
-        return Ok(Binding::Input(input));
-    }
-    let scratch = program.scratch_bytes.len();
-    program.scratch_bytes.push(rows.bytes());
-    program.dispatches.push(align::dispatch(NAME, rows, input, scratch, caps)?);
-    Ok(Binding::ScratchRead(scratch))
-}
-
 fn rows_variant(second: Second, stride: usize, residual: bool, zero: bool) -> Variant {
     let (extra, words) = match second {
         Second::None => (&[][..], "0u"),
@@ -124,7 +112,7 @@ fn rows(
     let mut bindings = weight_bindings(op, op.shader_words.get("cpu_rows", || pack::cpu_rows(op, &order)));
     for at in &order {
         let count = n * h * op.segments[*at].in_channels;
-        let x = aligned(&mut program, *at, Rows { count, width: d[3], cols: in_cols, reflect }, caps)?;
+        let x = align::bind(NAME, &mut program, *at, Rows { count, width: d[3], cols: in_cols, reflect }, caps)?;
         bindings.extend(is_three(&op.segments[*at]).then(|| x.clone()));
         bindings.push(x);
     }
@@ -177,7 +165,7 @@ fn pointwise(op: &Conv2d, output: &TensorSpec, caps: &Caps) -> Result<Program, K
     let (n, plane) = (d[0], d[2] * d[3]);
     let plane4 = plane.div_ceil(4);
     let mut program = Program::default();
-    let x = aligned(&mut program, 0, Rows { count: n * ic, width: plane, cols: plane4, reflect: false }, caps)?;
+    let x = align::bind(NAME, &mut program, 0, Rows { count: n * ic, width: plane, cols: plane4, reflect: false }, caps)?;
     let weights = op.shader_words.get("cpu_pointwise", || pack::cpu_pointwise(op));
     let mut bindings = weight_bindings(op, weights);
     bindings.push(x);
