@@ -187,7 +187,8 @@ mod tests {
         }
 
         #[test]
-        fn written_points_are_read_back(points in prop::collection::vec((0.0f64..1e6, 0.0f64..1e6), 1..4)) {
+        fn written_points_are_read_back(eighths in prop::collection::vec((0u32..1 << 23, 0u32..1 << 23), 1..4)) {
+            let points: Vec<(f64, f64)> = eighths.iter().map(|(x, y)| (f64::from(*x) / 8.0, f64::from(*y) / 8.0)).collect();
             let text = serde_json::to_string(&points).unwrap();
             let read = parse(Some(&text), None, None, 4).unwrap().unwrap().points;
             prop_assert_eq!(read, points.iter().map(|(x, y)| (*x, *y, 1)).collect::<Vec<_>>());
