@@ -68,7 +68,6 @@ fn direct_variant(kernel: &'static str, mode: Mode) -> Variant {
 fn folded_variant(kernel: &'static str, mode: Mode) -> Variant {
     Variant { kernel, strategy: "cpu_dft", template: include_str!("cpu_dft.wgsl"), defines: mode_defines(mode), subgroups: true }
 }
-}
 
 impl Mode {
     fn residual(self) -> bool {
