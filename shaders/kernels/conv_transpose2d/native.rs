@@ -4,32 +4,33 @@
 //! odd. The columns of all four offsets are packed once per block of input pixels, in an order that makes every
 //! phase's part contiguous.
 
-use super::{ConvTranspose2d, KERNEL, PHASE_TAPS};
-use crate::native::{Cached, Disjoint, Isa, Packed, Run, Store, lanes, run_tasks, runs};
+use std::ops::Range;
+
+use super::{ConvTranspose2d, KERNEL, PHASE_TAPS, Segment};
+use crate::conv2d::Padding;
+use crate::native::{Cached, Columns, Disjoint, Input, Isa, Packed, Store, Tile, by_isa, lanes, run_tasks, runs};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Input offsets (dy, dx) in the order of the packed columns.
 const OFFSETS: [[usize; 2]; 4] = [[0, 1], [0, 0], [1, 0], [1, 1]];
 
-/// Output phases (py, px) with their part of [`OFFSETS`].
-const PHASES: [([usize; 2], std::ops::Range<usize>); 4] = [([0, 0], 1..2), ([0, 1], 0..2), ([1, 0], 1..3), ([1, 1], 0..4)];
+/// The parts of [`OFFSETS`] that the output columns of parity 0 and 1 see, for output rows of parity 0 and 1.
+const PHASES: [[Range<usize>; 2]; 2] = [[1..2, 0..2], [1..3, 0..4]];
 
-/// Floats of packed columns per thread (half a mebibyte: second-level cache).
-const BLOCK_FLOATS: usize = 128 * 1024;
+/// Weights by parity of output row and column laid out for the processor, made at first use: as many bytes again as
+/// the operation's own.
+pub(super) type Weights = Cached<[[Packed; 2]; 2]>;
 
-/// Most input pixels of a block.
-const BLOCK_PIXELS_MAX: usize = 256;
-
-/// Weights of the four phases laid out for the processor, made at first use.
-pub(super) type Weights = Cached<[Packed; 4]>;
-
-fn pack(op: &ConvTranspose2d, isa: Isa) -> [Packed; 4] {
-    PHASES.map(|([py, px], offsets)| {
-        let channels = op.in_channels();
-        Packed::new(isa, op.out_channels, offsets.len() * channels, |row, column| {
-            let [dy, dx] = OFFSETS[offsets.start + column / channels];
-            weight(op, column % channels, row, [tap(py, dy), tap(px, dx)])
+fn pack(op: &ConvTranspose2d, isa: Isa) -> [[Packed; 2]; 2] {
+    let channels = op.in_channels();
+    [0, 1].map(|py| {
+        [0, 1].map(|px| {
+            let offsets = &OFFSETS[PHASES[py][px].clone()];
+            Packed::new(isa, op.out_channels, offsets.len() * channels, |row, column| {
+                let [dy, dx] = offsets[column / channels];
+                weight(op, column % channels, row, [tap(py, dy), tap(px, dx)])
+            })
         })
     })
 }
@@ -51,95 +52,52 @@ fn weight(op: &ConvTranspose2d, i: usize, o: usize, [ky, kx]: [usize; 2]) -> f32
     0.0
 }
 
-/// How a transposed convolution of given sizes is cut into tasks.
-struct Plan {
-    isa: Isa,
-    images: usize,
-    /// Height and width of the input.
-    size: [usize; 2],
-    /// Input channels of each segment.
-    channels: Vec<usize>,
-    /// Rows of the packed columns.
-    inner: usize,
-    /// Input pixels per task.
-    block: usize,
-}
-
-impl Plan {
-    fn new(op: &ConvTranspose2d, isa: Isa, input: [usize; 4]) -> Plan {
-        let [images, _, h, w] = input;
-        let inner = OFFSETS.len() * op.in_channels();
-        let columns = isa.columns();
-        let fitting = BLOCK_FLOATS / inner / columns * columns;
-        let fair = (images * h * w).div_ceil(4 * lanes()).next_multiple_of(columns);
-        let block = fitting.min(fair).clamp(columns, BLOCK_PIXELS_MAX);
-        Plan { isa, images, size: [h, w], channels: op.segments.iter().map(|s| s.in_channels).collect(), inner, block }
-    }
-
-    /// Fills the columns of one run in a panel.
-    fn pack_run(&self, data: &[&[f32]], image: usize, run: Run, panel: &mut [f32]) {
-        let [h, w] = self.size;
-        let mut rows = panel.chunks_exact_mut(self.isa.columns());
-        for [dy, dx] in OFFSETS {
-            for (data, channels) in data.iter().zip(&self.channels) {
-                let data = &data[image * channels * h * w..][..channels * h * w];
-                for (channel, row) in data.chunks_exact(h * w).zip(&mut rows) {
-                    let to = &mut row[run.at..run.at + run.len];
-                    if run.y + dy == h {
-                        to.fill(0.0);
-                        continue;
-                    }
-                    let line = &channel[(run.y + dy) * w..][..w];
-                    let inside = run.len.min(w - run.x - dx);
-                    to[..inside].copy_from_slice(&line[run.x + dx..][..inside]);
-                    to[inside..].fill(0.0);
-                }
-            }
-        }
-    }
-
-    fn pack_block(&self, data: &[&[f32]], image: usize, first: usize, count: usize, block: &mut [f32]) {
-        let columns = self.isa.columns();
-        for (index, panel) in block.chunks_exact_mut(self.inner * columns).enumerate().take(count.div_ceil(columns)) {
-            let begin = index * columns;
-            for run in runs(first + begin, columns.min(count - begin), self.size[1]) {
-                self.pack_run(data, image, run, panel);
-            }
-        }
-    }
+/// The inputs at all offsets, for blocks of input pixels.
+fn columns(op: &ConvTranspose2d, isa: Isa, [images, _, h, w]: [usize; 4]) -> Columns {
+    let shifted = |segment: &Segment, [dy, dx]: [usize; 2]| Input {
+        channels: segment.in_channels,
+        size: [h, w],
+        kernel: [1, 1],
+        origin: [dy as isize, dx as isize],
+        stride: 1,
+        padding: Padding::Zero(0),
+    };
+    let at_offset = |offset| op.segments.iter().enumerate().map(move |(index, segment)| (index, shifted(segment, offset)));
+    Columns::new(isa, OFFSETS.into_iter().flat_map(at_offset).collect(), w, images * h * w)
 }
 
 pub(super) fn scratch(op: &ConvTranspose2d, inputs: &[TensorSpec]) -> usize {
     let Some(input) = inputs.first().and_then(|s| s.shape.dims4()) else { return 0 };
-    let plan = Plan::new(op, Isa::active(), input);
-    lanes() * plan.inner * plan.block
+    lanes() * columns(op, Isa::active(), input).block_len()
 }
 
 pub(super) fn run(op: &ConvTranspose2d, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
     let Some(input) = inputs.first().and_then(|t| t.shape().dims4()) else { return };
-    let plan = Plan::new(op, Isa::active(), input);
-    let weights = op.packed.get_or(plan.isa, || pack(op, plan.isa));
+    let columns = columns(op, Isa::active(), input);
+    let weights = op.packed.get_or(columns.isa(), || pack(op, columns.isa()));
     let data: Vec<&[f32]> = inputs.iter().map(TensorRef::f32).collect();
     let residual = if op.epilogue.residual { data.last().copied() } else { None };
-    let target =
-        Target { op, size: plan.size, store: Store { isa: plan.isa, act: op.epilogue.act }, residual, out: Disjoint::new(output.f32()) };
-    let pixels = plan.size[0] * plan.size[1];
-    let blocks = pixels.div_ceil(plan.block);
-    run_tasks(plan.images * blocks, scratch, plan.inner * plan.block, |task, block| {
-        let (image, first) = (task / blocks, task % blocks * plan.block);
-        let count = plan.block.min(pixels - first);
-        plan.pack_block(&data, image, first, count, block);
-        let columns = plan.isa.columns();
-        let used = &block[..plan.inner * count.next_multiple_of(columns)];
-        for (packed, (phase, offsets)) in weights.iter().zip(&PHASES) {
-            packed.multiply(used, plan.inner, offsets.start * op.in_channels(), |row, rows, column, tile| {
-                let len = columns.min(count - column);
-                for (r, sums) in tile.chunks_exact(columns).take(rows).enumerate() {
-                    target.store(image, row + r, *phase, first + column, &sums[..len]);
-                }
-            });
+    let [images, _, h, w] = input;
+    let store = Store { isa: columns.isa(), act: op.epilogue.act };
+    let target = Target { op, size: [h, w], store, residual, out: Disjoint::new(output.f32()) };
+    let blocks = (h * w).div_ceil(columns.block());
+    run_tasks(images * blocks, scratch, columns.block_len(), |task, scratch| {
+        let (image, first) = (task / blocks, task % blocks * columns.block());
+        let count = columns.block().min(h * w - first);
+        let block = columns.pack(&data, image, first, count, scratch);
+        for py in 0..2 {
+            target.multiply(&weights[py], block, columns.inner(), Pixels { image, py, first, count });
         }
     });
+}
+
+/// Input pixels `first..first + count` of an image and the parity of the output rows made from them.
+#[derive(Clone, Copy)]
+struct Pixels {
+    image: usize,
+    py: usize,
+    first: usize,
+    count: usize,
 }
 
 /// The output with what is applied on the way to it.
@@ -153,25 +111,42 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Stores the sums of one phase and channel for the input pixels from `first` on: every second output value.
-    fn store(&self, image: usize, channel: usize, [py, px]: [usize; 2], first: usize, sums: &[f32]) {
-        let [h, w] = self.size;
-        let mut values = [0.0; Isa::Avx512.columns()];
-        let values = &mut values[..sums.len()];
-        self.store.row(sums, self.op.bias[channel], false, None, values);
-        for run in runs(first, sums.len(), w) {
-            let at = ((image * self.op.out_channels + channel) * 2 * h + 2 * run.y + py) * 2 * w + 2 * run.x;
-            // SAFETY: the output pixels of an input pixel belong to the one task that has it, which stores one phase
-            // of one channel at a time.
-            let out = unsafe { self.out.slice(at, 2 * run.len) };
-            let values = &values[run.at..run.at + run.len];
-            match self.residual {
-                None => out.chunks_exact_mut(2).zip(values).for_each(|(o, v)| o[px] = *v),
-                Some(r) => {
-                    let residual = r[at..at + 2 * run.len].chunks_exact(2);
-                    out.chunks_exact_mut(2).zip(values).zip(residual).for_each(|((o, v), r)| o[px] = v + r[px]);
+    /// Multiplies the packed columns (`inner` rows) with the weights of both column parities and stores the results.
+    fn multiply(&self, [even, odd]: &[Packed; 2], block: &[f32], inner: usize, pixels: Pixels) {
+        let columns = self.store.isa.columns();
+        let [even_from, odd_from] = [0, 1].map(|px| PHASES[pixels.py][px].start * (inner / OFFSETS.len()) * columns);
+        let mut tiles = [Tile::default(), Tile::default()];
+        for (row, rows) in even.panels() {
+            for (index, panel) in block.chunks_exact(inner * columns).enumerate() {
+                even.tile(row, &panel[even_from..], &mut tiles[0]);
+                odd.tile(row, &panel[odd_from..], &mut tiles[1]);
+                let part = Pixels { first: pixels.first + index * columns, count: columns.min(pixels.count - index * columns), ..pixels };
+                for r in 0..rows {
+                    let [even, odd] = tiles.each_ref().map(|tile| &tile.0[r * columns..][..part.count]);
+                    self.store(part, row + r, even, odd);
                 }
             }
         }
     }
+
+    /// Stores one channel's sums of the even and the odd output columns.
+    fn store(&self, pixels: Pixels, channel: usize, even: &[f32], odd: &[f32]) {
+        let [h, w] = self.size;
+        let mut pairs = [[0.0; 2]; Isa::Avx512.columns()];
+        let merged = &mut pairs[..even.len()];
+        by_isa!(self.store.isa, interleave(even: &[f32], odd: &[f32], merged: &mut [[f32; 2]]));
+        for run in runs(pixels.first, pixels.count, w) {
+            let row = (pixels.image * self.op.out_channels + channel) * 2 * h + 2 * run.y + pixels.py;
+            let at = (row * w + run.x) * 2;
+            let sums = pairs[run.at..run.at + run.len].as_flattened();
+            // SAFETY: the output pixels of an input pixel belong to the one task that has it.
+            let out = unsafe { self.out.slice(at, sums.len()) };
+            self.store.row(sums, self.op.bias[channel], false, self.residual.map(|r| &r[at..at + sums.len()]), out);
+        }
+    }
+}
+
+#[inline(always)]
+fn interleave(even: &[f32], odd: &[f32], merged: &mut [[f32; 2]]) {
+    merged.iter_mut().zip(even).zip(odd).for_each(|((to, even), odd)| *to = [*even, *odd]);
 }

@@ -6,6 +6,8 @@
 //! the result in registers. Scratch memory comes from the caller ([`crate::Op::native_scratch`]).
 
 mod cached;
+mod columns;
+mod im2col;
 mod isa;
 mod micro;
 mod pack;
@@ -16,9 +18,11 @@ mod tasks;
 pub use isa::Isa;
 
 pub(crate) use cached::Cached;
+pub(crate) use columns::Columns;
+pub(crate) use im2col::Input;
 pub(crate) use isa::by_isa;
 pub(crate) use micro::multiply;
-pub(crate) use pack::{Packed, panel_height};
+pub(crate) use pack::{Packed, Tile, panel_height};
 pub(crate) use runs::{Run, runs};
 pub(crate) use store::Store;
 pub(crate) use tasks::{Disjoint, lanes, run_tasks};

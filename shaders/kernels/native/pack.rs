@@ -24,23 +24,33 @@ impl Packed {
         Packed { isa, rows, k, data }
     }
 
-    /// Multiplies with a packed block of B and gives every result tile to `store` as
+    /// First row and number of rows of each panel.
+    pub fn panels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (rows, step) = (self.rows, self.isa.rows());
+        (0..rows).step_by(step).map(move |first| (first, step.min(rows - first)))
+    }
+
+    /// The product of the panel that starts at row `first` with a panel of the right matrix, of which as many rows are
+    /// used as this one has columns.
+    #[inline]
+    pub fn tile(&self, first: usize, b: &[f32], tile: &mut Tile) {
+        let height = panel_height(self.isa, self.rows, first);
+        let a = &self.data[first * self.k..][..height * self.k];
+        let b = &b[..self.k * self.isa.columns()];
+        // SAFETY: `a` has k columns of `height` floats, `b` k rows of `columns` floats, the tile holds the largest result
+        // of any instruction set; `isa` was found on this processor.
+        unsafe { micro::multiply(self.isa, height, self.k, a.as_ptr(), b.as_ptr(), tile.0.as_mut_ptr(), self.isa.columns()) };
+    }
+
+    /// Multiplies with packed columns (panels of as many rows as this matrix has columns) and gives every result tile to `store` as
     /// `(first row, rows, first column, tile)`, the tile's rows being [`Isa::columns`] floats long.
-    ///
-    /// `b` holds panels of `panel_k` rows, of which this matrix takes as many as it has columns, from row `from` on.
-    pub fn multiply(&self, b: &[f32], panel_k: usize, from: usize, mut store: impl FnMut(usize, usize, usize, &[f32])) {
+    pub fn multiply(&self, b: &[f32], mut store: impl FnMut(usize, usize, usize, &[f32])) {
         let columns = self.isa.columns();
-        assert!(from + self.k <= panel_k, "the right matrix has fewer rows than the left one has columns");
-        let mut tile = Tile([0.0; TILE]);
-        for first in (0..self.rows).step_by(self.isa.rows()) {
-            let height = panel_height(self.isa, self.rows, first);
-            let a = &self.data[first * self.k..][..height * self.k];
-            for (index, panel) in b.chunks_exact(panel_k * columns).enumerate() {
-                let panel = &panel[from * columns..][..self.k * columns];
-                // SAFETY: `a` has k columns of `height` floats, `panel` k rows of `columns` floats, the tile holds the
-                // largest result of any instruction set; `isa` was found on this processor.
-                unsafe { micro::multiply(self.isa, height, self.k, a.as_ptr(), panel.as_ptr(), tile.0.as_mut_ptr(), columns) };
-                store(first, height.min(self.rows - first), index * columns, &tile.0);
+        let mut tile = Tile::default();
+        for (first, rows) in self.panels() {
+            for (index, panel) in b.chunks_exact(self.k * columns).enumerate() {
+                self.tile(first, panel, &mut tile);
+                store(first, rows, index * columns, &tile.0);
             }
         }
     }
@@ -53,6 +63,12 @@ pub fn panel_height(isa: Isa, rows: usize, first: usize) -> usize {
 
 const TILE: usize = Isa::Avx512.rows() * Isa::Avx512.columns();
 
-/// One result of the microkernel, on a cache line boundary.
+/// One result of the microkernel, rows of [`Isa::columns`] floats, on a cache line boundary.
 #[repr(align(64))]
-struct Tile([f32; TILE]);
+pub struct Tile(pub [f32; TILE]);
+
+impl Default for Tile {
+    fn default() -> Self {
+        Tile([0.0; TILE])
+    }
+}

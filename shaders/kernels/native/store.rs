@@ -25,17 +25,20 @@ impl Store {
 
 #[inline(always)]
 fn row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]) {
-    if accumulate {
-        out.iter_mut().zip(sums).for_each(|(o, s)| *o += s + bias);
-    } else {
-        out.iter_mut().zip(sums).for_each(|(o, s)| *o = s + bias);
-    }
     match act {
-        Act::None => {}
-        Act::Relu => out.iter_mut().for_each(|o| *o = o.max(0.0)),
-        Act::Sigmoid => out.iter_mut().for_each(|o| *o = Act::Sigmoid.apply(*o)),
+        Act::None => one_pass(|x| x, sums, bias, accumulate, residual, out),
+        Act::Relu => one_pass(|x| x.max(0.0), sums, bias, accumulate, residual, out),
+        Act::Sigmoid => one_pass(|x| Act::Sigmoid.apply(x), sums, bias, accumulate, residual, out),
     }
-    if let Some(residual) = residual {
-        out.iter_mut().zip(residual).for_each(|(o, r)| *o += r);
+}
+
+#[inline(always)]
+fn one_pass(act: impl Fn(f32) -> f32, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]) {
+    let values = out.iter_mut().zip(sums);
+    match (accumulate, residual) {
+        (false, None) => values.for_each(|(o, s)| *o = act(s + bias)),
+        (true, None) => values.for_each(|(o, s)| *o = act(*o + s + bias)),
+        (false, Some(residual)) => values.zip(residual).for_each(|((o, s), r)| *o = act(s + bias) + r),
+        (true, Some(residual)) => values.zip(residual).for_each(|((o, s), r)| *o = act(*o + s + bias) + r),
     }
 }

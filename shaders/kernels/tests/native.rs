@@ -3,8 +3,13 @@
 
 #![allow(clippy::expect_used)]
 
+use std::sync::Arc;
+
+use cleanplate_kernels::activation::Activation;
+use cleanplate_kernels::conv2d::{Conv2d, Padding};
 use cleanplate_kernels::native::Isa;
-use cleanplate_kernels::{Case, DType, Data, KERNELS, Tensor, TensorMut, TensorSpec};
+use cleanplate_kernels::testing::Rng;
+use cleanplate_kernels::{Case, DType, Data, KERNELS, Op, Tensor, TensorMut, TensorSpec, Tolerance};
 
 /// Runs the twin with outputs and scratch full of NaN (or 0xAA), so that anything not written shows.
 fn native(case: &Case) -> Vec<Tensor> {
@@ -57,24 +62,66 @@ fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool")
 }
 
-#[test]
-fn twins_agree_with_references() {
+/// Runs the cases (made anew for every run) for each instruction set, on one and on two threads.
+fn failures(kernel: &str, cases: impl Fn() -> Vec<Case>) -> Vec<String> {
+    let want: Vec<_> = cases().iter().map(|c| c.op.reference(&c.inputs.iter().map(Tensor::view).collect::<Vec<_>>())).collect();
     let pools = [pool(1), pool(2)];
     let mut failures = Vec::new();
-    for kernel in KERNELS {
-        let want: Vec<_> =
-            (kernel.cases)().iter().map(|c| c.op.reference(&c.inputs.iter().map(Tensor::view).collect::<Vec<_>>())).collect();
-        for (isa, pool) in Isa::ALL.iter().filter(|isa| isa.is_supported()).flat_map(|isa| pools.iter().map(move |p| (*isa, p))) {
-            Isa::set_limit(isa);
-            // Fresh cases: weights stay packed for the instruction set of their first use.
-            for (case, want) in (kernel.cases)().iter().zip(&want) {
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+        Isa::set_limit(isa);
+        for pool in &pools {
+            for (case, want) in cases().iter().zip(&want) {
                 let got = pool.install(|| native(case));
                 for text in got.iter().zip(want).filter_map(|(got, want)| difference(case, got, want)) {
                     let threads = pool.current_num_threads();
-                    failures.push(format!("{} / {} / {isa:?} / {threads} threads: {text}", kernel.name, case.name));
+                    failures.push(format!("{kernel} / {} / {isa:?} / {threads} threads: {text}", case.name));
                 }
             }
         }
     }
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    failures
+}
+
+/// Convolutions large enough for strategies that small cases do not reach: kernel sizes and channels of the segments,
+/// output channels, height and width, images, padding.
+#[rustfmt::skip]
+const LARGE: &[(&str, &[(usize, usize)], usize, [usize; 2], usize, bool)] = &[
+    ("winograd, two segments, batch 2, partial tiles", &[(3, 33), (3, 20)], 45, [23, 37], 2, true),
+    ("winograd, zero padding, partial tiles", &[(3, 40)], 34, [18, 50], 1, false),
+    ("winograd beside a 1x1 segment", &[(3, 32), (1, 21)], 36, [40, 32], 1, true),
+    ("winograd in several blocks of rows", &[(3, 32)], 32, [140, 150], 1, true),
+    ("winograd, narrow map", &[(3, 32)], 32, [67, 3], 1, true),
+    ("narrow output, several panels, batch 2", &[(7, 9)], 3, [9, 75], 2, true),
+    ("narrow output, zero padding", &[(3, 9)], 5, [10, 40], 1, false),
+    ("many channels, several blocks of pixels", &[(1, 300), (1, 200)], 70, [30, 31], 1, false),
+];
+
+fn large() -> Vec<Case> {
+    let mut rng = Rng::new(77);
+    let mut convolution = |ic: usize, oc: usize, k: usize, total: usize, reflect: bool| {
+        let weight = Tensor::f32(&[oc, ic, k, k], rng.values(oc * ic * k * k, 1.0 / (total as f32).sqrt()));
+        let padding = if reflect && k > 1 { Padding::Reflect(k / 2) } else { Padding::Zero(k / 2) };
+        Conv2d::new(&weight, Some(&rng.values(oc, 0.5)), 1, padding).expect("valid parameters")
+    };
+    let case = |(name, segments, oc, [h, w], n, reflect): &(&str, &[(usize, usize)], usize, [usize; 2], usize, bool)| {
+        let total = segments.iter().map(|(k, ic)| k * k * ic).sum();
+        let mut parts = segments.iter().map(|(k, ic)| convolution(*ic, *oc, *k, total, *reflect));
+        let first: Arc<dyn Op> = Arc::new(parts.next().expect("a segment"));
+        let sum = parts.fold(first, |sum, part| sum.merge_add(&part).expect("mergeable"));
+        let op = sum.absorb(&Activation::Relu).and_then(|op| op.absorb_add()).expect("an epilogue");
+        let channels = segments.iter().map(|(_, ic)| *ic).chain([*oc]);
+        let mut values = Rng::new(78);
+        let inputs = channels.map(|c| Tensor::f32(&[*n, c, *h, *w], values.values(n * c * h * w, 1.0))).collect();
+        let tolerance = Tolerance { absolute: 2e-5, relative: 2e-5, why: "as the kernel's own cases" };
+        Case { name: (*name).to_string(), op, inputs, tolerance }
+    };
+    LARGE.iter().map(case).collect()
+}
+
+// One test: the limit on the instruction set belongs to the process.
+#[test]
+fn twins_agree_with_references() {
+    let mut all: Vec<String> = KERNELS.iter().flat_map(|kernel| failures(kernel.name, kernel.cases)).collect();
+    all.extend(failures("conv2d", large));
+    assert!(all.is_empty(), "{} failures:\n{}", all.len(), all.join("\n"));
 }

@@ -1,68 +1,45 @@
 //! Convolution as a matrix product over blocks of output pixels: weights `[OC, K]` times columns `[K, pixels]`.
 
-use super::im2col::Input;
 use crate::conv2d::{Conv2d, Padding, Segment};
 use crate::epilogue::Act;
-use crate::native::{Disjoint, Isa, Packed, Store, lanes, run_tasks, runs};
-
-/// Floats of packed columns per thread: half a mebibyte stays in the second-level cache of common processors.
-const BLOCK_FLOATS: usize = 128 * 1024;
-
-/// Most pixels of a block: with more, few threads get the last blocks.
-const BLOCK_PIXELS_MAX: usize = 256;
+use crate::native::{Columns, Disjoint, Input, Isa, Packed, Store, lanes, run_tasks};
 
 /// How the chosen segments of a convolution of given sizes are cut into tasks.
 pub(super) struct Plan {
-    isa: Isa,
-    /// Indices of the segments, with their geometry.
-    inputs: Vec<(usize, Input)>,
-    /// Rows of the right matrix.
-    inner: usize,
+    columns: Columns,
     images: usize,
-    /// Height and width of the output, as one row where all kernels are single pixels.
-    out: [usize; 2],
-    /// Output pixels per task, a multiple of the microkernel's columns.
-    block: usize,
+    /// Pixels of an output channel.
+    plane: usize,
 }
 
 impl Plan {
-    /// The instruction set that the plan is made for.
-    pub(super) fn isa(&self) -> Isa {
-        self.isa
-    }
-
     /// A plan for the chosen segments (at least one) and inputs of these axis lengths; `None` if they do not fit.
     pub(super) fn new(op: &Conv2d, chosen: impl Fn(&Segment) -> bool, isa: Isa, dims: &[[usize; 4]]) -> Option<Plan> {
         let [images, _, h, w] = *dims.first()?;
-        let mut out = op.out_size(op.segments.first()?, h, w)?;
-        let pointwise = |s: &Segment| s.kernel == 1 && op.stride == 1 && s.padding == Padding::Zero(0);
-        let mut inputs: Vec<(usize, Input)> = Vec::with_capacity(op.segments.len());
-        let mut flat = true;
-        for (index, (s, d)) in op.segments.iter().zip(dims).enumerate().filter(|(_, (s, _))| chosen(s)) {
-            flat &= pointwise(s);
-            inputs.push((
-                index,
-                Input { channels: s.in_channels, size: [d[2], d[3]], kernel: s.kernel, stride: op.stride, padding: s.padding },
-            ));
-        }
-        if flat {
-            // Neighbours do not matter: one long row makes full panels.
-            out = [1, out[0] * out[1]];
-            inputs.iter_mut().for_each(|(_, input)| input.size = out);
-        }
-        let inner: usize = inputs.iter().map(|(_, input)| input.rows()).sum();
-        let columns = isa.columns();
-        let fitting = BLOCK_FLOATS / inner / columns * columns;
-        let fair = (images * out[0] * out[1]).div_ceil(4 * lanes()).next_multiple_of(columns);
-        let block = fitting.min(fair).clamp(columns, BLOCK_PIXELS_MAX);
-        Some(Plan { isa, inputs, inner, images, out, block })
+        let [oh, ow] = op.out_size(op.segments.first()?, h, w)?;
+        let plane = oh * ow;
+        let chosen = || op.segments.iter().zip(dims).enumerate().filter(|(_, (s, _))| chosen(s));
+        let flat = chosen().all(|(_, (s, _))| s.kernel == 1 && op.stride == 1 && s.padding == Padding::Zero(0));
+        let input = |(index, (s, d)): (usize, (&Segment, &[usize; 4]))| {
+            // For single pixels neighbours do not matter: one long row makes full panels.
+            let size = if flat { [1, plane] } else { [d[2], d[3]] };
+            let origin = [-(s.padding.amount() as isize); 2];
+            (index, Input { channels: s.in_channels, size, kernel: [s.kernel; 2], origin, stride: op.stride, padding: s.padding })
+        };
+        let columns = Columns::new(isa, chosen().map(input).collect(), if flat { plane } else { ow }, images * plane);
+        Some(Plan { columns, images, plane })
+    }
+
+    /// The instruction set that the plan is made for.
+    pub(super) fn isa(&self) -> Isa {
+        self.columns.isa()
     }
 
     /// The weights of the chosen segments side by side.
     pub(super) fn pack(&self, op: &Conv2d) -> Packed {
-        Packed::new(self.isa, op.out_channels, self.inner, |row, column| {
+        Packed::new(self.isa(), op.out_channels, self.columns.inner(), |row, column| {
             let mut column = column;
-            for (index, input) in &self.inputs {
+            for (index, input) in self.columns.inputs() {
                 if column < input.rows() {
                     return op.segments[*index].weight[row * input.rows() + column];
                 }
@@ -74,25 +51,24 @@ impl Plan {
 
     /// Floats of scratch memory for all threads.
     pub(super) fn scratch(&self) -> usize {
-        lanes() * self.inner * self.block
+        lanes() * self.columns.block_len()
     }
 
     /// Computes the whole output. `data` holds one slice per segment of the operation, then the residual if there is
     /// one. Unless this is the `last` part of the operation, bias, activation and residual are left out.
     pub(super) fn run(&self, op: &Conv2d, weights: &Packed, data: &[&[f32]], last: bool, output: &mut [f32], scratch: &mut [f32]) {
-        let plane = self.out[0] * self.out[1];
-        let blocks = plane.div_ceil(self.block);
+        let (plane, block, isa) = (self.plane, self.columns.block(), self.isa());
+        let blocks = plane.div_ceil(block);
         let residual = if last && op.epilogue.residual { data.last() } else { None };
-        let store = Store { isa: self.isa, act: if last { op.epilogue.act } else { Act::None } };
+        let store = Store { isa, act: if last { op.epilogue.act } else { Act::None } };
         let output = Disjoint::new(output);
-        run_tasks(self.images * blocks, scratch, self.inner * self.block, |task, columns| {
-            let (image, first) = (task / blocks, task % blocks * self.block);
-            let count = self.block.min(plane - first);
-            self.pack_block(data, image, first, count, columns);
-            let used = &columns[..self.inner * count.next_multiple_of(self.isa.columns())];
-            weights.multiply(used, self.inner, 0, |row, rows, column, tile| {
-                let len = self.isa.columns().min(count - column);
-                for (r, sums) in tile.chunks_exact(self.isa.columns()).take(rows).enumerate() {
+        run_tasks(self.images * blocks, scratch, self.columns.block_len(), |task, scratch| {
+            let (image, first) = (task / blocks, task % blocks * block);
+            let count = block.min(plane - first);
+            let columns = self.columns.pack(data, image, first, count, scratch);
+            weights.multiply(columns, |row, rows, column, tile| {
+                let len = isa.columns().min(count - column);
+                for (r, sums) in tile.chunks_exact(isa.columns()).take(rows).enumerate() {
                     let at = (image * op.out_channels + row + r) * plane + first + column;
                     // SAFETY: each output pixel belongs to one block, each channel to one tile of it.
                     let out = unsafe { output.slice(at, len) };
@@ -101,24 +77,5 @@ impl Plan {
                 }
             });
         });
-    }
-
-    /// Packs the columns of the output pixels `first..first + count` of one image.
-    fn pack_block(&self, data: &[&[f32]], image: usize, first: usize, count: usize, block: &mut [f32]) {
-        let columns = self.isa.columns();
-        for (index, panel) in block.chunks_exact_mut(self.inner * columns).enumerate() {
-            let begin = index * columns;
-            if begin >= count {
-                return;
-            }
-            for run in runs(first + begin, columns.min(count - begin), self.out[1]) {
-                let mut row = 0;
-                for (index, input) in &self.inputs {
-                    let len = input.channels * input.size[0] * input.size[1];
-                    input.pack(&data[*index][image * len..][..len], run, columns, &mut panel[row * columns..][..input.rows() * columns]);
-                    row += input.rows();
-                }
-            }
-        }
     }
 }

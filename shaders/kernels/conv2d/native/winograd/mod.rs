@@ -16,8 +16,8 @@ use crate::native::{Disjoint, Isa, lanes, panel_height};
 /// Fewer channels than this (on either side) do not pay for the transforms.
 const CHANNELS_MIN: usize = 32;
 
-/// Floats of points and products per block: 24 MiB, a few times the weights that are transformed anew for each block.
-const BLOCK_FLOATS: usize = 6 << 20;
+/// Floats of points and products per block: 12 MiB stay in a third-level cache; weights are transformed anew for each.
+const BLOCK_FLOATS: usize = 3 << 20;
 
 /// Most panels of output channels whose transformed weights a thread keeps (at 512 input channels 590 kB of
 /// second-level cache); they share each read of the points.
@@ -81,15 +81,20 @@ impl Plan {
         Some(Plan { isa, segments, channels, out_channels: op.out_channels, images, size: [h, w], tiles, block_rows, group })
     }
 
+    /// The instruction set that the plan is made for.
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Floats of scratch memory: points, products, and transformed weights of each thread.
     pub(super) fn scratch(&self) -> usize {
         let panels = self.block_panels();
         self.points_len(panels) + self.products_len(panels) + lanes() * self.weights_len()
     }
 
-    /// Computes the segments' part of the output. `data` holds one slice per segment of the operation, then the residual
+    /// Computes the segments' part of the output. `taps` come from [`Plan::pack`]. `data` holds one slice per segment of the operation, then the residual
     /// if there is one. With `accumulate`, the output holds the other segments' sums.
-    pub(super) fn run(&self, op: &Conv2d, data: &[&[f32]], accumulate: bool, output: &mut [f32], scratch: &mut [f32]) {
+    pub(super) fn run(&self, op: &Conv2d, taps: &[f32], data: &[&[f32]], accumulate: bool, output: &mut [f32], scratch: &mut [f32]) {
         let panels = self.block_panels();
         let (points, rest) = scratch.split_at_mut(self.points_len(panels));
         let (products, weights) = rest.split_at_mut(self.products_len(panels));
@@ -99,7 +104,7 @@ impl Plan {
                 let tiles = self.block_rows.min(self.tiles[0] - row) * self.tiles[1];
                 let block = Block { image, row, tiles, panels: tiles.div_ceil(self.isa.columns()) };
                 self.transform_input(op, data, block, points);
-                self.multiply(op, block, points, products, weights);
+                self.multiply(taps, block, points, products, weights);
                 self.transform_output(op, data, accumulate, block, products, output);
             }
         }

@@ -2,22 +2,12 @@
 
 use super::{Block, Plan};
 use crate::conv2d::Conv2d;
-use crate::conv2d::native::transform::{self, KERNEL_ROWS, SIDE};
-use crate::native::{Disjoint, Isa, by_isa, multiply, run_tasks};
-
-/// Where a panel's weights come from.
-#[derive(Clone, Copy)]
-struct Panel {
-    /// First output channel and number of output channels.
-    first: usize,
-    height: usize,
-    /// Row of points.
-    row: usize,
-}
+use crate::conv2d::native::transform::{self, KERNEL_ROWS, Lanes, SIDE};
+use crate::native::{Disjoint, Isa, by_isa, multiply, panel_height, run_tasks};
 
 impl Plan {
     /// `products[point] = weights[point] * points[point]` for every point.
-    pub(super) fn multiply(&self, op: &Conv2d, block: Block, points: &[f32], products: &mut [f32], weights: &mut [f32]) {
+    pub(super) fn multiply(&self, taps: &[f32], block: Block, points: &[f32], products: &mut [f32], weights: &mut [f32]) {
         let columns = self.isa.columns();
         let (from_stride, to_stride) = (self.point_stride(block.panels), self.product_stride(block.panels));
         let products = Disjoint::new(products);
@@ -27,7 +17,7 @@ impl Plan {
             let (row, group) = (task % SIDE, task / SIDE);
             for ((first, height), weights) in self.group_panels(group).zip(weights.chunks_exact_mut(SIDE * self.channels * self.isa.rows()))
             {
-                self.transform_weights(op, Panel { first, height, row }, weights);
+                self.transform_weights(&taps[9 * self.channels * first..], height, row, weights);
             }
             for column in 0..SIDE {
                 let point = row * SIDE + column;
@@ -48,54 +38,58 @@ impl Plan {
         });
     }
 
-    /// One row of points of a panel's weights: `[6][channel][height]`.
-    fn transform_weights(&self, op: &Conv2d, panel: Panel, to: &mut [f32]) {
-        let mut channel = 0;
-        for at in &self.segments {
-            let segment = &op.segments[*at];
-            let (taps, inputs, outputs, all) = (&segment.weight[..], segment.in_channels, self.out_channels, self.channels);
-            by_isa!(self.isa, transform_segment(taps: &[f32], inputs: usize, outputs: usize, panel: Panel, channel: usize, all: usize, to: &mut [f32]));
-            channel += segment.in_channels;
+    /// The taps of all segments by panel of output channels, so that a vector holds the same tap of neighbouring output
+    /// channels: panels of `[channel][9][height]`.
+    pub(in crate::conv2d::native) fn pack(&self, op: &Conv2d) -> Vec<f32> {
+        let mut packed = Vec::with_capacity(9 * self.channels * self.product_rows());
+        for first in (0..self.out_channels).step_by(self.isa.rows()) {
+            let height = panel_height(self.isa, self.out_channels, first);
+            for segment in self.segments.iter().map(|at| &op.segments[*at]) {
+                for tap in 0..segment.inner() {
+                    // Rows behind the last output channel repeat it: their products are never read.
+                    let row = |r: usize| r.min(self.out_channels - 1) * segment.inner();
+                    packed.extend((first..first + height).map(|r| segment.weight[row(r) + tap]));
+                }
+            }
         }
+        packed
+    }
+
+    /// One row of points of a panel's weights: `[6][channel][height]` from `[channel][9][height]`.
+    fn transform_weights(&self, taps: &[f32], height: usize, row: usize, to: &mut [f32]) {
+        let taps = &taps[..9 * self.channels * height];
+        by_isa!(self.isa, transform_panel(taps: &[f32], height: usize, row: usize, to: &mut [f32]));
     }
 }
 
 #[inline(always)]
-fn transform_segment(taps: &[f32], inputs: usize, outputs: usize, panel: Panel, channel: usize, all: usize, to: &mut [f32]) {
+fn transform_panel(taps: &[f32], height: usize, row: usize, to: &mut [f32]) {
     macro_rules! by_height {
         ($($height:literal)*) => {
-            match panel.height {
-                $($height => transform_panel::<$height>(taps, inputs, outputs, panel, channel, all, to),)*
-                _ => debug_assert!(false, "no microkernel has {} rows", panel.height),
+            match height {
+                $($height => transform_rows::<$height>(taps.as_chunks().0, row, to.as_chunks_mut().0),)*
+                _ => debug_assert!(false, "no microkernel has {height} rows"),
             }
         };
     }
     by_height!(1 2 3 4 6 8 12);
 }
 
-/// `taps` is `[outputs][inputs][9]`; `to` is `[6][all][H]`, of which the channels from `channel` on are filled.
 #[inline(always)]
-fn transform_panel<const H: usize>(taps: &[f32], inputs: usize, outputs: usize, panel: Panel, channel: usize, all: usize, to: &mut [f32]) {
-    let factors = KERNEL_ROWS[panel.row];
-    let (to, _) = to.as_chunks_mut::<H>();
-    // Rows behind the last output channel repeat it: their products are never read.
-    let rows: [&[f32]; H] = std::array::from_fn(|r| &taps[(panel.first + r).min(outputs - 1) * 9 * inputs..][..9 * inputs]);
-    for i in 0..inputs {
-        let mut columns = [[0.0f32; H]; 3];
-        for (r, row) in rows.iter().enumerate() {
-            let g = &row[9 * i..][..9];
-            for (x, column) in columns.iter_mut().enumerate() {
-                column[r] = factors[0] * g[x] + factors[1] * g[3 + x] + factors[2] * g[6 + x];
-            }
-        }
+fn transform_rows<const H: usize>(taps: &[Lanes<H>], row: usize, to: &mut [Lanes<H>]) {
+    let factors = KERNEL_ROWS[row];
+    let channels = taps.len() / 9;
+    for (channel, g) in taps.as_chunks::<9>().0.iter().enumerate() {
+        let columns = [[&g[0], &g[3], &g[6]], [&g[1], &g[4], &g[7]], [&g[2], &g[5], &g[8]]]
+            .map(|g| transform::each_lane(g, |[a, b, c]| [factors[0] * a + factors[1] * b + factors[2] * c])[0]);
         let points = transform::each_lane(columns.each_ref(), transform::kernel);
         for (column, lanes) in points.iter().enumerate() {
-            to[column * all + channel + i] = *lanes;
+            to[column * channels + channel] = *lanes;
         }
     }
 }
 
 const _: () = {
-    // `transform_segment` knows the panel heights of every instruction set.
+    // `transform_panel` knows the panel heights of every instruction set.
     assert!(Isa::Portable.row_step() == 1 && Isa::Avx2.row_step() == 2 && Isa::Avx512.row_step() == 4);
 };
