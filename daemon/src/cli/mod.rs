@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", explain(&error));
             if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -53,6 +53,17 @@ struct Usage(String);
 /// Reads an argument, or says which one is wrong and what is expected.
 fn usage<T>(flag: &str, text: &str, expected: &str, value: Option<T>) -> anyhow::Result<T> {
     value.ok_or_else(|| Usage(format!("{flag} {text:?}: expected {expected}")).into())
+}
+
+/// An error and its causes in one line; a cause that its effect already tells is left out.
+fn explain(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line.push_str(&format!(": {cause}"));
+        }
+    }
+    line
 }
 
 fn serve(args: &Serve) -> anyhow::Result<ExitCode> {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::context::request_id;
 use super::prompts::{self, Prompts};
 use super::tuning::{Query, Tuning, value};
-use super::upload::{Body, Parts, Upload, blocking, receive};
+use super::upload::{Body, Parts, Upload, announced, blocking, receive};
 use super::{auth, reply, view};
 use crate::app::App;
 use crate::files::FilesError;
@@ -57,21 +57,23 @@ pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) 
     let body = Body::new(payload, &app, FILES);
     let key = match auth::caller(&req, &app, Route::Removal).await {
         Ok(key) => key,
-        Err(refusal) => return refuse(refusal, body, None).await,
+        Err(refusal) => return refuse(&req, refusal, body, None).await,
     };
     match serve(&req, &body, &app, &key).await {
         Ok(reply) => reply,
         Err(refusal) => {
             let account = key.account;
             let balance = app.store(move |store| store.balance(account)).await.ok();
-            refuse(refusal, body, balance).await
+            refuse(&req, refusal, body, balance).await
         }
     }
 }
 
 /// Replies with a refusal once the client had a chance to finish sending.
-async fn refuse(refusal: Refusal, body: Body, balance: Option<Balance>) -> HttpResponse {
-    body.drain().await;
+async fn refuse(req: &HttpRequest, refusal: Refusal, body: Body, balance: Option<Balance>) -> HttpResponse {
+    if refusal.code != ErrorCode::UploadTimeout {
+        body.drain(announced(req)).await;
+    }
     let mut reply = HttpResponse::from_error(refusal);
     if let Some(balance) = balance {
         credits(&mut reply, 0, &balance);

@@ -30,6 +30,8 @@ const HEAD_BYTES: usize = 12;
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
 /// Longest time to read on after a refusal, so that a client still sending gets to see the reply.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Longest pause of a client that is still sending.
+const DRAIN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A file that a client sent. The file on disk goes when this is dropped.
 #[derive(Debug)]
@@ -67,16 +69,17 @@ impl Body {
         Body(Rc::new(RefCell::new(Source { payload, seen_bytes: 0, bytes_max, ended: false })))
     }
 
-    /// Reads and drops what is left, within limits of time and length.
-    pub async fn drain(mut self) {
-        if self.0.borrow().ended {
-            return;
-        }
+    /// Reads and drops what is left of a body of `announced` bytes, so that a client that sends before it listens gets to
+    /// see the reply. Bodies beyond twice the limit, and clients that pause, are cut off instead.
+    pub async fn drain(mut self, announced: Option<u64>) {
         {
             let mut source = self.0.borrow_mut();
-            source.bytes_max = source.bytes_max.saturating_add(source.seen_bytes);
+            if source.ended || announced.is_some_and(|bytes| bytes > 2 * source.bytes_max) {
+                return;
+            }
+            source.bytes_max = 2 * source.bytes_max;
         }
-        let read = async { while let Some(Ok(_)) = self.next().await {} };
+        let read = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(DRAIN_PAUSE_MAX, self.next()).await {} };
         // Time over: the connection is closed with the reply.
         let _ = tokio::time::timeout(DRAIN_MAX, read).await;
     }
@@ -103,7 +106,7 @@ impl Stream for Body {
 
 /// Receives the files of a removal, within the limits on bytes, parts and time.
 pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Parts, Refusal> {
-    let announced = header(req, CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
+    let announced = announced(req);
     let bytes_max = body.0.borrow().bytes_max;
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         return Err(too_large(app));
@@ -117,6 +120,11 @@ pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Parts,
         Ok(result) => result,
         Err(_) => Err(Refusal::new(ErrorCode::UploadTimeout, format!("the upload took longer than {} s", limit.as_secs()))),
     }
+}
+
+/// Length of the body that the client announced.
+pub fn announced(req: &HttpRequest) -> Option<u64> {
+    header(req, CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok())
 }
 
 fn header<'a>(req: &'a HttpRequest, name: &str) -> Option<&'a str> {
