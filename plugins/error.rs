@@ -44,7 +44,7 @@ pub enum PluginError {
         /// Plugin and crop.
         during: String,
         /// The engine's own error.
-        source: EngineError,
+        source: Box<EngineError>,
     },
     /// The model could not be loaded.
     #[error("model {name}: {detail}")]

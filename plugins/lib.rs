@@ -4,6 +4,8 @@
 //!
 //! A plugin is a folder with a `plugin.toml` and one line in [`PLUGINS`]; a pipeline is a file in `config/pipelines`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod distance;
 mod error;
 pub mod feather;

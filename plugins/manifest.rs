@@ -120,7 +120,9 @@ fn check_parameter(name: &str, p: &Parameter) -> Result<(), String> {
     match p.range {
         None if numeric => return Err(format!("parameter {name:?}: a number needs range = [low, high]")),
         Some(_) if !numeric => return Err(format!("parameter {name:?}: only numbers have a range")),
-        Some([low, high]) if !(low <= high) => return Err(format!("parameter {name:?}: range {low} to {high} is empty")),
+        Some([low, high]) if low.is_nan() || high.is_nan() || low > high => {
+            return Err(format!("parameter {name:?}: range {low} to {high} is empty"));
+        }
         _ => {}
     }
     if (p.kind == Kind::Choice) == p.choices.is_empty() {

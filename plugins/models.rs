@@ -56,7 +56,7 @@ impl InpaintNetwork for StoredLama {
 fn refused(name: &str, error: ModelError) -> PluginError {
     match error {
         ModelError::Absent { remedy, .. } => PluginError::Unavailable { what: format!("model {name}"), remedy },
-        ModelError::Engine(source) => PluginError::Engine { during: format!("building {name}"), source },
+        ModelError::Engine(source) => PluginError::Engine { during: format!("building {name}"), source: Box::new(source) },
         other => PluginError::Model { name: name.to_string(), detail: other.to_string() },
     }
 }

@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn one_pixel_becomes_a_disk_cut_at_the_border() {
         let mut mask = Mask::empty(9, 7);
-        mask.data[7 * 0 + 1] = 255;
+        mask.data[1] = 255;
         let grown = dilate(mask, 2);
         let rows: Vec<String> = (0..7).map(|y| grown.row(y).iter().map(|&v| if v > 0 { '#' } else { '.' }).collect()).collect();
         assert_eq!(rows, ["####.....", "###......", ".#.......", ".........", ".........", ".........", "........."]);

@@ -152,7 +152,7 @@ impl File {
         match self {
             File::Jpeg(f) => {
                 let (channels, samples) = jpeg::decode(bytes, f, limits)?;
-                Ok((usize::from(f.width), channels, Samples::U8(samples), Source::Jpeg(f.source(orientation))))
+                Ok((usize::from(f.width), channels, Samples::U8(samples), Source::Jpeg(Box::new(f.source(orientation)))))
             }
             File::Png(f) => {
                 let (channels, samples, source) = png::decode(bytes, f)?;

@@ -35,7 +35,7 @@ impl Metadata {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// JPEG: tables, subsampling, scan order.
-    Jpeg(JpegSource),
+    Jpeg(Box<JpegSource>),
     /// PNG: bit depth, palette.
     Png(PngSource),
     /// WebP: nothing; the output is always lossless.

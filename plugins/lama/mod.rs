@@ -96,7 +96,7 @@ fn fill(work: &Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result
         }
         match source {
             EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
-            source => PluginError::Engine { during, source },
+            source => PluginError::Engine { during, source: Box::new(source) },
         }
     })?;
     let prediction = outputs.pop().ok_or_else(|| unusable("no output".to_string()))?;

@@ -53,7 +53,7 @@ impl ExecutableCache {
             other => other,
         };
         let during = || format!("compiling for {}x{} pixels", key.width, key.height);
-        let executable = compiled.map_err(|source| PluginError::Engine { during: during(), source })?;
+        let executable = compiled.map_err(|source| PluginError::Engine { during: during(), source: Box::new(source) })?;
         self.put(Entry { key, executable: executable.clone() });
         Ok(executable)
     }

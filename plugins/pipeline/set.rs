@@ -12,6 +12,7 @@ use crate::{PluginError, PluginInfo, plugin};
 /// The pipelines in the program, `(file name, text)`.
 const BUILTIN: &[(&str, &str)] = &[
     ("default.toml", include_str!("../../config/pipelines/default.toml")),
+    ("big-lama.toml", include_str!("../../config/pipelines/big-lama.toml")),
     ("lama.toml", include_str!("../../config/pipelines/lama.toml")),
 ];
 

@@ -1,5 +1,7 @@
 //! What goes in comes out: kinds, depth, metadata, orientation, file size. Fixtures are written by foreign encoders (fixtures/make.py).
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use cleanplate_plugins::image::{
     Channels, EncodeOptions, Format, ImageError, Limits, Photo, Rect, Samples, Source, decode, decode_mask, probe,
 };

@@ -1,5 +1,7 @@
 //! Files made to hurt: refused before decoding, or decoded in bounded memory, and never a panic.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::time::{Duration, Instant};
 
 use cleanplate_plugins::image::{ImageError, Limits, decode, decode_mask, probe};
