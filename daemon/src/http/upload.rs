@@ -77,7 +77,7 @@ impl Body {
             if source.ended || announced.is_some_and(|bytes| bytes > 2 * source.bytes_max) {
                 return;
             }
-            source.bytes_max = 2 * source.bytes_max;
+            source.bytes_max *= 2;
         }
         let read = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(DRAIN_PAUSE_MAX, self.next()).await {} };
         // Time over: the connection is closed with the reply.

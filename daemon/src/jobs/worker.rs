@@ -96,7 +96,7 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
             conclude(jobs, ended, Some(work), None);
             true
         }
-        Ok(Err(fault)) => failed(jobs, &job, work, fault),
+        Ok(Err(fault)) => failed(jobs, &job, work, *fault),
         Err(panic) => {
             let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
             tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
@@ -110,7 +110,7 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
     healthy
 }
 
-fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Box<Fault>) -> bool {
+fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
     if !fault.device_lost {
         tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
         conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
