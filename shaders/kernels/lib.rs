@@ -25,6 +25,15 @@ pub mod lama_input;
 mod launch;
 pub mod native;
 pub mod op;
+pub mod patchmatch;
+pub mod patchmatch_compose;
+pub mod patchmatch_down;
+pub mod patchmatch_rays;
+pub mod patchmatch_search;
+pub mod patchmatch_texels;
+pub mod patchmatch_upsample;
+pub mod patchmatch_vote;
+pub mod poisson;
 pub mod program;
 pub mod tensor;
 pub mod testing;
@@ -46,4 +55,12 @@ pub static KERNELS: &[&KernelInfo] = &[
     &affine::INFO,
     &activation::INFO,
     &add::INFO,
+    &patchmatch_texels::INFO,
+    &patchmatch_down::INFO,
+    &patchmatch_rays::INFO,
+    &patchmatch_search::INFO,
+    &patchmatch_vote::INFO,
+    &patchmatch_upsample::INFO,
+    &patchmatch_compose::INFO,
+    &poisson::INFO,
 ];

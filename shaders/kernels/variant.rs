@@ -17,6 +17,8 @@ use crate::program::Variant;
 pub static SNIPPETS: &[(&str, &str)] = &[
     ("epilogue", include_str!("common/epilogue.wgsl")),
     ("gemm_tile", include_str!("common/gemm_tile.wgsl")),
+    ("patch", include_str!("common/patch.wgsl")),
+    ("patch_votes", include_str!("common/patch_votes.wgsl")),
     ("source", include_str!("common/source.wgsl")),
     ("unit", include_str!("common/unit.wgsl")),
 ];
