@@ -58,7 +58,8 @@ pub trait Backend: Send + Sync {
     fn compile(&self, graph: &Graph) -> Result<Arc<dyn Executable>, EngineError>;
     /// False once the device was lost and could not be rebuilt yet.
     fn healthy(&self) -> bool;
-    /// Bytes currently held for weights and plans.
+    /// Bytes currently held for weights and plans: on a GPU everything allocated there, on the processor run buffers
+    /// and the weights that fusion made (a network's own weights are the network's).
     fn memory_bytes(&self) -> u64;
     /// How often a lost device was replaced by a new one.
     fn device_rebuilds(&self) -> u64 {
@@ -81,7 +82,7 @@ pub trait Executable: Send + Sync {
     fn flops(&self) -> u64;
     /// One line per dispatch (GPU) or operation (CPU): layer name, kernel variant, shapes.
     fn explain(&self) -> Vec<String>;
-    /// Runs once with per-dispatch timing: (label, microseconds, flops).
+    /// Runs once with per-dispatch timing: (layer and kernel variant, microseconds, floating-point operations).
     fn profile(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<(String, f64, u64)>, EngineError>;
 }
 

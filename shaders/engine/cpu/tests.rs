@@ -134,9 +134,9 @@ fn runs_stop_between_operations_when_asked() {
 
 #[test]
 fn plans_above_the_limit_are_refused() {
-    let backend = CpuBackend::new(&EngineOptions { memory_bytes_max: 10_000, ..EngineOptions::default() });
+    let backend = CpuBackend::new(&EngineOptions { memory_bytes_max: 1_000_000, ..EngineOptions::default() });
     assert!(backend.compile(&small_net(4)).is_ok());
-    assert!(matches!(backend.compile(&small_net(40)), Err(EngineError::Memory { max_bytes: 10_000, .. })));
+    assert!(matches!(backend.compile(&small_net(400)), Err(EngineError::Memory { max_bytes: 1_000_000, .. })));
     assert_eq!(backend.pool.bytes(), 0);
 }
 
