@@ -57,7 +57,12 @@ pub(super) fn each_lane<const L: usize, const FROM: usize, const TO: usize>(
 ) -> [Lanes<L>; TO] {
     let mut result = [[0.0; L]; TO];
     for lane in 0..L {
-        let points = transform(std::array::from_fn(|i| values[i][lane]));
+        // Plain loops: library helpers for arrays are not always inlined into code for another instruction set.
+        let mut one = [0.0; FROM];
+        for (value, lanes) in one.iter_mut().zip(&values) {
+            *value = lanes[lane];
+        }
+        let points = transform(one);
         for (to, point) in result.iter_mut().zip(points) {
             to[lane] = point;
         }

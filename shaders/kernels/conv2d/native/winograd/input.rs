@@ -3,10 +3,10 @@
 use super::{Block, Plan};
 use crate::conv2d::native::transform::{self, Lanes, SIDE, STEP, each_lane};
 use crate::conv2d::{Conv2d, Padding};
-use crate::native::{Disjoint, Isa, Run, by_isa, run_tasks, runs};
+use crate::native::{Disjoint, Isa, by_isa, run_tasks, runs};
 
-/// Channels per task.
-const CHANNELS: usize = 4;
+/// Channels per task: neighbours lie next to each other in the points, so that one page of memory takes many writes.
+const CHANNELS: usize = 16;
 
 /// One channel of an image.
 #[derive(Clone, Copy)]
@@ -19,17 +19,43 @@ struct Channel<'a> {
 }
 
 impl Plan {
+    /// Floats of scratch per thread: the part of a padded channel under a panel of tiles.
+    pub(super) fn padded_len(&self) -> usize {
+        let tile_rows = self.block_rows.min((self.isa.columns() - 1).div_ceil(self.tiles[1]) + 1);
+        (STEP * tile_rows + SIDE - STEP) * self.padded_width()
+    }
+
+    /// Width of all tiles and one more, so that full vectors can be read behind the last tile.
+    fn padded_width(&self) -> usize {
+        STEP * (self.tiles[1] + 1)
+    }
+
     /// Transforms the block's tiles of every channel.
-    pub(super) fn transform_input(&self, op: &Conv2d, data: &[&[f32]], block: Block, points: &mut [f32]) {
+    pub(super) fn transform_input(&self, op: &Conv2d, data: &[&[f32]], block: Block, points: &mut [f32], scratch: &mut [f32]) {
         let points = Disjoint::new(points);
-        run_tasks(self.channels.div_ceil(CHANNELS), &mut [], 0, |task, _| {
-            let first = task * CHANNELS;
+        let parts = self.channels.div_ceil(CHANNELS);
+        run_tasks(block.panels * parts, scratch, self.lane_len(), |task, padded| {
+            let (panel, first) = (task / parts, task % parts * CHANNELS);
             let channels = first..self.channels.min(first + CHANNELS);
             for channel in channels.filter_map(|index| self.channel(op, data, block.image, index)) {
-                let plan = self;
+                let (plan, index) = (self, channel.index);
+                // Tile rows are counted from the first one of the panel.
+                let top = panel * self.isa.columns() / self.tiles[1];
+                channel.pad(STEP * (block.row + top), self.padded_width(), &mut padded[..self.padded_len()]);
                 match self.isa {
-                    Isa::Portable => transform_channel::<8>(plan, channel, block, points),
-                    isa => by_isa!(isa, transform_channel::<16>(plan: &Plan, channel: Channel<'_>, block: Block, points: Disjoint<'_>)),
+                    Isa::Portable => transform_panel::<8>(plan, padded, panel, top, index, block, points),
+                    isa => by_isa!(
+                        isa,
+                        transform_panel::<16>(
+                            plan: &Plan,
+                            padded: &[f32],
+                            panel: usize,
+                            top: usize,
+                            index: usize,
+                            block: Block,
+                            points: Disjoint<'_>
+                        )
+                    ),
                 }
             }
         });
@@ -50,23 +76,59 @@ impl Plan {
     }
 }
 
+impl Channel<'_> {
+    /// Copies the rows from `top - 1` on, with a pixel of padding on the left and on the right and zeros behind it (under
+    /// the part of a last tile that no output needs).
+    fn pad(&self, top: usize, width: usize, padded: &mut [f32]) {
+        let [h, w] = self.size;
+        let column = |x: isize| self.padding.source(x, w);
+        let (left, right) = (column(-1), column(w as isize));
+        for (i, to) in padded.chunks_exact_mut(width).enumerate() {
+            let y = (top + i) as isize - 1;
+            let row = if y > h as isize { None } else { self.padding.source(y, h) };
+            let Some(row) = row.map(|y| &self.data[y * w..][..w]) else {
+                to.fill(0.0);
+                continue;
+            };
+            to[0] = left.map_or(0.0, |x| row[x]);
+            to[1..=w].copy_from_slice(row);
+            to[w + 1] = right.map_or(0.0, |x| row[x]);
+            to[w + 2..].fill(0.0);
+        }
+    }
+}
+
 #[inline(always)]
-fn transform_channel<const L: usize>(plan: &Plan, channel: Channel<'_>, block: Block, points: Disjoint<'_>) {
-    let columns = plan.isa.columns();
+fn transform_panel<const L: usize>(
+    plan: &Plan,
+    padded: &[f32],
+    panel: usize,
+    top: usize,
+    index: usize,
+    block: Block,
+    points: Disjoint<'_>,
+) {
+    let (columns, width) = (plan.isa.columns(), plan.padded_width());
     let stride = plan.point_stride(block.panels);
-    let mut window = [[[0.0; STEP]; L]; SIDE];
     let mut tiles = [[[0.0; L]; SIDE]; SIDE];
-    for first in (0..block.panels * columns).step_by(L) {
+    for part in (0..columns).step_by(L) {
+        let first = panel * columns + part;
         let count = L.min(block.tiles.saturating_sub(first));
         for run in runs(first, count, plan.tiles[1]) {
-            let tail = channel.load(Run { y: run.y + block.row, ..run }, &mut window);
-            split(&window, tail, run, &mut tiles);
+            let start = STEP * (run.y - top) * width + STEP * run.x;
+            if run.len == L {
+                // The common case with a length known to the compiler becomes vector arithmetic and shuffles.
+                load(&padded[start..], width, L, 0, &mut tiles);
+            } else {
+                load(&padded[start..], width, run.len, run.at, &mut tiles);
+            }
         }
-        let at = (first / columns * plan.channels + channel.index) * columns + first % columns;
+        let at = (panel * plan.channels + index) * columns + part;
         for (row, tile) in tiles.iter().enumerate() {
-            let result = each_lane(tile.each_ref(), transform::input);
+            let [a, b, c, d, e, f] = tile;
+            let result = each_lane([a, b, c, d, e, f], transform::input);
             for (column, lanes) in result.iter().enumerate() {
-                // SAFETY: each task writes its own channels.
+                // SAFETY: each task writes its own channels of its own panel.
                 let to = unsafe { points.slice((row * SIDE + column) * stride + at, L) };
                 to.copy_from_slice(lanes);
             }
@@ -74,86 +136,27 @@ fn transform_channel<const L: usize>(plan: &Plan, channel: Channel<'_>, block: B
     }
 }
 
-/// The two values behind each row of a window.
-type Tail = [[f32; 2]; SIDE];
-
-impl Channel<'_> {
-    /// Reads the six rows under a run of tiles, four values per tile and two more behind the last, and transforms them
-    /// along y.
-    #[inline(always)]
-    fn load<const L: usize>(&self, run: Run, window: &mut [[[f32; STEP]; L]; SIDE]) -> Tail {
-        let mut tail = [[0.0; 2]; SIDE];
-        for (i, row) in window.iter_mut().enumerate() {
-            let y = (STEP * run.y + i) as isize - 1;
-            let flat = row.as_flattened_mut();
-            let used = STEP * run.len;
-            match source(self.padding, y, self.size[0]) {
-                Some(y) => {
-                    let line = &self.data[y * self.size[1]..][..self.size[1]];
-                    let x = (STEP * run.x) as isize - 1;
-                    self.copy(line, x, &mut flat[..used]);
-                    self.copy(line, x + used as isize, &mut tail[i]);
-                }
-                None => flat[..used].fill(0.0),
-            }
-        }
-        let flat: [&mut [f32]; SIDE] = window.each_mut().map(|row| &mut row.as_flattened_mut()[..STEP * run.len]);
-        let [r0, r1, r2, r3, r4, r5] = flat;
-        for x in 0..STEP * run.len {
-            [r0[x], r1[x], r2[x], r3[x], r4[x], r5[x]] = transform::input([r0[x], r1[x], r2[x], r3[x], r4[x], r5[x]]);
-        }
-        for x in 0..2 {
-            let points = transform::input(tail.map(|row| row[x]));
-            tail.iter_mut().zip(points).for_each(|(row, point)| row[x] = point);
-        }
-        tail
-    }
-
-    /// `to[i] = line[start + i]`, padding outside, zeros beyond it (under the part of a last tile that no output needs).
-    #[inline(always)]
-    fn copy(&self, line: &[f32], start: isize, to: &mut [f32]) {
-        let inside = |i: isize| i.clamp(0, to.len() as isize) as usize;
-        let (left, right) = (inside(-start), inside(line.len() as isize - start));
-        let outside = |i: usize| source(self.padding, start + i as isize, line.len()).map_or(0.0, |x| line[x]);
-        (0..left.min(to.len())).for_each(|i| to[i] = outside(i));
-        (right..to.len()).for_each(|i| to[i] = outside(i));
-        if left < right {
-            let from = (start + left as isize) as usize;
-            to[left..right].copy_from_slice(&line[from..from + right - left]);
-        }
-    }
-}
-
-/// Where the value at position `i` of an axis of length `n` comes from, for one position of padding.
+/// Transforms the six rows under a run of `len` tiles along y and spreads them over the lanes from `at` on: value `i` of
+/// the tile in lane `t` is value `4 t + i` of a row.
 #[inline(always)]
-fn source(padding: Padding, i: isize, n: usize) -> Option<usize> {
-    if i > n as isize { None } else { padding.source(i, n) }
-}
-
-/// Spreads a run's window over lanes: value `i` of the tile in lane `t` is value `4 t + i` of the window's row.
-#[inline(always)]
-fn split<const L: usize>(window: &[[[f32; STEP]; L]; SIDE], tail: Tail, run: Run, tiles: &mut [[Lanes<L>; SIDE]; SIDE]) {
-    for ((row, tail), tile) in window.iter().zip(tail).zip(tiles) {
-        if run.len == L {
-            // The common case with a known length becomes shuffles.
-            spread(row, tail, L, 0, tile);
-        } else {
-            spread(row, tail, run.len, run.at, tile);
-        }
-    }
-}
-
-#[inline(always)]
-fn spread<const L: usize>(row: &[[f32; STEP]; L], tail: [f32; 2], len: usize, at: usize, tile: &mut [Lanes<L>; SIDE]) {
+fn load<const L: usize>(padded: &[f32], width: usize, len: usize, at: usize, tiles: &mut [[Lanes<L>; SIDE]; SIDE]) {
+    let row = |i: usize| &padded[i * width..].as_chunks::<STEP>().0[..=len];
+    let [r0, r1, r2, r3, r4, r5] = [row(0), row(1), row(2), row(3), row(4), row(5)];
+    let [t0, t1, t2, t3, t4, t5] = tiles;
     for t in 0..len {
-        for i in 0..STEP {
-            tile[i][at + t] = row[t][i];
+        for x in 0..STEP {
+            let points = transform::input([r0[t][x], r1[t][x], r2[t][x], r3[t][x], r4[t][x], r5[t][x]]);
+            [t0[x][at + t], t1[x][at + t], t2[x][at + t], t3[x][at + t], t4[x][at + t], t5[x][at + t]] = points;
         }
     }
-    for i in 0..SIDE - STEP {
-        for t in 0..len - 1 {
-            tile[STEP + i][at + t] = row[t + 1][i];
+    // The last two values of a tile are the first two of the next one.
+    for x in 0..SIDE - STEP {
+        let last = transform::input([r0[len][x], r1[len][x], r2[len][x], r3[len][x], r4[len][x], r5[len][x]]);
+        for (tile, last) in [&mut *t0, &mut *t1, &mut *t2, &mut *t3, &mut *t4, &mut *t5].into_iter().zip(last) {
+            for t in 1..len {
+                tile[STEP + x][at + t - 1] = tile[x][at + t];
+            }
+            tile[STEP + x][at + len - 1] = last;
         }
-        tile[STEP + i][at + len - 1] = tail[i];
     }
 }

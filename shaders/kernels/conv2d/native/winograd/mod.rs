@@ -86,10 +86,10 @@ impl Plan {
         self.isa
     }
 
-    /// Floats of scratch memory: points, products, and transformed weights of each thread.
+    /// Floats of scratch memory: points, products, and each thread's own.
     pub(super) fn scratch(&self) -> usize {
         let panels = self.block_panels();
-        self.points_len(panels) + self.products_len(panels) + lanes() * self.weights_len()
+        self.points_len(panels) + self.products_len(panels) + lanes() * self.lane_len()
     }
 
     /// Computes the segments' part of the output. `taps` come from [`Plan::pack`]. `data` holds one slice per segment of the operation, then the residual
@@ -97,14 +97,14 @@ impl Plan {
     pub(super) fn run(&self, op: &Conv2d, taps: &[f32], data: &[&[f32]], accumulate: bool, output: &mut [f32], scratch: &mut [f32]) {
         let panels = self.block_panels();
         let (points, rest) = scratch.split_at_mut(self.points_len(panels));
-        let (products, weights) = rest.split_at_mut(self.products_len(panels));
+        let (products, lanes) = rest.split_at_mut(self.products_len(panels));
         let output = Disjoint::new(output);
         for image in 0..self.images {
             for row in (0..self.tiles[0]).step_by(self.block_rows) {
                 let tiles = self.block_rows.min(self.tiles[0] - row) * self.tiles[1];
                 let block = Block { image, row, tiles, panels: tiles.div_ceil(self.isa.columns()) };
-                self.transform_input(op, data, block, points);
-                self.multiply(taps, block, points, products, weights);
+                self.transform_input(op, data, block, points, lanes);
+                self.multiply(taps, block, points, products, lanes);
                 self.transform_output(op, data, accumulate, block, products, output);
             }
         }
@@ -135,6 +135,11 @@ impl Plan {
 
     fn products_len(&self, panels: usize) -> usize {
         POINTS * self.product_stride(panels)
+    }
+
+    /// Floats of scratch per thread, whatever the phase.
+    fn lane_len(&self) -> usize {
+        self.weights_len().max(self.padded_len())
     }
 
     /// Floats of transformed weights per thread: one row of six points for a group of panels.

@@ -2,7 +2,7 @@
 
 use super::{Block, Plan};
 use crate::conv2d::Conv2d;
-use crate::conv2d::native::transform::{self, Lanes, SIDE, STEP, each_lane};
+use crate::conv2d::native::transform::{self, SIDE, STEP, each_lane};
 use crate::native::{Disjoint, Isa, Store, by_isa, run_tasks, runs};
 
 /// Output channels per task: neighbours lie next to each other in the products.
@@ -64,17 +64,19 @@ fn transform_channels<const L: usize>(plan: &Plan, first: usize, last: usize, bl
 fn transform_tiles<const L: usize>(products: &[f32], at: usize, stride: usize, pixels: &mut [[[f32; STEP]; L]; STEP]) {
     let mut rows = [[[0.0; L]; SIDE]; STEP];
     for column in 0..SIDE {
-        let products: [&Lanes<L>; SIDE] = std::array::from_fn(|row| {
-            let from = &products[(row * SIDE + column) * stride + at..];
-            from.first_chunk::<L>().unwrap_or(&[0.0; L])
-        });
-        let result = each_lane(products, transform::output);
+        let mut lanes = [[0.0; L]; SIDE];
+        for (row, lanes) in lanes.iter_mut().enumerate() {
+            lanes.copy_from_slice(&products[(row * SIDE + column) * stride + at..][..L]);
+        }
+        let [a, b, c, d, e, f] = &lanes;
+        let result = each_lane([a, b, c, d, e, f], transform::output);
         rows.iter_mut().zip(result).for_each(|(row, lanes)| row[column] = lanes);
     }
     for (row, pixels) in rows.iter().zip(pixels) {
-        let result = each_lane(row.each_ref(), transform::output);
+        let [a, b, c, d, e, f] = row;
+        let result = each_lane([a, b, c, d, e, f], transform::output);
         for (lane, pixels) in pixels.iter_mut().enumerate() {
-            *pixels = result.map(|lanes| lanes[lane]);
+            *pixels = [result[0][lane], result[1][lane], result[2][lane], result[3][lane]];
         }
     }
 }

@@ -7,13 +7,14 @@ use crate::native::{Disjoint, Isa, by_isa, multiply, panel_height, run_tasks};
 
 impl Plan {
     /// `products[point] = weights[point] * points[point]` for every point.
-    pub(super) fn multiply(&self, taps: &[f32], block: Block, points: &[f32], products: &mut [f32], weights: &mut [f32]) {
+    pub(super) fn multiply(&self, taps: &[f32], block: Block, points: &[f32], products: &mut [f32], scratch: &mut [f32]) {
         let columns = self.isa.columns();
         let (from_stride, to_stride) = (self.point_stride(block.panels), self.product_stride(block.panels));
         let products = Disjoint::new(products);
         let panel_len = self.channels * columns;
         let groups = self.out_channels.div_ceil(self.group * self.isa.rows());
-        run_tasks(SIDE * groups, weights, self.weights_len(), |task, weights| {
+        run_tasks(SIDE * groups, scratch, self.lane_len(), |task, scratch| {
+            let weights = &mut scratch[..self.weights_len()];
             let (row, group) = (task % SIDE, task / SIDE);
             for ((first, height), weights) in self.group_panels(group).zip(weights.chunks_exact_mut(SIDE * self.channels * self.isa.rows()))
             {
@@ -80,9 +81,14 @@ fn transform_rows<const H: usize>(taps: &[Lanes<H>], row: usize, to: &mut [Lanes
     let factors = KERNEL_ROWS[row];
     let channels = taps.len() / 9;
     for (channel, g) in taps.as_chunks::<9>().0.iter().enumerate() {
-        let columns = [[&g[0], &g[3], &g[6]], [&g[1], &g[4], &g[7]], [&g[2], &g[5], &g[8]]]
-            .map(|g| transform::each_lane(g, |[a, b, c]| [factors[0] * a + factors[1] * b + factors[2] * c])[0]);
-        let points = transform::each_lane(columns.each_ref(), transform::kernel);
+        let mut columns = [[0.0; H]; 3];
+        for (x, column) in columns.iter_mut().enumerate() {
+            for (lane, value) in column.iter_mut().enumerate() {
+                *value = factors[0] * g[x][lane] + factors[1] * g[3 + x][lane] + factors[2] * g[6 + x][lane];
+            }
+        }
+        let [a, b, c] = &columns;
+        let points = transform::each_lane([a, b, c], transform::kernel);
         for (column, lanes) in points.iter().enumerate() {
             to[column * channels + channel] = *lanes;
         }
