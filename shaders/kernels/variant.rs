@@ -20,6 +20,7 @@ pub static SNIPPETS: &[(&str, &str)] = &[
     ("patch", include_str!("common/patch.wgsl")),
     ("patch_votes", include_str!("common/patch_votes.wgsl")),
     ("source", include_str!("common/source.wgsl")),
+    ("stockham", include_str!("common/stockham.wgsl")),
     ("unit", include_str!("common/unit.wgsl")),
 ];
 

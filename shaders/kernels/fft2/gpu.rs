@@ -1,34 +1,58 @@
-//! GPU strategies of the 2-D transforms: one pass along the rows, one along the columns, each by the strategy that its
-//! length allows.
+//! GPU strategies of the 2-D transforms: the whole map in one workgroup where it fits, otherwise one pass along the rows and
+//! one along the columns, each by the strategy that its length and the device allow.
 
-use super::{FORWARD, INVERSE, Irfft2, Rfft2, tables};
-use crate::caps::{Caps, Family};
+mod map;
+mod passes;
+
+use self::passes::Mode;
+use super::{FORWARD, INVERSE, Irfft2, Rfft2};
+use crate::caps::Caps;
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
+use crate::launch::check_bindings;
 use crate::op::TensorSpec;
-use crate::program::{Binding, Dispatch, Program, Variant};
+use crate::program::{Binding, Program, Variant};
 
-/// Lanes that `cpu_dft` is written for.
-const LANES: usize = 8;
+/// Complex values that fit one half of the workgroup memory of the `shared_*` strategies: 16 KiB, which every device has,
+/// and 48 KiB.
+const CAPACITIES: [usize; 2] = [1024, 3072];
 
-/// Longest axis of `cpu_dft`: its tables grow with the square of the length.
-const FOLDED_LENGTH_MAX: usize = 2048;
+/// Invocations of a workgroup of the `shared_*` strategies.
+const THREADS: usize = 256;
 
-/// What a pass does; see `direct.wgsl`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// Real rows to half spectra.
-    Rows,
-    /// Complex columns.
-    Columns {
-        /// Conjugate direction.
-        inverse: bool,
-    },
-    /// Half spectra to real rows.
-    Real {
-        /// Adds a tensor to the result.
-        residual: bool,
-    },
+/// Radices that the params block of an axis has room for; no length within [`CAPACITIES`] has more.
+const STAGES_MAX: usize = 8;
+
+/// The capacities that a device offers, smallest first.
+fn capacities(caps: &Caps) -> impl Iterator<Item = usize> {
+    let bytes = caps.workgroup_bytes_max as usize;
+    let invocations = caps.workgroup_invocations_max as usize;
+    CAPACITIES.into_iter().filter(move |points| points * 16 <= bytes && THREADS <= invocations)
+}
+
+fn capacity_defines(points: usize) -> [(&'static str, String); 3] {
+    [("POINTS", format!("{points}u")), ("POINTS_TWICE", format!("{}u", 2 * points)), ("THREADS", format!("{THREADS}u"))]
+}
+
+/// Radices of a length, with zeros up to [`STAGES_MAX`], and their number. Fours first, then primes: those above 7 are
+/// matrix products of that size.
+fn radices(n: usize) -> ([u32; STAGES_MAX], u32) {
+    let (mut all, mut count, mut rest, mut radix) = ([0; STAGES_MAX], 0, n, 4);
+    while rest > 1 && count < STAGES_MAX {
+        if rest % radix == 0 {
+            all[count] = radix as u32;
+            count += 1;
+            rest /= radix;
+        } else {
+            radix = match radix {
+                4 => 2,
+                2 => 3,
+                3 => 5,
+                odd => odd + 2,
+            };
+        }
+    }
+    debug_assert_eq!(rest, 1, "{n} has more than {STAGES_MAX} factors");
+    (all, count as u32)
 }
 
 /// Axis lengths of one transform.
@@ -44,86 +68,24 @@ impl Maps {
     fn bins(self) -> usize {
         self.w / 2 + 1
     }
+    fn half(self) -> usize {
+        self.h * self.bins()
+    }
     /// Bytes of all spectra.
     fn spectrum_bytes(self) -> u64 {
-        (self.planes * 2 * self.h * self.bins() * 4) as u64
+        (self.planes * 2 * self.half() * 4) as u64
     }
-}
-
-/// Defines of a mode, shared by all strategies.
-fn mode_defines(mode: Mode) -> Vec<(&'static str, String)> {
-    let mut defines = vec![match mode {
-        Mode::Rows => ("MODE_ROWS", String::new()),
-        Mode::Columns { .. } => ("MODE_COLUMNS", String::new()),
-        Mode::Real { .. } => ("MODE_REAL", String::new()),
-    }];
-    defines.extend((mode == Mode::Real { residual: true }).then(|| ("RESIDUAL", String::new())));
-    defines
-}
-
-fn direct_variant(kernel: &'static str, mode: Mode) -> Variant {
-    Variant { kernel, strategy: "direct", template: include_str!("direct.wgsl"), defines: mode_defines(mode), subgroups: false }
-}
-
-fn folded_variant(kernel: &'static str, mode: Mode) -> Variant {
-    Variant { kernel, strategy: "cpu_dft", template: include_str!("cpu_dft.wgsl"), defines: mode_defines(mode), subgroups: true }
-}
-
-impl Mode {
-    fn residual(self) -> bool {
-        self == Mode::Real { residual: true }
-    }
-    /// Length of the axis.
-    fn length(self, maps: Maps) -> usize {
-        if matches!(self, Mode::Columns { .. }) { maps.h } else { maps.w }
-    }
-}
-
-/// Lengths, direction and scale: the head of every strategy's params block; `first` is its first word.
-fn pass_words(first: usize, maps: Maps, mode: Mode) -> Vec<u32> {
-    let mut params = [first, maps.h, maps.w, maps.bins()].map(word).to_vec();
-    params.push(u32::from(mode == Mode::Columns { inverse: true }));
-    params.push((1.0 / (mode.length(maps) as f64).sqrt() as f32).to_bits());
-    params
-}
-
-/// One pass along an axis.
-fn pass(maps: Maps, mode: Mode, from: Binding, to: Binding, caps: &Caps) -> Result<Dispatch, KernelError> {
-    let mut bindings = vec![from, to];
-    let residual = mode.residual().then_some(Binding::Input(2));
-    let n = mode.length(maps);
-    if caps.family == Family::CpuSimd && caps.subgroup_size as usize == LANES && n <= FOLDED_LENGTH_MAX {
-        bindings.push(Binding::Constant(tables::folded(n)));
-        bindings.extend(residual);
-        return folded(maps, mode, bindings, caps);
-    }
-    bindings.push(Binding::Constant(tables::circle(n)));
-    bindings.extend(residual);
-    direct(maps, mode, bindings, caps)
-}
-
-fn direct(maps: Maps, mode: Mode, bindings: Vec<Binding>, caps: &Caps) -> Result<Dispatch, KernelError> {
-    let columns = if matches!(mode, Mode::Real { .. }) { maps.w } else { maps.bins() };
-    let count = maps.planes * maps.h * columns;
-    let groups = spread(maps.kernel, count.div_ceil(64) as u64, caps)?;
-    Ok(Dispatch { variant: direct_variant(maps.kernel, mode), bindings, params: pass_words(count, maps, mode), groups })
-}
-
-fn folded(maps: Maps, mode: Mode, bindings: Vec<Binding>, caps: &Caps) -> Result<Dispatch, KernelError> {
-    let lines = maps.planes * if matches!(mode, Mode::Columns { .. }) { maps.bins() } else { maps.h };
-    let (blocks, pairs) = tables::folded_size(mode.length(maps));
-    let mut params = pass_words(lines, maps, mode);
-    params.extend([blocks, pairs].map(word));
-    let groups = spread(maps.kernel, (lines.div_ceil(4 * LANES) * blocks) as u64, caps)?;
-    Ok(Dispatch { variant: folded_variant(maps.kernel, mode), bindings, params, groups })
 }
 
 pub(super) fn forward(_op: &Rfft2, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
     let d = inputs[0].shape.dims();
     let maps = Maps { kernel: FORWARD, planes: d[0] * d[1], h: d[2], w: d[3] };
     check_bindings(FORWARD, inputs, &[maps.spectrum_bytes()], caps)?;
-    let rows = pass(maps, Mode::Rows, Binding::Input(0), Binding::Scratch(0), caps)?;
-    let columns = pass(maps, Mode::Columns { inverse: false }, Binding::ScratchRead(0), Binding::Output(0), caps)?;
+    if let Some(program) = map::forward(maps, caps)? {
+        return Ok(program);
+    }
+    let rows = passes::pass(maps, Mode::Rows, Binding::Input(0), Binding::Scratch(0), caps)?;
+    let columns = passes::pass(maps, Mode::Columns { inverse: false }, Binding::ScratchRead(0), Binding::Output(0), caps)?;
     Ok(Program { dispatches: vec![rows, columns], scratch_bytes: vec![maps.spectrum_bytes()] })
 }
 
@@ -131,17 +93,32 @@ pub(super) fn inverse(op: &Irfft2, inputs: &[TensorSpec], caps: &Caps) -> Result
     let (spectrum, like) = (inputs[0].shape.dims(), inputs[1].shape.dims());
     let maps = Maps { kernel: INVERSE, planes: spectrum[0] * spectrum[1] / 2, h: spectrum[2], w: like[3] };
     check_bindings(INVERSE, inputs, &[maps.spectrum_bytes()], caps)?;
-    let columns = pass(maps, Mode::Columns { inverse: true }, Binding::Input(0), Binding::Scratch(0), caps)?;
-    let rows = pass(maps, Mode::Real { residual: op.residual }, Binding::ScratchRead(0), Binding::Output(0), caps)?;
+    if let Some(program) = map::inverse(maps, op.residual, caps)? {
+        return Ok(program);
+    }
+    let columns = passes::pass(maps, Mode::Columns { inverse: true }, Binding::Input(0), Binding::Scratch(0), caps)?;
+    let rows = passes::pass(maps, Mode::Real { residual: op.residual }, Binding::ScratchRead(0), Binding::Output(0), caps)?;
     Ok(Program { dispatches: vec![columns, rows], scratch_bytes: vec![maps.spectrum_bytes()] })
 }
 
 pub(super) fn forward_variants() -> Vec<Variant> {
-    let modes = [Mode::Rows, Mode::Columns { inverse: false }];
-    modes.into_iter().flat_map(|mode| [direct_variant(FORWARD, mode), folded_variant(FORWARD, mode)]).collect()
+    map::forward_variants().into_iter().chain(passes::forward_variants()).collect()
 }
 
 pub(super) fn inverse_variants() -> Vec<Variant> {
-    let modes = [Mode::Columns { inverse: true }, Mode::Real { residual: false }, Mode::Real { residual: true }];
-    modes.into_iter().flat_map(|mode| [direct_variant(INVERSE, mode), folded_variant(INVERSE, mode)]).collect()
+    map::inverse_variants().into_iter().chain(passes::inverse_variants()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn radices_multiply_to_the_length() {
+        for n in 1..=CAPACITIES[1] {
+            let (all, count) = radices(n);
+            let product: u32 = all[..count as usize].iter().product();
+            assert_eq!(product as usize, n);
+        }
+    }
 }
