@@ -113,8 +113,8 @@ fn jobs_and_accounts_are_private_to_their_key() {
     let theirs = common::json(&made)["key"].as_str().unwrap().to_string();
     assert_eq!(daemon.get(&job, Some(&theirs)).status, 404);
     assert_eq!(daemon.get(&job, None).status, 401);
-    assert_eq!(daemon.get("/v1/account", Some(&key)).json()["credits_available"], 97);
-    assert_eq!(daemon.get("/v1/account", Some(&theirs)).json()["credits_available"], 0);
+    assert_eq!(daemon.get("/v1/account", Some(&key)).json()["balance"], 97);
+    assert_eq!(daemon.get("/v1/account", Some(&theirs)).json()["balance"], 0);
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn run_removes_the_object_and_reports_json() {
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
     std::fs::write(at("in.png"), png(photo(96, 80))).unwrap();
     std::fs::write(at("mask.png"), png(mask(96, 80, [40, 30, 56, 46]))).unwrap();
-    let out = run(&["run", &at("in.png"), &at("mask.png"), "-o", &at("out.png"), "--mask-out", &at("used.png"), "--backend", "cpu", "--json"]);
+    let out =
+        run(&["run", &at("in.png"), &at("mask.png"), "-o", &at("out.png"), "--mask-out", &at("used.png"), "--backend", "cpu", "--json"]);
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     let report = json(&out);
     assert_eq!(report["device"]["backend"], "cpu");

@@ -54,7 +54,7 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
 
     let daemon = Daemon::start(dir.path(), config);
     let account = daemon.get("/v1/account", Some(&key)).json();
-    assert_eq!(account["credits_held"], 0, "{account}");
+    assert_eq!(account["held"], 0, "{account}");
     let ledger = common::json(&daemon.cli(&["accounts", "ledger", "default", "--json"]));
     let entries = ledger["entries"].as_array().unwrap();
     let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count() as i64;
@@ -63,7 +63,7 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     assert_eq!(reserves, settles + releases, "every hold resolves exactly once");
     assert!(releases > 0, "no kill hit a running job: the test proves nothing");
     assert!(settles >= acknowledged.load(Ordering::SeqCst) as i64, "a reply was sent before its charge was durable");
-    assert_eq!(account["credits_available"].as_i64().unwrap(), 10_000 - PRICE * settles);
+    assert_eq!(account["balance"].as_i64().unwrap(), 10_000 - PRICE * settles);
 
     // Files on disk and completed jobs are one to one.
     let results = dir.path().join("results");

@@ -18,8 +18,7 @@ fn worst(got: &Tensor, want: &Tensor, case: &Case) -> Option<String> {
     let floats = |t: &Tensor| match &t.data {
         Data::F32(v) => v.clone(),
         Data::U8(v) => v.iter().map(|b| f32::from(*b)).collect(),
-        #[allow(unreachable_patterns)]
-        _ => Vec::new(),
+        Data::U32(v) => v.iter().map(|word| *word as f32).collect(),
     };
     let (got, want) = (floats(got), floats(want));
     let bound = |w: f32| case.tolerance.absolute + case.tolerance.relative * w.abs();
@@ -38,8 +37,11 @@ fn check(backend: &dyn Backend) {
         for case in cases {
             count += 1;
             let mut graph = Graph::new();
-            let inputs: Vec<_> =
-                case.inputs.iter().map(|t| graph.input(cleanplate_kernels::TensorSpec { dtype: t.dtype(), shape: t.shape.clone() })).collect();
+            let inputs: Vec<_> = case
+                .inputs
+                .iter()
+                .map(|t| graph.input(cleanplate_kernels::TensorSpec { dtype: t.dtype(), shape: t.shape.clone() }))
+                .collect();
             let outputs = graph.add_multi(&case.name, Arc::clone(&case.op), &inputs).unwrap();
             outputs.into_iter().for_each(|o| graph.output(o));
             let views: Vec<_> = case.inputs.iter().map(Tensor::view).collect();

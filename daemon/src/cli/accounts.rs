@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cleanplate_store::{Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry};
+use cleanplate_store::{Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry, SqliteStore};
 use serde_json::{Value, json};
 
 use super::args::Accounts;
@@ -49,7 +49,7 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
         Accounts::TopUp { id, credits, note, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = account_id("account", id)?;
+            let account = account_id(&store, "account", id)?;
             let entry =
                 if *credits > 0 { store.top_up(account, *credits, ACTOR, note)? } else { store.correct(account, *credits, ACTOR, note)? };
             if output.json {
@@ -60,7 +60,7 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
         Accounts::Ledger { id, limit, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = account_id("account", id)?;
+            let account = account_id(&store, "account", id)?;
             let entries = all(*limit as usize, |page| store.ledger(account, page))?;
             if output.json {
                 print_json(&json!({ "account_id": account.to_string(), "entries": entries.iter().map(entry_view).collect::<Vec<_>>() }))?;
@@ -83,9 +83,14 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the id of an account.
-pub fn account_id(flag: &str, text: &str) -> anyhow::Result<AccountId> {
-    usage(flag, text, "the id of an account, as `accounts list` shows it", text.parse().ok())
+/// Finds an account by its id or, when only one has it, by its name.
+pub fn account_id(store: &SqliteStore, flag: &str, text: &str) -> anyhow::Result<AccountId> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let named: Vec<Account> = all(ROWS_MAX, |page| store.list_accounts(page))?.into_iter().filter(|a| a.name == text).collect();
+    let one = if let [one] = named.as_slice() { Some(one.id) } else { None };
+    usage(flag, text, "the id of an account, or a name that one account has; `accounts list` shows both", one)
 }
 
 fn view(account: &Account) -> Value {

@@ -208,7 +208,7 @@ pub enum Accounts {
     },
     /// Add credits; a negative number takes them back
     TopUp {
-        /// Id of the account
+        /// Id or name of the account
         id: String,
         /// Credits
         #[arg(allow_negative_numbers = true)]
@@ -223,7 +223,7 @@ pub enum Accounts {
     },
     /// Show the ledger of an account, newest first
     Ledger {
-        /// Id of the account
+        /// Id or name of the account
         id: String,
         /// Entries to show
         #[arg(long, default_value_t = 100)]

@@ -22,7 +22,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         Keys::Create { name, account, removals_per_minute, expires_in, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = match account {
-                Some(id) => account_id("--account", id)?,
+                Some(id) => account_id(&store, "--account", id)?,
                 None => {
                     let first = store.list_accounts(&PageRequest { after: None, rows: 1 })?.items.pop();
                     first.context("there is no account yet: create one with `cleanplate accounts create NAME`")?.id
@@ -42,7 +42,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         }
         Keys::List { account, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = account.as_ref().map(|id| account_id("--account", id)).transpose()?;
+            let account = account.as_ref().map(|id| account_id(&store, "--account", id)).transpose()?;
             let keys = all(ROWS_MAX, |page| store.list_keys(account, page))?;
             if output.json {
                 print_json(&json!({ "keys": keys.iter().map(view).collect::<Vec<_>>() }))?;
