@@ -55,7 +55,7 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let daemon = Daemon::start(dir.path(), config);
     let account = daemon.get("/v1/account", Some(&key)).json();
     assert_eq!(account["held"], 0, "{account}");
-    let ledger = common::json(&daemon.cli(&["accounts", "ledger", "default", "--json"]));
+    let ledger = common::json(&daemon.cli(&["accounts", "ledger", "default", "--limit", "10000", "--json"]));
     let entries = ledger["entries"].as_array().unwrap();
     let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count() as i64;
     let (reserves, settles, releases) = (count("reserve"), count("settle"), count("release"));
