@@ -77,4 +77,4 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "element-wise ReLU or sigmoid", cases: cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "element-wise ReLU or sigmoid", cases, variants: gpu::variants };

@@ -63,4 +63,4 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "sum of two tensors", cases: cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "sum of two tensors", cases, variants: gpu::variants };

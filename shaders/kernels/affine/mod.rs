@@ -103,4 +103,4 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "per-channel scale and shift", cases: cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "per-channel scale and shift", cases, variants: gpu::variants };

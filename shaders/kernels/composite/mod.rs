@@ -85,4 +85,4 @@ fn cases() -> Vec<Case> {
 
 /// Row of [`crate::KERNELS`].
 pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "prediction inside the hole, photo outside, as bytes", cases: cases, variants: gpu::variants };
+    KernelInfo { name: NAME, summary: "prediction inside the hole, photo outside, as bytes", cases, variants: gpu::variants };

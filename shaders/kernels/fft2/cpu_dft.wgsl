@@ -2,8 +2,8 @@
 // that it needs a quarter of the full matrix. Sums over j = 0..n/2 of even parts times cosines and of odd parts times sines
 // give bins k and n - k at once, for k = 0..n/2. Any length; no workgroup memory.
 //
-// An invocation owns four lines and eight k. Lane l loads the cosine and sine of the block's k number l, and every lane
-// gets them by shuffles from constant lanes.
+// An invocation owns four lines and 17 k: all of a line of 32, half of those of 64. The lanes load cosines and sines of one
+// k each, and every lane gets them by shuffles from constant lanes.
 //
 // MODE_ROWS: real rows to the first bins of their spectrum. MODE_COLUMNS: complex columns, either direction.
 // MODE_REAL: half spectra back to real rows; imaginary parts of the DC and Nyquist bins meet sines of zero.
@@ -16,7 +16,7 @@ struct Params {
     bins: u32,      // columns of the spectrum, w / 2 + 1
     inverse: u32,   // 1 for exp(+i..), 0 for exp(-i..); MODE_COLUMNS only
     scale: f32,     // factor of every output: one axis' share of the ortho norm
-    blocks: u32,    // ceil((n / 2 + 1) / 8), n the length of the axis
+    blocks: u32,    // ceil((n / 2 + 1) / 17), n the length of the axis
     pairs: u32,     // ceil((n / 2 + 1) / 2): steps of two j
 }
 
@@ -32,7 +32,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> x: array<f32>; // [planes, 2 (re, im), h, bins]
 @group(0) @binding(1) var<storage, read_write> out: array<f32>; // [planes, h, w]
 #endif
-@group(0) @binding(2) var<storage, read> table: array<vec4<f32>>; // [blocks][pairs][8 k]: cos, sin at j, cos, sin at j + 1
+@group(0) @binding(2) var<storage, read> table: array<vec4<f32>>; // [blocks][pairs][24 k, 17 used]: cos, sin at j, cos, sin at j + 1
 #ifdef RESIDUAL
 @group(0) @binding(3) var<storage, read> residual: array<f32>; // [planes, h, w]
 @group(0) @binding(4) var<uniform> p: Params; // axis lengths
@@ -140,22 +140,42 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     var acc5: Sum;
     var acc6: Sum;
     var acc7: Sum;
-    var at = block * p.pairs * 8u + lane;
+    var acc8: Sum;
+    var acc9: Sum;
+    var acc10: Sum;
+    var acc11: Sum;
+    var acc12: Sum;
+    var acc13: Sum;
+    var acc14: Sum;
+    var acc15: Sum;
+    var acc16: Sum;
+    var at = block * p.pairs * 24u + lane;
     for (var pair = 0u; pair < p.pairs; pair += 1u) {
         t0 = term(2u * pair);
         t1 = term(2u * pair + 1u);
-        let w = table[at];
-        acc0 = add(acc0, w, 0u);
-        acc1 = add(acc1, w, 1u);
-        acc2 = add(acc2, w, 2u);
-        acc3 = add(acc3, w, 3u);
-        acc4 = add(acc4, w, 4u);
-        acc5 = add(acc5, w, 5u);
-        acc6 = add(acc6, w, 6u);
-        acc7 = add(acc7, w, 7u);
-        at += 8u;
+        let w0 = table[at];
+        let w1 = table[at + 8u];
+        let w2 = table[at + 16u];
+        acc0 = add(acc0, w0, 0u);
+        acc1 = add(acc1, w0, 1u);
+        acc2 = add(acc2, w0, 2u);
+        acc3 = add(acc3, w0, 3u);
+        acc4 = add(acc4, w0, 4u);
+        acc5 = add(acc5, w0, 5u);
+        acc6 = add(acc6, w0, 6u);
+        acc7 = add(acc7, w0, 7u);
+        acc8 = add(acc8, w1, 0u);
+        acc9 = add(acc9, w1, 1u);
+        acc10 = add(acc10, w1, 2u);
+        acc11 = add(acc11, w1, 3u);
+        acc12 = add(acc12, w1, 4u);
+        acc13 = add(acc13, w1, 5u);
+        acc14 = add(acc14, w1, 6u);
+        acc15 = add(acc15, w1, 7u);
+        acc16 = add(acc16, w2, 0u);
+        at += 24u;
     }
-    let k = block * 8u;
+    let k = block * 17u;
     store(line, k, acc0);
     store(line, k + 1u, acc1);
     store(line, k + 2u, acc2);
@@ -164,6 +184,15 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     store(line, k + 5u, acc5);
     store(line, k + 6u, acc6);
     store(line, k + 7u, acc7);
+    store(line, k + 8u, acc8);
+    store(line, k + 9u, acc9);
+    store(line, k + 10u, acc10);
+    store(line, k + 11u, acc11);
+    store(line, k + 12u, acc12);
+    store(line, k + 13u, acc13);
+    store(line, k + 14u, acc14);
+    store(line, k + 15u, acc15);
+    store(line, k + 16u, acc16);
 }
 
 fn store(line: u32, k: u32, sum: Sum) {

@@ -36,8 +36,9 @@ pub(super) fn circle(n: usize) -> Arc<Vec<u32>> {
     })
 }
 
-/// Values of k that one block of [`folded`] holds: one per lane.
-pub(super) const FOLDED_BINS: usize = 8;
+/// Values of k that one block of [`folded`] holds, and its stride: one vec4 per lane, in groups of eight lanes.
+const FOLDED_BINS: usize = 17;
+const FOLDED_STRIDE: usize = 24;
 
 /// Blocks of k, and pairs of j, for a line of `n`: both cover 0..=n/2.
 pub(super) fn folded_size(n: usize) -> (usize, usize) {
@@ -45,21 +46,22 @@ pub(super) fn folded_size(n: usize) -> (usize, usize) {
     (bins.div_ceil(FOLDED_BINS), bins.div_ceil(2))
 }
 
-/// `[blocks][pairs][8 k][2 j][2]`: cosine and sine of `2 pi jk / n`, zeros where j or k exceeds n/2.
+/// `[blocks][pairs][24 k][2 j][2]`: cosine and sine of `2 pi jk / n`, zeros where j or k exceeds n/2 and behind 17 k.
 pub(super) fn folded(n: usize) -> Arc<Vec<u32>> {
     table("folded", n, || {
         let (blocks, pairs) = folded_size(n);
         let value = |block: usize, pair: usize, k: usize, j: usize| {
+            let unused = k >= FOLDED_BINS;
             let (k, j) = (block * FOLDED_BINS + k, 2 * pair + j);
             let angle = TAU * (j * k % n) as f64 / n as f64;
             // The sine of a whole or half turn is exactly zero: bins there have no odd part.
             let sin = if 2 * (j * k % n) % n == 0 { 0.0 } else { angle.sin() as f32 };
-            if 2 * k > n || 2 * j > n { [0.0; 2] } else { [angle.cos() as f32, sin] }
+            if unused || 2 * k > n || 2 * j > n { [0.0; 2] } else { [angle.cos() as f32, sin] }
         };
-        let mut out = Vec::with_capacity(blocks * pairs * FOLDED_BINS * 4);
+        let mut out = Vec::with_capacity(blocks * pairs * FOLDED_STRIDE * 4);
         for block in 0..blocks {
             for pair in 0..pairs {
-                out.extend((0..FOLDED_BINS * 2).flat_map(|at| value(block, pair, at / 2, at % 2)));
+                out.extend((0..FOLDED_STRIDE * 2).flat_map(|at| value(block, pair, at / 2, at % 2)));
             }
         }
         words(out)

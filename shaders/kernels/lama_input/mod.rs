@@ -84,4 +84,4 @@ fn cases() -> Vec<Case> {
 
 /// Row of [`crate::KERNELS`].
 pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "photo and mask bytes to LaMa's padded four-channel input", cases: cases, variants: gpu::variants };
+    KernelInfo { name: NAME, summary: "photo and mask bytes to LaMa's padded four-channel input", cases, variants: gpu::variants };
