@@ -108,11 +108,27 @@ impl Daemon {
     }
 
     pub fn post(&self, path: &str, key: Option<&str>, form: &Form) -> Reply {
+        self.post_with(path, key, &[], form)
+    }
+
+    /// A POST with more headers.
+    pub fn post_with(&self, path: &str, key: Option<&str>, headers: &[(&str, &str)], form: &Form) -> Reply {
         let mut request = agent().post(self.url(path)).content_type(form.content_type());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(key) = key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
         Reply::from(request.send(form.body().as_slice()))
+    }
+
+    pub fn delete(&self, path: &str, key: Option<&str>) -> Reply {
+        let mut request = agent().delete(self.url(path));
+        if let Some(key) = key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        Reply::from(request.call())
     }
 
     /// `cleanplate ARGS --data <this folder>` while the daemon runs.

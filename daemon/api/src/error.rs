@@ -20,6 +20,8 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The upload did not arrive in time.
     UploadTimeout,
+    /// The same request is under way, or the job was cancelled.
+    Conflict,
     /// A signed URL past its expiry, or a result that was swept.
     Gone,
     /// An upload above the byte limit.
@@ -86,6 +88,14 @@ pub static ERRORS: &[ErrorRow] = &[
     row(ErrorCode::NotFound, 404, BodyShape::Text, false, "not_found", "no such route, or no such job for this key"),
     row(ErrorCode::MethodNotAllowed, 405, BodyShape::Text, false, "method_not_allowed", "the route has other methods"),
     row(ErrorCode::UploadTimeout, 408, BodyShape::Text, false, "upload_timeout", "the upload did not arrive in time"),
+    row(
+        ErrorCode::Conflict,
+        409,
+        BodyShape::Text,
+        false,
+        "conflict",
+        "a request with the same Idempotency-Key is under way; the job was cancelled or has ended",
+    ),
     row(ErrorCode::Gone, 410, BodyShape::Text, false, "gone", "file URL past its expiry, or a result that was removed"),
     row(ErrorCode::TooLarge, 413, BodyShape::Text, false, "too_large", "image or mask above the byte limit, counted while streaming"),
     row(ErrorCode::UnsupportedType, 415, BodyShape::Text, false, "unsupported_type", "bytes that are not JPEG, PNG or WebP"),
@@ -177,6 +187,7 @@ mod tests {
         ErrorCode::NotFound,
         ErrorCode::MethodNotAllowed,
         ErrorCode::UploadTimeout,
+        ErrorCode::Conflict,
         ErrorCode::Gone,
         ErrorCode::TooLarge,
         ErrorCode::UnsupportedType,

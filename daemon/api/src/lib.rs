@@ -11,7 +11,7 @@ mod job;
 mod models;
 
 pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
-pub use batch::BatchReply;
+pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
 pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming};

@@ -1,13 +1,20 @@
 //! The HTTP interface: thin handlers over store, queue and files.
 
 mod auth;
+mod batch;
+mod batch_feed;
+mod batch_upload;
+mod batch_view;
+mod check;
 mod context;
 mod files;
 mod health;
 mod openapi;
+mod order;
 mod prompts;
 mod reads;
 mod removal;
+mod repeat;
 mod reply;
 mod tuning;
 mod upload;
@@ -41,6 +48,12 @@ fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(removal::post))
                 .default_service(web::to(|| health::method_not_allowed("POST"))),
         )
+        .service(
+            web::resource("/v1/services/object-removal/batch")
+                .route(web::post().to(batch::post))
+                .default_service(web::to(|| health::method_not_allowed("POST"))),
+        )
+        .service(read!("/v1/batches/{batch}", batch::get))
         .service(read!("/v1/files/{job}", files::get_output))
         .service(read!("/v1/files/{job}/mask", files::get_mask))
         .service(read!("/v1/jobs/{job}", reads::job))

@@ -1,12 +1,12 @@
 //! `/openapi.json`: the interface, described from the handlers and types themselves.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use cleanplate_api::{BatchReply, QuoteReply};
+use cleanplate_api::{BatchQuoteReply, QuoteReply};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::context::guard_public;
-use super::{files, health, reads, removal};
+use super::{batch, files, health, reads, removal};
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -22,6 +22,18 @@ pub struct RemovalForm {
     mask: Option<String>,
 }
 
+/// Fields of a batch.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct BatchForm {
+    /// 1 to 50 photos: JPEG, PNG or WebP.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    images: Vec<String>,
+    /// As many masks, in the order of the photos.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    masks: Vec<String>,
+}
+
 struct KeyScheme;
 
 impl Modify for KeyScheme {
@@ -34,8 +46,8 @@ impl Modify for KeyScheme {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cleanplate", description = "Removes unwanted objects from photos.", license(name = "Apache-2.0")),
-    paths(removal::post, files::get_output, files::get_mask, reads::job, reads::account, reads::models, health::healthz, health::readyz, health::metrics),
-    components(schemas(QuoteReply, BatchReply)),
+    paths(removal::post, batch::post, batch::get, files::get_output, files::get_mask, reads::job, reads::account, reads::models, health::healthz, health::readyz, health::metrics),
+    components(schemas(QuoteReply, BatchQuoteReply)),
     modifiers(&KeyScheme)
 )]
 struct Api;
@@ -58,7 +70,16 @@ mod tests {
     #[test]
     fn the_description_names_every_route_and_the_key() {
         let value: serde_json::Value = serde_json::from_str(&document()).unwrap();
-        for path in ["/v1/services/object-removal", "/v1/files/{job_id}", "/v1/jobs/{job_id}", "/v1/account", "/v1/models", "/healthz"] {
+        for path in [
+            "/v1/services/object-removal",
+            "/v1/services/object-removal/batch",
+            "/v1/batches/{batch_id}",
+            "/v1/files/{job_id}",
+            "/v1/jobs/{job_id}",
+            "/v1/account",
+            "/v1/models",
+            "/healthz",
+        ] {
             assert!(value["paths"][path].is_object(), "{path}");
         }
         assert_eq!(value["components"]["securitySchemes"]["key"]["scheme"], "bearer");

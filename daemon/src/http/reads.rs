@@ -33,7 +33,7 @@ pub async fn job(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -
         .await?;
     let (job, epoch) = found.ok_or_else(missing)?;
     let base = view::base_url(&req, &app);
-    Ok(HttpResponse::Ok().json(view::job(&job, &view::Addresses { app: &app, base: &base, epoch })))
+    Ok(HttpResponse::Ok().json(view::job(&job, &view::Addresses { app: &app, base: &base, epoch, from: view::From::Now })))
 }
 
 /// The caller's account: balance, prices, limits.
@@ -60,7 +60,7 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
             in_flight_max: config.queue.per_key_in_flight_max,
             rate_limits: RateLimits {
                 removal_per_minute: quota(Route::Removal),
-                batch_per_minute: key.limits.batches_per_minute.unwrap_or(config.rate_limits.batch_per_minute),
+                batch_per_minute: quota(Route::Batch),
                 read_per_minute: quota(Route::Read),
             },
         },

@@ -14,6 +14,7 @@ use actix_web::web::{Bytes, Payload};
 use cleanplate_api::{ErrorCode, FieldError};
 use cleanplate_plugins::image::Format;
 use futures_util::{Stream, StreamExt};
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
@@ -40,6 +41,8 @@ pub struct Upload {
     pub file: NamedTempFile,
     /// Name the client gave it, made safe to show, at most 255 characters. Never used as a path.
     pub filename: String,
+    /// SHA-256 of the bytes: what makes a repeated request the same.
+    pub sha256: [u8; 32],
 }
 
 /// Files of a removal.
@@ -67,6 +70,11 @@ impl Body {
     pub fn new(payload: Payload, app: &App, files: u64) -> Self {
         let bytes_max = app.config.limits.upload_bytes_max * files + SLACK_BYTES;
         Body(Rc::new(RefCell::new(Source { payload, seen_bytes: 0, bytes_max, ended: false })))
+    }
+
+    /// Bytes that it may carry.
+    pub(super) fn bytes_max(&self) -> u64 {
+        self.0.borrow().bytes_max
     }
 
     /// Reads and drops what is left of a body of `announced` bytes, so that a client that sends before it listens gets to
@@ -106,17 +114,23 @@ impl Stream for Body {
 
 /// Receives the files of a removal, within the limits on bytes, parts and time.
 pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Parts, Refusal> {
-    let announced = announced(req);
-    let bytes_max = body.0.borrow().bytes_max;
-    if announced.is_some_and(|bytes| bytes > bytes_max) {
+    let Some(multipart) = open(req, body, app)? else { return Ok(Parts::default()) };
+    let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
+    within(app.config.server.upload.limit(bytes), read_parts(multipart, app)).await
+}
+
+/// The parts of a body; `None` when it is not a multipart form.
+pub(super) fn open(req: &HttpRequest, body: &Body, app: &App) -> Result<Option<Multipart>, Refusal> {
+    if announced(req).is_some_and(|bytes| bytes > body.bytes_max()) {
         return Err(too_large(app));
     }
-    if !header(req, CONTENT_TYPE.as_str()).is_some_and(|text| text.to_ascii_lowercase().starts_with("multipart/form-data")) {
-        return Ok(Parts::default());
-    }
-    let limit = app.config.server.upload.limit(announced.unwrap_or(bytes_max));
-    let multipart = Multipart::new(req.headers(), body.clone());
-    match tokio::time::timeout(limit, read_parts(multipart, app)).await {
+    let form = header(req, CONTENT_TYPE.as_str()).is_some_and(|text| text.to_ascii_lowercase().starts_with("multipart/form-data"));
+    Ok(form.then(|| Multipart::new(req.headers(), body.clone())))
+}
+
+/// Waits for an upload no longer than this.
+pub(super) async fn within<T>(limit: Duration, read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    match tokio::time::timeout(limit, read).await {
         Ok(result) => result,
         Err(_) => Err(Refusal::new(ErrorCode::UploadTimeout, format!("the upload took longer than {} s", limit.as_secs()))),
     }
@@ -166,9 +180,8 @@ async fn put(slot: &mut Option<Upload>, name: &str, field: Field, app: &App) -> 
 }
 
 /// Streams one part to a file. `None` for what browsers send for a file that was not chosen: no name and no bytes.
-async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>, Refusal> {
-    let given = field.content_disposition().and_then(|d| d.get_filename()).unwrap_or_default();
-    let filename = short(&escaped(given), 255);
+pub(super) async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>, Refusal> {
+    let filename = filename(&field);
     let dir = app.dirs.uploads.clone();
     let make = move || -> std::io::Result<(NamedTempFile, std::fs::File)> {
         let file = tempfile::Builder::new().prefix("up-").tempfile_in(dir)?;
@@ -178,7 +191,7 @@ async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>
     let io = |error| Refusal::from(FilesError::io("storing an upload in", &app.dirs.uploads)(error));
     let (file, handle) = blocking(make).await?.map_err(io)?;
     let mut handle = tokio::fs::File::from_std(handle);
-    let (mut bytes, mut head, mut known) = (0u64, Vec::new(), false);
+    let (mut bytes, mut head, mut known, mut hash) = (0u64, Vec::new(), false, Sha256::new());
     while let Some(chunk) = field.next().await {
         let chunk = chunk.map_err(|error| broken(&error, app))?;
         bytes += chunk.len() as u64;
@@ -191,6 +204,7 @@ async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>
                 known = recognise(name, &head)?;
             }
         }
+        hash.update(&chunk);
         handle.write_all(&chunk).await.map_err(io)?;
     }
     if bytes == 0 && filename.is_empty() {
@@ -200,7 +214,13 @@ async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>
         recognise(name, &head)?;
     }
     handle.flush().await.map_err(io)?;
-    Ok(Some(Upload { file, filename }))
+    Ok(Some(Upload { file, filename, sha256: hash.finalize().into() }))
+}
+
+/// Name that a part's head gives it, made safe to show.
+pub(super) fn filename(field: &Field) -> String {
+    let given = field.content_disposition().and_then(|d| d.get_filename()).unwrap_or_default();
+    short(&escaped(given), 255)
 }
 
 fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
@@ -214,7 +234,7 @@ fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
 }
 
 /// Reads past a field that the service does not know.
-async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
+pub(super) async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
     let mut bytes = 0;
     while let Some(chunk) = field.next().await {
         bytes += chunk.map_err(|error| broken(&error, app))?.len() as u64;
@@ -225,7 +245,7 @@ async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn broken(error: &MultipartError, app: &App) -> Refusal {
+pub(super) fn broken(error: &MultipartError, app: &App) -> Refusal {
     if matches!(error, MultipartError::Payload(PayloadError::Overflow)) {
         return too_large(app);
     }

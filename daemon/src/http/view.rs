@@ -27,6 +27,15 @@ pub fn base_url(req: &HttpRequest, app: &App) -> String {
     host.map_or_else(|| format!("http://{}", app.config.server.listen), |host| format!("http://{host}"))
 }
 
+/// From when on addresses are valid for the configured time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// From now on.
+    Now,
+    /// From the end of the job on: a repeated reply is the same to the byte.
+    End,
+}
+
 /// Where addresses of results point, and what they are signed with.
 pub struct Addresses<'a> {
     /// The daemon.
@@ -35,13 +44,19 @@ pub struct Addresses<'a> {
     pub base: &'a str,
     /// Epoch of the key that the job belongs to.
     pub epoch: u32,
+    /// Since when they are valid.
+    pub from: From,
 }
 
 impl Addresses<'_> {
     fn of(&self, job: &Job, part: &str) -> Option<String> {
         let kept = job.result.as_ref()?;
         // Valid as configured, but never longer than the file is there.
-        let expires_s = (now_s() + self.app.config.results.url_ttl.as_secs() as i64).min(kept.expires_at_ms / 1000);
+        let from_s = match self.from {
+            From::Now => now_s(),
+            From::End => job.finished_at_ms? / 1000,
+        };
+        let expires_s = (from_s + self.app.config.results.url_ttl.as_secs() as i64).min(kept.expires_at_ms / 1000);
         let path = format!("/v1/files/{}{part}", job.id);
         Some(format!("{}{}", self.base, files::sign(&self.app.url_keys, &path, expires_s, self.epoch)))
     }

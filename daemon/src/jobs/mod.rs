@@ -60,12 +60,12 @@ pub struct Finished {
     pub refusal: Option<Refusal>,
 }
 
-/// What happened to a job that was to be accepted.
-pub enum Submitted {
-    /// It waits; the receiver gets its end.
-    Waiting(JobId, oneshot::Receiver<Finished>),
-    /// It was refused; nothing was held.
-    Refused(Refusal),
+/// What happened to a job that was offered to the queue.
+pub enum Offered {
+    /// It waits, its price held.
+    Accepted,
+    /// It was not taken; nothing was held. The work is handed back for another try.
+    Declined(Accept, Box<Work>),
 }
 
 /// Queue and engine thread.
@@ -154,10 +154,10 @@ impl Jobs {
         crate::picture::limits(&self.config.limits)
     }
 
-    /// Reserves the price and queues the job, or refuses. Blocks on the store.
-    pub fn submit(&self, new: &NewJob, work: Work, receiver: oneshot::Receiver<Finished>) -> Result<Submitted, Refusal> {
+    /// Reserves the price and queues the job, or says why not. Blocks on the store.
+    pub fn offer(&self, new: &NewJob, work: Work) -> Result<Offered, Refusal> {
         if let Some(refusal) = self.closed() {
-            return Ok(Submitted::Refused(refusal));
+            return Err(refusal);
         }
         let limits = QueueLimits {
             pending_max: self.config.queue.length_max as u32,
@@ -165,20 +165,17 @@ impl Jobs {
         };
         // In the map before it is in the store: the engine thread may claim it the moment it is accepted.
         lock(&self.works).insert(new.id, work);
-        let accepted = self.store.accept(new, &limits);
-        if !matches!(accepted, Ok(Accept::Accepted { .. })) {
-            lock(&self.works).remove(&new.id);
+        let accepted = self.store.accept(new, &limits).inspect_err(|error| self.note_store_error(error));
+        if let Ok(Accept::Accepted { .. }) = accepted {
+            self.wake();
+            return Ok(Offered::Accepted);
         }
-        match accepted.inspect_err(|error| self.note_store_error(error))? {
-            Accept::Accepted { .. } => {
-                self.wake();
-                Ok(Submitted::Waiting(new.id, receiver))
-            }
-            other => Ok(Submitted::Refused(self.refusal(&other))),
-        }
+        let work = lock(&self.works).remove(&new.id).ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
+        Ok(Offered::Declined(accepted?, Box::new(work)))
     }
 
-    fn refusal(&self, outcome: &Accept) -> Refusal {
+    /// What a client is told when its job was not taken.
+    pub fn refusal(&self, outcome: &Accept) -> Refusal {
         match outcome {
             Accept::InsufficientCredits { .. } => Refusal::new(ErrorCode::InsufficientCredits, "Insufficient credits"),
             Accept::QueueFull { pending_max } => {
@@ -190,6 +187,14 @@ impl Jobs {
                 Refusal::new(ErrorCode::QueueFull, text).retry_after(self.pace.seconds_for(1))
             }
             Accept::KeyRefused => Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key"),
+            Accept::InFlight(job) => {
+                Refusal::new(ErrorCode::Conflict, format!("a request with this Idempotency-Key is under way (job {job}); repeat it later"))
+            }
+            Accept::KeyReused => Refusal::field(
+                &["header", "Idempotency-Key"],
+                "this key was used for another request within the last 24 hours",
+                "value_error.idempotency_key.reused",
+            ),
             other => Refusal::internal("a job was neither accepted nor refused", &format!("{other:?}")),
         }
     }

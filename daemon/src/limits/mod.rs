@@ -17,6 +17,8 @@ use crate::config;
 pub enum Route {
     /// Single removals.
     Removal,
+    /// Batches of removals.
+    Batch,
     /// Everything else that needs a key.
     Read,
 }
@@ -26,6 +28,7 @@ impl Route {
     pub fn policy(self) -> &'static str {
         match self {
             Route::Removal => "removal",
+            Route::Batch => "batch",
             Route::Read => "read",
         }
     }
@@ -98,6 +101,7 @@ impl RateLimits {
     pub fn quota(&self, key: &KeyRecord, route: Route) -> u32 {
         match route {
             Route::Removal => key.limits.removals_per_minute.unwrap_or(self.config.removal_per_minute),
+            Route::Batch => key.limits.batches_per_minute.unwrap_or(self.config.batch_per_minute),
             Route::Read => self.config.read_per_minute,
         }
     }

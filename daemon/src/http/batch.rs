@@ -1,0 +1,277 @@
+//! `POST /v1/services/object-removal/batch` and `GET /v1/batches/{id}`: many pairs, each a job of its own.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use cleanplate_api::{BatchQuoteReply, BatchReply, ErrorCode};
+use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, NewBatch, Reply};
+
+use super::batch_feed::{Fed, Feeder, Slot};
+use super::batch_upload::{FILES_MAX, Pair, receive};
+use super::check::Ask;
+use super::order::{Order, Original};
+use super::removal::{credits, refuse};
+use super::repeat::{self, Fingerprint};
+use super::upload::{Body, Parts};
+use super::{auth, batch_view, view};
+use crate::app::App;
+use crate::limits::Route;
+use crate::refusal::Refusal;
+
+/// Pause between looks at jobs that an earlier request of the same batch left running.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Removes objects from up to 50 photos, each with its mask.
+///
+/// `images` and `masks` are repeated and paired in order. A pair that cannot be done fails alone; so do the pairs after
+/// the credits ran out. Only pairs that were done are charged.
+#[utoipa::path(
+    post, path = "/v1/services/object-removal/batch", tag = "services",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the reply; after a crash it goes on with the pairs that are left"),
+        ("dry_run" = Option<bool>, Query, description = "Check all pairs and quote the price, charge nothing"),
+        ("dilate" = Option<u32>, Query, description = "Pixels the masks grow; by image size if not given"),
+        ("feather" = Option<u32>, Query, description = "Pixels over which edges fade"),
+        ("output_format" = Option<String>, Query, description = "jpeg, png or webp; that of each image if not given"),
+        ("quality" = Option<u8>, Query, description = "1 to 100, JPEG only; that of each image if not given"),
+        ("pipeline" = Option<String>, Query, description = "A pipeline this key may use"),
+    ),
+    request_body(content = super::openapi::BatchForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, body = BatchReply, description = "All pairs have ended, well or not; with dry_run a BatchQuoteReply"),
+        (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
+        (status = 402, body = cleanplate_api::ErrorBody), (status = 408, body = cleanplate_api::ErrorBody),
+        (status = 409, body = cleanplate_api::ErrorBody), (status = 413, body = cleanplate_api::ErrorBody),
+        (status = 422, body = cleanplate_api::InvalidBody), (status = 429, body = cleanplate_api::ErrorBody),
+        (status = 500, body = cleanplate_api::ErrorBody), (status = 503, body = cleanplate_api::ErrorBody),
+        (status = 507, body = cleanplate_api::ErrorBody),
+    ),
+    security(("key" = []))
+)]
+pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
+    let body = Body::new(payload, &app, FILES_MAX);
+    let key = match auth::caller(&req, &app, Route::Batch).await {
+        Ok(key) => key,
+        Err(refusal) => return refuse(&req, refusal, body, None).await,
+    };
+    let outcome = match serve(&req, &body, &app, &key).await {
+        Ok(mut done) => app.store(move |store| store.balance(key.account)).await.map(|balance| {
+            credits(&mut done.reply, done.charged, &balance);
+            done.reply
+        }),
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Ok(reply) => reply,
+        Err(refusal) => {
+            let balance = app.store(move |store| store.balance(key.account)).await.ok();
+            refuse(&req, refusal, body, balance).await
+        }
+    }
+}
+
+/// A reply, and what this call charged.
+struct Done {
+    reply: HttpResponse,
+    charged: i64,
+}
+
+impl Done {
+    fn free(reply: HttpResponse) -> Done {
+        Done { reply, charged: 0 }
+    }
+}
+
+async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<Done, Refusal> {
+    let once = repeat::key(req)?;
+    let ask = Ask::read(req, app, key)?;
+    if let Some(refusal) = app.closed() {
+        return Err(refusal);
+    }
+    let order = Order::new(req, app, key, ask);
+    let pairs = receive(req, body, app).await?;
+    let print = fingerprint(req, &pairs);
+    let slots = check(&order, pairs).await;
+    if order.ask.tuning.dry_run {
+        return quote(&order, &slots).await.map(Done::free);
+    }
+    let new = NewBatch {
+        id: BatchId::random(),
+        account: key.account,
+        key: Some(key.id),
+        pairs: slots.len() as u32,
+        asynchronous: false,
+        idempotency: once.map(|once| repeat::wish(once, key, print, None)),
+    };
+    let base = view::base_url(req, app);
+    match app.store(move |store| store.start_batch(&new)).await? {
+        BatchStart::Started(batch) => {
+            tracing::info!(request_id = order.request_id, batch_id = %batch.id, account = %key.account, pairs = batch.pairs, "batch started");
+            detached(Run { order, batch, base, jobs: Vec::new() }, slots).await
+        }
+        BatchStart::Resumed(batch) => {
+            let id = batch.id;
+            let jobs = app.store(move |store| store.batch_jobs(id)).await?;
+            tracing::info!(request_id = order.request_id, batch_id = %id, "batch resumed");
+            detached(Run { order, batch, base, jobs }, slots).await
+        }
+        BatchStart::Replay(kept) => Ok(Done::free(repeat::replay(kept))),
+        BatchStart::Done(batch) => {
+            let reply = read(app, &batch, &base, key.url_epoch).await?;
+            Ok(Done::free(HttpResponse::Ok().json(reply)))
+        }
+        BatchStart::InFlight(id) => Err(Refusal::new(
+            ErrorCode::Conflict,
+            format!("a request with this Idempotency-Key is under way (batch {id}); repeat it later"),
+        )),
+        BatchStart::KeyReused => Err(app.jobs.refusal(&cleanplate_store::Accept::KeyReused)),
+        BatchStart::KeyRefused => Err(app.jobs.refusal(&cleanplate_store::Accept::KeyRefused)),
+    }
+}
+
+fn fingerprint(req: &HttpRequest, pairs: &[Pair]) -> Fingerprint {
+    let mut print = Fingerprint::of(req, false);
+    for pair in pairs {
+        match &pair.files {
+            Ok((image, mask)) => {
+                print.file("images", image);
+                print.file("masks", mask);
+            }
+            Err(refusal) => {
+                print.add(pair.filename.as_bytes());
+                print.add(refusal.text.as_bytes());
+            }
+        }
+    }
+    print
+}
+
+async fn check(order: &Order, pairs: Vec<Pair>) -> Vec<Slot> {
+    let mut slots = Vec::with_capacity(pairs.len());
+    for (index, Pair { filename, files }) in (0..).zip(pairs) {
+        let pair = match files {
+            Ok((image, mask)) => order.ask.check(Parts { image: Some(image), mask: Some(mask) }, &order.app).await,
+            Err(refusal) => Err(refusal),
+        };
+        let unknown = Original { filename, width: 0, height: 0 };
+        let original = pair.as_ref().map_or(unknown, Original::of);
+        slots.push(Slot { index, original, pair });
+    }
+    slots
+}
+
+async fn quote(order: &Order, slots: &[Slot]) -> Result<HttpResponse, Refusal> {
+    let account = order.key.account;
+    let balance = order.app.store(move |store| store.balance(account)).await?;
+    let valid = slots.iter().filter(|slot| slot.pair.is_ok()).count() as u32;
+    let price = order.app.config.pricing.removal * i64::from(valid);
+    Ok(HttpResponse::Ok().json(BatchQuoteReply {
+        dry_run: true,
+        total_files: slots.len() as u32,
+        valid,
+        credits: price,
+        credits_available: balance.available,
+        sufficient: balance.available >= price,
+        errors: slots.iter().map(|slot| slot.pair.as_ref().err().map(|refusal| refusal.text.clone())).collect(),
+    }))
+}
+
+/// A started batch.
+struct Run {
+    order: Order,
+    batch: Batch,
+    base: String,
+    /// Jobs that an earlier request of the same batch left.
+    jobs: Vec<Job>,
+}
+
+/// Runs a batch to its end even if the client goes away.
+async fn detached(run: Run, slots: Vec<Slot>) -> Result<Done, Refusal> {
+    let task = actix_web::rt::spawn(async move {
+        let (app, id) = (run.order.app.clone(), run.batch.id);
+        let outcome = run.run(slots).await;
+        if outcome.is_err() {
+            // The same request may go on with what is left; a batch that was discarded is not there any more.
+            drop(app.store(move |store| store.interrupt_batch(id)).await);
+        }
+        outcome
+    });
+    task.await.map_err(|error| Refusal::internal("a batch ended without a reply", &error))?
+}
+
+impl Run {
+    async fn run(self, mut slots: Vec<Slot>) -> Result<Done, Refusal> {
+        let (app, id, account) = (self.order.app.clone(), self.batch.id, self.order.key.account);
+        let kept: Vec<u32> =
+            self.jobs.iter().filter(|job| job.status != JobStatus::Failed).filter_map(|job| job.batch.map(|b| b.index)).collect();
+        slots.retain(|slot| !kept.contains(&slot.index));
+        let before: i64 = self.jobs.iter().filter_map(|job| job.result.as_ref()).map(|kept| kept.result.credits).sum();
+        let begun = !self.jobs.is_empty();
+        if !begun {
+            let balance = app.store(move |store| store.balance(account)).await?;
+            if balance.available < app.config.pricing.removal {
+                return self.discard(Refusal::new(ErrorCode::InsufficientCredits, "Insufficient credits")).await;
+            }
+        }
+        let fed = Feeder::new(&self.order, id, begun).run(slots).await?;
+        if let Fed::Refused(refusal) = fed {
+            return self.discard(refusal).await;
+        }
+        let reply = self.wait().await?;
+        let charged = reply.total_credits_used - before;
+        let body = serde_json::to_vec(&reply).map_err(|error| Refusal::internal("a reply could not be written", &error))?;
+        let keep = Reply { status: 200, body: body.clone() };
+        let cut = matches!(fed, Fed::Cut);
+        app.store(move |store| if cut { store.interrupt_batch(id) } else { store.answer_batch(id, Some(&keep)) }).await?;
+        Ok(Done { reply: HttpResponse::Ok().content_type("application/json").body(body), charged })
+    }
+
+    /// Forgets a batch of which no pair was taken.
+    async fn discard(&self, refusal: Refusal) -> Result<Done, Refusal> {
+        let id = self.batch.id;
+        self.order.app.store(move |store| store.discard_batch(id)).await?;
+        Err(refusal)
+    }
+
+    /// The reply once every job has ended.
+    async fn wait(&self) -> Result<BatchReply, Refusal> {
+        loop {
+            let reply = read(&self.order.app, &self.batch, &self.base, self.order.key.url_epoch).await?;
+            if reply.completed + reply.failed >= reply.total_files {
+                return Ok(reply);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+async fn read(app: &App, batch: &Batch, base: &str, epoch: u32) -> Result<BatchReply, Refusal> {
+    let id = batch.id;
+    let jobs = app.store(move |store| store.batch_jobs(id)).await?;
+    Ok(batch_view::batch(batch, &jobs, &view::Addresses { app, base, epoch, from: view::From::Now }))
+}
+
+/// One batch of the caller's account: the reply of the batch service as far as it is.
+#[utoipa::path(
+    get, path = "/v1/batches/{batch_id}", tag = "jobs", params(("batch_id" = String, Path)),
+    responses(
+        (status = 200, body = BatchReply), (status = 401, body = cleanplate_api::ErrorBody),
+        (status = 404, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody),
+    ),
+    security(("key" = []))
+)]
+pub async fn get(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+    let caller = auth::caller(&req, &app, Route::Read).await?;
+    let missing = || Refusal::new(ErrorCode::NotFound, "Not Found");
+    let id = id.parse::<BatchId>().map_err(|_| missing())?;
+    let found = app
+        .store(move |store| {
+            let Some(batch) = store.batch(Some(caller.account), id)? else { return Ok(None) };
+            let key = batch.key.map(|key| store.key(key)).transpose()?.flatten();
+            Ok(Some((batch, key.map_or(0, |key| key.url_epoch))))
+        })
+        .await?;
+    let (batch, epoch) = found.ok_or_else(missing)?;
+    let base = view::base_url(&req, &app);
+    Ok(HttpResponse::Ok().json(read(&app, &batch, &base, epoch).await?))
+}

@@ -1,0 +1,129 @@
+//! Feeds the pairs of a batch to the queue, as many at a time as the key may have in flight.
+
+use std::time::{Duration, Instant};
+
+use cleanplate_store::{Accept, BatchId, BatchSlot, Failure};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+
+use super::check::Checked;
+use super::order::{Order, Original};
+use super::upload::blocking;
+use crate::jobs::{Finished, Offered};
+use crate::refusal::Refusal;
+
+/// Pause before a full queue is tried again when no pair of the batch is in flight.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A pair and its place.
+pub struct Slot {
+    /// Position in the batch, from 0.
+    pub index: u32,
+    /// The photo.
+    pub original: Original,
+    /// The pictures, or why the pair cannot be done.
+    pub pair: Result<Checked, Refusal>,
+}
+
+/// How feeding ended.
+pub enum Fed {
+    /// Every pair has ended or is noted as failed.
+    All,
+    /// The daemon takes no more jobs; the pairs that were left are noted as failed.
+    Cut,
+    /// Not even the first pair was taken; nothing was noted.
+    Refused(Refusal),
+}
+
+/// Feeds one batch.
+pub struct Feeder<'a> {
+    order: &'a Order,
+    batch: BatchId,
+    in_flight: FuturesUnordered<oneshot::Receiver<Finished>>,
+    /// Whether the batch has a job, so that later pairs fail alone.
+    begun: bool,
+    cut: Option<Refusal>,
+    /// Pairs that failed and are not noted yet.
+    bad: Vec<(u32, Original, Refusal)>,
+}
+
+impl<'a> Feeder<'a> {
+    /// A feeder of this batch; `begun` when it already has jobs.
+    pub fn new(order: &'a Order, batch: BatchId, begun: bool) -> Self {
+        Feeder { order, batch, in_flight: FuturesUnordered::new(), begun, cut: None, bad: Vec::new() }
+    }
+
+    /// Feeds all slots and waits for their ends.
+    pub async fn run(mut self, slots: Vec<Slot>) -> Result<Fed, Refusal> {
+        for Slot { index, original, pair } in slots {
+            match (pair, self.cut.clone()) {
+                (Err(refusal), _) | (Ok(_), Some(refusal)) => self.bad.push((index, original, refusal)),
+                (Ok(checked), None) => {
+                    if let Some(refusal) = self.feed(index, original, checked).await? {
+                        return Ok(Fed::Refused(refusal));
+                    }
+                }
+            }
+            // Before the first pair is taken nothing may be noted: the batch may still be refused as a whole.
+            if self.begun {
+                self.note_bad().await?;
+            }
+        }
+        while self.in_flight.next().await.is_some() {}
+        self.note_bad().await?;
+        Ok(if self.cut.is_some() { Fed::Cut } else { Fed::All })
+    }
+
+    /// Offers a pair until it is taken or noted as bad. `Some` when the batch as a whole is refused.
+    async fn feed(&mut self, index: u32, original: Original, checked: Checked) -> Result<Option<Refusal>, Refusal> {
+        let slot = BatchSlot { batch: self.batch, index };
+        let mut new = self.order.job(&original, Some(slot), None);
+        let (sender, mut receiver) = oneshot::channel();
+        let mut work = Box::new(self.order.work(checked, sender));
+        let until = Instant::now() + self.order.app.config.queue.job_wall_max;
+        loop {
+            let jobs = self.order.app.jobs.clone();
+            let (again, offered) = blocking(move || (new.clone(), jobs.offer(&new, *work))).await?;
+            let refusal = match offered {
+                Ok(Offered::Accepted) => {
+                    self.begun = true;
+                    self.in_flight.push(receiver);
+                    return Ok(None);
+                }
+                Ok(Offered::Declined(why, back)) => {
+                    (new, work) = (again, back);
+                    // A pair that ends may free credits or a place in the queue.
+                    let freed = self.in_flight.next().await.is_some();
+                    let waits = self.begun && matches!(why, Accept::QueueFull { .. } | Accept::TooManyInFlight { .. });
+                    if freed || (waits && Instant::now() < until) {
+                        if !freed {
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                        (work.done, receiver) = oneshot::channel();
+                        continue;
+                    }
+                    self.order.app.jobs.refusal(&why)
+                }
+                Err(refusal) => {
+                    self.cut = Some(refusal.clone());
+                    refusal
+                }
+            };
+            if !self.begun {
+                return Ok(Some(refusal));
+            }
+            self.bad.push((index, original, refusal));
+            return Ok(None);
+        }
+    }
+
+    async fn note_bad(&mut self) -> Result<(), Refusal> {
+        for (index, original, refusal) in std::mem::take(&mut self.bad) {
+            let new = self.order.job(&original, Some(BatchSlot { batch: self.batch, index }), None);
+            let failure = Failure::new(refusal.code.row().name, refusal.text);
+            self.order.app.store(move |store| store.record_failed(&new, &failure)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Checks before anything is held: the query, the pipeline, the headers of the pictures.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web};
+use cleanplate_api::{ErrorCode, FieldError};
+use cleanplate_plugins::image::{self, Header};
+use cleanplate_plugins::manifest::StageKind;
+use cleanplate_plugins::pipeline::Pipeline;
+use cleanplate_store::KeyRecord;
+
+use super::prompts::{self, Prompts};
+use super::tuning::{Query, Tuning, value};
+use super::upload::{Parts, Upload, blocking};
+use crate::app::App;
+use crate::files::FilesError;
+use crate::refusal::Refusal;
+
+/// How the pictures of a request are to be treated.
+pub struct Ask {
+    /// What the client tunes.
+    pub tuning: Tuning,
+    /// Points and box.
+    pub prompts: Option<Prompts>,
+    /// The pipeline, tuning applied.
+    pub pipeline: Arc<Pipeline>,
+}
+
+/// Pictures that passed every check which needs no pixels.
+pub struct Checked {
+    /// The photo.
+    pub image: Upload,
+    /// Its header.
+    pub header: Header,
+    /// The mask; prompts are used only without one.
+    pub mask: Option<Upload>,
+}
+
+impl Ask {
+    /// Reads and checks the query of a request.
+    pub fn read(req: &HttpRequest, app: &App, key: &KeyRecord) -> Result<Ask, Refusal> {
+        let query = web::Query::<Query>::from_query(req.query_string()).map(web::Query::into_inner).unwrap_or_default();
+        let (tuning, prompts) = read_query(&query, app)?;
+        let pipeline = choose_pipeline(&tuning, app, key)?;
+        Ok(Ask { tuning, prompts, pipeline })
+    }
+}
+
+fn read_query(query: &Query, app: &App) -> Result<(Tuning, Option<Prompts>), Refusal> {
+    let given = |name| value(query, name);
+    let prompts = prompts::parse(given("points"), given("labels"), given("box"), app.config.limits.points_max);
+    match (Tuning::parse(query), prompts) {
+        (Ok(tuning), Ok(prompts)) => Ok((tuning, prompts)),
+        (tuning, prompts) => Err(Refusal::fields(tuning.err().into_iter().chain(prompts.err()).flatten().collect())),
+    }
+}
+
+/// The pipeline of a request, with its tuning applied and in range.
+fn choose_pipeline(tuning: &Tuning, app: &App, key: &KeyRecord) -> Result<Arc<Pipeline>, Refusal> {
+    let settings = &app.config.pipelines;
+    let name = tuning.pipeline.as_deref().unwrap_or(&settings.default);
+    if name != settings.default {
+        let offered = settings.allowed.iter().any(|allowed| allowed == name) && app.pipelines.get(name).is_ok();
+        if !offered || !key.allows_pipeline(name) {
+            return Err(Refusal::field(&["query", "pipeline"], "this key may not use a pipeline of that name", "value_error.pipeline"));
+        }
+    }
+    let found = app.pipelines.get(name).map_err(|error| Refusal::internal("the default pipeline is missing", &error))?;
+    let mut pipeline = found.clone();
+    let mut errors = Vec::new();
+    for (field, path, text) in tuning.overrides() {
+        match pipeline.with_overrides(&[(path, text)]) {
+            Ok(tuned) => pipeline = tuned,
+            Err(error) => errors.push(FieldError::new(&["query", field], error.to_string(), "value_error.parameter")),
+        }
+    }
+    if errors.is_empty() { Ok(Arc::new(pipeline)) } else { Err(Refusal::fields(errors)) }
+}
+
+impl Ask {
+    /// Checks the pictures of one removal against the query and each other.
+    pub async fn check(&self, parts: Parts, app: &App) -> Result<Checked, Refusal> {
+        let mut missing = Vec::new();
+        if parts.image.is_none() {
+            missing.push(FieldError::missing(&["body", "image"]));
+        }
+        if parts.mask.is_none() && self.prompts.is_none() {
+            missing.push(FieldError::missing(&["body", "mask"]));
+        }
+        let (Some(image), true) = (parts.image, missing.is_empty()) else { return Err(Refusal::fields(missing)) };
+        let limits = app.jobs.image_limits();
+        let (image, header) = probe("image", image, limits.clone()).await?;
+        let Some(mask) = parts.mask else {
+            self.check_prompts(header.width as u32, header.height as u32)?;
+            return Ok(Checked { image, header, mask: None });
+        };
+        let (mask, mask_header) = probe("mask", mask, limits).await?;
+        if (mask_header.width, mask_header.height) != (header.width, header.height) {
+            let message = format!(
+                "the mask is {}x{}, the image is {}x{} (as displayed); they must be equal",
+                mask_header.width, mask_header.height, header.width, header.height
+            );
+            return Err(Refusal::field(&["body", "mask"], message, "value_error.mask.size"));
+        }
+        Ok(Checked { image, header, mask: Some(mask) })
+    }
+
+    fn check_prompts(&self, width: u32, height: u32) -> Result<(), Refusal> {
+        if let Some(prompts) = &self.prompts {
+            prompts.check_inside(width, height).map_err(Refusal::fields)?;
+        }
+        if self.pipeline.steps.iter().any(|step| step.stage == StageKind::Segment) {
+            return Ok(());
+        }
+        let text = format!(
+            "points and box need a segmentation model, and pipeline \"{}\" has none: send a mask, or choose a pipeline with a segment plugin",
+            self.pipeline.name
+        );
+        Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(3600))
+    }
+}
+
+/// Reads a picture's header; pixels are not touched.
+async fn probe(field: &'static str, upload: Upload, limits: image::Limits) -> Result<(Upload, Header), Refusal> {
+    blocking(move || {
+        let path = upload.file.path();
+        let bytes = std::fs::read(path).map_err(FilesError::io("reading upload", path))?;
+        let header = image::probe(&bytes, &limits).map_err(|error| Refusal::image(field, &error))?;
+        Ok((upload, header))
+    })
+    .await?
+}

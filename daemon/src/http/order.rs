@@ -1,0 +1,92 @@
+//! What a checked request becomes: a job for the store and work for the engine thread.
+
+use std::time::Instant;
+
+use actix_web::{HttpRequest, web};
+use cleanplate_plugins::image::EncodeOptions;
+use cleanplate_plugins::pipeline;
+use cleanplate_store::{BatchSlot, Idempotency, JobId, KeyRecord, NewJob};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use super::check::{Ask, Checked};
+use super::context::request_id;
+use crate::app::App;
+use crate::jobs::{Finished, Work};
+
+/// Name of the service in the store.
+const SERVICE: &str = "object-removal";
+
+/// Everything that the jobs of one request share.
+pub struct Order {
+    /// The daemon.
+    pub app: web::Data<App>,
+    /// Who asks.
+    pub key: KeyRecord,
+    /// How the pictures are treated.
+    pub ask: Ask,
+    /// For log lines.
+    pub request_id: String,
+    /// When the request came.
+    pub accepted: Instant,
+}
+
+/// What is known of a photo before it is decoded.
+#[derive(Debug, Clone)]
+pub struct Original {
+    /// Name that the client gave it.
+    pub filename: String,
+    /// Width as displayed, pixels; 0 when unknown.
+    pub width: u32,
+    /// Height as displayed, pixels; 0 when unknown.
+    pub height: u32,
+}
+
+impl Original {
+    /// Of a photo that passed its checks.
+    pub fn of(checked: &Checked) -> Original {
+        Original { filename: checked.image.filename.clone(), width: checked.header.width as u32, height: checked.header.height as u32 }
+    }
+}
+
+impl Order {
+    /// An order of this key, now.
+    pub fn new(req: &HttpRequest, app: &web::Data<App>, key: &KeyRecord, ask: Ask) -> Order {
+        Order { app: app.clone(), key: key.clone(), ask, request_id: request_id(req), accepted: Instant::now() }
+    }
+
+    /// The job of one photo.
+    pub fn job(&self, original: &Original, batch: Option<BatchSlot>, idempotency: Option<Idempotency>) -> NewJob {
+        let tuning = &self.ask.tuning;
+        NewJob {
+            id: JobId::random(),
+            account: self.key.account,
+            key: Some(self.key.id),
+            batch,
+            service: SERVICE.to_string(),
+            pipeline: self.ask.pipeline.name.clone(),
+            asynchronous: false,
+            price: self.app.config.pricing.removal,
+            input_filename: Some(original.filename.clone()).filter(|name| !name.is_empty()),
+            original_width: original.width,
+            original_height: original.height,
+            request: json!({ "steps": self.ask.pipeline.steps, "output_format": tuning.format, "quality": tuning.quality }),
+            idempotency,
+        }
+    }
+
+    /// The work of one photo; its end is told to `done`.
+    pub fn work(&self, checked: Checked, done: oneshot::Sender<Finished>) -> Work {
+        let prompts = self.ask.prompts.clone().filter(|_| checked.mask.is_none());
+        Work {
+            image: checked.image.file,
+            mask: checked.mask.map(|mask| mask.file),
+            prompts: prompts.map(|prompts| pipeline::Prompts { points: prompts.points, boxes: prompts.rect }),
+            pipeline: self.ask.pipeline.clone(),
+            encode: EncodeOptions { format: self.ask.tuning.format, quality: self.ask.tuning.quality },
+            request_id: self.request_id.clone(),
+            accepted: self.accepted,
+            done,
+        }
+    }
+}
