@@ -62,6 +62,14 @@ pub enum PluginError {
         /// What was wrong.
         detail: String,
     },
+    /// A plugin of the user failed; the plugin is at fault, neither the request nor this program.
+    #[error("plugin {plugin}: {detail}")]
+    User {
+        /// Plugin.
+        plugin: String,
+        /// What it did, with its own words where it said some.
+        detail: String,
+    },
     /// Reading or writing a picture failed.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -112,6 +120,7 @@ impl PluginError {
             PluginError::Engine { .. } => "engine",
             PluginError::Model { .. } => "model",
             PluginError::Output { .. } => "network_output",
+            PluginError::User { .. } => "user_plugin",
             PluginError::Image(_) => "image",
             PluginError::Parameter { .. } => "parameter",
             PluginError::Unknown { .. } => "unknown_name",

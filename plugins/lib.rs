@@ -2,7 +2,8 @@
 //!
 //! A photo and a mask come in, the photo without the marked object goes out. This crate knows no HTTP and no database.
 //!
-//! A plugin is a folder with a `plugin.toml` and one line in [`PLUGINS`]; a pipeline is a file in `config/pipelines`.
+//! A plugin is a folder with a `plugin.toml`: built in, with a line in [`PLUGINS`], or the user's own, found by [`Plugins`];
+//! a pipeline is a file in `config/pipelines`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -17,8 +18,12 @@ pub mod manifest;
 pub mod models;
 pub mod parameter;
 pub mod pipeline;
+pub mod process;
 mod registry;
 pub mod resample;
+pub mod user;
+pub mod wgsl;
 
 pub use error::PluginError;
 pub use registry::{PLUGINS, PluginInfo, plugin};
+pub use user::{PluginRef, Plugins};

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::PluginError;
 use crate::parameter::{Kind, Parameter, Value, Values, refused};
+use crate::process::ProcessTable;
+use crate::wgsl::WgslTable;
 
 /// Where in a pipeline a plugin stands. Stages run in this order; within a stage, plugins run as listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -52,6 +54,12 @@ pub struct Manifest {
     /// Parameters by name.
     #[serde(default)]
     pub parameters: BTreeMap<String, Parameter>,
+    /// How to start it, for `entry = "process"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessTable>,
+    /// What its shader sees, for `entry = "wgsl"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wgsl: Option<WgslTable>,
 }
 
 impl Manifest {
@@ -76,6 +84,24 @@ impl Manifest {
                 return Err(format!("parameter {name:?}: use 1 to 40 lower-case letters, digits and underscores, starting with a letter"));
             }
             check_parameter(name, parameter)?;
+        }
+        self.check_entry()
+    }
+
+    /// Each entry comes with its own table and no other.
+    fn check_entry(&self) -> Result<(), String> {
+        let wants = (self.entry == Entry::Process, self.entry == Entry::Wgsl);
+        if wants != (self.process.is_some(), self.wgsl.is_some()) {
+            return Err(
+                "entry = \"process\" comes with a table [process], entry = \"wgsl\" with a table [wgsl], and neither with the other's"
+                    .into(),
+            );
+        }
+        if let Some(table) = &self.process {
+            table.check(self.stage)?;
+        }
+        if let Some(table) = &self.wgsl {
+            table.check(self)?;
         }
         Ok(())
     }

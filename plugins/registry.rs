@@ -32,9 +32,8 @@ impl PluginInfo {
         self.parsed.get_or_init(|| Manifest::parse("plugin.toml", self.text).unwrap_or_else(|e| broken(&e)))
     }
 
-    /// A stage with `values`; user plugins (`wgsl`, `process`) are refused by this build.
+    /// A stage with `values`.
     pub fn build(&self, values: &Values) -> Result<Box<dyn Stage>, PluginError> {
-        runnable(self.manifest())?;
         (self.build)(values)
     }
 }
@@ -43,19 +42,6 @@ impl std::fmt::Debug for PluginInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PluginInfo").field("name", &self.manifest().name).finish_non_exhaustive()
     }
-}
-
-/// An error for entries that this build cannot run.
-pub fn runnable(manifest: &Manifest) -> Result<(), PluginError> {
-    let entry = match manifest.entry {
-        Entry::Builtin => return Ok(()),
-        Entry::Wgsl => "wgsl",
-        Entry::Process => "process",
-    };
-    Err(PluginError::Unavailable {
-        what: format!("plugin {:?} with entry = {entry:?}", manifest.name),
-        remedy: "this build runs built-in plugins only; remove it from the pipeline".to_string(),
-    })
 }
 
 /// The plugin `name`, or an error with the nearest one.
@@ -67,7 +53,16 @@ pub fn plugin(name: &str) -> Result<&'static PluginInfo, PluginError> {
 fn broken(error: &PluginError) -> Manifest {
     let description = error.to_string();
     let (name, version) = ("broken-manifest".to_string(), "0.0.0".to_string());
-    Manifest { name, version, stage: StageKind::Mask, entry: Entry::Builtin, description, parameters: Default::default() }
+    Manifest {
+        name,
+        version,
+        stage: StageKind::Mask,
+        entry: Entry::Builtin,
+        description,
+        parameters: Default::default(),
+        process: None,
+        wgsl: None,
+    }
 }
 
 #[cfg(test)]
@@ -85,13 +80,6 @@ mod tests {
             assert_eq!(manifest.defaults().iter().count(), manifest.parameters.len());
             assert!(names.insert(manifest.name));
         }
-    }
-
-    #[test]
-    fn user_entries_parse_and_are_refused_with_a_remedy() {
-        let text = "name = \"mine\"\nversion = \"0.1.0\"\nstage = \"finish\"\nentry = \"wgsl\"\ndescription = \"x\"\n";
-        let error = runnable(&Manifest::parse("mine/plugin.toml", text).unwrap()).unwrap_err();
-        assert!(error.to_string().contains("wgsl") && error.to_string().contains("mine"), "{error}");
     }
 
     #[test]

@@ -122,6 +122,23 @@ pub fn shrink_photo(photo: &Photo, rect: Rect, width: usize, height: usize) -> V
     out
 }
 
+/// RGB pixels `[h, w, 3]` of size `from` (width, height) brought to size `to` bicubically; meant for enlarging. Equal sizes
+/// copy exactly.
+pub fn resize(rgb: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
+    if from == to {
+        return rgb.to_vec();
+    }
+    let (columns, rows) = (Taps::bicubic(to.0, from.0), Taps::bicubic(to.1, from.1));
+    let mut out = vec![0.0f32; to.0 * to.1 * 3];
+    out.par_chunks_exact_mut(to.0 * 3).enumerate().for_each(|(y, line)| {
+        let row = rows.mix_rows(y, rgb, from.0 * 3);
+        for (x, px) in line.chunks_exact_mut(3).enumerate() {
+            px.copy_from_slice(&columns.mix_rgb(x, &row));
+        }
+    });
+    out
+}
+
 /// The hole of `rect` (`alpha` above 0) at `width` x `height`, 0/255: a pixel is hole when any pixel of its footprint is, so
 /// that no averaged pixel outside the hole has a share of the object.
 pub fn shrink_hole(alpha: &Mask, rect: Rect, width: usize, height: usize) -> Vec<u8> {

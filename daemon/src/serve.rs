@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use actix_web::web;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
+use cleanplate_plugins::Plugins;
 use cleanplate_plugins::pipeline::PipelineSet;
 use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
 
@@ -41,7 +42,8 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         tracing::warn!(orphans, "removed result files that no job owns");
     }
     let url_keys = UrlKeys::load(&dirs.secrets)?;
-    let pipelines = PipelineSet::load(&[&config.pipelines.dir])?;
+    let plugins = Plugins::load(&[&config.pipelines.plugins_dir])?;
+    let pipelines = PipelineSet::load_with(&plugins, &[&config.pipelines.dir])?;
     pipelines.get(&config.pipelines.default).context("pipelines.default")?;
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
     let listener = TcpListener::bind(config.server.listen).with_context(|| format!("listening on {}", config.server.listen))?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::StageKind;
+use crate::manifest::{Manifest, StageKind};
 use crate::parameter::{Value, Values};
-use crate::{PluginError, PluginInfo, plugin};
+use crate::{PluginError, PluginRef, Plugins};
 
 /// The pipelines in the program, `(file name, text)`.
 const BUILTIN: &[(&str, &str)] = &[
@@ -31,7 +31,7 @@ pub struct Step {
     /// A value for every parameter.
     pub values: Values,
     #[serde(skip)]
-    pub(crate) info: &'static PluginInfo,
+    pub(crate) info: PluginRef,
 }
 
 /// An ordered list of plugins with their parameters.
@@ -62,13 +62,18 @@ struct StepFile {
 }
 
 impl Pipeline {
-    /// Parses and checks one pipeline file; `file` names it in errors.
+    /// Parses and checks one pipeline file of built-in plugins; `file` names it in errors.
     pub fn parse(file: &str, text: &str) -> Result<Pipeline, PluginError> {
+        Pipeline::parse_with(&Plugins::default(), file, text)
+    }
+
+    /// As [`Pipeline::parse`], with the plugins of the user too.
+    pub fn parse_with(plugins: &Plugins, file: &str, text: &str) -> Result<Pipeline, PluginError> {
         let fail = |detail: String| PluginError::File { file: file.to_string(), detail };
         let read: PipelineFile = toml::from_str(text).map_err(|e| fail(e.to_string().trim_end().to_string()))?;
         let mut steps = Vec::with_capacity(read.step.len());
         for step in &read.step {
-            steps.push(Step::read(step).map_err(|e| fail(e.to_string()))?);
+            steps.push(Step::read(plugins, step).map_err(|e| fail(e.to_string()))?);
         }
         let pipeline = Pipeline { name: read.name, description: read.description, steps };
         pipeline.check().map_err(fail)?;
@@ -116,14 +121,20 @@ impl Pipeline {
 }
 
 impl Step {
-    fn read(file: &StepFile) -> Result<Step, PluginError> {
-        let info = plugin(&file.plugin)?;
+    /// What the plugin is.
+    pub fn manifest(&self) -> &Manifest {
+        self.info.manifest()
+    }
+
+    fn read(plugins: &Plugins, file: &StepFile) -> Result<Step, PluginError> {
+        let info = plugins.get(&file.plugin)?;
         let manifest = info.manifest();
         let mut values = manifest.defaults();
         for (name, value) in &file.parameters {
             manifest.set(&mut values, name, value)?;
         }
-        Ok(Step { plugin: manifest.name.clone(), stage: manifest.stage, values, info })
+        let (plugin, stage) = (manifest.name.clone(), manifest.stage);
+        Ok(Step { plugin, stage, values, info })
     }
 }
 
@@ -137,17 +148,22 @@ impl PipelineSet {
     /// The built-in pipelines, then those of each folder (`*.toml`, by name); a later one replaces an earlier one of the
     /// same name. A folder that does not exist is empty; any malformed file is an error.
     pub fn load<P: AsRef<Path>>(dirs: &[P]) -> Result<PipelineSet, PluginError> {
+        PipelineSet::load_with(&Plugins::default(), dirs)
+    }
+
+    /// As [`PipelineSet::load`]; pipelines may name the user's own `plugins`.
+    pub fn load_with<P: AsRef<Path>>(plugins: &Plugins, dirs: &[P]) -> Result<PipelineSet, PluginError> {
         let mut set = PipelineSet::default();
         for (file, text) in BUILTIN {
             set.put(Pipeline::parse(file, text)?);
         }
         for dir in dirs {
-            set.load_dir(dir.as_ref())?;
+            set.load_dir(plugins, dir.as_ref())?;
         }
         Ok(set)
     }
 
-    fn load_dir(&mut self, dir: &Path) -> Result<(), PluginError> {
+    fn load_dir(&mut self, plugins: &Plugins, dir: &Path) -> Result<(), PluginError> {
         let fail = |path: &Path, e: &dyn std::fmt::Display| PluginError::File { file: path.display().to_string(), detail: e.to_string() };
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
@@ -171,7 +187,7 @@ impl PipelineSet {
                 return Err(fail(&path, &format!("{bytes} bytes, at most {FILE_BYTES_MAX} are read")));
             }
             let text = std::fs::read_to_string(&path).map_err(|e| fail(&path, &e))?;
-            self.put(Pipeline::parse(&path.display().to_string(), &text)?);
+            self.put(Pipeline::parse_with(plugins, &path.display().to_string(), &text)?);
         }
         Ok(())
     }

@@ -21,7 +21,16 @@ pub struct Variant {
     pub subgroups: bool,
 }
 
+/// [`Variant::kernel`] of shaders that come from a user, not from this crate.
+pub const USER_KERNEL: &str = "user";
+
 impl Variant {
+    /// Whether the text is one of this project's own kernels, whose tests run in the checked mode. Only those may be
+    /// compiled without bounds checks.
+    pub fn is_trusted(&self) -> bool {
+        self.kernel != USER_KERNEL
+    }
+
     /// A readable unique key, used as pipeline label and in `cleanplate bench --explain`.
     pub fn key(&self) -> String {
         let mut key = format!("{}.{}", self.kernel, self.strategy);

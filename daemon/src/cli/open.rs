@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use cleanplate_engine::{Backend, BackendChoice};
 use cleanplate_models::ModelStore;
+use cleanplate_plugins::Plugins;
 use cleanplate_plugins::pipeline::PipelineSet;
 use cleanplate_store::{Page, PageRequest, SqliteStore, StoreError, SystemClock};
 
@@ -26,9 +27,14 @@ pub fn models(config: &Config) -> anyhow::Result<Arc<ModelStore>> {
     Ok(Arc::new(ModelStore::open(&config.models.dir)?))
 }
 
+/// The plugins that are there, built in and the user's own.
+pub fn plugins(config: &Config) -> anyhow::Result<Plugins> {
+    Ok(Plugins::load(&[&config.pipelines.plugins_dir])?)
+}
+
 /// The pipelines that are there.
 pub fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
-    Ok(PipelineSet::load(&[&config.pipelines.dir])?)
+    Ok(PipelineSet::load_with(&plugins(config)?, &[&config.pipelines.dir])?)
 }
 
 /// A device. The pipeline cache is used only where the daemon's data folder already is.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use cleanplate_plugins::PluginRef;
+use cleanplate_plugins::manifest::Manifest;
 use cleanplate_plugins::pipeline::Pipeline;
 use serde_json::json;
 
@@ -13,12 +15,21 @@ pub fn run(args: &Pipelines) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let set = open::pipelines(&config)?;
     match (&args.name, args.output.json) {
-        (None, true) => print_json(&json!({ "default": config.pipelines.default, "pipelines": set.list() }))?,
+        (None, true) => {
+            let plugins: Vec<PluginRef> = open::plugins(&config)?.list().collect();
+            let plugins: Vec<_> = plugins.iter().map(PluginRef::manifest).collect();
+            print_json(&json!({ "default": config.pipelines.default, "pipelines": set.list(), "plugins": plugins }))?;
+        }
         (Some(name), true) => print_json(set.get(name)?)?,
         (None, false) => {
             for pipeline in set.list() {
                 let mark = if pipeline.name == config.pipelines.default { "*" } else { " " };
                 println!("{mark} {:14} {}", pipeline.name, pipeline.description);
+            }
+            println!("\nplugins:");
+            for plugin in open::plugins(&config)?.list() {
+                let Manifest { name, stage, entry, description, .. } = plugin.manifest();
+                println!("  {name:14} {:16} {description}", format!("{stage:?}, {entry:?}").to_lowercase());
             }
         }
         (Some(name), false) => show(set.get(name)?)?,
@@ -29,8 +40,8 @@ pub fn run(args: &Pipelines) -> anyhow::Result<ExitCode> {
 fn show(pipeline: &Pipeline) -> anyhow::Result<()> {
     println!("{}: {}", pipeline.name, pipeline.description);
     for step in &pipeline.steps {
-        let manifest = cleanplate_plugins::plugin(&step.plugin)?.manifest();
-        println!("\n{} ({:?}): {}", step.plugin, step.stage, manifest.description);
+        let manifest = step.manifest();
+        println!("\n{} ({:?}, {:?}): {}", step.plugin, step.stage, manifest.entry, manifest.description);
         for (name, parameter) in &manifest.parameters {
             let value = step.values.iter().find(|(other, _)| other == name).map(|(_, value)| serde_json::to_string(value)).transpose()?;
             println!("  {name} = {} {}\n      {}", value.unwrap_or_default(), parameter.unit, parameter.doc);

@@ -181,6 +181,8 @@ pub struct Pipelines {
     pub default: String,
     /// Folder of the operator's own pipelines.
     pub dir: PathBuf,
+    /// Folder of the operator's own plugins.
+    pub plugins_dir: PathBuf,
     /// Pipelines that requests may name.
     pub allowed: Vec<String>,
 }
@@ -234,6 +236,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
         pipelines: Pipelines {
             default: r.text("pipelines.default"),
             dir: under(r.text("pipelines.dir"), "pipelines"),
+            plugins_dir: under(r.text("pipelines.plugins_dir"), "plugins"),
             allowed: r.list("pipelines.allowed"),
         },
         logging: logging(r),

@@ -65,6 +65,7 @@ fn variables_stand_over_the_file_and_flags_over_both() {
     let config = load(Some(&path), variables, &flags).unwrap();
     assert_eq!((config.pricing.removal, config.pricing.segmentation, config.queue.length_max), (4, 5, 6));
     assert_eq!(config.pipelines.dir, Path::new("/tmp/x/pipelines"));
+    assert_eq!(config.pipelines.plugins_dir, Path::new("/tmp/x/plugins"));
 }
 
 #[test]
