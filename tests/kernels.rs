@@ -22,7 +22,8 @@ fn worst(got: &Tensor, want: &Tensor, case: &Case) -> Option<String> {
     };
     let (got, want) = (floats(got), floats(want));
     let bound = |w: f32| case.tolerance.absolute + case.tolerance.relative * w.abs();
-    let off = got.iter().zip(&want).enumerate().filter(|(_, (g, w))| !((*g - *w).abs() <= bound(**w)));
+    // A NaN is off, too.
+    let off = got.iter().zip(&want).enumerate().filter(|(_, (g, w))| (*g - *w).abs() > bound(**w) || !(*g - *w).is_finite());
     let all: Vec<_> = off.collect();
     let (at, (g, w)) = all.first()?;
     Some(format!("{} of {} values off, first at {at}: got {g}, want {w} (tolerance: {})", all.len(), want.len(), case.tolerance.why))

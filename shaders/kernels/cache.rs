@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// A clone starts empty: operations are cloned to change their weights.
 #[derive(Default)]
-pub(crate) struct PackCache(Mutex<Vec<(&'static str, Arc<Vec<u32>>)>>);
+pub(crate) struct PackCache(Mutex<Vec<Packed>>);
+
+/// Layout and words.
+type Packed = (&'static str, Arc<Vec<u32>>);
 
 impl PackCache {
     /// The packed words of `layout`, made by `pack` on first use.

@@ -85,8 +85,8 @@ pub(super) fn run(op: &ConvTranspose2d, inputs: &[TensorRef<'_>], output: &mut T
         let (image, first) = (task / blocks, task % blocks * columns.block());
         let count = columns.block().min(h * w - first);
         let block = columns.pack(&data, image, first, count, scratch);
-        for py in 0..2 {
-            target.multiply(&weights[py], block, columns.inner(), Pixels { image, py, first, count });
+        for (py, weights) in weights.iter().enumerate() {
+            target.multiply(weights, block, columns.inner(), Pixels { image, py, first, count });
         }
     });
 }

@@ -55,7 +55,7 @@ pub(super) fn folded(n: usize) -> Arc<Vec<u32>> {
             let (k, j) = (block * FOLDED_BINS + k, 2 * pair + j);
             let angle = TAU * (j * k % n) as f64 / n as f64;
             // The sine of a whole or half turn is exactly zero: bins there have no odd part.
-            let sin = if 2 * (j * k % n) % n == 0 { 0.0 } else { angle.sin() as f32 };
+            let sin = if (2 * (j * k % n)).is_multiple_of(n) { 0.0 } else { angle.sin() as f32 };
             if unused || 2 * k > n || 2 * j > n { [0.0; 2] } else { [angle.cos() as f32, sin] }
         };
         let mut out = Vec::with_capacity(blocks * pairs * FOLDED_STRIDE * 4);
