@@ -3,6 +3,8 @@
 //! the greatest instruction set). Prints for each shape the best time, the mean processor time (Linux; the steadier
 //! figure on a busy machine, best with RAYON_NUM_THREADS=1) and the GFLOP/s of both; then the sums over the network.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -82,10 +82,13 @@ fn failures(kernel: &str, cases: impl Fn() -> Vec<Case>) -> Vec<String> {
     failures
 }
 
+/// Name, segments as (input channels, kernel), output channels, height and width, batch, reflect padding.
+type Large = (&'static str, &'static [(usize, usize)], usize, [usize; 2], usize, bool);
+
 /// Convolutions large enough for strategies that small cases do not reach: kernel sizes and channels of the segments,
 /// output channels, height and width, images, padding.
 #[rustfmt::skip]
-const LARGE: &[(&str, &[(usize, usize)], usize, [usize; 2], usize, bool)] = &[
+const LARGE: &[Large] = &[
     ("winograd, two segments, batch 2, partial tiles", &[(3, 33), (3, 20)], 45, [23, 37], 2, true),
     ("winograd, zero padding, partial tiles", &[(3, 40)], 34, [18, 50], 1, false),
     ("winograd beside a 1x1 segment", &[(3, 32), (1, 21)], 36, [40, 32], 1, true),
@@ -103,7 +106,7 @@ fn large() -> Vec<Case> {
         let padding = if reflect && k > 1 { Padding::Reflect(k / 2) } else { Padding::Zero(k / 2) };
         Conv2d::new(&weight, Some(&rng.values(oc, 0.5)), 1, padding).expect("valid parameters")
     };
-    let case = |(name, segments, oc, [h, w], n, reflect): &(&str, &[(usize, usize)], usize, [usize; 2], usize, bool)| {
+    let case = |(name, segments, oc, [h, w], n, reflect): &Large| {
         let total = segments.iter().map(|(k, ic)| k * k * ic).sum();
         let mut parts = segments.iter().map(|(k, ic)| convolution(*ic, *oc, *k, total, *reflect));
         let first: Arc<dyn Op> = Arc::new(parts.next().expect("a segment"));

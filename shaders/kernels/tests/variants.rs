@@ -1,5 +1,7 @@
 //! Every shader variant is valid WGSL, and programs emit only listed variants within the limits of their device.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::HashSet;
 
 use cleanplate_kernels::program::{Binding, Variant};
