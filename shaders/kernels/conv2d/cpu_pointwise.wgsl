@@ -12,6 +12,7 @@ struct Params {
     oc_blocks: u32, // ceil(oc / 32)
     act: u32,       // Act::code
     ic: u32,        // input channels
+    images: u32,    // N
 }
 
 @group(0) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [oc_blocks][ceil(ic / 2)][2][8 lanes]
@@ -46,6 +47,9 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     let block = group % p.oc_blocks;
     let tile = group / p.oc_blocks % p.tiles;
     let b = group / (p.oc_blocks * p.tiles);
+    if b >= p.images {
+        return;
+    }
     let first = tile * 16u + lane;
     let second = first + 8u;
     let last = p.plane4 - 1u;

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use cleanplate_kernels::program::{Binding, Variant};
-use cleanplate_kernels::{Caps, Family, KERNELS, TensorSpec};
+use cleanplate_kernels::{Caps, Case, Family, KERNELS, KernelError, TensorSpec};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 /// Storage bindings that every adapter has.
@@ -71,7 +71,7 @@ fn programs_emit_listed_variants_within_limits() {
     for kernel in KERNELS {
         let listed: HashSet<_> = (kernel.variants)().into_iter().collect();
         for case in (kernel.cases)() {
-            let specs: Vec<_> = case.inputs.iter().map(|t| TensorSpec { dtype: t.dtype(), shape: t.shape.clone() }).collect();
+            let specs = specs(&case);
             let outputs = case.op.infer(&specs).expect("the case is valid").len();
             for caps in [Caps::baseline(), Caps::lavapipe(), large()] {
                 let program = case.op.program(&specs, &caps).expect("the case fits the device");
@@ -88,6 +88,42 @@ fn programs_emit_listed_variants_within_limits() {
                     let bound = module.global_variables.iter().filter(|(_, v)| v.binding.is_some()).count();
                     assert_eq!(bound, dispatch.bindings.len() + 1, "{label}: bindings and params block");
                     check_bindings(&dispatch.bindings, specs.len(), outputs, program.scratch_bytes.len(), &label);
+                }
+            }
+        }
+    }
+}
+
+fn specs(case: &Case) -> Vec<TensorSpec> {
+    case.inputs.iter().map(|t| TensorSpec { dtype: t.dtype(), shape: t.shape.clone() }).collect()
+}
+
+#[test]
+fn tensors_beyond_one_binding_are_refused() {
+    for kernel in KERNELS {
+        for case in (kernel.cases)() {
+            let specs = specs(&case);
+            let largest = specs.iter().map(TensorSpec::bytes).max().expect("a case has inputs");
+            for caps in [Caps::baseline(), Caps::lavapipe()] {
+                let caps = Caps { binding_bytes_max: largest - 1, ..caps };
+                let refused = matches!(case.op.program(&specs, &caps), Err(KernelError::Limit { .. }));
+                assert!(refused, "{} '{}' ignores a limit of {} bytes", kernel.name, case.name, largest - 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn workgroups_fold_into_the_next_dimension() {
+    for kernel in KERNELS {
+        for case in (kernel.cases)() {
+            for caps in [Caps::baseline(), Caps::lavapipe()] {
+                let wide = case.op.program(&specs(&case), &caps).expect("the case fits the device");
+                let narrow = Caps { workgroups_per_dimension_max: 40, ..caps };
+                let narrow = case.op.program(&specs(&case), &narrow).expect("the case fits 40 x 40 workgroups");
+                for (a, b) in wide.dispatches.iter().zip(&narrow.dispatches) {
+                    let (wanted, got) = (a.groups.iter().product::<u32>(), b.groups.iter().product::<u32>());
+                    assert!(b.groups.iter().all(|g| *g <= 40) && got >= wanted, "{} '{}': {:?}", kernel.name, case.name, b.groups);
                 }
             }
         }

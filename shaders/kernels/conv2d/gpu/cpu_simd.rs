@@ -172,7 +172,7 @@ fn pointwise(op: &Conv2d, output: &TensorSpec, caps: &Caps) -> Result<Program, K
     bindings.extend(op.epilogue.residual.then_some(Binding::Input(1)));
     let (tiles, blocks) = (plane4.div_ceil(2 * LANES), op.out_channels.div_ceil(pack::POINTWISE_CHANNELS));
     let mut params = [op.out_channels, plane, plane4, tiles, blocks].map(word).to_vec();
-    params.extend([op.epilogue.act.code(), word(ic)]);
+    params.extend([op.epilogue.act.code(), word(ic), word(n)]);
     let groups = spread(NAME, (n * tiles * blocks) as u64, caps)?;
     program.dispatches.push(Dispatch { variant: pointwise_variant(op.epilogue.residual), bindings, params, groups });
     Ok(program)
