@@ -17,6 +17,7 @@ pub mod lama;
 pub mod manifest;
 pub mod models;
 pub mod parameter;
+pub mod patchmatch;
 pub mod pipeline;
 pub mod process;
 mod registry;

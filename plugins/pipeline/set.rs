@@ -14,6 +14,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("default.toml", include_str!("../../config/pipelines/default.toml")),
     ("big-lama.toml", include_str!("../../config/pipelines/big-lama.toml")),
     ("lama.toml", include_str!("../../config/pipelines/lama.toml")),
+    ("patchmatch.toml", include_str!("../../config/pipelines/patchmatch.toml")),
 ];
 
 /// Largest pipeline file read.

@@ -21,7 +21,7 @@ pub(crate) struct Rule {
     pub(crate) spread: u32,
 }
 
-/// What weighting reads; `mean` is the mean square of each target, see [`mean_squares`].
+/// What weighting reads; `mean` is the mean square of each target, see [`mean_square`].
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'a> {
     pub(crate) site: &'a [u32],

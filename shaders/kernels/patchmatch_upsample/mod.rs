@@ -18,7 +18,7 @@ use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 const NAME: &str = "patchmatch_upsample";
 
 /// Inputs: coarse NNF u32 `[ceil(H/2), ceil(W/2)]`, fine sites u32 `[H, W]`, valid fine sources u32 `[K]`, K >= 1.
-/// Output: fine NNF. Where the doubled source is not valid, the nearest valid one within 4 pixels is taken (on a tie the
+/// Outputs: fine NNF, and a plane of zeros: its distances, not measured yet. Where the doubled source is not valid, the nearest valid one within 4 pixels is taken (on a tie the
 /// first in row order), where there is none, one of the K, by hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upsample {
@@ -44,7 +44,7 @@ impl Op for Upsample {
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "coarse nnf", coarse, &TensorSpec::u32(&[h.div_ceil(2), w.div_ceil(2)]))?;
         match sources.shape.dims() {
-            [count] if *count > 0 && sources.dtype == DType::U32 => Ok(vec![sites.clone()]),
+            [count] if *count > 0 && sources.dtype == DType::U32 => Ok(vec![sites.clone(), sites.clone()]),
             _ => Err(crate::patchmatch::mismatch(NAME, "sources u32 [K], K >= 1".into(), sources)),
         }
     }
@@ -55,8 +55,9 @@ impl Op for Upsample {
         reference::run(self, inputs)
     }
     fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
-        if let [out] = outputs {
+        if let [out, distances] = outputs {
             native::run(self.seed, inputs, out.u32());
+            distances.u32().fill(0);
         }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {

@@ -27,5 +27,5 @@ pub(super) fn run(op: &Upsample, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         let spare = || sources[hash(op.seed, at as u32, SPARE) as usize % sources.len()];
         found.min().map_or_else(spare, |f| f.1)
     };
-    vec![Tensor::u32(dims, (0..sites.len()).map(one).collect())]
+    vec![Tensor::u32(dims, (0..sites.len()).map(one).collect()), Tensor::u32(dims, vec![0; sites.len()])]
 }

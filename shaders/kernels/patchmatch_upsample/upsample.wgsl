@@ -13,7 +13,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> site: array<u32>; // [H, W]
 @group(0) @binding(2) var<storage, read> sources: array<u32>; // [count], source index
 @group(0) @binding(3) var<storage, read_write> out: array<u32>; // [H, W], source index
-@group(0) @binding(4) var<uniform> p: Params;
+@group(0) @binding(4) var<storage, read_write> distance: array<u32>; // [H, W], zeros
+@group(0) @binding(5) var<uniform> p: Params;
 
 fn is_source(x: i32, y: i32) -> bool {
     if x < 0 || y < 0 || x >= i32(p.w) || y >= i32(p.h) {
@@ -30,6 +31,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     }
     let y = at / p.w;
     let x = at - y * p.w;
+    distance[at] = 0u;
     if (site[at] & TARGET) == 0u {
         out[at] = NONE;
         return;

@@ -2,29 +2,18 @@
 
 use rayon::prelude::*;
 
+use crate::native::{Isa, by_isa};
 use crate::patchmatch::votes::{Field, Rule, Votes};
 use crate::patchmatch::{Texel, VOTED, site};
 
 /// Writes `out`: the texels with the hole's voted channels replaced.
 pub(super) fn run(rule: Rule, texels: &[Texel], field: Field<'_>, out: &mut [Texel]) {
-    let width = field.width;
+    let (isa, width) = (Isa::active(), field.width);
     let rows = out.par_chunks_mut(width).zip(texels.par_chunks(width));
     rows.enumerate().with_min_len(4).for_each(|(y, (out, own))| {
         out.copy_from_slice(own);
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2.
-            unsafe { row_avx2(rule, texels, field, y, out) };
-            return;
-        }
-        row(rule, texels, field, y, out);
+        by_isa!(isa, row(rule: Rule, texels: &[Texel], field: Field<'_>, y: usize, out: &mut [Texel]));
     });
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn row_avx2(rule: Rule, texels: &[Texel], field: Field<'_>, y: usize, out: &mut [Texel]) {
-    row(rule, texels, field, y, out);
 }
 
 #[inline(always)]

@@ -1,0 +1,169 @@
+//! Fills one picture.
+
+use std::sync::Arc;
+
+use cleanplate_engine::{Backend, EngineError, Graph, Tensor, TensorSpec};
+use cleanplate_kernels::Data;
+use cleanplate_kernels::patchmatch::site;
+use cleanplate_kernels::poisson::Poisson;
+
+use super::build::{graph, inputs, schedule};
+use super::geometry::{Pixel, levels};
+use super::settings::Settings;
+use crate::PluginError;
+use crate::pipeline::{ExecutableCache, ExecutableKey};
+
+/// A picture with a hole.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// RGB 0..1, `[height, width, 3]`.
+    pub rgb: Vec<f32>,
+    /// What each pixel is, `[height, width]`.
+    pub pixels: Vec<Pixel>,
+    /// A coarse idea of the fill, RGB 0..1, `[height, width, 3]`; blurred the same way inside and outside the hole.
+    pub guide: Option<Vec<f32>>,
+}
+
+/// A filled picture.
+#[derive(Debug, Clone)]
+pub struct Filled {
+    /// RGB 0..1, `[height, width, 3]`.
+    pub rgb: Vec<f32>,
+    /// Where it was copied from, if asked for and if there was anything to copy.
+    pub field: Option<Field>,
+    /// Whether there was no patch to copy, so that the fill is only smooth.
+    pub smooth: bool,
+}
+
+/// A nearest-neighbour field with what is needed to vote by it.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Site words.
+    pub sites: Vec<u32>,
+    /// Index of each target's source.
+    pub nnf: Vec<u32>,
+    /// Patch distances.
+    pub distances: Vec<u32>,
+    /// Patch radius of the field.
+    pub radius: usize,
+}
+
+/// What a fill runs on.
+#[derive(Clone, Copy)]
+pub struct Device<'a> {
+    /// The device.
+    pub backend: &'a dyn Backend,
+    /// Compiled graphs, kept between fills.
+    pub executables: &'a ExecutableCache,
+    /// Asked between operations whether to stop.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+/// Fills the hole of `scene`; `field` asks for [`Filled::field`].
+///
+/// Where no whole patch of the wanted radius is known, smaller ones are tried; without any patch the fill is a smooth blend of
+/// the rim.
+pub fn fill(scene: Scene, settings: &Settings, field: bool, device: Device<'_>) -> Result<Filled, PluginError> {
+    for radius in (1..=settings.radius).rev() {
+        let settings = Settings { radius, guide: settings.guide.filter(|_| scene.guide.is_some()), ..settings.clone() };
+        let levels = levels(&scene.pixels, scene.width, scene.height, &settings);
+        if levels.is_empty() {
+            continue;
+        }
+        let plan = schedule(&levels, &settings);
+        let during = (scene.width, scene.height);
+        // Seeds are part of the operations, so they are part of the graph's identity.
+        let key = ExecutableKey { sha256: format!("patchmatch {field} {settings:?} {plan:?}"), height: scene.height, width: scene.width };
+        let executable = device.executables.get(key, device.backend, || graph(&plan, &settings, field).map_err(|e| failed(during, e)))?;
+        let dims = [scene.height, scene.width, 3];
+        let mut given = vec![Tensor::f32(&dims, scene.rgb)];
+        given.extend(scene.guide.filter(|_| settings.guide.is_some()).map(|g| Tensor::f32(&dims, g)));
+        let sites_at = given.len();
+        given.extend(inputs(levels, settings.seed));
+        let views: Vec<_> = given.iter().map(Tensor::view).collect();
+        let outputs = executable.run_until(&views, device.cancelled).map_err(|e| {
+            if e.retryable() {
+                device.executables.clear();
+            }
+            failed(during, e)
+        })?;
+        return unpack(outputs, given.swap_remove(sites_at), field, settings.radius);
+    }
+    smooth(scene, device)
+}
+
+fn unpack(outputs: Vec<Tensor>, sites: Tensor, field: bool, radius: usize) -> Result<Filled, PluginError> {
+    let mut outputs = outputs.into_iter();
+    let rgb = outputs.next().and_then(into_f32).ok_or_else(unusable)?;
+    let mut words = || outputs.next().and_then(into_u32).ok_or_else(unusable);
+    let field =
+        if field { Some(Field { nnf: words()?, distances: words()?, sites: into_u32(sites).ok_or_else(unusable)?, radius }) } else { None };
+    Ok(Filled { rgb, field, smooth: false })
+}
+
+/// A harmonic blend of the rim, from the mean of the known pixels.
+fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
+    let Scene { width, height, mut rgb, pixels, .. } = scene;
+    let known: Vec<usize> = (0..pixels.len()).filter(|at| pixels[*at] == Pixel::Known).collect();
+    let mean = [0, 1, 2].map(|c| {
+        let sum: f64 = known.iter().map(|at| f64::from(rgb[3 * at + c])).sum();
+        if known.is_empty() { 0.5 } else { (sum / known.len() as f64) as f32 }
+    });
+    let word = |pixel: &Pixel| match pixel {
+        Pixel::Void => 0,
+        Pixel::Known => site::KNOWN,
+        Pixel::Hole => site::HOLE,
+    };
+    for (pixel, value) in pixels.iter().zip(rgb.chunks_exact_mut(3)) {
+        if *pixel == Pixel::Hole {
+            value.copy_from_slice(&mean);
+        }
+    }
+    let (picture, plane) = (TensorSpec::f32(&[height, width, 3]), TensorSpec::u32(&[height, width]));
+    let build = || {
+        let op = Poisson::new(None).map_err(|source| EngineError::Kernel { layer: "smooth".into(), source })?;
+        let mut graph = Graph::new();
+        let given = [graph.input(picture.clone()), graph.input(picture.clone()), graph.input(plane.clone())];
+        let out = graph.add("smooth", Arc::new(op), &given)?;
+        graph.output(out);
+        Ok(graph)
+    };
+    let key = ExecutableKey { sha256: "patchmatch smooth".into(), height, width };
+    let executable = device.executables.get(key, device.backend, || build().map_err(|e| failed((width, height), e)))?;
+    let slopes = Tensor::f32(&[height, width, 3], vec![0.0; rgb.len()]);
+    let (image, sites) = (Tensor::f32(&[height, width, 3], rgb), Tensor::u32(&[height, width], pixels.iter().map(word).collect()));
+    let outputs = executable.run_until(&[image.view(), slopes.view(), sites.view()], device.cancelled);
+    let outputs = outputs.map_err(|e| failed((width, height), e))?;
+    let rgb = outputs.into_iter().next().and_then(into_f32).ok_or_else(unusable)?;
+    Ok(Filled { rgb, field: None, smooth: true })
+}
+
+fn into_f32(tensor: Tensor) -> Option<Vec<f32>> {
+    match tensor.data {
+        Data::F32(v) => Some(v),
+        _ => None,
+    }
+}
+
+fn into_u32(tensor: Tensor) -> Option<Vec<u32>> {
+    match tensor.data {
+        Data::U32(v) => Some(v),
+        _ => None,
+    }
+}
+
+fn unusable() -> PluginError {
+    PluginError::Output { plugin: "patchmatch", detail: "an output is missing or of another type".into() }
+}
+
+fn failed((width, height): (usize, usize), source: EngineError) -> PluginError {
+    let during = format!("patchmatch, crop of {width}x{height} pixels");
+    match source {
+        EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
+        source => PluginError::Engine { during, source: source.into() },
+    }
+}

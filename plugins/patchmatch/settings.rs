@@ -1,0 +1,66 @@
+//! Parameters of the fill.
+
+/// How copied patches meet the photo.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Blend {
+    /// Copied colours.
+    None,
+    /// Copied gradients, the rim's colours.
+    Gradient,
+    /// The same, held back where it changes a colour by more than this (0..1).
+    Damped(f32),
+}
+
+/// Parameters of the fill; see [`Settings::best`] and [`Settings::mild`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Patches are `2 * radius + 1` pixels a side.
+    pub radius: usize,
+    /// Weight of the texture channels against colour.
+    pub texture: f32,
+    /// A patch counts `gamma^-d` at `d` pixels from the known pixels.
+    pub gamma: f32,
+    /// Weight (1 or 4) of known pixels of a target patch against filled ones.
+    pub known_weight: u32,
+    /// Nothing is copied from closer to the hole than this, in pixels.
+    pub ring_px: f32,
+    /// Iterations of search and vote per level, coarsest first; the last entry serves all finer levels.
+    pub iterations: Vec<usize>,
+    /// Search rounds per iteration, likewise.
+    pub rounds: Vec<usize>,
+    /// Distances over which a round propagates, in order, in pixels.
+    pub steps: Vec<usize>,
+    /// Levels with more targets than this get a single, local iteration.
+    pub effort_px: usize,
+    /// How copied patches meet the photo.
+    pub blend: Blend,
+    /// Weight of the guide, if there is one.
+    pub guide: Option<f32>,
+    /// Another seed gives another fill.
+    pub seed: u32,
+}
+
+impl Settings {
+    /// Keeps texture best.
+    pub fn best() -> Self {
+        Settings {
+            radius: 3,
+            texture: 5.0,
+            gamma: 3.0,
+            known_weight: 4,
+            ring_px: 12.0,
+            iterations: vec![24, 12, 8, 6, 4, 3],
+            rounds: vec![4, 3, 2, 2, 2, 2],
+            steps: vec![4, 1],
+            effort_px: 600_000,
+            blend: Blend::Gradient,
+            guide: None,
+            seed: 1,
+        }
+    }
+
+    /// Kinder where two materials meet at the hole.
+    pub fn mild() -> Self {
+        Settings { radius: 2, texture: 1.0, gamma: 1.5, known_weight: 1, blend: Blend::Damped(0.1), ..Settings::best() }
+    }
+}
