@@ -12,6 +12,7 @@ use crate::{PluginError, PluginRef, Plugins};
 /// The pipelines in the program, `(file name, text)`.
 const BUILTIN: &[(&str, &str)] = &[
     ("default.toml", include_str!("../../config/pipelines/default.toml")),
+    ("lama-small.toml", include_str!("../../config/pipelines/lama-small.toml")),
     ("big-lama.toml", include_str!("../../config/pipelines/big-lama.toml")),
     ("lama.toml", include_str!("../../config/pipelines/lama.toml")),
     ("patchmatch.toml", include_str!("../../config/pipelines/patchmatch.toml")),

@@ -28,14 +28,14 @@ fn the_shipped_network_fills_with_the_colours_around() {
     }
     let set = PipelineSet::load::<&str>(&[]).unwrap();
     let request = || Request { photo: photo.clone(), mask: Some(mask.clone()), prompts: None, overrides: Vec::new() };
-    let outcome = runner.run(set.get("default").unwrap(), request(), &NoObserver).unwrap();
+    let outcome = runner.run(set.get("lama-small").unwrap(), request(), &NoObserver).unwrap();
     let Samples::U8(after) = &outcome.photo.samples else { panic!() };
     for (i, px) in after.chunks_exact(3).enumerate().filter(|(i, _)| mask.data[*i] != 0) {
         let magenta = i32::from(px[0].min(px[2])) - i32::from(px[1]);
         assert!(magenta < 60, "pixel {i} is {px:?}");
     }
     assert_eq!((outcome.models[0].name.as_str(), outcome.models[0].sha256.len()), ("lama-small", 64));
-    let again = runner.run(set.get("default").unwrap(), request(), &NoObserver).unwrap();
+    let again = runner.run(set.get("lama-small").unwrap(), request(), &NoObserver).unwrap();
     assert!(again.photo == outcome.photo, "the same request gives the same bytes");
 
     let absent = runner.run(set.get("big-lama").unwrap(), request(), &NoObserver).unwrap_err();

@@ -151,7 +151,7 @@ fn every_kind_is_filled_inside_and_untouched_outside() {
         for depth in [BitDepth::Eight, BitDepth::Sixteen] {
             let before = photo(150, 120, color, depth);
             let outcome =
-                bench(usize::MAX).runner.run(&pipeline("default"), request(&before, mask(150, 120, &[BOX]), &[]), &NoObserver).unwrap();
+                bench(usize::MAX).runner.run(&pipeline("lama-small"), request(&before, mask(150, 120, &[BOX]), &[]), &NoObserver).unwrap();
             let (n, max) = (before.channels.count(), if before.bits() == 8 { 255.0 } else { 65535.0 });
             let want =
                 |c: usize| if n < 3 { (COLOUR.iter().sum::<f32>() / 3.0 * max + 0.5) as u16 } else { (COLOUR[c] * max + 0.5) as u16 };
@@ -237,7 +237,7 @@ fn tiny_photos_are_padded_for_the_network() {
 #[test]
 fn masks_that_cannot_be_served_are_named() {
     let p = photo(40, 30, png::ColorType::Rgb, png::BitDepth::Eight);
-    let run = |r: Request| bench(usize::MAX).runner.run(&pipeline("default"), r, &NoObserver).unwrap_err();
+    let run = |r: Request| bench(usize::MAX).runner.run(&pipeline("lama-small"), r, &NoObserver).unwrap_err();
     let all = Rect { x0: 0, y0: 0, x1: 40, y1: 30 };
     let cases = [
         (request(&p, Mask::empty(40, 30), &[]), "empty_mask"),
@@ -260,7 +260,7 @@ fn masks_that_cannot_be_served_are_named() {
 
 #[test]
 fn override_errors_name_plugin_parameter_range_and_nearest() {
-    let p = pipeline("default");
+    let p = pipeline("lama-small");
     let error = |path: &str, value: &str| p.with_overrides(&[(path.to_string(), value.to_string())]).unwrap_err().to_string();
     assert_eq!(
         error("grow.radius_px", "300"),
@@ -297,7 +297,7 @@ fn cancelling_stops_between_stages_and_between_crops() {
     for (stage, runs, before_what) in [("feather", 0, "lama"), ("lama", 1, "crop 2 of 2")] {
         let b = bench(usize::MAX);
         let observer = CancelAfter(stage, AtomicBool::new(false));
-        let error = b.runner.run(&pipeline("default"), request(&before, mask(1600, 700, &far_apart), &[]), &observer).unwrap_err();
+        let error = b.runner.run(&pipeline("lama-small"), request(&before, mask(1600, 700, &far_apart), &[]), &observer).unwrap_err();
         assert!(matches!(&error, PluginError::Cancelled { before } if before.contains(before_what)), "{error}");
         assert_eq!(b.sizes.lock().unwrap().len(), runs);
     }
@@ -319,7 +319,7 @@ fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.toml"), "name = \"default\"\ndescription = \"mine\"\n[[step]]\nplugin = \"lama\"\n").unwrap();
     let set = PipelineSet::load(&[dir.path(), std::path::Path::new("/nonexistent/folder")]).unwrap();
-    assert_eq!((set.list().len(), set.get("default").unwrap().description.as_str()), (3, "mine"));
+    assert_eq!((set.list().len(), set.get("default").unwrap().description.as_str()), (5, "mine"));
     assert!(set.get("defualt").unwrap_err().to_string().contains("did you mean \"default\""));
 }
 
@@ -340,7 +340,7 @@ proptest! {
         let settings = [("grow.radius_px", grow.to_string()), ("feather.width_px", feather.to_string()), ("lama.working_px_max", working.to_string())];
         let settings: Vec<(&str, &str)> = settings.iter().map(|(a, b)| (*a, b.as_str())).collect();
         let user = mask(width, height, &rects);
-        match bench(usize::MAX).runner.run(&pipeline("default"), request(&before, user.clone(), &settings), &NoObserver) {
+        match bench(usize::MAX).runner.run(&pipeline("lama-small"), request(&before, user.clone(), &settings), &NoObserver) {
             Err(PluginError::WholeImageMask) => {}
             Err(other) => prop_assert!(false, "{other}"),
             Ok(outcome) => {
