@@ -1,7 +1,7 @@
 // Film grain: smooth noise of about unit deviation, strongest in the mid-tones, the same for all colours.
-@group(0) @binding(0) var<storage, read> hole: array<f32>;
+@group(0) @binding(0) var<storage, read> hole: array<f32>; // [H, W], 0..1, 1 = fill
 // Starts as a copy of the fill.
-@group(0) @binding(1) var<storage, read_write> result: array<f32>;
+@group(0) @binding(1) var<storage, read_write> result: array<f32>; // [H, W, 3], RGB 0..1
 
 struct Params { width: u32, height: u32, strength: f32, size_px: f32, seed: f32 }
 @group(0) @binding(2) var<uniform> params: Params;
