@@ -41,6 +41,8 @@ pub enum Command {
     Selftest(Selftest),
     /// Measure a network
     Bench(Bench),
+    /// Measure how good pipelines fill holes where the truth is known
+    Eval(Eval),
 }
 
 /// Where configuration and data are.
@@ -352,6 +354,26 @@ pub struct Bench {
     /// Show the time of every dispatch
     #[arg(long)]
     pub profile: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `eval`
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// Folder with NAME.png and NAME_mask.png for each photo; 128 and brighter is the hole
+    pub dir: PathBuf,
+    /// Pipeline, with overrides if wanted; may be repeated
+    #[arg(long = "pipeline", value_name = "NAME[,PLUGIN.PARAM=VALUE]...")]
+    pub pipelines: Vec<String>,
+    /// Folder for the figures (eval.json) and a contact sheet (eval.jpg)
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Device to run on
+    #[arg(long)]
+    pub backend: Option<Backend>,
     #[command(flatten)]
     pub place: Place,
     #[command(flatten)]

@@ -5,6 +5,7 @@ pub mod args;
 mod accounts;
 mod bench;
 mod check;
+mod eval;
 mod health;
 mod keys;
 mod models;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Health(args) => health::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Eval(args) => eval::run(&args),
     };
     match outcome {
         Ok(code) => code,
