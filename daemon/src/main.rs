@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod files;
+mod folder;
 mod http;
 mod jobs;
 mod limits;

@@ -19,6 +19,7 @@ use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
 use crate::app::App;
 use crate::config::Config;
 use crate::files::{Dirs, UrlKeys, remove_ended_inputs, remove_orphans};
+use crate::folder::Folders;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::telemetry::{self, Metrics};
@@ -79,11 +80,17 @@ async fn live(app: web::Data<App>, listener: TcpListener, thread: std::thread::J
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     let tasks = tasks::start(&app);
+    let (folders, follower) = Folders::start(app.clone().into_inner())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), "listening");
     let why = wait_for_end(&app).await?;
     tracing::info!(why, limit_s = app.config.server.shutdown_max.as_secs(), "stopping: running jobs end, new ones are refused");
     let (jobs, limit) = (app.jobs.clone(), app.config.server.shutdown_max);
-    let drained = web::block(move || jobs.shut_down(limit, thread)).await;
+    let drain = move || {
+        folders.stop();
+        jobs.shut_down(limit, thread);
+        folders.join(follower);
+    };
+    let drained = web::block(drain).await;
     tasks.iter().for_each(|task| task.abort());
     handle.stop(true).await;
     // The server's own result comes before its task ends.

@@ -6,6 +6,7 @@
 mod account;
 mod batch;
 mod error;
+mod folder;
 mod health;
 mod job;
 mod models;
@@ -13,6 +14,7 @@ mod models;
 pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
 pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
+pub use folder::FolderStatus;
 pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming};
 pub use models::{ModelView, ModelsReply};

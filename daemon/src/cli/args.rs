@@ -21,6 +21,8 @@ pub enum Command {
     Serve(Serve),
     /// Remove an object from one photo, without a server
     Run(Run),
+    /// Work through a folder of photos and masks, without a server
+    Folder(Folder),
     /// API keys: create, list, revoke
     #[command(subcommand)]
     Keys(Keys),
@@ -134,6 +136,27 @@ pub struct Run {
     /// Parameter of a plugin of the pipeline; may be repeated
     #[arg(long = "set", value_name = "PLUGIN.PARAM=VALUE")]
     pub sets: Vec<String>,
+    /// Device to run on
+    #[arg(long)]
+    pub backend: Option<Backend>,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `folder`
+#[derive(Debug, Args)]
+pub struct Folder {
+    /// Folder to work through once; `cleanplate serve` watches the folders of the configuration
+    #[arg(long, value_name = "DIR")]
+    pub once: PathBuf,
+    /// Where results go; `output` in the folder if not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Pipeline
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Option<String>,
     /// Device to run on
     #[arg(long)]
     pub backend: Option<Backend>,

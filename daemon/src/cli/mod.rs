@@ -6,6 +6,7 @@ mod accounts;
 mod bench;
 mod check;
 mod eval;
+mod folder;
 mod health;
 mod keys;
 mod models;
@@ -28,6 +29,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve(&args),
         Command::Run(args) => run::run(&args),
+        Command::Folder(args) => folder::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Accounts(command) => accounts::run(&command),
         Command::Models(command) => models::run(&command),

@@ -1,5 +1,6 @@
 //! Configuration: parsed raw in layers (defaults, file, variables, flags), then validated into typed structs.
 
+mod hot_folder;
 mod options;
 mod raw;
 mod reader;
@@ -7,8 +8,9 @@ mod reader;
 mod tests;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+pub use hot_folder::{HotFolder, OUTPUT, Rules, misplaced};
 pub use options::{Config, Engine, Limits, LogFormat, Logging, RateLimits};
 
 use raw::{Setting, Settings, Value};
@@ -53,6 +55,21 @@ impl fmt::Display for ConfigError {
 /// A setting from the command line: flag, option path, text.
 pub type Flag = (&'static str, &'static str, String);
 
+/// Where a configuration came from, to read it again.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// The file over the defaults.
+    pub file: Option<PathBuf>,
+    flags: Vec<Flag>,
+}
+
+impl Source {
+    /// Reads all layers once more.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        load(self.file.as_deref(), std::env::vars(), &self.flags)
+    }
+}
+
 /// Reads all layers and validates the outcome. Reports every problem, not only the first.
 pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>, flags: &[Flag]) -> Result<Config, ConfigError> {
     let defaults = raw::parse(raw::DEFAULTS, "config/cleanplate.toml").map_err(ConfigError)?;
@@ -67,7 +84,8 @@ pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String
     raw::overlay(&mut settings, over, &mut problems);
     raw::overlay(&mut settings, from_flags(&defaults, flags, &mut problems), &mut problems);
     let mut reader = reader::Reader::new(&settings);
-    let config = options::read(&mut reader);
+    let mut config = options::read(&mut reader);
+    config.source = Source { file: file.map(Path::to_path_buf), flags: flags.to_vec() };
     problems.extend(reader.finish().1);
     if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
 }

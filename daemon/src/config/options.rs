@@ -7,6 +7,7 @@ use std::time::Duration;
 use cleanplate_engine::BackendChoice;
 
 use super::reader::Reader;
+use super::{HotFolder, Rules, Source};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -31,8 +32,14 @@ pub struct Config {
     pub results: Results,
     /// `[pipelines]`
     pub pipelines: Pipelines,
+    /// `[hot_folders]`: for folders that are named on the command line.
+    pub folder_rules: Rules,
+    /// `[[hot_folder]]`
+    pub hot_folders: Vec<HotFolder>,
     /// `[logging]`
     pub logging: Logging,
+    /// Where all of this was read.
+    pub source: Source,
 }
 
 /// `[server]`: sockets and time limits.
@@ -212,6 +219,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
     let server = server(r);
     let data = server.data_dir.clone();
     let under = |text: String, name: &str| if text.is_empty() { data.join(name) } else { PathBuf::from(text) };
+    let (folder_rules, hot_folders) = super::hot_folder::read(r);
     let config = Config {
         limits: limits(r),
         engine: engine(r),
@@ -239,7 +247,10 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             plugins_dir: under(r.text("pipelines.plugins_dir"), "plugins"),
             allowed: r.list("pipelines.allowed"),
         },
+        folder_rules,
+        hot_folders,
         logging: logging(r),
+        source: Source::default(),
         server,
     };
     if config.results.url_ttl > config.results.keep {

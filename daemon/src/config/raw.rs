@@ -10,6 +10,9 @@ use super::Problem;
 /// The annotated file in the repository: default and manual in one.
 pub const DEFAULTS: &str = include_str!("../../../config/cleanplate.toml");
 
+/// The one list of tables: watched folders.
+const FOLDER_LIST: &str = "hot_folder";
+
 /// A value as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -59,20 +62,33 @@ pub fn parse(text: &str, file: &str) -> Result<Settings, Vec<Problem>> {
     let (mut settings, mut problems) = (Settings::new(), Vec::new());
     for (section, body) in root.get_ref() {
         let line = line_of(text, section.span().start);
-        let DeValue::Table(table) = body.get_ref() else {
-            problems.push(Problem::new(format!("{file}:{line}"), format!("`{}` stands outside of a section", section.get_ref())));
-            continue;
-        };
-        for (option, value) in table {
-            let origin = format!("{file}:{}", line_of(text, option.span().start));
-            let path = format!("{}.{}", section.get_ref(), option.get_ref());
-            match value_of(value.get_ref()) {
-                Some(value) => drop(settings.insert(path, Setting { value, origin })),
-                None => problems.push(Problem::new(origin, format!("`{path}` has a type that no option has"))),
+        let name = section.get_ref().as_ref();
+        match body.get_ref() {
+            DeValue::Table(table) => take(text, file, name, table, &mut settings, &mut problems),
+            DeValue::Array(tables) if name == FOLDER_LIST => {
+                for (at, table) in tables.iter().enumerate() {
+                    match table.get_ref() {
+                        DeValue::Table(table) => take(text, file, &format!("{name}.{at}"), table, &mut settings, &mut problems),
+                        _ => problems.push(Problem::new(format!("{file}:{line}"), format!("write each folder as a table [[{name}]]"))),
+                    }
+                }
             }
+            _ => problems.push(Problem::new(format!("{file}:{line}"), format!("`{name}` stands outside of a section"))),
         }
     }
     if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// Takes the options of one table.
+fn take(text: &str, file: &str, section: &str, table: &DeTable<'_>, settings: &mut Settings, problems: &mut Vec<Problem>) {
+    for (option, value) in table {
+        let origin = format!("{file}:{}", line_of(text, option.span().start));
+        let path = format!("{section}.{}", option.get_ref());
+        match value_of(value.get_ref()) {
+            Some(value) => drop(settings.insert(path, Setting { value, origin })),
+            None => problems.push(Problem::new(origin, format!("`{path}` has a type that no option has"))),
+        }
+    }
 }
 
 fn value_of(value: &DeValue<'_>) -> Option<Value> {
@@ -97,10 +113,19 @@ pub fn overlay(base: &mut Settings, over: Settings, problems: &mut Vec<Problem>)
     for (path, setting) in over {
         if let Some(slot) = base.get_mut(&path) {
             *slot = setting;
+        } else if folder_option(base, &path) {
+            base.insert(path, setting);
         } else {
             problems.push(Problem::new(setting.origin, format!("unknown option `{path}`{}", nearest(base, &path))));
         }
     }
+}
+
+/// Whether this is an option of a watched folder: its own, or one that stands over `[hot_folders]`.
+fn folder_option(known: &Settings, path: &str) -> bool {
+    let mut parts = path.splitn(3, '.');
+    let (Some(FOLDER_LIST), Some(_), Some(option)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    super::hot_folder::OWN.contains(&option) || known.contains_key(&format!("hot_folders.{option}"))
 }
 
 fn nearest(known: &Settings, path: &str) -> String {

@@ -105,6 +105,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether the option is set.
+    pub fn has(&self, path: &str) -> bool {
+        self.settings.contains_key(path)
+    }
+
+    /// Number of tables in a list of tables.
+    pub fn entries(&self, list: &str) -> usize {
+        let prefix = format!("{list}.");
+        let numbers = self.settings.keys().filter_map(|path| path.strip_prefix(&prefix)?.split('.').next()?.parse::<usize>().ok());
+        numbers.max().map_or(0, |last| last + 1)
+    }
+
+    /// The first option set below `prefix`, to point at a table as a whole.
+    pub fn first_of(&self, prefix: &str) -> String {
+        self.settings.keys().find(|path| path.starts_with(prefix)).cloned().unwrap_or_default()
+    }
+
     /// Reports a problem that concerns several options.
     pub fn problem(&mut self, path: &str, message: String) {
         let origin = self.settings.get(path).map_or_else(|| "defaults".to_string(), |setting| setting.origin.clone());

@@ -12,7 +12,7 @@ mod files;
 mod health;
 mod openapi;
 mod order;
-mod prompts;
+pub mod prompts;
 mod reads;
 mod removal;
 mod repeat;

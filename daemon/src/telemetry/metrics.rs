@@ -28,6 +28,12 @@ pub mod names {
     pub const SWEPT: &str = "cleanplate_results_swept_total";
     /// Counter: broken rules found by the periodic check.
     pub const BREACHES: &str = "cleanplate_invariant_breaches_total";
+    /// Counter by `folder` and `outcome`: pairs of hot folders that ended.
+    pub const FOLDER_PAIRS: &str = "cleanplate_folder_pairs_total";
+    /// Gauge by `folder` and `state`: photos in a hot folder that have not ended.
+    pub const FOLDER_FILES: &str = "cleanplate_folder_photos";
+    /// Gauge by `folder`: 1 while a hot folder takes nothing.
+    pub const FOLDER_PAUSED: &str = "cleanplate_folder_paused";
     /// Gauge: jobs waiting.
     pub const QUEUE_DEPTH: &str = "cleanplate_queue_depth";
     /// Gauge: jobs on the device.
@@ -58,6 +64,9 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
     (names::DEVICE_LOST, Kind::Counter, "Losses of the device."),
     (names::SWEPT, Kind::Counter, "Results removed after their time."),
     (names::BREACHES, Kind::Counter, "Broken rules found by the periodic check of the books."),
+    (names::FOLDER_PAIRS, Kind::Counter, "Pairs of hot folders that ended: done, duplicate or failed."),
+    (names::FOLDER_FILES, Kind::Gauge, "Photos in hot folders: settling, waiting for a mask, ready, working."),
+    (names::FOLDER_PAUSED, Kind::Gauge, "1 while a hot folder takes nothing."),
     (names::QUEUE_DEPTH, Kind::Gauge, "Jobs waiting."),
     (names::RUNNING, Kind::Gauge, "Jobs on the device."),
     (names::DEVICE_BYTES, Kind::Gauge, "Bytes held on the device for weights and plans."),

@@ -1,0 +1,126 @@
+//! What is shown of a folder: a status for programs, a file beside the pairs, metrics.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cleanplate_api::FolderStatus;
+
+use super::report::Report;
+use super::take;
+use crate::config::HotFolder;
+use crate::telemetry::{Metrics, names};
+
+/// Shortest pause between two writings of the status file.
+const WRITE_MIN: Duration = Duration::from_secs(1);
+/// Names of waiting photos that are shown.
+const NAMES_MAX: usize = 100;
+
+type Watcher = Box<dyn Fn(&FolderStatus) + Send + Sync>;
+
+/// The state of one folder, shared.
+pub struct Board {
+    status: Mutex<FolderStatus>,
+    written: Mutex<(FolderStatus, Option<Instant>)>,
+    metrics: Option<Arc<Metrics>>,
+    watcher: Option<Watcher>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    /// A board for a folder, with metrics or someone who looks on.
+    pub fn new(folder: &HotFolder, pipeline: &str, metrics: Option<Arc<Metrics>>, watcher: Option<Watcher>) -> Board {
+        let status = FolderStatus {
+            name: folder.name.clone(),
+            path: folder.path.display().to_string(),
+            output: folder.output.display().to_string(),
+            pipeline: pipeline.to_string(),
+            account: folder.account.map(|account| account.0),
+            ..FolderStatus::default()
+        };
+        Board { status: Mutex::new(status), written: Mutex::default(), metrics, watcher }
+    }
+
+    /// The state now.
+    pub fn status(&self) -> FolderStatus {
+        lock(&self.status).clone()
+    }
+
+    /// Notes a scan.
+    pub fn looked(&self, settling: usize, waiting: &[String]) {
+        let mut status = lock(&self.status);
+        status.settling = settling as u64;
+        status.waiting_for_mask = waiting.len() as u64;
+        status.waiting = waiting.iter().take(NAMES_MAX).cloned().collect();
+    }
+
+    /// Notes what waits and what is claimed.
+    pub fn counts(&self, ready: usize, working: usize) {
+        let mut status = lock(&self.status);
+        (status.ready, status.working) = (ready as u64, working as u64);
+    }
+
+    /// Notes a pause; true when this is news.
+    pub fn paused(&self, why: &str) -> bool {
+        let mut status = lock(&self.status);
+        let news = status.paused.as_deref() != Some(why);
+        status.paused = Some(why.to_string());
+        news
+    }
+
+    /// Notes the end of a pause; true when there was one.
+    pub fn resumed(&self) -> bool {
+        lock(&self.status).paused.take().is_some()
+    }
+
+    /// Counts a pair that ended.
+    pub fn ended(&self, report: &Report) {
+        let mut status = lock(&self.status);
+        let outcome = match (&report.error, report.duplicate) {
+            (Some(_), _) => "failed",
+            (None, true) => "duplicate",
+            (None, false) => "done",
+        };
+        status.failed += u64::from(report.error.is_some());
+        status.done += u64::from(report.error.is_none());
+        status.duplicates += u64::from(report.duplicate);
+        if let Some(metrics) = &self.metrics {
+            metrics.add(names::FOLDER_PAIRS, &[("folder", &status.name), ("outcome", outcome)], 1.0);
+        }
+    }
+
+    /// Shows what changed: at most once a second, or `now`.
+    pub fn publish(&self, dir: &Path, now: bool) {
+        let status = self.status();
+        let mut written = lock(&self.written);
+        let early = written.1.is_some_and(|at| at.elapsed() < WRITE_MIN);
+        if let Some(watcher) = &self.watcher {
+            watcher(&status);
+        }
+        if written.0 == status || (early && !now) {
+            return;
+        }
+        if let Some(metrics) = &self.metrics {
+            let folder = status.name.as_str();
+            let states = [
+                ("settling", status.settling),
+                ("waiting_for_mask", status.waiting_for_mask),
+                ("ready", status.ready),
+                ("working", status.working),
+            ];
+            for (state, count) in states {
+                metrics.set(names::FOLDER_FILES, &[("folder", folder), ("state", state)], count as f64);
+            }
+            metrics.set(names::FOLDER_PAUSED, &[("folder", folder)], f64::from(u8::from(status.paused.is_some())));
+        }
+        if let Ok(text) = serde_json::to_vec_pretty(&status)
+            && let Err(error) = take::put(dir, "status.json", &text)
+        {
+            tracing::debug!(folder = status.name, %error, "the status file could not be written");
+        }
+        *written = (status, Some(Instant::now()));
+    }
+}

@@ -1,0 +1,188 @@
+//! Watched folders: photos and masks that are dropped into them become jobs; results land in an output folder.
+//!
+//! A pair is taken once it holds still and decodes, by renaming it into a folder of its own under `working`; it ends in
+//! `done` or `failed` with a report. The store knows a pair by the hash of its content, so that a crash at any instant, or
+//! the same files dropped again, never charge twice. A folder is one thread; one more applies changes of the configuration.
+
+mod board;
+mod claim;
+mod desk;
+mod direct;
+mod names;
+mod notes;
+mod queue;
+mod read;
+mod report;
+mod scan;
+mod sidecar;
+mod take;
+mod watch;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use cleanplate_api::FolderStatus;
+use cleanplate_store::AccountId;
+
+pub use board::Board;
+pub use direct::DirectDesk;
+pub use names::Pattern;
+pub use read::Bounds;
+pub use watch::{Setup, Watch};
+
+use crate::app::App;
+use crate::config::{Config, HotFolder};
+use queue::QueueDesk;
+
+/// Pause between looks at the configuration file.
+const RELOAD: Duration = Duration::from_secs(1);
+
+struct Live {
+    folder: HotFolder,
+    stop: Arc<AtomicBool>,
+    board: Arc<Board>,
+    thread: JoinHandle<()>,
+}
+
+/// All watched folders of a daemon.
+pub struct Folders {
+    app: Arc<App>,
+    live: Mutex<Vec<Live>>,
+    stopping: AtomicBool,
+}
+
+impl Bounds {
+    /// The bounds of a configuration.
+    pub fn of(config: &Config) -> Bounds {
+        let limits = &config.limits;
+        Bounds { bytes_max: limits.upload_bytes_max, points_max: limits.points_max, image: crate::picture::limits(limits) }
+    }
+}
+
+impl Folders {
+    /// Starts every configured folder, and the thread that follows changes of the configuration file.
+    pub fn start(app: Arc<App>) -> anyhow::Result<(Arc<Folders>, JoinHandle<()>)> {
+        let folders = Arc::new(Folders { app, live: Mutex::default(), stopping: AtomicBool::new(false) });
+        let changed = folders.app.config.source.file.as_deref().and_then(changed_at);
+        for folder in &folders.app.config.hot_folders {
+            folders.begin(folder)?;
+        }
+        let follower = folders.clone();
+        let thread = std::thread::Builder::new().name("folders".to_string()).spawn(move || follower.follow(changed))?;
+        Ok((folders, thread))
+    }
+
+    fn live(&self) -> MutexGuard<'_, Vec<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, folder: &HotFolder) -> anyhow::Result<()> {
+        let app = &self.app;
+        let name = folder.rules.pipeline.as_deref().unwrap_or(&app.config.pipelines.default);
+        let pipeline = Arc::new(app.pipelines.get(name).with_context(|| format!("hot folder {:?}", folder.name))?.clone());
+        let desk = QueueDesk {
+            jobs: app.jobs.clone(),
+            store: app.store.clone(),
+            dirs: app.dirs.clone(),
+            account: folder.account.unwrap_or(AccountId(0)),
+            price: app.config.pricing.removal,
+        };
+        let board = Arc::new(Board::new(folder, name, Some(app.metrics.clone()), None));
+        let stop = Arc::new(AtomicBool::new(false));
+        let setup = Setup {
+            folder: folder.clone(),
+            pipeline,
+            desk: Arc::new(desk),
+            bounds: Bounds::of(&app.config),
+            board: board.clone(),
+            stop: stop.clone(),
+            once: false,
+        };
+        tracing::info!(folder = folder.name, path = %folder.path.display(), output = %folder.output.display(), "hot folder watched");
+        let watch = Watch::new(setup);
+        let run = move || {
+            if let Err(error) = watch.run() {
+                tracing::error!(%error, "a hot folder ended");
+            }
+        };
+        let thread = std::thread::Builder::new().name("folder".to_string()).spawn(run).context("starting a thread for a hot folder")?;
+        self.live().push(Live { folder: folder.clone(), stop, board, thread });
+        Ok(())
+    }
+
+    /// Applies changes of the configuration file until told to stop.
+    fn follow(&self, mut seen: Option<(SystemTime, u64)>) {
+        let Some(file) = self.app.config.source.file.clone() else { return };
+        while !self.stopping.load(Ordering::SeqCst) {
+            std::thread::sleep(RELOAD);
+            let now = changed_at(&file);
+            if now == seen || now.is_none() {
+                continue;
+            }
+            seen = now;
+            match self.app.config.source.load() {
+                Ok(config) => self.apply(&config.hot_folders),
+                Err(error) => tracing::error!(%error, "the configuration file has errors; the hot folders stay as they are"),
+            }
+        }
+    }
+
+    /// Ends folders that are gone or changed, then starts the new ones.
+    fn apply(&self, wanted: &[HotFolder]) {
+        let gone: Vec<Live> = self.live().extract_if(.., |live| !wanted.contains(&live.folder)).collect();
+        for live in &gone {
+            live.stop.store(true, Ordering::SeqCst);
+        }
+        gone.into_iter().for_each(end);
+        for folder in wanted {
+            let running = self.live().iter().any(|live| live.folder == *folder);
+            if !running
+                && !self.stopping.load(Ordering::SeqCst)
+                && let Err(error) = self.begin(folder)
+            {
+                tracing::error!(error = format!("{error:#}"), folder = folder.name, "a hot folder could not be started");
+            }
+        }
+    }
+
+    /// State of every folder.
+    pub fn status(&self) -> Vec<FolderStatus> {
+        self.live().iter().map(|live| live.board.status()).collect()
+    }
+
+    /// Nothing more is claimed; what runs still ends and is delivered.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.live().iter().for_each(|live| live.stop.store(true, Ordering::SeqCst));
+    }
+
+    /// Waits for the end of every folder; call [`Folders::stop`] first. Blocks.
+    pub fn join(&self, follower: JoinHandle<()>) {
+        if follower.join().is_err() {
+            tracing::error!("the thread that follows the configuration panicked");
+        }
+        // The follower may have begun a folder just before it ended.
+        self.stop();
+        for status in self.status() {
+            let FolderStatus { name, done, failed, duplicates, waiting_for_mask, .. } = status;
+            tracing::info!(folder = name, done, failed, duplicates, waiting_for_mask, "hot folder ends");
+        }
+        let live: Vec<Live> = self.live().drain(..).collect();
+        live.into_iter().for_each(end);
+    }
+}
+
+fn end(live: Live) {
+    if live.thread.join().is_err() {
+        tracing::error!(folder = live.folder.name, "the thread of a hot folder panicked; its claims are taken up at the next start");
+    }
+}
+
+fn changed_at(file: &Path) -> Option<(SystemTime, u64)> {
+    let meta = std::fs::metadata(file).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}

@@ -1,0 +1,79 @@
+//! Notes of the system about changes in a folder: hints that a look is worth while, never more.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::config::HotFolder;
+
+/// Notes kept; more are dropped, the scan they ask for comes anyway.
+const NOTES_MAX: usize = 4096;
+
+/// The system's notes about one folder, if it gives any.
+#[derive(Default)]
+pub struct Notes(Option<(RecommendedWatcher, Receiver<Vec<PathBuf>>)>);
+
+impl Notes {
+    /// Pause between scans of a folder that was to give notes and cannot.
+    pub const WITHOUT: Duration = Duration::from_secs(5);
+
+    /// Asks for notes, unless the folder is polled.
+    pub fn of(folder: &HotFolder) -> Notes {
+        if folder.rules.poll.is_some() {
+            return Notes(None);
+        }
+        match Notes::ask(folder) {
+            Ok(notes) => notes,
+            Err(error) => {
+                tracing::warn!(folder = folder.name, %error, "the system gives no notes of changes; the folder is scanned every 5 s");
+                Notes(None)
+            }
+        }
+    }
+
+    fn ask(folder: &HotFolder) -> notify::Result<Notes> {
+        let (sender, receiver) = sync_channel(NOTES_MAX);
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let paths = match event {
+                Ok(event) if !is_change(event.kind) => return,
+                Ok(event) => event.paths,
+                // An error may hide changes: ask for a look.
+                Err(_) => Vec::new(),
+            };
+            // A full channel asks for a look already.
+            drop(sender.try_send(paths));
+        })?;
+        watcher.watch(&folder.path, RecursiveMode::NonRecursive)?;
+        for dir in folder.rules.pairing.iter().filter_map(|pattern| pattern.dir()) {
+            let dir = folder.path.join(dir);
+            if dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+                watcher.watch(&dir, RecursiveMode::NonRecursive)?;
+            }
+        }
+        Ok(Notes(Some((watcher, receiver))))
+    }
+
+    /// Whether there are notes.
+    pub fn are_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Waits for notes, at most `time`, and returns the paths they name. Without notes it sleeps.
+    pub fn wait(&self, time: Duration) -> Vec<PathBuf> {
+        let Some((_, receiver)) = &self.0 else {
+            std::thread::sleep(time);
+            return Vec::new();
+        };
+        let mut paths = receiver.recv_timeout(time).unwrap_or_default();
+        paths.extend(receiver.try_iter().flatten());
+        paths
+    }
+}
+
+/// Reading a file, ourselves above all, changes nothing.
+fn is_change(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}

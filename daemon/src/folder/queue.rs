@@ -1,0 +1,189 @@
+//! The daemon's queue as a desk: each pair is a job, paid for by the folder's account, at most once per content.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_plugins::image::{EncodeOptions, Format};
+use cleanplate_store::{Accept, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob, Store};
+use serde_json::json;
+use tempfile::NamedTempFile;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+
+use super::desk::{Begun, Bytes, Desk, Ending, Later, Made, Running, Task};
+use super::report::{Fault, hex};
+use crate::files::{Dirs, FilesError};
+use crate::jobs::{Finished, Jobs, Offered, Work};
+use crate::refusal::Refusal;
+
+/// How long a content counts as seen: 7 days.
+const SEEN_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Pause before a look at a job of the same content that is under way.
+const TWIN: Duration = Duration::from_millis(300);
+/// Pause after what cannot be foreseen.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Failures of a job that say nothing about its pair.
+const PASSING: [&str; 4] = ["shutting_down", "interrupted", "storage_full", "cancelled"];
+
+/// Queue and store of the daemon.
+pub struct QueueDesk {
+    /// The queue.
+    pub jobs: Arc<Jobs>,
+    /// Accounts and jobs.
+    pub store: Arc<dyn Store>,
+    /// The data folder.
+    pub dirs: Dirs,
+    /// Who pays.
+    pub account: AccountId,
+    /// Credits of one removal.
+    pub price: i64,
+}
+
+impl Desk for QueueDesk {
+    fn closed(&self) -> Option<String> {
+        if let Some(refusal) = self.jobs.closed() {
+            return Some(refusal.text);
+        }
+        match self.store.account(self.account) {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(format!("account {} does not exist; `cleanplate accounts list` shows the ones that do", self.account)),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    fn begin(&self, task: Task) -> Begun {
+        self.offer(&task, true).unwrap_or_else(|refusal| Begun::Ended(Ending::Later(later(&refusal))))
+    }
+}
+
+impl QueueDesk {
+    /// Hands the task to the queue. An unpaid one has been paid for before.
+    fn offer(&self, task: &Task, paid: bool) -> Result<Begun, Refusal> {
+        let (done, receiver) = oneshot::channel();
+        let id: JobId = task.job.parse().map_err(|error| Refusal::internal("a job id of a hot folder", &error))?;
+        let new = self.new_job(id, task, paid)?;
+        let work = Work {
+            image: self.stage(&task.photo)?,
+            mask: task.mask.as_ref().map(|mask| self.stage(mask)).transpose()?,
+            prompts: task.prompts.clone(),
+            pipeline: task.pipeline.clone(),
+            encode: EncodeOptions { format: task.format, quality: None },
+            request_id: format!("folder:{}", task.folder),
+            accepted: Instant::now(),
+            done,
+        };
+        Ok(match self.jobs.offer(&new, work)? {
+            Offered::Accepted => {
+                tracing::info!(folder = task.folder, photo = task.photo_name, job_id = %id, account = %self.account, "job accepted");
+                Begun::Running(Box::new(Waiting { receiver, results: self.dirs.results.clone() }))
+            }
+            Offered::Declined(Accept::Done(job), _) => match self.earlier(task, &job) {
+                Some(made) => Begun::Ended(Ending::Made(Box::new(made))),
+                None => self.offer(task, false)?,
+            },
+            Offered::Declined(Accept::InFlight(_), _) => {
+                let why = "a pair of the same content is under way".to_string();
+                Begun::Ended(Ending::Later(Later { why, after: TWIN, all: false }))
+            }
+            Offered::Declined(other, _) => return Err(self.jobs.refusal(&other)),
+        })
+    }
+
+    fn new_job(&self, id: JobId, task: &Task, paid: bool) -> Result<NewJob, Refusal> {
+        let key = IdempotencyKey::parse(&hex(&task.content)).map_err(|error| Refusal::internal("the key of a pair", &error))?;
+        let scope = IdempotencyScope::Folder(task.folder.clone());
+        let once = Idempotency { scope, key, request_hash: task.content, keep_ms: SEEN_MS, reply: None };
+        Ok(NewJob {
+            id,
+            account: self.account,
+            key: None,
+            batch: None,
+            service: "object-removal".to_string(),
+            pipeline: task.pipeline.name.clone(),
+            // A job that dies with the daemon is released; its claim starts another at the next start.
+            asynchronous: false,
+            price: if paid { self.price } else { 0 },
+            input_filename: Some(task.photo_name.chars().take(255).collect()),
+            original_width: task.size.0,
+            original_height: task.size.1,
+            request: json!({ "folder": task.folder, "steps": task.pipeline.steps, "output_format": task.format.map(Format::extension) }),
+            idempotency: paid.then_some(once),
+        })
+    }
+
+    /// A copy of its own: whoever still has the dropped file open cannot change what is worked on.
+    fn stage(&self, bytes: &[u8]) -> Result<NamedTempFile, FilesError> {
+        let mut file = NamedTempFile::new_in(&self.dirs.uploads).map_err(FilesError::io("writing into", &self.dirs.uploads))?;
+        std::io::Write::write_all(&mut file, bytes).map_err(FilesError::io("writing", file.path()))?;
+        Ok(file)
+    }
+
+    /// The kept result of a job of the same content, if it is still there.
+    fn earlier(&self, task: &Task, job: &Job) -> Option<Made> {
+        let mut made = made(job, &self.dirs.results).filter(|made| matches!(&made.bytes, Bytes::File(path) if path.is_file()))?;
+        // A job of this very claim was cut off between its end and the delivery: it is no duplicate.
+        made.duplicate = !task.jobs.contains(&job.id.to_string());
+        if made.duplicate {
+            made.credits = 0;
+        }
+        Some(made)
+    }
+}
+
+/// A job of the queue.
+struct Waiting {
+    receiver: oneshot::Receiver<Finished>,
+    results: PathBuf,
+}
+
+impl Running for Waiting {
+    fn poll(&mut self) -> Option<Ending> {
+        let finished = match self.receiver.try_recv() {
+            Ok(finished) => finished,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Closed) => {
+                let why = "the end of the job could not be stored".to_string();
+                return Some(Ending::Later(Later { why, after: PAUSE, all: true }));
+            }
+        };
+        let id = finished.job.id.to_string();
+        Some(match (made(&finished.job, &self.results), &finished.job.failure) {
+            (Some(made), _) => Ending::Made(Box::new(made)),
+            (None, Some(failure)) if PASSING.contains(&failure.code.as_str()) => {
+                Ending::Later(Later { why: failure.detail.clone(), after: PAUSE, all: true })
+            }
+            (None, Some(failure)) => Ending::Failed(Fault::new(&failure.code, failure.detail.clone()), Some(id)),
+            (None, None) => Ending::Failed(Fault::new("internal", "the job ended without result and without reason"), Some(id)),
+        })
+    }
+}
+
+fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
+    let kept = job.result.as_ref().filter(|kept| kept.swept_at_ms.is_none())?;
+    let result = &kept.result;
+    let extension =
+        [Format::Jpeg, Format::Png, Format::WebP].into_iter().find(|format| format.media_type() == result.output.media_type)?.extension();
+    Some(Made {
+        bytes: Bytes::File(results.join(&result.output.name)),
+        extension,
+        size: (result.width, result.height),
+        job: Some(job.id.to_string()),
+        credits: result.credits,
+        duplicate: false,
+        processing_ms: result.processing_ms,
+        timings: result.timings.clone(),
+        models: result.models.clone(),
+        device: result.device.clone(),
+        warnings: result.warnings.clone(),
+    })
+}
+
+fn later(refusal: &Refusal) -> Later {
+    let why = match refusal.code {
+        ErrorCode::InsufficientCredits => "the account has too few credits; top it up with `cleanplate accounts top-up`".to_string(),
+        _ => refusal.text.clone(),
+    };
+    let after = refusal.retry_after_s.map_or(PAUSE, |seconds| Duration::from_secs(seconds.min(30)));
+    Later { why, after, all: true }
+}

@@ -1,0 +1,109 @@
+//! What is told about a pair once it has ended.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::claim::Claim;
+
+/// Why a pair has no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Stable, for programs.
+    pub code: String,
+    /// For people, with the remedy.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of this code.
+    pub fn new(code: &str, detail: impl Into<String>) -> Fault {
+        Fault { code: code.to_string(), detail: detail.into() }
+    }
+}
+
+/// The JSON file beside a finished or failed pair. Times in ms since 1970 (`_at_ms`), sizes in bytes and pixels.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Id of the claim.
+    pub claim: String,
+    /// `done` or `failed`.
+    pub status: String,
+    /// Name of the watched folder.
+    pub folder: String,
+    /// Name of the photo as dropped.
+    pub photo: String,
+    /// Mask as dropped.
+    pub mask: Option<String>,
+    /// Sidecar as dropped.
+    pub sidecar: Option<String>,
+    /// Pipeline.
+    pub pipeline: String,
+    /// SHA-256 of the photo.
+    pub photo_sha256: Option<String>,
+    /// SHA-256 of the mask.
+    pub mask_sha256: Option<String>,
+    /// SHA-256 over photo, mask or sidecar, pipeline and format: the same value means the same result.
+    pub content_sha256: Option<String>,
+    /// Size of the photo.
+    pub photo_bytes: Option<u64>,
+    /// Width and height of the photo as displayed.
+    pub photo_size: Option<(u32, u32)>,
+    /// What came of it.
+    pub result: Option<ResultView>,
+    /// Why there is no result.
+    pub error: Option<Fault>,
+    /// The job, where there is a store.
+    pub job_id: Option<String>,
+    /// Credits charged.
+    pub credits: i64,
+    /// The content was seen before: its result was used again.
+    pub duplicate: bool,
+    /// When the pair was claimed.
+    pub claimed_at_ms: i64,
+    /// When it ended.
+    pub ended_at_ms: i64,
+}
+
+/// A result, within a [`Report`].
+#[derive(Debug, Clone, Serialize)]
+pub struct ResultView {
+    /// Name in the output folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Width and height.
+    pub size: (u32, u32),
+    /// Time from claim to result, ms.
+    pub processing_ms: f64,
+    /// Time of each stage.
+    pub timings: Value,
+    /// Name and hash of each model used.
+    pub models: Value,
+    /// The device.
+    pub device: Value,
+    /// Remarks.
+    pub warnings: Value,
+}
+
+impl Report {
+    /// What is known when a pair is claimed.
+    pub fn of(folder: &str, pipeline: &str, claim: &Claim) -> Report {
+        Report {
+            claim: claim.id.clone(),
+            folder: folder.to_string(),
+            photo: claim.photo.clone(),
+            mask: claim.mask.clone(),
+            sidecar: claim.sidecar.clone(),
+            pipeline: pipeline.to_string(),
+            claimed_at_ms: claim.claimed_at_ms,
+            ..Report::default()
+        }
+    }
+}
+
+/// Bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

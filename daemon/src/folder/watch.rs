@@ -1,0 +1,471 @@
+//! One watched folder: looks, claims, hands in, delivers. A thread of its own, or the command line's.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cleanplate_plugins::pipeline::Pipeline;
+
+use super::board::Board;
+use super::claim::{Claim, Places};
+use super::desk::{Begun, Bytes, Desk, Ending, Later, Made, Running};
+use super::names::WORKING;
+use super::notes::Notes;
+use super::read::{self, Bounds};
+use super::report::{Fault, Report, ResultView, hex};
+use super::scan::{self, Pair, Tracker, Verdict};
+use super::take::{self, Stamp};
+use crate::config::HotFolder;
+
+/// Pause between looks at running tasks.
+const POLL: Duration = Duration::from_millis(10);
+/// Shortest pause between two scans.
+const SCAN_MIN: Duration = Duration::from_millis(100);
+/// Pause between scans while complete pairs wait.
+const SCAN_BUSY: Duration = Duration::from_secs(1);
+/// First and longest pause after something failed.
+const BACK_OFF: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// Everything a folder needs.
+pub struct Setup {
+    /// The folder.
+    pub folder: HotFolder,
+    /// Its pipeline.
+    pub pipeline: Arc<Pipeline>,
+    /// Where pairs are worked on.
+    pub desk: Arc<dyn Desk>,
+    /// Bounds of what is read.
+    pub bounds: Bounds,
+    /// Where its state is shown.
+    pub board: Arc<Board>,
+    /// Take nothing more; what runs still ends.
+    pub stop: Arc<AtomicBool>,
+    /// End when nothing is left to do, and on the first thing that is in the way.
+    pub once: bool,
+}
+
+enum State {
+    /// To be read and handed in, not before this time.
+    Fresh(Instant),
+    /// Handed in.
+    Running(Box<dyn Running>),
+    /// Done; the output folder did not take it.
+    Undelivered(Box<Made>),
+    /// Its report could not be written.
+    Unsettled,
+}
+
+struct Held {
+    claim: Claim,
+    report: Report,
+    state: State,
+    /// How the photo looked before it was claimed.
+    expected: Option<Stamp>,
+}
+
+/// A folder at work.
+pub struct Watch {
+    setup: Setup,
+    places: Places,
+    tracker: Tracker,
+    notes: Notes,
+    held: Vec<Held>,
+    ready: VecDeque<Pair>,
+    /// Until when nothing is taken.
+    paused: Option<Instant>,
+    back_off: Duration,
+    next_scan: Instant,
+    scan_min: Duration,
+    settling: bool,
+    /// Held while the folder is ours; another process that watches it is kept out.
+    lock: Option<File>,
+    opened: bool,
+}
+
+impl Watch {
+    /// A folder that has not been looked at.
+    pub fn new(setup: Setup) -> Watch {
+        let places = Places { root: setup.folder.path.clone(), output: setup.folder.output.clone() };
+        let now = Instant::now();
+        Watch {
+            places,
+            tracker: Tracker::default(),
+            notes: Notes::default(),
+            held: Vec::new(),
+            ready: VecDeque::new(),
+            paused: None,
+            back_off: BACK_OFF[0],
+            next_scan: now,
+            scan_min: SCAN_MIN,
+            settling: false,
+            lock: None,
+            opened: false,
+            setup,
+        }
+    }
+
+    /// Runs until told to stop, or in a single run until nothing is left. The error is what was in the way of a single run.
+    pub fn run(mut self) -> io::Result<()> {
+        loop {
+            let stopping = self.setup.stop.load(Ordering::SeqCst);
+            let now = Instant::now();
+            self.step_all(now, stopping);
+            if stopping && !self.held.iter().any(|held| matches!(held.state, State::Running(_))) {
+                break;
+            }
+            if !stopping && self.paused.is_none_or(|until| until <= now) {
+                self.work(now)?;
+            }
+            if self.setup.once && self.is_through() {
+                break;
+            }
+            self.setup.board.counts(self.ready.len(), self.held.len());
+            self.setup.board.publish(&self.places.root.join(WORKING), false);
+            self.wait();
+        }
+        self.setup.board.publish(&self.places.root.join(WORKING), true);
+        Ok(())
+    }
+
+    fn is_through(&self) -> bool {
+        self.opened && self.held.is_empty() && self.ready.is_empty() && !self.settling
+    }
+
+    /// Looks and claims; what is in the way pauses the folder.
+    fn work(&mut self, now: Instant) -> io::Result<()> {
+        match self.try_work(now) {
+            Ok(()) => {
+                if self.paused.take().is_some() && self.setup.board.resumed() {
+                    tracing::info!(folder = self.setup.folder.name, "hot folder goes on");
+                }
+                self.back_off = BACK_OFF[0];
+                Ok(())
+            }
+            Err(error) if self.setup.once => Err(error),
+            Err(error) => {
+                self.pause(&error.to_string(), None);
+                Ok(())
+            }
+        }
+    }
+
+    fn try_work(&mut self, now: Instant) -> io::Result<()> {
+        if !self.opened || self.paused.is_some() {
+            self.open()?;
+        }
+        if self.next_scan <= now {
+            self.look(now)?;
+        }
+        self.refill(now)
+    }
+
+    /// Makes sure that the folder is there and ours, and its output takes results; on the first time takes up what lies in `working`.
+    fn open(&mut self) -> io::Result<()> {
+        if let Some(why) = self.setup.desk.closed() {
+            return Err(io::Error::other(why));
+        }
+        let named = |what: &str, path: &std::path::Path| {
+            let text = format!("{what} {}", path.display());
+            move |error: io::Error| io::Error::new(error.kind(), format!("{text}: {error}"))
+        };
+        let root = self.places.root.clone();
+        std::fs::read_dir(&root).map_err(named("reading", &root))?;
+        self.places.prepare().map_err(named("preparing", &root))?;
+        if !self.lock.as_ref().is_some_and(|lock| self.is_same(lock)) {
+            self.lock = Some(self.take_lock()?);
+            self.opened = false;
+        }
+        self.places.check_output().map_err(named("writing into the output folder", &self.places.output))?;
+        if let Some((_, text)) = crate::config::misplaced(std::slice::from_ref(&self.setup.folder)).pop() {
+            return Err(io::Error::other(text));
+        }
+        if !self.opened {
+            self.held.retain(|held| matches!(held.state, State::Running(_)));
+            for claim in self.places.resume().map_err(named("taking up what lies in", &root.join(WORKING)))? {
+                if self.held.iter().all(|held| held.claim.id != claim.id) {
+                    tracing::info!(folder = self.setup.folder.name, photo = claim.photo, "taking up a pair of an earlier run");
+                    self.hold(claim, None);
+                }
+            }
+            self.notes = Notes::of(&self.setup.folder);
+            self.next_scan = Instant::now();
+            self.opened = true;
+        }
+        Ok(())
+    }
+
+    fn lock_path(&self) -> std::path::PathBuf {
+        self.places.root.join(WORKING).join(".lock")
+    }
+
+    /// Whether the lock that we hold is the file in the folder: a share may have been mounted anew.
+    fn is_same(&self, lock: &File) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let there = self.lock_path().symlink_metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+        there.is_some() && there == lock.metadata().map(|meta| (meta.dev(), meta.ino())).ok()
+    }
+
+    fn take_lock(&self) -> io::Result<File> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.lock_path();
+        let lock = File::options().write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW).open(&path)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(io::Error::other(format!("{} is watched by another process", self.places.root.display())))
+            }
+            Err(std::fs::TryLockError::Error(error)) => {
+                tracing::warn!(folder = self.setup.folder.name, %error, "this file system has no locks; see to it that nobody else watches the folder");
+                Ok(lock)
+            }
+        }
+    }
+
+    fn pause(&mut self, why: &str, after: Option<Duration>) {
+        let time = after.unwrap_or(self.back_off);
+        self.back_off = (self.back_off * 2).min(BACK_OFF[1]);
+        self.paused = Some(Instant::now() + time);
+        if self.setup.board.paused(why) {
+            tracing::warn!(folder = self.setup.folder.name, why, "hot folder paused; it goes on by itself");
+        }
+    }
+
+    /// Scans the folder and sorts what is there.
+    fn look(&mut self, now: Instant) -> io::Result<()> {
+        let rules = &self.setup.folder.rules;
+        let listing = scan::list(&self.places.root, rules)?;
+        self.tracker.update(&listing, now, self.setup.once);
+        let (pairs, waiting) = scan::pair(&listing, rules);
+        let quiet = |path: &String| self.tracker.quiet(path, now) >= rules.settle;
+        let irregular = |path: &String| listing.get(path).is_some_and(|stamp| !stamp.regular);
+        // What is no file never gets better; it is claimed and refused.
+        let refused = waiting.iter().filter(|path| irregular(path)).map(|path| Pair::alone(path));
+        let all = pairs.len();
+        self.ready = pairs.into_iter().chain(refused).filter(|pair| pair.files().all(quiet)).collect();
+        let settling = all.saturating_sub(self.ready.len());
+        let waiting: Vec<String> = waiting.into_iter().filter(|path| !irregular(path)).collect();
+        for path in &waiting {
+            if self.tracker.quiet(path, now) >= rules.mask_wait && self.tracker.tell_once(path) {
+                tracing::warn!(folder = self.setup.folder.name, photo = path, "waiting for a mask");
+            }
+        }
+        self.settling = settling > 0;
+        self.setup.board.looked(settling, &waiting);
+        self.scan_min = (now.elapsed() * 5).max(SCAN_MIN);
+        self.next_scan = now + self.scan_pause().max(self.scan_min);
+        Ok(())
+    }
+
+    fn scan_pause(&self) -> Duration {
+        let rules = &self.setup.folder.rules;
+        let rest = if self.notes.are_on() { rules.scan } else { rules.poll.unwrap_or(Notes::WITHOUT) };
+        if self.settling { (rules.settle / 4).min(rest) } else { rest }
+    }
+
+    /// Claims complete pairs up to the limit.
+    fn refill(&mut self, now: Instant) -> io::Result<()> {
+        let mut tried = 0;
+        // One picture is decoded per round, so that running tasks are looked after in between.
+        while self.held.len() < self.setup.folder.rules.in_flight_max && tried < 2 {
+            let Some(pair) = self.ready.pop_front() else { break };
+            if !self.is_whole(&pair, now) {
+                self.settling = true;
+                self.next_scan = self.next_scan.min(now + self.scan_pause().max(self.scan_min));
+                tried += 1;
+                continue;
+            }
+            let expected = self.tracker.stamp(&pair.photo);
+            let names: Vec<&str> = self.held.iter().map(|held| held.claim.name.as_str()).collect();
+            let claim = self.places.take(&pair, |name| names.contains(&name), now_ms())?;
+            if let Some(claim) = claim {
+                self.hold(claim, expected);
+                tried += 1;
+            }
+        }
+        if !self.ready.is_empty() {
+            self.next_scan = self.next_scan.min(now + SCAN_BUSY);
+        }
+        Ok(())
+    }
+
+    /// Whether every file of a pair is as the last scan saw it, and decodes.
+    fn is_whole(&mut self, pair: &Pair, now: Instant) -> bool {
+        let (root, bounds) = (&self.places.root, &self.setup.bounds);
+        let patience = if self.setup.once { self.setup.folder.rules.settle } else { self.setup.folder.rules.incomplete_max };
+        pair.files().all(|path| {
+            let place = root.join(path);
+            let same = Stamp::of(&place).is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
+            let patient = self.tracker.quiet(path, now) < patience;
+            same && (self.tracker.verdict(path, || read::look_into(&place, bounds)) == Verdict::Ready || !patient)
+        })
+    }
+
+    fn hold(&mut self, claim: Claim, expected: Option<Stamp>) {
+        let report = Report::of(&self.setup.folder.name, &self.setup.pipeline.name, &claim);
+        self.held.push(Held { claim, report, state: State::Fresh(Instant::now()), expected });
+    }
+
+    /// Moves every claim on as far as it goes.
+    fn step_all(&mut self, now: Instant, stopping: bool) {
+        let resting = self.paused.is_some_and(|until| until > now);
+        for mut held in std::mem::take(&mut self.held) {
+            let idle = matches!(held.state, State::Fresh(_)) && stopping || !matches!(held.state, State::Running(_)) && resting;
+            if idle || !self.step(&mut held, now) {
+                self.held.push(held);
+            }
+        }
+    }
+
+    /// One step of a claim. True when it has left `working`.
+    fn step(&mut self, held: &mut Held, now: Instant) -> bool {
+        match std::mem::replace(&mut held.state, State::Unsettled) {
+            State::Fresh(from) if from > now => {
+                held.state = State::Fresh(from);
+                false
+            }
+            State::Fresh(_) => self.begin(held),
+            State::Running(mut running) => match running.poll() {
+                Some(ending) => self.end(held, ending),
+                None => {
+                    held.state = State::Running(running);
+                    false
+                }
+            },
+            State::Undelivered(made) => self.deliver(held, made),
+            State::Unsettled => self.settle(held),
+        }
+    }
+
+    fn begin(&mut self, held: &mut Held) -> bool {
+        let Setup { folder, pipeline, bounds, .. } = &self.setup;
+        let mut seen = None;
+        let task = read::task(&self.places, folder, pipeline, bounds, &held.claim, &mut held.report, &mut seen);
+        if seen.is_some() && held.expected.is_some() && seen != held.expected {
+            tracing::info!(folder = folder.name, photo = held.claim.photo, "a photo changed while it was taken; it is put back");
+            return match self.places.put_back(&held.claim) {
+                Ok(()) => true,
+                Err(error) => self.keep(held, State::Fresh(Instant::now()), &error.to_string()),
+            };
+        }
+        // Only the first reading can tell a change from the claim itself.
+        held.expected = None;
+        let task = match task {
+            Ok(task) => task,
+            Err(fault) => return self.fail(held, fault, None),
+        };
+        held.claim.jobs.push(task.job.clone());
+        if let Err(error) = self.places.record(&held.claim) {
+            return self.keep(held, State::Fresh(Instant::now()), &format!("writing into working: {error}"));
+        }
+        match self.setup.desk.begin(task) {
+            Begun::Running(running) => {
+                held.state = State::Running(running);
+                false
+            }
+            Begun::Ended(ending) => self.end(held, ending),
+        }
+    }
+
+    fn end(&mut self, held: &mut Held, ending: Ending) -> bool {
+        match ending {
+            Ending::Made(made) => self.deliver(held, made),
+            Ending::Failed(fault, job) => self.fail(held, fault, job),
+            Ending::Later(Later { why, after, all }) => {
+                held.state = State::Fresh(Instant::now() + after);
+                if all {
+                    self.pause(&why, Some(after));
+                }
+                false
+            }
+        }
+    }
+
+    fn fail(&mut self, held: &mut Held, fault: Fault, job: Option<String>) -> bool {
+        tracing::warn!(folder = self.setup.folder.name, photo = held.claim.photo, code = fault.code, detail = fault.detail, "pair failed");
+        held.report.status = "failed".to_string();
+        held.report.error = Some(fault);
+        held.report.job_id = job;
+        self.settle(held)
+    }
+
+    fn deliver(&mut self, held: &mut Held, made: Box<Made>) -> bool {
+        let bytes = match &made.bytes {
+            Bytes::Here(bytes) => bytes.clone(),
+            Bytes::File(path) => match std::fs::read(path) {
+                Ok(bytes) => bytes,
+                // Its time was over while the output could not be written: it is made again, without charge.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    held.state = State::Fresh(Instant::now());
+                    return false;
+                }
+                Err(error) => return self.keep(held, State::Undelivered(made), &format!("reading a result: {error}")),
+            },
+        };
+        let name = format!("{}.{}", held.claim.name, made.extension);
+        if let Err(error) = take::put(&self.places.output, &name, &bytes) {
+            let text = format!("writing into the output folder {}: {error}", self.places.output.display());
+            return self.keep(held, State::Undelivered(made), &text);
+        }
+        let sha256 = hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+        let report = &mut held.report;
+        report.status = "done".to_string();
+        (report.job_id, report.credits, report.duplicate) = (made.job, made.credits, made.duplicate);
+        report.result = Some(ResultView {
+            name,
+            bytes: bytes.len() as u64,
+            sha256,
+            size: made.size,
+            processing_ms: made.processing_ms,
+            timings: made.timings,
+            models: made.models,
+            device: made.device,
+            warnings: made.warnings,
+        });
+        self.settle(held)
+    }
+
+    fn settle(&mut self, held: &mut Held) -> bool {
+        held.report.ended_at_ms = now_ms();
+        match self.places.settle(&held.claim, &held.report) {
+            Ok(()) => {
+                self.setup.board.ended(&held.report);
+                true
+            }
+            Err(error) => self.keep(held, State::Unsettled, &format!("moving a pair out of working: {error}")),
+        }
+    }
+
+    /// Keeps a claim for another try and pauses the folder.
+    fn keep(&mut self, held: &mut Held, state: State, why: &str) -> bool {
+        held.state = state;
+        self.pause(why, None);
+        false
+    }
+
+    /// Sleeps until something may have happened.
+    fn wait(&mut self) {
+        let now = Instant::now();
+        let busy = self.held.iter().any(|held| !matches!(held.state, State::Fresh(_)));
+        let due = self.paused.unwrap_or(self.next_scan).saturating_duration_since(now);
+        let limit = if busy || (!self.ready.is_empty() && self.paused.is_none()) { POLL } else { Duration::from_millis(200) };
+        let touched = self.notes.wait(due.min(limit).max(Duration::from_millis(1)));
+        if touched.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for path in &touched {
+            if let Ok(path) = path.strip_prefix(&self.places.root) {
+                self.tracker.touch(&path.to_string_lossy(), now);
+            }
+        }
+        let pause = if self.ready.is_empty() { self.scan_min } else { SCAN_BUSY };
+        self.next_scan = self.next_scan.min(now + pause);
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
