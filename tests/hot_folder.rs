@@ -1,0 +1,345 @@
+//! Hot folders: every way to pair, nothing taken early, nothing opened that is no file, nothing lost or charged twice.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::{Daemon, cleanplate, json, mask, photo, png, small_pair};
+use serde_json::Value;
+
+/// A watched folder and a data folder.
+struct Bench {
+    _dir: tempfile::TempDir,
+    root: PathBuf,
+    data: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, data) = (dir.path().join("plates"), dir.path().join("data"));
+        fs::create_dir(&root).unwrap();
+        Bench { _dir: dir, root, data }
+    }
+    fn config(&self, more: &str) -> String {
+        format!(
+            "[accounts]\nfirst_credits = 10000\n[hot_folders]\nsettle_ms = 150\n[[hot_folder]]\npath = {:?}\naccount = 1\n{more}\n",
+            self.root
+        )
+    }
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+    fn put(&self, path: &str, bytes: &[u8]) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+        fs::write(self.at(path), bytes).unwrap();
+    }
+    fn report(&self, home: &str, name: &str) -> Value {
+        let path = self.at(&format!("{home}/{name}.report.json"));
+        wait_for(&path);
+        serde_json::from_slice(&fs::read(&path).unwrap()).unwrap()
+    }
+    fn status(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.at("working/status.json")).unwrap()).unwrap()
+    }
+    fn claims(&self) -> usize {
+        fs::read_dir(self.at("working")).map_or(0, |entries| entries.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count())
+    }
+}
+
+fn wait_until(what: &str, limit: Duration, mut is: impl FnMut() -> bool) {
+    let until = Instant::now() + limit;
+    while !is() {
+        assert!(Instant::now() < until, "{what} did not happen within {limit:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn wait_for(path: &Path) {
+    wait_until(&path.display().to_string(), Duration::from_secs(60), || path.exists());
+}
+
+/// Available and held credits of the first account.
+fn credits(daemon: &Daemon) -> (i64, i64) {
+    let account = json(&daemon.cli(&["accounts", "list", "--json"]))["accounts"][0].clone();
+    (account["available"].as_i64().unwrap(), account["held"].as_i64().unwrap())
+}
+
+/// A small pair that no other number has.
+fn numbered(number: u32) -> (Vec<u8>, Vec<u8>) {
+    let mut picture = photo(32, 32);
+    picture.put_pixel(0, 0, image::Rgb([number as u8, (number >> 8) as u8, 7]));
+    (png(picture), png(mask(32, 32, [12, 12, 18, 18])))
+}
+
+#[test]
+fn every_way_to_pair_works_and_is_charged_once() {
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.data, &bench.config(""));
+    for (number, mask_name) in [(1, "p1_mask.png"), (2, "p2.mask.png"), (3, "masks/p3.png")] {
+        let (image, hole) = numbered(number);
+        bench.put(mask_name, &hole);
+        bench.put(&format!("p{number}.png"), &image);
+    }
+    for name in ["p1", "p2", "p3"] {
+        let report = bench.report("done", name);
+        assert_eq!(report["status"], "done", "{report}");
+        assert_eq!((report["credits"].as_i64(), report["duplicate"].as_bool()), (Some(3), Some(false)));
+        assert_eq!(report["photo_size"], serde_json::json!([32, 32]));
+        assert_eq!(report["photo_sha256"].as_str().unwrap().len(), 64);
+        assert!(report["result"]["timings"]["stages"].is_array() && report["job_id"].is_string(), "{report}");
+        let out = image::open(bench.at(&format!("output/{name}.png"))).unwrap().to_rgb8();
+        assert_eq!(out.dimensions(), (32, 32));
+        wait_for(&bench.at(&format!("done/{name}.png")));
+        wait_for(&bench.at(&format!("done/{name}_mask.png")));
+    }
+    assert_eq!(credits(&daemon), (10_000 - 9, 0));
+
+    // One mask for all stays where it is.
+    bench.put("_mask.png", &numbered(0).1);
+    for number in [4, 5] {
+        bench.put(&format!("p{number}.png"), &numbered(number).0);
+    }
+    for name in ["p4", "p5"] {
+        assert_eq!(bench.report("done", name)["mask"], "_mask.png");
+    }
+    assert!(bench.at("_mask.png").exists());
+    assert_eq!(credits(&daemon), (10_000 - 15, 0));
+    let metrics = String::from_utf8(daemon.get("/metrics", None).body).unwrap();
+    assert!(metrics.contains("cleanplate_folder_pairs_total{folder=\"plates\",outcome=\"done\"} 5"), "{metrics}");
+}
+
+#[test]
+fn a_sidecar_without_a_segmentation_model_fails_with_the_remedy_and_a_photo_without_mask_waits_visibly() {
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.data, &bench.config("pipeline = \"lama\"\nmask_wait_s = 1"));
+    let (image, hole) = small_pair();
+    bench.put("side.png", &image);
+    bench.put("side.json", br#"{"points":[[30,20]],"labels":[1]}"#);
+    let report = bench.report("failed", "side");
+    assert_eq!(report["error"]["code"], "unavailable", "{report}");
+    assert!(report["error"]["detail"].as_str().unwrap().contains("segment plugin"), "{report}");
+    wait_for(&bench.at("failed/side.png"));
+    wait_for(&bench.at("failed/side.json"));
+
+    bench.put("lonely.png", &image);
+    wait_until("the waiting photo is shown", Duration::from_secs(20), || bench.status()["waiting"] == serde_json::json!(["lonely.png"]));
+    wait_until("the log tells it", Duration::from_secs(20), || daemon.log.lock().unwrap().contains("waiting for a mask"));
+    bench.put("lonely_mask.png", &hole);
+    assert_eq!(bench.report("done", "lonely")["status"], "done");
+    assert_eq!(credits(&daemon).0, 10_000 - 3);
+}
+
+#[test]
+fn a_slow_writer_is_waited_for_and_a_rename_is_taken() {
+    let bench = Bench::new();
+    let _daemon = Daemon::start(&bench.data, &bench.config(""));
+    let (image, hole) = numbered(1);
+    bench.put("slow_mask.png", &hole);
+    // Pauses far longer than the settle time: only the missing end marker tells.
+    for end in [image.len() / 3, image.len() - 5] {
+        bench.put("slow.png", &image[..end]);
+        std::thread::sleep(Duration::from_millis(800));
+        assert!(bench.at("slow.png").exists() && bench.claims() == 0, "a partial file was taken");
+    }
+    bench.put("slow.png", &image);
+    assert_eq!(bench.report("done", "slow")["photo_bytes"], image.len());
+
+    let (image, hole) = numbered(2);
+    bench.put(".moved.part", &image);
+    bench.put(".moved_mask.part", &hole);
+    std::thread::sleep(Duration::from_millis(400));
+    fs::rename(bench.at(".moved_mask.part"), bench.at("moved_mask.png")).unwrap();
+    fs::rename(bench.at(".moved.part"), bench.at("moved.png")).unwrap();
+    assert_eq!(bench.report("done", "moved")["status"], "done");
+
+    // What never becomes whole fails in the end, and so does a mask of another size.
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.data, &bench.config("incomplete_s_max = 1"));
+    bench.put("torn_mask.png", &hole);
+    bench.put("torn.png", &image[..image.len() / 2]);
+    assert_eq!(bench.report("failed", "torn")["error"]["code"], "image");
+    bench.put("odd.png", &image);
+    bench.put("odd_mask.png", &small_pair().1);
+    assert_eq!(bench.report("failed", "odd")["error"]["code"], "mask_size");
+    assert_eq!(credits(&daemon), (10_000, 0));
+}
+
+#[test]
+fn links_pipes_and_devices_are_refused() {
+    let bench = Bench::new();
+    let secret = bench.data.parent().unwrap().join("secret.png");
+    let (image, hole) = numbered(1);
+    fs::write(&secret, &image).unwrap();
+    std::os::unix::fs::symlink(&secret, bench.at("link.png")).unwrap();
+    bench.put("link_mask.png", &hole);
+    std::os::unix::fs::symlink("/dev/zero", bench.at("device.png")).unwrap();
+    assert!(Command::new("mkfifo").arg(bench.at("pipe_mask.png")).status().unwrap().success());
+    bench.put("pipe.png", &image);
+    assert!(Command::new("mkfifo").arg(bench.at("tube.jpg")).status().unwrap().success());
+    let daemon = Daemon::start(&bench.data, &bench.config(""));
+    for name in ["link", "device", "pipe", "tube"] {
+        assert_eq!(bench.report("failed", name)["error"]["code"], "not_a_regular_file", "{name}");
+    }
+    wait_for(&bench.at("failed/link.png"));
+    assert!(bench.at("failed/link.png").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(fs::read_dir(bench.at("output")).unwrap().count(), 0);
+    assert_eq!(credits(&daemon), (10_000, 0));
+}
+
+#[test]
+fn the_same_content_is_charged_once_and_an_unwritable_output_only_pauses() {
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.data, &bench.config(""));
+    let (image, hole) = numbered(1);
+    for name in ["first", "again", "first"] {
+        wait_until("the name is free", Duration::from_secs(20), || !bench.at(&format!("{name}.png")).exists());
+        bench.put(&format!("{name}_mask.png"), &hole);
+        bench.put(&format!("{name}.png"), &image);
+        let shown = if bench.at("done/again.report.json").exists() { "first-2" } else { name };
+        let report = bench.report("done", shown);
+        assert_eq!(report["duplicate"].as_bool(), Some(shown != "first"), "{report}");
+        assert_eq!(fs::read(bench.at(&format!("output/{shown}.png"))).unwrap(), fs::read(bench.at("output/first.png")).unwrap());
+    }
+    assert_eq!(credits(&daemon), (10_000 - 3, 0));
+
+    fs::rename(bench.at("output"), bench.at("output-away")).unwrap();
+    fs::write(bench.at("output"), b"in the way").unwrap();
+    let (image, hole) = numbered(2);
+    bench.put("held_mask.png", &hole);
+    bench.put("held.png", &image);
+    wait_until("the pause is shown", Duration::from_secs(30), || {
+        bench.status()["paused"].as_str().is_some_and(|why| why.contains("output"))
+    });
+    fs::remove_file(bench.at("output")).unwrap();
+    assert_eq!(bench.report("done", "held")["status"], "done");
+    assert_eq!(credits(&daemon), (10_000 - 6, 0));
+}
+
+#[test]
+fn loops_are_refused_and_folders_follow_the_configuration_file() {
+    let bench = Bench::new();
+    let file = bench.data.join("check.toml");
+    fs::create_dir_all(&bench.data).unwrap();
+    for (more, says) in [
+        (format!("output = {:?}", bench.at("results")), "lies in the watched folder"),
+        (format!("output = {:?}", bench.root), "lies in the watched folder"),
+        (format!("output = {:?}", bench.at("done")), "lies in the watched folder"),
+        ("settle_s = 3".to_string(), "unknown option"),
+        ("pairing = [\"{stem}.png\"]".to_string(), "take every photo for a mask"),
+    ] {
+        fs::write(&file, bench.config(&more)).unwrap();
+        let checked = cleanplate().args(["config", "check", file.to_str().unwrap()]).output().unwrap();
+        let text = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(!checked.status.success() && text.contains(says), "{more}: {text}");
+    }
+
+    let daemon = Daemon::start(&bench.data, "[accounts]\nfirst_credits = 100\n");
+    let (image, hole) = numbered(1);
+    bench.put("late_mask.png", &hole);
+    bench.put("late.png", &image);
+    fs::write(bench.data.join("test.toml"), bench.config("name = \"late\"\nformat = \"webp\"")).unwrap();
+    assert_eq!(bench.report("done", "late")["folder"], "late");
+    assert!(bench.at("output/late.webp").exists());
+    fs::write(bench.data.join("test.toml"), "[accounts]\nfirst_credits = 100\n").unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    bench.put("gone_mask.png", &hole);
+    bench.put("gone.png", &image);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(bench.at("gone.png").exists(), "a folder that left the configuration was still watched");
+    daemon.terminate();
+}
+
+#[test]
+fn once_works_through_a_folder_without_a_server() {
+    let bench = Bench::new();
+    let out = bench.root.parent().unwrap().join("results");
+    let (image, hole) = numbered(1);
+    bench.put("a.png", &image);
+    bench.put("a_mask.png", &hole);
+    let run = |args: &[&str]| {
+        let place = ["--data", bench.data.to_str().unwrap(), "--backend", "cpu", "--json"];
+        cleanplate().args(["folder", "--once", bench.root.to_str().unwrap()]).args(args).args(place).output().unwrap()
+    };
+    let first = run(&["--out", out.to_str().unwrap()]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert_eq!(json(&first)["done"], 1);
+    assert!(out.join("a.png").exists() && bench.at("done/a.report.json").exists());
+    bench.put("b.png", &image);
+    let second = run(&[]);
+    assert_eq!(second.status.code(), Some(1), "a photo without a mask is not done");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("no mask: b.png"));
+    assert_eq!(run(&["--out", bench.at("x").to_str().unwrap()]).status.code(), Some(2));
+}
+
+#[test]
+fn twenty_kills_lose_nothing_and_charge_nothing_twice() {
+    const PAIRS: u32 = 120;
+    const KILLS: u32 = 20;
+    let bench = Bench::new();
+    fs::create_dir(bench.at("masks")).unwrap();
+    let root = bench.root.clone();
+    let writer = std::thread::spawn(move || {
+        for number in 0..PAIRS {
+            let (image, hole) = numbered(number);
+            let name = format!("k{number:03}");
+            match number % 3 {
+                // Renamed in, written slowly, mask first and mask last.
+                0 => {
+                    fs::write(root.join(format!(".{name}")), &image).unwrap();
+                    fs::rename(root.join(format!(".{name}")), root.join(format!("{name}.png"))).unwrap();
+                    fs::write(root.join(format!("masks/{name}.png")), &hole).unwrap();
+                }
+                1 => {
+                    fs::write(root.join(format!("{name}_mask.png")), &hole).unwrap();
+                    let mut file = fs::File::create(root.join(format!("{name}.png"))).unwrap();
+                    for part in image.chunks(image.len() / 4 + 1) {
+                        std::io::Write::write_all(&mut file, part).unwrap();
+                        std::thread::sleep(Duration::from_millis(15));
+                    }
+                }
+                _ => {
+                    fs::write(root.join(format!("{name}.png")), &image).unwrap();
+                    fs::write(root.join(format!("{name}.mask.png")), &hole).unwrap();
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let finished = |bench: &Bench| {
+        fs::read_dir(bench.at("done"))
+            .map_or(0, |dir| dir.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().ends_with(".report.json")).count())
+    };
+    let mut progress = Vec::new();
+    for kill in 0..KILLS {
+        let daemon = Daemon::start(&bench.data, &bench.config(""));
+        // Work goes on from the start; the instant of the kill differs every time.
+        std::thread::sleep(Duration::from_millis(230 + u64::from(kill) * 37 % 400));
+        daemon.kill9();
+        progress.push(finished(&bench));
+    }
+    writer.join().unwrap();
+    let daemon = Daemon::start(&bench.data, &bench.config(""));
+    wait_until("every pair ends", Duration::from_secs(300), || finished(&bench) == PAIRS as usize && bench.claims() == 0);
+    let outputs = fs::read_dir(bench.at("output")).unwrap().count();
+    let failed = fs::read_dir(bench.at("failed")).unwrap().count();
+    let (available, held) = credits(&daemon);
+    println!(
+        "{PAIRS} pairs, {KILLS} kills: {outputs} results, {failed} failed, {} credits charged, {held} held; done after each kill: {progress:?}",
+        10_000 - available
+    );
+    for number in 0..PAIRS {
+        let name = format!("k{number:03}");
+        image::open(bench.at(&format!("output/{name}.png"))).unwrap();
+        assert_eq!(bench.report("done", &name)["duplicate"], false);
+        assert!(bench.at(&format!("done/{name}.png")).exists() && bench.at(&format!("done/{name}_mask.png")).exists());
+    }
+    assert_eq!((outputs, failed), (PAIRS as usize, 0));
+    assert_eq!((available, held), (10_000 - 3 * i64::from(PAIRS), 0));
+    assert!(progress.windows(2).any(|pair| pair[0] < pair[1]), "no pair ended between the kills: {progress:?}");
+}
