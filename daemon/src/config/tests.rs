@@ -89,3 +89,25 @@ fn upload_time_grows_with_size_up_to_the_limit() {
     assert_eq!(time.limit(65_536 * 10).as_secs(), 25);
     assert_eq!(time.limit(1 << 40).as_secs(), 120);
 }
+
+#[test]
+fn hot_folders_stand_over_the_common_options() {
+    let text = "[hot_folders]\nsettle_ms = 500\nscan_s = 9\n[[hot_folder]]\npath = \"/srv/a\"\naccount = 2\nsettle_ms = 700\n[[hot_folder]]\npath = \"/srv/b\"\naccount = 1\nname = \"second\"\noutput = \"/srv/out\"\n";
+    let folders = check(text).unwrap().hot_folders;
+    assert_eq!((folders[0].rules.settle.as_millis(), folders[0].rules.scan.as_secs()), (700, 9));
+    assert_eq!((folders[1].rules.settle.as_millis(), folders[1].name.as_str()), (500, "second"));
+    assert_eq!((folders[0].name.as_str(), folders[0].output.as_path()), ("a", Path::new("/srv/a/output")));
+    assert_eq!(folders[0].account.map(|account| account.0), Some(2));
+}
+
+#[test]
+fn hot_folders_that_cannot_work_are_named_by_line() {
+    let table = |more: &str| format!("[[hot_folder]]\npath = \"/srv/a\"\naccount = 1\n{more}\n");
+    assert!(messages(&table("pathh = 3")).contains("own.toml:4: unknown option `hot_folder.0.pathh`"), "{}", messages(&table("pathh = 3")));
+    assert!(messages(&table("settle_ms = 1")).contains("own.toml:4: `hot_folder.0.settle_ms` must be a whole number from 50"));
+    assert!(messages("[[hot_folder]]\npath = \"/srv/a\"\n").contains("account"));
+    assert!(messages(&table("output = \"/srv/a/x\"")).contains("lies in the watched folder"));
+    assert!(messages(&format!("{}{}", table(""), table("name = \"b\""))).contains("folders must be apart"));
+    let apart = "[[hot_folder]]\npath = \"/srv/b\"\naccount = 1\noutput = \"/srv/a/in\"\n";
+    assert!(messages(&format!("{}{apart}", table(""))).contains("lies in the watched folder /srv/a"));
+}

@@ -84,19 +84,19 @@ impl Folders {
         let app = &self.app;
         let name = folder.rules.pipeline.as_deref().unwrap_or(&app.config.pipelines.default);
         let pipeline = Arc::new(app.pipelines.get(name).with_context(|| format!("hot folder {:?}", folder.name))?.clone());
-        let desk = QueueDesk {
+        let desk = Arc::new(QueueDesk {
             jobs: app.jobs.clone(),
             store: app.store.clone(),
             dirs: app.dirs.clone(),
             account: folder.account.unwrap_or(AccountId(0)),
             price: app.config.pricing.removal,
-        };
+        });
         let board = Arc::new(Board::new(folder, name, Some(app.metrics.clone()), None));
         let stop = Arc::new(AtomicBool::new(false));
         let setup = Setup {
             folder: folder.clone(),
             pipeline,
-            desk: Arc::new(desk),
+            desk: desk.clone(),
             bounds: Bounds::of(&app.config),
             board: board.clone(),
             stop: stop.clone(),
@@ -104,7 +104,9 @@ impl Folders {
         };
         tracing::info!(folder = folder.name, path = %folder.path.display(), output = %folder.output.display(), "hot folder watched");
         let watch = Watch::new(setup);
+        let waits = stop.clone();
         let run = move || {
+            desk.wait_for_device(&waits);
             if let Err(error) = watch.run() {
                 tracing::error!(%error, "a hot folder ended");
             }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
@@ -14,7 +15,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::desk::{Begun, Bytes, Desk, Ending, Later, Made, Running, Task};
 use super::report::{Fault, hex};
 use crate::files::{Dirs, FilesError};
-use crate::jobs::{Finished, Jobs, Offered, Work};
+use crate::jobs::{DeviceState, Finished, Jobs, Offered, Work};
 use crate::refusal::Refusal;
 
 /// How long a content counts as seen: 7 days.
@@ -24,7 +25,8 @@ const TWIN: Duration = Duration::from_millis(300);
 /// Pause after what cannot be foreseen.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Failures of a job that say nothing about its pair.
-const PASSING: [&str; 4] = ["shutting_down", "interrupted", "storage_full", "cancelled"];
+const PASSING: [&str; 3] = ["shutting_down", "interrupted", "storage_full"];
+const NO_CREDITS: &str = "the account has too few credits; top it up with `cleanplate accounts top-up`";
 
 /// Queue and store of the daemon.
 pub struct QueueDesk {
@@ -46,7 +48,7 @@ impl Desk for QueueDesk {
             return Some(refusal.text);
         }
         match self.store.account(self.account) {
-            Ok(Some(_)) => None,
+            Ok(Some(account)) => (account.balance.available < self.price).then(|| NO_CREDITS.to_string()),
             Ok(None) => Some(format!("account {} does not exist; `cleanplate accounts list` shows the ones that do", self.account)),
             Err(error) => Some(error.to_string()),
         }
@@ -58,6 +60,13 @@ impl Desk for QueueDesk {
 }
 
 impl QueueDesk {
+    /// Waits while the device is being opened: at the start nothing is wrong yet.
+    pub fn wait_for_device(&self, stop: &AtomicBool) {
+        while matches!(self.jobs.device(), DeviceState::Opening) && !stop.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Hands the task to the queue. An unpaid one has been paid for before.
     fn offer(&self, task: &Task, paid: bool) -> Result<Begun, Refusal> {
         let (done, receiver) = oneshot::channel();
@@ -181,7 +190,7 @@ fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
 
 fn later(refusal: &Refusal) -> Later {
     let why = match refusal.code {
-        ErrorCode::InsufficientCredits => "the account has too few credits; top it up with `cleanplate accounts top-up`".to_string(),
+        ErrorCode::InsufficientCredits => NO_CREDITS.to_string(),
         _ => refusal.text.clone(),
     };
     let after = refusal.retry_after_s.map_or(PAUSE, |seconds| Duration::from_secs(seconds.min(30)));

@@ -178,3 +178,92 @@ pub fn pair(listing: &Listing, rules: &Rules) -> (Vec<Pair>, Vec<String>) {
     }
     (pairs, waiting)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::names::Pattern;
+    use super::*;
+
+    fn rules() -> Rules {
+        let pairing = ["{stem}_mask.png", "{stem}.mask.png", "masks/{stem}.png", "_mask.png"];
+        Rules {
+            pipeline: None,
+            format: None,
+            pairing: pairing.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
+            ignore: vec!["draft*".to_string()],
+            settle: Duration::from_millis(100),
+            incomplete_max: Duration::from_secs(1),
+            mask_wait: Duration::from_secs(1),
+            scan: Duration::from_secs(300),
+            poll: None,
+            in_flight_max: 1,
+        }
+    }
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn photos_find_their_masks_in_order() {
+        let dir = folder(&[
+            "a.jpg",
+            "a_mask.png",
+            "a.mask.png",
+            "b.PNG",
+            "masks/b.png",
+            "c.webp",
+            "c.json",
+            "d.png",
+            "e.txt",
+            ".f.png",
+            "draft.png",
+            "done/g.png",
+        ]);
+        let listing = list(dir.path(), &rules()).unwrap();
+        let (pairs, waiting) = pair(&listing, &rules());
+        let found: Vec<_> = pairs.iter().map(|p| (p.photo.as_str(), p.mask.as_deref(), p.sidecar.as_deref(), p.shared)).collect();
+        assert_eq!(
+            found,
+            [
+                ("a.jpg", Some("a_mask.png"), None, false),
+                ("b.PNG", Some("masks/b.png"), None, false),
+                ("c.webp", None, Some("c.json"), false)
+            ]
+        );
+        assert_eq!(waiting, ["d.png"]);
+
+        std::fs::write(dir.path().join("_mask.png"), b"x").unwrap();
+        let (pairs, waiting) = pair(&list(dir.path(), &rules()).unwrap(), &rules());
+        assert!(waiting.is_empty() && pairs.iter().any(|p| p.photo == "d.png" && p.shared));
+        assert!(pairs.iter().any(|p| p.photo == "c.webp" && p.mask.is_none()), "a photo's own sidecar stands over the mask for all");
+    }
+
+    #[test]
+    fn a_file_is_quiet_from_its_last_change_on() {
+        let dir = folder(&["a.png"]);
+        let (mut tracker, start) = (Tracker::default(), Instant::now());
+        let look = |tracker: &mut Tracker, at: u64| {
+            let now = start + Duration::from_millis(at);
+            tracker.update(&list(dir.path(), &rules()).unwrap(), now, false);
+            tracker.quiet("a.png", now).as_millis()
+        };
+        assert_eq!((look(&mut tracker, 0), look(&mut tracker, 500)), (0, 500));
+        assert_eq!(tracker.verdict("a.png", || Verdict::Incomplete), Verdict::Incomplete);
+        assert_eq!(tracker.verdict("a.png", || Verdict::Ready), Verdict::Incomplete, "one state of a file is looked into once");
+        std::fs::write(dir.path().join("a.png"), b"longer than before").unwrap();
+        assert_eq!((look(&mut tracker, 600), look(&mut tracker, 700)), (0, 100));
+        assert_eq!(tracker.verdict("a.png", || Verdict::Ready), Verdict::Ready);
+        tracker.touch("a.png", start + Duration::from_millis(750));
+        assert_eq!(look(&mut tracker, 800), 50);
+        assert!(tracker.tell_once("a.png") && !tracker.tell_once("a.png"));
+        std::fs::remove_file(dir.path().join("a.png")).unwrap();
+        assert_eq!(look(&mut tracker, 900), 0);
+    }
+}

@@ -154,7 +154,7 @@ impl Watch {
 
     fn try_work(&mut self, now: Instant) -> io::Result<()> {
         if !self.opened || self.paused.is_some() {
-            self.open()?;
+            self.open(now)?;
         }
         if self.next_scan <= now {
             self.look(now)?;
@@ -163,7 +163,7 @@ impl Watch {
     }
 
     /// Makes sure that the folder is there and ours, and its output takes results; on the first time takes up what lies in `working`.
-    fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self, now: Instant) -> io::Result<()> {
         if let Some(why) = self.setup.desk.closed() {
             return Err(io::Error::other(why));
         }
@@ -172,7 +172,11 @@ impl Watch {
             move |error: io::Error| io::Error::new(error.kind(), format!("{text}: {error}"))
         };
         let root = self.places.root.clone();
-        std::fs::read_dir(&root).map_err(named("reading", &root))?;
+        if let Err(error) = std::fs::read_dir(&root) {
+            // Whatever comes back in its place is looked at anew.
+            self.opened = false;
+            return Err(named("reading", &root)(error));
+        }
         self.places.prepare().map_err(named("preparing", &root))?;
         if !self.lock.as_ref().is_some_and(|lock| self.is_same(lock)) {
             self.lock = Some(self.take_lock()?);
@@ -191,7 +195,7 @@ impl Watch {
                 }
             }
             self.notes = Notes::of(&self.setup.folder);
-            self.next_scan = Instant::now();
+            self.next_scan = now;
             self.opened = true;
         }
         Ok(())
