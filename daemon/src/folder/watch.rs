@@ -112,12 +112,13 @@ impl Watch {
         loop {
             let stopping = self.setup.stop.load(Ordering::SeqCst);
             let now = Instant::now();
+            // First what a pause was about is looked at, then what waited for it goes on.
+            if !stopping && self.paused.is_none_or(|until| until <= now) {
+                self.work(now)?;
+            }
             self.step_all(now, stopping);
             if stopping && !self.held.iter().any(|held| matches!(held.state, State::Running(_))) {
                 break;
-            }
-            if !stopping && self.paused.is_none_or(|until| until <= now) {
-                self.work(now)?;
             }
             if self.setup.once && self.is_through() {
                 break;
