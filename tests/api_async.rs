@@ -197,7 +197,7 @@ fn asynchronous_work_survives_kill_9_and_sigterm() {
     daemon.kill9();
 
     daemon = Daemon::start(dir.path(), "[queue]\nattempts_max = 5\n[server]\nshutdown_s_max = 0\n");
-    until(&daemon, &key, &batch, |body| body["completed"].as_u64().unwrap() > 0);
+    until(&daemon, &key, &batch, |body| body["completed"].as_u64().is_some_and(|done| done > 0));
     daemon.terminate();
     assert!(daemon.child.wait().unwrap().success());
 

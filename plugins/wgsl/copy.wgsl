@@ -1,6 +1,6 @@
 // Copies `source` to `copied`, both of `count` values.
-@group(0) @binding(0) var<storage, read> source: array<f32>;
-@group(0) @binding(1) var<storage, read_write> copied: array<f32>;
+@group(0) @binding(0) var<storage, read> source: array<f32>; // [count], any unit
+@group(0) @binding(1) var<storage, read_write> copied: array<f32>; // [count], as the source
 @group(0) @binding(2) var<uniform> count: vec4<u32>;
 
 @compute @workgroup_size(64)

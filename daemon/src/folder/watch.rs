@@ -252,12 +252,16 @@ impl Watch {
         self.ready = pairs.into_iter().chain(refused).filter(|pair| pair.files().all(quiet)).collect();
         let settling = all.saturating_sub(self.ready.len());
         let waiting: Vec<String> = waiting.into_iter().filter(|path| !irregular(path)).collect();
+        let mut untold = false;
         for path in &waiting {
-            if self.tracker.quiet(path, now) >= rules.mask_wait && self.tracker.tell_once(path) {
+            if self.tracker.quiet(path, now) < rules.mask_wait {
+                untold = true;
+            } else if self.tracker.tell_once(path) {
                 tracing::warn!(folder = self.setup.folder.name, photo = path, "waiting for a mask");
             }
         }
-        self.settling = settling > 0;
+        // Without another look soon, a photo that nothing happens to would be told of at the next rescan only.
+        self.settling = settling > 0 || (untold && !self.setup.once);
         self.setup.board.looked(settling, &waiting);
         self.scan_min = (now.elapsed() * 5).max(SCAN_MIN);
         self.next_scan = now + self.scan_pause().max(self.scan_min);

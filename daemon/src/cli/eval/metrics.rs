@@ -225,7 +225,7 @@ mod tests {
         let (truth, mask) = case();
         let judge = Judge::new(&truth, &mask);
         let flat = judge.score(&changed(&truth, &mask, |_| 125));
-        assert!(flat.sharp < 0.1 && flat.ssim < 0.2, "{flat}");
+        assert!(flat.sharp < 0.1 && flat.ssim < 0.4, "{flat}");
         let brighter = judge.score(&changed(&truth, &mask, |v| v + 20));
         let off_by_20 = 10.0 * (255.0f64 * 255.0 / 400.0).log10();
         assert!((brighter.psnr - off_by_20).abs() < 1e-9 && (brighter.sharp - 1.0).abs() < 0.05, "{brighter}");
