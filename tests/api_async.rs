@@ -202,7 +202,7 @@ fn asynchronous_work_survives_kill_9_and_sigterm() {
     assert!(daemon.child.wait().unwrap().success());
 
     daemon = Daemon::start(dir.path(), "[queue]\nattempts_max = 5\n");
-    let all = until(&daemon, &key, &batch, |body| ended(body));
+    let all = until(&daemon, &key, &batch, ended);
     assert_eq!((all["completed"].as_u64(), all["failed"].as_u64(), all["total_credits_used"].as_i64()), (Some(32), Some(9), Some(96)));
     assert_eq!(until(&daemon, &key, &big, ended)["status"], "completed");
     for result in all["results"].as_array().unwrap().iter().filter(|result| result["status"] == "completed") {

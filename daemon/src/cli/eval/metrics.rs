@@ -124,7 +124,7 @@ fn mean(values: &[f64], area: &[bool]) -> f64 {
 
 /// Differences to the right and lower neighbour, absolute, added.
 fn gradient(gray: &[f64], width: usize) -> Vec<f64> {
-    let right = |i: usize| if (i + 1) % width == 0 { i } else { i + 1 };
+    let right = |i: usize| if (i + 1).is_multiple_of(width) { i } else { i + 1 };
     let below = |i: usize| if i + width < gray.len() { i + width } else { i };
     (0..gray.len()).map(|i| (gray[right(i)] - gray[i]).abs() + (gray[below(i)] - gray[i]).abs()).collect()
 }
@@ -136,7 +136,7 @@ fn dilate(set: &[bool], width: usize, radius: usize) -> Vec<bool> {
     // Half the disk's width at each distance from its centre line.
     let reach: Vec<usize> = (0..=radius).map(|dy| (r2 - (dy * dy) as f64).sqrt().round() as usize).collect();
     // How many of the row are set before each position.
-    let before: Vec<u32> = set.par_chunks(width).flat_map_iter(|row| prefix(row)).collect();
+    let before: Vec<u32> = set.par_chunks(width).flat_map_iter(prefix).collect();
     let mut out = vec![false; set.len()];
     out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
         for other in y.saturating_sub(radius)..(y + radius + 1).min(height) {
