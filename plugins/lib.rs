@@ -19,6 +19,7 @@ pub mod parameter;
 pub mod pipeline;
 mod registry;
 pub mod resample;
+pub mod sam;
 
 pub use error::PluginError;
 pub use registry::{PLUGINS, PluginInfo, plugin};

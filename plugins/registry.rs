@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use crate::manifest::{Entry, Manifest, StageKind};
 use crate::parameter::Values;
 use crate::pipeline::Stage;
-use crate::{PluginError, feather, fill_holes, grow, lama};
+use crate::{PluginError, feather, fill_holes, grow, lama, sam};
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
-pub static PLUGINS: &[&PluginInfo] = &[&grow::INFO, &fill_holes::INFO, &feather::INFO, &lama::INFO];
+pub static PLUGINS: &[&PluginInfo] = &[&grow::INFO, &fill_holes::INFO, &feather::INFO, &lama::INFO, &sam::INFO];
 
 /// Makes a stage from checked values.
 type Build = fn(&Values) -> Result<Box<dyn Stage>, PluginError>;

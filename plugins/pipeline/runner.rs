@@ -12,6 +12,7 @@ use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::manifest::StageKind;
 use crate::models::Networks;
+use crate::sam::Embeddings;
 
 /// Bounds of a [`Runner`].
 #[derive(Debug, Clone)]
@@ -20,11 +21,13 @@ pub struct RunLimits {
     pub executables_max: usize,
     /// Most bytes planned by the compiled graphs kept between runs.
     pub executables_bytes_max: u64,
+    /// Most bytes of photos' embeddings kept between runs.
+    pub embeddings_bytes_max: u64,
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        RunLimits { executables_max: 8, executables_bytes_max: 2 << 30 }
+        RunLimits { executables_max: 8, executables_bytes_max: 2 << 30, embeddings_bytes_max: 256 << 20 }
     }
 }
 
@@ -65,6 +68,8 @@ pub struct Outcome {
     pub models: Vec<ModelUse>,
     /// Share of the photo's pixels in `mask`, 0..=1.
     pub mask_share: f64,
+    /// How good the segmentation network thinks its mask is; `None` for masks that were sent.
+    pub predicted_iou: Option<f32>,
     /// Where it ran.
     pub device: DeviceInfo,
     /// What the user should know about this result.
@@ -76,13 +81,14 @@ pub struct Runner {
     backend: Arc<dyn Backend>,
     networks: Arc<dyn Networks>,
     executables: ExecutableCache,
+    embeddings: Embeddings,
 }
 
 impl Runner {
     /// A runner on `backend` with the models of `networks` (a `ModelStore`).
     pub fn new(backend: Arc<dyn Backend>, networks: Arc<dyn Networks>, limits: RunLimits) -> Self {
         let executables = ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
-        Runner { backend, networks, executables }
+        Runner { backend, networks, executables, embeddings: Embeddings::new(limits.embeddings_bytes_max) }
     }
 
     /// The device.
@@ -123,6 +129,7 @@ impl Runner {
             stages,
             models: work.models,
             mask_share,
+            predicted_iou: work.predicted_iou,
             device: self.device(),
             warnings: work.warnings,
         })
@@ -151,9 +158,11 @@ impl Runner {
             backend: &*self.backend,
             networks: &*self.networks,
             executables: &self.executables,
+            embeddings: &self.embeddings,
             observer,
             warnings: Vec::new(),
             models: Vec::new(),
+            predicted_iou: None,
         })
     }
 }

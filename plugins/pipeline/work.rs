@@ -7,6 +7,7 @@ use super::{Crop, ExecutableCache, Observer};
 use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::models::Networks;
+use crate::sam::Embeddings;
 
 /// Points and a box that say what to remove, in pixels of the displayed photo.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,12 +48,16 @@ pub struct Work<'a> {
     pub networks: &'a dyn Networks,
     /// Compiled graphs, kept between runs.
     pub executables: &'a ExecutableCache,
+    /// Embeddings of photos, kept between runs.
+    pub embeddings: &'a Embeddings,
     /// Progress and cancellation.
     pub observer: &'a dyn Observer,
     /// What the user should know about this result; never silent about a lesser quality.
     pub warnings: Vec<String>,
     /// Networks used so far.
     pub models: Vec<ModelUse>,
+    /// How good the segment stage thinks its mask is: predicted overlap with the true one.
+    pub predicted_iou: Option<f32>,
 }
 
 impl Work<'_> {
