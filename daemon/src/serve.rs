@@ -18,7 +18,7 @@ use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
 
 use crate::app::App;
 use crate::config::Config;
-use crate::files::{Dirs, UrlKeys, remove_orphans};
+use crate::files::{Dirs, UrlKeys, remove_ended_inputs, remove_orphans};
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::telemetry::{self, Metrics};
@@ -38,6 +38,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     }
     let store: Arc<dyn Store> = Arc::new(store);
     let orphans = remove_orphans(&*store, &dirs.results)?;
+    remove_ended_inputs(&*store, &dirs)?;
     if orphans > 0 {
         tracing::warn!(orphans, "removed result files that no job owns");
     }
@@ -50,7 +51,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("reading the listener's address")?;
     let first = first::prepare(&*store, config.accounts.first_credits)?;
     let metrics = Arc::new(Metrics::default());
-    let jobs = Jobs::new(config.clone(), store.clone(), dirs.clone(), models.clone(), metrics.clone());
+    let jobs = Jobs::new(config.clone(), store.clone(), dirs.clone(), models.clone(), pipelines.clone(), metrics.clone());
     let thread = jobs.start().context("starting the engine thread")?;
     let app = web::Data::new(App {
         limits: RateLimits::new(&config.rate_limits),

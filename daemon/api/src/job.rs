@@ -103,6 +103,19 @@ pub struct JobReply {
     pub warnings: Vec<String>,
 }
 
+/// Data of a `progress` event of `GET /v1/jobs/{id}/events`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobEvent {
+    /// The job.
+    pub job_id: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// Plugin under way; null while the job waits.
+    pub stage: Option<String>,
+    /// Share of that stage that is done, 0 to 1; null while the job waits.
+    pub fraction: Option<f64>,
+}
+
 /// Reply of a service call with `dry_run=true`: the request is valid and would cost this. Nothing is charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuoteReply {

@@ -14,5 +14,5 @@ pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
 pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
 pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
-pub use job::{JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming};
+pub use job::{JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming};
 pub use models::{ModelView, ModelsReply};

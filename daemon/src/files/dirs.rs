@@ -46,6 +46,8 @@ pub struct Dirs {
     pub data: PathBuf,
     /// Uploads under way; emptied at every start.
     pub uploads: PathBuf,
+    /// Inputs of asynchronous jobs, kept until they end.
+    pub inputs: PathBuf,
     /// Results, served by signed addresses.
     pub results: PathBuf,
     /// GPU pipeline cache; may be removed at any time.
@@ -60,6 +62,7 @@ impl Dirs {
         Dirs {
             data: data.to_path_buf(),
             uploads: data.join("uploads"),
+            inputs: data.join("inputs"),
             results: data.join("results"),
             cache: data.join("cache"),
             secrets: data.join("url-keys"),
@@ -76,7 +79,7 @@ impl Dirs {
         if self.uploads.exists() {
             fs::remove_dir_all(&self.uploads).map_err(FilesError::io("emptying", &self.uploads))?;
         }
-        for dir in [&self.uploads, &self.results, &self.cache] {
+        for dir in [&self.uploads, &self.inputs, &self.results, &self.cache] {
             make_private(dir)?;
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::{BatchQuoteReply, BatchReply, ErrorCode};
 use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, NewBatch, Reply};
@@ -29,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(200);
     post, path = "/v1/services/object-removal/batch", tag = "services",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the reply; after a crash it goes on with the pairs that are left"),
+        ("Prefer" = Option<String>, Header, description = "respond-async: 202 once all pairs wait; GET /v1/batches/{id} tells the rest"),
+        ("async" = Option<bool>, Query, description = "The same as Prefer: respond-async"),
         ("dry_run" = Option<bool>, Query, description = "Check all pairs and quote the price, charge nothing"),
         ("dilate" = Option<u32>, Query, description = "Pixels the masks grow; by image size if not given"),
         ("feather" = Option<u32>, Query, description = "Pixels over which edges fade"),
@@ -39,6 +42,7 @@ const LOOK: Duration = Duration::from_millis(200);
     request_body(content = super::openapi::BatchForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, body = BatchReply, description = "All pairs have ended, well or not; with dry_run a BatchQuoteReply"),
+        (status = 202, body = BatchReply, description = "Asynchronous: the pairs wait"),
         (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
         (status = 402, body = cleanplate_api::ErrorBody), (status = 408, body = cleanplate_api::ErrorBody),
         (status = 409, body = cleanplate_api::ErrorBody), (status = 413, body = cleanplate_api::ErrorBody),
@@ -90,7 +94,7 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     }
     let order = Order::new(req, app, key, ask);
     let pairs = receive(req, body, app).await?;
-    let print = fingerprint(req, &pairs);
+    let print = fingerprint(req, order.ask.tuning.asynchronous, &pairs);
     let slots = check(&order, pairs).await;
     if order.ask.tuning.dry_run {
         return quote(&order, &slots).await.map(Done::free);
@@ -100,7 +104,7 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
         account: key.account,
         key: Some(key.id),
         pairs: slots.len() as u32,
-        asynchronous: false,
+        asynchronous: order.ask.tuning.asynchronous,
         idempotency: once.map(|once| repeat::wish(once, key, print, None)),
     };
     let base = view::base_url(req, app);
@@ -129,8 +133,8 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     }
 }
 
-fn fingerprint(req: &HttpRequest, pairs: &[Pair]) -> Fingerprint {
-    let mut print = Fingerprint::of(req, false);
+fn fingerprint(req: &HttpRequest, asynchronous: bool, pairs: &[Pair]) -> Fingerprint {
+    let mut print = Fingerprint::of(req, asynchronous);
     for pair in pairs {
         match &pair.files {
             Ok((image, mask)) => {
@@ -217,13 +221,19 @@ impl Run {
         if let Fed::Refused(refusal) = fed {
             return self.discard(refusal).await;
         }
-        let reply = self.wait().await?;
-        let charged = reply.total_credits_used - before;
+        let asynchronous = self.batch.asynchronous;
+        let reply = if asynchronous { self.look().await? } else { self.wait().await? };
+        // Asynchronous pairs are charged as they end, not by this call.
+        let (status, charged) = if asynchronous { (StatusCode::ACCEPTED, 0) } else { (StatusCode::OK, reply.total_credits_used - before) };
         let body = serde_json::to_vec(&reply).map_err(|error| Refusal::internal("a reply could not be written", &error))?;
-        let keep = Reply { status: 200, body: body.clone() };
+        let keep = Reply { status: status.as_u16(), body: body.clone() };
         let cut = matches!(fed, Fed::Cut);
         app.store(move |store| if cut { store.interrupt_batch(id) } else { store.answer_batch(id, Some(&keep)) }).await?;
-        Ok(Done { reply: HttpResponse::Ok().content_type("application/json").body(body), charged })
+        let mut answer = HttpResponse::build(status);
+        if asynchronous {
+            answer.insert_header(("Preference-Applied", "respond-async")).insert_header(("Location", format!("/v1/batches/{id}")));
+        }
+        Ok(Done { reply: answer.content_type("application/json").body(body), charged })
     }
 
     /// Forgets a batch of which no pair was taken.
@@ -233,10 +243,15 @@ impl Run {
         Err(refusal)
     }
 
+    /// The reply as it is now.
+    async fn look(&self) -> Result<BatchReply, Refusal> {
+        read(&self.order.app, &self.batch, &self.base, self.order.key.url_epoch).await
+    }
+
     /// The reply once every job has ended.
     async fn wait(&self) -> Result<BatchReply, Refusal> {
         loop {
-            let reply = read(&self.order.app, &self.batch, &self.base, self.order.key.url_epoch).await?;
+            let reply = self.look().await?;
             if reply.completed + reply.failed >= reply.total_files {
                 return Ok(reply);
             }

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
+use super::batch_upload::PAIRS_MAX;
 use super::check::Checked;
 use super::order::{Order, Original};
 use super::upload::blocking;
@@ -78,6 +79,9 @@ impl<'a> Feeder<'a> {
     /// Offers a pair until it is taken or noted as bad. `Some` when the batch as a whole is refused.
     async fn feed(&mut self, index: u32, original: Original, checked: Checked) -> Result<Option<Refusal>, Refusal> {
         let slot = BatchSlot { batch: self.batch, index };
+        if self.order.ask.tuning.asynchronous {
+            return self.enqueue(slot, original, checked).await;
+        }
         let mut new = self.order.job(&original, Some(slot), None);
         let (sender, mut receiver) = oneshot::channel();
         let mut work = Box::new(self.order.work(checked, sender));
@@ -116,6 +120,26 @@ impl<'a> Feeder<'a> {
             self.bad.push((index, original, refusal));
             return Ok(None);
         }
+    }
+
+    /// Queues a pair that nobody waits for, or notes it as bad.
+    async fn enqueue(&mut self, slot: BatchSlot, original: Original, checked: Checked) -> Result<Option<Refusal>, Refusal> {
+        let refusal = match self.order.enqueue(self.order.job(&original, Some(slot), None), checked, PAIRS_MAX as u32).await {
+            Ok(Accept::Accepted { .. }) => {
+                self.begun = true;
+                return Ok(None);
+            }
+            Ok(why) => self.order.app.jobs.refusal(&why),
+            Err(refusal) => {
+                self.cut = Some(refusal.clone());
+                refusal
+            }
+        };
+        if !self.begun {
+            return Ok(Some(refusal));
+        }
+        self.bad.push((slot.index, original, refusal));
+        Ok(None)
     }
 
     async fn note_bad(&mut self) -> Result<(), Refusal> {

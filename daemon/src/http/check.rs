@@ -40,10 +40,17 @@ impl Ask {
     /// Reads and checks the query of a request.
     pub fn read(req: &HttpRequest, app: &App, key: &KeyRecord) -> Result<Ask, Refusal> {
         let query = web::Query::<Query>::from_query(req.query_string()).map(web::Query::into_inner).unwrap_or_default();
-        let (tuning, prompts) = read_query(&query, app)?;
+        let (mut tuning, prompts) = read_query(&query, app)?;
+        tuning.asynchronous |= prefers_async(req);
         let pipeline = choose_pipeline(&tuning, app, key)?;
         Ok(Ask { tuning, prompts, pipeline })
     }
+}
+
+/// Whether `Prefer: respond-async` is among the preferences of a request.
+fn prefers_async(req: &HttpRequest) -> bool {
+    let values = req.headers().get_all("Prefer").filter_map(|value| value.to_str().ok());
+    values.flat_map(|text| text.split([',', ';'])).any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 fn read_query(query: &Query, app: &App) -> Result<(Tuning, Option<Prompts>), Refusal> {

@@ -7,6 +7,7 @@ mod batch_upload;
 mod batch_view;
 mod check;
 mod context;
+mod events;
 mod files;
 mod health;
 mod openapi;
@@ -56,7 +57,18 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(read!("/v1/batches/{batch}", batch::get))
         .service(read!("/v1/files/{job}", files::get_output))
         .service(read!("/v1/files/{job}/mask", files::get_mask))
-        .service(read!("/v1/jobs/{job}", reads::job))
+        .service(
+            web::resource("/v1/jobs/{job}")
+                .route(web::get().to(reads::job))
+                .route(web::head().to(reads::job))
+                .route(web::delete().to(reads::cancel))
+                .default_service(web::to(|| health::method_not_allowed("GET, HEAD, DELETE"))),
+        )
+        .service(
+            web::resource("/v1/jobs/{job}/events")
+                .route(web::get().to(events::get))
+                .default_service(web::to(|| health::method_not_allowed("GET"))),
+        )
         .service(read!("/v1/account", reads::account))
         .service(read!("/v1/models", reads::models))
         .service(read!("/healthz", health::healthz))

@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::context::guard_public;
-use super::{batch, files, health, reads, removal};
+use super::{batch, events, files, health, reads, removal};
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -46,7 +46,7 @@ impl Modify for KeyScheme {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cleanplate", description = "Removes unwanted objects from photos.", license(name = "Apache-2.0")),
-    paths(removal::post, batch::post, batch::get, files::get_output, files::get_mask, reads::job, reads::account, reads::models, health::healthz, health::readyz, health::metrics),
+    paths(removal::post, batch::post, batch::get, files::get_output, files::get_mask, reads::job, reads::cancel, events::get, reads::account, reads::models, health::healthz, health::readyz, health::metrics),
     components(schemas(QuoteReply, BatchQuoteReply)),
     modifiers(&KeyScheme)
 )]
@@ -76,6 +76,7 @@ mod tests {
             "/v1/batches/{batch_id}",
             "/v1/files/{job_id}",
             "/v1/jobs/{job_id}",
+            "/v1/jobs/{job_id}/events",
             "/v1/account",
             "/v1/models",
             "/healthz",

@@ -5,14 +5,17 @@ use std::time::Instant;
 use actix_web::{HttpRequest, web};
 use cleanplate_plugins::image::EncodeOptions;
 use cleanplate_plugins::pipeline;
-use cleanplate_store::{BatchSlot, Idempotency, JobId, KeyRecord, NewJob};
-use serde_json::json;
+use cleanplate_store::{Accept, BatchSlot, Idempotency, JobId, KeyRecord, NewJob};
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::check::{Ask, Checked};
 use super::context::request_id;
+use super::upload::blocking;
 use crate::app::App;
-use crate::jobs::{Finished, Work};
+use crate::files::Inputs;
+use crate::jobs::{Finished, Recipe, Work};
+use crate::refusal::Refusal;
 
 /// Name of the service in the store.
 const SERVICE: &str = "object-removal";
@@ -65,14 +68,38 @@ impl Order {
             batch,
             service: SERVICE.to_string(),
             pipeline: self.ask.pipeline.name.clone(),
-            asynchronous: false,
+            asynchronous: tuning.asynchronous,
             price: self.app.config.pricing.removal,
             input_filename: Some(original.filename.clone()).filter(|name| !name.is_empty()),
             original_width: original.width,
             original_height: original.height,
-            request: json!({ "steps": self.ask.pipeline.steps, "output_format": tuning.format, "quality": tuning.quality }),
+            request: self.recipe(),
             idempotency,
         }
+    }
+
+    /// What is needed to run the jobs again, with the steps for the record.
+    fn recipe(&self) -> Value {
+        let tuning = &self.ask.tuning;
+        let prompts = self.ask.prompts.as_ref();
+        let recipe = Recipe {
+            overrides: tuning.overrides().into_iter().map(|(_, path, value)| (path, value)).collect(),
+            points: prompts.map(|prompts| prompts.points.clone()).unwrap_or_default(),
+            rect: prompts.and_then(|prompts| prompts.rect),
+            output_format: tuning.format,
+            quality: tuning.quality,
+            request_id: self.request_id.clone(),
+        };
+        let mut value = json!(recipe);
+        value["steps"] = json!(self.ask.pipeline.steps);
+        value
+    }
+
+    /// Keeps the pictures and queues an asynchronous job, `room` more of them than a key usually may.
+    pub async fn enqueue(&self, new: NewJob, checked: Checked, room: u32) -> Result<Accept, Refusal> {
+        let inputs = Inputs { image: checked.image.file, mask: checked.mask.map(|mask| mask.file) };
+        let jobs = self.app.jobs.clone();
+        blocking(move || jobs.enqueue(&new, inputs, room)).await?
     }
 
     /// The work of one photo; its end is told to `done`.

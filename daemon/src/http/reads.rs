@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::{AccountReply, ErrorCode, JobReply, KeyView, Limits, ModelView, ModelsReply, Prices, RateLimits};
-use cleanplate_store::JobId;
+use cleanplate_store::{AccountId, Job, JobId};
 
 use super::upload::blocking;
 use super::{auth, view};
@@ -21,9 +21,43 @@ use crate::refusal::Refusal;
 )]
 pub async fn job(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
-    let missing = || Refusal::new(ErrorCode::NotFound, "Not Found");
-    let id = id.parse::<JobId>().map_err(|_| missing())?;
-    let account = caller.account;
+    let (job, epoch) = find(&app, caller.account, job_id(&id)?).await?;
+    let base = view::base_url(&req, &app);
+    Ok(HttpResponse::Ok().json(view::job(&job, &view::Addresses { app: &app, base: &base, epoch, from: view::From::Now })))
+}
+
+/// Cancels a job of the caller's account that has not ended: its credits are free again.
+#[utoipa::path(
+    delete, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = String, Path)),
+    responses(
+        (status = 200, body = JobReply, description = "Cancelled: the job is failed, nothing was charged"),
+        (status = 401, body = cleanplate_api::ErrorBody), (status = 404, body = cleanplate_api::ErrorBody),
+        (status = 409, body = cleanplate_api::ErrorBody, description = "It had ended before"),
+        (status = 429, body = cleanplate_api::ErrorBody),
+    ),
+    security(("key" = []))
+)]
+pub async fn cancel(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+    let caller = auth::caller(&req, &app, Route::Read).await?;
+    let (id, jobs) = (job_id(&id)?, app.jobs.clone());
+    let job = blocking(move || jobs.cancel(caller.account, id)).await??.ok_or_else(missing)?;
+    tracing::info!(job_id = %job.id, "job cancelled");
+    let base = view::base_url(&req, &app);
+    let addresses = view::Addresses { app: &app, base: &base, epoch: caller.url_epoch, from: view::From::Now };
+    Ok(HttpResponse::Ok().json(view::job(&job, &addresses)))
+}
+
+fn missing() -> Refusal {
+    Refusal::new(ErrorCode::NotFound, "Not Found")
+}
+
+/// Reads the id of a job; one that is malformed does not exist.
+pub(super) fn job_id(text: &str) -> Result<JobId, Refusal> {
+    text.parse().map_err(|_| missing())
+}
+
+/// A job of this account and the epoch that its addresses are signed with.
+pub(super) async fn find(app: &App, account: AccountId, id: JobId) -> Result<(Job, u32), Refusal> {
     let found = app
         .store(move |store| {
             let Some(job) = store.job(Some(account), id)? else { return Ok(None) };
@@ -31,9 +65,7 @@ pub async fn job(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -
             Ok(Some((job, key.map_or(0, |key| key.url_epoch))))
         })
         .await?;
-    let (job, epoch) = found.ok_or_else(missing)?;
-    let base = view::base_url(&req, &app);
-    Ok(HttpResponse::Ok().json(view::job(&job, &view::Addresses { app: &app, base: &base, epoch, from: view::From::Now })))
+    found.ok_or_else(missing)
 }
 
 /// The caller's account: balance, prices, limits.

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use cleanplate_api::{ErrorCode, QuoteReply, RemovalReply};
-use cleanplate_store::{Accept, Balance, Job, JobId, KeyRecord};
+use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, JobId, KeyRecord, Reply};
 use tokio::sync::oneshot;
 
 use super::check::{Ask, Checked};
@@ -23,6 +23,8 @@ const FILES: u64 = 2;
     post, path = "/v1/services/object-removal", tag = "services",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the reply and charges nothing; 409 while the first is under way, 422 for another request. A request that failed may be tried again with its key"),
+        ("Prefer" = Option<String>, Header, description = "respond-async: 202 at once; GET /v1/jobs/{id} tells the rest"),
+        ("async" = Option<bool>, Query, description = "The same as Prefer: respond-async"),
         ("points" = Option<String>, Query, description = "JSON `[[x,y],...]` in pixels of the displayed image"),
         ("labels" = Option<String>, Query, description = "JSON `[1,0,...]`: 1 foreground, 0 background; default all 1"),
         ("box" = Option<String>, Query, description = "JSON `[x1,y1,x2,y2]`, any corner order"),
@@ -36,6 +38,7 @@ const FILES: u64 = 2;
     request_body(content = super::openapi::RemovalForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, body = RemovalReply, description = "The result, charged"),
+        (status = 202, body = RemovalReply, description = "Asynchronous: the job waits, its price is held"),
         (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
         (status = 402, body = cleanplate_api::ErrorBody), (status = 403, body = cleanplate_api::ErrorBody),
         (status = 408, body = cleanplate_api::ErrorBody), (status = 409, body = cleanplate_api::ErrorBody), (status = 413, body = cleanplate_api::ErrorBody),
@@ -87,10 +90,13 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     }
     let order = Order::new(req, app, key, ask);
     let parts = receive(req, body, app).await?;
-    let print = fingerprint(req, &parts);
+    let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);
     let checked = order.ask.check(parts, app).await?;
     if order.ask.tuning.dry_run {
         return quote(&checked, app, key).await;
+    }
+    if order.ask.tuning.asynchronous {
+        return later(&order, checked, once.map(|once| repeat::wish(once, key, print, None))).await;
     }
     let new = order.job(&Original::of(&checked), None, once.map(|once| repeat::wish(once, key, print, None)));
     let (id, account, base) = (new.id, key.account, view::base_url(req, app));
@@ -105,15 +111,36 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
         }
         Offered::Declined(Accept::Replay(kept), _) => free(app, account, repeat::replay(kept)).await,
         Offered::Declined(Accept::Done(job), _) => {
-            let kept = cleanplate_store::Reply { status: 200, body: body_of(&job, &order, &base)? };
+            let kept = Reply { status: 200, body: body_of(&job, &order, &base)? };
             free(app, account, repeat::replay(kept)).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
     }
 }
 
-fn fingerprint(req: &HttpRequest, parts: &Parts) -> Fingerprint {
-    let mut print = Fingerprint::of(req, false);
+/// Accepts an asynchronous job and answers at once.
+async fn later(order: &Order, checked: Checked, once: Option<Idempotency>) -> Result<HttpResponse, Refusal> {
+    let (app, account) = (&order.app, order.key.account);
+    let mut new = order.job(&Original::of(&checked), None, once);
+    let body = serde_json::to_vec(&view::pending(&new)).map_err(|error| Refusal::internal("a reply could not be written", &error))?;
+    if let Some(once) = &mut new.idempotency {
+        once.reply = Some(Reply { status: 202, body: body.clone() });
+    }
+    let id = new.id;
+    match order.enqueue(new, checked, 0).await? {
+        Accept::Accepted { .. } => {
+            tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %order.key.id, "asynchronous job accepted");
+            let mut reply = HttpResponse::Accepted();
+            reply.insert_header(("Preference-Applied", "respond-async")).insert_header(("Location", format!("/v1/jobs/{id}")));
+            free(app, account, reply.content_type("application/json").body(body)).await
+        }
+        Accept::Replay(kept) => free(app, account, repeat::replay(kept)).await,
+        why => Err(app.jobs.refusal(&why)),
+    }
+}
+
+fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) -> Fingerprint {
+    let mut print = Fingerprint::of(req, asynchronous);
     for (field, upload) in [("image", &parts.image), ("mask", &parts.mask)] {
         upload.iter().for_each(|upload| print.file(field, upload));
     }
@@ -139,7 +166,7 @@ fn body_of(job: &Job, order: &Order, base: &str) -> Result<Vec<u8>, Refusal> {
 }
 
 /// A reply that this call charged nothing for.
-async fn free(app: &App, account: cleanplate_store::AccountId, mut reply: HttpResponse) -> Result<HttpResponse, Refusal> {
+async fn free(app: &App, account: AccountId, mut reply: HttpResponse) -> Result<HttpResponse, Refusal> {
     let balance = app.store(move |store| store.balance(account)).await?;
     credits(&mut reply, 0, &balance);
     Ok(reply)

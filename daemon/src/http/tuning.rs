@@ -11,6 +11,8 @@ pub type Query = Vec<(String, String)>;
 pub struct Tuning {
     /// Validate and quote the price, charge nothing.
     pub dry_run: bool,
+    /// Answer at once, do the work later.
+    pub asynchronous: bool,
     /// Pixels the mask grows; chosen by the size of the photo if not given.
     pub dilate: Option<String>,
     /// Pixels the edge of the fill fades.
@@ -34,6 +36,7 @@ impl Tuning {
         let mut errors = Vec::new();
         let tuning = Tuning {
             dry_run: read(query, "dry_run", flag, &mut errors).unwrap_or(false),
+            asynchronous: read(query, "async", flag, &mut errors).unwrap_or(false),
             dilate: read(query, "dilate", whole, &mut errors),
             feather: read(query, "feather", whole, &mut errors),
             format: read(query, "output_format", format, &mut errors),

@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use cleanplate_api::{JobReply, JobStatus, ModelUse, RemovalReply, RemovalResult, StageTiming};
-use cleanplate_store::{Job, JobStatus as Stored};
+use cleanplate_store::{Job, JobStatus as Stored, NewJob};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -89,6 +89,29 @@ pub fn removal(job: &Job, addresses: &Addresses<'_>) -> RemovalReply {
             output_height: result.map(|result| result.height),
             credits_used: result.map_or(0, |result| result.credits),
             mask_url: result.and_then(|result| result.mask.as_ref()).and_then(|_| addresses.of(job, "/mask")),
+        },
+    }
+}
+
+/// The reply of a job that was just accepted.
+pub fn pending(new: &NewJob) -> RemovalReply {
+    RemovalReply {
+        job_id: new.id.to_string(),
+        status: JobStatus::Pending,
+        error: None,
+        result: RemovalResult {
+            job_id: new.id.to_string(),
+            status: JobStatus::Pending,
+            input_filename: new.input_filename.clone().unwrap_or_default(),
+            output_url: None,
+            processing_time_ms: None,
+            error: None,
+            original_width: new.original_width,
+            original_height: new.original_height,
+            output_width: None,
+            output_height: None,
+            credits_used: 0,
+            mask_url: None,
         },
     }
 }

@@ -4,8 +4,10 @@
 //! store has no use for: the uploads of waiting jobs and the ends of the channels their clients wait on. A client that
 //! goes away changes nothing: its job still runs and its result stays.
 
+mod cancel;
 mod device;
 mod pace;
+mod recall;
 mod run;
 mod worker;
 
@@ -17,13 +19,15 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
 use cleanplate_plugins::image::Limits as ImageLimits;
-use cleanplate_plugins::pipeline::{Pipeline, Prompts};
+use cleanplate_plugins::pipeline::{Pipeline, PipelineSet, Prompts};
 use cleanplate_store::{Accept, Balance, Failure, Job, JobId, NewJob, QueueLimits, Store};
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
+use cancel::Current;
 pub use device::{DeviceState, open as open_device};
 use pace::Pace;
+pub use recall::Recipe;
 
 use crate::config::Config;
 use crate::files::Dirs;
@@ -50,6 +54,13 @@ pub struct Work {
     pub done: oneshot::Sender<Finished>,
 }
 
+impl Work {
+    /// Leaves the files of an asynchronous job where they are: it runs again.
+    fn leave(self) {
+        crate::files::Inputs { image: self.image, mask: self.mask }.leave();
+    }
+}
+
 /// How a job ended.
 pub struct Finished {
     /// The job, final.
@@ -74,7 +85,9 @@ pub struct Jobs {
     store: Arc<dyn Store>,
     dirs: Dirs,
     models: Arc<ModelStore>,
+    pipelines: PipelineSet,
     metrics: Arc<Metrics>,
+    current: Mutex<Option<Current>>,
     works: Mutex<HashMap<JobId, Work>>,
     gate: Mutex<()>,
     wake: Condvar,
@@ -96,13 +109,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Jobs {
     /// A queue without a thread; [`Jobs::start`] gives it one.
-    pub fn new(config: Config, store: Arc<dyn Store>, dirs: Dirs, models: Arc<ModelStore>, metrics: Arc<Metrics>) -> Arc<Jobs> {
+    pub fn new(
+        config: Config,
+        store: Arc<dyn Store>,
+        dirs: Dirs,
+        models: Arc<ModelStore>,
+        pipelines: PipelineSet,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Jobs> {
         Arc::new(Jobs {
             config,
             store,
             dirs,
             models,
+            pipelines,
             metrics,
+            current: Mutex::default(),
             works: Mutex::default(),
             gate: Mutex::default(),
             wake: Condvar::new(),
@@ -137,6 +159,11 @@ impl Jobs {
                 Some(Refusal::new(ErrorCode::Unavailable, format!("no device: {error}")).retry_after(retry_s))
             }
         }
+    }
+
+    /// Whether no new work is taken because the daemon ends.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The device.

@@ -1,7 +1,6 @@
 //! One job from its uploads to files on disk: decode, pipeline, encode, publish.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -9,13 +8,17 @@ use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
 use cleanplate_plugins::PluginError;
 use cleanplate_plugins::image::{self, Mask, Photo};
 use cleanplate_plugins::pipeline::{Observer, Outcome, Request, Runner};
-use cleanplate_store::{Failure, Job, JobResult, StoredFile};
+use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobResult, StoredFile};
 use serde_json::json;
 
+use super::cancel::cancelled;
 use super::{Jobs, Work, lock};
 use crate::files::{FilesError, publish};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
+
+/// Code of jobs that the daemon's end cut short.
+pub const SHUTTING_DOWN: &str = "shutting_down";
 
 /// Why a job has no result.
 pub struct Fault {
@@ -28,7 +31,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(code: &str, refusal: Refusal) -> Box<Self> {
+    pub(super) fn new(code: &str, refusal: Refusal) -> Box<Self> {
         Box::new(Fault { failure: Failure::new(code, refusal.text.clone()), refusal, device_lost: false })
     }
 }
@@ -44,18 +47,26 @@ impl From<FilesError> for Box<Fault> {
 struct Watch<'a> {
     jobs: &'a Jobs,
     until: Instant,
-    stage: Mutex<String>,
 }
 
 impl Observer for Watch<'_> {
-    fn stage(&self, name: &str, _fraction: f32) {
-        let mut stage = lock(&self.stage);
-        if *stage != name {
-            *stage = name.to_string();
+    fn stage(&self, name: &str, fraction: f32) {
+        if let Some(current) = lock(&self.jobs.current).as_mut() {
+            if current.stage != name {
+                current.stage = name.to_string();
+            }
+            current.fraction = fraction.clamp(0.0, 1.0);
         }
     }
     fn cancelled(&self) -> bool {
-        Instant::now() >= self.until || self.jobs.abort.load(Ordering::Relaxed)
+        Instant::now() >= self.until || self.jobs.abort.load(Ordering::Relaxed) || self.unwanted()
+    }
+}
+
+impl Watch<'_> {
+    /// Whether the client cancelled the job.
+    fn unwanted(&self) -> bool {
+        lock(&self.jobs.current).as_ref().is_some_and(|current| current.cancelled)
     }
 }
 
@@ -81,7 +92,7 @@ impl Clock<'_> {
 /// Runs the job. When it returns `Ok`, the files are on disk.
 pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Box<Fault>> {
     let mut clock = Clock { jobs, stages: Vec::new(), last: Instant::now() };
-    let watch = Watch { jobs, until: Instant::now() + jobs.config.queue.job_wall_max, stage: Mutex::default() };
+    let watch = Watch { jobs, until: Instant::now() + jobs.config.queue.job_wall_max };
     let (photo, mask) = decode(jobs, work)?;
     clock.lap("decode");
     let request = Request { photo, mask, prompts: work.prompts.clone(), overrides: Vec::new() };
@@ -120,11 +131,15 @@ fn store_file(jobs: &Jobs, name: &str, bytes: &[u8], media_type: &str) -> Result
 
 fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
     if let PluginError::Cancelled { before } = error {
+        if watch.unwanted() {
+            return Fault::new(CODE_CANCELLED, cancelled());
+        }
         if jobs.abort.load(Ordering::Relaxed) {
-            return Fault::new("shutting_down", Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
+            return Fault::new(SHUTTING_DOWN, Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
         }
         let text = format!("the job took longer than {} s and was stopped before {before}", jobs.config.queue.job_wall_max.as_secs());
-        tracing::warn!(stage = *lock(&watch.stage), "{text}");
+        let stage = lock(&jobs.current).as_ref().map(|current| current.stage.clone());
+        tracing::warn!(stage, "{text}");
         return Fault::new("timed_out", Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
     }
     let refusal = Refusal::pipeline(error);

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_plugins::pipeline::{RunLimits, Runner};
-use cleanplate_store::{Completion, Ended, Failure, Job};
+use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId};
 
+use super::cancel::{Current, cancelled};
 use super::device::{self, DeviceState};
-use super::run::{self, Fault};
+use super::run::{self, Fault, SHUTTING_DOWN};
 use super::{Finished, Jobs, Work, lock};
+use crate::files::remove_inputs;
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -75,11 +77,21 @@ fn open(jobs: &Jobs) -> Option<Runner> {
 
 /// Does one job. False when the device must be opened again.
 fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
-    let Some(work) = lock(&jobs.works).remove(&job.id) else {
-        let failure = Failure::new("interrupted", "the upload of this job is gone");
-        conclude(jobs, jobs.store.fail(job.id, job.attempt, &failure, None), None, None);
-        return true;
+    let found = lock(&jobs.works).remove(&job.id);
+    let work = match found {
+        Some(work) => Ok(work),
+        None if job.asynchronous => jobs.recall(&job),
+        None => Err(Fault::new("interrupted", Refusal::new(ErrorCode::Internal, "the upload of this job is gone"))),
     };
+    let work = match work {
+        Ok(work) => work,
+        Err(fault) => {
+            conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), None, None);
+            remove_inputs(&jobs.dirs, job.id);
+            return true;
+        }
+    };
+    *lock(&jobs.current) = Some(Current { id: job.id, cancelled: false, stage: String::new(), fraction: 0.0 });
     jobs.running.store(1, Ordering::Relaxed);
     let started = Instant::now();
     jobs.metrics.observe(names::QUEUE_SECONDS, &[], work.accepted.elapsed().as_secs_f64());
@@ -93,7 +105,7 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
             if !matches!(ended, Ok(Ended::Now { .. })) {
                 files.iter().for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
             }
-            conclude(jobs, ended, Some(work), None);
+            conclude(jobs, job.id, ended, Some(work), None);
             true
         }
         Ok(Err(fault)) => failed(jobs, &job, work, *fault),
@@ -102,42 +114,59 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
             tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
             let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
             let failure = Failure::new("internal", "the job panicked");
-            conclude(jobs, jobs.store.fail(job.id, job.attempt, &failure, None), Some(work), Some(refusal));
+            conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &failure, None), Some(work), Some(refusal));
             false
         }
     };
     jobs.running.store(0, Ordering::Relaxed);
+    *lock(&jobs.current) = None;
     healthy
 }
 
 fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
+    if job.asynchronous && fault.failure.code == SHUTTING_DOWN {
+        requeue(jobs, job, work, fault);
+        return true;
+    }
     if !fault.device_lost {
         tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
-        conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
+        conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
         return true;
     }
     jobs.metrics.add(names::DEVICE_LOST, &[], 1.0);
     tracing::error!(job_id = %job.id, request_id = work.request_id, attempt = job.attempt, detail = fault.failure.detail, "device lost");
     *lock(&jobs.device) = DeviceState::Opening;
     if job.attempt < jobs.config.queue.attempts_max {
-        lock(&jobs.works).insert(job.id, work);
-        match jobs.store.requeue(job.id, job.attempt) {
-            Ok(true) => return false,
-            Ok(false) => drop(lock(&jobs.works).remove(&job.id)),
-            Err(error) => {
-                jobs.note_store_error(&error);
-                let work = lock(&jobs.works).remove(&job.id);
-                conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), work, Some(fault.refusal));
-            }
-        }
+        requeue(jobs, job, work, fault);
         return false;
     }
-    conclude(jobs, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
+    conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
     false
 }
 
+/// Puts a job back for another attempt: its work waits in memory or, when it is asynchronous, on disk.
+fn requeue(jobs: &Jobs, job: &Job, work: Work, fault: Fault) {
+    if job.asynchronous {
+        work.leave();
+    } else {
+        lock(&jobs.works).insert(job.id, work);
+    }
+    let outcome = jobs.store.requeue(job.id, job.attempt);
+    if let Ok(true) = outcome {
+        return;
+    }
+    let work = lock(&jobs.works).remove(&job.id);
+    if job.asynchronous {
+        remove_inputs(&jobs.dirs, job.id);
+    }
+    if let Err(error) = outcome {
+        jobs.note_store_error(&error);
+    }
+    conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), work, Some(fault.refusal));
+}
+
 /// Tells the waiting client how the job ended.
-fn conclude(jobs: &Jobs, ended: Result<Ended, cleanplate_store::StoreError>, work: Option<Work>, refusal: Option<Refusal>) {
+fn conclude(jobs: &Jobs, id: JobId, ended: Result<Ended, cleanplate_store::StoreError>, work: Option<Work>, refusal: Option<Refusal>) {
     match ended {
         Ok(Ended::Now { job, balance }) => {
             let outcome = if refusal.is_none() && job.result.is_some() { "completed" } else { "failed" };
@@ -150,10 +179,23 @@ fn conclude(jobs: &Jobs, ended: Result<Ended, cleanplate_store::StoreError>, wor
                 drop(work.done.send(Finished { job, balance, refusal }));
             }
         }
-        Ok(Ended::Stale { status, attempt }) => tracing::warn!(?status, attempt, "a job had ended before its worker reported"),
+        Ok(Ended::Stale { status, attempt }) => {
+            tracing::info!(job_id = %id, ?status, attempt, "a job had ended before its worker reported");
+            tell_other_end(jobs, id, work);
+        }
         Err(error) => {
             jobs.note_store_error(&error);
             tracing::error!(%error, "the end of a job could not be stored; the next start releases its credits");
         }
     }
+}
+
+/// Tells a waiting client of an end that someone else brought about: it was cancelled, or ran out of time.
+fn tell_other_end(jobs: &Jobs, id: JobId, work: Option<Work>) {
+    let Some(work) = work else { return };
+    let Ok(Some(job)) = jobs.store.job(None, id) else { return };
+    let Ok(balance) = jobs.store.balance(job.account) else { return };
+    let failure = job.failure.clone().unwrap_or_else(|| Failure::new(CODE_CANCELLED, "ended"));
+    let refusal = if failure.code == CODE_CANCELLED { cancelled() } else { Refusal::new(ErrorCode::Unavailable, failure.detail) };
+    drop(work.done.send(Finished { job: Box::new(job), balance, refusal: Some(refusal) }));
 }

@@ -1,0 +1,115 @@
+//! Uploads of asynchronous jobs: kept on disk until their job ends, so that it can run after a restart.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cleanplate_store::{JobId, JobStatus, Store};
+use tempfile::{NamedTempFile, TempPath};
+
+use super::{Dirs, FilesError};
+
+/// Photo and mask of a job.
+pub struct Inputs {
+    /// The photo.
+    pub image: NamedTempFile,
+    /// The mask.
+    pub mask: Option<NamedTempFile>,
+}
+
+fn paths(dirs: &Dirs, job: JobId) -> [PathBuf; 2] {
+    [dirs.inputs.join(format!("{job}.image")), dirs.inputs.join(format!("{job}.mask"))]
+}
+
+impl Inputs {
+    /// Keeps the files for a job. When it returns, they survive a power cut.
+    pub fn keep(self, dirs: &Dirs, job: JobId) -> Result<(), FilesError> {
+        let [image, mask] = paths(dirs, job);
+        let kept = move_to(self.image, &image).and_then(|()| self.mask.map_or(Ok(()), |file| move_to(file, &mask)));
+        let kept = kept.and_then(|()| fs::File::open(&dirs.inputs)?.sync_all());
+        kept.map_err(|error| {
+            remove(dirs, job);
+            FilesError::io("keeping inputs in", &dirs.inputs)(error)
+        })
+    }
+
+    /// The kept files of a job. They go when this is dropped, unless [`Inputs::leave`] is called.
+    pub fn open(dirs: &Dirs, job: JobId) -> Result<Inputs, FilesError> {
+        let [image, mask] = paths(dirs, job);
+        let open = |path: &Path| -> std::io::Result<NamedTempFile> {
+            Ok(NamedTempFile::from_parts(fs::File::open(path)?, TempPath::try_from_path(path)?))
+        };
+        let mask = if mask.exists() { Some(open(&mask).map_err(FilesError::io("opening input", &mask))?) } else { None };
+        Ok(Inputs { image: open(&image).map_err(FilesError::io("opening input", &image))?, mask })
+    }
+
+    /// Leaves the files where they are: the job runs again.
+    pub fn leave(mut self) {
+        self.image.disable_cleanup(true);
+        if let Some(mask) = &mut self.mask {
+            mask.disable_cleanup(true);
+        }
+    }
+}
+
+fn move_to(file: NamedTempFile, path: &Path) -> std::io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Removes the kept files of a job, if there are any.
+pub fn remove(dirs: &Dirs, job: JobId) {
+    for path in paths(dirs, job) {
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::error!(path = %path.display(), %error, "an input could not be removed; the next start does it");
+        }
+    }
+}
+
+/// Removes files of jobs that have ended or were never accepted. Call only while no job is accepted or run.
+pub fn remove_ended(store: &dyn Store, dirs: &Dirs) -> anyhow::Result<u64> {
+    let mut removed = 0;
+    for entry in fs::read_dir(&dirs.inputs).map_err(FilesError::io("reading", &dirs.inputs))? {
+        let path = entry.map_err(FilesError::io("reading", &dirs.inputs))?.path();
+        let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<JobId>().ok());
+        let Some(id) = id else { continue };
+        let open = store.job(None, id)?.is_some_and(|job| matches!(job.status, JobStatus::Pending | JobStatus::Processing));
+        if !open {
+            fs::remove_file(&path).map_err(FilesError::io("removing", &path))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn kept_files_are_opened_left_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(dir.path());
+        dirs.prepare().unwrap();
+        let make = |text: &str| {
+            let mut file = NamedTempFile::new_in(&dirs.uploads).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file
+        };
+        let job = JobId::random();
+        Inputs { image: make("image"), mask: Some(make("mask")) }.keep(&dirs, job).unwrap();
+        let count = || fs::read_dir(&dirs.inputs).unwrap().count();
+        assert_eq!(count(), 2);
+        let opened = Inputs::open(&dirs, job).unwrap();
+        assert_eq!(fs::read_to_string(opened.mask.as_ref().unwrap().path()).unwrap(), "mask");
+        opened.leave();
+        assert_eq!(count(), 2);
+        drop(Inputs::open(&dirs, job).unwrap());
+        assert_eq!(count(), 0);
+        assert!(Inputs::open(&dirs, job).is_err());
+        remove(&dirs, job);
+    }
+}

@@ -1,0 +1,61 @@
+//! Cancelling, and what is known of the job on the device.
+
+use cleanplate_api::ErrorCode;
+use cleanplate_store::{AccountId, CODE_CANCELLED, Ended, Failure, Job, JobId};
+
+use super::{Finished, Jobs, lock};
+use crate::files::remove_inputs;
+use crate::refusal::Refusal;
+
+/// The job on the device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Current {
+    /// The job.
+    pub id: JobId,
+    /// Its client no longer wants it.
+    pub cancelled: bool,
+    /// Stage under way.
+    pub stage: String,
+    /// Share of the stage that is done, 0 to 1.
+    pub fraction: f32,
+}
+
+/// What a client is told whose job was cancelled.
+pub fn cancelled() -> Refusal {
+    Refusal::new(ErrorCode::Conflict, "the job was cancelled; nothing was charged")
+}
+
+impl Jobs {
+    /// Stage and share done of a job, when it is on the device.
+    pub fn progress(&self, id: JobId) -> Option<(String, f32)> {
+        let current = lock(&self.current);
+        current.as_ref().filter(|current| current.id == id).map(|current| (current.stage.clone(), current.fraction))
+    }
+
+    /// Ends a waiting or running job of this account and returns its hold; `None` when there is no such job. Blocks.
+    pub fn cancel(&self, account: AccountId, id: JobId) -> Result<Option<Box<Job>>, Refusal> {
+        let noted = |error: &cleanplate_store::StoreError| self.note_store_error(error);
+        if self.store.job(Some(account), id).inspect_err(noted)?.is_none() {
+            return Ok(None);
+        }
+        let failure = Failure::new(CODE_CANCELLED, "cancelled by its client; nothing was charged");
+        let (job, balance) = match self.store.cancel(Some(account), id, &failure).inspect_err(noted)? {
+            Ended::Now { job, balance } => (job, balance),
+            Ended::Stale { status, .. } => {
+                return Err(Refusal::new(ErrorCode::Conflict, format!("the job has ended already: it is {}", status.as_str())));
+            }
+        };
+        if let Some(current) = lock(&self.current).as_mut().filter(|current| current.id == id) {
+            current.cancelled = true;
+        }
+        if job.asynchronous {
+            remove_inputs(&self.dirs, id);
+        }
+        let waiting = lock(&self.works).remove(&id);
+        if let Some(work) = waiting {
+            // A client that went away finds the end in the job's record.
+            drop(work.done.send(Finished { job: job.clone(), balance, refusal: Some(cancelled()) }));
+        }
+        Ok(Some(job))
+    }
+}

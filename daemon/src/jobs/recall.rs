@@ -1,0 +1,85 @@
+//! Asynchronous jobs: inputs on disk and parameters in the store are all that is needed to run them, now or after a restart.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_plugins::image::{EncodeOptions, Format};
+use cleanplate_plugins::pipeline::Prompts;
+use cleanplate_store::{Accept, Job, NewJob, QueueLimits};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::run::Fault;
+use super::{Jobs, Work};
+use crate::files::{Inputs, remove_inputs};
+use crate::refusal::Refusal;
+
+/// Parameters of an asynchronous job, kept in its `request`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Recipe {
+    /// `plugin.parameter` and value, over the pipeline's own.
+    pub overrides: Vec<(String, String)>,
+    /// Points: x, y, label.
+    pub points: Vec<(f64, f64, u8)>,
+    /// Left, top, right, bottom.
+    pub rect: Option<[f64; 4]>,
+    /// Format of the result.
+    pub output_format: Option<Format>,
+    /// Quality of a JPEG result.
+    pub quality: Option<u8>,
+    /// For log lines.
+    pub request_id: String,
+}
+
+impl Jobs {
+    /// Keeps the inputs, reserves the price and queues an asynchronous job whose `request` is a [`Recipe`]; or says why
+    /// not. `room` more jobs of the key may be in flight than usual: the pairs of a batch wait together. Blocks.
+    pub fn enqueue(&self, new: &NewJob, inputs: Inputs, room: u32) -> Result<Accept, Refusal> {
+        if let Some(refusal) = self.closed() {
+            return Err(refusal);
+        }
+        let queue = &self.config.queue;
+        let limits = QueueLimits { pending_max: queue.length_max as u32, in_flight_per_key_max: queue.per_key_in_flight_max + room };
+        inputs.keep(&self.dirs, new.id)?;
+        let accepted = self.store.accept(new, &limits).inspect_err(|error| self.note_store_error(error));
+        match accepted {
+            Ok(Accept::Accepted { .. }) => self.wake(),
+            _ => remove_inputs(&self.dirs, new.id),
+        }
+        Ok(accepted?)
+    }
+
+    /// The work of an asynchronous job, from its inputs and recipe.
+    pub(super) fn recall(&self, job: &Job) -> Result<Work, Box<Fault>> {
+        let recipe: Recipe = serde_json::from_value(job.request.clone())
+            .map_err(|error| Fault::new("internal", Refusal::internal("the parameters of an asynchronous job cannot be read", &error)))?;
+        let pipeline = self.pipelines.get(&job.pipeline).and_then(|found| found.with_overrides(&recipe.overrides));
+        let pipeline = pipeline.map_err(|error| {
+            // The files of pipelines may have changed while the daemon was stopped.
+            Fault::new("pipeline", Refusal::new(ErrorCode::Unavailable, format!("the pipeline of this job is gone: {error}")))
+        })?;
+        let inputs = Inputs::open(&self.dirs, job.id)?;
+        let some = !recipe.points.is_empty() || recipe.rect.is_some();
+        let prompts = some.then_some(Prompts { points: recipe.points, boxes: recipe.rect }).filter(|_| inputs.mask.is_none());
+        Ok(Work {
+            image: inputs.image,
+            mask: inputs.mask,
+            prompts,
+            pipeline: Arc::new(pipeline),
+            encode: EncodeOptions { format: recipe.output_format, quality: recipe.quality },
+            request_id: recipe.request_id,
+            accepted: accepted_at(job.created_at_ms),
+            // Nobody waits on this channel: the end is read from the job.
+            done: oneshot::channel().0,
+        })
+    }
+}
+
+/// The moment on the monotonic clock that lies as far back as a wall-clock time.
+fn accepted_at(created_at_ms: i64) -> Instant {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let age = Duration::from_millis(now_ms.saturating_sub(created_at_ms).max(0) as u64);
+    let now = Instant::now();
+    now.checked_sub(age).unwrap_or(now)
+}
