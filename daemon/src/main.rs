@@ -11,6 +11,7 @@ mod picture;
 mod refusal;
 mod serve;
 mod telemetry;
+mod webhooks;
 
 use std::process::ExitCode;
 

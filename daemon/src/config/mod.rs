@@ -9,7 +9,7 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 
-pub use options::{Config, Engine, Limits, LogFormat, Logging, RateLimits};
+pub use options::{Config, Engine, Limits, LogFormat, Logging, RateLimits, Webhooks};
 
 use raw::{Setting, Settings, Value};
 

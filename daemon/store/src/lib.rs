@@ -26,6 +26,7 @@ mod limits;
 mod maintenance;
 mod secret;
 mod sqlite;
+mod webhooks;
 
 pub use accounts::{Account, Accounts, Balance};
 pub use audit::{Audit, AuditEntry};
@@ -45,8 +46,9 @@ pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 pub use secret::{ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS};
 pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
+pub use webhooks::{DueWebhook, WebhookState, Webhooks};
 
 /// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.
-pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync {}
+pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Webhooks + Send + Sync {}
 
-impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync> Store for T {}
+impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Webhooks + Send + Sync> Store for T {}
