@@ -1,6 +1,6 @@
 //! The right matrix of a whole operation, block by block of pixels.
 
-use super::{Input, Isa, lanes, runs};
+use super::{Input, Isa, by_isa, lanes, runs};
 
 /// Floats of packed columns per thread: half a mebibyte stays in the second-level cache of common processors.
 const BLOCK_FLOATS: usize = 128 * 1024;
@@ -58,6 +58,10 @@ impl Columns {
     pub fn pack<'a>(&self, data: &[&[f32]], image: usize, first: usize, count: usize, block: &'a mut [f32]) -> &'a [f32] {
         let columns = self.isa.columns();
         let used = &mut block[..self.inner * count.next_multiple_of(columns)];
+        if self.inputs.iter().all(|(_, input)| input.is_flat()) {
+            self.pack_flat(data, image, first, count, used);
+            return used;
+        }
         for (index, panel) in used.chunks_exact_mut(self.inner * columns).enumerate() {
             let begin = index * columns;
             for run in runs(first + begin, columns.min(count - begin), self.width) {
@@ -71,5 +75,39 @@ impl Columns {
             }
         }
         used
+    }
+
+    /// Single pixels of one long row: channel by channel, so that memory is read in long pieces.
+    fn pack_flat(&self, data: &[&[f32]], image: usize, first: usize, count: usize, block: &mut [f32]) {
+        let (columns, inner) = (self.isa.columns(), self.inner);
+        let mut row = 0;
+        for (index, input) in &self.inputs {
+            let plane = input.size[1];
+            for channel in data[*index][image * input.image_len()..][..input.image_len()].chunks_exact(plane) {
+                let from = &channel[first..first + count];
+                by_isa!(self.isa, pack_row(from: &[f32], row: usize, inner: usize, columns: usize, block: &mut [f32]));
+                row += 1;
+            }
+        }
+    }
+}
+
+/// Row `row` of every panel (`inner` rows of `columns` floats).
+#[inline(always)]
+fn pack_row(from: &[f32], row: usize, inner: usize, columns: usize, block: &mut [f32]) {
+    match columns {
+        32 => pack_row_of::<32>(from, row, inner, block),
+        16 => pack_row_of::<16>(from, row, inner, block),
+        _ => pack_row_of::<8>(from, row, inner, block),
+    }
+}
+
+#[inline(always)]
+fn pack_row_of<const N: usize>(from: &[f32], row: usize, inner: usize, block: &mut [f32]) {
+    let mut rows = block.as_chunks_mut::<N>().0.iter_mut().skip(row).step_by(inner);
+    let (whole, rest) = from.as_chunks::<N>();
+    whole.iter().zip(&mut rows).for_each(|(from, to)| *to = *from);
+    if let (false, Some(to)) = (rest.is_empty(), rows.next()) {
+        to[..rest.len()].copy_from_slice(rest);
     }
 }

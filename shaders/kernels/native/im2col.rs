@@ -31,6 +31,11 @@ impl Input {
         self.channels * self.size[0] * self.size[1]
     }
 
+    /// True for single pixels of one long row.
+    pub fn is_flat(&self) -> bool {
+        (self.size[0], self.kernel, self.origin, self.stride) == (1, [1, 1], [0, 0], 1)
+    }
+
     /// Fills a run's columns of a panel (`self.rows()` rows of `isa.columns()` floats, in the order channel, kernel y,
     /// kernel x). `data` is one image of this input.
     pub fn pack(&self, isa: Isa, data: &[f32], run: Run, panel: &mut [f32]) {
@@ -80,15 +85,18 @@ fn pack_rows(input: Input, data: &[f32], run: Run, columns: usize, panel: &mut [
 }
 
 /// `to[i] = line[start + i * stride]`, with padding outside.
+#[inline(always)]
 fn pack_line(input: Input, line: &[f32], start: isize, to: &mut [f32]) {
-    let last = start + ((to.len() - 1) * input.stride) as isize;
-    if start >= 0 && (last as usize) < line.len() {
-        let from = &line[start as usize..=last as usize];
-        to.iter_mut().zip(from.iter().step_by(input.stride)).for_each(|(t, f)| *t = *f);
-        return;
-    }
-    for (i, value) in to.iter_mut().enumerate() {
-        *value = input.padding.source(start + (i * input.stride) as isize, line.len()).map_or(0.0, |x| line[x]);
+    let at = |i: usize| start + (i * input.stride) as isize;
+    // The first value inside the line and the first one behind it.
+    let steps = |distance: isize| (distance.max(0) as usize).div_ceil(input.stride).min(to.len());
+    let (inside, behind) = (steps(-start), steps(line.len() as isize - start));
+    let outside = |i: usize| input.padding.source(at(i), line.len()).map_or(0.0, |x| line[x]);
+    (0..inside).for_each(|i| to[i] = outside(i));
+    (behind..to.len()).for_each(|i| to[i] = outside(i));
+    if inside < behind {
+        let from = line[at(inside) as usize..].iter().step_by(input.stride);
+        to[inside..behind].iter_mut().zip(from).for_each(|(t, f)| *t = *f);
     }
 }
 

@@ -144,7 +144,7 @@ impl Plan {
 
     /// Floats of transformed weights per thread: one row of six points for a group of panels.
     fn weights_len(&self) -> usize {
-        6 * self.channels * self.group * self.isa.rows()
+        6 * self.grouped_channels() * self.group * self.isa.rows()
     }
 
     /// First output channel and height of the panels of a group.
