@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod models;
 pub mod parameter;
 pub mod patchmatch;
+pub mod patchmatch_refine;
 pub mod pipeline;
 pub mod process;
 mod registry;

@@ -18,6 +18,7 @@ pub use settings::{Blend, Settings};
 use crate::image::Rect;
 use crate::parameter::Values;
 use crate::pipeline::{Crop, CropPlan, Fill, Grid, Stage, Work, plan};
+use crate::resample::resize;
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
@@ -75,7 +76,7 @@ impl Common {
         } else {
             enlarge::Small { width, height, rgb: std::mem::take(&mut rgb), pixels: pixels.clone() }
         };
-        let guide = guide.map(|(fill, _)| resized(fill, small.width, small.height));
+        let guide = guide.map(|(fill, _)| resize(&fill.rgb, (fill.width, fill.height), (small.width, small.height)));
         let (w, h) = (small.width, small.height);
         let scene = Scene { width: w, height: h, rgb: small.rgb, pixels: small.pixels, guide };
         let observer = work.observer;
@@ -146,17 +147,4 @@ impl Stage for PatchMatch {
         }
         Ok(())
     }
-}
-
-/// A fill at another size, smooth.
-fn resized(fill: &Fill, width: usize, height: usize) -> Vec<f32> {
-    use crate::resample::Taps;
-    let taps = |output: usize, input: usize| if output < input { Taps::area(output, input) } else { Taps::bicubic(output, input) };
-    let (columns, rows) = (taps(width, fill.width), taps(height, fill.height));
-    let mut out = Vec::with_capacity(width * height * 3);
-    for y in 0..height {
-        let row = rows.mix_rows(y, &fill.rgb, fill.width * 3);
-        (0..width).for_each(|x| out.extend(columns.mix_rgb(x, &row)));
-    }
-    out
 }
