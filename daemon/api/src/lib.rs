@@ -4,6 +4,7 @@
 //! that were written against it: adding is allowed, renaming and removing are not.
 
 mod account;
+pub mod admin;
 mod batch;
 mod error;
 mod folder;

@@ -1,0 +1,13 @@
+//! Watched folders.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::folder::FolderStatus;
+
+/// Reply of `GET /folders`: every watched folder, by name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FoldersReply {
+    /// The folders.
+    pub folders: Vec<FolderStatus>,
+}
