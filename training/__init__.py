@@ -1,0 +1,1 @@
+"""How the shipped weights are made. Nothing here is needed to build or run the product."""
