@@ -31,7 +31,7 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
         Accounts::List { place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let accounts = all(ROWS_MAX, |page| store.list_accounts(page))?;
+            let accounts = all(ROWS_MAX, |page| store.list_accounts(None, page))?;
             if output.json {
                 print_json(&json!({ "accounts": accounts.iter().map(view).collect::<Vec<_>>() }))?;
             } else {
@@ -88,7 +88,7 @@ pub fn account_id(store: &SqliteStore, flag: &str, text: &str) -> anyhow::Result
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let named: Vec<Account> = all(ROWS_MAX, |page| store.list_accounts(page))?.into_iter().filter(|a| a.name == text).collect();
+    let named: Vec<Account> = all(ROWS_MAX, |page| store.list_accounts(None, page))?.into_iter().filter(|a| a.name == text).collect();
     let one = if let [one] = named.as_slice() { Some(one.id) } else { None };
     usage(flag, text, "the id of an account, or a name that one account has; `accounts list` shows both", one)
 }

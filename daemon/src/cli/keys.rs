@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cleanplate_store::{Accounts as _, KeyId, KeyLimits, KeyRecord, KeyState, Keys as _, NewKey, PageRequest};
+use cleanplate_store::{Accounts as _, KeyFilter, KeyId, KeyLimits, KeyRecord, KeyState, Keys as _, NewKey, PageRequest};
 use serde_json::{Value, json};
 
 use super::accounts::account_id;
@@ -24,7 +24,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
             let account = match account {
                 Some(id) => account_id(&store, "--account", id)?,
                 None => {
-                    let first = store.list_accounts(&PageRequest { after: None, rows: 1 })?.items.pop();
+                    let first = store.list_accounts(None, &PageRequest { after: None, rows: 1 })?.items.pop();
                     first.context("there is no account yet: create one with `cleanplate accounts create NAME`")?.id
                 }
             };
@@ -43,7 +43,8 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         Keys::List { account, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = account.as_ref().map(|id| account_id(&store, "--account", id)).transpose()?;
-            let keys = all(ROWS_MAX, |page| store.list_keys(account, page))?;
+            let filter = KeyFilter { account, ..KeyFilter::default() };
+            let keys = all(ROWS_MAX, |page| store.list_keys(&filter, page))?;
             if output.json {
                 print_json(&json!({ "keys": keys.iter().map(view).collect::<Vec<_>>() }))?;
             } else {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use cleanplate_store::{Account, CreatedKey, NewKey, PageRequest, Store, StoreError};
+use cleanplate_store::{Account, CreatedKey, KeyFilter, NewKey, PageRequest, Store, StoreError};
 
 /// Who made them, in the audit table.
 const ACTOR: &str = "first start";
@@ -17,10 +17,11 @@ pub struct First {
 /// Makes an account and a key if there is no key yet. A crash in between is made good by the next start.
 pub fn prepare(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreError> {
     let one = PageRequest { after: None, rows: 1 };
-    if !store.list_keys(None, &one)?.items.is_empty() {
+    let any = KeyFilter { deleted: true, ..KeyFilter::default() };
+    if !store.list_keys(&any, &one)?.items.is_empty() {
         return Ok(None);
     }
-    let account = match store.list_accounts(&one)?.items.pop() {
+    let account = match store.list_accounts(None, &one)?.items.pop() {
         Some(account) => account,
         None => store.create_account("default", ACTOR)?,
     };

@@ -33,8 +33,11 @@ pub trait Accounts {
     /// One account, `None` when there is no such.
     fn account(&self, account: AccountId) -> Result<Option<Account>>;
 
-    /// All accounts, oldest first.
-    fn list_accounts(&self, page: &PageRequest) -> Result<Page<Account>>;
+    /// Renames an account.
+    fn rename_account(&self, account: AccountId, name: &str, actor: &str) -> Result<Account>;
+
+    /// All accounts, or those whose name holds `text` in any case of A to Z; oldest first.
+    fn list_accounts(&self, text: Option<&str>, page: &PageRequest) -> Result<Page<Account>>;
 
     /// Credits of an account; an error when there is no such account.
     fn balance(&self, account: AccountId) -> Result<Balance>;

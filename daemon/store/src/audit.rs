@@ -28,6 +28,9 @@ pub trait Audit {
     /// `detail` at most 64 KiB as JSON.
     fn record_action(&self, actor: &str, action: &str, target: &str, detail: &Value) -> Result<AuditId>;
 
-    /// All actions, newest first.
-    fn list_actions(&self, page: &PageRequest) -> Result<Page<AuditEntry>>;
+    /// One action, `None` when there is no such.
+    fn action(&self, action: AuditId) -> Result<Option<AuditEntry>>;
+
+    /// All actions, or those with `text` in actor, action or target in any case of A to Z; newest first.
+    fn list_actions(&self, text: Option<&str>, page: &PageRequest) -> Result<Page<AuditEntry>>;
 }

@@ -48,6 +48,8 @@ pub struct KeyRecord {
     pub expires_at_ms: Option<UnixMs>,
     /// When it was revoked.
     pub revoked_at_ms: Option<UnixMs>,
+    /// When it was deleted; such a key is revoked too.
+    pub deleted_at_ms: Option<UnixMs>,
     /// When it was created.
     pub created_at_ms: UnixMs,
     /// Last use, exact to [`LAST_USED_STALE_MS`].
@@ -116,6 +118,19 @@ pub struct CreatedKey {
     pub record: KeyRecord,
 }
 
+/// Which keys a listing shows; `None` = any.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFilter {
+    /// Of this account.
+    pub account: Option<AccountId>,
+    /// In this state now.
+    pub state: Option<KeyState>,
+    /// With this text in the name or in what is shown of the secret, in any case of A to Z.
+    pub text: Option<String>,
+    /// Deleted ones too.
+    pub deleted: bool,
+}
+
 /// Answer to a key that a client presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyCheck {
@@ -134,15 +149,19 @@ pub trait Keys {
     /// A failure to note the use does not refuse the key.
     fn authenticate(&self, hash: &KeyHash) -> Result<KeyCheck>;
 
-    /// One key in whatever state, `None` when there is no such.
+    /// One key in whatever state, deleted ones too; `None` when there was never such a key.
     fn key(&self, key: KeyId) -> Result<Option<KeyRecord>>;
 
-    /// Keys of one account or of all, oldest first, revoked ones too.
-    fn list_keys(&self, account: Option<AccountId>, page: &PageRequest) -> Result<Page<KeyRecord>>;
+    /// Keys that pass the filter, oldest first.
+    fn list_keys(&self, filter: &KeyFilter, page: &PageRequest) -> Result<Page<KeyRecord>>;
 
     /// Changes name, limits, pipelines or expiry.
     fn update_key(&self, key: KeyId, change: &KeyChange, actor: &str) -> Result<KeyRecord>;
 
     /// Revokes a key at once and for good, and raises its `url_epoch`. Revoking again changes nothing.
     fn revoke_key(&self, key: KeyId, actor: &str) -> Result<KeyRecord>;
+
+    /// Revokes a key if need be and takes it from the listings; it can no longer be changed. Its record stays: jobs name it,
+    /// and addresses that were signed for it must stay dead.
+    fn delete_key(&self, key: KeyId, actor: &str) -> Result<KeyRecord>;
 }

@@ -26,6 +26,7 @@ mod limits;
 mod maintenance;
 mod secret;
 mod sqlite;
+mod watch;
 
 pub use accounts::{Account, Accounts, Balance};
 pub use audit::{Audit, AuditEntry};
@@ -40,13 +41,14 @@ pub use jobs::{
     Accept, BatchSlot, CODE_ATTEMPTS, CODE_CANCELLED, CODE_INTERRUPTED, CODE_TIMED_OUT, Completion, Ended, ExpiredResult, Failure, Job,
     JobCounts, JobFilter, JobResult, JobStatus, Jobs, KeptResult, NewJob, QueueLimits, StoredFile,
 };
-pub use keys::{CreatedKey, KeyChange, KeyCheck, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
+pub use keys::{CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
 pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 pub use secret::{ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS};
 pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
+pub use watch::{Watched, Watcher};
 
 /// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.
-pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync {}
+pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Send + Sync {}
 
-impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Send + Sync> Store for T {}
+impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Send + Sync> Store for T {}

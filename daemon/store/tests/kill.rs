@@ -36,7 +36,7 @@ fn acknowledge(step: &str, job: JobId) {
 fn victim() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let store = open(Path::new(&folder));
-    let account = store.list_accounts(&Default::default()).unwrap().items[0].id;
+    let account = store.list_accounts(None, &Default::default()).unwrap().items[0].id;
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| while work(&store, account).is_some() {});

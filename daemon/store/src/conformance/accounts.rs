@@ -56,7 +56,7 @@ pub(super) fn pages(fixture: &mut dyn Fixture) {
     assert!(seen.iter().all(|entry| entry.account == owner.0));
     let sums = seen.iter().fold((0, 0), |(available, held), entry| (available + entry.available_change, held + entry.held_change));
     assert_eq!(sums, (1, 0), "the balance is the sum of the entries");
-    assert_eq!(store.list_accounts(&PageRequest { after: None, rows: 0 }).unwrap().items.len(), 1, "a page has a row at least");
+    assert_eq!(store.list_accounts(None, &PageRequest { after: None, rows: 0 }).unwrap().items.len(), 1, "a page has a row at least");
 }
 
 pub(super) fn audited(fixture: &mut dyn Fixture) {
@@ -70,10 +70,10 @@ pub(super) fn audited(fixture: &mut dyn Fixture) {
     assert!(store.top_up(account, 0, ACTOR, "").is_err());
     assert!(store.top_up(account, 5, "", "").is_err(), "nobody may act");
 
-    let actions = store.list_actions(&PageRequest::default()).unwrap().items;
+    let actions = store.list_actions(None, &PageRequest::default()).unwrap().items;
     let names: Vec<_> = actions.iter().rev().map(|entry| entry.action.as_str()).collect();
     let expected = ["account.create", "account.top_up", "key.create", "account.correct", "key.change", "key.revoke", "model.load"];
     assert_eq!(names, expected);
     assert_eq!((actions[0].actor.as_str(), actions[0].target.as_str()), ("root", "big-lama"));
-    assert_eq!(actions[3].detail, serde_json::json!({ "credits": -1, "note": "why" }));
+    assert_eq!(actions[3].detail, serde_json::json!({ "credits": -1, "note": "why", "before": 5, "after": 4 }));
 }

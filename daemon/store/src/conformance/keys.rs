@@ -1,5 +1,5 @@
 use super::{ACTOR, Fixture, WIDE, funded, new_job};
-use crate::{Accept, ApiKey, KeyChange, KeyCheck, KeyId, KeyLimits, LAST_USED_STALE_MS, NewKey, PageRequest, StoreError};
+use crate::{Accept, ApiKey, KeyChange, KeyCheck, KeyFilter, KeyId, KeyLimits, LAST_USED_STALE_MS, NewKey, PageRequest, StoreError};
 
 pub(super) fn keys(fixture: &mut dyn Fixture) {
     let store = fixture.store();
@@ -21,13 +21,13 @@ pub(super) fn keys(fixture: &mut dyn Fixture) {
 
     let other = funded(store.as_ref(), 0);
     let ids = |account| -> Vec<KeyId> {
-        let page = store.list_keys(account, &PageRequest::default()).unwrap();
+        let page = store.list_keys(&KeyFilter { account, ..Default::default() }, &PageRequest::default()).unwrap();
         page.items.into_iter().map(|record| record.id).collect()
     };
     assert_eq!(ids(Some(account)), [first, record.id]);
     assert_eq!(ids(None), [first, record.id, other.1]);
-    let page = store.list_keys(None, &PageRequest { after: None, rows: 2 }).unwrap();
-    assert_eq!(store.list_keys(None, &PageRequest { after: page.next, rows: 2 }).unwrap().items[0].id, other.1);
+    let page = store.list_keys(&KeyFilter::default(), &PageRequest { after: None, rows: 2 }).unwrap();
+    assert_eq!(store.list_keys(&KeyFilter::default(), &PageRequest { after: page.next, rows: 2 }).unwrap().items[0].id, other.1);
     assert!(matches!(store.update_key(KeyId(9_999), &change, ACTOR), Err(StoreError::UnknownKey { .. })));
     let empty = KeyChange { name: Some(String::new()), ..KeyChange::default() };
     assert!(matches!(store.update_key(record.id, &empty, ACTOR), Err(StoreError::Invalid { .. })));
@@ -79,4 +79,34 @@ pub(super) fn last_used(fixture: &mut dyn Fixture) {
     assert_eq!(used(), first.map(|first| first + LAST_USED_STALE_MS));
     fixture.clock().advance_ms(-10 * LAST_USED_STALE_MS);
     assert_eq!(used(), first.map(|first| first - 9 * LAST_USED_STALE_MS), "a clock set back does not freeze the note");
+}
+
+pub(super) fn deleted(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let owner = funded(store.as_ref(), 10);
+    let created = store.create_key(&NewKey::named(owner.0, "gone soon"), ACTOR).unwrap();
+    let key = created.record.id;
+    let job = super::accept(store.as_ref(), &new_job((owner.0, key)));
+    let epoch = created.record.url_epoch;
+
+    let last = store.delete_key(key, ACTOR).unwrap();
+    assert!(last.revoked_at_ms.is_some() && last.deleted_at_ms.is_some());
+    assert_eq!(store.authenticate(&created.secret.hash()).unwrap(), KeyCheck::Refused);
+    let shown = |filter: &KeyFilter| store.list_keys(filter, &PageRequest::default()).unwrap().items.iter().any(|record| record.id == key);
+    assert!(!shown(&KeyFilter::default()));
+    assert!(shown(&KeyFilter { deleted: true, ..KeyFilter::default() }));
+    let kept = store.key(key).unwrap().expect("its record stays");
+    assert_eq!(kept.url_epoch, epoch + 1, "addresses signed for it stay dead");
+    assert_eq!(store.job(None, job.id).unwrap().unwrap().key, Some(key));
+    assert_eq!(store.accept(&new_job((owner.0, key)), &WIDE).unwrap(), Accept::KeyRefused);
+    for refused in [
+        store.delete_key(key, ACTOR).map(drop),
+        store.revoke_key(key, ACTOR).map(drop),
+        store.update_key(key, &KeyChange::default(), ACTOR).map(drop),
+    ] {
+        assert!(matches!(refused, Err(StoreError::UnknownKey { .. })), "{refused:?}");
+    }
+    let actions = store.list_actions(Some(&format!("key:{key}")), &PageRequest::default()).unwrap().items;
+    let names: Vec<_> = actions.iter().rev().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(names, ["key.create", "key.revoke", "key.delete"]);
 }

@@ -11,10 +11,12 @@ mod histories;
 mod idempotency;
 mod keys;
 mod lifecycle;
+mod listings;
 mod model;
 mod queue;
 mod races;
 mod recovery;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,6 +51,9 @@ pub const CHECKS: &[Check] = &[
     ("keys", keys::keys),
     ("refused keys", keys::refused),
     ("use of keys is noted once a minute", keys::last_used),
+    ("deleted keys stay dead", keys::deleted),
+    ("listings are filtered", listings::filtered),
+    ("changes are told in order", watch::told),
     ("a job is charged on success only", lifecycle::charged_on_success_only),
     ("part of a hold may be charged", lifecycle::part_of_a_hold),
     ("late workers are refused", lifecycle::late_workers),

@@ -137,12 +137,16 @@ pub struct JobFilter {
     pub batch: Option<BatchId>,
     /// In this state.
     pub status: Option<JobStatus>,
+    /// Of this pipeline.
+    pub pipeline: Option<String>,
     /// Failed with this code.
     pub code: Option<String>,
     /// Accepted at this time or later.
     pub created_from_ms: Option<UnixMs>,
     /// Accepted before this time.
     pub created_before_ms: Option<UnixMs>,
+    /// With this text in the file name, the failure, or at the front of the identifier, in any case of A to Z.
+    pub text: Option<String>,
 }
 
 /// Numbers of jobs by state.

@@ -22,17 +22,28 @@ impl Accounts for SqliteStore {
     }
 
     fn account(&self, account: AccountId) -> Result<Option<Account>> {
-        self.read("reading an account", |sql| {
-            let mut statement = sql.prepare_cached("SELECT * FROM account WHERE id = ?1")?;
-            Ok(statement.query_row([account], account_row).optional()?)
+        self.read("reading an account", |sql| find(sql, account))
+    }
+
+    fn rename_account(&self, account: AccountId, name: &str, actor: &str) -> Result<Account> {
+        const OPERATION: &str = "renaming an account";
+        limits::text(OPERATION, "name", name, 100)?;
+        self.write(OPERATION, |tx| {
+            let before = find(tx, account)?.ok_or(StoreError::UnknownAccount { operation: OPERATION, account })?;
+            tx.execute("UPDATE account SET name = ?2 WHERE id = ?1", params![account, name])?;
+            let detail = json!({ "before": { "name": before.name }, "after": { "name": name } });
+            audit::insert(tx, actor, "account.rename", &format!("account:{account}"), &detail)?;
+            Ok(Account { name: name.to_owned(), ..before })
         })
     }
 
-    fn list_accounts(&self, request: &PageRequest) -> Result<Page<Account>> {
+    fn list_accounts(&self, text: Option<&str>, request: &PageRequest) -> Result<Page<Account>> {
         let after = request.after.map_or(0, |cursor| cursor.0);
         self.read("listing accounts", |sql| {
-            let mut statement = sql.prepare_cached("SELECT * FROM account WHERE id > ?1 ORDER BY id LIMIT ?2")?;
-            let rows = statement.query_map(params![after, request.rows() + 1], |row| Ok((row.get("id")?, account_row(row)?)))?;
+            let mut statement = sql.prepare_cached(
+                "SELECT * FROM account WHERE id > ?1 AND instr(lower(name), lower(coalesce(?3, ''))) > 0 ORDER BY id LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![after, request.rows() + 1, text], |row| Ok((row.get("id")?, account_row(row)?)))?;
             Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }
@@ -41,6 +52,10 @@ impl Accounts for SqliteStore {
         const OPERATION: &str = "reading a balance";
         self.read(OPERATION, |sql| balance(sql, OPERATION, account))
     }
+}
+
+fn find(sql: &Connection, account: AccountId) -> TxResult<Option<Account>> {
+    Ok(sql.prepare_cached("SELECT * FROM account WHERE id = ?1")?.query_row([account], account_row).optional()?)
 }
 
 /// Credits of an account, an error when there is no such.

@@ -1,6 +1,6 @@
 //! The audit table.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde_json::Value;
 
 use super::convert::Json;
@@ -15,11 +15,22 @@ impl Audit for SqliteStore {
         self.write("noting an action", |tx| insert(tx, actor, action, target, detail))
     }
 
-    fn list_actions(&self, request: &PageRequest) -> Result<Page<AuditEntry>> {
+    fn action(&self, action: AuditId) -> Result<Option<AuditEntry>> {
+        self.read("reading an action", |sql| {
+            Ok(sql.prepare_cached("SELECT * FROM audit WHERE id = ?1")?.query_row([action], entry_row).optional()?)
+        })
+    }
+
+    fn list_actions(&self, text: Option<&str>, request: &PageRequest) -> Result<Page<AuditEntry>> {
         let before = request.after.map_or(i64::MAX, |cursor| cursor.0);
         self.read("listing actions", |sql| {
-            let mut statement = sql.prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?;
-            let rows = statement.query_map(params![before, request.rows() + 1], |row| Ok((row.get("id")?, entry_row(row)?)))?;
+            // One line break between the columns: a text that stands in none of them is not found across two.
+            let mut statement = sql.prepare_cached(
+                "SELECT * FROM audit WHERE id < ?1
+                 AND instr(lower(actor || char(10) || action || char(10) || target), lower(coalesce(?3, ''))) > 0
+                 ORDER BY id DESC LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![before, request.rows() + 1, text], |row| Ok((row.get("id")?, entry_row(row)?)))?;
             Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, ToSql};
 
 use super::failure::TxResult;
 use super::job_row::job_row;
-use super::{SqliteStore, accept, claims, job_row, page, resolve, results};
+use super::{SqliteStore, Tx, accept, claims, contains, job_row, page, resolve, results};
 use crate::error::Result;
 use crate::jobs::{Accept, Completion, Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobStatus, Jobs, NewJob, QueueLimits};
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
@@ -13,28 +13,36 @@ impl Jobs for SqliteStore {
     fn accept(&self, new: &NewJob, bounds: &QueueLimits) -> Result<Accept> {
         const OPERATION: &str = "accepting a job";
         limits::new_job(OPERATION, new)?;
-        self.write(OPERATION, |tx| accept::accept(tx, new, bounds))
+        self.write_jobs(
+            OPERATION,
+            |tx| accept::accept(tx, new, bounds),
+            |outcome| match outcome {
+                Accept::Accepted { job, .. } => vec![&**job],
+                _ => Vec::new(),
+            },
+        )
     }
 
     fn record_failed(&self, new: &NewJob, failure: &Failure) -> Result<Job> {
         const OPERATION: &str = "noting a failed job";
         limits::new_job(OPERATION, new)?;
-        self.write(OPERATION, |tx| accept::record_failed(tx, new, failure))
+        self.write_jobs(OPERATION, |tx| accept::record_failed(tx, new, failure), |job| vec![job])
     }
 
     fn claim(&self, worker: &str) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
         limits::text(OPERATION, "worker", worker, 100)?;
-        self.write(OPERATION, |tx| claims::claim_next(tx, worker))
+        self.write_jobs(OPERATION, |tx| claims::claim_next(tx, worker), |job| job.iter().collect())
     }
 
     fn claim_job(&self, job: JobId, worker: &str) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
         limits::text(OPERATION, "worker", worker, 100)?;
-        self.write(OPERATION, |tx| {
+        let body = |tx: &Tx<'_>| {
             job_row::existing(tx, OPERATION, None, job)?;
             claims::claim(tx, job, worker)
-        })
+        };
+        self.write_jobs(OPERATION, body, |job| job.iter().collect())
     }
 
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended> {
@@ -42,21 +50,26 @@ impl Jobs for SqliteStore {
         limits::result(OPERATION, &completion.result)?;
         limits::keep_ms(OPERATION, completion.keep_ms)?;
         completion.reply.as_ref().map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
-        self.write(OPERATION, |tx| resolve::finish(tx, job, attempt, completion))
+        self.write_jobs(OPERATION, |tx| resolve::finish(tx, job, attempt, completion), ended)
     }
 
     fn fail(&self, job: JobId, attempt: u32, failure: &Failure, reply: Option<&Reply>) -> Result<Ended> {
         const OPERATION: &str = "failing a job";
         reply.map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
-        self.write(OPERATION, |tx| resolve::fail(tx, job, attempt, failure, reply))
+        self.write_jobs(OPERATION, |tx| resolve::fail(tx, job, attempt, failure, reply), ended)
     }
 
     fn cancel(&self, account: Option<AccountId>, job: JobId, failure: &Failure) -> Result<Ended> {
-        self.write("cancelling a job", |tx| resolve::cancel(tx, account, job, failure))
+        self.write_jobs("cancelling a job", |tx| resolve::cancel(tx, account, job, failure), ended)
     }
 
     fn requeue(&self, job: JobId, attempt: u32) -> Result<bool> {
-        self.write("requeueing a job", |tx| claims::requeue(tx, job, attempt))
+        const OPERATION: &str = "requeueing a job";
+        let body = |tx: &Tx<'_>| {
+            let requeued = claims::requeue(tx, job, attempt)?;
+            Ok(requeued.then(|| job_row::existing(tx, OPERATION, None, job)).transpose()?)
+        };
+        Ok(self.write_jobs(OPERATION, body, |job| job.iter().collect())?.is_some())
     }
 
     fn job(&self, account: Option<AccountId>, job: JobId) -> Result<Option<Job>> {
@@ -81,6 +94,13 @@ impl Jobs for SqliteStore {
     }
 }
 
+fn ended(outcome: &Ended) -> Vec<&Job> {
+    match outcome {
+        Ended::Now { job, .. } => vec![&**job],
+        Ended::Stale { .. } => Vec::new(),
+    }
+}
+
 fn list(sql: &Connection, filter: &JobFilter, request: &PageRequest) -> TxResult<Page<Job>> {
     let (conditions, values) = conditions(filter, request);
     // The text varies with the filter's shape only; values are always bound.
@@ -91,13 +111,13 @@ fn list(sql: &Connection, filter: &JobFilter, request: &PageRequest) -> TxResult
     Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
 }
 
-fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<&'static str>, Vec<Box<dyn ToSql>>) {
-    let JobFilter { account, key, batch, status, code, created_from_ms, created_before_ms } = filter.clone();
-    let mut conditions = vec!["seq < ?"];
+fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
+    let JobFilter { account, key, batch, status, pipeline, code, created_from_ms, created_before_ms, text } = filter.clone();
+    let mut conditions = vec!["seq < ?".to_string()];
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(request.after.map_or(i64::MAX, |cursor| cursor.0))];
-    let mut add = |condition, value: Option<Box<dyn ToSql>>| {
+    let mut add = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
-            conditions.push(condition);
+            conditions.push(condition.to_string());
             values.push(value);
         }
     };
@@ -105,9 +125,15 @@ fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<&'static str>, 
     add("key_id = ?", key.map(|value| Box::new(value) as _));
     add("batch_id = ?", batch.map(|value| Box::new(value) as _));
     add("status = ?", status.map(|value| Box::new(value) as _));
+    add("pipeline = ?", pipeline.map(|value| Box::new(value) as _));
     add("error_code = ?", code.map(|value| Box::new(value) as _));
     add("created_at_ms >= ?", created_from_ms.map(|value| Box::new(value) as _));
     add("created_at_ms < ?", created_before_ms.map(|value| Box::new(value) as _));
+    if let Some(text) = text {
+        let found = contains(&["input_filename", "error_code", "error_detail"]);
+        conditions.push(format!("({found} OR instr(id, lower(?)) = 1)"));
+        values.extend((0..4).map(|_| Box::new(text.clone()) as Box<dyn ToSql>));
+    }
     (conditions, values)
 }
 

@@ -1,14 +1,14 @@
 //! API keys.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde_json::{Value, json};
 
 use super::accounts::balance;
 use super::convert::Names;
 use super::failure::TxResult;
-use super::{SqliteStore, Tx, audit, page};
+use super::{SqliteStore, Tx, audit, contains, page};
 use crate::error::{Result, StoreError};
-use crate::keys::{CreatedKey, KeyChange, KeyCheck, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
+use crate::keys::{CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
 use crate::secret::{ApiKey, KeyHash};
 use crate::{AccountId, KeyId, Page, PageRequest, UnixMs, limits};
 
@@ -40,9 +40,10 @@ impl Keys for SqliteStore {
                 ],
             )?;
             let key = KeyId(tx.last_insert_rowid());
-            let detail = json!({ "account": new.account, "name": new.name });
+            let record = existing(tx, key)?;
+            let detail = json!({ "account": new.account, "after": shown(&record) });
             audit::insert(tx, actor, "key.create", &format!("key:{key}"), &detail)?;
-            existing(tx, key)
+            Ok(record)
         })?;
         Ok(CreatedKey { secret, record })
     }
@@ -69,14 +70,14 @@ impl Keys for SqliteStore {
         self.read("reading a key", |sql| find(sql, key))
     }
 
-    fn list_keys(&self, account: Option<AccountId>, request: &PageRequest) -> Result<Page<KeyRecord>> {
-        let after = request.after.map_or(0, |cursor| cursor.0);
+    fn list_keys(&self, filter: &KeyFilter, request: &PageRequest) -> Result<Page<KeyRecord>> {
+        let now_ms = self.clock.now_ms();
         self.read("listing keys", |sql| {
-            let mut statement = match account {
-                Some(_) => sql.prepare_cached("SELECT * FROM api_key WHERE account_id = ?3 AND id > ?1 ORDER BY id LIMIT ?2")?,
-                None => sql.prepare_cached("SELECT * FROM api_key WHERE ?3 IS NULL AND id > ?1 ORDER BY id LIMIT ?2")?,
-            };
-            let rows = statement.query_map(params![after, request.rows() + 1, account], |row| Ok((row.get("id")?, key_row(row)?)))?;
+            let (conditions, values) = conditions(filter, request, now_ms);
+            let text = format!("SELECT * FROM api_key WHERE {} ORDER BY id LIMIT {}", conditions.join(" AND "), request.rows() + 1);
+            let mut statement = sql.prepare_cached(&text)?;
+            let values = values.iter().map(AsRef::as_ref);
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok((row.get("id")?, key_row(row)?)))?;
             Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }
@@ -97,27 +98,45 @@ impl Keys for SqliteStore {
                  WHERE id = ?1",
                 params![key, name, limits.removals_per_minute, limits.batches_per_minute, pipelines, expires_at_ms],
             )?;
-            let detail = json!({
-                "name": name, "removals_per_minute": limits.removals_per_minute, "batches_per_minute": limits.batches_per_minute,
-                "pipelines": pipelines, "expires_at_ms": expires_at_ms,
-            });
+            let after = existing(tx, key)?;
+            let detail = json!({ "before": shown(&now), "after": shown(&after) });
             audit::insert(tx, actor, "key.change", &format!("key:{key}"), &detail)?;
-            existing(tx, key)
+            Ok(after)
         })
     }
 
     fn revoke_key(&self, key: KeyId, actor: &str) -> Result<KeyRecord> {
-        self.write("revoking a key", |tx| {
-            let changed = tx.execute(
-                "UPDATE api_key SET revoked_at_ms = ?2, url_epoch = url_epoch + 1 WHERE id = ?1 AND revoked_at_ms IS NULL",
-                params![key, tx.now_ms],
-            )?;
-            if changed > 0 {
-                audit::insert(tx, actor, "key.revoke", &format!("key:{key}"), &json!({}))?;
-            }
-            existing(tx, key)
+        self.write("revoking a key", |tx| revoke(tx, key, actor))
+    }
+
+    fn delete_key(&self, key: KeyId, actor: &str) -> Result<KeyRecord> {
+        self.write("deleting a key", |tx| {
+            let last = revoke(tx, key, actor)?;
+            tx.execute("UPDATE api_key SET deleted_at_ms = ?2 WHERE id = ?1", params![key, tx.now_ms])?;
+            audit::insert(tx, actor, "key.delete", &format!("key:{key}"), &json!({ "before": shown(&last) }))?;
+            Ok(KeyRecord { deleted_at_ms: Some(tx.now_ms), ..last })
         })
     }
+}
+
+fn revoke(tx: &Tx<'_>, key: KeyId, actor: &str) -> TxResult<KeyRecord> {
+    let before = existing(tx, key)?;
+    let changed = tx.execute(
+        "UPDATE api_key SET revoked_at_ms = ?2, url_epoch = url_epoch + 1 WHERE id = ?1 AND revoked_at_ms IS NULL",
+        params![key, tx.now_ms],
+    )?;
+    if changed > 0 {
+        audit::insert(tx, actor, "key.revoke", &format!("key:{key}"), &json!({ "before": shown(&before) }))?;
+    }
+    existing(tx, key)
+}
+
+/// What of a key an administrator can change, for the audit table.
+fn shown(key: &KeyRecord) -> Value {
+    json!({
+        "name": key.name, "removals_per_minute": key.limits.removals_per_minute, "batches_per_minute": key.limits.batches_per_minute,
+        "pipelines": key.pipelines, "expires_at_ms": key.expires_at_ms,
+    })
 }
 
 impl SqliteStore {
@@ -133,7 +152,7 @@ impl SqliteStore {
 /// Whether work may be charged through this key right now: `false` when it was revoked or expired since it was checked.
 pub(super) fn may_work(tx: &Tx<'_>, account: AccountId, key: Option<KeyId>) -> TxResult<bool> {
     let Some(key) = key else { return Ok(true) };
-    let record = existing(tx, key)?;
+    let record = find(tx, key)?.ok_or(StoreError::UnknownKey { operation: tx.operation, key })?;
     if record.account != account {
         let problem = format!("{key} belongs to account {}, not to {account}", record.account);
         return Err(limits::invalid(tx.operation, "key", problem).into());
@@ -142,11 +161,41 @@ pub(super) fn may_work(tx: &Tx<'_>, account: AccountId, key: Option<KeyId>) -> T
 }
 
 fn existing(tx: &Tx<'_>, key: KeyId) -> TxResult<KeyRecord> {
-    Ok(find(tx, key)?.ok_or(StoreError::UnknownKey { operation: tx.operation, key })?)
+    let found = find(tx, key)?.filter(|record| record.deleted_at_ms.is_none());
+    Ok(found.ok_or(StoreError::UnknownKey { operation: tx.operation, key })?)
 }
 
 fn find(sql: &Connection, key: KeyId) -> TxResult<Option<KeyRecord>> {
     Ok(sql.prepare_cached("SELECT * FROM api_key WHERE id = ?1")?.query_row([key], key_row).optional()?)
+}
+
+fn conditions(filter: &KeyFilter, request: &PageRequest, now_ms: UnixMs) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
+    let mut conditions = vec!["id > ?".to_string()];
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(request.after.map_or(0, |cursor| cursor.0))];
+    if !filter.deleted {
+        conditions.push("deleted_at_ms IS NULL".to_string());
+    }
+    if let Some(account) = filter.account {
+        conditions.push("account_id = ?".to_string());
+        values.push(Box::new(account));
+    }
+    match filter.state {
+        Some(KeyState::Revoked) => conditions.push("revoked_at_ms IS NOT NULL".to_string()),
+        Some(KeyState::Expired) => {
+            conditions.push("revoked_at_ms IS NULL AND expires_at_ms <= ?".to_string());
+            values.push(Box::new(now_ms));
+        }
+        Some(KeyState::Active) => {
+            conditions.push("revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > ?)".to_string());
+            values.push(Box::new(now_ms));
+        }
+        None => {}
+    }
+    if let Some(text) = &filter.text {
+        conditions.push(contains(&["name", "shown_prefix || '...' || shown_suffix"]));
+        values.extend([Box::new(text.clone()) as Box<dyn ToSql>, Box::new(text.clone())]);
+    }
+    (conditions, values)
 }
 
 fn pipelines_text(operation: &'static str, names: Option<&[String]>) -> Result<Option<String>> {
@@ -171,6 +220,7 @@ fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         pipelines: row.get::<_, Option<Names>>("pipelines")?.map(|names| names.0),
         expires_at_ms: row.get("expires_at_ms")?,
         revoked_at_ms: row.get("revoked_at_ms")?,
+        deleted_at_ms: row.get("deleted_at_ms")?,
         created_at_ms: row.get("created_at_ms")?,
         last_used_at_ms: row.get("last_used_at_ms")?,
         url_epoch: row.get("url_epoch")?,

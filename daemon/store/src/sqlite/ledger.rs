@@ -51,7 +51,8 @@ fn administer(tx: &Tx<'_>, account: AccountId, kind: LedgerKind, credits: Credit
     }
     limits::credits(tx.operation, "balance afterwards", after, 0)?;
     let action = format!("account.{}", kind.as_str());
-    let audit = audit::insert(tx, actor, &action, &format!("account:{account}"), &json!({ "credits": credits, "note": note }))?;
+    let detail = json!({ "credits": credits, "note": note, "before": before.available, "after": after });
+    let audit = audit::insert(tx, actor, &action, &format!("account:{account}"), &detail)?;
     let change = Change { account, kind, cause: LedgerCause::Audit(audit), available: credits, held: 0 };
     post(tx, &change)?.ok_or_else(|| StoreError::UnknownAccount { operation: tx.operation, account }.into())
 }

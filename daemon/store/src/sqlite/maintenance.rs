@@ -19,7 +19,8 @@ impl Maintenance for SqliteStore {
     fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>> {
         const OPERATION: &str = "expiring holds";
         limits::keep_ms(OPERATION, processing_ms_max)?;
-        self.write(OPERATION, |tx| recovery::expire_holds(tx, processing_ms_max))
+        let jobs = self.write_jobs(OPERATION, |tx| recovery::expire_holds(tx, processing_ms_max), |jobs| jobs.iter().collect())?;
+        Ok(jobs.into_iter().map(|job| job.id).collect())
     }
 
     fn invariants(&self) -> Result<Vec<Breach>> {

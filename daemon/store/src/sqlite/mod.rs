@@ -37,6 +37,8 @@ use self::failure::TxResult;
 use self::pool::ReaderPool;
 use crate::clock::Clock;
 use crate::error::{Result, StoreError};
+use crate::jobs::Job;
+use crate::watch::{Watched, Watcher};
 use crate::{Cursor, Page, UnixMs};
 
 /// The store in one SQLite file.
@@ -51,6 +53,7 @@ pub struct SqliteStore {
     halted: OnceLock<String>,
     clock: Arc<dyn Clock>,
     path: PathBuf,
+    watcher: OnceLock<Arc<dyn Watcher>>,
     _lock: Option<File>,
 }
 
@@ -74,6 +77,16 @@ impl Deref for Tx<'_> {
 impl SqliteStore {
     /// Runs `body` in an immediate transaction; commits when it returns `Ok`, changes nothing otherwise.
     fn write<T>(&self, operation: &'static str, body: impl FnOnce(&Tx<'_>) -> TxResult<T>) -> Result<T> {
+        self.write_jobs(operation, body, |_| Vec::new())
+    }
+
+    /// The same; then tells of the jobs that changed, before another write begins: they are told in the order of the commits.
+    fn write_jobs<T>(
+        &self,
+        operation: &'static str,
+        body: impl FnOnce(&Tx<'_>) -> TxResult<T>,
+        changed: impl for<'a> FnOnce(&'a T) -> Vec<&'a Job>,
+    ) -> Result<T> {
         // A panic in an earlier body rolled its transaction back; the connection itself is sound.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(detail) = self.halted.get() {
@@ -83,6 +96,9 @@ impl SqliteStore {
         if let Err(StoreError::Halted { detail, .. }) = &outcome {
             let _ = self.halted.set(detail.clone());
         }
+        if let (Ok(value), Some(watcher)) = (&outcome, self.watcher.get()) {
+            changed(value).into_iter().for_each(|job| watcher.job_changed(job));
+        }
         outcome
     }
 
@@ -91,6 +107,12 @@ impl SqliteStore {
         let reader = self.readers.take();
         let snapshot = reader.unchecked_transaction().map_err(|error| failure::store_error(operation, error))?;
         body(&snapshot).map_err(|error| error.named(operation))
+    }
+}
+
+impl Watched for SqliteStore {
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {
+        self.watcher.set(watcher).is_ok()
     }
 }
 
@@ -105,6 +127,12 @@ fn run_transaction<T>(
     let value = body(&tx).map_err(|error| error.named(operation))?;
     tx.sql.commit().map_err(|error| failure::store_error(operation, error))?;
     Ok(value)
+}
+
+/// A condition on texts: `?` is in one of the columns, in any case of A to Z.
+fn contains(columns: &[&str]) -> String {
+    let parts: Vec<String> = columns.iter().map(|column| format!("instr(lower(coalesce({column}, '')), lower(?)) > 0")).collect();
+    format!("({})", parts.join(" OR "))
 }
 
 /// Makes a page of `rows` items out of up to `rows + 1` rows, each with its place in the order.

@@ -51,7 +51,7 @@ impl SqliteStore {
 
     fn assemble(path: PathBuf, writer: Connection, clock: Arc<dyn Clock>, lock: Option<File>) -> Result<Self> {
         let readers = ReaderPool::open(&path).map_err(|error| store_error(OPERATION, error))?;
-        Ok(Self { readers, writer: Mutex::new(writer), halted: OnceLock::new(), clock, path, _lock: lock })
+        Ok(Self { readers, writer: Mutex::new(writer), halted: OnceLock::new(), clock, path, watcher: OnceLock::new(), _lock: lock })
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tool = SqliteStore::attach(folder.path(), Arc::new(SystemClock)).unwrap();
         tool.create_account("first", "test").unwrap();
-        assert_eq!(open(folder.path()).unwrap().list_accounts(&Default::default()).unwrap().items.len(), 1);
+        assert_eq!(open(folder.path()).unwrap().list_accounts(None, &Default::default()).unwrap().items.len(), 1);
     }
 
     #[test]

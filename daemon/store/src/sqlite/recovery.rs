@@ -4,8 +4,7 @@ use rusqlite::params;
 
 use super::failure::TxResult;
 use super::job_row::job_row;
-use super::{Tx, claims, resolve};
-use crate::JobId;
+use super::{Tx, claims, job_row, resolve};
 use crate::jobs::{CODE_ATTEMPTS, CODE_INTERRUPTED, CODE_TIMED_OUT, Failure, Job, JobStatus};
 use crate::maintenance::Recovered;
 
@@ -36,7 +35,7 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
     Ok(recovered)
 }
 
-pub(super) fn expire_holds(tx: &Tx<'_>, processing_ms_max: i64) -> TxResult<Vec<JobId>> {
+pub(super) fn expire_holds(tx: &Tx<'_>, processing_ms_max: i64) -> TxResult<Vec<Job>> {
     let started_before_ms = tx.now_ms.saturating_sub(processing_ms_max);
     let mut statement = tx.prepare_cached("SELECT * FROM job WHERE status = 'processing' AND started_at_ms < ?1 ORDER BY seq")?;
     let overdue = statement.query_map(params![started_before_ms], job_row)?.collect::<rusqlite::Result<Vec<Job>>>()?;
@@ -44,7 +43,7 @@ pub(super) fn expire_holds(tx: &Tx<'_>, processing_ms_max: i64) -> TxResult<Vec<
     for job in &overdue {
         let _ended = resolve::release(tx, job, &failure, None)?;
     }
-    Ok(overdue.into_iter().map(|job| job.id).collect())
+    overdue.iter().map(|job| job_row::existing(tx, tx.operation, None, job.id)).collect()
 }
 
 fn unfinished(tx: &Tx<'_>) -> TxResult<Vec<Job>> {
