@@ -93,6 +93,7 @@ const LARGE: &[Large] = &[
     ("winograd, zero padding, partial tiles", &[(3, 40)], 34, [18, 50], 1, false),
     ("winograd beside a 1x1 segment", &[(3, 32), (1, 21)], 36, [40, 32], 1, true),
     ("winograd in several blocks of rows", &[(3, 32)], 32, [140, 150], 1, true),
+    ("winograd, as many channels as big-lama", &[(3, 128), (3, 384)], 40, [20, 28], 1, true),
     ("winograd, narrow map", &[(3, 32)], 32, [67, 3], 1, true),
     ("narrow output, several panels, batch 2", &[(7, 9)], 3, [9, 75], 2, true),
     ("narrow output, zero padding", &[(3, 9)], 5, [10, 40], 1, false),
