@@ -175,3 +175,43 @@ fn every_weight_file_names_its_making() {
     }
     assert!(seen > 0, "no shipped weights found");
 }
+
+#[test]
+fn dependencies_have_permissive_licences() {
+    const ALLOWED: [&str; 13] = [
+        "MIT",
+        "Apache-2.0",
+        "Apache-2.0 WITH LLVM-exception",
+        "ISC",
+        "Zlib",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "0BSD",
+        "BSL-1.0",
+        "CC0-1.0",
+        "IJG",
+        "Unicode-3.0",
+        // Mozilla's list of certificate authorities, as data.
+        "CDLA-Permissive-2.0",
+    ];
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let target = concat!("--filter-platform=", "x86_64-unknown-linux-gnu");
+    let out = Command::new(cargo).args(["metadata", "--format-version=1", "--locked", target]).current_dir(root()).output().unwrap();
+    assert!(out.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&out.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "only {} packages found", packages.len());
+    for package in packages {
+        // An older spelling separates alternatives by a slash. No crate joins several licences inside one alternative.
+        let licence = package["license"].as_str().unwrap_or("").replace('/', " OR ");
+        let mut parts = licence.split(" AND ").map(|part| part.trim_matches(['(', ')', ' ']));
+        let fine = parts.all(|part| part.split(" OR ").any(|one| ALLOWED.contains(&one.trim())));
+        assert!(fine, "{} {} is under {licence:?}, which is not on the list", package["name"], package["version"]);
+    }
+}
+
+#[test]
+fn the_repository_stays_small() {
+    let bytes: u64 = tracked().iter().map(|f| fs::metadata(root().join(f)).unwrap().len()).sum();
+    assert!(bytes < 36 << 20, "the tracked files take {} MiB; 36 are allowed", bytes >> 20);
+}
