@@ -26,6 +26,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Keys that sign result addresses.
     pub url_keys: UrlKeys,
+    /// Key from which the secrets of webhooks are derived.
+    pub webhook_key: UrlKeys,
     /// Rate limits.
     pub limits: RateLimits,
     /// Metrics.

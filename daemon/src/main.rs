@@ -12,6 +12,7 @@ mod picture;
 mod refusal;
 mod serve;
 mod telemetry;
+mod webhooks;
 
 use std::process::ExitCode;
 

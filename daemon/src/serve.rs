@@ -6,7 +6,7 @@ mod tasks;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::web;
@@ -23,6 +23,7 @@ use crate::folder::Folders;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::telemetry::{self, Metrics};
+use crate::webhooks::Sender;
 
 /// Runs the daemon until a signal or a fault of the store.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -44,6 +45,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         tracing::warn!(orphans, "removed result files that no job owns");
     }
     let url_keys = UrlKeys::load(&dirs.secrets)?;
+    let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
     let plugins = Plugins::load(&[&config.pipelines.plugins_dir])?;
     let pipelines = PipelineSet::load_with(&plugins, &[&config.pipelines.dir])?;
     pipelines.get(&config.pipelines.default).context("pipelines.default")?;
@@ -60,6 +62,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         dirs,
         store,
         url_keys,
+        webhook_key,
         metrics,
         jobs,
         pipelines,
@@ -82,6 +85,14 @@ async fn live(app: web::Data<App>, listener: TcpListener, thread: std::thread::J
     let tasks = tasks::start(&app);
     let (folders, follower) = Folders::start(app.clone().into_inner())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), "listening");
+    let stop_webhooks = Arc::new(AtomicBool::new(false));
+    let compose = {
+        let app = app.clone();
+        move |due: &cleanplate_store::DueWebhook| crate::http::webhook_body(&app, due)
+    };
+    let sender = Sender::new(app.store.clone(), app.config.webhooks.clone(), Box::new(compose), stop_webhooks.clone());
+    // It is left behind at the end: what it did not note as delivered is sent again.
+    drop(sender.start().context("starting the webhook thread")?);
     let why = wait_for_end(&app).await?;
     tracing::info!(why, limit_s = app.config.server.shutdown_max.as_secs(), "stopping: running jobs end, new ones are refused");
     let (jobs, limit) = (app.jobs.clone(), app.config.server.shutdown_max);
@@ -92,6 +103,7 @@ async fn live(app: web::Data<App>, listener: TcpListener, thread: std::thread::J
     };
     let drained = web::block(drain).await;
     tasks.iter().for_each(|task| task.abort());
+    stop_webhooks.store(true, Ordering::SeqCst);
     handle.stop(true).await;
     // The server's own result comes before its task ends.
     if let Ok(Err(error)) = serving.await {

@@ -31,6 +31,8 @@ pub struct KeyView {
     pub name: String,
     /// First and last characters, to recognise it by.
     pub hint: String,
+    /// Secret that signs webhooks of this key's jobs.
+    pub webhook_secret: String,
 }
 
 /// Prices in credits.

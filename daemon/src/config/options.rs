@@ -30,6 +30,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// `[results]`
     pub results: Results,
+    /// `[webhooks]`
+    pub webhooks: Webhooks,
     /// `[pipelines]`
     pub pipelines: Pipelines,
     /// `[hot_folders]`: for folders that are named on the command line.
@@ -181,6 +183,17 @@ pub struct Results {
     pub sweep: Duration,
 }
 
+/// `[webhooks]`
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// Hosts that may have private addresses.
+    pub allowed_hosts: Vec<String>,
+    /// Attempts before one is given up.
+    pub attempts_max: u32,
+    /// Pause after the first failed attempt.
+    pub retry: Duration,
+}
+
 /// `[pipelines]`
 #[derive(Debug, Clone)]
 pub struct Pipelines {
@@ -240,6 +253,11 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             keep: Duration::from_secs(r.whole("results.keep_h", 1..=24 * 365) as u64 * 3600),
             url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),
             sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
+        },
+        webhooks: Webhooks {
+            allowed_hosts: r.list("webhooks.allowed_hosts"),
+            attempts_max: r.whole("webhooks.attempts_max", 1..=20) as u32,
+            retry: seconds(r, "webhooks.retry_s", 1..=3600),
         },
         pipelines: Pipelines {
             default: r.text("pipelines.default"),

@@ -54,6 +54,8 @@ pub struct Dirs {
     pub cache: PathBuf,
     /// Keys that sign addresses.
     pub secrets: PathBuf,
+    /// Key from which the secrets of webhooks are derived.
+    pub webhook_key: PathBuf,
 }
 
 impl Dirs {
@@ -66,6 +68,7 @@ impl Dirs {
             results: data.join("results"),
             cache: data.join("cache"),
             secrets: data.join("url-keys"),
+            webhook_key: data.join("webhook-key"),
         }
     }
 

@@ -15,6 +15,7 @@ use super::upload::{Parts, Upload, blocking};
 use crate::app::App;
 use crate::files::FilesError;
 use crate::refusal::Refusal;
+use crate::webhooks;
 
 /// How the pictures of a request are to be treated.
 pub struct Ask {
@@ -42,6 +43,10 @@ impl Ask {
         let query = web::Query::<Query>::from_query(req.query_string()).map(web::Query::into_inner).unwrap_or_default();
         let (mut tuning, prompts) = read_query(&query, app)?;
         tuning.asynchronous |= prefers_async(req);
+        if let Some(url) = &tuning.webhook_url {
+            webhooks::check(url, &app.config.webhooks.allowed_hosts)
+                .map_err(|why| Refusal::field(&["query", "webhook_url"], why, "value_error.webhook_url"))?;
+        }
         let pipeline = choose_pipeline(&tuning, app, key)?;
         Ok(Ask { tuning, prompts, pipeline })
     }

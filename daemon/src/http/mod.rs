@@ -10,6 +10,7 @@ mod context;
 mod events;
 mod files;
 mod health;
+mod hook;
 mod openapi;
 mod order;
 pub mod prompts;
@@ -26,6 +27,7 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, HttpServer, web};
 
+pub use hook::webhook_body;
 pub use upload::blocking;
 
 use crate::app::App;

@@ -12,9 +12,10 @@ use tokio::sync::oneshot;
 use super::check::{Ask, Checked};
 use super::context::request_id;
 use super::upload::blocking;
+use super::view::base_url;
 use crate::app::App;
 use crate::files::Inputs;
-use crate::jobs::{Finished, Recipe, Work};
+use crate::jobs::{Finished, Hook, Recipe, Work};
 use crate::refusal::Refusal;
 
 /// Name of the service in the store.
@@ -30,6 +31,8 @@ pub struct Order {
     pub ask: Ask,
     /// For log lines.
     pub request_id: String,
+    /// Scheme and host of result addresses.
+    pub base: String,
     /// When the request came.
     pub accepted: Instant,
 }
@@ -55,7 +58,7 @@ impl Original {
 impl Order {
     /// An order of this key, now.
     pub fn new(req: &HttpRequest, app: &web::Data<App>, key: &KeyRecord, ask: Ask) -> Order {
-        Order { app: app.clone(), key: key.clone(), ask, request_id: request_id(req), accepted: Instant::now() }
+        Order { app: app.clone(), key: key.clone(), ask, request_id: request_id(req), base: base_url(req, app), accepted: Instant::now() }
     }
 
     /// The job of one photo.
@@ -89,6 +92,7 @@ impl Order {
             output_format: tuning.format,
             quality: tuning.quality,
             request_id: self.request_id.clone(),
+            webhook: tuning.webhook_url.clone().map(|url| Hook { url, base: self.base.clone() }),
         };
         let mut value = json!(recipe);
         value["steps"] = json!(self.ask.pipeline.steps);

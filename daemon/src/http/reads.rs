@@ -79,6 +79,7 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
     let id = key.account;
     let account = app.store(move |store| store.account(id)).await?;
     let account = account.ok_or_else(|| Refusal::internal("a key without its account", &id))?;
+    let webhook_secret = crate::webhooks::secret(app.webhook_key.signing(), key.id.0);
     let (config, quota) = (&app.config, |route| app.limits.quota(&key, route));
     Ok(HttpResponse::Ok().json(AccountReply {
         account_id: account.id.to_string(),
@@ -96,7 +97,12 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
                 read_per_minute: quota(Route::Read),
             },
         },
-        key: KeyView { id: key.id.to_string(), name: key.name, hint: format!("{}...{}", key.shown_prefix, key.shown_suffix) },
+        key: KeyView {
+            id: key.id.to_string(),
+            name: key.name,
+            hint: format!("{}...{}", key.shown_prefix, key.shown_suffix),
+            webhook_secret,
+        },
     }))
 }
 

@@ -33,6 +33,7 @@ const FILES: u64 = 2;
         ("feather" = Option<u32>, Query, description = "Pixels over which the edge fades"),
         ("output_format" = Option<String>, Query, description = "jpeg, png or webp; that of the image if not given"),
         ("quality" = Option<u8>, Query, description = "1 to 100, JPEG only; that of the image if not given"),
+        ("webhook_url" = Option<String>, Query, description = "Gets a POST with the job's reply when a job has ended: X-Cleanplate-Signature is v1= and the hex HMAC-SHA256 of `timestamp.body` under the key's webhook_secret (GET /v1/account), X-Cleanplate-Timestamp the timestamp. Tried again on any answer but 2xx. Private addresses are refused"),
         ("pipeline" = Option<String>, Query, description = "A pipeline this key may use"),
     ),
     request_body(content = super::openapi::RemovalForm, content_type = "multipart/form-data"),

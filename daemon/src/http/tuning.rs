@@ -23,6 +23,8 @@ pub struct Tuning {
     pub quality: Option<u8>,
     /// Pipeline.
     pub pipeline: Option<String>,
+    /// Where the end of each job is told.
+    pub webhook_url: Option<String>,
 }
 
 /// The last value of a parameter.
@@ -42,6 +44,7 @@ impl Tuning {
             format: read(query, "output_format", format, &mut errors),
             quality: read(query, "quality", quality, &mut errors),
             pipeline: value(query, "pipeline").map(str::to_string),
+            webhook_url: value(query, "webhook_url").map(str::to_string),
         };
         if errors.is_empty() { Ok(tuning) } else { Err(errors) }
     }

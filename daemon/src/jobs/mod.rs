@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use cancel::Current;
 pub use device::{DeviceState, open as open_device};
 use pace::Pace;
-pub use recall::Recipe;
+pub use recall::{Hook, Recipe};
 
 use crate::config::Config;
 use crate::files::Dirs;

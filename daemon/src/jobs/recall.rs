@@ -15,6 +15,15 @@ use super::{Jobs, Work};
 use crate::files::{Inputs, remove_inputs};
 use crate::refusal::Refusal;
 
+/// Where the end of a job is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hook {
+    /// The address.
+    pub url: String,
+    /// Scheme and host of result addresses.
+    pub base: String,
+}
+
 /// Parameters of an asynchronous job, kept in its `request`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recipe {
@@ -30,6 +39,9 @@ pub struct Recipe {
     pub quality: Option<u8>,
     /// For log lines.
     pub request_id: String,
+    /// Where its end is told. The store reads it when the job ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Hook>,
 }
 
 impl Jobs {

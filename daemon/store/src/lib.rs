@@ -27,6 +27,7 @@ mod maintenance;
 mod secret;
 mod sqlite;
 mod watch;
+mod webhooks;
 
 pub use accounts::{Account, Accounts, Balance};
 pub use audit::{Audit, AuditEntry};
@@ -47,8 +48,12 @@ pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 pub use secret::{ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS};
 pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
 pub use watch::{Watched, Watcher};
+pub use webhooks::{DueWebhook, WebhookState, Webhooks};
 
 /// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.
-pub trait Store: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Send + Sync {}
+pub trait Store:
+    Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Webhooks + Send + Sync
+{
+}
 
-impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Send + Sync> Store for T {}
+impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Webhooks + Send + Sync> Store for T {}

@@ -17,6 +17,7 @@ mod queue;
 mod races;
 mod recovery;
 mod watch;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,6 +80,8 @@ pub const CHECKS: &[Check] = &[
     ("asynchronous jobs run again", recovery::asynchronous_run_again),
     ("a crash keeps what was answered", recovery::crash_keeps_answers),
     ("credits are not granted twice", races::credits),
+    ("a webhook is due until it was delivered", webhooks::due_until_delivered),
+    ("every end of a job is told", webhooks::every_end_is_told),
     ("a job ends once", races::ends_once),
     ("claims do not overlap", races::claims),
 ];

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("accounts", include_str!("../../migrations/0001_accounts.sql")),
     ("jobs", include_str!("../../migrations/0002_jobs.sql")),
     ("idempotency", include_str!("../../migrations/0003_idempotency.sql")),
+    ("webhooks", include_str!("../../migrations/0004_webhooks.sql")),
     ("keys", include_str!("../../migrations/0005_keys.sql")),
 ];
 

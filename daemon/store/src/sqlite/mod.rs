@@ -23,6 +23,7 @@ mod resolve;
 mod results;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::fs::File;
 use std::ops::Deref;

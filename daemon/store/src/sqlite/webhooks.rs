@@ -1,0 +1,72 @@
+//! Webhooks.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::SqliteStore;
+use super::job_row::job_row;
+use crate::error::Result;
+use crate::webhooks::{DueWebhook, WebhookState, Webhooks};
+use crate::{JobId, limits};
+
+/// Longest kept reason of a failed attempt, characters.
+const ERROR_CHARS_MAX: usize = 500;
+
+impl Webhooks for SqliteStore {
+    fn due_webhooks(&self, rows_max: u32) -> Result<Vec<DueWebhook>> {
+        let now_ms = self.clock.now_ms();
+        self.read("listing webhooks", |sql| {
+            let mut statement = sql.prepare_cached(
+                "SELECT job.*, webhook.url AS webhook_url, webhook.attempts AS webhook_attempts
+                 FROM webhook JOIN job ON job.id = webhook.job_id
+                 WHERE webhook.next_at_ms <= ?1 ORDER BY webhook.next_at_ms LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![now_ms, rows_max], |row| {
+                let job = Box::new(job_row(row)?);
+                Ok(DueWebhook { job, url: row.get("webhook_url")?, attempts: row.get("webhook_attempts")? })
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn webhook_delivered(&self, job: JobId) -> Result<()> {
+        self.write("noting a delivered webhook", |tx| {
+            tx.execute(
+                "UPDATE webhook SET attempts = attempts + 1, next_at_ms = NULL, delivered_at_ms = ?2, last_error = NULL
+                 WHERE job_id = ?1 AND delivered_at_ms IS NULL",
+                params![job, tx.now_ms],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn webhook_failed(&self, job: JobId, detail: &str, again_in_ms: Option<i64>) -> Result<()> {
+        const OPERATION: &str = "noting a failed webhook";
+        again_in_ms.map_or(Ok(()), |span_ms| limits::keep_ms(OPERATION, span_ms))?;
+        let detail: String = detail.chars().take(ERROR_CHARS_MAX).collect();
+        self.write(OPERATION, |tx| {
+            let next_at_ms = again_in_ms.map(|span_ms| tx.now_ms.saturating_add(span_ms));
+            tx.execute(
+                "UPDATE webhook SET attempts = attempts + 1, next_at_ms = ?2, last_error = ?3
+                 WHERE job_id = ?1 AND delivered_at_ms IS NULL",
+                params![job, next_at_ms, detail],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn webhook(&self, job: JobId) -> Result<Option<WebhookState>> {
+        self.read("reading a webhook", |sql| {
+            let mut statement =
+                sql.prepare_cached("SELECT attempts, next_at_ms, delivered_at_ms, last_error FROM webhook WHERE job_id = ?1")?;
+            let state = statement.query_row([job], |row| {
+                Ok(WebhookState {
+                    attempts: row.get("attempts")?,
+                    next_at_ms: row.get("next_at_ms")?,
+                    delivered_at_ms: row.get("delivered_at_ms")?,
+                    last_error: row.get("last_error")?,
+                })
+            });
+            Ok(state.optional()?)
+        })
+    }
+}

@@ -1,0 +1,47 @@
+//! Webhooks: telling clients of the ends of their jobs, at least once.
+//!
+//! A job whose `request` has `webhook.url` gets a row in the transaction that ends it. The row is due until it was
+//! delivered or given up.
+
+use crate::error::Result;
+use crate::jobs::Job;
+use crate::{JobId, UnixMs};
+
+/// A webhook to be sent now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueWebhook {
+    /// The job that ended.
+    pub job: Box<Job>,
+    /// Where to send it.
+    pub url: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// What became of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookState {
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next; `None` once it was delivered or given up.
+    pub next_at_ms: Option<UnixMs>,
+    /// When it was delivered.
+    pub delivered_at_ms: Option<UnixMs>,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+}
+
+/// Operations on webhooks.
+pub trait Webhooks {
+    /// Webhooks whose time has come, oldest first.
+    fn due_webhooks(&self, rows_max: u32) -> Result<Vec<DueWebhook>>;
+
+    /// Notes that a webhook was taken by its receiver. Counts as an attempt.
+    fn webhook_delivered(&self, job: JobId) -> Result<()>;
+
+    /// Notes a failed attempt: it is tried again in `again_in_ms`, or given up. `detail` is cut at 500 characters.
+    fn webhook_failed(&self, job: JobId, detail: &str, again_in_ms: Option<i64>) -> Result<()>;
+
+    /// The webhook of a job, if it has one and has ended.
+    fn webhook(&self, job: JobId) -> Result<Option<WebhookState>>;
+}
