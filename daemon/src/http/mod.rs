@@ -21,6 +21,7 @@ mod reply;
 mod tuning;
 mod upload;
 mod view;
+mod web_page;
 
 use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
@@ -77,6 +78,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(read!("/readyz", health::readyz))
         .service(read!("/metrics", health::metrics))
         .service(read!("/openapi.json", openapi::get))
+        .service(read!("/", web_page::index))
+        .service(read!("/docs", web_page::docs))
+        .service(read!("/assets/{name}", web_page::asset))
         .default_service(web::to(health::not_found));
 }
 
