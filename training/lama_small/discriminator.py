@@ -56,10 +56,15 @@ def share_of_hole(hole, logits):
 
 
 def critic_loss(real, fake, hole):
-    """Non-saturating loss of a critic; `fake` holds the logits of filled pictures with these holes."""
+    """Non-saturating loss of a critic; `fake` holds the logits of filled pictures with these holes.
+
+    Filled positions weigh as much as all photo positions together: holes are a small share of a picture, and a critic that
+    takes nearly everything for a photo would teach little.
+    """
     target = share_of_hole(hole, fake)
-    on_fill = F.softplus(fake.float()) * target + F.softplus(-fake.float()) * (1 - target)
-    return F.softplus(-real.float()).mean() + on_fill.mean()
+    on_hole = (F.softplus(fake.float()) * target).sum() / target.sum().clamp_min(1e-6)
+    on_known = (F.softplus(-fake.float()) * (1 - target)).sum() / (1 - target).sum().clamp_min(1e-6)
+    return on_hole + (F.softplus(-real.float()).mean() + on_known) / 2
 
 
 def generator_loss(fake, hole):
@@ -70,7 +75,10 @@ def generator_loss(fake, hole):
 
 def feature_matching(real, fake):
     """Mean relative difference of a critic's features of photo and fill."""
-    terms = [(a.detach().float() - b.float()).abs().mean() / a.detach().float().abs().mean().clamp_min(1e-6) for a, b in zip(real, fake)]
+    terms = []
+    for a, b in zip(real, fake):
+        a, b = a.detach().float(), b.float()
+        terms.append((a - b).abs().mean() / a.abs().mean().clamp_min(1e-6))
     return torch.stack(terms).mean()
 
 

@@ -49,25 +49,37 @@ class Vgg16(nn.Module):
         return features
 
 
-def unit(x):
-    """Each position's feature vector at length 1."""
-    return x.float() / x.float().norm(dim=1, keepdim=True).clamp_min(1e-6)
-
-
 def hole_at(hole, x):
     """The hole `[N, 1, H, W]` as the share of hole per position of `x`."""
     return F.adaptive_avg_pool2d(hole, x.shape[-2:])
+
+
+def _dot(a, b):
+    """Inner product of two feature vectors per position, `[N, 1, H, W]`, summed in float32."""
+    return (a * b).sum(dim=1, keepdim=True, dtype=torch.float32)
 
 
 def perceptual(real, fake, hole):
     """Distance of unit-length features, position by position: per-picture mean over the hole, mean over blocks; `[N]`."""
     terms = []
     for a, b in zip(real, fake):
+        a = a.detach()
         weight = hole_at(hole, a)
+        cosine = _dot(a, b) / (_dot(a, a) * _dot(b, b)).clamp_min(1e-12).sqrt()
         # Not the bare root: its slope at equal features has no bound.
-        distance = ((unit(a.detach()) - unit(b)).square().sum(dim=1, keepdim=True) + 1e-4).sqrt()
+        distance = ((2 - 2 * cosine).clamp_min(0) + 1e-4).sqrt()
         terms.append((distance * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp_min(1e-6))
     return torch.stack(terms).mean(dim=0)
+
+
+def _moments(x, weight):
+    """Mean and spread of each channel over the positions of `weight` `[N, 1, H, W]`: two `[N, C]`, float32."""
+    # As matrix products: these maps are large, and this is the only pass over them.
+    weight = (weight / weight.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)).flatten(1)[:, :, None]
+    x = x.flatten(2)
+    mean = (x @ weight.to(x.dtype))[..., 0].float()
+    square = ((x * x) @ weight.to(x.dtype))[..., 0].float()
+    return mean, ((square - mean.square()).clamp_min(0) + 1e-2).sqrt()
 
 
 def texture(real, fake, hole):
@@ -75,13 +87,7 @@ def texture(real, fake, hole):
     terms = []
     for a, b in zip(real, fake):
         weight = hole_at(hole, a)
-        total = weight.sum(dim=(2, 3)).clamp_min(1e-6)
-        moments = []
-        for x in (a.detach().float(), b.float()):
-            mean = (x * weight).sum(dim=(2, 3)) / total
-            spread = (((x - mean[..., None, None]).square() * weight).sum(dim=(2, 3)) / total + 1e-2).sqrt()
-            moments.append((mean, spread))
-        for left, right in zip(*moments):
+        for left, right in zip(_moments(a.detach(), weight), _moments(b, weight)):
             terms.append((left - right).norm(dim=1) / left.norm(dim=1).clamp_min(1e-3))
     return torch.stack(terms).mean(dim=0)
 

@@ -130,8 +130,9 @@ class FfcResidual(nn.Module):
         return pair[0] + new_local, pair[1] + new_global
 
 
-class First(nn.Module):
-    """Reflection-pads a photo and starts the (local, global) pair."""
+class Split(nn.Module):
+    """Starts the (local, global) pair. Takes the place of the published reflection padding, which the first convolution
+    does itself, so that the layers keep their numbers."""
 
     def forward(self, x):
         return x, None
@@ -151,7 +152,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         width = config.ngf
-        layers = [First(), FfcBnRelu(config.input_nc, 0, width, 0, 7)]
+        layers = [Split(), FfcBnRelu(config.input_nc, 0, width, 0, 7)]
         for step in range(config.n_downsampling):
             last = step == config.n_downsampling - 1
             out_global = int(2 * width * config.ratio_global) if last else 0

@@ -1,0 +1,1 @@
+"""Training of the LaMa generator that ships as lama-small."""
