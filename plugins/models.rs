@@ -8,15 +8,15 @@ use cleanplate_models::{ModelError, ModelStore};
 
 use crate::PluginError;
 
-/// A network that fills holes. Graphs take `[image u8 [1,H,W,3], mask u8 [1,H,W]]` (mask 128 and more = hole) and give one
-/// `f32 [1,3,Hp,Wp]`, colours 0..1, `Hp >= H`, `Wp >= W`.
+/// A network that fills holes. Graphs take `[image u8 [N,H,W,3], mask u8 [N,H,W]]` (mask 128 and more = hole) and give one
+/// `f32 [N,3,Hp,Wp]`, colours 0..1, `Hp >= H`, `Wp >= W`. What comes of a crop does not depend on its neighbours.
 pub trait InpaintNetwork: Send + Sync {
     /// Model name, as shown in results.
     fn name(&self) -> &str;
     /// Hash of the weights, hexadecimal.
     fn sha256(&self) -> &str;
-    /// The graph for one crop of `height` x `width` pixels.
-    fn graph(&self, height: usize, width: usize) -> Result<Graph, PluginError>;
+    /// The graph for `batch` crops of `height` x `width` pixels.
+    fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError>;
 }
 
 /// Finds networks by name.
@@ -47,8 +47,8 @@ impl InpaintNetwork for StoredLama {
     fn sha256(&self) -> &str {
         &self.sha256
     }
-    fn graph(&self, height: usize, width: usize) -> Result<Graph, PluginError> {
-        let size = LamaGraph { batch: 1, height, width, output: LamaOutput::Prediction };
+    fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError> {
+        let size = LamaGraph { batch, height, width, output: LamaOutput::Prediction };
         self.lama.graph(size).map_err(|e| refused(&self.name, e))
     }
 }

@@ -134,7 +134,7 @@ fn the_same_request_fifty_times_at_once_is_done_once() {
 #[test]
 fn cancelling_frees_the_credits_of_waiting_and_running_jobs() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), "");
+    let daemon = Daemon::start(dir.path(), "[queue]\nat_once_max = 1\n");
     let key = daemon.key();
     let running = format!("/v1/jobs/{}", id(&daemon.post_with(REMOVAL, Some(&key), &ASYNC, &large())));
     let waiting = format!("/v1/jobs/{}", id(&daemon.post(&format!("{REMOVAL}?async=true"), Some(&key), &small())));

@@ -55,7 +55,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let first = first::prepare(&*store, config.accounts.first_credits)?;
     let metrics = Arc::new(Metrics::default());
     let jobs = Jobs::new(config.clone(), store.clone(), dirs.clone(), models.clone(), pipelines.clone(), metrics.clone());
-    let thread = jobs.start().context("starting the engine thread")?;
+    let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
         limits: RateLimits::new(&config.rate_limits),
         config,
@@ -73,11 +73,11 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(first) = first {
         first.announce(app.config.server.public_url.as_deref(), address);
     }
-    actix_web::rt::System::new().block_on(live(app, listener, thread))
+    actix_web::rt::System::new().block_on(live(app, listener, threads))
 }
 
 /// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.
-async fn live(app: web::Data<App>, listener: TcpListener, thread: std::thread::JoinHandle<()>) -> anyhow::Result<ExitCode> {
+async fn live(app: web::Data<App>, listener: TcpListener, threads: Vec<std::thread::JoinHandle<()>>) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("reading the listener's address")?;
     let server = crate::http::bind(app.clone(), listener).context("starting the HTTP server")?;
     let handle = server.handle();
@@ -98,7 +98,7 @@ async fn live(app: web::Data<App>, listener: TcpListener, thread: std::thread::J
     let (jobs, limit) = (app.jobs.clone(), app.config.server.shutdown_max);
     let drain = move || {
         folders.stop();
-        jobs.shut_down(limit, thread);
+        jobs.shut_down(limit, threads);
         folders.join(follower);
     };
     let drained = web::block(drain).await;

@@ -9,7 +9,7 @@ use cleanplate_engine::{EngineError, Tensor};
 
 use crate::models::InpaintNetwork;
 use crate::parameter::Values;
-use crate::pipeline::{Crop, CropPlan, ExecutableKey, Fill, Planned, Stage, Work, is_memory, plan};
+use crate::pipeline::{Answer, Ask, Crop, CropPlan, ExecutableKey, Fill, Planned, Refusal, Stage, Work, is_memory, plan};
 use crate::resample::{shrink_hole, shrink_photo};
 use crate::{PluginError, PluginInfo};
 
@@ -80,28 +80,46 @@ fn fill_or_shrink(work: &mut Work<'_>, network: &dyn InpaintNetwork, crop: &Plan
     fill(work, network, &retry)
 }
 
-fn fill(work: &Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result<Fill, PluginError> {
+fn fill(work: &mut Work<'_>, network: &dyn InpaintNetwork, crop: &Planned) -> Result<Fill, PluginError> {
     let (width, height) = (crop.width, crop.height);
     let mut rgb = shrink_photo(&work.photo, crop.rect, width, height);
     let hole = shrink_hole(&work.alpha, crop.rect, width, height);
     let (net_width, net_height) = (width.max(NETWORK_PX_MIN), height.max(NETWORK_PX_MIN));
     let (image, mask) = inputs(&rgb, &hole, (width, height), (net_width, net_height));
-    let key = ExecutableKey { sha256: network.sha256().to_string(), height: net_height, width: net_width };
-    let executable = work.executables.get(key, work.backend, || network.graph(net_height, net_width))?;
+    let key = |crops: usize| {
+        let sha256 = if crops == 1 { network.sha256().to_string() } else { format!("{} x{crops}", network.sha256()) };
+        ExecutableKey { sha256, height: net_height, width: net_width }
+    };
+    let compile = |crops: usize| {
+        let graph = || network.graph(crops, net_height, net_width);
+        // One crop is worth giving up what is kept; several can go apart.
+        if crops == 1 {
+            work.executables.get(key(1), work.backend, graph)
+        } else {
+            work.executables.get_if_room(key(crops), work.backend, graph)
+        }
+    };
     let cancelled = || work.observer.cancelled();
-    let mut outputs = executable.run_until(&[image.view(), mask.view()], &cancelled).map_err(|source| {
-        let during = format!("lama, crop of {width}x{height} pixels");
-        if source.retryable() {
-            work.executables.clear();
-        }
-        match source {
-            EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
-            source => PluginError::Engine { during, source: Box::new(source) },
-        }
-    })?;
-    let prediction = outputs.pop().ok_or_else(|| unusable("no output".to_string()))?;
+    let answer = work.gather.run(Ask { key: key(1), image, mask, compile: &compile, cancelled: &cancelled });
+    let Answer { prediction, crops, waited } = answer.map_err(|refusal| failed(work, refusal, crop))?;
+    work.sharing.waited += waited;
+    work.sharing.crops_together = work.sharing.crops_together.max(crops);
     put_prediction(&mut rgb, &hole, &prediction, width)?;
     Ok(Fill { width, height, rgb })
+}
+
+fn failed(work: &Work<'_>, refusal: Refusal, crop: &Planned) -> PluginError {
+    let during = format!("lama, crop of {}x{} pixels", crop.width, crop.height);
+    match refusal {
+        Refusal::Compile(error) => error,
+        Refusal::Run(EngineError::Cancelled) => PluginError::Cancelled { before: format!("the end of {during}") },
+        Refusal::Run(source) => {
+            if source.retryable() {
+                work.executables.clear();
+            }
+            PluginError::Engine { during, source: Box::new(source) }
+        }
+    }
 }
 
 /// The network's inputs, `u8 [1, H, W, 3]` and `u8 [1, H, W]`; a crop smaller than `net` repeats its last row and column.

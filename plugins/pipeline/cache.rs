@@ -7,7 +7,7 @@ use cleanplate_engine::{Backend, EngineError, Executable, Graph};
 use crate::PluginError;
 
 /// Identity of a compiled graph: weights and size.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExecutableKey {
     /// Hash of the weights.
     pub sha256: String,
@@ -44,12 +44,32 @@ impl ExecutableCache {
         backend: &dyn Backend,
         graph: impl FnOnce() -> Result<Graph, PluginError>,
     ) -> Result<Arc<dyn Executable>, PluginError> {
+        self.compiled(key, backend, graph, |e| is_memory(e) && self.clear() > 0)
+    }
+
+    /// As [`ExecutableCache::get`], but gives nothing up for it.
+    pub fn get_if_room(
+        &self,
+        key: ExecutableKey,
+        backend: &dyn Backend,
+        graph: impl FnOnce() -> Result<Graph, PluginError>,
+    ) -> Result<Arc<dyn Executable>, PluginError> {
+        self.compiled(key, backend, graph, |_| false)
+    }
+
+    fn compiled(
+        &self,
+        key: ExecutableKey,
+        backend: &dyn Backend,
+        graph: impl FnOnce() -> Result<Graph, PluginError>,
+        again: impl FnOnce(&EngineError) -> bool,
+    ) -> Result<Arc<dyn Executable>, PluginError> {
         if let Some(found) = self.find(&key) {
             return Ok(found);
         }
         let graph = graph()?;
         let compiled = match backend.compile(&graph) {
-            Err(e) if is_memory(&e) && self.clear() > 0 => backend.compile(&graph),
+            Err(e) if again(&e) => backend.compile(&graph),
             other => other,
         };
         let during = || format!("compiling for {}x{} pixels", key.width, key.height);

@@ -6,6 +6,7 @@
 mod cache;
 mod composite;
 mod crop;
+mod gather;
 mod grid;
 mod observer;
 mod runner;
@@ -15,8 +16,9 @@ mod work;
 pub(crate) use cache::is_memory;
 pub use cache::{ExecutableCache, ExecutableKey};
 pub use crop::{Crop, CropPlan, Fill, Planned, plan};
+pub use gather::{Answer, Ask, Gather, Refusal, Seat};
 pub use grid::Grid;
 pub use observer::{NoObserver, Observer};
 pub use runner::{Outcome, Request, RunLimits, Runner, StageTiming};
 pub use set::{Pipeline, PipelineSet, Step};
-pub use work::{ModelUse, Prompts, Stage, Work};
+pub use work::{ModelUse, Prompts, Sharing, Stage, Work};

@@ -1,13 +1,13 @@
 //! Runs a pipeline on one photo.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cleanplate_engine::{Backend, DeviceInfo};
 use serde::Serialize;
 
 use super::composite::composite;
-use super::{ExecutableCache, ModelUse, Observer, Pipeline, Prompts, Step, Work};
+use super::{ExecutableCache, Gather, ModelUse, Observer, Pipeline, Prompts, Sharing, Step, Work};
 use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::manifest::StageKind;
@@ -20,11 +20,15 @@ pub struct RunLimits {
     pub executables_max: usize,
     /// Most bytes planned by the compiled graphs kept between runs.
     pub executables_bytes_max: u64,
+    /// Most equal-sized crops of overlapping runs that go through a network together.
+    pub micro_batch_max: usize,
+    /// Longest time that a crop waits for others.
+    pub micro_batch_wait_max: Duration,
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        RunLimits { executables_max: 8, executables_bytes_max: 2 << 30 }
+        RunLimits { executables_max: 8, executables_bytes_max: 2 << 30, micro_batch_max: 8, micro_batch_wait_max: Duration::from_millis(4) }
     }
 }
 
@@ -48,8 +52,12 @@ pub struct StageTiming {
     pub stage: Option<StageKind>,
     /// Plugin name, or `composite` for the final blend.
     pub plugin: String,
-    /// Milliseconds.
+    /// Milliseconds, waiting included.
     pub ms: f64,
+    /// Milliseconds of `ms` spent waiting for the device and for crops of other runs.
+    pub waited_ms: f64,
+    /// Most crops that went through a network together with one of this run's; 0 without a network.
+    pub crops_together: usize,
 }
 
 /// The result of a run.
@@ -71,18 +79,21 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-/// Runs pipelines on one device. Cheap to share; runs may overlap, the backend serialises them.
+/// Runs pipelines on one device. Cheap to share; runs may overlap: the backend serialises them, and equal-sized crops of
+/// overlapping runs go through a network together.
 pub struct Runner {
     backend: Arc<dyn Backend>,
     networks: Arc<dyn Networks>,
     executables: ExecutableCache,
+    gather: Gather,
 }
 
 impl Runner {
     /// A runner on `backend` with the models of `networks` (a `ModelStore`).
     pub fn new(backend: Arc<dyn Backend>, networks: Arc<dyn Networks>, limits: RunLimits) -> Self {
         let executables = ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
-        Runner { backend, networks, executables }
+        let gather = Gather::new(limits.micro_batch_max, limits.micro_batch_wait_max);
+        Runner { backend, networks, executables, gather }
     }
 
     /// The device.
@@ -90,11 +101,17 @@ impl Runner {
         self.backend.device()
     }
 
+    /// How often a network ran, and crops that went through.
+    pub fn network_counts(&self) -> (u64, u64) {
+        self.gather.counts()
+    }
+
     /// Runs `pipeline` on one photo.
     pub fn run(&self, pipeline: &Pipeline, request: Request, observer: &dyn Observer) -> Result<Outcome, PluginError> {
         let pipeline = pipeline.with_overrides(&request.overrides)?;
         let masked = request.mask.is_some();
         let mut work = self.begin(request, observer)?;
+        let _seat = self.gather.enter();
         let mut stages = Vec::with_capacity(pipeline.steps.len() + 1);
         let segmenting = |s: &Step| s.stage == StageKind::Segment;
         if !masked && !pipeline.steps.iter().any(segmenting) {
@@ -114,7 +131,7 @@ impl Runner {
         work.check_cancelled("composite")?;
         let started = Instant::now();
         composite(&mut work.photo, &work.alpha, &work.crops);
-        stages.push(StageTiming { stage: None, plugin: "composite".to_string(), ms: ms_since(started) });
+        stages.push(timing(None, "composite", started, Sharing::default()));
         observer.stage("composite", 1.0);
         let mask_share = work.mask.count() as f64 / work.mask.data.len().max(1) as f64;
         Ok(Outcome {
@@ -151,6 +168,8 @@ impl Runner {
             backend: &*self.backend,
             networks: &*self.networks,
             executables: &self.executables,
+            gather: &self.gather,
+            sharing: Sharing::default(),
             observer,
             warnings: Vec::new(),
             models: Vec::new(),
@@ -163,9 +182,9 @@ fn run_step(step: &Step, work: &mut Work<'_>, stages: &mut Vec<StageTiming>) -> 
     work.observer.stage(&step.plugin, 0.0);
     let started = Instant::now();
     step.info.build(&step.values)?.run(work)?;
-    let ms = ms_since(started);
-    tracing::debug!(plugin = %step.plugin, ms, "stage done");
-    stages.push(StageTiming { stage: Some(step.stage), plugin: step.plugin.clone(), ms });
+    let done = timing(Some(step.stage), &step.plugin, started, std::mem::take(&mut work.sharing));
+    tracing::debug!(plugin = %step.plugin, ms = done.ms, "stage done");
+    stages.push(done);
     work.observer.stage(&step.plugin, 1.0);
     Ok(())
 }
@@ -180,6 +199,8 @@ fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
     Ok(())
 }
 
-fn ms_since(started: Instant) -> f64 {
-    started.elapsed().as_secs_f64() * 1000.0
+fn timing(stage: Option<StageKind>, plugin: &str, started: Instant, sharing: Sharing) -> StageTiming {
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let Sharing { waited, crops_together } = sharing;
+    StageTiming { stage, plugin: plugin.to_string(), ms: ms(started.elapsed()), waited_ms: ms(waited), crops_together }
 }

@@ -1,9 +1,11 @@
 //! What stages share while one photo is worked on.
 
+use std::time::Duration;
+
 use cleanplate_engine::Backend;
 use serde::Serialize;
 
-use super::{Crop, ExecutableCache, Observer};
+use super::{Crop, ExecutableCache, Gather, Observer};
 use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::models::Networks;
@@ -24,6 +26,15 @@ pub struct ModelUse {
     pub name: String,
     /// Hash of its weights, hexadecimal.
     pub sha256: String,
+}
+
+/// How a stage shared the device with other runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sharing {
+    /// Time spent waiting for the device and for crops to go together with.
+    pub waited: Duration,
+    /// Most crops that went through the network together with one of this run's, that one included; 0 without a network.
+    pub crops_together: usize,
 }
 
 /// The state that stages read and change. All masks have the photo's size.
@@ -47,6 +58,10 @@ pub struct Work<'a> {
     pub networks: &'a dyn Networks,
     /// Compiled graphs, kept between runs.
     pub executables: &'a ExecutableCache,
+    /// Brings crops of overlapping runs together.
+    pub gather: &'a Gather,
+    /// How the running stage shares the device.
+    pub sharing: Sharing,
     /// Progress and cancellation.
     pub observer: &'a dyn Observer,
     /// What the user should know about this result; never silent about a lesser quality.

@@ -78,10 +78,10 @@ impl InpaintNetwork for Flat {
     fn sha256(&self) -> &str {
         "00"
     }
-    fn graph(&self, height: usize, width: usize) -> Result<Graph, PluginError> {
+    fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError> {
         let mut graph = Graph::new();
-        graph.input(TensorSpec::u8(&[1, height, width, 3]));
-        graph.input(TensorSpec::u8(&[1, height, width]));
+        graph.input(TensorSpec::u8(&[batch, height, width, 3]));
+        graph.input(TensorSpec::u8(&[batch, height, width]));
         Ok(graph)
     }
 }

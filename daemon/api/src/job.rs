@@ -66,8 +66,14 @@ pub struct StageTiming {
     pub stage: String,
     /// Plugin that did it; empty for the daemon's own steps.
     pub plugin: String,
-    /// Duration in milliseconds.
+    /// Duration in milliseconds, waiting included.
     pub ms: f64,
+    /// Milliseconds of `ms` spent waiting for the device and for crops of other jobs.
+    #[serde(default)]
+    pub waited_ms: f64,
+    /// Most crops that went through a network together with one of this job's; 0 without a network.
+    #[serde(default)]
+    pub crops_together: u32,
 }
 
 /// A model that took part.

@@ -119,6 +119,10 @@ pub struct Engine {
     pub wait_s_max: u64,
     /// Pause between attempts to open a device.
     pub retry: Duration,
+    /// Most equal-sized crops that go through a network together.
+    pub micro_batch_max: usize,
+    /// Longest time that a crop waits for others.
+    pub micro_batch_wait_max: Duration,
 }
 
 /// `[models]`
@@ -139,6 +143,8 @@ pub struct Queue {
     pub job_wall_max: Duration,
     /// Times a job is started.
     pub attempts_max: u32,
+    /// Jobs under way at a time.
+    pub at_once_max: usize,
 }
 
 /// `[pricing]`, in credits.
@@ -242,6 +248,10 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             per_key_in_flight_max: r.whole("queue.per_key_in_flight_max", 1..=100_000) as u32,
             job_wall_max: seconds(r, "queue.job_wall_s_max", 1..=DAY_S),
             attempts_max: r.whole("queue.attempts_max", 1..=10) as u32,
+            at_once_max: match r.whole("queue.at_once_max", 0..=64) as usize {
+                0 => std::thread::available_parallelism().map_or(1, usize::from).min(8),
+                given => given,
+            },
         },
         pricing: Pricing {
             removal: r.whole("pricing.removal", 0..=1_000_000),
@@ -327,6 +337,8 @@ fn engine(r: &mut Reader<'_>) -> Engine {
         pipeline_cache: r.flag("engine.pipeline_cache"),
         wait_s_max: r.whole("engine.wait_s_max", 1..=3600) as u64,
         retry: seconds(r, "engine.retry_s", 1..=3600),
+        micro_batch_max: r.whole("engine.micro_batch_max", 1..=64) as usize,
+        micro_batch_wait_max: Duration::from_millis(r.whole("engine.micro_batch_wait_ms_max", 0..=1000) as u64),
     }
 }
 

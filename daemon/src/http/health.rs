@@ -54,6 +54,9 @@ pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
     let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() { backend.memory_bytes() } else { 0 };
     app.metrics.set(names::QUEUE_DEPTH, &[], f64::from(waiting));
     app.metrics.set(names::RUNNING, &[], f64::from(running));
+    let (network_runs, network_crops) = app.jobs.network_counts();
+    app.metrics.set(names::NETWORK_RUNS, &[], network_runs as f64);
+    app.metrics.set(names::NETWORK_CROPS, &[], network_crops as f64);
     app.metrics.set(names::DEVICE_BYTES, &[], device_bytes as f64);
     app.metrics.set(names::READY, &[], if app.closed().is_none() { 1.0 } else { 0.0 });
     app.metrics.set(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);

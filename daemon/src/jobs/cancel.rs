@@ -1,4 +1,4 @@
-//! Cancelling, and what is known of the job on the device.
+//! Cancelling, and what is known of the jobs under way.
 
 use cleanplate_api::ErrorCode;
 use cleanplate_store::{AccountId, CODE_CANCELLED, Ended, Failure, Job, JobId};
@@ -7,7 +7,7 @@ use super::{Finished, Jobs, lock};
 use crate::files::remove_inputs;
 use crate::refusal::Refusal;
 
-/// The job on the device.
+/// A job under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Current {
     /// The job.
@@ -26,10 +26,10 @@ pub fn cancelled() -> Refusal {
 }
 
 impl Jobs {
-    /// Stage and share done of a job, when it is on the device.
+    /// Stage and share done of a job that is under way.
     pub fn progress(&self, id: JobId) -> Option<(String, f32)> {
         let current = lock(&self.current);
-        current.as_ref().filter(|current| current.id == id).map(|current| (current.stage.clone(), current.fraction))
+        current.iter().find(|current| current.id == id).map(|current| (current.stage.clone(), current.fraction))
     }
 
     /// Ends a waiting or running job of this account and returns its hold; `None` when there is no such job. Blocks.
@@ -45,7 +45,7 @@ impl Jobs {
                 return Err(Refusal::new(ErrorCode::Conflict, format!("the job has ended already: it is {}", status.as_str())));
             }
         };
-        if let Some(current) = lock(&self.current).as_mut().filter(|current| current.id == id) {
+        if let Some(current) = lock(&self.current).iter_mut().find(|current| current.id == id) {
             current.cancelled = true;
         }
         if job.asynchronous {

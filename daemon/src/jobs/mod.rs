@@ -1,4 +1,4 @@
-//! Jobs: accepted and paid for in the store, run on one engine thread, ended once.
+//! Jobs: accepted and paid for in the store, run on a few threads that share one device, ended once.
 //!
 //! The store decides what runs next (`claim`: in turn between keys) and what a job costs. In memory lies only what the
 //! store has no use for: the uploads of waiting jobs and the ends of the channels their clients wait on. A client that
@@ -8,6 +8,7 @@ mod cancel;
 mod device;
 mod pace;
 mod recall;
+mod room;
 mod run;
 mod worker;
 
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
 use cleanplate_plugins::image::Limits as ImageLimits;
-use cleanplate_plugins::pipeline::{Pipeline, PipelineSet, Prompts};
+use cleanplate_plugins::pipeline::{Pipeline, PipelineSet, Prompts, Runner};
 use cleanplate_store::{Accept, Balance, Failure, Job, JobId, NewJob, QueueLimits, Store};
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
@@ -28,13 +29,14 @@ use cancel::Current;
 pub use device::{DeviceState, open as open_device};
 use pace::Pace;
 pub use recall::{Hook, Recipe};
+use room::Room;
 
 use crate::config::Config;
 use crate::files::Dirs;
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 
-/// What the engine thread needs to do a job.
+/// What an engine thread needs to do a job.
 pub struct Work {
     /// The photo.
     pub image: NamedTempFile,
@@ -79,7 +81,7 @@ pub enum Offered {
     Declined(Accept, Box<Work>),
 }
 
-/// Queue and engine thread.
+/// Queue and engine threads.
 pub struct Jobs {
     config: Config,
     store: Arc<dyn Store>,
@@ -87,16 +89,25 @@ pub struct Jobs {
     models: Arc<ModelStore>,
     pipelines: PipelineSet,
     metrics: Arc<Metrics>,
-    current: Mutex<Option<Current>>,
+    /// Jobs that are being done.
+    current: Mutex<Vec<Current>>,
     works: Mutex<HashMap<JobId, Work>>,
-    gate: Mutex<()>,
+    /// Counts the reasons to look for work, so that none is missed.
+    gate: Mutex<u64>,
     wake: Condvar,
     device: Mutex<DeviceState>,
+    /// Runs pipelines on the device; gone when the device has to be opened again.
+    runner: Mutex<Option<Arc<Runner>>>,
+    /// When the device could not be opened. Held while it is being opened.
+    opening: Mutex<Option<Instant>>,
+    /// One thread claims at a time: a job that waits for room is not overtaken.
+    turn: Mutex<()>,
+    room: Room,
     pace: Pace,
     running: AtomicU32,
     /// No new jobs; waiting ones still run.
     stopping: AtomicBool,
-    /// The running job ends at its next step.
+    /// Running jobs end at their next step.
     abort: AtomicBool,
     /// The store can no longer be trusted with new work.
     fatal: AtomicBool,
@@ -117,6 +128,7 @@ impl Jobs {
         pipelines: PipelineSet,
         metrics: Arc<Metrics>,
     ) -> Arc<Jobs> {
+        let room = Room::new(config.limits.pixels_max);
         Arc::new(Jobs {
             config,
             store,
@@ -129,6 +141,10 @@ impl Jobs {
             gate: Mutex::default(),
             wake: Condvar::new(),
             device: Mutex::new(DeviceState::Opening),
+            runner: Mutex::default(),
+            opening: Mutex::default(),
+            turn: Mutex::default(),
+            room,
             pace: Pace::default(),
             running: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
@@ -137,10 +153,14 @@ impl Jobs {
         })
     }
 
-    /// Starts the engine thread.
-    pub fn start(self: &Arc<Self>) -> std::io::Result<std::thread::JoinHandle<()>> {
-        let jobs = self.clone();
-        std::thread::Builder::new().name("engine-0".to_string()).spawn(move || worker::run(&jobs))
+    /// Starts the engine threads.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
+        let start = |number: usize| {
+            let jobs = self.clone();
+            let name = format!("engine-{number}");
+            std::thread::Builder::new().name(name.clone()).spawn(move || worker::run(&jobs, &name))
+        };
+        (0..self.config.queue.at_once_max).map(start).collect()
     }
 
     /// Why service calls are refused now, if they are.
@@ -171,7 +191,12 @@ impl Jobs {
         lock(&self.device).clone()
     }
 
-    /// Jobs waiting in memory, and jobs on the device.
+    /// How often a network ran since the device was opened, and crops that went through.
+    pub fn network_counts(&self) -> (u64, u64) {
+        lock(&self.runner).as_ref().map_or((0, 0), |runner| runner.network_counts())
+    }
+
+    /// Jobs waiting in memory, and jobs under way.
     pub fn load(&self) -> (u32, u32) {
         (lock(&self.works).len() as u32, self.running.load(Ordering::Relaxed))
     }
@@ -190,11 +215,11 @@ impl Jobs {
             pending_max: self.config.queue.length_max as u32,
             in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
         };
-        // In the map before it is in the store: the engine thread may claim it the moment it is accepted.
+        // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
         lock(&self.works).insert(new.id, work);
         let accepted = self.store.accept(new, &limits).inspect_err(|error| self.note_store_error(error));
         if let Ok(Accept::Accepted { .. }) = accepted {
-            self.wake();
+            self.wake_one();
             return Ok(Offered::Accepted);
         }
         let work = lock(&self.works).remove(&new.id).ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
@@ -242,23 +267,30 @@ impl Jobs {
     }
 
     fn wake(&self) {
-        drop(lock(&self.gate));
+        *lock(&self.gate) += 1;
         self.wake.notify_all();
     }
 
+    /// Wakes one thread: there is a job more.
+    fn wake_one(&self) {
+        *lock(&self.gate) += 1;
+        self.wake.notify_one();
+    }
+
     /// Takes no new jobs, lets accepted ones end, and fails those that have not after `limit`. Blocks.
-    pub fn shut_down(&self, limit: Duration, thread: std::thread::JoinHandle<()>) {
+    pub fn shut_down(&self, limit: Duration, threads: Vec<std::thread::JoinHandle<()>>) {
         self.stopping.store(true, Ordering::SeqCst);
         self.wake();
+        let ended = || threads.iter().all(std::thread::JoinHandle::is_finished);
         let until = Instant::now() + limit;
-        while Instant::now() < until && !thread.is_finished() && !self.is_fatal() {
+        while Instant::now() < until && !ended() && !self.is_fatal() {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.abort.store(true, Ordering::SeqCst);
         self.wake();
         // A stage that does not look at `abort` is left behind: the next start releases its credits.
         let until = Instant::now() + Duration::from_secs(5);
-        while Instant::now() < until && !thread.is_finished() {
+        while Instant::now() < until && !ended() {
             std::thread::sleep(Duration::from_millis(20));
         }
         let waiting: Vec<(JobId, Work)> = lock(&self.works).drain().collect();
@@ -273,10 +305,12 @@ impl Jobs {
                 Err(error) => tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it"),
             }
         }
-        if !thread.is_finished() {
-            tracing::warn!("the engine thread did not end in time");
-        } else if thread.join().is_err() {
-            tracing::error!("the engine thread panicked");
+        for thread in threads {
+            if !thread.is_finished() {
+                tracing::warn!("an engine thread did not end in time");
+            } else if thread.join().is_err() {
+                tracing::error!("an engine thread panicked");
+            }
         }
     }
 }

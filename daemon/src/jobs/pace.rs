@@ -12,12 +12,12 @@ const NEWEST: f64 = 0.2;
 /// Longest time that is told.
 const TOLD_S_MAX: u64 = 300;
 
-/// A moving average of the time between a job's start and end on the one engine thread.
+/// A moving average of the time between the ends of jobs while the device is busy.
 #[derive(Debug, Default)]
 pub struct Pace(Mutex<Option<f64>>);
 
 impl Pace {
-    /// Notes a job's time on the device.
+    /// Notes a job's time, shared among the jobs that ran with it.
     pub fn note(&self, took: Duration) {
         let mut mean = lock(&self.0);
         let took = took.as_secs_f64();

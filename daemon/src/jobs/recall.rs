@@ -56,7 +56,7 @@ impl Jobs {
         inputs.keep(&self.dirs, new.id)?;
         let accepted = self.store.accept(new, &limits).inspect_err(|error| self.note_store_error(error));
         match accepted {
-            Ok(Accept::Accepted { .. }) => self.wake(),
+            Ok(Accept::Accepted { .. }) => self.wake_one(),
             _ => remove_inputs(&self.dirs, new.id),
         }
         Ok(accepted?)

@@ -8,7 +8,7 @@ use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
 use cleanplate_plugins::PluginError;
 use cleanplate_plugins::image::{self, Mask, Photo};
 use cleanplate_plugins::pipeline::{Observer, Outcome, Request, Runner};
-use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobResult, StoredFile};
+use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFile};
 use serde_json::json;
 
 use super::cancel::cancelled;
@@ -46,12 +46,13 @@ impl From<FilesError> for Box<Fault> {
 /// Stops a run that takes too long, and one that runs while the daemon is stopped.
 struct Watch<'a> {
     jobs: &'a Jobs,
+    job: JobId,
     until: Instant,
 }
 
 impl Observer for Watch<'_> {
     fn stage(&self, name: &str, fraction: f32) {
-        if let Some(current) = lock(&self.jobs.current).as_mut() {
+        if let Some(current) = lock(&self.jobs.current).iter_mut().find(|current| current.id == self.job) {
             if current.stage != name {
                 current.stage = name.to_string();
             }
@@ -66,7 +67,7 @@ impl Observer for Watch<'_> {
 impl Watch<'_> {
     /// Whether the client cancelled the job.
     fn unwanted(&self) -> bool {
-        lock(&self.jobs.current).as_ref().is_some_and(|current| current.cancelled)
+        lock(&self.jobs.current).iter().any(|current| current.id == self.job && current.cancelled)
     }
 }
 
@@ -78,28 +79,29 @@ struct Clock<'a> {
 }
 
 impl Clock<'_> {
-    fn note(&mut self, stage: &str, plugin: &str, ms: f64) {
-        self.jobs.metrics.observe(names::STAGE_SECONDS, &[("stage", stage)], ms / 1000.0);
-        self.stages.push(StageTiming { stage: stage.to_string(), plugin: plugin.to_string(), ms });
+    fn note(&mut self, timing: StageTiming) {
+        self.jobs.metrics.observe(names::STAGE_SECONDS, &[("stage", &timing.stage)], timing.ms / 1000.0);
+        self.stages.push(timing);
     }
     fn lap(&mut self, stage: &str) {
         let ms = self.last.elapsed().as_secs_f64() * 1000.0;
         self.last = Instant::now();
-        self.note(stage, "", ms);
+        self.note(StageTiming { stage: stage.to_string(), plugin: String::new(), ms, waited_ms: 0.0, crops_together: 0 });
     }
 }
 
 /// Runs the job. When it returns `Ok`, the files are on disk.
 pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Box<Fault>> {
     let mut clock = Clock { jobs, stages: Vec::new(), last: Instant::now() };
-    let watch = Watch { jobs, until: Instant::now() + jobs.config.queue.job_wall_max };
+    let watch = Watch { jobs, job: job.id, until: Instant::now() + jobs.config.queue.job_wall_max };
     let (photo, mask) = decode(jobs, work)?;
     clock.lap("decode");
     let request = Request { photo, mask, prompts: work.prompts.clone(), overrides: Vec::new() };
     let outcome = runner.run(&work.pipeline, request, &watch).map_err(|error| fault(jobs, &watch, &error))?;
     for timing in &outcome.stages {
         let stage = timing.stage.map_or("composite".to_string(), |stage| format!("{stage:?}").to_lowercase());
-        clock.note(&stage, &timing.plugin, timing.ms);
+        let (plugin, crops_together) = (timing.plugin.clone(), timing.crops_together as u32);
+        clock.note(StageTiming { stage, plugin, ms: timing.ms, waited_ms: timing.waited_ms, crops_together });
     }
     clock.last = Instant::now();
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
@@ -138,7 +140,7 @@ fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
             return Fault::new(SHUTTING_DOWN, Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
         }
         let text = format!("the job took longer than {} s and was stopped before {before}", jobs.config.queue.job_wall_max.as_secs());
-        let stage = lock(&jobs.current).as_ref().map(|current| current.stage.clone());
+        let stage = jobs.progress(watch.job).map(|(stage, _)| stage);
         tracing::warn!(stage, "{text}");
         return Fault::new("timed_out", Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
     }

@@ -1,4 +1,4 @@
-//! The engine thread: opens the device, takes jobs from the store one by one, ends each exactly once.
+//! An engine thread: takes jobs from the store one by one, ends each exactly once. Whichever needs the device first opens it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,68 +7,107 @@ use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_plugins::pipeline::{RunLimits, Runner};
-use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId};
+use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId, StoreError};
 
 use super::cancel::{Current, cancelled};
 use super::device::{self, DeviceState};
+use super::room::Taken;
 use super::run::{self, Fault, SHUTTING_DOWN};
 use super::{Finished, Jobs, Work, lock};
 use crate::files::remove_inputs;
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
-/// Name of the thread in job records.
-const WORKER: &str = "engine-0";
-/// Longest sleep: a wake-up that was missed costs at most this.
+/// Longest sleep: whatever woke nobody costs at most this.
 const NAP: Duration = Duration::from_millis(500);
 
 /// Runs until told to stop.
-pub fn run(jobs: &Arc<Jobs>) {
-    let mut runner = None;
+pub fn run(jobs: &Jobs, name: &str) {
     while !jobs.abort.load(Ordering::SeqCst) {
-        if runner.is_none() {
-            runner = open(jobs);
-        }
-        let Some(ready) = &runner else {
+        let seen = *lock(&jobs.gate);
+        let Some(runner) = runner(jobs) else {
             if jobs.stopping.load(Ordering::SeqCst) {
                 return;
             }
-            sleep(jobs, jobs.config.engine.retry);
+            sleep(jobs, seen, jobs.config.engine.retry);
             continue;
         };
-        match jobs.store.claim(WORKER) {
-            Ok(Some(job)) => {
-                if !process(jobs, ready, job) {
-                    runner = None;
+        match claim(jobs, name) {
+            Ok(Some((job, _room))) => {
+                if !process(jobs, &runner, job) {
+                    forget(jobs, &runner);
                 }
             }
             Ok(None) if jobs.stopping.load(Ordering::SeqCst) => return,
-            Ok(None) => sleep(jobs, NAP),
+            Ok(None) => sleep(jobs, seen, NAP),
             Err(error) => {
                 jobs.note_store_error(&error);
                 tracing::error!(%error, "no job could be claimed");
-                sleep(jobs, NAP);
+                std::thread::sleep(NAP);
             }
         }
     }
 }
 
-fn sleep(jobs: &Jobs, time: Duration) {
+/// Sleeps until there is a reason to look for work that was not there when `seen` was read.
+fn sleep(jobs: &Jobs, seen: u64, time: Duration) {
     let gate = lock(&jobs.gate);
-    // Waking early is harmless.
-    drop(jobs.wake.wait_timeout(gate, time));
+    if *gate == seen {
+        // Waking early is harmless.
+        drop(jobs.wake.wait_timeout(gate, time));
+    }
+}
+
+/// The next job and room for its photo. A job that waits for room is not overtaken by later ones.
+fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, StoreError> {
+    let _turn = lock(&jobs.turn);
+    if jobs.abort.load(Ordering::SeqCst) {
+        return Ok(None);
+    }
+    let Some(job) = jobs.store.claim(name)? else { return Ok(None) };
+    lock(&jobs.current).push(Current { id: job.id, cancelled: false, stage: String::new(), fraction: 0.0 });
+    let pixels = u64::from(job.original_width) * u64::from(job.original_height);
+    let room = jobs.room.take(pixels, || jobs.abort.load(Ordering::SeqCst));
+    Ok(Some((job, room)))
+}
+
+/// What runs pipelines. Opens the device if there is none and the last attempt was long enough ago.
+fn runner(jobs: &Jobs) -> Option<Arc<Runner>> {
+    let kept = || lock(&jobs.runner).clone();
+    if let Some(runner) = kept() {
+        return Some(runner);
+    }
+    let mut failed = lock(&jobs.opening);
+    // Another thread may have opened it while this one waited.
+    if let Some(runner) = kept() {
+        return Some(runner);
+    }
+    if failed.is_some_and(|at| at.elapsed() < jobs.config.engine.retry) {
+        return None;
+    }
+    let opened = open(jobs).map(Arc::new);
+    *failed = opened.is_none().then(Instant::now);
+    lock(&jobs.runner).clone_from(&opened);
+    opened
+}
+
+/// Has the device opened again, unless that was done since.
+fn forget(jobs: &Jobs, runner: &Arc<Runner>) {
+    lock(&jobs.runner).take_if(|kept| Arc::ptr_eq(kept, runner));
 }
 
 fn open(jobs: &Jobs) -> Option<Runner> {
-    match device::open(&jobs.config.engine, Some(&jobs.dirs), jobs.config.engine.backend) {
+    let engine = &jobs.config.engine;
+    match device::open(engine, Some(&jobs.dirs), engine.backend) {
         Ok(backend) => {
             let info = backend.device();
             tracing::info!(backend = info.backend, name = info.name, driver = info.driver, kind = info.kind, "device opened");
             *lock(&jobs.device) = DeviceState::Ready(backend.clone());
-            Some(Runner::new(backend, jobs.models.clone(), RunLimits::default()))
+            let (micro_batch_max, micro_batch_wait_max) = (engine.micro_batch_max, engine.micro_batch_wait_max);
+            Some(Runner::new(backend, jobs.models.clone(), RunLimits { micro_batch_max, micro_batch_wait_max, ..RunLimits::default() }))
         }
         Err(error) => {
-            tracing::error!(%error, retry_s = jobs.config.engine.retry.as_secs(), "no device; service calls get 503");
+            tracing::error!(%error, retry_s = engine.retry.as_secs(), "no device; service calls get 503");
             *lock(&jobs.device) = DeviceState::Failed(error.to_string());
             None
         }
@@ -77,6 +116,15 @@ fn open(jobs: &Jobs) -> Option<Runner> {
 
 /// Does one job. False when the device must be opened again.
 fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
+    let id = job.id;
+    let running = jobs.running.fetch_add(1, Ordering::Relaxed) + 1;
+    let healthy = attempt(jobs, runner, job, running);
+    jobs.running.fetch_sub(1, Ordering::Relaxed);
+    lock(&jobs.current).retain(|current| current.id != id);
+    healthy
+}
+
+fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
     let found = lock(&jobs.works).remove(&job.id);
     let work = match found {
         Some(work) => Ok(work),
@@ -91,14 +139,13 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
             return true;
         }
     };
-    *lock(&jobs.current) = Some(Current { id: job.id, cancelled: false, stage: String::new(), fraction: 0.0 });
-    jobs.running.store(1, Ordering::Relaxed);
     let started = Instant::now();
     jobs.metrics.observe(names::QUEUE_SECONDS, &[], work.accepted.elapsed().as_secs_f64());
     let outcome = catch_unwind(AssertUnwindSafe(|| run::run(jobs, runner, &job, &work)));
-    let healthy = match outcome {
+    match outcome {
         Ok(Ok(result)) => {
-            jobs.pace.note(started.elapsed());
+            // Jobs that run together end that much more often.
+            jobs.pace.note(started.elapsed() / running);
             let keep_ms = jobs.config.results.keep.as_millis() as i64;
             let files: Vec<String> = std::iter::once(&result.output).chain(&result.mask).map(|file| file.name.clone()).collect();
             let ended = jobs.store.finish(job.id, job.attempt, &Completion { result, keep_ms, reply: None });
@@ -117,10 +164,7 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
             conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &failure, None), Some(work), Some(refusal));
             false
         }
-    };
-    jobs.running.store(0, Ordering::Relaxed);
-    *lock(&jobs.current) = None;
-    healthy
+    }
 }
 
 fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {

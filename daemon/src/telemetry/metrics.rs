@@ -38,6 +38,10 @@ pub mod names {
     pub const QUEUE_DEPTH: &str = "cleanplate_queue_depth";
     /// Gauge: jobs on the device.
     pub const RUNNING: &str = "cleanplate_jobs_in_progress";
+    /// Counter: times a network ran.
+    pub const NETWORK_RUNS: &str = "cleanplate_network_runs_total";
+    /// Counter: crops that went through networks.
+    pub const NETWORK_CROPS: &str = "cleanplate_network_crops_total";
     /// Gauge: bytes held on the device.
     pub const DEVICE_BYTES: &str = "cleanplate_device_memory_bytes";
     /// Gauge: 1 when service calls are taken.
@@ -68,7 +72,9 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
     (names::FOLDER_FILES, Kind::Gauge, "Photos in hot folders: settling, waiting for a mask, ready, working."),
     (names::FOLDER_PAUSED, Kind::Gauge, "1 while a hot folder takes nothing."),
     (names::QUEUE_DEPTH, Kind::Gauge, "Jobs waiting."),
-    (names::RUNNING, Kind::Gauge, "Jobs on the device."),
+    (names::RUNNING, Kind::Gauge, "Jobs under way."),
+    (names::NETWORK_RUNS, Kind::Counter, "Times a filling network ran since the device was opened."),
+    (names::NETWORK_CROPS, Kind::Counter, "Crops that went through; more than runs where crops went together."),
     (names::DEVICE_BYTES, Kind::Gauge, "Bytes held on the device for weights and plans."),
     (names::READY, Kind::Gauge, "1 when service calls are taken."),
     (names::BUILD, Kind::Gauge, "Version of the daemon."),
