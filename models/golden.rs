@@ -37,27 +37,30 @@ pub fn check(path: &Path, backend: &dyn Backend) -> Result<Vec<GoldenLine>, Mode
     let file = GoldenFile { path, weights: &weights };
     match weights.metadata().get("arch").map(String::as_str) {
         Some("lama") => check_lama(&file, backend),
+        Some("sam") => crate::sam::golden::check(&file, backend),
         Some(other) => Err(file.fail(format!("this build has no {other} network"))),
         None => Err(file.fail("no `arch` in its metadata: it is no golden file")),
     }
 }
 
-struct GoldenFile<'a> {
+/// A golden file while it is checked.
+pub(crate) struct GoldenFile<'a> {
     path: &'a Path,
-    weights: &'a Weights,
+    /// Weights, inputs and expected tensors.
+    pub weights: &'a Weights,
 }
 
 impl<'a> GoldenFile<'a> {
-    fn fail(&self, why: impl Into<String>) -> ModelError {
+    pub fn fail(&self, why: impl Into<String>) -> ModelError {
         ModelError::Golden { file: self.path.to_path_buf(), why: why.into() }
     }
 
-    fn tensor(&self, name: &str) -> Result<&'a WeightTensor, ModelError> {
+    pub fn tensor(&self, name: &str) -> Result<&'a WeightTensor, ModelError> {
         self.weights.get(name).ok_or_else(|| self.fail(format!("{name} is missing")))
     }
 
     /// A byte tensor with a leading axis of 1.
-    fn batch_of_bytes(&self, name: &str, axes: usize) -> Result<Tensor, ModelError> {
+    pub fn batch_of_bytes(&self, name: &str, axes: usize) -> Result<Tensor, ModelError> {
         let tensor = self.tensor(name)?;
         if tensor.dtype() != WeightType::U8 || tensor.shape().len() != axes {
             return Err(self.fail(format!("{name} is {:?} {:?}, wanted bytes with {axes} axes", tensor.dtype(), tensor.shape())));

@@ -11,6 +11,8 @@ pub mod golden;
 pub mod import;
 pub mod lama;
 pub mod manifest;
+pub mod sam;
+mod source;
 pub mod store;
 
 pub use error::{ImportError, ModelError};

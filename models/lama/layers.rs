@@ -11,9 +11,9 @@ use cleanplate_kernels::conv2d::{Conv2d, Padding};
 use cleanplate_kernels::{KernelError, Op, Tensor};
 
 use super::config::{LamaConfig, PREFIX};
-use super::layout::{WeightSpec, layout};
-use super::source::Source;
+use super::layout::layout;
 use crate::error::ModelError;
+use crate::source::{Source, WeightSpec};
 
 /// Epsilon of every batch norm.
 const EPSILON: f32 = 1e-5;
@@ -171,7 +171,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
-    use crate::lama::source::Random;
+    use crate::source::Random;
 
     struct Recorder(RefCell<Vec<String>>);
 

@@ -2,15 +2,7 @@
 
 use super::config::{LamaConfig, PREFIX};
 use crate::import::Weights;
-
-/// One stored tensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightSpec {
-    /// Full name.
-    pub name: String,
-    /// Axis lengths.
-    pub shape: Vec<usize>,
-}
+use crate::source::WeightSpec;
 
 /// Every weight that a network of this configuration has, in the order of its layers.
 pub fn layout(config: &LamaConfig) -> Vec<WeightSpec> {

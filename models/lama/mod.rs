@@ -5,7 +5,6 @@
 mod config;
 mod layers;
 mod layout;
-mod source;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,11 +16,13 @@ use cleanplate_kernels::lama_input::LamaInput;
 
 use crate::error::ModelError;
 use crate::import::Weights;
+use crate::source::Random;
 use config::PREFIX;
 use layers::{Ffc, Layers};
 
+pub use crate::source::WeightSpec;
 pub use config::LamaConfig;
-pub use layout::{WeightSpec, layout};
+pub use layout::layout;
 
 /// Smallest side of an image in pixels: padded to 16, its feature map has the 2 pixels that reflection needs.
 pub const SIDE_MIN: usize = 9;
@@ -103,7 +104,7 @@ impl Lama {
     /// A network with reproducible random weights, for benchmarks and tests.
     pub fn random(config: &LamaConfig, seed: u64) -> Result<Self, ModelError> {
         config.validate()?;
-        Ok(Lama { layers: Layers::new(config, &source::Random(seed))?, config: config.clone() })
+        Ok(Lama { layers: Layers::new(config, &Random(seed))?, config: config.clone() })
     }
 
     /// The network's sizes.

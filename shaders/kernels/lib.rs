@@ -11,20 +11,27 @@
 
 pub mod activation;
 pub mod add;
+pub mod add_constant;
 pub mod affine;
 mod align;
+pub mod attention;
 mod cache;
 pub mod caps;
 pub mod composite;
 pub mod conv2d;
 pub mod conv_transpose2d;
+pub mod depthwise;
 pub mod epilogue;
 pub mod error;
 pub mod fft2;
 pub mod lama_input;
 mod launch;
+pub mod layer_norm;
+pub mod linear;
+pub mod matmul_nt;
 pub mod native;
 pub mod op;
+pub mod patchify;
 pub mod patchmatch;
 pub mod patchmatch_compose;
 pub mod patchmatch_down;
@@ -33,11 +40,18 @@ pub mod patchmatch_search;
 pub mod patchmatch_texels;
 pub mod patchmatch_upsample;
 pub mod patchmatch_vote;
+pub mod permute;
 pub mod poisson;
 pub mod program;
+pub mod resize_u8;
+pub mod sam_input;
 pub mod tensor;
 pub mod testing;
+pub mod token_slice;
+pub mod upsample;
+pub mod upscale2;
 pub mod variant;
+pub mod window_attention;
 
 pub use caps::{Caps, Family};
 pub use error::KernelError;
@@ -63,4 +77,18 @@ pub static KERNELS: &[&KernelInfo] = &[
     &patchmatch_upsample::INFO,
     &patchmatch_compose::INFO,
     &poisson::INFO,
+    &linear::INFO,
+    &layer_norm::INFO,
+    &attention::INFO,
+    &window_attention::INFO,
+    &depthwise::INFO,
+    &upscale2::INFO,
+    &matmul_nt::INFO,
+    &permute::INFO,
+    &patchify::INFO,
+    &add_constant::INFO,
+    &token_slice::INFO,
+    &resize_u8::INFO,
+    &sam_input::INFO,
+    &upsample::INFO,
 ];

@@ -24,6 +24,8 @@ pub enum Activation {
     Relu,
     /// `1 / (1 + exp(-x))`
     Sigmoid,
+    /// `x / 2 * (1 + erf(x / sqrt 2))`
+    Gelu,
 }
 
 impl Activation {
@@ -32,6 +34,7 @@ impl Activation {
         match self {
             Activation::Relu => Act::Relu,
             Activation::Sigmoid => Act::Sigmoid,
+            Activation::Gelu => Act::Gelu,
         }
     }
 }
@@ -73,7 +76,12 @@ fn cases() -> Vec<Case> {
         inputs: vec![Tensor::f32(dims, rng.values(dims.iter().product(), 20.0))],
         tolerance: Tolerance { absolute: 2e-6, relative: 1e-5, why: "the device's exp" },
     };
-    vec![case(Activation::Relu, &[1, 3, 15, 11]), case(Activation::Sigmoid, &[2, 3, 5, 7]), case(Activation::Sigmoid, &[1, 1, 1, 1])]
+    vec![
+        case(Activation::Relu, &[1, 3, 15, 11]),
+        case(Activation::Sigmoid, &[2, 3, 5, 7]),
+        case(Activation::Sigmoid, &[1, 1, 1, 1]),
+        case(Activation::Gelu, &[1, 3, 15, 11]),
+    ]
 }
 
 /// Row of [`crate::KERNELS`].

@@ -29,6 +29,7 @@ fn row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f
         Act::None => one_pass(|x| x, sums, bias, accumulate, residual, out),
         Act::Relu => one_pass(|x| x.max(0.0), sums, bias, accumulate, residual, out),
         Act::Sigmoid => one_pass(|x| Act::Sigmoid.apply(x), sums, bias, accumulate, residual, out),
+        Act::Gelu => one_pass(|x| Act::Gelu.apply(x), sums, bias, accumulate, residual, out),
     }
 }
 

@@ -3,9 +3,17 @@
 use cleanplate_kernels::Tensor;
 use cleanplate_kernels::testing::Rng;
 
-use super::layout::WeightSpec;
 use crate::error::ModelError;
 use crate::import::Weights;
+
+/// One stored tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightSpec {
+    /// Full name.
+    pub name: String,
+    /// Axis lengths.
+    pub shape: Vec<usize>,
+}
 
 /// Gives the weights of a layout, one at a time, as dense `f32`.
 pub trait Source {
@@ -17,7 +25,11 @@ impl Source for Weights {
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
         match self.get(&spec.name) {
             Some(stored) if stored.shape() == spec.shape => Ok(Tensor::f32(&spec.shape, stored.to_f32())),
-            _ => Err(ModelError::Weights { arch: "lama", problems: vec![format!("{} {:?} is missing", spec.name, spec.shape)] }),
+            Some(stored) => {
+                let problem = format!("{} is {:?}, wanted {:?}", spec.name, stored.shape(), spec.shape);
+                Err(ModelError::Weights { arch: "network", problems: vec![problem] })
+            }
+            None => Err(ModelError::Weights { arch: "network", problems: vec![format!("{} {:?} is missing", spec.name, spec.shape)] }),
         }
     }
 }
