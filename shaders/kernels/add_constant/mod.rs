@@ -1,6 +1,7 @@
 //! Sum of a tensor and a stored one: positional encodings. `out[n, ..] = in[n, ..] + constant[..]` for every sample.
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -10,7 +11,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "add_constant";
@@ -58,6 +59,12 @@ impl Op for AddConstant {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        let _ = scratch;
+        if let [output] = outputs {
+            native::run(self, inputs, output);
+        }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

@@ -4,6 +4,7 @@
 
 mod cases;
 mod gpu;
+mod native;
 pub(crate) mod reference;
 
 use std::any::Any;
@@ -12,7 +13,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "attention";
 
@@ -64,6 +65,14 @@ impl Op for Attention {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(*self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        if let [output] = outputs {
+            native::run(*self, inputs, output, scratch);
+        }
+    }
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(*self, inputs)
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

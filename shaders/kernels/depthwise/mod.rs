@@ -2,6 +2,7 @@
 //! `out[n,y,x,c] = act(bias[c] + sum w[c,ky,kx] * in[n, y*stride+ky-1, x*stride+kx-1, c])`
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -14,7 +15,7 @@ use crate::epilogue::Epilogue;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "depthwise";
@@ -31,6 +32,7 @@ pub struct Depthwise {
     pub stride: usize,
     /// Activation and residual.
     pub epilogue: Epilogue,
+    packed: native::Weights,
 }
 
 impl Depthwise {
@@ -44,7 +46,8 @@ impl Depthwise {
             return Err(bad(format!("{c} channels, stride {stride}, {:?} biases", bias.map(<[f32]>::len))));
         }
         let bias = bias.map_or_else(|| vec![0.0; c], <[f32]>::to_vec);
-        Ok(Depthwise { weight: Arc::new(data.to_vec()), bias: Arc::new(bias), stride, epilogue: Epilogue::default() })
+        let (weight, bias) = (Arc::new(data.to_vec()), Arc::new(bias));
+        Ok(Depthwise { weight, bias, stride, epilogue: Epilogue::default(), packed: native::Weights::default() })
     }
 
     /// This convolution followed by a batch norm over its channels, as one convolution.
@@ -88,6 +91,12 @@ impl Op for Depthwise {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        let _ = scratch;
+        if let [output] = outputs {
+            native::run(self, inputs, output);
+        }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

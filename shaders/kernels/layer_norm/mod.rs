@@ -6,6 +6,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -15,7 +16,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "layer_norm";
 
@@ -82,6 +83,12 @@ impl Op for LayerNorm {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        let _ = scratch;
+        if let [output] = outputs {
+            native::run(self, inputs, output);
+        }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

@@ -6,6 +6,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -18,7 +19,7 @@ use crate::epilogue::Epilogue;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "linear";
 
@@ -37,6 +38,7 @@ pub struct Linear {
     pub groups: usize,
     /// Activation and residual.
     pub epilogue: Epilogue,
+    packed: native::Weights,
 }
 
 impl Linear {
@@ -68,6 +70,7 @@ impl Linear {
             out_channels: oc,
             groups,
             epilogue: Epilogue::default(),
+            packed: native::Weights::default(),
         })
     }
 
@@ -123,6 +126,14 @@ impl Op for Linear {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        if let [output] = outputs {
+            native::run(self, inputs, output, scratch);
+        }
+    }
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(self, inputs)
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

@@ -13,7 +13,10 @@ mod micro;
 mod pack;
 mod runs;
 mod store;
+mod streamed;
 mod tasks;
+mod tokens;
+mod transpose;
 
 pub use isa::Isa;
 
@@ -25,4 +28,7 @@ pub(crate) use micro::multiply;
 pub(crate) use pack::{Packed, Tile, panel_height};
 pub(crate) use runs::{Run, runs};
 pub(crate) use store::Store;
+pub(crate) use streamed::{Block, KeyBias, Streamed};
 pub(crate) use tasks::{Disjoint, lanes, run_tasks};
+pub(crate) use tokens::{PackedColumns, TokenTile};
+pub(crate) use transpose::transpose;

@@ -21,6 +21,37 @@ impl Store {
         let act = self.act;
         by_isa!(self.isa, row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]));
     }
+
+    /// Fills `out`, values of neighbouring channels, from `sums` and `bias`; all have one length, as has `residual`.
+    #[inline]
+    pub fn channels(self, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+        let act = self.act;
+        by_isa!(self.isa, channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]));
+    }
+
+    /// `out = act(in)`.
+    pub fn activate(self, values: &[f32], out: &mut [f32]) {
+        self.row(values, 0.0, false, None, out);
+    }
+}
+
+#[inline(always)]
+fn channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+    match act {
+        Act::None => add_channels(|x| x, sums, bias, residual, out),
+        Act::Relu => add_channels(|x| x.max(0.0), sums, bias, residual, out),
+        Act::Sigmoid => add_channels(|x| Act::Sigmoid.apply(x), sums, bias, residual, out),
+        Act::Gelu => add_channels(|x| Act::Gelu.apply(x), sums, bias, residual, out),
+    }
+}
+
+#[inline(always)]
+fn add_channels(act: impl Fn(f32) -> f32, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+    let values = out.iter_mut().zip(sums).zip(bias);
+    match residual {
+        None => values.for_each(|((o, s), b)| *o = act(s + b)),
+        Some(residual) => values.zip(residual).for_each(|(((o, s), b), r)| *o = act(s + b) + r),
+    }
 }
 
 #[inline(always)]

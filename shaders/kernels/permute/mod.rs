@@ -1,6 +1,7 @@
 //! Between channels-first maps `[N, C, H, W]` and channels-last maps `[N, H, W, C]`.
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -10,7 +11,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "permute";
@@ -51,6 +52,12 @@ impl Op for Permute {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(*self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        let _ = scratch;
+        if let [output] = outputs {
+            native::run(*self, inputs, output);
+        }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

@@ -4,6 +4,7 @@
 //! SAM's published preprocessing goes through this function, so its rounding is part of the contract.
 
 mod gpu;
+mod native;
 mod reference;
 pub mod weights;
 
@@ -14,7 +15,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "resize_u8";
@@ -53,6 +54,12 @@ impl Op for ResizeU8 {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(*self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        let _ = scratch;
+        if let [output] = outputs {
+            native::run(*self, inputs, output);
+        }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

@@ -2,6 +2,7 @@
 //! `out[n,c,y,x] = (in[n,y,x,c] - mean[c]) / std[c]` inside the photo, 0 outside.
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -11,7 +12,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "sam_input";
@@ -53,6 +54,12 @@ impl Op for SamInput {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(*self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        let _ = scratch;
+        if let [output] = outputs {
+            native::run(*self, inputs, output);
+        }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

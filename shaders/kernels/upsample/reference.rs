@@ -4,7 +4,7 @@ use super::Upsample;
 use crate::tensor::{Tensor, TensorRef};
 
 /// The two source pixels of an output pixel and the weight of the second.
-fn taps(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
+pub(super) fn taps(i: usize, from: usize, to: usize) -> (usize, usize, f32) {
     let scale = from as f32 / to as f32;
     let at = ((i as f32 + 0.5) * scale - 0.5).max(0.0);
     let first = (at as usize).min(from - 1);

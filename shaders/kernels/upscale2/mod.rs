@@ -2,6 +2,7 @@
 //! `out[n, 2y+ky, 2x+kx, o] = act(bias[o] + sum_i w[i,o,ky,kx] * in[n,y,x,i])`
 
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -13,7 +14,7 @@ use crate::epilogue::Act;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 use crate::testing::Rng;
 
 const NAME: &str = "upscale2";
@@ -29,6 +30,7 @@ pub struct Upscale2 {
     pub in_channels: usize,
     /// Applied after the bias.
     pub act: Act,
+    packed: native::Weights,
 }
 
 impl Upscale2 {
@@ -36,7 +38,8 @@ impl Upscale2 {
     pub fn new(weight: &Tensor, bias: &[f32]) -> Result<Self, KernelError> {
         match (weight.shape.dims4(), weight.as_f32()) {
             (Some([ic, oc, 2, 2]), Some(data)) if ic * oc > 0 && bias.len() == oc => {
-                Ok(Upscale2 { weight: Arc::new(data.to_vec()), bias: Arc::new(bias.to_vec()), in_channels: ic, act: Act::None })
+                let (weight, bias) = (Arc::new(data.to_vec()), Arc::new(bias.to_vec()));
+                Ok(Upscale2 { weight, bias, in_channels: ic, act: Act::None, packed: native::Weights::default() })
             }
             _ => Err(KernelError::Parameters {
                 op: NAME,
@@ -69,6 +72,14 @@ impl Op for Upscale2 {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        if let [output] = outputs {
+            native::run(self, inputs, output, scratch);
+        }
+    }
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(self, inputs)
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

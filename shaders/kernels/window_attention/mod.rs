@@ -10,6 +10,7 @@
 #[allow(clippy::expect_used)] // test data with constant parameters
 mod cases;
 mod gpu;
+mod native;
 mod reference;
 
 use std::any::Any;
@@ -19,7 +20,7 @@ use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;
-use crate::tensor::{DType, Tensor, TensorRef};
+use crate::tensor::{DType, Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "window_attention";
 
@@ -63,6 +64,7 @@ pub struct WindowAttention {
     pub bias: Bias,
     /// q, k, v of a padding pixel, `[3 D]` in the input's order.
     pub pad: Arc<Vec<f32>>,
+    packed: native::Tables,
 }
 
 impl WindowAttention {
@@ -82,7 +84,7 @@ impl WindowAttention {
         if pad.len() != 3 * heads * head_dim {
             return bad(format!("{} channels of padding, wanted {}", pad.len(), 3 * heads * head_dim));
         }
-        let op = WindowAttention { heads, head_dim, layout, window, bias, pad: Arc::new(pad) };
+        let op = WindowAttention { heads, head_dim, layout, window, bias, pad: Arc::new(pad), packed: native::Tables::default() };
         match window {
             Some(side) if !op.bias_fits(side) => bad(format!("the bias table does not fit a window of {side}")),
             _ => Ok(op),
@@ -136,6 +138,14 @@ impl Op for WindowAttention {
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
+    }
+    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
+        if let [output] = outputs {
+            native::run(self, inputs, output, scratch);
+        }
+    }
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(self, inputs)
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)
