@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::lama::LamaConfig;
+use crate::sam::SamConfig;
 
 /// A network family: which code builds the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -136,6 +137,15 @@ pub fn lama_config(name: &str) -> Result<LamaConfig, ModelError> {
     })
 }
 
+/// The sizes of a SAM model known by name: for benchmarks with random weights, and to refuse other weights under its name.
+pub fn sam_config(name: &str) -> Result<SamConfig, ModelError> {
+    match known(name).ok_or_else(|| ModelError::unknown(name))?.name {
+        "mobile-sam" => Ok(SamConfig::mobile_sam()),
+        "sam-vit-b" => Ok(SamConfig::vit_b()),
+        other => Err(ModelError::Arch { name: name.to_string(), found: other.to_string(), wanted: "mobile-sam or sam-vit" }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use sha2::{Digest, Sha256};
@@ -177,7 +187,10 @@ mod tests {
     fn presets_are_the_manifests_sizes() {
         assert_eq!(lama_config("big-lama").expect("known"), LamaConfig::big_lama());
         assert_eq!(lama_config("lama-fourier").expect("known"), LamaConfig::lama_fourier());
-        assert!(lama_config("mobile-sam").is_err());
+        assert!(lama_config("mobile-sam").is_err() && sam_config("big-lama").is_err());
+        for model in MODELS.iter().filter(|model| model.parse().is_ok_and(|m| m.arch != Arch::Lama)) {
+            sam_config(model.name).and_then(|config| config.validate()).expect(model.name);
+        }
         assert!(lama_config("big-llama").expect_err("unknown").to_string().contains("big-lama"));
     }
 }

@@ -27,6 +27,12 @@ pub enum PluginError {
         /// Width and height of the photo, displayed orientation.
         photo: (usize, usize),
     },
+    /// The segmentation network marked nothing at the prompts.
+    #[error("{model} found nothing at the given points or box: click on the object itself, or draw a box around it")]
+    NothingFound {
+        /// The network.
+        model: String,
+    },
     /// Neither mask nor prompts were given.
     #[error("neither a mask nor points nor a box was given")]
     NoMask,
@@ -115,6 +121,7 @@ impl PluginError {
             PluginError::EmptyMask => "empty_mask",
             PluginError::WholeImageMask => "whole_image_mask",
             PluginError::MaskSize { .. } => "mask_size",
+            PluginError::NothingFound { .. } => "nothing_found",
             PluginError::NoMask => "missing_mask",
             PluginError::Unavailable { .. } => "unavailable",
             PluginError::Engine { .. } => "engine",
@@ -135,6 +142,7 @@ impl PluginError {
             PluginError::EmptyMask
                 | PluginError::WholeImageMask
                 | PluginError::MaskSize { .. }
+                | PluginError::NothingFound { .. }
                 | PluginError::NoMask
                 | PluginError::Parameter { .. }
                 | PluginError::Unknown { .. }

@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod process;
 mod registry;
 pub mod resample;
+pub mod sam;
 pub mod user;
 pub mod wgsl;
 

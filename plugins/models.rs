@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cleanplate_engine::Graph;
 use cleanplate_models::lama::{Lama, LamaGraph, LamaOutput};
+use cleanplate_models::sam::Sam;
 use cleanplate_models::{ModelError, ModelStore};
 
 use crate::PluginError;
@@ -19,10 +20,34 @@ pub trait InpaintNetwork: Send + Sync {
     fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError>;
 }
 
+/// A network that turns points and boxes into masks.
+#[derive(Debug, Clone)]
+pub struct SegmentNetwork {
+    /// Model name, as shown in results.
+    pub name: String,
+    /// Hash of the weights, hexadecimal.
+    pub sha256: String,
+    /// The network.
+    pub sam: Arc<Sam>,
+}
+
+impl SegmentNetwork {
+    /// An error of the network in a plugin's terms.
+    pub(crate) fn refused(&self, error: &ModelError) -> PluginError {
+        PluginError::Model { name: self.name.clone(), detail: error.to_string() }
+    }
+}
+
 /// Finds networks by name.
 pub trait Networks: Send + Sync {
     /// The LaMa network `name`.
     fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError>;
+
+    /// The SAM network `name`. By default there is none.
+    fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
+        let remedy = "send a mask instead of points or a box".to_string();
+        Err(PluginError::Unavailable { what: format!("model {name}"), remedy })
+    }
 }
 
 impl Networks for ModelStore {
@@ -30,6 +55,12 @@ impl Networks for ModelStore {
         let info = self.info(name).map_err(|e| refused(name, e))?;
         let lama = ModelStore::lama(self, name).map_err(|e| refused(name, e))?;
         Ok(Arc::new(StoredLama { name: info.name, sha256: info.sha256, lama }))
+    }
+
+    fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
+        let info = self.info(name).map_err(|e| refused(name, e))?;
+        let sam = ModelStore::sam(self, name).map_err(|e| refused(name, e))?;
+        Ok(SegmentNetwork { name: info.name, sha256: info.sha256, sam })
     }
 }
 

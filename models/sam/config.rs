@@ -32,9 +32,9 @@ pub enum EncoderConfig {
         embed_dims: Vec<usize>,
         /// Blocks of the stages.
         depths: Vec<usize>,
-        /// Heads of the stages; the first, convolutional one has none that count.
+        /// Heads of the stages; 1 for the first, convolutional one, which has none.
         num_heads: Vec<usize>,
-        /// Window sides of the stages in pixels of their maps; the first does not count.
+        /// Window sides of the stages in pixels of their maps; 1 for the first, which has none.
         window_sizes: Vec<usize>,
     },
 }
@@ -97,8 +97,8 @@ impl SamConfig {
             encoder: EncoderConfig::TinyVit {
                 embed_dims: vec![64, 128, 160, 320],
                 depths: vec![2, 2, 6, 2],
-                num_heads: vec![2, 4, 5, 10],
-                window_sizes: vec![7, 7, 14, 7],
+                num_heads: vec![1, 4, 5, 10],
+                window_sizes: vec![1, 7, 14, 7],
             },
             decoder: DecoderConfig::published(),
         }

@@ -13,7 +13,8 @@ use super::{ModelInfo, ModelStore, check_fit, check_name, embedded};
 use crate::error::ModelError;
 use crate::import::{self, WeightTensor, Weights, under_root, write_safetensors};
 use crate::lama::LamaConfig;
-use crate::manifest::{Arch, KnownModel, Manifest, known};
+use crate::manifest::{Arch, KnownModel, Manifest, known, sam_config};
+use crate::sam::SamConfig;
 
 impl ModelStore {
     /// Reads, checks and stores `file` under `name`, noting where it came from.
@@ -26,9 +27,12 @@ impl ModelStore {
         let (source_sha256, source_bytes) = hash_source(file, progress)?;
         let weights = import::read(file, &self.limits).map_err(|source| ModelError::Import { file: file.to_path_buf(), source })?;
         let arch = check_fit(name, &weights)?;
-        let config = if arch == Arch::Lama { Some(LamaConfig::infer(&weights)?) } else { None };
-        check_identity(name, manifest.as_ref(), arch, config.as_ref())?;
-        let written = self.write(name, &weights, &metadata(arch, config.as_ref(), &source_sha256)?, progress)?;
+        let config = match arch {
+            Arch::Lama => Config::Lama(LamaConfig::infer(&weights)?),
+            Arch::MobileSam | Arch::SamVit => Config::Sam(SamConfig::infer(&weights)?),
+        };
+        check_identity(name, manifest.as_ref(), arch, &config)?;
+        let written = self.write(name, &weights, &metadata(arch, &config, &source_sha256)?, progress)?;
         let record = Record {
             name: name.to_string(),
             arch: arch.name().to_string(),
@@ -56,7 +60,7 @@ impl ModelStore {
         let path = self.weights_path(name);
         let fail = |source| ModelError::Store { during: "writing weights", path: path.clone(), source };
         let tensors: Vec<(&str, &WeightTensor)> =
-            weights.iter().filter(|(name, _)| under_root(name) && !name.ends_with(".num_batches_tracked")).collect();
+            weights.iter().filter(|(name, _)| under_root(name) && !DERIVED.iter().any(|end| name.ends_with(end))).collect();
         let mut out = Hashing::new(BufWriter::with_capacity(1 << 20, Pending::create(&path).map_err(fail)?));
         let bytes =
             write_safetensors(&mut out, &tensors, metadata, &mut |done, total| progress.report(Phase::Write, done, total)).map_err(fail)?;
@@ -84,6 +88,15 @@ impl ModelStore {
     }
 }
 
+/// Tensors of published checkpoints that follow from the others, or count training steps.
+const DERIVED: &[&str] = &[".num_batches_tracked", ".attention_bias_idxs", ".ab"];
+
+/// A network's sizes, as its weights tell them.
+enum Config {
+    Lama(LamaConfig),
+    Sam(SamConfig),
+}
+
 struct Written {
     file: Pending,
     sha256: String,
@@ -100,26 +113,36 @@ fn hash_source(file: &Path, progress: OnProgress<'_>) -> Result<(String, u64), M
 }
 
 /// A name that stands for a published network only takes weights of that network.
-fn check_identity(name: &str, manifest: Option<&Manifest>, arch: Arch, config: Option<&LamaConfig>) -> Result<(), ModelError> {
+fn check_identity(name: &str, manifest: Option<&Manifest>, arch: Arch, config: &Config) -> Result<(), ModelError> {
     let Some(manifest) = manifest else { return Ok(()) };
     if manifest.arch != arch {
         return Err(ModelError::Arch { name: name.to_string(), found: arch.name().to_string(), wanted: manifest.arch.name() });
     }
-    match (&manifest.config, config) {
-        (Some(want), Some(got)) if want != got => {
-            let why = format!("the file holds {got:?}, {name} is {want:?}; import it under a name of its own (`--as NAME`)");
-            Err(ModelError::Config { arch: "lama", why })
-        }
-        _ => Ok(()),
+    let differ = |arch, want: &dyn std::fmt::Debug, got: &dyn std::fmt::Debug| {
+        let why = format!("the file holds {got:?}, {name} is {want:?}; import it under a name of its own (`--as NAME`)");
+        Err(ModelError::Config { arch, why })
+    };
+    match config {
+        Config::Lama(got) => match &manifest.config {
+            Some(want) if want != got => differ("lama", want, got),
+            _ => Ok(()),
+        },
+        Config::Sam(got) => match sam_config(name) {
+            Ok(want) if want != *got => differ("sam", &want, got),
+            _ => Ok(()),
+        },
     }
 }
 
-fn metadata(arch: Arch, config: Option<&LamaConfig>, source_sha256: &str) -> Result<BTreeMap<String, String>, ModelError> {
-    let mut metadata =
-        BTreeMap::from([("arch".to_string(), arch.name().to_string()), ("source_sha256".to_string(), source_sha256.to_string())]);
-    if let Some(config) = config {
-        let text = serde_json::to_string(config).map_err(|e| ModelError::Config { arch: "lama", why: e.to_string() })?;
-        metadata.insert("config".to_string(), text);
-    }
-    Ok(metadata)
+fn metadata(arch: Arch, config: &Config, source_sha256: &str) -> Result<BTreeMap<String, String>, ModelError> {
+    let text = match config {
+        Config::Lama(config) => serde_json::to_string(config),
+        Config::Sam(config) => serde_json::to_string(config),
+    };
+    let text = text.map_err(|e| ModelError::Config { arch: arch.name(), why: e.to_string() })?;
+    Ok(BTreeMap::from([
+        ("arch".to_string(), arch.name().to_string()),
+        ("source_sha256".to_string(), source_sha256.to_string()),
+        ("config".to_string(), text),
+    ]))
 }

@@ -21,6 +21,7 @@ use crate::error::ModelError;
 use crate::import::{Bytes, Limits, Weights, read_bytes};
 use crate::lama::Lama;
 use crate::manifest::{Arch, KnownModel, MODELS, Manifest, known};
+use crate::sam::Sam;
 use download::Download;
 
 pub use progress::{OnProgress, Phase, Progress};
@@ -56,7 +57,14 @@ pub struct ModelStore {
     folder: PathBuf,
     limits: Limits,
     /// Held while a network loads: two requests for one model load it once.
-    loaded: Mutex<HashMap<String, Arc<Lama>>>,
+    loaded: Mutex<HashMap<String, Network>>,
+}
+
+/// A loaded network.
+#[derive(Debug, Clone)]
+enum Network {
+    Lama(Arc<Lama>),
+    Sam(Arc<Sam>),
 }
 
 impl ModelStore {
@@ -141,18 +149,39 @@ impl ModelStore {
 
     /// The network of a LaMa model, loaded and verified on first use.
     pub fn lama(&self, name: &str) -> Result<Arc<Lama>, ModelError> {
+        match self.network(name, &[Arch::Lama])? {
+            Network::Lama(lama) => Ok(lama),
+            Network::Sam(_) => Err(ModelError::Arch { name: name.to_string(), found: "sam".into(), wanted: "lama" }),
+        }
+    }
+
+    /// The network of a SAM model (either encoder), loaded and verified on first use.
+    pub fn sam(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
+        match self.network(name, &[Arch::MobileSam, Arch::SamVit])? {
+            Network::Sam(sam) => Ok(sam),
+            Network::Lama(_) => Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam or sam-vit" }),
+        }
+    }
+
+    /// The network `name`, which must be of one of these families.
+    fn network(&self, name: &str, wanted: &[Arch]) -> Result<Network, ModelError> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lama) = loaded.get(name) {
-            return Ok(lama.clone());
+        if let Some(network) = loaded.get(name) {
+            return Ok(network.clone());
         }
         let info = self.info(name)?;
-        if info.arch != Arch::Lama.name() {
-            return Err(ModelError::Arch { name: name.to_string(), found: info.arch, wanted: Arch::Lama.name() });
-        }
-        let lama = Arc::new(Lama::from_weights(&self.weights(name)?)?);
-        tracing::info!(model = name, sha256 = info.sha256, weight_bytes = lama.weight_bytes(), "model loaded");
-        loaded.insert(name.to_string(), lama.clone());
-        Ok(lama)
+        let Some(arch) = wanted.iter().find(|arch| arch.name() == info.arch) else {
+            let wanted = if wanted.contains(&Arch::Lama) { "lama" } else { "mobile-sam or sam-vit" };
+            return Err(ModelError::Arch { name: name.to_string(), found: info.arch, wanted });
+        };
+        let weights = self.weights(name)?;
+        let network = match arch {
+            Arch::Lama => Network::Lama(Arc::new(Lama::from_weights(&weights)?)),
+            Arch::MobileSam | Arch::SamVit => Network::Sam(Arc::new(Sam::from_weights(&weights)?)),
+        };
+        tracing::info!(model = name, sha256 = info.sha256, tensors = weights.len(), "model loaded");
+        loaded.insert(name.to_string(), network.clone());
+        Ok(network)
     }
 
     /// A model's weights, verified against their hash.
@@ -252,8 +281,9 @@ fn check_fit(name: &str, weights: &Weights) -> Result<Arch, ModelError> {
     let no_network =
         || ModelError::Arch { name: name.to_string(), found: "no known network".into(), wanted: "lama, mobile-sam or sam-vit" };
     let arch = Arch::identify(weights).ok_or_else(no_network)?;
-    if arch == Arch::Lama {
-        Lama::check(weights)?;
+    match arch {
+        Arch::Lama => drop(Lama::check(weights)?),
+        Arch::MobileSam | Arch::SamVit => drop(Sam::from_weights(weights)?),
     }
     Ok(arch)
 }

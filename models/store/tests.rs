@@ -149,3 +149,23 @@ fn one_download_at_a_time() {
     let message = store.pull_from("mobile-sam", "http://127.0.0.1:1/x", &mut |_| {}).unwrap_err().to_string();
     assert!(message.contains("another one may be running"), "{message}");
 }
+
+#[test]
+fn sam_files_are_checked_stored_and_loaded_as_sam() {
+    let (_dir, store) = store();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors");
+    let info = store.import(&file, "tiny-sam", &mut |_| ()).unwrap();
+    assert!(info.present && info.arch == "sam-vit");
+    let weights = store.weights("tiny-sam").unwrap();
+    assert!(weights.iter().all(|(name, _)| crate::import::under_root(name)), "the answers in the file are not weights");
+    assert!(weights.metadata().contains_key("config"));
+    let sam = store.sam("tiny-sam").unwrap();
+    assert_eq!(sam.config().decoder.transformer_dim, 64);
+    assert!(Arc::ptr_eq(&sam, &store.sam("tiny-sam").unwrap()), "loaded once");
+    for wrong in [store.lama("tiny-sam").map(|_| ()), store.sam("lama-small").map(|_| ())] {
+        assert!(matches!(wrong, Err(ModelError::Arch { .. })), "{wrong:?}");
+    }
+    let refused = store.import(&file, "sam-vit-b", &mut |_| ()).unwrap_err().to_string();
+    assert!(refused.contains("sam-vit-b") && refused.contains("--as"), "{refused}");
+    assert!(matches!(store.sam("sam-vit-b"), Err(ModelError::Absent { .. })));
+}

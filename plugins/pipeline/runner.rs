@@ -12,6 +12,7 @@ use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::manifest::StageKind;
 use crate::models::Networks;
+use crate::sam::Embeddings;
 
 /// Bounds of a [`Runner`].
 #[derive(Debug, Clone)]
@@ -24,11 +25,19 @@ pub struct RunLimits {
     pub micro_batch_max: usize,
     /// Longest time that a crop waits for others.
     pub micro_batch_wait_max: Duration,
+    /// Most bytes of photos' embeddings kept between runs.
+    pub embeddings_bytes_max: u64,
 }
 
 impl Default for RunLimits {
     fn default() -> Self {
-        RunLimits { executables_max: 8, executables_bytes_max: 2 << 30, micro_batch_max: 8, micro_batch_wait_max: Duration::from_millis(4) }
+        RunLimits {
+            executables_max: 8,
+            executables_bytes_max: 2 << 30,
+            embeddings_bytes_max: 256 << 20,
+            micro_batch_max: 8,
+            micro_batch_wait_max: Duration::from_millis(4),
+        }
     }
 }
 
@@ -73,6 +82,8 @@ pub struct Outcome {
     pub models: Vec<ModelUse>,
     /// Share of the photo's pixels in `mask`, 0..=1.
     pub mask_share: f64,
+    /// How good the segmentation network thinks its mask is; `None` for masks that were sent.
+    pub predicted_iou: Option<f32>,
     /// Where it ran.
     pub device: DeviceInfo,
     /// What the user should know about this result.
@@ -86,6 +97,7 @@ pub struct Runner {
     networks: Arc<dyn Networks>,
     executables: ExecutableCache,
     gather: Gather,
+    embeddings: Embeddings,
 }
 
 impl Runner {
@@ -93,7 +105,8 @@ impl Runner {
     pub fn new(backend: Arc<dyn Backend>, networks: Arc<dyn Networks>, limits: RunLimits) -> Self {
         let executables = ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
         let gather = Gather::new(limits.micro_batch_max, limits.micro_batch_wait_max);
-        Runner { backend, networks, executables, gather }
+        let embeddings = Embeddings::new(limits.embeddings_bytes_max);
+        Runner { backend, networks, executables, gather, embeddings }
     }
 
     /// The device.
@@ -140,6 +153,7 @@ impl Runner {
             stages,
             models: work.models,
             mask_share,
+            predicted_iou: work.predicted_iou,
             device: self.device(),
             warnings: work.warnings,
         })
@@ -170,9 +184,11 @@ impl Runner {
             executables: &self.executables,
             gather: &self.gather,
             sharing: Sharing::default(),
+            embeddings: &self.embeddings,
             observer,
             warnings: Vec::new(),
             models: Vec::new(),
+            predicted_iou: None,
         })
     }
 }

@@ -9,6 +9,7 @@ use super::{Crop, ExecutableCache, Gather, Observer};
 use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::models::Networks;
+use crate::sam::Embeddings;
 
 /// Points and a box that say what to remove, in pixels of the displayed photo.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,12 +63,16 @@ pub struct Work<'a> {
     pub gather: &'a Gather,
     /// How the running stage shares the device.
     pub sharing: Sharing,
+    /// Embeddings of photos, kept between runs.
+    pub embeddings: &'a Embeddings,
     /// Progress and cancellation.
     pub observer: &'a dyn Observer,
     /// What the user should know about this result; never silent about a lesser quality.
     pub warnings: Vec<String>,
     /// Networks used so far.
     pub models: Vec<ModelUse>,
+    /// How good the segment stage thinks its mask is: predicted overlap with the true one.
+    pub predicted_iou: Option<f32>,
 }
 
 impl Work<'_> {

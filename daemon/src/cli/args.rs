@@ -359,9 +359,9 @@ pub struct Bench {
     /// Use random weights of the model's shape: the time is the same
     #[arg(long)]
     pub random_weights: bool,
-    /// Size of the input
+    /// Size of the input [default: 512x512, or the side of a SAM network]
     #[arg(long, value_name = "HxW")]
-    pub size: String,
+    pub size: Option<String>,
     /// Inputs per run
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub batch: u32,

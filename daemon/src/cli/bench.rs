@@ -1,14 +1,18 @@
 //! `bench`: time, speed and memory of a network at one size.
 
+mod sam;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use cleanplate_engine::{BackendChoice, Executable};
+use cleanplate_engine::{Backend, BackendChoice, Executable};
 use cleanplate_kernels::{Tensor, TensorRef};
+use cleanplate_models::Arch;
 use cleanplate_models::lama::{Lama, LamaConfig, LamaGraph, LamaOutput};
-use serde_json::json;
+use cleanplate_models::manifest::{known, sam_config};
+use serde_json::{Value, json};
 
 use super::args::Bench;
 use super::progress::bar;
@@ -23,41 +27,84 @@ const SIDE_MAX: usize = 8192;
 /// Measures and reports.
 pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
-    let (height, width) = size(&args.size)?;
-    let lama = network(args, &config)?;
     let backend = open::device(&config, BackendChoice::from(args.backend))?;
     let device = backend.device();
-    let batch = args.batch as usize;
-    let graph = lama.graph(LamaGraph { batch, height, width, output: LamaOutput::Composite })?;
-    let executable = backend.compile(&graph)?;
+    let (size, parts) = if is_sam(args, &config)? { sam::parts(args, &config, &*backend)? } else { lama(args, &config, &*backend)? };
+    let [height, width] = size;
+    let mut rows = Vec::with_capacity(parts.len());
+    for part in &parts {
+        rows.push(row(part, args)?);
+    }
+    if args.output.json {
+        let mut report = json!({
+            "model": args.model, "backend": device.backend, "device": device.name, "size": size, "batch": args.batch, "runs": args.runs,
+            "random_weights": args.random_weights,
+        });
+        // The first part is the network itself, or what is run once a photo; the others are listed behind it.
+        let mut rows = rows.into_iter();
+        if let (Some(report), Some(Value::Object(first))) = (report.as_object_mut(), rows.next()) {
+            report.extend(first);
+            report.insert("others".into(), rows.collect());
+        }
+        print_json(&report)?;
+    } else {
+        println!("{} at {height}x{width}, batch {}, on {} ({})", args.model, args.batch, device.name, device.backend);
+        for row in &rows {
+            println!(
+                "{}: median {:.2} ms, min {:.2} ms, {:.2} GFLOP, {:.1} GFLOP/s, peak {} bytes",
+                row["part"].as_str().unwrap_or_default(),
+                row["median_ms"].as_f64().unwrap_or_default(),
+                row["min_ms"].as_f64().unwrap_or_default(),
+                row["gflop"].as_f64().unwrap_or_default(),
+                row["gflop_per_s"].as_f64().unwrap_or_default(),
+                row["peak_bytes"],
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A graph with inputs, measured on its own.
+struct Part {
+    name: &'static str,
+    executable: Arc<dyn Executable>,
+    inputs: Vec<Tensor>,
+}
+
+fn row(part: &Part, args: &Bench) -> anyhow::Result<Value> {
+    let executable = &*part.executable;
     if args.explain {
         executable.explain().iter().for_each(|line| eprintln!("{line}"));
     }
-    let (image, mask) = inputs(batch, height, width);
-    let views = [image.view(), mask.view()];
+    let views: Vec<_> = part.inputs.iter().map(Tensor::view).collect();
     executable.run(&views).context("warming up")?;
     if args.profile {
-        profile(&*executable, &views)?;
+        profile(executable, &views)?;
     }
-    let mut times = measure(&*executable, &views, args.runs)?;
+    let mut times = measure(executable, &views, args.runs)?;
     times.sort_by(f64::total_cmp);
-    let (median_ms, min_ms) = (times[times.len() / 2], times[0]);
-    let gflop = executable.flops() as f64 / 1e9;
-    let gflop_per_s = gflop / (median_ms / 1000.0);
-    if args.output.json {
-        print_json(&json!({
-            "model": args.model, "backend": device.backend, "device": device.name, "size": [height, width], "batch": batch, "runs": args.runs,
-            "median_ms": median_ms, "min_ms": min_ms, "gflop": gflop, "gflop_per_s": gflop_per_s, "peak_bytes": executable.peak_bytes(),
-            "random_weights": args.random_weights,
-        }))?;
-    } else {
-        println!("{} at {height}x{width}, batch {batch}, on {} ({})", args.model, device.name, device.backend);
-        println!(
-            "median {median_ms:.2} ms, min {min_ms:.2} ms, {gflop:.2} GFLOP, {gflop_per_s:.1} GFLOP/s, peak {} bytes",
-            executable.peak_bytes()
-        );
+    let (median_ms, gflop) = (times[times.len() / 2], executable.flops() as f64 / 1e9);
+    Ok(json!({
+        "part": part.name, "median_ms": median_ms, "min_ms": times[0], "gflop": gflop,
+        "gflop_per_s": gflop / (median_ms / 1000.0), "peak_bytes": executable.peak_bytes(),
+    }))
+}
+
+/// Whether the model is of the SAM family: by its name, or by what is stored under it.
+fn is_sam(args: &Bench, config: &Config) -> anyhow::Result<bool> {
+    if args.random_weights && known(&args.model).is_some() {
+        return Ok(sam_config(&args.model).is_ok());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(open::models(config)?.info(&args.model)?.arch != Arch::Lama.name())
+}
+
+fn lama(args: &Bench, config: &Config, backend: &dyn Backend) -> anyhow::Result<([usize; 2], Vec<Part>)> {
+    let text = args.size.as_deref().unwrap_or("512x512");
+    let (height, width) = size(text)?;
+    let batch = args.batch as usize;
+    let graph = network(args, config)?.graph(LamaGraph { batch, height, width, output: LamaOutput::Composite })?;
+    let (image, mask) = inputs(batch, height, width);
+    Ok(([height, width], vec![Part { name: "network", executable: backend.compile(&graph)?, inputs: vec![image, mask] }]))
 }
 
 fn size(text: &str) -> anyhow::Result<(usize, usize)> {

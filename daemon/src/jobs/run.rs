@@ -157,7 +157,7 @@ fn result(job: &Job, work: &Work, outcome: &Outcome, output: StoredFile, mask: S
         height: outcome.photo.height as u32,
         credits: job.price,
         processing_ms: work.accepted.elapsed().as_secs_f64() * 1000.0,
-        timings: json!({ "stages": stages, "mask_share": outcome.mask_share }),
+        timings: json!({ "stages": stages, "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou }),
         models: json!(models),
         device: json!(outcome.device),
         warnings: json!(outcome.warnings),

@@ -1,0 +1,179 @@
+//! `sam`: points or a box to a mask, with a Segment Anything network.
+//!
+//! The photo's embedding is kept by content: another prompt on the same photo costs the decoder only. One point is
+//! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken.
+
+mod embeddings;
+mod islands;
+
+use std::sync::Arc;
+
+use cleanplate_engine::{EngineError, Executable, Graph, Tensor};
+use cleanplate_models::sam::{Choice, Label, SamPrompt, choose};
+
+use crate::image::{Mask, Rect};
+use crate::models::SegmentNetwork;
+use crate::parameter::Values;
+use crate::pipeline::{ExecutableKey, Prompts, Stage, Work};
+use crate::{PluginError, PluginInfo, fill_holes};
+
+pub use embeddings::Embeddings;
+
+/// The plugin.
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Sam::new(values))));
+
+struct Sam {
+    model: String,
+    island_share: f64,
+    hole_share: f64,
+}
+
+impl Sam {
+    fn new(values: &Values) -> Self {
+        Sam {
+            model: values.text("model").to_string(),
+            island_share: values.number("island_share").unwrap_or(0.0),
+            hole_share: values.number("hole_share").unwrap_or(0.0),
+        }
+    }
+}
+
+impl Stage for Sam {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
+        let size = [work.photo.height, work.photo.width];
+        let prompt = read(&prompts, size)?;
+        let network = work.networks.sam(&self.model)?;
+        let embedding = embed(work, &network)?;
+        work.observer.stage("sam", 0.9);
+        let (mut mask, quality) = decode(work, &network, &embedding, &prompt)?;
+        let clicks: Vec<[usize; 2]> = prompts.points.iter().filter(|p| p.2 == 1).map(|p| [p.0 as usize, p.1 as usize]).collect();
+        islands::drop_small(&mut mask, self.island_share, &clicks);
+        let holes = (mask.count() as f64 * self.hole_share) as usize;
+        fill_holes::fill(&mut mask, holes);
+        if mask.count() == 0 {
+            return Err(PluginError::NothingFound { model: network.name.clone() });
+        }
+        work.set_user_mask(mask);
+        work.predicted_iou = Some(quality);
+        work.used_model(&network.name, &network.sha256);
+        Ok(())
+    }
+}
+
+/// The prompt in the network's terms. Everything must lie inside the photo of `[height, width]` pixels.
+fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, PluginError> {
+    let inside = |x: f64, y: f64| (0.0..=width as f64).contains(&x) && (0.0..=height as f64).contains(&y);
+    let refused = |parameter: &str, value: String| PluginError::Parameter {
+        plugin: "sam".to_string(),
+        parameter: parameter.to_string(),
+        value,
+        expected: format!("expected positions inside the photo, 0 to {width} and 0 to {height} px"),
+    };
+    let mut points = Vec::with_capacity(prompts.points.len());
+    for &(x, y, label) in &prompts.points {
+        if !inside(x, y) {
+            return Err(refused("points", format!("[{x}, {y}]")));
+        }
+        points.push((x as f32, y as f32, if label == 1 { Label::Foreground } else { Label::Background }));
+    }
+    let rectangle = match prompts.boxes {
+        Some([x1, y1, x2, y2]) if !inside(x1, y1) || !inside(x2, y2) => return Err(refused("box", format!("[{x1}, {y1}, {x2}, {y2}]"))),
+        corners => corners.map(|corners| corners.map(|v| v as f32)),
+    };
+    if points.is_empty() && rectangle.is_none() {
+        return Err(PluginError::NoMask);
+    }
+    Ok(SamPrompt { points, rectangle })
+}
+
+/// The photo's embedding, computed unless it is kept.
+fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Tensor>, PluginError> {
+    let (height, width) = (work.photo.height, work.photo.width);
+    let bytes = work.photo.crop_rgb8(Rect { x0: 0, y0: 0, x1: width, y1: height });
+    let resized = network.sam.resize(&Tensor::u8(&[1, height, width, 3], bytes)).map_err(|e| network.refused(&e))?;
+    let [h, w] = network.sam.resized(height, width);
+    let key = embeddings::key(&network.sha256, &resized);
+    if let Some(kept) = work.embeddings.get(&key) {
+        return Ok(kept);
+    }
+    work.check_cancelled("sam, encoding the photo")?;
+    let executable = compile(work, network, "encoder", [h, w], || network.sam.encoder_graph([h, w]))?;
+    let mut outputs = execute(work, &*executable, &[&resized], "sam, encoding the photo")?;
+    let embedding = Arc::new(outputs.pop().ok_or_else(|| unusable("no embedding".to_string()))?);
+    work.embeddings.put(key, embedding.clone());
+    Ok(embedding)
+}
+
+/// The mask at the photo's size and its predicted quality.
+fn decode(work: &Work<'_>, network: &SegmentNetwork, embedding: &Tensor, prompt: &SamPrompt) -> Result<(Mask, f32), PluginError> {
+    let (height, width) = (work.photo.height, work.photo.width);
+    let tokens = network.sam.tokens(prompt, [height, width]).map_err(|e| network.refused(&e))?;
+    let count = prompt.tokens();
+    let executable = compile(work, network, "decoder", [count, 0], || network.sam.decoder_graph(count))?;
+    let outputs = execute(work, &*executable, &[embedding, &tokens], "sam, finding the object")?;
+    let [logits, iou] = outputs.as_slice() else { return Err(unusable(format!("{} outputs, wanted 2", outputs.len()))) };
+    let (logits, iou) = (logits.as_f32().unwrap_or_default(), iou.as_f32().unwrap_or_default());
+    if iou.is_empty() || logits.len() % iou.len() != 0 || iou.iter().chain(logits).any(|v| !v.is_finite()) {
+        return Err(unusable(format!("{} logits and {} qualities, not all finite", logits.len(), iou.len())));
+    }
+    let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
+    let (row, quality) = choose(iou, if alone { Choice::Best } else { Choice::Single });
+    let plane = logits.len() / iou.len();
+    let data = network.sam.mask(&logits[row * plane..][..plane], [height, width]);
+    Ok((Mask { width, height, data }, quality))
+}
+
+fn compile(
+    work: &Work<'_>,
+    network: &SegmentNetwork,
+    part: &str,
+    [height, width]: [usize; 2],
+    graph: impl FnOnce() -> Result<Graph, EngineError>,
+) -> Result<Arc<dyn Executable>, PluginError> {
+    let key = ExecutableKey { sha256: format!("{} {part}", network.sha256), height, width };
+    let during = format!("building {}'s {part}", network.name);
+    work.executables.get(key, work.backend, || graph().map_err(|source| PluginError::Engine { during, source: Box::new(source) }))
+}
+
+fn execute(work: &Work<'_>, executable: &dyn Executable, inputs: &[&Tensor], during: &str) -> Result<Vec<Tensor>, PluginError> {
+    let views: Vec<_> = inputs.iter().map(|tensor| tensor.view()).collect();
+    executable.run_until(&views, &|| work.observer.cancelled()).map_err(|source| {
+        if source.retryable() {
+            work.executables.clear();
+        }
+        match source {
+            EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
+            source => PluginError::Engine { during: during.to_string(), source: Box::new(source) },
+        }
+    })
+}
+
+fn unusable(detail: String) -> PluginError {
+    PluginError::Output { plugin: "sam", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompts(points: &[(f64, f64, u8)], boxes: Option<[f64; 4]>) -> Prompts {
+        Prompts { points: points.to_vec(), boxes }
+    }
+
+    #[test]
+    fn positions_outside_the_photo_are_refused_by_name() {
+        let size = [20, 30];
+        assert!(read(&prompts(&[(29.5, 19.5, 1)], Some([30.0, 20.0, 0.0, 0.0])), size).is_ok());
+        for (points, boxes, name) in [
+            (vec![(31.0, 1.0, 1)], None, "sam.points"),
+            (vec![(f64::NAN, 1.0, 1)], None, "sam.points"),
+            (vec![], Some([0.0, 0.0, 10.0, 21.0]), "sam.box"),
+            (vec![], Some([f64::INFINITY, 0.0, 10.0, 2.0]), "sam.box"),
+        ] {
+            let text = read(&prompts(&points, boxes), size).unwrap_err().to_string();
+            assert!(text.contains(name) && text.contains("30"), "{text}");
+        }
+        assert!(matches!(read(&prompts(&[], None), size), Err(PluginError::NoMask)));
+    }
+}
