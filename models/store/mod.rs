@@ -282,8 +282,13 @@ fn check_fit(name: &str, weights: &Weights) -> Result<Arch, ModelError> {
         || ModelError::Arch { name: name.to_string(), found: "no known network".into(), wanted: "lama, mobile-sam or sam-vit" };
     let arch = Arch::identify(weights).ok_or_else(no_network)?;
     match arch {
-        Arch::Lama => drop(Lama::check(weights)?),
-        Arch::MobileSam | Arch::SamVit => drop(Sam::from_weights(weights)?),
+        Arch::Lama => {
+            Lama::check(weights)?;
+        }
+        // Its layers are many and their sizes follow from one another: what cannot be built does not fit.
+        Arch::MobileSam | Arch::SamVit => {
+            Sam::from_weights(weights)?;
+        }
     }
     Ok(arch)
 }
