@@ -18,7 +18,10 @@ pub(super) type Tables = Cached<Table>;
 pub(super) enum Table {
     None,
     /// `[heads, S * S keys, S * S queries]`, queries filled up to whole blocks.
-    Matrix { values: Vec<f32>, stride: usize },
+    Matrix {
+        values: Vec<f32>,
+        stride: usize,
+    },
     /// `[2 S - 1, head dimension]` along y and x.
     Decomposed([Packed; 2]),
 }
