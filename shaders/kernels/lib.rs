@@ -47,6 +47,7 @@ pub mod resize_u8;
 pub mod sam_input;
 pub mod tensor;
 pub mod testing;
+mod token_gemm;
 pub mod token_slice;
 pub mod upsample;
 pub mod upscale2;

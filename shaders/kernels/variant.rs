@@ -15,13 +15,16 @@ use crate::program::Variant;
 
 /// Shader text shared by kernels: (name for `#import`, WGSL), from `common/*.wgsl`.
 pub static SNIPPETS: &[(&str, &str)] = &[
+    ("attention_tile", include_str!("common/attention_tile.wgsl")),
     ("epilogue", include_str!("common/epilogue.wgsl")),
     ("gemm_tile", include_str!("common/gemm_tile.wgsl")),
     ("patch", include_str!("common/patch.wgsl")),
     ("patch_votes", include_str!("common/patch_votes.wgsl")),
     ("source", include_str!("common/source.wgsl")),
     ("stockham", include_str!("common/stockham.wgsl")),
+    ("token_params", include_str!("common/token_params.wgsl")),
     ("unit", include_str!("common/unit.wgsl")),
+    ("window", include_str!("common/window.wgsl")),
 ];
 
 /// What can be wrong with a template: a mistake in the project's own shader files.

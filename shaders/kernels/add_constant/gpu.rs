@@ -1,15 +1,30 @@
-//! GPU strategies of this kernel.
+//! GPU strategy: one element per invocation.
 
 use super::{AddConstant, NAME};
+use crate::cache::words;
 use crate::caps::Caps;
 use crate::error::KernelError;
+use crate::launch::{check_bindings, spread, word};
 use crate::op::TensorSpec;
-use crate::program::{Program, Variant};
+use crate::program::{Binding, Dispatch, Program, Variant};
 
-pub(super) fn program(_op: &AddConstant, _inputs: &[TensorSpec], _caps: &Caps) -> Result<Program, KernelError> {
-    Err(KernelError::Parameters { op: NAME, why: "no shader yet".into() })
+fn variant() -> Variant {
+    Variant { kernel: NAME, strategy: "add_constant", template: include_str!("add_constant.wgsl"), defines: Vec::new(), subgroups: false }
+}
+
+pub(super) fn program(op: &AddConstant, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+    check_bindings(NAME, inputs, &[], caps)?;
+    let count = inputs[0].shape.elements();
+    let constant = op.shader_words.get("constant", || words(op.constant.iter().copied()));
+    let dispatch = Dispatch {
+        variant: variant(),
+        bindings: vec![Binding::Input(0), Binding::Constant(constant), Binding::Output(0)],
+        params: vec![word(count), word(op.constant.len())],
+        groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
+    };
+    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
 }
 
 pub(super) fn variants() -> Vec<Variant> {
-    Vec::new()
+    vec![variant()]
 }

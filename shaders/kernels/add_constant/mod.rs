@@ -7,6 +7,7 @@ mod reference;
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
@@ -21,6 +22,8 @@ const NAME: &str = "add_constant";
 pub struct AddConstant {
     /// One sample's values.
     pub constant: Arc<Vec<f32>>,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl AddConstant {
@@ -29,7 +32,7 @@ impl AddConstant {
         if constant.is_empty() {
             return Err(KernelError::Parameters { op: NAME, why: "an empty constant".into() });
         }
-        Ok(AddConstant { constant: Arc::new(constant) })
+        Ok(AddConstant { constant: Arc::new(constant), shader_words: PackCache::default() })
     }
 }
 

@@ -3,7 +3,7 @@
 //! `out[t] = sum_s softmax_s(scale * q[t].k[s]) v[s]` per head. Heads are consecutive blocks of the channels.
 
 mod cases;
-mod gpu;
+pub(crate) mod gpu;
 mod native;
 pub(crate) mod reference;
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::affine::Affine;
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::epilogue::Epilogue;
 use crate::error::KernelError;
@@ -33,6 +34,8 @@ pub struct Depthwise {
     /// Activation and residual.
     pub epilogue: Epilogue,
     packed: native::Weights,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl Depthwise {
@@ -47,7 +50,14 @@ impl Depthwise {
         }
         let bias = bias.map_or_else(|| vec![0.0; c], <[f32]>::to_vec);
         let (weight, bias) = (Arc::new(data.to_vec()), Arc::new(bias));
-        Ok(Depthwise { weight, bias, stride, epilogue: Epilogue::default(), packed: native::Weights::default() })
+        Ok(Depthwise {
+            weight,
+            bias,
+            stride,
+            epilogue: Epilogue::default(),
+            packed: native::Weights::default(),
+            shader_words: PackCache::default(),
+        })
     }
 
     /// This convolution followed by a batch norm over its channels, as one convolution.

@@ -12,6 +12,7 @@ mod reference;
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
@@ -40,6 +41,8 @@ pub struct LayerNorm {
     pub eps: f32,
     /// Where the channels are.
     pub axis: Axis,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl LayerNorm {
@@ -53,7 +56,7 @@ impl LayerNorm {
             );
             return Err(KernelError::Parameters { op: NAME, why });
         }
-        Ok(LayerNorm { gamma: Arc::new(gamma.to_vec()), beta: Arc::new(beta.to_vec()), eps, axis })
+        Ok(LayerNorm { gamma: Arc::new(gamma.to_vec()), beta: Arc::new(beta.to_vec()), eps, axis, shader_words: PackCache::default() })
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::affine::Affine;
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::epilogue::Epilogue;
 use crate::error::KernelError;
@@ -39,6 +40,8 @@ pub struct Linear {
     /// Activation and residual.
     pub epilogue: Epilogue,
     packed: native::Weights,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl Linear {
@@ -71,6 +74,7 @@ impl Linear {
             groups,
             epilogue: Epilogue::default(),
             packed: native::Weights::default(),
+            shader_words: PackCache::default(),
         })
     }
 

@@ -1,15 +1,31 @@
-//! GPU strategies of this kernel.
+//! GPU strategy: one element per invocation.
 
-use super::{NAME, SamInput};
+use super::{MEAN, NAME, STD, SamInput};
 use crate::caps::Caps;
 use crate::error::KernelError;
-use crate::op::TensorSpec;
-use crate::program::{Program, Variant};
+use crate::launch::{check_bindings, spread, word};
+use crate::op::{Op, TensorSpec};
+use crate::program::{Binding, Dispatch, Program, Variant};
 
-pub(super) fn program(_op: &SamInput, _inputs: &[TensorSpec], _caps: &Caps) -> Result<Program, KernelError> {
-    Err(KernelError::Parameters { op: NAME, why: "no shader yet".into() })
+fn variant() -> Variant {
+    let names = ["MEAN0", "MEAN1", "MEAN2", "STD0", "STD1", "STD2"];
+    let defines = names.into_iter().zip(MEAN.iter().chain(&STD).map(|v| format!("{v:?}"))).collect();
+    Variant { kernel: NAME, strategy: "sam_input", template: include_str!("sam_input.wgsl"), defines, subgroups: false }
+}
+
+pub(super) fn program(op: &SamInput, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+    let outputs = op.infer(inputs)?;
+    check_bindings(NAME, inputs.iter().chain(&outputs), &[], caps)?;
+    let (d, count) = (inputs[0].shape.dims(), outputs[0].shape.elements());
+    let dispatch = Dispatch {
+        variant: variant(),
+        bindings: vec![Binding::Input(0), Binding::Output(0)],
+        params: [count, op.side, d[1], d[2]].map(word).to_vec(),
+        groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
+    };
+    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
 }
 
 pub(super) fn variants() -> Vec<Variant> {
-    Vec::new()
+    vec![variant()]
 }

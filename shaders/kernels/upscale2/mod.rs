@@ -9,6 +9,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::activation::Activation;
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::epilogue::Act;
 use crate::error::KernelError;
@@ -31,6 +32,8 @@ pub struct Upscale2 {
     /// Applied after the bias.
     pub act: Act,
     packed: native::Weights,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl Upscale2 {
@@ -39,7 +42,14 @@ impl Upscale2 {
         match (weight.shape.dims4(), weight.as_f32()) {
             (Some([ic, oc, 2, 2]), Some(data)) if ic * oc > 0 && bias.len() == oc => {
                 let (weight, bias) = (Arc::new(data.to_vec()), Arc::new(bias.to_vec()));
-                Ok(Upscale2 { weight, bias, in_channels: ic, act: Act::None, packed: native::Weights::default() })
+                Ok(Upscale2 {
+                    weight,
+                    bias,
+                    in_channels: ic,
+                    act: Act::None,
+                    packed: native::Weights::default(),
+                    shader_words: PackCache::default(),
+                })
             }
             _ => Err(KernelError::Parameters {
                 op: NAME,

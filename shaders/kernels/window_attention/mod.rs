@@ -16,6 +16,7 @@ mod reference;
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::cache::PackCache;
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
@@ -65,6 +66,8 @@ pub struct WindowAttention {
     /// q, k, v of a padding pixel, `[3 D]` in the input's order.
     pub pad: Arc<Vec<f32>>,
     packed: native::Tables,
+    /// Weights as shaders read them.
+    shader_words: PackCache,
 }
 
 impl WindowAttention {
@@ -84,7 +87,16 @@ impl WindowAttention {
         if pad.len() != 3 * heads * head_dim {
             return bad(format!("{} channels of padding, wanted {}", pad.len(), 3 * heads * head_dim));
         }
-        let op = WindowAttention { heads, head_dim, layout, window, bias, pad: Arc::new(pad), packed: native::Tables::default() };
+        let op = WindowAttention {
+            heads,
+            head_dim,
+            layout,
+            window,
+            bias,
+            pad: Arc::new(pad),
+            packed: native::Tables::default(),
+            shader_words: PackCache::default(),
+        };
         match window {
             Some(side) if !op.bias_fits(side) => bad(format!("the bias table does not fit a window of {side}")),
             _ => Ok(op),

@@ -1,0 +1,20 @@
+// Sum with a stored sample, one element per invocation.
+#import unit
+
+struct Params {
+    count: u32,  // elements
+    sample: u32, // elements of a sample
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>; // [N, sample]
+@group(0) @binding(1) var<storage, read> constant: array<f32>; // [sample]
+@group(0) @binding(2) var<storage, read_write> out: array<f32>; // [N, sample]
+@group(0) @binding(3) var<uniform> p: Params; // elements
+
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let i = unit_of(wg, groups) * 256u + lane;
+    if i < p.count {
+        out[i] = x[i] + constant[i % p.sample];
+    }
+}
