@@ -26,3 +26,13 @@ fn mobile_sam_cpu() {
 fn vit_cpu() {
     check("sam_vit_tiny.safetensors", BackendChoice::Cpu);
 }
+
+#[test]
+fn mobile_sam_wgpu() {
+    check("mobile_sam_tiny.safetensors", BackendChoice::Wgpu);
+}
+
+#[test]
+fn vit_wgpu() {
+    check("sam_vit_tiny.safetensors", BackendChoice::Wgpu);
+}
