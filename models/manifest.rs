@@ -20,6 +20,9 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// The families that [`crate::sam`] builds.
+    pub const SAM: &[Arch] = &[Arch::MobileSam, Arch::SamVit];
+
     /// The name in `model.toml` files, records and listings.
     pub fn name(self) -> &'static str {
         match self {

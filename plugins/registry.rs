@@ -8,8 +8,7 @@ use crate::pipeline::Stage;
 use crate::{PluginError, feather, fill_holes, grow, lama, patchmatch, sam};
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
-pub static PLUGINS: &[&PluginInfo] =
-    &[&sam::INFO, &grow::INFO, &fill_holes::INFO, &feather::INFO, &lama::INFO, &patchmatch::INFO];
+pub static PLUGINS: &[&PluginInfo] = &[&sam::INFO, &grow::INFO, &fill_holes::INFO, &feather::INFO, &lama::INFO, &patchmatch::INFO];
 
 /// Makes a stage from checked values.
 type Build = fn(&Values) -> Result<Box<dyn Stage>, PluginError>;

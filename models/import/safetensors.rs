@@ -9,7 +9,8 @@ use crate::import::{Bytes, Format, Limits, WeightTensor, WeightType, Weights, li
 
 /// Reads a whole file; tensors stay windows into `bytes`.
 ///
-/// `I8` tensors are multiplied by their factor in the metadata entry `scales`, a JSON object from stored name to number.
+/// `I8` tensors are multiplied by their factor in the metadata entry `scales`, a JSON object from stored name to number; factors of
+/// other tensors are not applied.
 pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
     let invalid = |e: safetensors::SafeTensorError| ImportError::Safetensors(e.to_string());
     let claimed = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
@@ -26,7 +27,8 @@ pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
         let dtype = weight_type(info.dtype).ok_or_else(|| fail(format!("element type {:?} is not supported", info.dtype)))?;
         let offset = data_start.checked_add(info.data_offsets.0).ok_or_else(|| fail("its offset overflows".into()))?;
         let mut tensor = WeightTensor::new(dtype, &info.shape, None, bytes.clone(), offset).map_err(fail)?;
-        if let Some(&scale) = scales.get(&name) {
+        // Writers list factors for every tensor they rounded; those that stayed floating point hold the product already.
+        if let (WeightType::I8, Some(&scale)) = (dtype, scales.get(&name)) {
             tensor = tensor.scaled(scale);
         }
         weights.insert(&name, tensor, limits)?;

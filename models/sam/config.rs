@@ -1,13 +1,14 @@
-//! Sizes of a SAM network, and how they are read off its weights.
+//! Sizes of a SAM network.
 
 use serde::{Deserialize, Serialize};
 
+use super::tiny_vit;
 use crate::error::ModelError;
-use crate::import::Weights;
 
-const ARCH: &str = "sam";
+/// Name of the family in errors.
+pub(super) const ARCH: &str = "sam";
 
-/// Image encoder: what turns a photo into an embedding `[side, side, decoder.transformer_dim]`.
+/// Image encoder: what turns a photo into an embedding `[S, S, decoder.transformer_dim]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "encoder", rename_all = "snake_case")]
 pub enum EncoderConfig {
@@ -50,17 +51,42 @@ pub struct DecoderConfig {
     pub mlp_dim: usize,
     /// Heads of every attention.
     pub num_heads: usize,
+    /// How many times fewer channels the attentions between tokens and image have inside.
+    #[serde(default = "two")]
+    pub attention_downsample_rate: usize,
     /// Linear layers of the quality head.
     pub iou_head_depth: usize,
     /// Channels between them.
     pub iou_head_hidden_dim: usize,
 }
 
-/// A SAM network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How pixels become the encoder's numbers: `(value - mean) / std` on 0..255, red, green, blue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Normalisation {
+    /// Mean of each channel.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel, above 0.
+    pub std: [f32; 3],
+}
+
+impl Default for Normalisation {
+    /// That of segment-anything.
+    fn default() -> Self {
+        Normalisation { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] }
+    }
+}
+
+/// A SAM network. The embedding's side S and the logits' side 4S follow from `img_size`.
+///
+/// Stored models carry it as JSON in the safetensors metadata (`config`, beside `arch`); published checkpoints do not, and it is read off
+/// their weights (`SamConfig::infer`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SamConfig {
     /// Side of the square that photos are fitted into, in pixels.
     pub img_size: usize,
+    /// What the encoder sees of a pixel.
+    #[serde(default)]
+    pub normalisation: Normalisation,
     /// Image encoder.
     pub encoder: EncoderConfig,
     /// Mask decoder.
@@ -73,11 +99,17 @@ pub const MASKS: usize = 4;
 /// Image pixels per embedding pixel.
 pub const EMBEDDING_STRIDE: usize = 16;
 
+/// Largest side that a network may have: 16 times the pixels of the published ones.
+const IMAGE_SIDE_MAX: usize = 4096;
+/// Largest number of channels, layers or heads: twice ViT-H's widest.
+const SIZE_MAX: usize = 16_384;
+
 impl SamConfig {
     /// SAM ViT-B.
     pub fn vit_b() -> Self {
         SamConfig {
             img_size: 1024,
+            normalisation: Normalisation::default(),
             encoder: EncoderConfig::Vit {
                 embed_dim: 768,
                 depth: 12,
@@ -94,6 +126,7 @@ impl SamConfig {
     pub fn mobile_sam() -> Self {
         SamConfig {
             img_size: 1024,
+            normalisation: Normalisation::default(),
             encoder: EncoderConfig::TinyVit {
                 embed_dims: vec![64, 128, 160, 320],
                 depths: vec![2, 2, 6, 2],
@@ -109,43 +142,48 @@ impl SamConfig {
         self.img_size / EMBEDDING_STRIDE
     }
 
-    /// Reads the sizes off the names and shapes of published weights.
-    pub fn infer(weights: &Weights) -> Result<Self, ModelError> {
-        let reader = Reader { weights };
-        let tiny = weights.get("image_encoder.patch_embed.seq.0.c.weight").is_some();
-        let encoder = if tiny { reader.tiny_vit()? } else { reader.vit()? };
-        // TinyViT's weights do not depend on the image's size; every published one is for 1024.
-        let img_size = match &encoder {
-            EncoderConfig::Vit { patch_size, .. } => reader.axis("image_encoder.pos_embed", 1)? * patch_size,
-            EncoderConfig::TinyVit { .. } => 1024,
-        };
-        let config = SamConfig { img_size, encoder, decoder: reader.decoder()? };
-        config.validate()?;
-        Ok(config)
+    /// Side and channels of the encoder's finer maps that the decoder adds while upscaling, coarse to fine; none in the published networks.
+    pub fn skips(&self) -> Vec<[usize; 2]> {
+        match self.encoder {
+            EncoderConfig::Vit { .. } | EncoderConfig::TinyVit { .. } => Vec::new(),
+        }
     }
 
     /// Refuses sizes that no network of this family can have.
     pub fn validate(&self) -> Result<(), ModelError> {
         let d = &self.decoder;
-        let counts = [self.img_size, d.transformer_dim, d.depth, d.mlp_dim, d.num_heads, d.iou_head_depth, d.iou_head_hidden_dim];
+        let rate = d.attention_downsample_rate;
+        let counts = [d.transformer_dim, d.depth, d.mlp_dim, d.num_heads, rate, d.iou_head_depth, d.iou_head_hidden_dim];
         let refuse = |why: String| Err(ModelError::Config { arch: ARCH, why });
-        if counts.iter().any(|n| *n == 0 || *n > 65_536) || self.img_size % (EMBEDDING_STRIDE * 4) != 0 || self.img_size > 4096 {
-            return refuse(format!("image side {} and decoder {d:?}: wanted a side that is a multiple of 64 up to 4096", self.img_size));
+        if self.img_size == 0 || self.img_size % (2 * EMBEDDING_STRIDE) != 0 || self.img_size > IMAGE_SIDE_MAX {
+            return refuse(format!("image side {}: wanted a multiple of {} up to {IMAGE_SIDE_MAX}", self.img_size, 2 * EMBEDDING_STRIDE));
         }
-        if d.transformer_dim % (2 * d.num_heads) != 0 || d.transformer_dim % 8 != 0 {
-            return refuse(format!("{} channels do not divide into {} heads of two halves", d.transformer_dim, d.num_heads));
+        if counts.iter().any(|n| *n == 0 || *n > SIZE_MAX) {
+            return refuse(format!("decoder {d:?}: wanted sizes from 1 to {SIZE_MAX}"));
+        }
+        if d.transformer_dim % 8 != 0 || d.transformer_dim % rate != 0 || (d.transformer_dim / rate) % d.num_heads != 0 {
+            return refuse(format!("{} channels, divided by {rate}, do not divide into {} heads", d.transformer_dim, d.num_heads));
+        }
+        let Normalisation { mean, std } = self.normalisation;
+        if mean.iter().chain(&std).any(|v| !v.is_finite()) || std.iter().any(|v| *v < 1e-3) {
+            return refuse(format!("normalisation {:?}: wanted finite means and deviations above 0", self.normalisation));
         }
         match &self.encoder {
-            EncoderConfig::Vit { embed_dim, num_heads, patch_size, .. } => {
-                if *num_heads == 0 || embed_dim % num_heads != 0 || *patch_size != EMBEDDING_STRIDE {
-                    return refuse(format!(
-                        "{embed_dim} channels in {num_heads} heads, patches of {patch_size}: wanted patches of {EMBEDDING_STRIDE}"
-                    ));
+            EncoderConfig::Vit { embed_dim, depth, num_heads, patch_size, window_size, .. } => {
+                let sizes = [*embed_dim, *depth, *num_heads, *window_size];
+                if sizes.iter().any(|n| *n == 0 || *n > SIZE_MAX) || embed_dim % num_heads != 0 || *patch_size != EMBEDDING_STRIDE {
+                    return refuse(format!("encoder {:?}: wanted whole heads and patches of {EMBEDDING_STRIDE}", self.encoder));
                 }
             }
             EncoderConfig::TinyVit { embed_dims, depths, num_heads, window_sizes } => {
-                if [embed_dims.len(), depths.len(), num_heads.len(), window_sizes.len()] != [4; 4] {
-                    return refuse(format!("TinyViT with stages {embed_dims:?} {depths:?} {num_heads:?} {window_sizes:?}: wanted four"));
+                let sizes = [embed_dims, depths, num_heads, window_sizes];
+                let bounded = sizes.iter().all(|stages| stages.len() == 4 && stages.iter().all(|n| (1..=SIZE_MAX).contains(n)));
+                if !bounded || embed_dims.iter().zip(num_heads).any(|(dim, heads)| dim % heads != 0) {
+                    return refuse(format!("encoder {:?}: wanted four stages of whole heads", self.encoder));
+                }
+                // The published rule for the stride of a stage is its number of channels.
+                if embed_dims.iter().map(|dim| tiny_vit::keeps_size(*dim)).ne([false, false, false, true]) {
+                    return refuse(format!("stages of {embed_dims:?} channels: wanted the last, and only the last, of 320, 448 or 576"));
                 }
             }
         }
@@ -156,74 +194,21 @@ impl SamConfig {
 impl DecoderConfig {
     /// The decoder that all published networks share.
     pub fn published() -> Self {
-        DecoderConfig { transformer_dim: 256, depth: 2, mlp_dim: 2048, num_heads: HEADS, iou_head_depth: 3, iou_head_hidden_dim: 256 }
+        DecoderConfig {
+            transformer_dim: 256,
+            depth: 2,
+            mlp_dim: 2048,
+            num_heads: HEADS,
+            attention_downsample_rate: two(),
+            iou_head_depth: 3,
+            iou_head_hidden_dim: 256,
+        }
     }
 }
 
 /// Heads of every attention in the decoder: fixed in all published networks, and not visible in the weights.
-const HEADS: usize = 8;
+pub(super) const HEADS: usize = 8;
 
-struct Reader<'a> {
-    weights: &'a Weights,
-}
-
-impl Reader<'_> {
-    fn axis(&self, name: &str, axis: usize) -> Result<usize, ModelError> {
-        let size = self.weights.get(name).and_then(|t| t.shape().get(axis).copied());
-        size.ok_or_else(|| ModelError::Weights { arch: ARCH, problems: vec![format!("{name} is missing or lacks axis {axis}")] })
-    }
-
-    /// How many of `prefix.0suffix`, `prefix.1suffix`, .. there are.
-    fn count(&self, prefix: &str, suffix: &str) -> usize {
-        (0..1024).take_while(|i| self.weights.get(&format!("{prefix}.{i}{suffix}")).is_some()).count()
-    }
-
-    fn vit(&self) -> Result<EncoderConfig, ModelError> {
-        let blocks = "image_encoder.blocks";
-        let embed_dim = self.axis("image_encoder.patch_embed.proj.weight", 0)?;
-        let depth = self.count(blocks, ".attn.qkv.weight");
-        let head_dim = self.axis(&format!("{blocks}.0.attn.rel_pos_h"), 1)?.max(1);
-        // Windowed blocks have 2 S - 1 rows, global ones 2 * map - 1.
-        let rows: Vec<usize> = (0..depth).map(|i| self.axis(&format!("{blocks}.{i}.attn.rel_pos_h"), 0)).collect::<Result<_, _>>()?;
-        let global = 2 * self.axis("image_encoder.pos_embed", 1)?.max(1) - 1;
-        let window = rows.iter().copied().filter(|r| *r != global).min().map_or(14, |r| r.div_ceil(2));
-        Ok(EncoderConfig::Vit {
-            embed_dim,
-            depth,
-            num_heads: embed_dim / head_dim,
-            patch_size: self.axis("image_encoder.patch_embed.proj.weight", 2)?,
-            window_size: window,
-            global_attn_indexes: (0..depth).filter(|i| rows[*i] == global).collect(),
-        })
-    }
-
-    fn tiny_vit(&self) -> Result<EncoderConfig, ModelError> {
-        let layers = "image_encoder.layers";
-        let mut config = (
-            vec![self.axis("image_encoder.patch_embed.seq.2.c.weight", 0)?],
-            vec![self.count(&format!("{layers}.0.blocks"), ".conv1.c.weight")],
-        );
-        let (mut heads, mut windows) = (vec![1], vec![1]);
-        for stage in 1..4 {
-            let blocks = format!("{layers}.{stage}.blocks");
-            config.0.push(self.axis(&format!("{blocks}.0.attn.norm.weight"), 0)?);
-            config.1.push(self.count(&blocks, ".attn.qkv.weight"));
-            let biases = format!("{blocks}.0.attn.attention_biases");
-            heads.push(self.axis(&biases, 0)?);
-            windows.push(self.axis(&biases, 1)?.isqrt());
-        }
-        Ok(EncoderConfig::TinyVit { embed_dims: config.0, depths: config.1, num_heads: heads, window_sizes: windows })
-    }
-
-    fn decoder(&self) -> Result<DecoderConfig, ModelError> {
-        let head = "mask_decoder.iou_prediction_head.layers";
-        Ok(DecoderConfig {
-            transformer_dim: self.axis("mask_decoder.iou_token.weight", 1)?,
-            depth: self.count("mask_decoder.transformer.layers", ".norm1.weight"),
-            mlp_dim: self.axis("mask_decoder.transformer.layers.0.mlp.lin1.weight", 0)?,
-            num_heads: HEADS,
-            iou_head_depth: self.count(head, ".weight"),
-            iou_head_hidden_dim: self.axis(&format!("{head}.0.weight"), 0)?,
-        })
-    }
+fn two() -> usize {
+    2
 }

@@ -10,17 +10,17 @@ use cleanplate_kernels::attention::Attention;
 use cleanplate_kernels::linear::Linear;
 use cleanplate_kernels::matmul_nt::MatmulNt;
 use cleanplate_kernels::token_slice::TokenSlice;
-use cleanplate_kernels::upscale2::Upscale2;
 use cleanplate_kernels::{Op, Tensor};
 
 use super::build::{Build, activated, kernel, with_residual};
 use super::config::{DecoderConfig, MASKS, SamConfig};
 use super::prompt::PromptEncoder;
+use super::upscaling::Upscaling;
 use crate::error::ModelError;
 
 const PREFIX: &str = "mask_decoder";
-/// Epsilon of the transformer's norms, and of the norm inside the upscaling.
-const EPSILONS: [f32; 2] = [1e-5, 1e-6];
+/// Epsilon of the transformer's norms.
+const EPSILON: f32 = 1e-5;
 
 /// One attention with its projections; the last adds the attention's residual, except where the published code has none.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Decoder {
     blocks: Vec<Block>,
     last: AttentionLayer,
     last_norm: Arc<dyn Op>,
-    upscaling: Vec<(String, Arc<dyn Op>)>,
+    upscaling: Upscaling,
     hypernetworks: Vec<Arc<dyn Op>>,
     iou_head: Vec<Arc<dyn Op>>,
     /// `[1 + MASKS, C]`: the quality token and the mask tokens, in front of every prompt's.
@@ -70,17 +70,24 @@ impl Decoder {
             no_mask: constant(prompt.dense_no_mask(side))?,
             positions: constant(prompt.dense_positions(side))?,
             blocks: (0..d.depth).map(|i| Block::new(build, d, i)).collect::<Result<_, _>>()?,
-            last: AttentionLayer::new(build, &format!("{PREFIX}.transformer.final_attn_token_to_image"), d, 2, true)?,
-            last_norm: build.layer_norm(&format!("{PREFIX}.transformer.norm_final_attn"), c, EPSILONS[0])?,
-            upscaling: upscaling(build, c)?,
+            last: AttentionLayer::new(
+                build,
+                &format!("{PREFIX}.transformer.final_attn_token_to_image"),
+                d,
+                d.attention_downsample_rate,
+                true,
+            )?,
+            last_norm: build.layer_norm(&format!("{PREFIX}.transformer.norm_final_attn"), c, EPSILON)?,
+            upscaling: Upscaling::new(build, c)?,
             hypernetworks: hypernetworks(build, c)?,
             iou_head: iou_head(build, d)?,
             output_tokens,
         })
     }
 
-    /// Embedding `[N, S, S, C]` and tokens `[N, 5 + T, C]` to mask logits `[N, 4, 4S, 4S]` and their predicted quality `[N, 1, 4]`.
-    pub fn graph(&self, g: &mut Graph, embedding: TensorId, tokens: TensorId) -> Result<[TensorId; 2], EngineError> {
+    /// Embedding `[N, S, S, C]`, finer maps (of [`SamConfig::skips`]) and tokens `[N, 5 + T, C]` to mask logits `[N, 4, 4S, 4S]` and their
+    /// predicted quality `[N, 1, 4]`.
+    pub fn graph(&self, g: &mut Graph, embedding: TensorId, skips: &[TensorId], tokens: TensorId) -> Result<[TensorId; 2], EngineError> {
         let add: Arc<dyn Op> = Arc::new(Add);
         let mut keys = g.add(&format!("{PREFIX}.no_mask"), self.no_mask.clone(), &[embedding])?; // [N, S, S, C]
         let mut queries = tokens; // [N, 5 + T, C]
@@ -93,10 +100,7 @@ impl Decoder {
         let x = self.last.graph(g, [q, k, keys], Some(queries))?;
         let tokens_out = g.add(&format!("{PREFIX}.last.norm"), self.last_norm.clone(), &[x])?; // [N, 5 + T, C]
 
-        let mut pixels = keys;
-        for (name, op) in &self.upscaling {
-            pixels = g.add(name, op.clone(), &[pixels])?; // [N, 2S, 2S, C/4] then [N, 4S, 4S, C/8]
-        }
+        let pixels = self.upscaling.graph(g, keys, skips)?; // [N, 4S, 4S, C/8]
         let mut rows = g.add(&format!("{PREFIX}.mask_tokens"), Arc::new(TokenSlice { start: 1, count: MASKS }), &[tokens_out])?; // [N, 4, C]
         for (i, op) in self.hypernetworks.iter().enumerate() {
             rows = g.add(&format!("{PREFIX}.output_hypernetworks_mlps.{i}"), op.clone(), &[rows])?; // [N, 4, C] .. [N, 4, C/8]
@@ -111,9 +115,9 @@ impl Decoder {
 }
 
 impl AttentionLayer {
-    /// `shrink` divides the channels inside.
-    fn new(build: &Build<'_>, name: &str, d: &DecoderConfig, shrink: usize, residual: bool) -> Result<Self, ModelError> {
-        let (c, inner) = (d.transformer_dim, d.transformer_dim / shrink);
+    /// `rate` divides the channels inside.
+    fn new(build: &Build<'_>, name: &str, d: &DecoderConfig, rate: usize, residual: bool) -> Result<Self, ModelError> {
+        let (c, inner) = (d.transformer_dim, d.transformer_dim / rate);
         let project =
             |part: &str| -> Result<Arc<dyn Op>, ModelError> { Ok(Arc::new(build.linear(&format!("{name}.{part}_proj"), c, inner)?)) };
         let out = build.linear(&format!("{name}.out_proj"), inner, c)?;
@@ -139,16 +143,17 @@ impl AttentionLayer {
 impl Block {
     fn new(build: &Build<'_>, d: &DecoderConfig, index: usize) -> Result<Self, ModelError> {
         let (name, c) = (format!("{PREFIX}.transformer.layers.{index}"), d.transformer_dim);
-        let attention = |part: &str, shrink, residual| AttentionLayer::new(build, &format!("{name}.{part}"), d, shrink, residual);
-        let norm = |i: usize| build.layer_norm(&format!("{name}.norm{i}"), c, EPSILONS[0]);
+        let rate = d.attention_downsample_rate;
+        let attention = |part: &str, rate, residual| AttentionLayer::new(build, &format!("{name}.{part}"), d, rate, residual);
+        let norm = |i: usize| build.layer_norm(&format!("{name}.norm{i}"), c, EPSILON);
         let lin1 = build.linear(&format!("{name}.mlp.lin1"), c, d.mlp_dim)?;
         let lin2 = build.linear(&format!("{name}.mlp.lin2"), d.mlp_dim, c)?;
         Ok(Block {
             // The first block's self attention replaces the tokens instead of adding to them.
             self_attention: attention("self_attn", 1, index > 0)?,
-            to_image: attention("cross_attn_token_to_image", 2, true)?,
+            to_image: attention("cross_attn_token_to_image", rate, true)?,
             mlp: [activated(&name, &lin1, Activation::Relu)?, with_residual(&name, &lin2)?],
-            to_tokens: attention("cross_attn_image_to_token", 2, true)?,
+            to_tokens: attention("cross_attn_image_to_token", rate, true)?,
             norms: [norm(1)?, norm(2)?, norm(3)?, norm(4)?],
         })
     }
@@ -182,23 +187,6 @@ impl Block {
         let y = g.add(&format!("{name}.norm4"), self.norms[3].clone(), &[y])?; // [N, S, S, C]
         Ok([x, y])
     }
-}
-
-/// Embedding pixels to mask pixels: two transposed convolutions, a norm between them.
-fn upscaling(build: &Build<'_>, c: usize) -> Result<Vec<(String, Arc<dyn Op>)>, ModelError> {
-    let part = |i: usize| format!("{PREFIX}.output_upscaling.{i}");
-    let up = |i: usize, ic: usize, oc: usize| {
-        let weight = build.tensor(&format!("{}.weight", part(i)), &[ic, oc, 2, 2])?;
-        let bias = build.floats(&format!("{}.bias", part(i)), &[oc])?;
-        Upscale2::new(&weight, &bias).map_err(|e| kernel(&part(i), e))
-    };
-    let norm = build.layer_norm(&part(1), c / 4, EPSILONS[1])?;
-    Ok(vec![
-        (part(0), Arc::new(up(0, c, c / 4)?)),
-        (part(1), norm),
-        (part(2), Arc::new(Activation::Gelu)),
-        (part(3), activated(&part(3), &up(3, c / 4, c / 8)?, Activation::Gelu)?),
-    ])
 }
 
 /// One three-layer network a mask token, all four as one operation a layer.

@@ -9,6 +9,7 @@ use cleanplate_kernels::permute::Permute;
 use cleanplate_kernels::window_attention::{Bias, QkvLayout, WindowAttention};
 
 use super::build::{Build, activated, kernel, with_residual};
+use super::encoder::Trunk;
 use crate::error::ModelError;
 
 const PREFIX: &str = "image_encoder";
@@ -55,9 +56,11 @@ impl TinyVit {
         }
         Ok(TinyVit { chains })
     }
+}
 
+impl Trunk for TinyVit {
     /// `[N, 3, S, S]` to `[N, S/16, S/16, last channels]`.
-    pub fn graph(&self, g: &mut Graph, image: TensorId) -> Result<TensorId, EngineError> {
+    fn graph(&self, g: &mut Graph, image: TensorId) -> Result<TensorId, EngineError> {
         self.chains.iter().try_fold(image, |x, chain| chain.graph(g, x))
     }
 }
@@ -83,10 +86,15 @@ fn mb_conv(build: &Build<'_>, name: &str, dim: usize) -> Result<Chain, ModelErro
     Ok(Chain(vec![(part(1), expand, false), (part(2), depthwise, false), (part(3), project, true), (format!("{name}.act"), act, false)]))
 }
 
-/// Between stages: 1x1, depthwise 3x3, 1x1. The stages of 320 channels and more keep the map's size.
+/// Whether the step to a stage of this many channels keeps the map's size.
+pub fn keeps_size(channels: usize) -> bool {
+    matches!(channels, 320 | 448 | 576)
+}
+
+/// Between stages: 1x1, depthwise 3x3, 1x1.
 fn merge(build: &Build<'_>, name: &str, dim: usize, next: usize) -> Result<Chain, ModelError> {
     let part = |i: usize| format!("{name}.conv{i}");
-    let stride = if matches!(next, 320 | 448 | 576) { 1 } else { 2 };
+    let stride = if keeps_size(next) { 1 } else { 2 };
     let first = activated(name, &build.pointwise_norm(&part(1), dim, next)?, Activation::Gelu)?;
     let depthwise = activated(name, &build.depthwise_norm(&part(2), next, stride)?, Activation::Gelu)?;
     let last = Arc::new(build.pointwise_norm(&part(3), next, next)?);

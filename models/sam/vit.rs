@@ -11,6 +11,7 @@ use cleanplate_kernels::patchify::Patchify;
 use cleanplate_kernels::window_attention::{Bias, QkvLayout, WindowAttention};
 
 use super::build::{Build, activated, kernel, with_residual};
+use super::encoder::Trunk;
 use crate::error::ModelError;
 
 const PREFIX: &str = "image_encoder";
@@ -74,9 +75,11 @@ impl Vit {
             blocks: (0..sizes.depth).map(|i| Block::new(build, sizes, i)).collect::<Result<_, _>>()?,
         })
     }
+}
 
+impl Trunk for Vit {
     /// `[N, 3, S, S]` to `[N, side, side, dim]`.
-    pub fn graph(&self, g: &mut Graph, image: TensorId) -> Result<TensorId, EngineError> {
+    fn graph(&self, g: &mut Graph, image: TensorId) -> Result<TensorId, EngineError> {
         let x = g.add(&format!("{PREFIX}.patches"), self.patches.clone(), &[image])?; // [N, side, side, 3 p p]
         let x = g.add(&format!("{PREFIX}.patch_embed"), self.embed.clone(), &[x])?; // [N, side, side, dim]
         let mut x = g.add(&format!("{PREFIX}.pos_embed"), self.positions.clone(), &[x])?;

@@ -157,7 +157,7 @@ impl ModelStore {
 
     /// The network of a SAM model (either encoder), loaded and verified on first use.
     pub fn sam(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
-        match self.network(name, &[Arch::MobileSam, Arch::SamVit])? {
+        match self.network(name, Arch::SAM)? {
             Network::Sam(sam) => Ok(sam),
             Network::Lama(_) => Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam or sam-vit" }),
         }

@@ -54,6 +54,24 @@ fn the_files_name_decides_nothing() {
     assert_eq!(import::read(&misnamed, &Limits::default()).expect("by content").format(), Format::TorchScript);
 }
 
+#[test]
+fn factors_hold_for_integers_only() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors");
+    let weights = import::read(&path, &Limits::default()).expect("reads");
+    let spread = |name: &str| {
+        let values = weights.get(name).unwrap_or_else(|| panic!("{name}")).to_f32();
+        (values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32).sqrt()
+    };
+    // Of one layer, drawn alike; `scales` names both, but the bias-sized one stayed f16.
+    let (integer, float) = ("mask_decoder.iou_prediction_head.layers.1.weight", "mask_decoder.iou_prediction_head.layers.2.weight");
+    assert!((spread(integer) / spread(float) - 1.0).abs() < 0.2, "{} and {}", spread(integer), spread(float));
+    let (integer, float) = (
+        "mask_decoder.transformer.layers.0.self_attn.q_proj.weight",
+        "mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight",
+    );
+    assert!((spread(integer) / spread(float) - 1.0).abs() < 0.2, "{} and {}", spread(integer), spread(float));
+}
+
 fn read_bytes(bytes: Vec<u8>) -> Result<Weights, ImportError> {
     import::read_bytes(Bytes::from(bytes), &Limits::default())
 }

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cleanplate_engine::Tensor;
 use sha2::{Digest, Sha256};
 
+/// What an encoder makes of a photo: its embedding, and finer maps where the network has them.
+pub type Maps = Vec<Tensor>;
+
 /// Identity of an embedding: hash of the weights' hash and of what the network sees of the photo.
 pub type Key = [u8; 32];
 
@@ -23,7 +26,7 @@ pub fn key(weights_sha256: &str, resized: &Tensor) -> Key {
 pub struct Embeddings {
     bytes_max: u64,
     /// Oldest first.
-    kept: Mutex<Vec<(Key, Arc<Tensor>)>>,
+    kept: Mutex<Vec<(Key, Arc<Maps>)>>,
 }
 
 impl Embeddings {
@@ -33,7 +36,7 @@ impl Embeddings {
     }
 
     /// The embedding of this key, if it is kept; it becomes the youngest.
-    pub fn get(&self, key: &Key) -> Option<Arc<Tensor>> {
+    pub fn get(&self, key: &Key) -> Option<Arc<Maps>> {
         let mut kept = self.lock();
         let at = kept.iter().position(|(other, _)| other == key)?;
         let entry = kept.remove(at);
@@ -42,11 +45,14 @@ impl Embeddings {
         Some(found)
     }
 
-    /// Keeps an embedding in place of the oldest ones. One larger than the bound is not kept.
-    pub fn put(&self, key: Key, embedding: Arc<Tensor>) {
+    /// Keeps an embedding in place of the least used ones. One larger than the bound is not kept.
+    pub fn put(&self, key: Key, maps: Arc<Maps>) {
+        if size(&maps) > self.bytes_max {
+            return;
+        }
         let mut kept = self.lock();
         kept.retain(|(other, _)| *other != key);
-        kept.push((key, embedding));
+        kept.push((key, maps));
         while bytes(&kept) > self.bytes_max {
             kept.remove(0);
         }
@@ -57,22 +63,26 @@ impl Embeddings {
         bytes(&self.lock())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Key, Arc<Tensor>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Key, Arc<Maps>)>> {
         // A panic elsewhere cannot leave the list half-changed: every step above is complete before the lock is given up.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn bytes(kept: &[(Key, Arc<Tensor>)]) -> u64 {
-    kept.iter().map(|(_, tensor)| (tensor.shape.elements() * tensor.dtype().bytes()) as u64).sum()
+fn bytes(kept: &[(Key, Arc<Maps>)]) -> u64 {
+    kept.iter().map(|(_, maps)| size(maps)).sum()
+}
+
+fn size(maps: &Maps) -> u64 {
+    maps.iter().map(|map| (map.shape.elements() * map.dtype().bytes()) as u64).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn embedding(floats: usize) -> Arc<Tensor> {
-        Arc::new(Tensor::f32(&[floats], vec![0.5; floats]))
+    fn embedding(floats: usize) -> Arc<Maps> {
+        Arc::new(vec![Tensor::f32(&[floats], vec![0.5; floats])])
     }
 
     #[test]
@@ -83,7 +93,7 @@ mod tests {
         cache.put([2; 32], embedding(10));
         assert!(cache.get(&[1; 32]).is_none() && cache.get(&[0; 32]).is_some() && cache.bytes() == 80);
         cache.put([3; 32], embedding(21));
-        assert!(cache.bytes() == 0 && cache.get(&[3; 32]).is_none());
+        assert!(cache.bytes() == 80 && cache.get(&[3; 32]).is_none());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::parameter::Values;
 use crate::pipeline::{ExecutableKey, Prompts, Stage, Work};
 use crate::{PluginError, PluginInfo, fill_holes};
 
-pub use embeddings::Embeddings;
+pub use embeddings::{Embeddings, Maps};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Sam::new(values))));
@@ -44,9 +44,9 @@ impl Stage for Sam {
         let size = [work.photo.height, work.photo.width];
         let prompt = read(&prompts, size)?;
         let network = work.networks.sam(&self.model)?;
-        let embedding = embed(work, &network)?;
+        let maps = embed(work, &network)?;
         work.observer.stage("sam", 0.9);
-        let (mut mask, quality) = decode(work, &network, &embedding, &prompt)?;
+        let (mut mask, quality) = decode(work, &network, &maps, &prompt)?;
         let clicks: Vec<[usize; 2]> = prompts.points.iter().filter(|p| p.2 == 1).map(|p| [p.0 as usize, p.1 as usize]).collect();
         islands::drop_small(&mut mask, self.island_share, &clicks);
         let holes = (mask.count() as f64 * self.hole_share) as usize;
@@ -88,7 +88,7 @@ fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, Plu
 }
 
 /// The photo's embedding, computed unless it is kept.
-fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Tensor>, PluginError> {
+fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Maps>, PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
     let bytes = work.photo.crop_rgb8(Rect { x0: 0, y0: 0, x1: width, y1: height });
     let resized = network.sam.resize(&Tensor::u8(&[1, height, width, 3], bytes)).map_err(|e| network.refused(&e))?;
@@ -99,19 +99,18 @@ fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Tensor>, Plugi
     }
     work.check_cancelled("sam, encoding the photo")?;
     let executable = compile(work, network, "encoder", [h, w], || network.sam.encoder_graph([h, w]))?;
-    let mut outputs = execute(work, &*executable, &[&resized], "sam, encoding the photo")?;
-    let embedding = Arc::new(outputs.pop().ok_or_else(|| unusable("no embedding".to_string()))?);
-    work.embeddings.put(key, embedding.clone());
-    Ok(embedding)
+    let maps = Arc::new(execute(work, &*executable, &[&resized], "sam, encoding the photo")?);
+    work.embeddings.put(key, maps.clone());
+    Ok(maps)
 }
 
 /// The mask at the photo's size and its predicted quality.
-fn decode(work: &Work<'_>, network: &SegmentNetwork, embedding: &Tensor, prompt: &SamPrompt) -> Result<(Mask, f32), PluginError> {
+fn decode(work: &Work<'_>, network: &SegmentNetwork, maps: &Maps, prompt: &SamPrompt) -> Result<(Mask, f32), PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
     let tokens = network.sam.tokens(prompt, [height, width]).map_err(|e| network.refused(&e))?;
     let count = prompt.tokens();
     let executable = compile(work, network, "decoder", [count, 0], || network.sam.decoder_graph(count))?;
-    let outputs = execute(work, &*executable, &[embedding, &tokens], "sam, finding the object")?;
+    let outputs = execute(work, &*executable, &maps.iter().chain([&tokens]).collect::<Vec<_>>(), "sam, finding the object")?;
     let [logits, iou] = outputs.as_slice() else { return Err(unusable(format!("{} outputs, wanted 2", outputs.len()))) };
     let (logits, iou) = (logits.as_f32().unwrap_or_default(), iou.as_f32().unwrap_or_default());
     if iou.is_empty() || logits.len() % iou.len() != 0 || iou.iter().chain(logits).any(|v| !v.is_finite()) {

@@ -1,6 +1,6 @@
 //! GPU strategy: one element per invocation.
 
-use super::{MEAN, NAME, STD, SamInput};
+use super::{NAME, SamInput};
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::launch::{check_bindings, spread, word};
@@ -8,9 +8,7 @@ use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 
 fn variant() -> Variant {
-    let names = ["MEAN0", "MEAN1", "MEAN2", "STD0", "STD1", "STD2"];
-    let defines = names.into_iter().zip(MEAN.iter().chain(&STD).map(|v| format!("{v:?}"))).collect();
-    Variant { kernel: NAME, strategy: "sam_input", template: include_str!("sam_input.wgsl"), defines, subgroups: false }
+    Variant { kernel: NAME, strategy: "sam_input", template: include_str!("sam_input.wgsl"), defines: Vec::new(), subgroups: false }
 }
 
 pub(super) fn program(op: &SamInput, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -20,7 +18,7 @@ pub(super) fn program(op: &SamInput, inputs: &[TensorSpec], caps: &Caps) -> Resu
     let dispatch = Dispatch {
         variant: variant(),
         bindings: vec![Binding::Input(0), Binding::Output(0)],
-        params: [count, op.side, d[1], d[2]].map(word).to_vec(),
+        params: [count, op.side, d[1], d[2]].map(word).into_iter().chain(op.mean.iter().chain(&op.std).map(|v| v.to_bits())).collect(),
         groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
     };
     Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })

@@ -17,16 +17,15 @@ use crate::testing::Rng;
 
 const NAME: &str = "sam_input";
 
-/// Mean of each channel, 0..255 (segment-anything).
-pub const MEAN: [f32; 3] = [123.675, 116.28, 103.53];
-/// Standard deviation of each channel, 0..255.
-pub const STD: [f32; 3] = [58.395, 57.12, 57.375];
-
 /// Input u8 `[N, H, W, 3]` with H, W at most `side`; output f32 `[N, 3, side, side]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SamInput {
     /// Side of the square in pixels.
     pub side: usize,
+    /// Mean of red, green and blue, 0..255.
+    pub mean: [f32; 3],
+    /// Standard deviation of red, green and blue, 0..255, above 0.
+    pub std: [f32; 3],
 }
 
 impl Op for SamInput {
@@ -72,7 +71,7 @@ fn cases() -> Vec<Case> {
     rows.iter()
         .map(|(d, side)| Case {
             name: format!("{d:?} in {side}"),
-            op: Arc::new(SamInput { side: *side }),
+            op: Arc::new(SamInput { side: *side, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] }),
             inputs: vec![Tensor::u8(d, rng.bytes(d.iter().product()))],
             tolerance: Tolerance { absolute: 1e-6, relative: 1e-6, why: "one subtraction and one division" },
         })

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{MEAN, STD, SamInput};
+use super::SamInput;
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(op: SamInput, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
@@ -14,7 +14,7 @@ pub(super) fn run(op: SamInput, inputs: &[TensorRef<'_>], output: &mut TensorMut
             return;
         }
         let bytes = data[(image * h + y) * w * 3 + c..].iter().step_by(3);
-        out[..w].iter_mut().zip(bytes).for_each(|(out, byte)| *out = (f32::from(*byte) - MEAN[c]) / STD[c]);
+        out[..w].iter_mut().zip(bytes).for_each(|(out, byte)| *out = (f32::from(*byte) - op.mean[c]) / op.std[c]);
         out[w..].fill(0.0);
     });
 }

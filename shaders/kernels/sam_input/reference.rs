@@ -1,6 +1,6 @@
 //! The meaning of [`super::SamInput`].
 
-use super::{MEAN, STD, SamInput};
+use super::SamInput;
 use crate::tensor::{Tensor, TensorRef};
 
 pub(super) fn run(op: SamInput, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
@@ -9,7 +9,7 @@ pub(super) fn run(op: SamInput, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
     let mut out = vec![0.0f32; n * 3 * side * side];
     for (at, byte) in inputs[0].u8().iter().enumerate() {
         let (c, x, y, b) = (at % 3, at / 3 % w, at / (3 * w) % h, at / (3 * w * h));
-        out[((b * 3 + c) * side + y) * side + x] = (f32::from(*byte) - MEAN[c]) / STD[c];
+        out[((b * 3 + c) * side + y) * side + x] = (f32::from(*byte) - op.mean[c]) / op.std[c];
     }
     vec![Tensor::f32(&[n, 3, side, side], out)]
 }

@@ -6,6 +6,12 @@ struct Params {
     side: u32,  // of the square, pixels
     h: u32,     // photo height, pixels
     w: u32,     // photo width, pixels
+    mean0: f32, // of red, 0..255
+    mean1: f32, // of green
+    mean2: f32, // of blue
+    std0: f32,  // of red, 0..255
+    std1: f32,  // of green
+    std2: f32,  // of blue
 }
 
 @group(0) @binding(0) var<storage, read> photo: array<u32>; // [N, h, w, 3] bytes, four to a word
@@ -26,7 +32,7 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     if y < p.h && x < p.w {
         let at = ((plane / 3u * p.h + y) * p.w + x) * 3u + c;
         let byte = f32((photo[at >> 2u] >> ((at & 3u) * 8u)) & 255u);
-        value = (byte - select(select(MEAN2, MEAN1, c == 1u), MEAN0, c == 0u)) / select(select(STD2, STD1, c == 1u), STD0, c == 0u);
+        value = (byte - select(select(p.mean2, p.mean1, c == 1u), p.mean0, c == 0u)) / select(select(p.std2, p.std1, c == 1u), p.std0, c == 0u);
     }
     out[i] = value;
 }

@@ -37,14 +37,15 @@ pub(super) fn parts(args: &Bench, config: &Config, backend: &dyn Backend) -> any
     let encoder = backend.compile(&network.encoder_graph(network.resized(height, width))?)?;
     let prompt = SamPrompt { points: vec![(width as f32 / 2.0, height as f32 / 2.0, Label::Foreground)], rectangle: None };
     let decoder = backend.compile(&network.decoder_graph(prompt.tokens())?)?;
-    let (map, channels) = (network.config().embedding_side(), network.config().decoder.transformer_dim);
-    let embedding = Tensor::f32(&[1, map, map, channels], vec![0.25; map * map * channels]);
-    let tokens = network.tokens(&prompt, [height, width])?;
+    let embedding = [network.config().embedding_side(), network.config().decoder.transformer_dim];
+    let sizes = std::iter::once(embedding).chain(network.config().skips());
+    let mut given: Vec<Tensor> = sizes.map(|[side, c]| Tensor::f32(&[1, side, side, c], vec![0.25; side * side * c])).collect();
+    given.push(network.tokens(&prompt, [height, width])?);
     Ok((
         [height, width],
         vec![
             Part { name: "encoder", executable: encoder, inputs: vec![network.resize(&photo)?] },
-            Part { name: "decoder", executable: decoder, inputs: vec![embedding, tokens] },
+            Part { name: "decoder", executable: decoder, inputs: given },
         ],
     ))
 }
