@@ -69,19 +69,19 @@ fn simt_variant(kernel: &'static str, side: usize, residual: bool, blocks: bool)
         ("WEIGHT_TILE", format!("{}u", DEPTH * side / 4)),
     ]);
     defines.sort();
-    Variant { kernel, strategy: "simt", template: include_str!("common/simt_tokens.wgsl"), defines, subgroups: false }
+    Variant { kernel, strategy: "simt", template: include_str!("linear/simt_tokens.wgsl"), defines, subgroups: false }
 }
 
 fn few_variant(kernel: &'static str, residual: bool) -> Variant {
     let mut defines = binding_defines(residual, false);
     defines.sort();
-    Variant { kernel, strategy: "few_tokens", template: include_str!("common/few_tokens.wgsl"), defines, subgroups: false }
+    Variant { kernel, strategy: "few_tokens", template: include_str!("linear/few_tokens.wgsl"), defines, subgroups: false }
 }
 
 fn cpu_variant(kernel: &'static str, residual: bool, blocks: bool) -> Variant {
     let mut defines = binding_defines(residual, blocks);
     defines.sort();
-    Variant { kernel, strategy: "cpu_tokens", template: include_str!("common/cpu_tokens.wgsl"), defines, subgroups: true }
+    Variant { kernel, strategy: "cpu_tokens", template: include_str!("linear/cpu_tokens.wgsl"), defines, subgroups: true }
 }
 
 /// Variants of a kernel whose layers are plain, with or without residual.

@@ -13,13 +13,16 @@
 
 use crate::program::Variant;
 
-/// Shader text shared by kernels: (name for `#import`, WGSL), from `common/*.wgsl`.
+/// Shader text shared by kernels: (name for `#import`, WGSL), from `common/*.wgsl` and from the kernels that
+/// share a strategy but store differently.
 pub static SNIPPETS: &[(&str, &str)] = &[
     ("attention_tile", include_str!("common/attention_tile.wgsl")),
+    ("blocks", include_str!("upscale2/blocks.wgsl")),
     ("epilogue", include_str!("common/epilogue.wgsl")),
     ("gemm_tile", include_str!("common/gemm_tile.wgsl")),
     ("patch", include_str!("common/patch.wgsl")),
     ("patch_votes", include_str!("common/patch_votes.wgsl")),
+    ("rows", include_str!("linear/rows.wgsl")),
     ("source", include_str!("common/source.wgsl")),
     ("stockham", include_str!("common/stockham.wgsl")),
     ("token_params", include_str!("common/token_params.wgsl")),

@@ -1,4 +1,4 @@
-// Params block of the token products, and where results go.
+// Params block of the token products, and where results go: `place` of the kernel.
 struct Params {
     rows: u32,          // tokens of each weight matrix
     groups: u32,        // weight matrices; token r * groups + g uses matrix g
@@ -13,15 +13,8 @@ struct Params {
     act: u32,           // Act::code
 }
 
-// Element that output channel `o` of token `t` is stored at.
-fn place(t: u32, o: u32) -> u32 {
 #ifdef BLOCKS
-    let channels = p.oc / 4u;
-    let quarter = o / channels;
-    let row = t / p.w; // of the batch
-    let x = t - row * p.w;
-    return ((row * 2u + quarter / 2u) * 2u * p.w + x * 2u + quarter % 2u) * channels + o - quarter * channels;
+#import blocks
 #else
-    return t * p.oc + o;
+#import rows
 #endif
-}
