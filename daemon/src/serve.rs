@@ -93,7 +93,7 @@ async fn live(app: web::Data<App>, listener: TcpListener, threads: Vec<std::thre
     let sender = Sender::new(app.store.clone(), app.config.webhooks.clone(), Box::new(compose), stop_webhooks.clone());
     // It is left behind at the end: what it did not note as delivered is sent again.
     drop(sender.start().context("starting the webhook thread")?);
-    let why = wait_for_end(&app).await?;
+    let why = wait_for_end(&app, &folders).await?;
     tracing::info!(why, limit_s = app.config.server.shutdown_max.as_secs(), "stopping: running jobs end, new ones are refused");
     let (jobs, limit) = (app.jobs.clone(), app.config.server.shutdown_max);
     let drain = move || {
@@ -116,10 +116,17 @@ async fn live(app: web::Data<App>, listener: TcpListener, threads: Vec<std::thre
     Ok(if fatal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn wait_for_end(app: &App) -> anyhow::Result<&'static str> {
+async fn wait_for_end(app: &App, folders: &Folders) -> anyhow::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    let reload = async {
+        while hang_up.recv().await.is_some() {
+            folders.reload();
+        }
+        std::future::pending::<()>().await;
+    };
     let fatal = async {
         while !app.jobs.is_fatal() {
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -128,6 +135,7 @@ async fn wait_for_end(app: &App) -> anyhow::Result<&'static str> {
     Ok(tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        () = reload => "SIGHUP",
         () = fatal => "a fault of the store",
     })
 }

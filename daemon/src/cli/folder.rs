@@ -32,7 +32,7 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
         shown.set_position(status.done + status.failed);
         shown.set_message(format!("{} failed", status.failed));
     };
-    let board = Arc::new(Board::new(&folder, name, None, Some(Box::new(show))));
+    let board = Arc::new(Board::new(&folder, name, None, None, Some(Box::new(show))));
     let desk = Arc::new(DirectDesk::new(runner, bounds.image.clone()));
     let stop = Arc::new(AtomicBool::new(false));
     let outcome = Watch::new(Setup { folder, pipeline, desk, bounds, board: board.clone(), stop, once: true }).run();

@@ -16,6 +16,15 @@ pub const OWN: [&str; 4] = ["path", "output", "name", "account"];
 /// Where results go, within the watched folder, when nothing else is said.
 pub const OUTPUT: &str = "output";
 
+/// Who pays for a folder, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payer {
+    /// The account of this number.
+    Id(AccountId),
+    /// The one account of this name, looked up when it is needed.
+    Name(String),
+}
+
 /// One watched folder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HotFolder {
@@ -26,7 +35,7 @@ pub struct HotFolder {
     /// Where results go.
     pub output: PathBuf,
     /// Who pays; `None` for work without a store.
-    pub account: Option<AccountId>,
+    pub account: Option<Payer>,
     /// What applies to every folder unless it says otherwise.
     pub rules: Rules,
 }
@@ -76,16 +85,14 @@ fn folder(r: &mut Reader<'_>, at: usize) -> Option<HotFolder> {
     let own = |option: &str| format!("hot_folder.{at}.{option}");
     let written = |r: &mut Reader<'_>, option: &str| if r.has(&own(option)) { r.text(&own(option)) } else { String::new() };
     let (path, output, name) = (written(r, "path"), written(r, "output"), written(r, "name"));
-    let account = if r.has(&own("account")) { r.whole(&own("account"), 1..=i64::MAX) } else { 0 };
+    let account = if r.has(&own("account")) { payer(r, &own("account")) } else { None };
     let rules = rules(r, Some(at));
     let first = r.first_of(&format!("hot_folder.{at}."));
-    if path.is_empty() || account == 0 {
-        r.problem(
-            &first,
-            "a hot folder needs `path`, and `account`: the number of the account that pays (`cleanplate accounts list`)".to_string(),
-        );
+    let (false, Some(account)) = (path.is_empty(), account) else {
+        let text = "a hot folder needs `path`, and `account`: number or name of the account that pays (`cleanplate accounts list`)";
+        r.problem(&first, text.to_string());
         return None;
-    }
+    };
     // Fails only for an empty path, which was refused.
     let path = std::path::absolute(&path).unwrap_or_else(|_| PathBuf::from(&path));
     let output =
@@ -95,7 +102,12 @@ fn folder(r: &mut Reader<'_>, at: usize) -> Option<HotFolder> {
     if name.chars().count() > 100 || name.chars().any(char::is_control) {
         r.problem(&own("name"), "a hot folder's name has 1 to 100 characters and no control characters; set `name`".to_string());
     }
-    Some(HotFolder { name, path, output, account: Some(AccountId(account)), rules })
+    Some(HotFolder { name, path, output, account: Some(account), rules })
+}
+
+fn payer(r: &mut Reader<'_>, path: &str) -> Option<Payer> {
+    let (number, name) = r.number_or_text(path, 1..=i64::MAX)?;
+    Some(number.map_or_else(|| Payer::Name(name), |number| Payer::Id(AccountId(number))))
 }
 
 fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {

@@ -10,7 +10,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use hot_folder::{HotFolder, OUTPUT, Rules, misplaced};
+pub use hot_folder::{HotFolder, OUTPUT, Payer, Rules, misplaced};
 pub use options::{Config, Engine, Limits, LogFormat, Logging, RateLimits, Webhooks};
 
 use raw::{Setting, Settings, Value};

@@ -53,6 +53,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number in a range, or else a string that is not empty.
+    pub fn number_or_text(&mut self, path: &str, range: RangeInclusive<i64>) -> Option<(Option<i64>, String)> {
+        let (value, origin) = self.get(path)?;
+        match value {
+            Value::Integer(number) if range.contains(number) => Some((Some(*number), String::new())),
+            Value::Text(text) if !text.is_empty() => Some((None, text.clone())),
+            other => {
+                self.wrong(origin, path, &format!("a whole number from {} to {}, or a name", range.start(), range.end()), other);
+                None
+            }
+        }
+    }
+
     /// A switch.
     pub fn flag(&mut self, path: &str) -> bool {
         let Some((value, origin)) = self.get(path) else { return false };

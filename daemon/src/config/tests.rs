@@ -92,12 +92,13 @@ fn upload_time_grows_with_size_up_to_the_limit() {
 
 #[test]
 fn hot_folders_stand_over_the_common_options() {
-    let text = "[hot_folders]\nsettle_ms = 500\nscan_s = 9\n[[hot_folder]]\npath = \"/srv/a\"\naccount = 2\nsettle_ms = 700\n[[hot_folder]]\npath = \"/srv/b\"\naccount = 1\nname = \"second\"\noutput = \"/srv/out\"\n";
+    let text = "[hot_folders]\nsettle_ms = 500\nscan_s = 9\n[[hot_folder]]\npath = \"/srv/a\"\naccount = 2\nsettle_ms = 700\n[[hot_folder]]\npath = \"/srv/b\"\naccount = \"studio\"\nname = \"second\"\noutput = \"/srv/out\"\n";
     let folders = check(text).unwrap().hot_folders;
     assert_eq!((folders[0].rules.settle.as_millis(), folders[0].rules.scan.as_secs()), (700, 9));
     assert_eq!((folders[1].rules.settle.as_millis(), folders[1].name.as_str()), (500, "second"));
     assert_eq!((folders[0].name.as_str(), folders[0].output.as_path()), ("a", Path::new("/srv/a/output")));
-    assert_eq!(folders[0].account.map(|account| account.0), Some(2));
+    assert_eq!(folders[0].account, Some(Payer::Id(cleanplate_store::AccountId(2))));
+    assert_eq!(folders[1].account, Some(Payer::Name("studio".to_string())));
 }
 
 #[test]

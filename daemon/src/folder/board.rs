@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::FolderStatus;
+use cleanplate_store::AccountId;
 
 use super::report::Report;
 use super::take;
@@ -32,13 +33,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Board {
     /// A board for a folder, with metrics or someone who looks on.
-    pub fn new(folder: &HotFolder, pipeline: &str, metrics: Option<Arc<Metrics>>, watcher: Option<Watcher>) -> Board {
+    pub fn new(
+        folder: &HotFolder,
+        pipeline: &str,
+        account: Option<AccountId>,
+        metrics: Option<Arc<Metrics>>,
+        watcher: Option<Watcher>,
+    ) -> Board {
         let status = FolderStatus {
             name: folder.name.clone(),
             path: folder.path.display().to_string(),
             output: folder.output.display().to_string(),
             pipeline: pipeline.to_string(),
-            account: folder.account.map(|account| account.0),
+            account: account.map(|account| account.0),
             ..FolderStatus::default()
         };
         Board { status: Mutex::new(status), written: Mutex::default(), metrics, watcher }

@@ -26,7 +26,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use cleanplate_api::FolderStatus;
-use cleanplate_store::AccountId;
 
 pub use board::Board;
 pub use direct::DirectDesk;
@@ -52,6 +51,8 @@ struct Live {
 pub struct Folders {
     app: Arc<App>,
     live: Mutex<Vec<Live>>,
+    /// Read the configuration file whether it changed or not.
+    reload: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -66,7 +67,7 @@ impl Bounds {
 impl Folders {
     /// Starts every configured folder, and the thread that follows changes of the configuration file.
     pub fn start(app: Arc<App>) -> anyhow::Result<(Arc<Folders>, JoinHandle<()>)> {
-        let folders = Arc::new(Folders { app, live: Mutex::default(), stopping: AtomicBool::new(false) });
+        let folders = Arc::new(Folders { app, live: Mutex::default(), reload: AtomicBool::new(false), stopping: AtomicBool::new(false) });
         let changed = folders.app.config.source.file.as_deref().and_then(changed_at);
         for folder in &folders.app.config.hot_folders {
             folders.begin(folder)?;
@@ -84,14 +85,18 @@ impl Folders {
         let app = &self.app;
         let name = folder.rules.pipeline.as_deref().unwrap_or(&app.config.pipelines.default);
         let pipeline = Arc::new(app.pipelines.get(name).with_context(|| format!("hot folder {:?}", folder.name))?.clone());
+        // A folder of the configuration has a payer.
+        let payer = folder.account.clone().with_context(|| format!("hot folder {:?} has no account", folder.name))?;
+        // An account that is not there yet pauses the folder until it is.
+        let account = queue::payer(&*app.store, &payer).ok().map(|account| account.id);
         let desk = Arc::new(QueueDesk {
             jobs: app.jobs.clone(),
             store: app.store.clone(),
             dirs: app.dirs.clone(),
-            account: folder.account.unwrap_or(AccountId(0)),
+            payer,
             price: app.config.pricing.removal,
         });
-        let board = Arc::new(Board::new(folder, name, Some(app.metrics.clone()), None));
+        let board = Arc::new(Board::new(folder, name, account, Some(app.metrics.clone()), None));
         let stop = Arc::new(AtomicBool::new(false));
         let setup = Setup {
             folder: folder.clone(),
@@ -122,12 +127,19 @@ impl Folders {
         while !self.stopping.load(Ordering::SeqCst) {
             std::thread::sleep(RELOAD);
             let now = changed_at(&file);
-            if now == seen || now.is_none() {
+            let asked = self.reload.swap(false, Ordering::SeqCst);
+            if !asked && (now == seen || now.is_none()) {
                 continue;
             }
             seen = now;
             match self.app.config.source.load() {
-                Ok(config) => self.apply(&config.hot_folders),
+                Ok(config) => {
+                    self.apply(&config.hot_folders);
+                    tracing::info!(
+                        folders = config.hot_folders.len(),
+                        "hot folders follow the configuration file; other options take a restart"
+                    );
+                }
                 Err(error) => tracing::error!(%error, "the configuration file has errors; the hot folders stay as they are"),
             }
         }
@@ -149,6 +161,11 @@ impl Folders {
                 tracing::error!(error = format!("{error:#}"), folder = folder.name, "a hot folder could not be started");
             }
         }
+    }
+
+    /// Has the configuration file read again soon, changed or not.
+    pub fn reload(&self) {
+        self.reload.store(true, Ordering::SeqCst);
     }
 
     /// State of every folder.

@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_plugins::image::{EncodeOptions, Format};
-use cleanplate_store::{Accept, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob, Store};
+use cleanplate_store::{
+    Accept, Account, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob, PageRequest, Store, StoreError,
+};
 use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::desk::{Begun, Bytes, Desk, Ending, Later, Made, Running, Task};
 use super::report::{Fault, hex};
+use crate::config::Payer;
 use crate::files::{Dirs, FilesError};
 use crate::jobs::{DeviceState, Finished, Jobs, Offered, Work};
 use crate::refusal::Refusal;
@@ -26,6 +29,8 @@ const TWIN: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_secs(5);
 /// Failures of a job that say nothing about its pair.
 const PASSING: [&str; 3] = ["shutting_down", "interrupted", "storage_full"];
+/// Accounts read at a time.
+const ACCOUNTS: u32 = 100;
 const NO_CREDITS: &str = "the account has too few credits; top it up with `cleanplate accounts top-up`";
 
 /// Queue and store of the daemon.
@@ -37,7 +42,7 @@ pub struct QueueDesk {
     /// The data folder.
     pub dirs: Dirs,
     /// Who pays.
-    pub account: AccountId,
+    pub payer: Payer,
     /// Credits of one removal.
     pub price: i64,
 }
@@ -47,10 +52,9 @@ impl Desk for QueueDesk {
         if let Some(refusal) = self.jobs.closed() {
             return Some(refusal.text);
         }
-        match self.store.account(self.account) {
-            Ok(Some(account)) => (account.balance.available < self.price).then(|| NO_CREDITS.to_string()),
-            Ok(None) => Some(format!("account {} does not exist; `cleanplate accounts list` shows the ones that do", self.account)),
-            Err(error) => Some(error.to_string()),
+        match payer(&*self.store, &self.payer) {
+            Ok(account) => (account.balance.available < self.price).then(|| NO_CREDITS.to_string()),
+            Err(why) => Some(why),
         }
     }
 
@@ -71,7 +75,11 @@ impl QueueDesk {
     fn offer(&self, task: &Task, paid: bool) -> Result<Begun, Refusal> {
         let (done, receiver) = oneshot::channel();
         let id: JobId = task.job.parse().map_err(|error| Refusal::internal("a job id of a hot folder", &error))?;
-        let new = self.new_job(id, task, paid)?;
+        let account = match payer(&*self.store, &self.payer) {
+            Ok(account) => account.id,
+            Err(why) => return Ok(Begun::Ended(Ending::Later(Later { why, after: PAUSE, all: true }))),
+        };
+        let new = self.new_job(account, id, task, paid)?;
         let work = Work {
             image: self.stage(&task.photo)?,
             mask: task.mask.as_ref().map(|mask| self.stage(mask)).transpose()?,
@@ -84,7 +92,7 @@ impl QueueDesk {
         };
         Ok(match self.jobs.offer(&new, work)? {
             Offered::Accepted => {
-                tracing::info!(folder = task.folder, photo = task.photo_name, job_id = %id, account = %self.account, "job accepted");
+                tracing::info!(folder = task.folder, photo = task.photo_name, job_id = %id, %account, "job accepted");
                 Begun::Running(Box::new(Waiting { receiver, results: self.dirs.results.clone() }))
             }
             Offered::Declined(Accept::Done(job), _) => match self.earlier(task, &job) {
@@ -99,13 +107,13 @@ impl QueueDesk {
         })
     }
 
-    fn new_job(&self, id: JobId, task: &Task, paid: bool) -> Result<NewJob, Refusal> {
+    fn new_job(&self, account: AccountId, id: JobId, task: &Task, paid: bool) -> Result<NewJob, Refusal> {
         let key = IdempotencyKey::parse(&hex(&task.content)).map_err(|error| Refusal::internal("the key of a pair", &error))?;
         let scope = IdempotencyScope::Folder(task.folder.clone());
         let once = Idempotency { scope, key, request_hash: task.content, keep_ms: SEEN_MS, reply: None };
         Ok(NewJob {
             id,
-            account: self.account,
+            account,
             key: None,
             batch: None,
             service: "object-removal".to_string(),
@@ -137,6 +145,35 @@ impl QueueDesk {
             made.credits = 0;
         }
         Some(made)
+    }
+}
+
+/// The account that pays, or why there is none.
+pub fn payer(store: &dyn Store, payer: &Payer) -> Result<Account, String> {
+    let remedy = "`cleanplate accounts list` shows all of them";
+    match payer {
+        Payer::Id(id) => {
+            let found = store.account(*id).map_err(|error| error.to_string())?;
+            found.ok_or_else(|| format!("account {id} does not exist; {remedy}"))
+        }
+        Payer::Name(name) => match named(store, name).map_err(|error| error.to_string())?.as_slice() {
+            [one] => Ok(one.clone()),
+            [] => Err(format!("no account is named {name:?}; {remedy}")),
+            several => Err(format!("{} accounts are named {name:?}; write the number of one; {remedy}", several.len())),
+        },
+    }
+}
+
+/// Accounts of exactly this name.
+fn named(store: &dyn Store, name: &str) -> Result<Vec<Account>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.list_accounts(Some(name), &PageRequest { after, rows: ACCOUNTS })?;
+        found.extend(page.items.into_iter().filter(|account| account.name == name));
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
     }
 }
 

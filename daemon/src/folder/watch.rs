@@ -165,9 +165,6 @@ impl Watch {
 
     /// Makes sure that the folder is there and ours, and its output takes results; on the first time takes up what lies in `working`.
     fn open(&mut self, now: Instant) -> io::Result<()> {
-        if let Some(why) = self.setup.desk.closed() {
-            return Err(io::Error::other(why));
-        }
         let named = |what: &str, path: &std::path::Path| {
             let text = format!("{what} {}", path.display());
             move |error: io::Error| io::Error::new(error.kind(), format!("{text}: {error}"))
@@ -182,6 +179,10 @@ impl Watch {
         if !self.lock.as_ref().is_some_and(|lock| self.is_same(lock)) {
             self.lock = Some(self.take_lock()?);
             self.opened = false;
+        }
+        // By now a pause can be shown beside the pairs.
+        if let Some(why) = self.setup.desk.closed() {
+            return Err(io::Error::other(why));
         }
         self.places.check_output().map_err(named("writing into the output folder", &self.places.output))?;
         if let Some((_, text)) = crate::config::misplaced(std::slice::from_ref(&self.setup.folder)).pop() {
