@@ -45,6 +45,7 @@ fn layers_depend_downwards_only() {
         ("models", &["kernels", "engine"]),
         ("plugins", &["kernels", "engine", "models"]),
         ("daemon/api", &[]),
+        ("tui", &["api"]),
         ("daemon/store", &[]),
         ("daemon", &["kernels", "engine", "models", "plugins", "api", "store"]),
     ];
