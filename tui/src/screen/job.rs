@@ -105,6 +105,8 @@ fn facts(detail: &JobDetail, now_ms: i64) -> Vec<Line> {
         lines.push(line("", "", Role::Dim));
         lines.extend(detail.stages.iter().map(|stage| {
             let plugin = if stage.plugin.is_empty() { String::new() } else { format!(" {}", stage.plugin) };
+            let together = if stage.crops_together > 1 { format!(", {} together", stage.crops_together) } else { String::new() };
+            let plugin = format!("{plugin}{together}");
             Line {
                 label: stage.stage.clone(),
                 value: format!("{:>8}{plugin}", text::span_ms(stage.ms)),

@@ -89,7 +89,13 @@ pub fn jobs() -> Vec<JobRow> {
 
 /// A job with everything that can be told of one.
 pub fn detail() -> JobDetail {
-    let stage = |stage: &str, plugin: &str, ms: f64| StageTiming { stage: stage.to_string(), plugin: plugin.to_string(), ms };
+    let stage = |stage: &str, plugin: &str, ms: f64| StageTiming {
+        stage: stage.to_string(),
+        plugin: plugin.to_string(),
+        ms,
+        waited_ms: if ms > 100.0 { 12.5 } else { 0.0 },
+        crops_together: if ms > 100.0 { 4 } else { 0 },
+    };
     JobDetail {
         job: jobs().swap_remove(4),
         account_name: "studio".to_string(),
