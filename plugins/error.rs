@@ -28,10 +28,12 @@ pub enum PluginError {
         photo: (usize, usize),
     },
     /// The segmentation network marked nothing at the prompts.
-    #[error("{model} found nothing at the given points or box: click on the object itself, or draw a box around it")]
+    #[error("{model} found nothing at the given {given}: click on the object itself, or draw a box around it")]
     NothingFound {
         /// The network.
         model: String,
+        /// What was given: `points` or `box`.
+        given: &'static str,
     },
     /// Neither mask nor prompts were given.
     #[error("neither a mask nor points nor a box was given")]

@@ -70,7 +70,9 @@ impl Refusal {
             PluginError::EmptyMask => Refusal::field(&["body", "mask"], error.to_string(), "value_error.mask.empty"),
             PluginError::WholeImageMask => Refusal::field(&["body", "mask"], error.to_string(), "value_error.mask.whole_image"),
             PluginError::MaskSize { .. } => Refusal::field(&["body", "mask"], error.to_string(), "value_error.mask.size"),
-            PluginError::NothingFound { .. } => Refusal::field(&["query", "points"], error.to_string(), "value_error.prompt.nothing_found"),
+            PluginError::NothingFound { given, .. } => {
+                Refusal::field(&["query", given], error.to_string(), "value_error.prompt.nothing_found")
+            }
             PluginError::NoMask => Refusal::fields(vec![FieldError::missing(&["body", "mask"])]),
             PluginError::Parameter { parameter, .. } => Refusal::field(&["query", parameter], error.to_string(), "value_error.parameter"),
             PluginError::Unknown { .. } => Refusal::field(&["query", "pipeline"], error.to_string(), "value_error.unknown"),

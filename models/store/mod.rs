@@ -92,6 +92,11 @@ impl ModelStore {
         self.describe(name)?.ok_or_else(|| absent(name))
     }
 
+    /// What to do about a model that is not there.
+    pub fn absent(&self, name: &str) -> ModelError {
+        absent(name)
+    }
+
     /// Imports a weight file of any accepted format under `name` and stores it as safetensors.
     pub fn import(&self, file: &Path, name: &str, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
         let origin = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();

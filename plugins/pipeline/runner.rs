@@ -12,7 +12,7 @@ use crate::PluginError;
 use crate::image::{Mask, Photo};
 use crate::manifest::StageKind;
 use crate::models::Networks;
-use crate::sam::Embeddings;
+use crate::sam::{self, Embeddings};
 
 /// Bounds of a [`Runner`].
 #[derive(Debug, Clone)]
@@ -127,11 +127,8 @@ impl Runner {
         let _seat = self.gather.enter();
         let mut stages = Vec::with_capacity(pipeline.steps.len() + 1);
         let segmenting = |s: &Step| s.stage == StageKind::Segment;
-        if !masked && !pipeline.steps.iter().any(segmenting) {
-            return Err(PluginError::Unavailable {
-                what: "removal by points or box".to_string(),
-                remedy: format!("pipeline {:?} has no segment plugin; send a mask", pipeline.name),
-            });
+        if !masked {
+            sam::check_ready(&pipeline, &*self.networks)?;
         }
         let mut mask_checked = false;
         for step in pipeline.steps.iter().filter(|s| !(masked && segmenting(s))) {
@@ -146,8 +143,24 @@ impl Runner {
         composite(&mut work.photo, &work.alpha, &work.crops);
         stages.push(timing(None, "composite", started, Sharing::default()));
         observer.stage("composite", 1.0);
+        Ok(self.outcome(work, stages))
+    }
+
+    /// Runs the segment stages of `pipeline` only: the outcome's mask is what the prompts mean, its photo is as it came.
+    pub fn segment(&self, pipeline: &Pipeline, request: Request, observer: &dyn Observer) -> Result<Outcome, PluginError> {
+        let pipeline = pipeline.with_overrides(&request.overrides)?;
+        sam::check_ready(&pipeline, &*self.networks)?;
+        let mut work = self.begin(Request { mask: None, ..request }, observer)?;
+        let mut stages = Vec::new();
+        for step in pipeline.steps.iter().filter(|step| step.stage == StageKind::Segment) {
+            run_step(step, &mut work, &mut stages)?;
+        }
+        Ok(self.outcome(work, stages))
+    }
+
+    fn outcome(&self, work: Work<'_>, stages: Vec<StageTiming>) -> Outcome {
         let mask_share = work.mask.count() as f64 / work.mask.data.len().max(1) as f64;
-        Ok(Outcome {
+        Outcome {
             photo: work.photo,
             mask: work.mask,
             stages,
@@ -156,7 +169,7 @@ impl Runner {
             predicted_iou: work.predicted_iou,
             device: self.device(),
             warnings: work.warnings,
-        })
+        }
     }
 
     fn begin<'a>(&'a self, request: Request, observer: &'a dyn Observer) -> Result<Work<'a>, PluginError> {

@@ -12,12 +12,15 @@ use cleanplate_engine::{EngineError, Executable, Graph, Tensor};
 use cleanplate_models::sam::{Choice, Label, SamPrompt, choose};
 
 use crate::image::{Mask, Rect};
-use crate::models::SegmentNetwork;
+use crate::manifest::StageKind;
+use crate::models::{Networks, SegmentNetwork};
 use crate::parameter::Values;
-use crate::pipeline::{ExecutableKey, Prompts, Stage, Work};
+use crate::pipeline::{ExecutableKey, Pipeline, Prompts, Stage, Work};
 use crate::{PluginError, PluginInfo, fill_holes};
 
 pub use embeddings::{Embeddings, Maps};
+
+const NAME: &str = "sam";
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Sam::new(values))));
@@ -38,6 +41,19 @@ impl Sam {
     }
 }
 
+/// An error unless `pipeline` can turn points and a box into a mask now: before anything is held or queued for it.
+pub fn check_ready(pipeline: &Pipeline, networks: &dyn Networks) -> Result<(), PluginError> {
+    let mut segmenting = pipeline.steps.iter().filter(|step| step.stage == StageKind::Segment).peekable();
+    if segmenting.peek().is_none() {
+        return Err(PluginError::Unavailable {
+            what: format!("a segmentation model, which points and box need, in pipeline {:?}", pipeline.name),
+            remedy: "send a mask, or choose a pipeline with a segment plugin".to_string(),
+        });
+    }
+    let ours = segmenting.filter(|step| step.plugin == NAME);
+    ours.map(|step| networks.sam_name(step.values.text("model"))).try_for_each(|name| name.map(|_| ()))
+}
+
 impl Stage for Sam {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
@@ -52,7 +68,8 @@ impl Stage for Sam {
         let holes = (mask.count() as f64 * self.hole_share) as usize;
         fill_holes::fill(&mut mask, holes);
         if mask.count() == 0 {
-            return Err(PluginError::NothingFound { model: network.name.clone() });
+            let given = if prompts.points.is_empty() { "box" } else { "points" };
+            return Err(PluginError::NothingFound { model: network.name.clone(), given });
         }
         work.set_user_mask(mask);
         work.predicted_iou = Some(quality);
@@ -65,7 +82,7 @@ impl Stage for Sam {
 fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, PluginError> {
     let inside = |x: f64, y: f64| (0.0..=width as f64).contains(&x) && (0.0..=height as f64).contains(&y);
     let refused = |parameter: &str, value: String| PluginError::Parameter {
-        plugin: "sam".to_string(),
+        plugin: NAME.to_string(),
         parameter: parameter.to_string(),
         value,
         expected: format!("expected positions inside the photo, 0 to {width} and 0 to {height} px"),
@@ -149,7 +166,7 @@ fn execute(work: &Work<'_>, executable: &dyn Executable, inputs: &[&Tensor], dur
 }
 
 fn unusable(detail: String) -> PluginError {
-    PluginError::Output { plugin: "sam", detail }
+    PluginError::Output { plugin: NAME, detail }
 }
 
 #[cfg(test)]

@@ -105,6 +105,9 @@ pub struct JobReply {
     pub models: Vec<ModelUse>,
     /// Share of the photo that the mask covers, 0 to 1.
     pub mask_share: Option<f64>,
+    /// Overlap with the object's true mask that the segmentation network expects of its own, 1 at best; null for masks that were sent.
+    #[serde(default)]
+    pub predicted_iou: Option<f64>,
     /// Things the client may want to know: an inverted mask, a mask over nearly all of the photo.
     pub warnings: Vec<String>,
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use hot_folder::{HotFolder, OUTPUT, Payer, Rules, misplaced};
-pub use options::{Config, Engine, Limits, LogFormat, Logging, RateLimits, Webhooks};
+pub use options::{Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, Webhooks};
 
 use raw::{Setting, Settings, Value};
 

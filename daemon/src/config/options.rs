@@ -123,6 +123,8 @@ pub struct Engine {
     pub micro_batch_max: usize,
     /// Longest time that a crop waits for others.
     pub micro_batch_wait_max: Duration,
+    /// Most bytes of photos' embeddings kept for further prompts.
+    pub embeddings_bytes_max: u64,
 }
 
 /// `[models]`
@@ -324,7 +326,7 @@ fn limits(r: &mut Reader<'_>) -> Limits {
         pixels_max: r.whole("limits.pixels_max", 1..=1 << 30) as u64,
         side_max: r.whole("limits.side_max", 1..=65_535) as u32,
         profile_bytes_max: r.whole("limits.profile_bytes_max", 0..=1 << 26) as usize,
-        points_max: r.whole("limits.points_max", 1..=10_000) as usize,
+        points_max: r.whole("limits.points_max", 1..=250) as usize,
     }
 }
 
@@ -339,6 +341,7 @@ fn engine(r: &mut Reader<'_>) -> Engine {
         retry: seconds(r, "engine.retry_s", 1..=3600),
         micro_batch_max: r.whole("engine.micro_batch_max", 1..=64) as usize,
         micro_batch_wait_max: Duration::from_millis(r.whole("engine.micro_batch_wait_ms_max", 0..=1000) as u64),
+        embeddings_bytes_max: (r.whole("engine.embeddings_mib_max", 0..=65_536) as u64) << 20,
     }
 }
 

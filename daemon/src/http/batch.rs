@@ -16,6 +16,7 @@ use super::repeat::{self, Fingerprint};
 use super::upload::{Body, Parts};
 use super::{auth, batch_view, view};
 use crate::app::App;
+use crate::jobs::Service;
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
@@ -93,7 +94,7 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     if let Some(refusal) = app.closed() {
         return Err(refusal);
     }
-    let order = Order::new(req, app, key, ask);
+    let order = Order::new(req, app, key, Service::Removal, ask);
     let pairs = receive(req, body, app).await?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &pairs);
     let slots = check(&order, pairs).await;

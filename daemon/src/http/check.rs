@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web};
 use cleanplate_api::{ErrorCode, FieldError};
 use cleanplate_plugins::image::{self, Header};
-use cleanplate_plugins::manifest::StageKind;
 use cleanplate_plugins::pipeline::Pipeline;
+use cleanplate_plugins::sam;
 use cleanplate_store::KeyRecord;
 
 use super::prompts::{self, Prompts};
@@ -103,7 +103,7 @@ impl Ask {
         let limits = app.jobs.image_limits();
         let (image, header) = probe("image", image, limits.clone()).await?;
         let Some(mask) = parts.mask else {
-            self.check_prompts(header.width as u32, header.height as u32)?;
+            self.check_prompts(header.width as u32, header.height as u32, app)?;
             return Ok(Checked { image, header, mask: None });
         };
         let (mask, mask_header) = probe("mask", mask, limits).await?;
@@ -117,18 +117,27 @@ impl Ask {
         Ok(Checked { image, header, mask: Some(mask) })
     }
 
-    fn check_prompts(&self, width: u32, height: u32) -> Result<(), Refusal> {
+    fn check_prompts(&self, width: u32, height: u32, app: &App) -> Result<(), Refusal> {
         if let Some(prompts) = &self.prompts {
             prompts.check_inside(width, height).map_err(Refusal::fields)?;
         }
-        if self.pipeline.steps.iter().any(|step| step.stage == StageKind::Segment) {
-            return Ok(());
+        sam::check_ready(&self.pipeline, &*app.models)
+            .map_err(|error| Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(3600))
+    }
+
+    /// Checks the photo of a segmentation against its prompts.
+    pub async fn check_segmentation(&self, parts: Parts, app: &App) -> Result<Checked, Refusal> {
+        let mut missing = Vec::new();
+        if parts.image.is_none() {
+            missing.push(FieldError::missing(&["body", "image"]));
         }
-        let text = format!(
-            "points and box need a segmentation model, and pipeline \"{}\" has none: send a mask, or choose a pipeline with a segment plugin",
-            self.pipeline.name
-        );
-        Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(3600))
+        if self.prompts.is_none() {
+            missing.push(FieldError::missing(&["query", "points"]));
+        }
+        let (Some(image), true) = (parts.image, missing.is_empty()) else { return Err(Refusal::fields(missing)) };
+        let (image, header) = probe("image", image, app.jobs.image_limits()).await?;
+        self.check_prompts(header.width as u32, header.height as u32, app)?;
+        Ok(Checked { image, header, mask: None })
     }
 }
 

@@ -18,6 +18,7 @@ mod reads;
 mod removal;
 mod repeat;
 mod reply;
+mod segmentation;
 mod tuning;
 mod upload;
 mod view;
@@ -55,6 +56,11 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/v1/services/object-removal/batch")
                 .route(web::post().to(batch::post))
+                .default_service(web::to(|| health::method_not_allowed("POST"))),
+        )
+        .service(
+            web::resource("/v1/services/segmentation")
+                .route(web::post().to(segmentation::post))
                 .default_service(web::to(|| health::method_not_allowed("POST"))),
         )
         .service(read!("/v1/batches/{batch}", batch::get))

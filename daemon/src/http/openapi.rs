@@ -6,7 +6,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::context::guard_public;
-use super::{batch, events, files, health, reads, removal};
+use super::{batch, events, files, health, reads, removal, segmentation};
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -20,6 +20,15 @@ pub struct RemovalForm {
     /// PNG of the image's displayed size: 128 and brighter is removed. Required unless points or a box are given.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     mask: Option<String>,
+}
+
+/// Fields of a segmentation.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct SegmentationForm {
+    /// JPEG, PNG or WebP.
+    #[schema(format = Binary, content_media_type = "application/octet-stream")]
+    image: String,
 }
 
 /// Fields of a batch.
@@ -46,7 +55,7 @@ impl Modify for KeyScheme {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cleanplate", description = "Removes unwanted objects from photos.", license(name = "Apache-2.0")),
-    paths(removal::post, batch::post, batch::get, files::get_output, files::get_mask, reads::job, reads::cancel, events::get, reads::account, reads::models, health::healthz, health::readyz, health::metrics),
+    paths(removal::post, segmentation::post, batch::post, batch::get, files::get_output, files::get_mask, reads::job, reads::cancel, events::get, reads::account, reads::models, health::healthz, health::readyz, health::metrics),
     components(schemas(QuoteReply, BatchQuoteReply)),
     modifiers(&KeyScheme)
 )]
@@ -73,6 +82,7 @@ mod tests {
         for path in [
             "/v1/services/object-removal",
             "/v1/services/object-removal/batch",
+            "/v1/services/segmentation",
             "/v1/batches/{batch_id}",
             "/v1/files/{job_id}",
             "/v1/jobs/{job_id}",

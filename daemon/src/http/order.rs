@@ -15,11 +15,8 @@ use super::upload::blocking;
 use super::view::base_url;
 use crate::app::App;
 use crate::files::Inputs;
-use crate::jobs::{Finished, Hook, Recipe, Work};
+use crate::jobs::{Finished, Hook, Recipe, Service, Work};
 use crate::refusal::Refusal;
-
-/// Name of the service in the store.
-const SERVICE: &str = "object-removal";
 
 /// Everything that the jobs of one request share.
 pub struct Order {
@@ -27,6 +24,8 @@ pub struct Order {
     pub app: web::Data<App>,
     /// Who asks.
     pub key: KeyRecord,
+    /// What is asked for.
+    pub service: Service,
     /// How the pictures are treated.
     pub ask: Ask,
     /// For log lines.
@@ -57,8 +56,16 @@ impl Original {
 
 impl Order {
     /// An order of this key, now.
-    pub fn new(req: &HttpRequest, app: &web::Data<App>, key: &KeyRecord, ask: Ask) -> Order {
-        Order { app: app.clone(), key: key.clone(), ask, request_id: request_id(req), base: base_url(req, app), accepted: Instant::now() }
+    pub fn new(req: &HttpRequest, app: &web::Data<App>, key: &KeyRecord, service: Service, ask: Ask) -> Order {
+        Order {
+            app: app.clone(),
+            key: key.clone(),
+            service,
+            ask,
+            request_id: request_id(req),
+            base: base_url(req, app),
+            accepted: Instant::now(),
+        }
     }
 
     /// The job of one photo.
@@ -69,10 +76,10 @@ impl Order {
             account: self.key.account,
             key: Some(self.key.id),
             batch,
-            service: SERVICE.to_string(),
+            service: self.service.name().to_string(),
             pipeline: self.ask.pipeline.name.clone(),
             asynchronous: tuning.asynchronous,
-            price: self.app.config.pricing.removal,
+            price: self.service.price(&self.app.config.pricing),
             input_filename: Some(original.filename.clone()).filter(|name| !name.is_empty()),
             original_width: original.width,
             original_height: original.height,

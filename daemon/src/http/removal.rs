@@ -11,7 +11,7 @@ use super::repeat::{self, Fingerprint};
 use super::upload::{Body, Parts, announced, blocking, receive};
 use super::{auth, reply, view};
 use crate::app::App;
-use crate::jobs::{Finished, Offered};
+use crate::jobs::{Finished, Offered, Service};
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
@@ -89,12 +89,12 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     if let Some(refusal) = app.closed() {
         return Err(refusal);
     }
-    let order = Order::new(req, app, key, ask);
+    let order = Order::new(req, app, key, Service::Removal, ask);
     let parts = receive(req, body, app).await?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);
     let checked = order.ask.check(parts, app).await?;
     if order.ask.tuning.dry_run {
-        return quote(&checked, app, key).await;
+        return quote(&checked, app, key, Service::Removal).await;
     }
     if order.ask.tuning.asynchronous {
         return later(&order, checked, once.map(|once| repeat::wish(once, key, print, None))).await;
@@ -140,7 +140,7 @@ async fn later(order: &Order, checked: Checked, once: Option<Idempotency>) -> Re
     }
 }
 
-fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) -> Fingerprint {
+pub(super) fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) -> Fingerprint {
     let mut print = Fingerprint::of(req, asynchronous);
     for (field, upload) in [("image", &parts.image), ("mask", &parts.mask)] {
         upload.iter().for_each(|upload| print.file(field, upload));
@@ -167,16 +167,17 @@ fn body_of(job: &Job, order: &Order, base: &str) -> Result<Vec<u8>, Refusal> {
 }
 
 /// A reply that this call charged nothing for.
-async fn free(app: &App, account: AccountId, mut reply: HttpResponse) -> Result<HttpResponse, Refusal> {
+pub(super) async fn free(app: &App, account: AccountId, mut reply: HttpResponse) -> Result<HttpResponse, Refusal> {
     let balance = app.store(move |store| store.balance(account)).await?;
     credits(&mut reply, 0, &balance);
     Ok(reply)
 }
 
-async fn quote(checked: &Checked, app: &App, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
+/// What a call would cost, once everything that can be checked was checked.
+pub(super) async fn quote(checked: &Checked, app: &App, key: &KeyRecord, service: Service) -> Result<HttpResponse, Refusal> {
     let account = key.account;
     let balance = app.store(move |store| store.balance(account)).await?;
-    let price = app.config.pricing.removal;
+    let price = service.price(&app.config.pricing);
     let mut reply = HttpResponse::Ok().json(QuoteReply {
         dry_run: true,
         credits: price,

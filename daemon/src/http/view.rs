@@ -130,6 +130,7 @@ pub fn job(job: &Job, addresses: &Addresses<'_>) -> JobReply {
         stages: list::<StageTiming>(&timings["stages"]),
         models: result.map(|result| list::<ModelUse>(&result.models)).unwrap_or_default(),
         mask_share: timings["mask_share"].as_f64(),
+        predicted_iou: timings["predicted_iou"].as_f64(),
         warnings: result.map(|result| list::<String>(&result.warnings)).unwrap_or_default(),
     }
 }

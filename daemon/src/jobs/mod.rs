@@ -10,6 +10,7 @@ mod pace;
 mod recall;
 mod room;
 mod run;
+mod service;
 mod worker;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub use device::{DeviceState, open as open_device};
 use pace::Pace;
 pub use recall::{Hook, Recipe};
 use room::Room;
+pub use service::Service;
 
 use crate::config::Config;
 use crate::files::Dirs;

@@ -12,7 +12,7 @@ use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFil
 use serde_json::json;
 
 use super::cancel::cancelled;
-use super::{Jobs, Work, lock};
+use super::{Jobs, Service, Work, lock};
 use crate::files::{FilesError, publish};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -97,21 +97,37 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
     let (photo, mask) = decode(jobs, work)?;
     clock.lap("decode");
     let request = Request { photo, mask, prompts: work.prompts.clone(), overrides: Vec::new() };
-    let outcome = runner.run(&work.pipeline, request, &watch).map_err(|error| fault(jobs, &watch, &error))?;
+    let service = Service::of(&job.service);
+    let outcome = match service {
+        Service::Removal => runner.run(&work.pipeline, request, &watch),
+        Service::Segmentation => runner.segment(&work.pipeline, request, &watch),
+    };
+    let outcome = outcome.map_err(|error| fault(jobs, &watch, &error))?;
     for timing in &outcome.stages {
         let stage = timing.stage.map_or("composite".to_string(), |stage| format!("{stage:?}").to_lowercase());
         let (plugin, crops_together) = (timing.plugin.clone(), timing.crops_together as u32);
         clock.note(StageTiming { stage, plugin, ms: timing.ms, waited_ms: timing.waited_ms, crops_together });
     }
     clock.last = Instant::now();
+    if service == Service::Segmentation {
+        let bytes = mask_png(&outcome)?;
+        clock.lap("encode");
+        let output = store_file(jobs, &format!("{}.mask.png", job.id), &bytes, "image/png")?;
+        clock.lap("store");
+        return Ok(result(job, work, &outcome, output, None, clock.stages));
+    }
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
     let bytes = outcome.photo.encode(&work.encode).map_err(|error| Fault::new("encode", Refusal::image("image", &error)))?;
-    let mask_bytes = crate::picture::mask_png(&outcome.mask).map_err(|error| Fault::new("encode", Refusal::image("mask", &error)))?;
+    let mask_bytes = mask_png(&outcome)?;
     clock.lap("encode");
     let output = store_file(jobs, &format!("{}.{}", job.id, wanted.extension()), &bytes, wanted.media_type())?;
     let mask = store_file(jobs, &format!("{}.mask.png", job.id), &mask_bytes, "image/png")?;
     clock.lap("store");
-    Ok(result(job, work, &outcome, output, mask, clock.stages))
+    Ok(result(job, work, &outcome, output, Some(mask), clock.stages))
+}
+
+fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<Fault>> {
+    crate::picture::mask_png(&outcome.mask).map_err(|error| Fault::new("encode", Refusal::image("mask", &error)))
 }
 
 fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Box<Fault>> {
@@ -148,11 +164,11 @@ fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
     Box::new(Fault { failure: Failure::new(error.code(), error.to_string()), refusal, device_lost: error.retryable() })
 }
 
-fn result(job: &Job, work: &Work, outcome: &Outcome, output: StoredFile, mask: StoredFile, stages: Vec<StageTiming>) -> JobResult {
+fn result(job: &Job, work: &Work, outcome: &Outcome, output: StoredFile, mask: Option<StoredFile>, stages: Vec<StageTiming>) -> JobResult {
     let models: Vec<ModelUse> = outcome.models.iter().map(|m| ModelUse { name: m.name.clone(), sha256: m.sha256.clone() }).collect();
     JobResult {
         output,
-        mask: Some(mask),
+        mask,
         width: outcome.photo.width as u32,
         height: outcome.photo.height as u32,
         credits: job.price,

@@ -103,8 +103,13 @@ fn open(jobs: &Jobs) -> Option<Runner> {
             let info = backend.device();
             tracing::info!(backend = info.backend, name = info.name, driver = info.driver, kind = info.kind, "device opened");
             *lock(&jobs.device) = DeviceState::Ready(backend.clone());
-            let (micro_batch_max, micro_batch_wait_max) = (engine.micro_batch_max, engine.micro_batch_wait_max);
-            Some(Runner::new(backend, jobs.models.clone(), RunLimits { micro_batch_max, micro_batch_wait_max, ..RunLimits::default() }))
+            let limits = RunLimits {
+                micro_batch_max: engine.micro_batch_max,
+                micro_batch_wait_max: engine.micro_batch_wait_max,
+                embeddings_bytes_max: engine.embeddings_bytes_max,
+                ..RunLimits::default()
+            };
+            Some(Runner::new(backend, jobs.models.clone(), limits))
         }
         Err(error) => {
             tracing::error!(%error, retry_s = engine.retry.as_secs(), "no device; service calls get 503");

@@ -1,0 +1,129 @@
+//! `POST /v1/services/segmentation`: the mask of what points and a box mean, as a PNG.
+
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use cleanplate_api::ModelUse;
+use cleanplate_store::{Accept, Job, KeyRecord};
+use tokio::sync::oneshot;
+
+use super::check::Ask;
+use super::order::{Order, Original};
+use super::removal::{credits, fingerprint, free, quote, refuse};
+use super::upload::{Body, blocking, receive};
+use super::{auth, repeat, reply};
+use crate::app::App;
+use crate::files::FilesError;
+use crate::jobs::{Finished, Offered, Service};
+use crate::limits::Route;
+use crate::refusal::Refusal;
+
+/// Files of one segmentation: the image.
+const FILES: u64 = 1;
+
+/// Finds the object that points or a box mark. Counts against the limit of removals; priced by `pricing.segmentation`.
+#[utoipa::path(
+    post, path = "/v1/services/segmentation", tag = "services",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the mask and charges nothing"),
+        ("points" = Option<String>, Query, description = "JSON `[[x,y],...]` in pixels of the displayed image; points or box must be there"),
+        ("labels" = Option<String>, Query, description = "JSON `[1,0,...]`: 1 foreground, 0 background; default all 1"),
+        ("box" = Option<String>, Query, description = "JSON `[x1,y1,x2,y2]`, any corner order"),
+        ("dry_run" = Option<bool>, Query, description = "Validate and quote the price, charge nothing"),
+        ("pipeline" = Option<String>, Query, description = "A pipeline this key may use; its segment plugins do the work"),
+    ),
+    request_body(content = super::openapi::SegmentationForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The mask, of the image's displayed size: 255 is the object. X-Job-Id names the job, X-Predicted-Iou is the overlap with the true mask that the network expects, X-Mask-Share the mask's share of the image", content_type = "image/png"),
+        (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
+        (status = 402, body = cleanplate_api::ErrorBody), (status = 408, body = cleanplate_api::ErrorBody),
+        (status = 409, body = cleanplate_api::ErrorBody), (status = 410, body = cleanplate_api::ErrorBody),
+        (status = 413, body = cleanplate_api::ErrorBody), (status = 415, body = cleanplate_api::ErrorBody),
+        (status = 422, body = cleanplate_api::InvalidBody, description = "value_error.prompt.nothing_found: no object there"),
+        (status = 429, body = cleanplate_api::ErrorBody), (status = 500, body = cleanplate_api::ErrorBody),
+        (status = 503, body = cleanplate_api::ErrorBody, description = "Also when no segmentation model is there: the text names the command that brings one"),
+        (status = 507, body = cleanplate_api::ErrorBody),
+    ),
+    security(("key" = []))
+)]
+pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
+    let body = Body::new(payload, &app, FILES);
+    let key = match auth::caller(&req, &app, Route::Removal).await {
+        Ok(key) => key,
+        Err(refusal) => return refuse(&req, refusal, body, None).await,
+    };
+    match serve(&req, &body, &app, &key).await {
+        Ok(reply) => reply,
+        Err(refusal) => {
+            let account = key.account;
+            let balance = app.store(move |store| store.balance(account)).await.ok();
+            refuse(&req, refusal, body, balance).await
+        }
+    }
+}
+
+async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
+    let once = repeat::key(req)?;
+    let mut ask = Ask::read(req, app, key)?;
+    // The mask is the answer: there is nothing to come back for.
+    ask.tuning.asynchronous = false;
+    ask.tuning.webhook_url = None;
+    if let Some(refusal) = app.closed() {
+        return Err(refusal);
+    }
+    let order = Order::new(req, app, key, Service::Segmentation, ask);
+    let parts = receive(req, body, app).await?;
+    let print = fingerprint(req, false, &parts);
+    let checked = order.ask.check_segmentation(parts, app).await?;
+    if order.ask.tuning.dry_run {
+        return quote(&checked, app, key, Service::Segmentation).await;
+    }
+    let new = order.job(&Original::of(&checked), None, once.map(|once| repeat::wish(once, key, print, None)));
+    let (id, account) = (new.id, key.account);
+    let (done, receiver) = oneshot::channel();
+    let work = order.work(checked, done);
+    let jobs = app.jobs.clone();
+    // Accepting and queueing are one blocking step: it is carried through even if the client goes away now.
+    match blocking(move || jobs.offer(&new, work)).await?? {
+        Offered::Accepted => {
+            tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "segmentation accepted");
+            let finished = receiver.await.map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
+            answer(app, finished).await
+        }
+        Offered::Declined(Accept::Replay(kept), _) => free(app, account, repeat::replay(kept)).await,
+        Offered::Declined(Accept::Done(job), _) => {
+            let mut again = mask(app, &job).await?;
+            reply::set(&mut again, "Idempotency-Replayed", "true");
+            free(app, account, again).await
+        }
+        Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
+    }
+}
+
+async fn answer(app: &App, finished: Finished) -> Result<HttpResponse, Refusal> {
+    let mut reply = match finished.refusal {
+        Some(refusal) => refusal.error_response(),
+        None => mask(app, &finished.job).await?,
+    };
+    let charged = finished.job.result.as_ref().map_or(0, |kept| kept.result.credits);
+    credits(&mut reply, charged, &finished.balance);
+    Ok(reply)
+}
+
+/// The mask that a job stored.
+async fn mask(app: &App, job: &Job) -> Result<HttpResponse, Refusal> {
+    let gone = || Refusal::new(cleanplate_api::ErrorCode::Gone, "the mask was removed");
+    let kept = job.result.as_ref().filter(|kept| kept.swept_at_ms.is_none()).ok_or_else(gone)?;
+    let path = app.dirs.results.join(&kept.result.output.name);
+    let bytes = blocking(move || std::fs::read(&path).map_err(FilesError::io("reading a mask", &path))).await??;
+    let mut reply = HttpResponse::Ok().content_type("image/png").body(bytes);
+    reply::set(&mut reply, "X-Job-Id", &job.id.to_string());
+    for (header, name) in [("X-Predicted-Iou", "predicted_iou"), ("X-Mask-Share", "mask_share")] {
+        if let Some(value) = kept.result.timings[name].as_f64() {
+            reply::set(&mut reply, header, &format!("{value:.6}"));
+        }
+    }
+    let models: Vec<ModelUse> = serde_json::from_value(kept.result.models.clone()).unwrap_or_default();
+    if let Some(model) = models.first() {
+        reply::set(&mut reply, "X-Model", &model.name);
+    }
+    Ok(reply)
+}
