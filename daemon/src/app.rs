@@ -10,11 +10,12 @@ use cleanplate_plugins::pipeline::PipelineSet;
 use cleanplate_store::{Store, StoreError};
 
 use crate::config::Config;
+use crate::feed::Feed;
 use crate::files::{Dirs, UrlKeys};
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::refusal::Refusal;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Tail};
 
 /// State shared by all handlers.
 pub struct App {
@@ -38,6 +39,12 @@ pub struct App {
     pub pipelines: PipelineSet,
     /// Models.
     pub models: Arc<ModelStore>,
+    /// What happens, for those who look on.
+    pub feed: Arc<Feed>,
+    /// The newest log lines.
+    pub tail: Arc<Tail>,
+    /// When the daemon started.
+    pub started_at_ms: i64,
     /// When the daemon started.
     pub started: Instant,
     /// The books were found wrong: no new jobs until someone looked.
@@ -63,6 +70,11 @@ impl App {
         }
         self.jobs.closed()
     }
+}
+
+/// Wall-clock milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Wall-clock seconds since 1970.

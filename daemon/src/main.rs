@@ -1,8 +1,10 @@
 //! The Cleanplate daemon and its command line.
 
+mod admin;
 mod app;
 mod cli;
 mod config;
+mod feed;
 mod files;
 mod folder;
 mod http;

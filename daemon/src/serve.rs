@@ -1,5 +1,6 @@
 //! `serve`: start-up in order, the running tasks, and the way down.
 
+mod admin_side;
 mod first;
 mod tasks;
 
@@ -10,14 +11,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::web;
+use admin_side::Admin;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
 use cleanplate_plugins::Plugins;
 use cleanplate_plugins::pipeline::PipelineSet;
 use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
 
+use crate::admin::{self, Sockets};
 use crate::app::App;
 use crate::config::Config;
+use crate::feed::Feed;
 use crate::files::{Dirs, UrlKeys, remove_ended_inputs, remove_orphans};
 use crate::folder::Folders;
 use crate::jobs::Jobs;
@@ -27,7 +31,7 @@ use crate::webhooks::Sender;
 
 /// Runs the daemon until a signal or a fault of the store.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
-    telemetry::start_log(&config.logging);
+    let tail = telemetry::start_log(&config.logging, config.admin.log_lines_max);
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
     // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
@@ -40,7 +44,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     }
     let store: Arc<dyn Store> = Arc::new(store);
     let orphans = remove_orphans(&*store, &dirs.results)?;
-    remove_ended_inputs(&*store, &dirs)?;
+    remove_ended_inputs(&*store, &dirs, config.admin.retry_keep)?;
     if orphans > 0 {
         tracing::warn!(orphans, "removed result files that no job owns");
     }
@@ -52,6 +56,9 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
     let listener = TcpListener::bind(config.server.listen).with_context(|| format!("listening on {}", config.server.listen))?;
     let address = listener.local_addr().context("reading the listener's address")?;
+    let sockets = admin::bind(&config.admin)?;
+    let feed = Arc::new(Feed::new(&*store)?);
+    store.watch(feed.clone());
     let first = first::prepare(&*store, config.accounts.first_credits)?;
     let metrics = Arc::new(Metrics::default());
     let jobs = Jobs::new(config.clone(), store.clone(), dirs.clone(), models.clone(), pipelines.clone(), metrics.clone());
@@ -67,23 +74,32 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         jobs,
         pipelines,
         models,
+        feed,
+        tail,
+        started_at_ms: crate::app::now_ms(),
         started: Instant::now(),
         breached: AtomicBool::new(false),
     });
     if let Some(first) = first {
         first.announce(app.config.server.public_url.as_deref(), address);
     }
-    actix_web::rt::System::new().block_on(live(app, listener, threads))
+    actix_web::rt::System::new().block_on(live(app, listener, sockets, threads))
 }
 
 /// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.
-async fn live(app: web::Data<App>, listener: TcpListener, threads: Vec<std::thread::JoinHandle<()>>) -> anyhow::Result<ExitCode> {
+async fn live(
+    app: web::Data<App>,
+    listener: TcpListener,
+    sockets: Sockets,
+    threads: Vec<std::thread::JoinHandle<()>>,
+) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("reading the listener's address")?;
     let server = crate::http::bind(app.clone(), listener).context("starting the HTTP server")?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     let tasks = tasks::start(&app);
     let (folders, follower) = Folders::start(app.clone().into_inner())?;
+    let admin = Admin::start(&app, &folders, sockets)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
     let compose = {
@@ -105,6 +121,7 @@ async fn live(app: web::Data<App>, listener: TcpListener, threads: Vec<std::thre
     tasks.iter().for_each(|task| task.abort());
     stop_webhooks.store(true, Ordering::SeqCst);
     handle.stop(true).await;
+    admin.stop().await;
     // The server's own result comes before its task ends.
     if let Ok(Err(error)) = serving.await {
         tracing::error!(%error, "the HTTP server failed");

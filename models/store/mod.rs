@@ -6,6 +6,7 @@
 mod download;
 mod files;
 mod import;
+mod memory;
 mod progress;
 mod record;
 

@@ -83,6 +83,14 @@ impl ExecutableCache {
         std::mem::take(&mut *self.lock()).len()
     }
 
+    /// Drops the executables of these weights; runs under way keep theirs. Returns how many there were.
+    pub fn forget(&self, sha256: &str) -> usize {
+        let mut entries = self.lock();
+        let before = entries.len();
+        entries.retain(|entry| entry.key.sha256 != sha256);
+        before - entries.len()
+    }
+
     fn find(&self, key: &ExecutableKey) -> Option<Arc<dyn Executable>> {
         let mut entries = self.lock();
         let at = entries.iter().position(|e| e.key == *key)?;

@@ -119,6 +119,11 @@ impl Runner {
         self.gather.counts()
     }
 
+    /// Drops compiled graphs with these weights; runs under way keep theirs. Returns how many there were.
+    pub fn forget(&self, sha256: &str) -> usize {
+        self.executables.forget(sha256)
+    }
+
     /// Runs `pipeline` on one photo.
     pub fn run(&self, pipeline: &Pipeline, request: Request, observer: &dyn Observer) -> Result<Outcome, PluginError> {
         let pipeline = pipeline.with_overrides(&request.overrides)?;

@@ -102,6 +102,11 @@ impl Pipeline {
         }
     }
 
+    /// Names of the models that its plugins ask for.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(|step| step.values.text("model")).filter(|name| !name.is_empty())
+    }
+
     /// This pipeline with `plugin.parameter = value` pairs applied on top.
     pub fn with_overrides(&self, overrides: &[(String, String)]) -> Result<Pipeline, PluginError> {
         let mut pipeline = self.clone();

@@ -1,5 +1,6 @@
 //! Configuration: parsed raw in layers (defaults, file, variables, flags), then validated into typed structs.
 
+mod admin;
 mod hot_folder;
 mod options;
 mod raw;
@@ -9,7 +10,9 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use admin::{Admin, Token};
 pub use hot_folder::{HotFolder, OUTPUT, Payer, Rules, misplaced};
 pub use options::{Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, Webhooks};
 
@@ -61,6 +64,8 @@ pub struct Source {
     /// The file over the defaults.
     pub file: Option<PathBuf>,
     flags: Vec<Flag>,
+    defaults: Arc<Settings>,
+    effective: Arc<Settings>,
 }
 
 impl Source {
@@ -68,6 +73,37 @@ impl Source {
     pub fn load(&self) -> Result<Config, ConfigError> {
         load(self.file.as_deref(), std::env::vars(), &self.flags)
     }
+
+    /// Every option in effect, by path.
+    pub fn options(&self) -> impl Iterator<Item = Shown> {
+        self.effective.iter().map(|(path, setting)| {
+            let secret = is_secret(path);
+            let default = self.defaults.get(path).is_some_and(|default| default.value == setting.value);
+            let value = if secret { serde_json::Value::Null } else { setting.value.to_json() };
+            Shown { path: path.clone(), value, origin: setting.origin.clone(), default, secret }
+        })
+    }
+}
+
+/// An option as an administrator sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// `section.option`.
+    pub path: String,
+    /// Its value; null when it is a secret.
+    pub value: serde_json::Value,
+    /// Where it was written.
+    pub origin: String,
+    /// Whether it is the default.
+    pub default: bool,
+    /// Whether it is a secret.
+    pub secret: bool,
+}
+
+/// Whether an option's value must not be shown. By name, so that a new option cannot be forgotten.
+fn is_secret(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    ["token", "tokens", "secret", "secrets", "password", "passwords"].iter().any(|end| name == *end || name.ends_with(&format!("_{end}")))
 }
 
 /// Reads all layers and validates the outcome. Reports every problem, not only the first.
@@ -85,7 +121,8 @@ pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String
     raw::overlay(&mut settings, from_flags(&defaults, flags, &mut problems), &mut problems);
     let mut reader = reader::Reader::new(&settings);
     let mut config = options::read(&mut reader);
-    config.source = Source { file: file.map(Path::to_path_buf), flags: flags.to_vec() };
+    let effective = Arc::new(settings.clone());
+    config.source = Source { file: file.map(Path::to_path_buf), flags: flags.to_vec(), defaults: Arc::new(defaults), effective };
     problems.extend(reader.finish().1);
     if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cleanplate_engine::BackendChoice;
 
 use super::reader::Reader;
-use super::{HotFolder, Rules, Source};
+use super::{Admin, HotFolder, Rules, Source};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// `[rate_limits]`
     pub rate_limits: RateLimits,
+    /// `[admin]`
+    pub admin: Admin,
     /// `[results]`
     pub results: Results,
     /// `[webhooks]`
@@ -261,6 +263,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
         },
         accounts: Accounts { first_credits: r.whole("accounts.first_credits", 0..=1_000_000_000) },
         rate_limits: rate_limits(r),
+        admin: super::admin::read(r, &data),
         results: Results {
             keep: Duration::from_secs(r.whole("results.keep_h", 1..=24 * 365) as u64 * 3600),
             url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),

@@ -39,6 +39,17 @@ impl Value {
             Value::List(_) => "a list of strings",
         }
     }
+
+    /// The value as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Value::Integer(number) => (*number).into(),
+            Value::Float(number) => (*number).into(),
+            Value::Bool(flag) => (*flag).into(),
+            Value::Text(text) => text.clone().into(),
+            Value::List(items) => items.clone().into(),
+        }
+    }
 }
 
 /// A value and where it was written.

@@ -32,6 +32,7 @@ impl<'a> Reader<'a> {
 
     fn wrong(&mut self, origin: &str, path: &str, wants: &str, got: &Value) {
         let shown = match got {
+            _ if super::is_secret(path) => "something else (not shown)".to_string(),
             Value::Integer(number) => number.to_string(),
             Value::Float(number) => number.to_string(),
             Value::Bool(flag) => flag.to_string(),

@@ -112,3 +112,46 @@ fn hot_folders_that_cannot_work_are_named_by_line() {
     let apart = "[[hot_folder]]\npath = \"/srv/b\"\naccount = 1\noutput = \"/srv/a/in\"\n";
     assert!(messages(&format!("{}{apart}", table(""))).contains("lies in the watched folder /srv/a"));
 }
+
+#[test]
+fn the_admin_port_needs_a_good_token() {
+    let long = "0123456789abcdef0123456789abcdef";
+    let open = "[admin]\nlisten = \"127.0.0.1:8081\"\n";
+    assert!(messages(open).contains("own.toml:2: `admin.listen` is set but `admin.tokens` is empty"), "{}", messages(open));
+    let admin = check(&format!("{open}tokens = [\"ada:{long}\"]\n")).unwrap().admin;
+    assert_eq!((admin.tokens[0].name.as_str(), admin.tokens[0].secret.as_str()), ("ada", long));
+    assert!(!format!("{admin:?}").contains(long));
+    for (tokens, word) in [
+        (format!("[\"ada:{}\"]", &long[..31]), "less than 32"),
+        (format!("[\"{long}\"]"), "NAME:TOKEN"),
+        (format!("[\"a b:{long}\"]"), "NAME:TOKEN"),
+        (format!("[\"ada:{long}\", \"ada:{long}\"]"), "entry 2 of `admin.tokens` has the name of an earlier one"),
+        (format!("\"ada:{long}\""), "a list of strings"),
+    ] {
+        let text = messages(&format!("{open}tokens = {tokens}\n"));
+        assert!(text.contains(word) && !text.contains(&long[..31]), "{text}");
+    }
+}
+
+#[test]
+fn the_admin_socket_lies_in_the_data_folder() {
+    let socket = |text: &str| check(text).unwrap().admin.socket;
+    assert_eq!(socket(""), Some(PathBuf::from("/tmp/x/admin.sock")));
+    assert_eq!(socket("[admin]\nsocket = \"/run/cp.sock\"\n"), Some(PathBuf::from("/run/cp.sock")));
+    assert_eq!(socket("[admin]\nsocket = \"off\"\n"), None);
+}
+
+#[test]
+fn options_are_shown_with_their_origin_and_secrets_are_not() {
+    let config = check("[admin]\ntokens = [\"ada:0123456789abcdef0123456789abcdef\"]\n[queue]\nlength_max = 7\n").unwrap();
+    let shown: Vec<Shown> = config.source.options().collect();
+    let of = |path: &str| shown.iter().find(|option| option.path == path).unwrap();
+    let tokens = of("admin.tokens");
+    assert!(tokens.secret && !tokens.default && tokens.value.is_null());
+    let length = of("queue.length_max");
+    assert_eq!((length.value.clone(), length.default), (7.into(), false));
+    assert!(length.origin.ends_with("own.toml:4"), "{}", length.origin);
+    assert!(of("queue.attempts_max").default);
+    assert!(of("server.data_dir").origin.contains("--data"));
+    assert!(!is_secret("limits.upload_bytes_max") && is_secret("webhooks.secret") && is_secret("x.api_token"));
+}

@@ -48,6 +48,8 @@ pub struct Dirs {
     pub uploads: PathBuf,
     /// Inputs of asynchronous jobs, kept until they end.
     pub inputs: PathBuf,
+    /// Reduced copies of photos.
+    pub previews: PathBuf,
     /// Results, served by signed addresses.
     pub results: PathBuf,
     /// GPU pipeline cache; may be removed at any time.
@@ -65,6 +67,7 @@ impl Dirs {
             data: data.to_path_buf(),
             uploads: data.join("uploads"),
             inputs: data.join("inputs"),
+            previews: data.join("previews"),
             results: data.join("results"),
             cache: data.join("cache"),
             secrets: data.join("url-keys"),
@@ -82,7 +85,7 @@ impl Dirs {
         if self.uploads.exists() {
             fs::remove_dir_all(&self.uploads).map_err(FilesError::io("emptying", &self.uploads))?;
         }
-        for dir in [&self.uploads, &self.inputs, &self.results, &self.cache] {
+        for dir in [&self.uploads, &self.inputs, &self.previews, &self.results, &self.cache] {
             make_private(dir)?;
         }
         Ok(())

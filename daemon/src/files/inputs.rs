@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use cleanplate_store::{JobId, JobStatus, Store};
+use cleanplate_store::{CODE_CANCELLED, JobId, Store};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{Dirs, FilesError};
@@ -67,17 +68,73 @@ pub fn remove(dirs: &Dirs, job: JobId) {
     }
 }
 
-/// Removes files of jobs that have ended or were never accepted. Call only while no job is accepted or run.
-pub fn remove_ended(store: &dyn Store, dirs: &Dirs) -> anyhow::Result<u64> {
-    let mut removed = 0;
+/// Where the photo of a job lies while it is kept.
+pub fn image(dirs: &Dirs, job: JobId) -> PathBuf {
+    let [image, _] = paths(dirs, job);
+    image
+}
+
+/// Whether the upload of a job is kept.
+pub fn has(dirs: &Dirs, job: JobId) -> bool {
+    image(dirs, job).is_file()
+}
+
+/// Gives the upload of one job to another; of several who try, one succeeds. `false` when it is not kept.
+pub fn move_to_job(dirs: &Dirs, from: JobId, to: JobId) -> Result<bool, FilesError> {
+    let ([image, mask], [new_image, new_mask]) = (paths(dirs, from), paths(dirs, to));
+    // The photo decides: who moves it has the mask too.
+    match fs::rename(&image, &new_image) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(FilesError::io("moving input", &image)(error)),
+    }
+    let moved = match fs::rename(&mask, &new_mask) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => fs::File::open(&dirs.inputs).and_then(|folder| folder.sync_all()),
+    };
+    moved.map_err(|error| {
+        drop(fs::rename(&new_image, &image));
+        FilesError::io("moving input", &mask)(error)
+    })?;
+    Ok(true)
+}
+
+/// Removes files of jobs that have ended, except those of failed ones that `keep` (from their end on) holds for a retry, and
+/// files that were never accepted. Call only while no job is accepted or run.
+pub fn remove_ended(store: &dyn Store, dirs: &Dirs, keep: Duration) -> anyhow::Result<u64> {
+    clean(store, dirs, keep, true)
+}
+
+/// Removes files of failed jobs that were kept for a retry longer than `keep`.
+pub fn sweep(store: &dyn Store, dirs: &Dirs, keep: Duration) -> anyhow::Result<u64> {
+    clean(store, dirs, keep, false)
+}
+
+/// `quiet`: no job is accepted or run, so that a file without a job never gets one.
+fn clean(store: &dyn Store, dirs: &Dirs, keep: Duration, quiet: bool) -> anyhow::Result<u64> {
+    let (mut removed, now_ms) = (0, crate::app::now_ms());
     for entry in fs::read_dir(&dirs.inputs).map_err(FilesError::io("reading", &dirs.inputs))? {
         let path = entry.map_err(FilesError::io("reading", &dirs.inputs))?.path();
         let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<JobId>().ok());
         let Some(id) = id else { continue };
-        let open = store.job(None, id)?.is_some_and(|job| matches!(job.status, JobStatus::Pending | JobStatus::Processing));
-        if !open {
-            fs::remove_file(&path).map_err(FilesError::io("removing", &path))?;
-            removed += 1;
+        let needed = match store.job(None, id)? {
+            None => !quiet,
+            Some(job) => {
+                let failed = job.failure.as_ref().is_some_and(|failure| failure.code != CODE_CANCELLED);
+                let age_ms = now_ms - job.finished_at_ms.unwrap_or(now_ms);
+                !job.status.is_final() || (failed && age_ms < keep.as_millis() as i64)
+            }
+        };
+        if needed {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            // Its job may remove it at the same time.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            outcome => {
+                outcome.map_err(FilesError::io("removing", &path))?;
+                removed += 1;
+            }
         }
     }
     Ok(removed)
@@ -100,6 +157,7 @@ mod tests {
             file
         };
         let job = JobId::random();
+        assert!(!has(&dirs, job) && !move_to_job(&dirs, job, JobId::random()).unwrap());
         Inputs { image: make("image"), mask: Some(make("mask")) }.keep(&dirs, job).unwrap();
         let count = || fs::read_dir(&dirs.inputs).unwrap().count();
         assert_eq!(count(), 2);
@@ -107,6 +165,11 @@ mod tests {
         assert_eq!(fs::read_to_string(opened.mask.as_ref().unwrap().path()).unwrap(), "mask");
         opened.leave();
         assert_eq!(count(), 2);
+        let (other, third) = (JobId::random(), JobId::random());
+        assert!(move_to_job(&dirs, job, other).unwrap());
+        assert!(!move_to_job(&dirs, job, third).unwrap(), "only one has it");
+        assert_eq!((has(&dirs, job), has(&dirs, other), count()), (false, true, 2));
+        assert!(move_to_job(&dirs, other, job).unwrap());
         drop(Inputs::open(&dirs, job).unwrap());
         assert_eq!(count(), 0);
         assert!(Inputs::open(&dirs, job).is_err());

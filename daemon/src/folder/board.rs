@@ -1,6 +1,7 @@
 //! What is shown of a folder: a status for programs, a file beside the pairs, metrics.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,10 @@ type Watcher = Box<dyn Fn(&FolderStatus) + Send + Sync>;
 pub struct Board {
     status: Mutex<FolderStatus>,
     written: Mutex<(FolderStatus, Option<Instant>)>,
+    /// An administrator paused the folder.
+    held: AtomicBool,
+    /// The folder is to be looked at now.
+    nudged: AtomicBool,
     metrics: Option<Arc<Metrics>>,
     watcher: Option<Watcher>,
 }
@@ -48,7 +53,29 @@ impl Board {
             account: account.map(|account| account.0),
             ..FolderStatus::default()
         };
-        Board { status: Mutex::new(status), written: Mutex::default(), metrics, watcher }
+        let (held, nudged) = (AtomicBool::new(false), AtomicBool::new(false));
+        Board { status: Mutex::new(status), written: Mutex::default(), held, nudged, metrics, watcher }
+    }
+
+    /// Pauses the folder, or ends that pause.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+        self.nudge();
+    }
+
+    /// Whether an administrator paused the folder.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// Asks for a look at the folder now, whatever pause it is in.
+    pub fn nudge(&self) {
+        self.nudged.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether one was asked for since the last call.
+    pub fn was_nudged(&self) -> bool {
+        self.nudged.swap(false, Ordering::SeqCst)
     }
 
     /// The state now.

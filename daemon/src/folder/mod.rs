@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use cleanplate_api::FolderStatus;
@@ -45,6 +45,17 @@ struct Live {
     stop: Arc<AtomicBool>,
     board: Arc<Board>,
     thread: JoinHandle<()>,
+}
+
+/// What an administrator tells a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Take nothing more; until resumed, or started anew.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Look at the whole folder now.
+    Rescan,
 }
 
 /// All watched folders of a daemon.
@@ -171,6 +182,27 @@ impl Folders {
     /// State of every folder.
     pub fn status(&self) -> Vec<FolderStatus> {
         self.live().iter().map(|live| live.board.status()).collect()
+    }
+
+    /// Gives an order to a folder; `None` when there is no such. The status is that after the folder took it up, or half a
+    /// second later.
+    pub fn order(&self, name: &str, order: Order) -> Option<FolderStatus> {
+        let board = self.live().iter().find(|live| live.folder.name == name).map(|live| live.board.clone())?;
+        match order {
+            Order::Pause => board.hold(true),
+            Order::Resume => board.hold(false),
+            Order::Rescan => board.nudge(),
+        }
+        let until = Instant::now() + Duration::from_millis(500);
+        let taken_up = |status: &FolderStatus| match order {
+            Order::Pause => status.paused.is_some(),
+            Order::Resume => status.paused.is_none(),
+            Order::Rescan => true,
+        };
+        while !taken_up(&board.status()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Some(board.status())
     }
 
     /// Nothing more is claimed; what runs still ends and is delivered.

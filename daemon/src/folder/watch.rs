@@ -112,6 +112,9 @@ impl Watch {
         loop {
             let stopping = self.setup.stop.load(Ordering::SeqCst);
             let now = Instant::now();
+            if self.setup.board.was_nudged() {
+                (self.next_scan, self.paused) = (now, self.paused.map(|_| now));
+            }
             // First what a pause was about is looked at, then what waited for it goes on.
             if !stopping && self.paused.is_none_or(|until| until <= now) {
                 self.work(now)?;
@@ -154,6 +157,9 @@ impl Watch {
     }
 
     fn try_work(&mut self, now: Instant) -> io::Result<()> {
+        if self.setup.board.is_held() {
+            return Err(io::Error::other("paused by an administrator"));
+        }
         if !self.opened || self.paused.is_some() {
             self.open(now)?;
         }

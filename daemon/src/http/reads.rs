@@ -40,7 +40,9 @@ pub async fn job(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -
 pub async fn cancel(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let (id, jobs) = (job_id(&id)?, app.jobs.clone());
-    let job = blocking(move || jobs.cancel(caller.account, id)).await??.ok_or_else(missing)?;
+    let job = blocking(move || jobs.cancel(Some(caller.account), id, "cancelled by its client; nothing was charged"))
+        .await??
+        .ok_or_else(missing)?;
     tracing::info!(job_id = %job.id, "job cancelled");
     let base = view::base_url(&req, &app);
     let addresses = view::Addresses { app: &app, base: &base, epoch: caller.url_epoch, from: view::From::Now };

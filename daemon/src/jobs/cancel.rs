@@ -32,14 +32,14 @@ impl Jobs {
         current.iter().find(|current| current.id == id).map(|current| (current.stage.clone(), current.fraction))
     }
 
-    /// Ends a waiting or running job of this account and returns its hold; `None` when there is no such job. Blocks.
-    pub fn cancel(&self, account: AccountId, id: JobId) -> Result<Option<Box<Job>>, Refusal> {
+    /// Ends a waiting or running job, of this account if one is given, and returns its hold; `None` when there is no such job. Blocks.
+    pub fn cancel(&self, account: Option<AccountId>, id: JobId, why: &str) -> Result<Option<Box<Job>>, Refusal> {
         let noted = |error: &cleanplate_store::StoreError| self.note_store_error(error);
-        if self.store.job(Some(account), id).inspect_err(noted)?.is_none() {
+        if self.store.job(account, id).inspect_err(noted)?.is_none() {
             return Ok(None);
         }
-        let failure = Failure::new(CODE_CANCELLED, "cancelled by its client; nothing was charged");
-        let (job, balance) = match self.store.cancel(Some(account), id, &failure).inspect_err(noted)? {
+        let failure = Failure::new(CODE_CANCELLED, why);
+        let (job, balance) = match self.store.cancel(account, id, &failure).inspect_err(noted)? {
             Ended::Now { job, balance } => (job, balance),
             Ended::Stale { status, .. } => {
                 return Err(Refusal::new(ErrorCode::Conflict, format!("the job has ended already: it is {}", status.as_str())));

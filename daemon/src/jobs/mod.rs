@@ -8,6 +8,7 @@ mod cancel;
 mod device;
 mod pace;
 mod recall;
+mod retry;
 mod room;
 mod run;
 mod service;
@@ -30,6 +31,7 @@ use cancel::Current;
 pub use device::{DeviceState, open as open_device};
 use pace::Pace;
 pub use recall::{Hook, Recipe};
+pub use retry::RETRY_OF;
 use room::Room;
 pub use service::Service;
 
@@ -196,6 +198,13 @@ impl Jobs {
     /// How often a network ran since the device was opened, and crops that went through.
     pub fn network_counts(&self) -> (u64, u64) {
         lock(&self.runner).as_ref().map_or((0, 0), |runner| runner.network_counts())
+    }
+
+    /// Frees what is compiled with these weights; a job under way keeps what it uses.
+    pub fn forget_weights(&self, sha256: &str) {
+        let runner = lock(&self.runner).clone();
+        let dropped = runner.map_or(0, |runner| runner.forget(sha256));
+        tracing::info!(sha256, dropped, "weights unloaded");
     }
 
     /// Jobs waiting in memory, and jobs under way.

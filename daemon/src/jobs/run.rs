@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::cancel::cancelled;
 use super::{Jobs, Service, Work, lock};
-use crate::files::{FilesError, publish};
+use crate::files::{FilesError, keep_preview, publish};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -96,6 +96,8 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
     let watch = Watch { jobs, job: job.id, until: Instant::now() + jobs.config.queue.job_wall_max };
     let (photo, mask) = decode(jobs, work)?;
     clock.lap("decode");
+    keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
+    clock.last = Instant::now();
     let request = Request { photo, mask, prompts: work.prompts.clone(), overrides: Vec::new() };
     let service = Service::of(&job.service);
     let outcome = match service {

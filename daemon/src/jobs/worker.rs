@@ -14,7 +14,7 @@ use super::device::{self, DeviceState};
 use super::room::Taken;
 use super::run::{self, Fault, SHUTTING_DOWN};
 use super::{Finished, Jobs, Work, lock};
-use crate::files::remove_inputs;
+use crate::files::{Inputs, remove_inputs};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -224,8 +224,12 @@ fn conclude(jobs: &Jobs, id: JobId, ended: Result<Ended, cleanplate_store::Store
                 jobs.metrics.add(names::CREDITS, &[], kept.result.credits as f64);
             }
             if let Some(work) = work {
+                let Work { image, mask, done, .. } = work;
+                if jobs.keeps_inputs(&job) {
+                    Inputs { image, mask }.leave();
+                }
                 // A client that went away finds the end in the job's record.
-                drop(work.done.send(Finished { job, balance, refusal }));
+                drop(done.send(Finished { job, balance, refusal }));
             }
         }
         Ok(Ended::Stale { status, attempt }) => {

@@ -7,7 +7,7 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 
 use crate::app::App;
-use crate::files::sweep_expired;
+use crate::files::{sweep_expired, sweep_inputs, sweep_previews};
 use crate::telemetry::names;
 
 /// Pause between checks of the books.
@@ -19,6 +19,7 @@ const HOLD_SLACK_MS: i64 = 60_000;
 pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
     vec![
         every(app.config.results.sweep, app, sweep),
+        every(app.config.results.sweep, app, sweep_kept),
         every(CHECK, app, check_books),
         every(CHECK, app, |app| {
             app.limits.forget_idle();
@@ -52,6 +53,18 @@ fn sweep(app: &App) {
             app.jobs.note_store_error(&error);
             tracing::error!(%error, "expired results could not be removed");
         }
+    }
+}
+
+/// Removes uploads and reduced copies past their time.
+fn sweep_kept(app: &App) {
+    let inputs = sweep_inputs(&*app.store, &app.dirs, app.config.admin.retry_keep);
+    let previews = sweep_previews(&app.dirs, app.config.results.keep);
+    match (inputs, previews) {
+        (Err(error), _) => tracing::error!(%error, "uploads of failed jobs could not be removed"),
+        (_, Err(error)) => tracing::error!(%error, "reduced copies of photos could not be removed"),
+        (Ok(0), Ok(0)) => {}
+        (Ok(inputs), Ok(previews)) => tracing::info!(inputs, previews, "removed what was kept long enough"),
     }
 }
 

@@ -129,6 +129,11 @@ impl Metrics {
         });
     }
 
+    /// A counter over all its labels.
+    pub fn sum(&self, name: &str) -> f64 {
+        self.with(|values| values.numbers.iter().filter(|((family, _), _)| *family == name).map(|(_, value)| value).sum())
+    }
+
     /// All families, text format 0.0.4.
     pub fn render(&self) -> String {
         self.with(|values| {

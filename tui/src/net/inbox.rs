@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cleanplate_api::FolderStatus;
 use cleanplate_api::QueueView;
-use cleanplate_api::admin::{AccountRow, Event, Hello, ImagePart, JobRow, KeyRow, LogLine, MetricsTick, ModelRow};
+use cleanplate_api::admin::{AccountRow, Event, Hello, ImagePart, JobRow, KeyRow, LogLine, MetricsTick, ModelRow, StateChanged};
 use tokio::sync::Notify;
 
 use super::{Call, NetError, Reply};
@@ -45,6 +45,8 @@ pub enum Change {
     Job(Box<JobRow>),
     /// The queue.
     Queue(QueueView),
+    /// Whether work is taken.
+    State(StateChanged),
     /// Figures of a second.
     Tick(Box<MetricsTick>),
     /// A folder, or its end.
@@ -63,6 +65,7 @@ pub enum Change {
 enum Slot {
     Job(String),
     Queue,
+    State,
     Folder(String),
     Model(String),
     Account(i64),
@@ -110,6 +113,7 @@ impl Inbox {
                 changed.jobs.into_iter().for_each(|job| waiting.put(Slot::Job(job.id.clone()), Change::Job(Box::new(job))));
             }
             Event::Queue(queue) => waiting.put(Slot::Queue, Change::Queue(queue)),
+            Event::State(state) => waiting.put(Slot::State, Change::State(state)),
             Event::Metrics(tick) => {
                 waiting.ticks.push_back(tick);
                 if waiting.ticks.len() > TICKS_MAX {

@@ -55,6 +55,11 @@ impl State {
                 return if news { vec![Effect::Call(Call::Job(id))] } else { Vec::new() };
             }
             Change::Queue(queue) => self.queue = Some(queue),
+            Change::State(now) => {
+                if let Some(server) = &mut self.server {
+                    (server.state, server.reason) = (now.state, now.reason);
+                }
+            }
             Change::Tick(tick) => {
                 self.take_tick(*tick);
                 return self.poll();

@@ -8,7 +8,7 @@ use super::jobs::JobRow;
 use super::keys::KeyRow;
 use super::log::LogLine;
 use super::models::ModelRow;
-use super::server::MetricsTick;
+use super::server::{MetricsTick, ServerState};
 use crate::folder::FolderStatus;
 use crate::health::QueueView;
 
@@ -36,6 +36,8 @@ pub enum Event {
     Jobs(JobsChanged),
     /// The queue changed.
     Queue(QueueView),
+    /// Whether work is taken changed.
+    State(StateChanged),
     /// Once a second.
     Metrics(MetricsTick),
     /// A watched folder changed.
@@ -62,6 +64,7 @@ impl Event {
             Event::Resync(_) => "resync",
             Event::Jobs(_) => "jobs",
             Event::Queue(_) => "queue",
+            Event::State(_) => "state",
             Event::Metrics(_) => "metrics",
             Event::Folder(_) => "folder",
             Event::FolderGone(_) => "folder_gone",
@@ -83,6 +86,15 @@ pub struct Hello {
     pub boot: String,
     /// Whether the stream goes on where the client's last one ended. Otherwise the client fetches everything anew.
     pub resumed: bool,
+}
+
+/// Whether work is taken now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StateChanged {
+    /// Whether it is.
+    pub state: ServerState,
+    /// Why it is not.
+    pub reason: Option<String>,
 }
 
 /// Events that the client did not get.

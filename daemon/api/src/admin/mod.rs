@@ -56,7 +56,7 @@ mod server;
 pub use accounts::{AccountChange, AccountRow, LedgerCause, LedgerRow, NewAccount, TopUp};
 pub use audit::AuditRow;
 pub use config::{ConfigOption, ConfigView};
-pub use events::{Envelope, Event, Hello, JobsChanged, LogLines, Resync};
+pub use events::{Envelope, Event, Hello, JobsChanged, LogLines, Resync, StateChanged};
 pub use folders::FoldersReply;
 pub use jobs::{ImagePart, JobDetail, JobRow, KeptFile};
 pub use keys::{KeyChange, KeyCreated, KeyRow, KeyState, NewKey};

@@ -1,0 +1,66 @@
+//! The daemon itself.
+
+use actix_web::{HttpResponse, web};
+use cleanplate_api::admin::{Admin, MetricsHistory, ServerView};
+use cleanplate_api::{DeviceView, QueueView};
+use cleanplate_engine::BackendChoice;
+use serde::Deserialize;
+
+use super::gate::Who;
+use super::params::{self, Params, ok};
+use crate::app::{App, now_ms};
+use crate::feed::{HISTORY_S, server_state};
+use crate::jobs::DeviceState;
+use crate::refusal::Refusal;
+
+/// `GET /server`
+pub async fn get(who: Who, app: web::Data<App>) -> HttpResponse {
+    // The number first: whatever is read after it is at least as new.
+    let seq = app.feed.ring().newest();
+    let device = match app.jobs.device() {
+        DeviceState::Ready(backend) => {
+            let (info, memory_bytes) = (backend.device(), backend.memory_bytes());
+            let (backend, kind) = (info.backend.to_string(), info.kind.to_string());
+            Some(DeviceView { backend, name: info.name, driver: info.driver, kind, memory_bytes })
+        }
+        DeviceState::Opening | DeviceState::Failed(_) => None,
+    };
+    let (waiting, running) = app.feed.load();
+    let state = server_state(&app);
+    ok(&ServerView {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        boot: app.feed.ring().boot().to_string(),
+        seq,
+        started_at_ms: app.started_at_ms,
+        now_at_ms: now_ms(),
+        pid: std::process::id(),
+        state: state.state,
+        reason: state.reason,
+        listen: app.config.server.listen.to_string(),
+        data_dir: app.dirs.data.display().to_string(),
+        backend: match app.config.engine.backend {
+            BackendChoice::Auto => "auto",
+            BackendChoice::Wgpu => "wgpu",
+            BackendChoice::Cpu => "cpu",
+        }
+        .to_string(),
+        device,
+        queue: QueueView { waiting, running, length_max: app.config.queue.length_max as u32 },
+        totals: app.feed.totals(),
+        metrics: app.feed.newest(),
+        you: Admin { actor: who.0 },
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    seconds: Option<u32>,
+}
+
+/// `GET /metrics/history`
+pub async fn history(app: web::Data<App>, Params(span): Params<Span>) -> Result<HttpResponse, Refusal> {
+    let most = HISTORY_S as u32;
+    let seconds = params::whole("seconds", span.seconds, 1..=most, most)?;
+    Ok(ok(&MetricsHistory { ticks: app.feed.history(seconds as usize) }))
+}

@@ -1,0 +1,165 @@
+//! What happens in the daemon, for those who look on: events with numbers, figures per second, log lines.
+//!
+//! Threads that work only leave their newest state here, under a lock that is held for a moment; a thread of its own
+//! turns what changed into events ten times a second. However fast jobs come, each shows at most once in an event, and a
+//! reader that is slow misses events instead of slowing anyone.
+
+mod figures;
+mod jobs;
+mod process;
+mod ring;
+mod row;
+#[cfg(test)]
+mod tests;
+mod ticker;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cleanplate_api::admin::{Event, JobRow, MetricsTick, Totals};
+use cleanplate_store::{Job, JobFilter, JobStatus, PageRequest, Store, StoreError, Watcher};
+
+pub use ring::{Ring, text as event_text};
+pub use row::job_row;
+pub use ticker::{server_state, start};
+
+use figures::Figures;
+use jobs::OpenJobs;
+
+/// Seconds of figures that are kept.
+pub const HISTORY_S: usize = 300;
+
+/// What an event is about, so that a newer one takes the place of an older one that was not sent yet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Folder(String),
+    Model(String),
+    Account(i64),
+    Key(i64),
+}
+
+impl Slot {
+    fn of(event: &Event) -> Option<Slot> {
+        Some(match event {
+            Event::Folder(folder) => Slot::Folder(folder.name.clone()),
+            Event::FolderGone(name) => Slot::Folder(name.clone()),
+            Event::Model(model) => Slot::Model(model.name.clone()),
+            Event::Account(account) => Slot::Account(account.id),
+            Event::Key(key) => Slot::Key(key.id),
+            Event::KeyGone(key) => Slot::Key(*key),
+            _ => return None,
+        })
+    }
+}
+
+#[derive(Default)]
+struct State {
+    jobs: OpenJobs,
+    figures: Figures,
+    /// Newest event of each thing that has one to send.
+    others: BTreeMap<Slot, Event>,
+    history: VecDeque<MetricsTick>,
+}
+
+/// The place of someone who reads events. It counts as one until dropped.
+pub struct Reader(Arc<Feed>);
+
+impl Reader {
+    /// A place, unless `most` are taken.
+    pub fn new(feed: &Arc<Feed>, most: u32) -> Option<Reader> {
+        feed.ring.enter(most).then(|| Reader(feed.clone()))
+    }
+
+    /// What is read.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.0
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.ring.leave();
+    }
+}
+
+/// Where changes are left, and read as events.
+pub struct Feed {
+    state: Mutex<State>,
+    ring: Ring,
+}
+
+impl Feed {
+    /// A feed that knows the jobs of the store. Call before anything is accepted or run.
+    pub fn new(store: &dyn Store) -> Result<Feed, StoreError> {
+        let mut state = State::default();
+        let counts = store.job_counts()?;
+        state.jobs.set_ended(counts.completed, counts.failed);
+        for status in [JobStatus::Pending, JobStatus::Processing] {
+            let filter = JobFilter { status: Some(status), ..JobFilter::default() };
+            let mut request = PageRequest::default();
+            loop {
+                let page = store.list_jobs(&filter, &request)?;
+                page.items.iter().for_each(|job| state.jobs.know(job_row(job)));
+                request.after = page.next;
+                if request.after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(Feed { state: Mutex::new(state), ring: Ring::new() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change under this lock is complete in itself.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Events for readers.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Leaves an event about a folder, a model, an account or a key; the newest about each is sent.
+    pub fn leave(&self, event: Event) {
+        if let Some(slot) = Slot::of(&event) {
+            self.state().others.insert(slot, event);
+        }
+    }
+
+    /// Jobs waiting and jobs on the device.
+    pub fn load(&self) -> (u32, u32) {
+        self.state().jobs.load()
+    }
+
+    /// The row with stage and share done, if the job is on the device.
+    pub fn with_progress(&self, row: JobRow) -> JobRow {
+        self.state().jobs.with_progress(row)
+    }
+
+    /// Jobs by state.
+    pub fn totals(&self) -> Totals {
+        self.state().jobs.totals()
+    }
+
+    /// The last `seconds` seconds, oldest first.
+    pub fn history(&self, seconds: usize) -> Vec<MetricsTick> {
+        let state = self.state();
+        state.history.iter().skip(state.history.len().saturating_sub(seconds)).cloned().collect()
+    }
+
+    /// The newest second.
+    pub fn newest(&self) -> MetricsTick {
+        self.state().history.back().cloned().unwrap_or_default()
+    }
+}
+
+impl Watcher for Feed {
+    fn job_changed(&self, job: &Job) {
+        let row = job_row(job);
+        let mut state = self.state();
+        let State { jobs, figures, .. } = &mut *state;
+        figures.note(&row, jobs.is_open(job.id));
+        jobs.changed(job.id, row);
+        figures.set_running(jobs.load().1);
+    }
+}

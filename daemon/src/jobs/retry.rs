@@ -1,0 +1,79 @@
+//! Retrying: a failed asynchronous job whose upload is still kept runs again as a new job with a reservation of its own.
+
+use cleanplate_api::ErrorCode;
+use cleanplate_store::{Accept, CODE_CANCELLED, Job, JobId, JobStatus, NewJob, QueueLimits};
+use serde_json::json;
+
+use super::Jobs;
+use crate::files::{has_inputs, move_inputs};
+use crate::refusal::Refusal;
+
+/// Where the request of a job names the one it retries.
+pub const RETRY_OF: &str = "retry_of";
+
+impl Jobs {
+    /// Whether the upload of a job that has failed is worth keeping.
+    pub(super) fn keeps_inputs(&self, job: &Job) -> bool {
+        let failed = job.failure.as_ref().is_some_and(|failure| failure.code != CODE_CANCELLED);
+        job.asynchronous && failed && !self.config.admin.retry_keep.is_zero()
+    }
+
+    /// Whether [`Jobs::retry`] would find what it needs. Blocks on the disk.
+    pub fn can_retry(&self, job: &Job) -> bool {
+        job.status == JobStatus::Failed && job.asynchronous && has_inputs(&self.dirs, job.id)
+    }
+
+    /// Runs a failed asynchronous job again. The upload goes over to the new job, so that only one retry can come of it.
+    /// Blocks.
+    pub fn retry(&self, old: &Job) -> Result<Box<Job>, Refusal> {
+        let conflict = |text: &str| Refusal::new(ErrorCode::Conflict, text);
+        if old.status != JobStatus::Failed {
+            return Err(conflict(&format!("only a failed job can be retried; this one is {}", old.status.as_str())));
+        }
+        if !old.asynchronous {
+            return Err(conflict("only an asynchronous job can be retried: the upload of this one was not kept; send it again"));
+        }
+        if let Some(refusal) = self.closed() {
+            return Err(refusal);
+        }
+        let new = self.again(old);
+        if !move_inputs(&self.dirs, old.id, new.id)? {
+            return Err(conflict("the upload of this job is no longer kept (it was retried before, or its time is over)"));
+        }
+        let queue = &self.config.queue;
+        let limits = QueueLimits { pending_max: queue.length_max as u32, in_flight_per_key_max: queue.per_key_in_flight_max };
+        let accepted = self.store.accept(&new, &limits).inspect_err(|error| self.note_store_error(error));
+        if let Ok(Accept::Accepted { job, .. }) = accepted {
+            self.wake();
+            return Ok(job);
+        }
+        if let Err(error) = move_inputs(&self.dirs, new.id, old.id) {
+            tracing::error!(job_id = %old.id, %error, "the upload of a job that was not retried could not be put back");
+        }
+        match accepted? {
+            Accept::KeyRefused => Err(conflict("the key of this job was revoked or has expired")),
+            other => Err(self.refusal(&other)),
+        }
+    }
+
+    fn again(&self, old: &Job) -> NewJob {
+        let mut request = old.request.clone();
+        request[RETRY_OF] = json!(old.id.to_string());
+        NewJob {
+            id: JobId::random(),
+            account: old.account,
+            key: old.key,
+            // Its old place in the batch belongs to the job that failed.
+            batch: None,
+            service: old.service.clone(),
+            pipeline: old.pipeline.clone(),
+            asynchronous: true,
+            price: old.price,
+            input_filename: old.input_filename.clone(),
+            original_width: old.original_width,
+            original_height: old.original_height,
+            request,
+            idempotency: None,
+        }
+    }
+}
