@@ -12,6 +12,7 @@ import io
 import os
 import tarfile
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,18 @@ class _Members:
         return os.pread(self._file, size, offset)
 
 
+def _index(rows: Iterable[dict[str, str]]) -> list[Photo]:
+    """The index's rows. A few names occur twice, in a training shard and held out, and both rows name the training shard: the
+    second one is the held-out photo."""
+    photos: list[Photo] = []
+    seen: set[str] = set()
+    for r in rows:
+        shard = HELD_OUT_SHARD if r["name"] in seen else r["shard"]
+        seen.add(r["name"])
+        photos.append(Photo(r["name"], shard, r["set"], int(r["width"]), int(r["height"]), r["has_mask"] == "1"))
+    return photos
+
+
 class Shards:
     """The photos of a data folder: training ones, or with `held_out` the evaluation ones; never both."""
 
@@ -97,12 +110,8 @@ class Shards:
             raise ValueError(f"licences = {licences!r}: wanted all or permissive")
         folder = Path(folder)
         with open(folder / "index.tsv", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        photos = [
-            Photo(r["name"], r["shard"], r["set"], int(r["width"]), int(r["height"]), r["has_mask"] == "1")
-            for r in rows
-            if (r["shard"] == HELD_OUT_SHARD) == held_out
-        ]
+            photos = _index(csv.DictReader(file, delimiter="\t"))
+        photos = [p for p in photos if (p.shard == HELD_OUT_SHARD) == held_out]
         if licences == "permissive" and not held_out:
             photos = [p for p in photos if LICENCES.get(p.set, "unstated").startswith("permissive")]
         if masks_only:
