@@ -37,7 +37,7 @@ pub fn check(path: &Path, backend: &dyn Backend) -> Result<Vec<GoldenLine>, Mode
     let file = GoldenFile { path, weights: &weights };
     match weights.metadata().get("arch").map(String::as_str) {
         Some("lama") => check_lama(&file, backend),
-        Some("sam") => crate::sam::golden::check(&file, backend),
+        Some("sam" | "sam-small") => crate::sam::golden::check(&file, backend),
         Some(other) => Err(file.fail(format!("this build has no {other} network"))),
         None => Err(file.fail("no `arch` in its metadata: it is no golden file")),
     }

@@ -17,11 +17,13 @@ pub enum Arch {
     MobileSam,
     /// Segment Anything with its ViT encoder.
     SamVit,
+    /// Segment Anything, narrower, with the MobileNetV2 encoder of this project.
+    SamSmall,
 }
 
 impl Arch {
     /// The families that [`crate::sam`] builds.
-    pub const SAM: &[Arch] = &[Arch::MobileSam, Arch::SamVit];
+    pub const SAM: &[Arch] = &[Arch::MobileSam, Arch::SamVit, Arch::SamSmall];
 
     /// The name in `model.toml` files, records and listings.
     pub fn name(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Arch {
             Arch::Lama => "lama",
             Arch::MobileSam => "mobile-sam",
             Arch::SamVit => "sam-vit",
+            Arch::SamSmall => "sam-small",
         }
     }
 
@@ -41,6 +44,9 @@ impl Arch {
         let decodes = starts("prompt_encoder.") && starts("mask_decoder.");
         if decodes && starts("image_encoder.patch_embed.seq.") {
             return Some(Arch::MobileSam);
+        }
+        if decodes && starts("image_encoder.trunk.blocks.") {
+            return Some(Arch::SamSmall);
         }
         (decodes && starts("image_encoder.patch_embed.proj.")).then_some(Arch::SamVit)
     }
@@ -145,7 +151,8 @@ pub fn sam_config(name: &str) -> Result<SamConfig, ModelError> {
     match known(name).ok_or_else(|| ModelError::unknown(name))?.name {
         "mobile-sam" => Ok(SamConfig::mobile_sam()),
         "sam-vit-b" => Ok(SamConfig::vit_b()),
-        other => Err(ModelError::Arch { name: name.to_string(), found: other.to_string(), wanted: "mobile-sam or sam-vit" }),
+        "sam-small" => Ok(SamConfig::small()),
+        other => Err(ModelError::Arch { name: name.to_string(), found: other.to_string(), wanted: "mobile-sam, sam-vit or sam-small" }),
     }
 }
 

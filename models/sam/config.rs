@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tiny_vit;
+use super::{mobilenet, tiny_vit};
 use crate::error::ModelError;
 
 /// Name of the family in errors.
@@ -37,6 +37,17 @@ pub enum EncoderConfig {
         num_heads: Vec<usize>,
         /// Window sides of the stages in pixels of their maps; 1 for the first, which has none.
         window_sizes: Vec<usize>,
+    },
+    /// MobileNetV2 with a small feature pyramid: the encoder of sam-small.
+    MobileNetV2 {
+        /// Channels of the first convolution.
+        stem: usize,
+        /// Channels that the seven rows of inverted residual blocks end with.
+        channels: Vec<usize>,
+        /// Blocks of the rows.
+        depths: Vec<usize>,
+        /// How many times wider each row's blocks are inside.
+        expansions: Vec<usize>,
     },
 }
 
@@ -137,6 +148,21 @@ impl SamConfig {
         }
     }
 
+    /// sam-small.
+    pub fn small() -> Self {
+        SamConfig {
+            img_size: 384,
+            normalisation: Normalisation::default(),
+            encoder: EncoderConfig::MobileNetV2 {
+                stem: 32,
+                channels: vec![16, 24, 32, 64, 96, 160, 320],
+                depths: vec![1, 2, 3, 4, 3, 3, 1],
+                expansions: vec![1, 6, 6, 6, 6, 6, 6],
+            },
+            decoder: DecoderConfig { transformer_dim: 128, mlp_dim: 512, iou_head_hidden_dim: 128, ..DecoderConfig::published() },
+        }
+    }
+
     /// Side of the embedding in its own pixels.
     pub fn embedding_side(&self) -> usize {
         self.img_size / EMBEDDING_STRIDE
@@ -146,6 +172,10 @@ impl SamConfig {
     pub fn skips(&self) -> Vec<[usize; 2]> {
         match self.encoder {
             EncoderConfig::Vit { .. } | EncoderConfig::TinyVit { .. } => Vec::new(),
+            EncoderConfig::MobileNetV2 { .. } => {
+                let (side, c) = (self.embedding_side(), self.decoder.transformer_dim);
+                vec![[2 * side, c / 4], [4 * side, c / 8]]
+            }
         }
     }
 
@@ -184,6 +214,13 @@ impl SamConfig {
                 // The published rule for the stride of a stage is its number of channels.
                 if embed_dims.iter().map(|dim| tiny_vit::keeps_size(*dim)).ne([false, false, false, true]) {
                     return refuse(format!("stages of {embed_dims:?} channels: wanted the last, and only the last, of 320, 448 or 576"));
+                }
+            }
+            EncoderConfig::MobileNetV2 { stem, channels, depths, expansions } => {
+                let sizes = [channels, depths, expansions];
+                let bounded = sizes.iter().all(|rows| rows.len() == mobilenet::STRIDES.len() && rows.iter().all(|n| (1..=512).contains(n)));
+                if !bounded || !(1..=512).contains(stem) {
+                    return refuse(format!("encoder {:?}: wanted seven rows of sizes from 1 to 512", self.encoder));
                 }
             }
         }

@@ -10,6 +10,7 @@ use cleanplate_kernels::permute::Permute;
 
 use super::build::Build;
 use super::config::{EncoderConfig, SamConfig};
+use super::mobilenet::MobileNet;
 use super::tiny_vit::TinyVit;
 use super::vit::{Vit, VitSizes};
 use crate::error::ModelError;
@@ -40,6 +41,9 @@ pub fn build(build: &Build<'_>, config: &SamConfig) -> Result<Box<dyn ImageEncod
         EncoderConfig::TinyVit { embed_dims, depths, num_heads, window_sizes } => {
             let trunk = TinyVit::new(build, embed_dims, depths, num_heads, window_sizes)?;
             Box::new(WithNeck { trunk, neck: Neck::new(build, embed_dims[embed_dims.len() - 1], c)? })
+        }
+        EncoderConfig::MobileNetV2 { stem, channels, depths, expansions } => {
+            Box::new(MobileNet::new(build, *stem, channels, depths, expansions, c)?)
         }
     })
 }

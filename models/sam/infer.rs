@@ -32,7 +32,7 @@ impl Reader<'_> {
         // TinyViT's weights do not depend on the image's size; every published one is for 1024.
         let img_size = match &encoder {
             EncoderConfig::Vit { patch_size, .. } => self.axis("image_encoder.pos_embed", 1)?.saturating_mul(*patch_size),
-            EncoderConfig::TinyVit { .. } => 1024,
+            EncoderConfig::TinyVit { .. } | EncoderConfig::MobileNetV2 { .. } => 1024,
         };
         Ok(SamConfig { img_size, normalisation: Normalisation::default(), encoder, decoder: self.decoder()? })
     }

@@ -10,6 +10,7 @@ mod encoder;
 pub(crate) mod golden;
 mod infer;
 mod mask;
+mod mobilenet;
 mod prompt;
 mod tiny_vit;
 mod upscaling;

@@ -29,7 +29,7 @@ impl ModelStore {
         let arch = check_fit(name, &weights)?;
         let config = match arch {
             Arch::Lama => Config::Lama(LamaConfig::infer(&weights)?),
-            Arch::MobileSam | Arch::SamVit => Config::Sam(SamConfig::infer(&weights)?),
+            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => Config::Sam(SamConfig::infer(&weights)?),
         };
         check_identity(name, manifest.as_ref(), arch, &config)?;
         let written = self.write(name, &weights, &metadata(arch, &config, &source_sha256)?, progress)?;

@@ -165,7 +165,7 @@ impl ModelStore {
     pub fn sam(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
         match self.network(name, Arch::SAM)? {
             Network::Sam(sam) => Ok(sam),
-            Network::Lama(_) => Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam or sam-vit" }),
+            Network::Lama(_) => Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam, sam-vit or sam-small" }),
         }
     }
 
@@ -177,13 +177,13 @@ impl ModelStore {
         }
         let info = self.info(name)?;
         let Some(arch) = wanted.iter().find(|arch| arch.name() == info.arch) else {
-            let wanted = if wanted.contains(&Arch::Lama) { "lama" } else { "mobile-sam or sam-vit" };
+            let wanted = if wanted.contains(&Arch::Lama) { "lama" } else { "mobile-sam, sam-vit or sam-small" };
             return Err(ModelError::Arch { name: name.to_string(), found: info.arch, wanted });
         };
         let weights = self.weights(name)?;
         let network = match arch {
             Arch::Lama => Network::Lama(Arc::new(Lama::from_weights(&weights)?)),
-            Arch::MobileSam | Arch::SamVit => Network::Sam(Arc::new(Sam::from_weights(&weights)?)),
+            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => Network::Sam(Arc::new(Sam::from_weights(&weights)?)),
         };
         tracing::info!(model = name, sha256 = info.sha256, tensors = weights.len(), "model loaded");
         loaded.insert(name.to_string(), network.clone());
@@ -285,14 +285,14 @@ fn embedded(name: &str) -> Result<Option<(&'static [u8], Manifest)>, ModelError>
 /// Refuses weights that their network could not be built from.
 fn check_fit(name: &str, weights: &Weights) -> Result<Arch, ModelError> {
     let no_network =
-        || ModelError::Arch { name: name.to_string(), found: "no known network".into(), wanted: "lama, mobile-sam or sam-vit" };
+        || ModelError::Arch { name: name.to_string(), found: "no known network".into(), wanted: "lama, mobile-sam, sam-vit or sam-small" };
     let arch = Arch::identify(weights).ok_or_else(no_network)?;
     match arch {
         Arch::Lama => {
             Lama::check(weights)?;
         }
         // Its layers are many and their sizes follow from one another: what cannot be built does not fit.
-        Arch::MobileSam | Arch::SamVit => {
+        Arch::MobileSam | Arch::SamVit | Arch::SamSmall => {
             Sam::from_weights(weights)?;
         }
     }

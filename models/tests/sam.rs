@@ -8,7 +8,7 @@ use cleanplate_engine::{BackendChoice, EngineOptions};
 use cleanplate_kernels::Tensor;
 use cleanplate_models::sam::{DecoderConfig, EncoderConfig, Label, Normalisation, Sam, SamConfig, SamPrompt};
 
-fn check(file: &str, backend: BackendChoice) {
+fn check(file: &str, cases: usize, backend: BackendChoice) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden").join(file);
     let options = EngineOptions { backend, ..EngineOptions::default() };
     let backend =
@@ -17,29 +17,39 @@ fn check(file: &str, backend: BackendChoice) {
     for line in &lines {
         println!("{} {} {:.2e} of {:.2e} {}", line.case, line.tensor, line.max_abs_error, line.tolerance, line.detail);
     }
-    assert_eq!(lines.len(), 1 + 3 * 3, "an embedding, and logits, quality and mask of three prompts");
+    assert_eq!(lines.len(), cases * (1 + 3 * 3), "per case an embedding, and logits, quality and mask of three prompts");
     let missed: Vec<_> = lines.iter().filter(|l| !l.pass).collect();
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
 #[test]
 fn mobile_sam_cpu() {
-    check("mobile_sam_tiny.safetensors", BackendChoice::Cpu);
+    check("mobile_sam_tiny.safetensors", 1, BackendChoice::Cpu);
 }
 
 #[test]
 fn vit_cpu() {
-    check("sam_vit_tiny.safetensors", BackendChoice::Cpu);
+    check("sam_vit_tiny.safetensors", 1, BackendChoice::Cpu);
+}
+
+#[test]
+fn sam_small_cpu() {
+    check("sam_small_tiny.safetensors", 3, BackendChoice::Cpu);
+}
+
+#[test]
+fn sam_small_wgpu() {
+    check("sam_small_tiny.safetensors", 3, BackendChoice::Wgpu);
 }
 
 #[test]
 fn mobile_sam_wgpu() {
-    check("mobile_sam_tiny.safetensors", BackendChoice::Wgpu);
+    check("mobile_sam_tiny.safetensors", 1, BackendChoice::Wgpu);
 }
 
 #[test]
 fn vit_wgpu() {
-    check("sam_vit_tiny.safetensors", BackendChoice::Wgpu);
+    check("sam_vit_tiny.safetensors", 1, BackendChoice::Wgpu);
 }
 
 /// A network that no published one is like: another side, a narrower decoder with other heads and fewer channels inside.

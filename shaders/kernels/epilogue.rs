@@ -12,6 +12,8 @@ pub enum Act {
     Sigmoid,
     /// `x / 2 * (1 + erf(x / sqrt 2))`, the exact form
     Gelu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
 }
 
 impl Act {
@@ -23,6 +25,7 @@ impl Act {
             Act::Relu => x.max(0.0),
             Act::Sigmoid => 1.0 / (1.0 + exp(-x)),
             Act::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
+            Act::Relu6 => x.max(0.0).min(6.0),
         }
     }
     /// The number that shaders know it by (`ACT_*` in `common/epilogue.wgsl`).
@@ -32,6 +35,7 @@ impl Act {
             Act::Relu => 1,
             Act::Sigmoid => 2,
             Act::Gelu => 3,
+            Act::Relu6 => 4,
         }
     }
 }

@@ -49,14 +49,19 @@ class Segmenter:
     @torch.no_grad()
     def masks(self, points: list[np.ndarray], labels: list[np.ndarray]) -> np.ndarray:
         """One mask per prompt, bool `[P, H, W]`: `points[i]` `[T, 2]` x, y in photo pixels, all prompts of the same length."""
+        logits, quality = self.answers(points, labels)
+        one_click = len(labels[0]) == 2 and all(kinds[1] == NO_POINT for kinds in labels)
+        best = 1 + quality[:, 1:].argmax(1) if one_click else torch.zeros(len(points), dtype=torch.long)
+        return self.restored(logits[torch.arange(len(points)), best]).cpu().numpy()
+
+    @torch.no_grad()
+    def answers(self, points: list[np.ndarray], labels: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Logits `[P, 4, side/4, side/4]` and predicted IoU `[P, 4]`."""
         scale = np.array([self.size[1] / self.photo[1], self.size[0] / self.photo[0]], np.float32)
         places = torch.from_numpy(np.stack(points).astype(np.float32) * scale).to(self.device)
         kinds = torch.from_numpy(np.stack(labels)).to(self.device)
         owner = torch.zeros(len(points), dtype=torch.long, device=self.device)
-        logits, quality = self.model.decode(self.maps, owner, places, kinds, self.side)
-        one_click = kinds.shape[1] == 2 and bool((kinds[:, 1] == NO_POINT).all())
-        best = 1 + quality[:, 1:].argmax(1) if one_click else torch.zeros_like(owner)
-        return self.restored(logits[torch.arange(len(points)), best]).cpu().numpy()
+        return self.model.decode(self.maps, owner, places, kinds, self.side)
 
     def restored(self, logits: Tensor) -> Tensor:
         """Logits `[P, h, w]` of the square to masks bool `[P, H, W]` of the photo."""

@@ -1,7 +1,7 @@
 """Writes the file that the product loads: `python -m training.sam_small.export --weights STATE/average.safetensors --out FILE`.
 
 f16, names as trained; batch norms keep their four parts, with the difference between Keras' and the product's epsilon moved into the
-variance. Sizes are read off the tensors' shapes, the side of the square from the metadata.
+variance. The metadata states the sizes.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.sam_small.model import BATCH_NORM_EPSILON, Config, SamSmall
+from training.sam_small.model import BATCH_NORM_EPSILON, MEAN, STD, Config, SamSmall
 
 #: Epsilon that the product adds to every stored variance.
 PRODUCT_EPSILON = 1e-5
 #: Largest file that may ship, in bytes.
 FILE_BYTES_MAX = 8 * 1024 * 1024
-_MARK = "epsilon_moved"
 
 
 def exported(model: SamSmall) -> dict[str, Tensor]:
@@ -37,34 +36,61 @@ def exported(model: SamSmall) -> dict[str, Tensor]:
     return out
 
 
-def sizes(tensors: dict[str, Tensor], side: int) -> Config:
-    """The network's sizes from its tensors."""
-    trunk = "image_encoder.trunk"
-    base, channels, block = Config(), [], 0
-    for depth in base.depths:
-        channels.append(tensors[f"{trunk}.blocks.{block}.project.c.weight"].shape[0])
-        block += depth
-    decoder = "mask_decoder"
+def described(config: Config) -> dict[str, object]:
+    """The sizes as the product's `SamConfig` reads them."""
+    encoder = {
+        "encoder": "mobile_net_v2",
+        "stem": config.stem,
+        "channels": config.channels,
+        "depths": config.depths,
+        "expansions": config.expansions,
+    }
+    decoder = {
+        "transformer_dim": config.dim,
+        "depth": config.depth,
+        "mlp_dim": config.mlp,
+        "num_heads": config.heads,
+        "attention_downsample_rate": 2,
+        "iou_head_depth": 3,
+        "iou_head_hidden_dim": config.iou_hidden,
+    }
+    normalisation = {"mean": MEAN, "std": STD}
+    return {"img_size": config.side, "normalisation": normalisation, "encoder": encoder, "decoder": decoder}
+
+
+def sizes(stated: str) -> Config:
+    """The other way round."""
+    values = json.loads(stated)
+    encoder, decoder = values["encoder"], values["decoder"]
     return Config(
-        side=side,
-        stem=tensors[f"{trunk}.stem.c.weight"].shape[0],
-        channels=tuple(channels),
-        dim=tensors[f"{decoder}.iou_token.weight"].shape[1],
-        mlp=tensors[f"{decoder}.transformer.layers.0.mlp.lin1.weight"].shape[0],
-        iou_hidden=tensors[f"{decoder}.iou_prediction_head.layers.0.weight"].shape[0],
+        side=values["img_size"],
+        stem=encoder["stem"],
+        channels=tuple(encoder["channels"]),
+        expansions=tuple(encoder["expansions"]),
+        depths=tuple(encoder["depths"]),
+        dim=decoder["transformer_dim"],
+        depth=decoder["depth"],
+        mlp=decoder["mlp_dim"],
+        heads=decoder["num_heads"],
+        iou_hidden=decoder["iou_head_hidden_dim"],
     )
+
+
+def metadata(config: Config) -> dict[str, str]:
+    """What the file says about itself."""
+    return {"arch": "sam-small", "config": json.dumps(described(config))}
 
 
 def read(path: Path) -> SamSmall:
     """A network from an exported file or from a training state's weights."""
     with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
+        stated = file.metadata() or {}
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}
-    if metadata.get(_MARK):
+    if "config" in stated:  # an exported file
         for name, t in tensors.items():
             if name.endswith("running_var"):
                 t -= BATCH_NORM_EPSILON - PRODUCT_EPSILON
-    model = SamSmall(sizes(tensors, int(metadata.get("img_size", Config().side))))
+    model = SamSmall(sizes(stated["config"]) if "config" in stated else Config())
     missing, unknown = model.load_state_dict(tensors, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or unknown:
@@ -78,7 +104,7 @@ def write(model: SamSmall, path: Path) -> None:
     broken = [name for name, t in tensors.items() if not torch.isfinite(t).all()]
     if broken:
         raise ValueError(f"{broken[:3]} do not fit into f16")
-    save_file(tensors, path, {"arch": "sam-small", "img_size": str(model.config.side), _MARK: "1"})
+    save_file(tensors, path, metadata(model.config))
     if path.stat().st_size > FILE_BYTES_MAX:
         raise ValueError(f"{path} takes {path.stat().st_size} bytes, at most {FILE_BYTES_MAX} may ship")
 

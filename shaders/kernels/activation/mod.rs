@@ -26,6 +26,8 @@ pub enum Activation {
     Sigmoid,
     /// `x / 2 * (1 + erf(x / sqrt 2))`
     Gelu,
+    /// `min(max(x, 0), 6)`
+    Relu6,
 }
 
 impl Activation {
@@ -35,6 +37,7 @@ impl Activation {
             Activation::Relu => Act::Relu,
             Activation::Sigmoid => Act::Sigmoid,
             Activation::Gelu => Act::Gelu,
+            Activation::Relu6 => Act::Relu6,
         }
     }
 }
@@ -81,8 +84,9 @@ fn cases() -> Vec<Case> {
         case(Activation::Sigmoid, &[2, 3, 5, 7]),
         case(Activation::Sigmoid, &[1, 1, 1, 1]),
         case(Activation::Gelu, &[1, 3, 15, 11]),
+        case(Activation::Relu6, &[1, 3, 15, 11]),
     ]
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "element-wise ReLU or sigmoid", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "element-wise ReLU, ReLU6, sigmoid or GELU", cases, variants: gpu::variants };

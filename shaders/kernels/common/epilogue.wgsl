@@ -10,6 +10,9 @@ fn activate(x: f32, act: u32) -> f32 {
     if act == 3u {
         return 0.5 * x * (1.0 + erf(x * 0.70710678));
     }
+    if act == 4u {
+        return clamp(x, 0.0, 6.0);
+    }
     return x;
 }
 
@@ -22,6 +25,9 @@ fn activate4(x: vec4<f32>, act: u32) -> vec4<f32> {
     }
     if act == 3u {
         return 0.5 * x * (1.0 + erf4(x * 0.70710678));
+    }
+    if act == 4u {
+        return clamp(x, vec4<f32>(0.0), vec4<f32>(6.0));
     }
     return x;
 }

@@ -137,7 +137,8 @@ fn cases() -> Vec<Case> {
         let gelu = plain.absorb(&Activation::Gelu).expect("a linear convolution takes an activation");
         let input = Tensor::f32(&dims, rng.values(dims.iter().product(), 1.0));
         let tolerance = Tolerance { absolute: 5e-6, relative: 1e-5, why: "nine products in f32" };
-        for (name, op) in [("plain", Arc::new(plain) as Arc<dyn Op>), ("gelu", gelu)] {
+        let relu6 = plain.absorb(&Activation::Relu6).expect("a linear convolution takes an activation");
+        for (name, op) in [("plain", Arc::new(plain) as Arc<dyn Op>), ("gelu", gelu), ("relu6", relu6)] {
             cases.push(Case { name: format!("{dims:?} stride {stride} {name}"), op, inputs: vec![input.clone()], tolerance });
         }
     }

@@ -42,6 +42,7 @@ fn channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out:
         Act::Relu => add_channels(|x| x.max(0.0), sums, bias, residual, out),
         Act::Sigmoid => add_channels(|x| Act::Sigmoid.apply(x), sums, bias, residual, out),
         Act::Gelu => add_channels(|x| Act::Gelu.apply(x), sums, bias, residual, out),
+        Act::Relu6 => add_channels(|x| Act::Relu6.apply(x), sums, bias, residual, out),
     }
 }
 
@@ -61,6 +62,7 @@ fn row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f
         Act::Relu => one_pass(|x| x.max(0.0), sums, bias, accumulate, residual, out),
         Act::Sigmoid => one_pass(|x| Act::Sigmoid.apply(x), sums, bias, accumulate, residual, out),
         Act::Gelu => one_pass(|x| Act::Gelu.apply(x), sums, bias, accumulate, residual, out),
+        Act::Relu6 => one_pass(|x| Act::Relu6.apply(x), sums, bias, accumulate, residual, out),
     }
 }
 
