@@ -29,7 +29,8 @@ impl Reader<'_> {
     fn config(&self) -> Result<SamConfig, ModelError> {
         let tiny = self.weights.get("image_encoder.patch_embed.seq.0.c.weight").is_some();
         let encoder = if tiny { self.tiny_vit()? } else { self.vit()? };
-        // TinyViT's weights do not depend on the image's size; every published one is for 1024.
+        // TinyViT's weights do not depend on the image's size; every published one is for 1024. MobileNetV2 is not published: its
+        // files state their sizes.
         let img_size = match &encoder {
             EncoderConfig::Vit { patch_size, .. } => self.axis("image_encoder.pos_embed", 1)?.saturating_mul(*patch_size),
             EncoderConfig::TinyVit { .. } | EncoderConfig::MobileNetV2 { .. } => 1024,

@@ -165,7 +165,9 @@ impl ModelStore {
     pub fn sam(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
         match self.network(name, Arch::SAM)? {
             Network::Sam(sam) => Ok(sam),
-            Network::Lama(_) => Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam, sam-vit or sam-small" }),
+            Network::Lama(_) => {
+                Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam, sam-vit or sam-small" })
+            }
         }
     }
 

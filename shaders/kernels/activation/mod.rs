@@ -89,4 +89,5 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "element-wise ReLU, ReLU6, sigmoid or GELU", cases, variants: gpu::variants };
+pub static INFO: KernelInfo =
+    KernelInfo { name: NAME, summary: "element-wise ReLU, ReLU6, sigmoid or GELU", cases, variants: gpu::variants };
