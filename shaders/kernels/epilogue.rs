@@ -25,7 +25,7 @@ impl Act {
             Act::Relu => x.max(0.0),
             Act::Sigmoid => 1.0 / (1.0 + exp(-x)),
             Act::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
-            Act::Relu6 => x.max(0.0).min(6.0),
+            Act::Relu6 => x.clamp(0.0, 6.0),
         }
     }
     /// The number that shaders know it by (`ACT_*` in `common/epilogue.wgsl`).
