@@ -159,6 +159,22 @@ fn cancelling_frees_the_credits_of_waiting_and_running_jobs() {
 }
 
 #[test]
+fn a_job_that_takes_too_long_is_free_and_tells_what_it_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[queue]\njob_wall_s_max = 1\n");
+    let key = daemon.key();
+    let path = format!("/v1/jobs/{}", id(&daemon.post_with(REMOVAL, Some(&key), &ASYNC, &large())));
+    let job = until(&daemon, &key, &path, ended);
+    assert_eq!(job["status"], "failed");
+    assert!(job["error"].as_str().unwrap().contains("took longer than 1 s"), "{job}");
+    let stages = job["stages"].as_array().unwrap();
+    assert_eq!(stages[0]["stage"], "decode", "{job}");
+    let spent: f64 = stages.iter().map(|stage| stage["ms"].as_f64().unwrap()).sum();
+    assert!(stages.iter().any(|stage| stage["stage"] == "inpaint") && spent > 500.0, "{job}");
+    assert_eq!(balance(&daemon, &key), (100, 0));
+}
+
+#[test]
 fn events_tell_the_life_of_a_job() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");

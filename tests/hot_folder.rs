@@ -334,9 +334,9 @@ fn once_works_through_a_folder_without_a_server() {
     assert_eq!(run(&["--out", bench.at("x").to_str().unwrap()]).status.code(), Some(2));
 }
 
-/// Pairs of the test below: 120, or as many as `CLEANPLATE_PAIRS` says.
+/// Pairs of the test below: 120, or as many as `TEST_PAIRS` says.
 fn pairs() -> u32 {
-    std::env::var("CLEANPLATE_PAIRS").map_or(120, |text| text.parse().unwrap())
+    std::env::var("TEST_PAIRS").map_or(120, |text| text.parse().unwrap())
 }
 
 /// Drops pair `number` in one of many ways; every tenth has a mask that does not fit.
@@ -406,8 +406,10 @@ fn twenty_kills_lose_nothing_and_charge_nothing_twice() {
     let mut after_kills = Vec::new();
     for kill in 0..KILLS {
         let daemon = Daemon::start(&bench.data, &bench.config(""));
-        // Work goes on from the start; the instant of the kill differs every time.
-        std::thread::sleep(Duration::from_millis(200 + u64::from(kill * 7919 % 400) * u64::from(pairs) / 120));
+        // The kills are spread over the work, each at another instant of it.
+        let share = (kill * pairs / (KILLS + 4)) as usize;
+        wait_until("so many pairs end", Duration::from_secs(300), || ended() >= share);
+        std::thread::sleep(Duration::from_millis(100 + u64::from(kill * 7919 % 400)));
         daemon.kill9();
         after_kills.push(ended());
     }

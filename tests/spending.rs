@@ -85,9 +85,9 @@ fn sixty_four_clients_at_once_never_spend_more_than_there_is() {
     println!("{CLIENTS} clients, {CREDITS} credits at {PRICE}: {done} done, {refused} refused, {available} left");
 }
 
-/// Kills of the test below: 8, or as many as `CLEANPLATE_KILLS` says.
+/// Kills of the test below: 8, or as many as `TEST_KILLS` says.
 fn kills() -> u64 {
-    std::env::var("CLEANPLATE_KILLS").map_or(8, |text| text.parse().unwrap())
+    std::env::var("TEST_KILLS").map_or(8, |text| text.parse().unwrap())
 }
 
 #[test]

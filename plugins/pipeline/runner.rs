@@ -32,7 +32,7 @@ pub struct RunLimits {
 impl Default for RunLimits {
     fn default() -> Self {
         RunLimits {
-            executables_max: 8,
+            executables_max: 16,
             executables_bytes_max: 2 << 30,
             embeddings_bytes_max: 256 << 20,
             micro_batch_max: 8,

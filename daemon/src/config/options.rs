@@ -187,6 +187,8 @@ pub struct RateLimits {
 pub struct Results {
     /// Time results are kept.
     pub keep: Duration,
+    /// Time that details of jobs are kept.
+    pub details_keep: Duration,
     /// Time an address is valid.
     pub url_ttl: Duration,
     /// Pause between sweeps.
@@ -266,6 +268,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
         admin: super::admin::read(r, &data),
         results: Results {
             keep: Duration::from_secs(r.whole("results.keep_h", 1..=24 * 365) as u64 * 3600),
+            details_keep: Duration::from_secs(r.whole("results.details_keep_d", 8..=36_500) as u64 * DAY_S as u64),
             url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),
             sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
         },

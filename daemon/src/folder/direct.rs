@@ -1,27 +1,38 @@
-//! A runner as a desk: no store, no account, one pair at a time.
+//! A runner as a desk: no store, no account. Pairs run on threads of their own and share the device.
 
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Instant;
 
 use cleanplate_plugins::image::{self, EncodeOptions, Limits};
 use cleanplate_plugins::pipeline::{NoObserver, Request, Runner};
 use serde_json::json;
 
-use super::desk::{Begun, Bytes, Desk, Ending, Made, Task};
+use super::desk::{Begun, Bytes, Desk, Ending, Made, Running, Task};
 use super::report::Fault;
+use crate::jobs::Room;
 
 /// A runner with its limits.
-pub struct DirectDesk {
+struct Bench {
     runner: Runner,
     limits: Limits,
+    room: Room,
 }
+
+/// Works on pairs without a daemon.
+pub struct DirectDesk(Arc<Bench>);
 
 impl DirectDesk {
     /// A desk on this runner.
     pub fn new(runner: Runner, limits: Limits) -> Self {
-        DirectDesk { runner, limits }
+        let room = Room::new(limits.pixels_max);
+        DirectDesk(Arc::new(Bench { runner, limits, room }))
     }
+}
 
+impl Bench {
     fn make(&self, task: &Task) -> Result<Made, Fault> {
+        let _room = self.room.take(u64::from(task.size.0) * u64::from(task.size.1), || false);
         let started = Instant::now();
         let picture = |what: &str, error: &image::ImageError| Fault::new("image", format!("{what}: {error}"));
         let photo = image::decode(&task.photo, &self.limits).map_err(|error| picture("photo", &error))?;
@@ -55,9 +66,29 @@ impl Desk for DirectDesk {
     }
 
     fn begin(&self, task: Task) -> Begun {
-        Begun::Ended(match self.make(&task) {
-            Ok(made) => Ending::Made(Box::new(made)),
-            Err(fault) => Ending::Failed(fault, None),
-        })
+        let (sender, receiver) = channel();
+        let bench = self.0.clone();
+        let run = move || {
+            // Nobody listens any more once the run as a whole has failed.
+            drop(sender.send(bench.make(&task)));
+        };
+        match std::thread::Builder::new().name("pair".to_string()).spawn(run) {
+            Ok(_) => Begun::Running(Box::new(Waiting(receiver))),
+            Err(error) => Begun::Ended(Ending::Failed(Fault::new("internal", format!("starting a thread: {error}")), None)),
+        }
+    }
+}
+
+/// A pair on its thread.
+struct Waiting(Receiver<Result<Made, Fault>>);
+
+impl Running for Waiting {
+    fn poll(&mut self) -> Option<Ending> {
+        match self.0.try_recv() {
+            Ok(Ok(made)) => Some(Ending::Made(Box::new(made))),
+            Ok(Err(fault)) => Some(Ending::Failed(fault, None)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Ending::Failed(Fault::new("internal", "the work on this pair panicked"), None)),
+        }
     }
 }

@@ -119,7 +119,8 @@ pub fn pending(new: &NewJob) -> RemovalReply {
 /// The reply of `GET /v1/jobs/{id}`.
 pub fn job(job: &Job, addresses: &Addresses<'_>) -> JobReply {
     let result = job.result.as_ref().map(|kept| &kept.result);
-    let timings = result.map(|result| result.timings.clone()).unwrap_or(Value::Null);
+    let of_failure = || job.failure.as_ref().map_or(Value::Null, |failure| failure.timings.clone());
+    let timings = result.map_or_else(of_failure, |result| result.timings.clone());
     let device = result.map(|result| result.device.clone()).unwrap_or(Value::Null);
     JobReply {
         reply: removal(job, addresses),

@@ -32,7 +32,7 @@ pub use device::{DeviceState, open as open_device};
 use pace::Pace;
 pub use recall::{Hook, Recipe};
 pub use retry::RETRY_OF;
-use room::Room;
+pub use room::Room;
 pub use service::Service;
 
 use crate::config::Config;

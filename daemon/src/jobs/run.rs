@@ -1,13 +1,14 @@
 //! One job from its uploads to files on disk: decode, pipeline, encode, publish.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
 use cleanplate_plugins::PluginError;
 use cleanplate_plugins::image::{self, Mask, Photo};
-use cleanplate_plugins::pipeline::{Observer, Outcome, Request, Runner};
+use cleanplate_plugins::pipeline::{Observer, Outcome, Pipeline, Request, Runner};
 use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFile};
 use serde_json::json;
 
@@ -43,15 +44,21 @@ impl From<FilesError> for Box<Fault> {
     }
 }
 
-/// Stops a run that takes too long, and one that runs while the daemon is stopped.
+/// Stops a run that takes too long, and one that runs while the daemon is stopped. Notes when each plugin began.
 struct Watch<'a> {
     jobs: &'a Jobs,
     job: JobId,
     until: Instant,
+    begun: Mutex<Vec<(String, Instant)>>,
 }
 
 impl Observer for Watch<'_> {
     fn stage(&self, name: &str, fraction: f32) {
+        let mut begun = lock(&self.begun);
+        if begun.last().is_none_or(|(last, _)| last != name) {
+            begun.push((name.to_string(), Instant::now()));
+        }
+        drop(begun);
         if let Some(current) = lock(&self.jobs.current).iter_mut().find(|current| current.id == self.job) {
             if current.stage != name {
                 current.stage = name.to_string();
@@ -65,6 +72,19 @@ impl Observer for Watch<'_> {
 }
 
 impl Watch<'_> {
+    /// What the plugins took up to now, for a run that ends without a result.
+    fn timings(&self, pipeline: &Pipeline) -> Vec<StageTiming> {
+        let begun = lock(&self.begun);
+        let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([Instant::now()]);
+        let timing = |((plugin, from), to): (&(String, Instant), Instant)| {
+            let step = pipeline.steps.iter().find(|step| step.plugin == *plugin);
+            let stage = step.map_or("composite".to_string(), |step| format!("{:?}", step.stage).to_lowercase());
+            let ms = to.saturating_duration_since(*from).as_secs_f64() * 1000.0;
+            StageTiming { stage, plugin: plugin.clone(), ms, waited_ms: 0.0, crops_together: 0 }
+        };
+        begun.iter().zip(ends).map(timing).collect()
+    }
+
     /// Whether the client cancelled the job.
     fn unwanted(&self) -> bool {
         lock(&self.jobs.current).iter().any(|current| current.id == self.job && current.cancelled)
@@ -93,7 +113,7 @@ impl Clock<'_> {
 /// Runs the job. When it returns `Ok`, the files are on disk.
 pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Box<Fault>> {
     let mut clock = Clock { jobs, stages: Vec::new(), last: Instant::now() };
-    let watch = Watch { jobs, job: job.id, until: Instant::now() + jobs.config.queue.job_wall_max };
+    let watch = Watch { jobs, job: job.id, until: Instant::now() + jobs.config.queue.job_wall_max, begun: Mutex::default() };
     let (photo, mask) = decode(jobs, work)?;
     clock.lap("decode");
     keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
@@ -104,7 +124,12 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
         Service::Removal => runner.run(&work.pipeline, request, &watch),
         Service::Segmentation => runner.segment(&work.pipeline, request, &watch),
     };
-    let outcome = outcome.map_err(|error| fault(jobs, &watch, &error))?;
+    let outcome = outcome.map_err(|error| {
+        let mut fault = fault(jobs, &watch, &error);
+        clock.stages.extend(watch.timings(&work.pipeline));
+        fault.failure.timings = json!({ "stages": clock.stages });
+        fault
+    })?;
     for timing in &outcome.stages {
         let stage = timing.stage.map_or("composite".to_string(), |stage| format!("{stage:?}").to_lowercase());
         let (plugin, crops_together) = (timing.plugin.clone(), timing.crops_together as u32);

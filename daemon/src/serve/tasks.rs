@@ -1,7 +1,7 @@
 //! What runs beside the requests: sweeping expired results, checking the books, forgetting idle limits.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
@@ -12,8 +12,12 @@ use crate::telemetry::names;
 
 /// Pause between checks of the books.
 const CHECK: Duration = Duration::from_secs(60);
-/// Time beyond a job's limit after which its credits are released whatever its worker does.
+/// Time beyond a job's limits after which its credits are released whatever its worker does.
 const HOLD_SLACK_MS: i64 = 60_000;
+/// A task rests for so many times what it took, so that care of a large store leaves room for its work.
+const REST: u32 = 20;
+/// Rows that one sweep changes.
+const ROWS: u32 = 500;
 
 /// Starts all of them; they end with the system or when aborted.
 pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
@@ -30,14 +34,13 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
 fn every(pause: Duration, app: &web::Data<App>, act: fn(&App)) -> JoinHandle<()> {
     let app = app.clone();
     actix_web::rt::spawn(async move {
-        let mut ticks = tokio::time::interval(pause);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            let started = Instant::now();
             let app = app.clone();
             if web::block(move || act(&app)).await.is_err() {
                 tracing::error!("a periodic task was refused by the pool for blocking work, or panicked");
             }
+            tokio::time::sleep(pause.max(started.elapsed() * REST)).await;
         }
     })
 }
@@ -52,6 +55,16 @@ fn sweep(app: &App) {
         Err(error) => {
             app.jobs.note_store_error(&error);
             tracing::error!(%error, "expired results could not be removed");
+        }
+    }
+    let keep_ms = app.config.results.details_keep.as_millis() as i64;
+    let forgotten = app.store.forget_details(keep_ms, ROWS).and_then(|details| Ok((details, app.store.sweep_idempotency(ROWS)?)));
+    match forgotten {
+        Ok((0, _)) => {}
+        Ok((details, _)) => tracing::info!(jobs = details, "forgot details of old jobs"),
+        Err(error) => {
+            app.jobs.note_store_error(&error);
+            tracing::error!(%error, "old rows could not be swept");
         }
     }
 }
@@ -69,7 +82,8 @@ fn sweep_kept(app: &App) {
 }
 
 fn check_books(app: &App) {
-    let limit_ms = app.config.queue.job_wall_max.as_millis() as i64 + HOLD_SLACK_MS;
+    // A claimed job may wait for room as long as another one runs, then it runs itself.
+    let limit_ms = 2 * app.config.queue.job_wall_max.as_millis() as i64 + HOLD_SLACK_MS;
     match app.store.expire_holds(limit_ms) {
         Ok(expired) if expired.is_empty() => {}
         Ok(expired) => tracing::error!(jobs = expired.len(), "jobs never ended; their credits were released"),

@@ -88,6 +88,11 @@ pub trait Maintenance {
     /// returns their holds: the last net under a worker that never reported.
     fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>>;
 
+    /// Forgets the details of at most `rows_max` jobs that ended longer than `keep_ms` ago, and their webhooks: names of
+    /// files, parameters, timings, remarks. What was charged for, when and with which end stays: the ledger names the jobs.
+    /// Returns how many.
+    fn forget_details(&self, keep_ms: i64, rows_max: u32) -> Result<u32>;
+
     /// Checks all rules; empty when all hold. Reads everything once, beside running writes.
     fn invariants(&self) -> Result<Vec<Breach>>;
 

@@ -1,5 +1,5 @@
 use super::{Fixture, PRICE, accept, balance, completion, ended, funded, new_job, processing};
-use crate::{CODE_TIMED_OUT, Completion, Ended, JobStatus, StoreError, StoredFile};
+use crate::{CODE_TIMED_OUT, Completion, Ended, Failure, JobStatus, NewJob, StoreError, StoredFile};
 
 pub(super) fn results(fixture: &mut dyn Fixture) {
     let store = fixture.store();
@@ -32,6 +32,45 @@ pub(super) fn results(fixture: &mut dyn Fixture) {
     assert_eq!(expired(), names[1..]);
     let pending = accept(store.as_ref(), &new_job(owner));
     assert!(matches!(store.mark_swept(pending.id), Err(StoreError::Invalid { .. })));
+}
+
+pub(super) fn details(fixture: &mut dyn Fixture) {
+    const KEEP_MS: i64 = 1_000_000;
+    let store = fixture.store();
+    let owner = funded(store.as_ref(), 100);
+    let new = || NewJob {
+        input_filename: Some("private.jpg".into()),
+        request: serde_json::json!({ "webhook": { "url": "https://example.com/x" }, "points": [1] }),
+        ..new_job(owner)
+    };
+    let done = accept(store.as_ref(), &new());
+    store.claim_job(done.id, "worker").unwrap().unwrap();
+    ended(store.finish(done.id, 1, &Completion { keep_ms: 10, ..completion(PRICE) }).unwrap());
+    let failed = accept(store.as_ref(), &new());
+    store.claim_job(failed.id, "worker").unwrap().unwrap();
+    let timings = serde_json::json!({ "stages": [{ "stage": "decode", "ms": 1.5 }] });
+    ended(store.fail(failed.id, 1, &Failure { timings: timings.clone(), ..Failure::new("x", "y") }, None).unwrap());
+    assert_eq!(store.job(None, failed.id).unwrap().unwrap().failure.unwrap().timings, timings, "a failed job tells what it took");
+    let open = accept(store.as_ref(), &new());
+    let before = store.balance(owner.0).unwrap();
+
+    fixture.clock().advance_ms(KEEP_MS);
+    assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 0);
+    fixture.clock().advance_ms(1);
+    assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 1, "files that are not swept are still somebody's result");
+    store.mark_swept(done.id).unwrap();
+    assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 1);
+    assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 0, "once");
+    for (id, was) in [(done.id, &done), (failed.id, &failed)] {
+        let job = store.job(None, id).unwrap().unwrap();
+        assert_eq!((job.request, job.input_filename), (serde_json::json!({}), None));
+        assert_eq!((job.price, job.created_at_ms), (was.price, was.created_at_ms));
+        assert_eq!(store.webhook(id).unwrap(), None);
+    }
+    let job = store.job(None, done.id).unwrap().unwrap();
+    assert_eq!(job.result.unwrap().result.credits, PRICE);
+    assert_eq!(store.job(None, open.id).unwrap().unwrap(), open);
+    assert_eq!(store.balance(owner.0).unwrap(), before);
 }
 
 pub(super) fn holds(fixture: &mut dyn Fixture) {

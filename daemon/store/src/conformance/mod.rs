@@ -75,6 +75,7 @@ pub const CHECKS: &[Check] = &[
     ("fifty at once are one", idempotency::fifty_at_once),
     ("random histories", histories::histories),
     ("results expire and are swept", expiry::results),
+    ("details of old jobs are forgotten", expiry::details),
     ("silent workers lose their holds", expiry::holds),
     ("a crash leaves no hold", recovery::crash_leaves_no_hold),
     ("asynchronous jobs run again", recovery::asynchronous_run_again),

@@ -62,12 +62,14 @@ pub struct Failure {
     pub code: String,
     /// One line for people; cut at 1,000 characters.
     pub detail: String,
+    /// Time of each stage up to the failure, null when nothing ran. At most 64 KiB as JSON.
+    pub timings: Value,
 }
 
 impl Failure {
     /// A failure of this code.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into() }
+        Self { code: code.into(), detail: detail.into(), timings: Value::Null }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Job rows: reading them into [`Job`].
 
 use rusqlite::{Connection, OptionalExtension, Row};
+use serde_json::Value;
 
 use super::convert::{Json, Natural};
 use super::failure::TxResult;
@@ -52,7 +53,8 @@ fn slot(row: &Row<'_>) -> rusqlite::Result<Option<BatchSlot>> {
 
 fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
     let Some(code) = row.get("error_code")? else { return Ok(None) };
-    Ok(Some(Failure { code, detail: row.get("error_detail")? }))
+    let timings = row.get::<_, Option<Json>>("timings")?.map_or(Value::Null, |json| json.0);
+    Ok(Some(Failure { code, detail: row.get("error_detail")?, timings }))
 }
 
 fn kept_result(row: &Row<'_>) -> rusqlite::Result<Option<KeptResult>> {

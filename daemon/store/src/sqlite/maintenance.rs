@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use super::failure::store_error;
 use super::open::log_file;
 use super::pool::open_reader;
-use super::{SqliteStore, backup, invariants, migrate, recovery};
+use super::{SqliteStore, backup, invariants, migrate, recovery, results};
 use crate::error::{Result, StoreError};
 use crate::maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 use crate::{JobId, limits};
@@ -21,6 +21,12 @@ impl Maintenance for SqliteStore {
         limits::keep_ms(OPERATION, processing_ms_max)?;
         let jobs = self.write_jobs(OPERATION, |tx| recovery::expire_holds(tx, processing_ms_max), |jobs| jobs.iter().collect())?;
         Ok(jobs.into_iter().map(|job| job.id).collect())
+    }
+
+    fn forget_details(&self, keep_ms: i64, rows_max: u32) -> Result<u32> {
+        const OPERATION: &str = "forgetting details of old jobs";
+        limits::keep_ms(OPERATION, keep_ms)?;
+        self.write(OPERATION, |tx| results::forget_details(tx, tx.now_ms.saturating_sub(keep_ms), rows_max))
     }
 
     fn invariants(&self) -> Result<Vec<Breach>> {

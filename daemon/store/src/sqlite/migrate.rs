@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("idempotency", include_str!("../../migrations/0003_idempotency.sql")),
     ("webhooks", include_str!("../../migrations/0004_webhooks.sql")),
     ("keys", include_str!("../../migrations/0005_keys.sql")),
+    ("details", include_str!("../../migrations/0006_details.sql")),
 ];
 
 /// Newest version this program knows.

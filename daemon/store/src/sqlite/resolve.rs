@@ -47,11 +47,12 @@ pub(super) fn cancel(tx: &Tx<'_>, account: Option<AccountId>, job: JobId, failur
 /// Fails an unfinished job and returns its hold. Without a reply its idempotency key is freed.
 pub(super) fn release(tx: &Tx<'_>, job: &Job, failure: &Failure, reply: Option<&Reply>) -> TxResult<Ended> {
     let (code, detail) = limits::failure(failure);
+    let timings = (!failure.timings.is_null()).then(|| limits::json(tx.operation, "timings", &failure.timings)).transpose()?;
     let mut update = tx.prepare_cached(
-        "UPDATE job SET status = 'failed', finished_at_ms = ?3, error_code = ?4, error_detail = ?5
+        "UPDATE job SET status = 'failed', finished_at_ms = ?3, error_code = ?4, error_detail = ?5, timings = ?6
          WHERE id = ?1 AND attempt = ?2 AND status IN ('pending', 'processing')",
     )?;
-    one_row(tx, update.execute(params![job.id, job.attempt, tx.now_ms, code, detail])?)?;
+    one_row(tx, update.execute(params![job.id, job.attempt, tx.now_ms, code, detail, timings])?)?;
     let balance = resolve_hold(tx, job, LedgerKind::Release, 0)?;
     match reply {
         Some(reply) => idempotency::keep_job_reply(tx, job.id, reply)?,

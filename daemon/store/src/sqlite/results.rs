@@ -29,3 +29,25 @@ pub(super) fn mark_swept(tx: &Tx<'_>, job: JobId) -> TxResult<()> {
     update.execute(params![job, tx.now_ms])?;
     Ok(())
 }
+
+/// Forgets what only the client and its support needed of jobs that ended before this time and have no files any more.
+pub(super) fn forget_details(tx: &Tx<'_>, before_ms: UnixMs, rows_max: u32) -> TxResult<u32> {
+    let mut old = tx.prepare_cached(
+        "SELECT id FROM job INDEXED BY job_details
+         WHERE finished_at_ms < ?1 AND finished_at_ms IS NOT NULL AND request <> '{}' AND (output_name IS NULL OR swept_at_ms IS NOT NULL)
+         ORDER BY finished_at_ms LIMIT ?2",
+    )?;
+    let old = old.query_map(params![before_ms, rows_max], |row| row.get(0))?.collect::<rusqlite::Result<Vec<JobId>>>()?;
+    let mut hook = tx.prepare_cached("DELETE FROM webhook WHERE job_id = ?1")?;
+    let mut details = tx.prepare_cached(
+        "UPDATE job SET request = '{}', input_filename = NULL, timings = iif(timings IS NULL, NULL, 'null'),
+                models = iif(models IS NULL, NULL, 'null'), device = iif(device IS NULL, NULL, 'null'),
+                warnings = iif(warnings IS NULL, NULL, 'null')
+         WHERE id = ?1",
+    )?;
+    for job in &old {
+        hook.execute([job])?;
+        details.execute([job])?;
+    }
+    Ok(u32::try_from(old.len()).unwrap_or(rows_max))
+}
