@@ -105,7 +105,7 @@ impl Outside {
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Render(part, bytes, cells) => self.renderer.start(part, bytes, cells, &self.inbox),
                 Effect::Reconnect => self.inbox.reconnect(),
-                Effect::Redraw => self.screen.terminal().clear()?,
+                Effect::Redraw => self.screen.redraw()?,
                 Effect::Suspend => self.screen.suspend()?,
                 Effect::Mouse(on) => self.screen.set_mouse(on)?,
                 Effect::Quit => return Ok(true),

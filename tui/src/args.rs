@@ -75,10 +75,8 @@ impl Args {
                 let token = self.token_file.as_deref().map(token).transpose()?;
                 Target::url(&url, token.or_else(|| env("CLEANPLATE_ADMIN_TOKEN")))?
             }
-            (None, Some(socket)) => Target::Socket(socket),
-            (None, None) => {
-                Target::Socket(default_socket().ok_or("there is no HOME to look for the socket in: name it with --socket PATH")?)
-            }
+            (None, Some(socket)) if !socket.as_os_str().is_empty() => Target::Socket(socket),
+            (None, _) => Target::Socket(default_socket().ok_or("there is no HOME to look for the socket in: name it with --socket PATH")?),
         };
         Ok(Start { target, config, readonly: self.readonly, colourless })
     }

@@ -78,12 +78,18 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use image::{ImageFormat, RgbImage};
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::{Position, Rect};
+    use ratatui::widgets::Widget;
+    use ratatui_image::Image;
+    use ratatui_image::picker::ProtocolType;
+
+    use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
-        RgbImage::from_fn(width, height, |x, _| image::Rgb([x as u8, 9, 9])).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, (y * 37) as u8, 9])).write_to(&mut bytes, ImageFormat::Png).unwrap();
         bytes.into_inner()
     }
 
@@ -92,6 +98,28 @@ mod tests {
         let picture = render(&Picker::halfblocks(), &png(300, 100), Size::new(20, 10)).unwrap();
         let size = picture.protocol.size();
         assert!(size.width == 20 && (2..=10).contains(&size.height), "{size:?}");
+    }
+
+    #[test]
+    fn every_protocol_draws_within_its_space() {
+        let marks = [
+            (ProtocolType::Kitty, "\x1b_G"),
+            (ProtocolType::Sixel, "\x1bP"),
+            (ProtocolType::Iterm2, "\x1b]1337;File="),
+            (ProtocolType::Halfblocks, "▄"),
+        ];
+        for (protocol, mark) in marks {
+            let mut picker = Picker::halfblocks();
+            picker.set_protocol_type(protocol);
+            let picture = render(&picker, &png(64, 48), Size::new(16, 8)).unwrap();
+            let area = Rect::new(1, 1, 16, 8);
+            let mut buf = Buffer::empty(Rect::new(0, 0, 18, 10));
+            Image::new(&picture.protocol).render(area, &mut buf);
+            let written: String = buf.content().iter().map(|cell| cell.symbol()).collect();
+            assert!(written.contains(mark), "{protocol:?} wrote no {mark:?}");
+            let outside = |x: u16, y: u16| !area.contains(Position::new(x, y)) && buf[(x, y)].symbol() != " ";
+            assert!((0..10).all(|y| (0..18).all(|x| !outside(x, y))), "{protocol:?} wrote outside its space");
+        }
     }
 
     #[test]

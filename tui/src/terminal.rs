@@ -13,6 +13,7 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 
 /// Longest text that is put into a clipboard; terminals drop longer ones.
 const COPY_BYTES_MAX: usize = 64 * 1024;
@@ -68,7 +69,14 @@ impl Screen {
         give_back();
         stop();
         enter(self.mouse)?;
-        self.terminal.clear()
+        self.redraw()
+    }
+
+    /// Lets the next drawing draw everything. `Terminal::clear` would ask the terminal where its cursor is, and the answer would
+    /// go to the reader of keys.
+    pub fn redraw(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// Puts text into the clipboard of the terminal's user (OSC 52), which works through SSH.
@@ -123,9 +131,8 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
 
 fn copy_sequence(text: &str) -> String {
     let cut = text.floor_char_boundary(COPY_BYTES_MAX);
-    let bare = format!("\x1b]52;c;{}\x07", STANDARD.encode(&text[..cut]));
     // tmux hands it on by itself where `set-clipboard` is on; it needs no wrapping.
-    bare
+    format!("\x1b]52;c;{}\x07", STANDARD.encode(&text[..cut]))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use cleanplate_api::JobStatus;
 use cleanplate_api::admin::{AccountRow, ImagePart, JobRow, MetricsTick};
 
-use super::overlay::{Overlay, Secret};
+use super::overlay::{Overlay, Purpose, Secret};
 use super::{Effect, Link, State, TICKS_MAX};
 use crate::config::Role;
 use crate::net::{Call, Change, NetError, Reply};
@@ -150,6 +150,8 @@ impl State {
                 }
                 self.jobs.older = page.next;
             }
+            // The daemon was asked to look for something else meanwhile.
+            (Call::Jobs { .. }, Reply::Jobs(_)) => {}
             (_, Reply::Job(detail)) => {
                 let row = detail.job.clone();
                 if let Some(view) = self.job.as_mut().filter(|view| view.id == row.id) {
@@ -200,7 +202,7 @@ impl State {
 
     /// Something was changed as asked.
     fn done(&mut self, call: Call, reply: Reply) -> Vec<Effect> {
-        if matches!(&self.overlay, Some(Overlay::Form(form, _)) if form.busy) {
+        if self.form_waits_for(&call) {
             self.overlay = None;
         }
         match (call, reply) {
@@ -271,15 +273,40 @@ impl State {
                 // A lost connection may have come after the change was made.
                 let unsure = !matches!(error, NetError::Refused { .. } | NetError::Connect { .. });
                 let text = if unsure { format!("{text}; look whether it was done before you do it again") } else { text };
+                let waits = self.form_waits_for(&call);
                 match &mut self.overlay {
-                    Some(Overlay::Form(form, _)) if form.busy => (form.busy, form.error) = (false, Some(text)),
+                    Some(Overlay::Form(form, _)) if waits => (form.busy, form.error) = (false, Some(text)),
                     _ => self.toast(Role::Bad, text),
                 }
             }
-            // Reads fail together with the stream, which says so; others are told.
-            _ if matches!(error, NetError::Connect { .. } | NetError::Broken(_)) => {}
-            _ => self.toast(Role::Bad, text),
+            call => {
+                match call {
+                    Call::Jobs { .. } => self.jobs.abandon_snapshot(),
+                    Call::Keys(_) => self.keys.abandon_snapshot(),
+                    Call::Accounts(_) => self.accounts.abandon_snapshot(),
+                    Call::Folders => self.folders.abandon_snapshot(),
+                    Call::Models => self.models.abandon_snapshot(),
+                    Call::Log => self.log.abandon_snapshot(),
+                    _ => {}
+                }
+                // Reads fail together with the stream, which says so; refusals are told.
+                if !matches!(error, NetError::Connect { .. } | NetError::Broken(_)) {
+                    self.toast(Role::Bad, text);
+                }
+            }
         }
+    }
+
+    /// Whether the form that is open was sent by this call and has no answer yet.
+    fn form_waits_for(&self, call: &Call) -> bool {
+        let Some(Overlay::Form(form, purpose)) = &self.overlay else { return false };
+        let fits = match (purpose, call) {
+            (Purpose::CreateKey, Call::CreateKey(_)) | (Purpose::CreateAccount, Call::CreateAccount(_)) => true,
+            (Purpose::ChangeKey(key), Call::ChangeKey(id, _)) => key.id == *id,
+            (Purpose::ChangeAccount(ours), Call::ChangeAccount(id, _)) | (Purpose::TopUp(ours), Call::TopUp(id, _)) => ours == id,
+            _ => false,
+        };
+        form.busy && fits
     }
 
     fn picture(&mut self, part: ImagePart, outcome: Result<Picture, String>) {

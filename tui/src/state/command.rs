@@ -119,6 +119,7 @@ impl State {
         self.screen = ScreenId::Jobs;
         self.job = None;
         self.jobs.clear();
+        self.jobs.begin_snapshot();
         self.jobs_text.clone_from(&text);
         vec![Effect::Call(Call::Jobs { text, after: None })]
     }

@@ -80,6 +80,20 @@ fn a_refused_form_stays_open_and_a_lost_reply_is_not_repeated() {
 }
 
 #[test]
+fn answers_to_other_requests_leave_a_form_alone() {
+    let mut state = busy();
+    let asked = calls(press(&mut state, "4+5<enter>"));
+    let other = Call::RevokeKey(2);
+    answer(&mut state, other.clone(), Ok(Reply::KeyRow(Box::new(key(2, "x", KeyState::Revoked)))));
+    answer(&mut state, other, Err(NetError::Broken("reset".to_string())));
+    answer(&mut state, Call::Jobs { text: "old".to_string(), after: None }, Ok(Reply::Jobs(Page::default())));
+    assert!(matches!(&state.overlay, Some(Overlay::Form(form, _)) if form.busy && form.error.is_none()));
+    let entry = super::made_up::ledger().swap_remove(0);
+    answer(&mut state, asked[0].clone(), Ok(Reply::LedgerRow(entry)));
+    assert!(state.overlay.is_none());
+}
+
+#[test]
 fn readonly_refuses_every_change() {
     let mut state = busy();
     state.readonly = true;

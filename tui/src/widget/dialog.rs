@@ -57,9 +57,9 @@ pub fn question(buf: &mut Buffer, screen: Rect, theme: &Theme, title: &str, body
     lines(buf, inner, &shown);
     let here = |on: bool| theme.style(if on { Role::ButtonHere } else { Role::Button });
     let y = inner.bottom().saturating_sub(1);
-    let no = format!("[ no {} ]", keys.1);
+    let no = format!("[ no ({}) ]", keys.1);
     put(buf, inner.x, y, &no, here(!yes));
-    put(buf, inner.x + no.len() as u16 + 2, y, format!("[ yes {} ]", keys.0), here(yes));
+    put(buf, inner.x + no.len() as u16 + 2, y, format!("[ yes ({}) ]", keys.0), here(yes));
 }
 
 /// A form with its keys; returns where the terminal's cursor belongs.

@@ -154,6 +154,11 @@ impl<R: Row> Table<R> {
         self.touched = Some(BTreeSet::new());
     }
 
+    /// The snapshot will not come.
+    pub fn abandon_snapshot(&mut self) {
+        self.touched = None;
+    }
+
     /// The snapshot came. `whole` when it holds every row there is: others are gone then.
     pub fn snapshot(&mut self, rows: Vec<R>, whole: bool) {
         let touched = self.touched.take().unwrap_or_default();
