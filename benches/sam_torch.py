@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Times SAM's image encoders in PyTorch on the CPU, as the yardstick for `cleanplate bench`.
+"""Times SAM's image encoders and its mask decoder in PyTorch on the CPU, as the yardstick for `cleanplate bench`.
 
     python benches/sam_torch.py --model mobile-sam --runs 3
 
-prints one line of JSON: framework, version, model, size, median_ms, min_ms, threads. Weights are random (time does not
-depend on their values), the mode is eval without gradients, batch 1, float32, input 1024x1024. Needs only `torch`.
+prints one line of JSON: framework, version, model, size, median_ms, min_ms (the encoder), decoder_median_ms, decoder_min_ms (one click),
+threads. Weights are random (time does not depend on their values), the mode is eval without gradients, batch 1, float32, input 1024x1024.
+Needs only `torch`.
 
 `--save FILE` writes the random weights, with those of a prompt encoder and a mask decoder, as a state dict under the
 published names: a file for `cleanplate models import`. `--embedding FILE` writes the encoder's answer for a ramp of colours
@@ -275,10 +276,73 @@ def decoder_shapes():
     return shapes
 
 
+def decoder_weights():
+    return {name: torch.randn(shape) * 0.06 for name, shape in decoder_shapes().items()}
+
+
 def save(network, file):
     state = {f"image_encoder.{name}": value for name, value in network.state_dict().items()}
-    state |= {name: torch.randn(shape) * 0.06 for name, shape in decoder_shapes().items()}
-    torch.save(state, file)
+    torch.save(state | decoder_weights(), file)
+
+
+class Decoder:
+    """Two-way transformer, upscaling and heads over named weights: the published decoder for one prompt."""
+
+    HEADS = 8
+
+    def __init__(self, weights):
+        self.weights = {name.removeprefix("mask_decoder."): value for name, value in weights.items()}
+        at = (torch.arange(SIDE // 16) + 0.5) / (SIDE // 16)
+        self.places = self.encode(torch.stack(torch.meshgrid(at, at, indexing="xy"), -1)).flatten(0, 1)
+
+    def encode(self, places):
+        phase = 2 * torch.pi * (2 * places - 1) @ self.weights["prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"]
+        return torch.cat([phase.sin(), phase.cos()], -1)
+
+    def linear(self, x, name):
+        return F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def norm(self, x, name):
+        return F.layer_norm(x, x.shape[-1:], self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def attention(self, name, *qkv):
+        split = (self.linear(x, f"{name}.{part}_proj").unflatten(-1, (self.HEADS, -1)).transpose(0, 1) for x, part in zip(qkv, "qkv"))
+        return self.linear(F.scaled_dot_product_attention(*split).transpose(0, 1).flatten(1), f"{name}.out_proj")
+
+    def mlp(self, x, name, depth=3):
+        for i in range(depth):
+            x = self.linear(x if i == 0 else F.relu(x), f"{name}.layers.{i}")
+        return x
+
+    def up(self, x, i):
+        name = f"output_upscaling.{i}"
+        return F.conv_transpose2d(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], 2)
+
+    def __call__(self, embedding, prompt):
+        """Embedding `[C, S, S]` and prompt tokens `[T, C]` to logits `[4, 4S, 4S]` and quality `[4]`."""
+        keys = (embedding + self.weights["prompt_encoder.no_mask_embed.weight"].view(-1, 1, 1)).flatten(1).T
+        tokens = torch.cat([self.weights["iou_token.weight"], self.weights["mask_tokens.weight"], prompt])
+        queries = tokens
+        for i in range(2):
+            name = f"transformer.layers.{i}"
+            q = queries if i == 0 else queries + tokens
+            attended = self.attention(f"{name}.self_attn", q, q, queries)
+            queries = self.norm(attended if i == 0 else queries + attended, f"{name}.norm1")
+            attended = self.attention(f"{name}.cross_attn_token_to_image", queries + tokens, keys + self.places, keys)
+            queries = self.norm(queries + attended, f"{name}.norm2")
+            hidden = F.relu(self.linear(queries, f"{name}.mlp.lin1"))
+            queries = self.norm(queries + self.linear(hidden, f"{name}.mlp.lin2"), f"{name}.norm3")
+            attended = self.attention(f"{name}.cross_attn_image_to_token", keys + self.places, queries + tokens, queries)
+            keys = self.norm(keys + attended, f"{name}.norm4")
+        attended = self.attention("transformer.final_attn_token_to_image", queries + tokens, keys + self.places, keys)
+        queries = self.norm(queries + attended, "transformer.norm_final_attn")
+        pixels = self.up(keys.T.unflatten(1, (SIDE // 16, -1))[None], 0)
+        centred = pixels - pixels.mean(1, keepdim=True)
+        scaled = centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-6)
+        weight, bias = (self.weights[f"output_upscaling.1.{part}"].view(-1, 1, 1) for part in ("weight", "bias"))
+        pixels = F.gelu(self.up(F.gelu(weight * scaled + bias), 3))[0]
+        rows = torch.stack([self.mlp(queries[1 + i], f"output_hypernetworks_mlps.{i}") for i in range(4)])
+        return torch.einsum("mc,chw->mhw", rows, pixels), self.mlp(queries[0], "iou_prediction_head")
 
 
 def ramp():
@@ -287,6 +351,16 @@ def ramp():
     photo = torch.stack((x % 256, y % 256, (x + y) // 8 % 256)).float()
     mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
     return ((photo - mean[:, None, None]) / std[:, None, None])[None]
+
+
+def timed(run, runs):
+    """Milliseconds of each run after one that warms up."""
+    times_ms = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        run()
+        times_ms.append((time.perf_counter() - start) * 1e3)
+    return times_ms[1:]
 
 
 def main():
@@ -311,12 +385,10 @@ def main():
             network(x)[0].contiguous().numpy().tofile(options.embedding)
         if options.save or options.embedding:
             return
-        times_ms = []
-        for _ in range(options.runs + 1):
-            start = time.perf_counter()
-            network(x)
-            times_ms.append((time.perf_counter() - start) * 1e3)
-    timed_ms = times_ms[1:]
+        timed_ms = timed(lambda: network(x), options.runs)
+        decoder, embedding = Decoder(decoder_weights()), torch.full((CHANNELS, SIDE // 16, SIDE // 16), 0.25)
+        # A click and the token that stands for "no further click".
+        decoder_ms = timed(lambda: decoder(embedding, torch.full((2, CHANNELS), 0.1)), options.runs)
     result = {
         "framework": "pytorch",
         "version": torch.__version__,
@@ -324,6 +396,8 @@ def main():
         "size": f"{SIDE}x{SIDE}",
         "median_ms": round(statistics.median(timed_ms), 1),
         "min_ms": round(min(timed_ms), 1),
+        "decoder_median_ms": round(statistics.median(decoder_ms), 2),
+        "decoder_min_ms": round(min(decoder_ms), 2),
         "threads": torch.get_num_threads(),
     }
     print(json.dumps(result))
