@@ -35,6 +35,14 @@ pub enum PluginError {
         /// What was given: `points` or `box`.
         given: &'static str,
     },
+    /// The mask that the segmentation network marked leaves nothing of the photo.
+    #[error(
+        "the mask found at the given {given} covers the whole image: mark what is not the object with points of label 0, or draw a box around the object"
+    )]
+    WholeImageFound {
+        /// What was given: `points` or `box`.
+        given: &'static str,
+    },
     /// Neither mask nor prompts were given.
     #[error("neither a mask nor points nor a box was given")]
     NoMask,
@@ -124,6 +132,7 @@ impl PluginError {
             PluginError::WholeImageMask => "whole_image_mask",
             PluginError::MaskSize { .. } => "mask_size",
             PluginError::NothingFound { .. } => "nothing_found",
+            PluginError::WholeImageFound { .. } => "whole_image_found",
             PluginError::NoMask => "missing_mask",
             PluginError::Unavailable { .. } => "unavailable",
             PluginError::Engine { .. } => "engine",
@@ -145,6 +154,7 @@ impl PluginError {
                 | PluginError::WholeImageMask
                 | PluginError::MaskSize { .. }
                 | PluginError::NothingFound { .. }
+                | PluginError::WholeImageFound { .. }
                 | PluginError::NoMask
                 | PluginError::Parameter { .. }
                 | PluginError::Unknown { .. }

@@ -228,45 +228,69 @@ fn every_refusal_of_a_prompt_names_its_place_and_charges_nothing() {
 }
 
 #[test]
-fn without_a_model_the_answer_is_the_command_that_brings_one() {
+fn without_its_model_the_answer_is_the_command_that_brings_it() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), "");
+    std::fs::create_dir_all(dir.path().join("pipelines")).unwrap();
+    std::fs::write(dir.path().join("pipelines/clicked.toml"), CLICKED.replace("MODEL", "mobile-sam")).unwrap();
+    let daemon = Daemon::start(dir.path(), "[pipelines]\nallowed = [\"clicked\"]\n");
     let key = daemon.key();
-    if daemon.get("/v1/models", Some(&key)).json().to_string().contains("sam-small") {
-        return; // The shipped network answers: nothing is missing.
-    }
+    let shipped = daemon.get("/v1/models", Some(&key)).json().to_string().contains("sam-small");
     let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
     for path in [REMOVAL, SEGMENTATION] {
         for query in ["points=[[1,2]]", "box=[1,2,30,40]", "points=[[1,2]]&async=true", "points=[[1,2]]&dry_run=true"] {
-            let reply = daemon.post(&with(path, query), Some(&key), &form);
-            assert_eq!(reply.status, 503, "{path} {query}: {}", String::from_utf8_lossy(&reply.body));
-            assert!(reply.header("Retry-After").is_some());
-            let detail = reply.json()["detail"].as_str().unwrap().to_string();
-            assert!(detail.contains("`cleanplate models pull mobile-sam`") && detail.contains("--as mobile-sam"), "{detail}");
+            // The pipeline that asks for one model by name, and the default one, which takes what is there.
+            for pipeline in ["&pipeline=clicked", ""] {
+                if pipeline.is_empty() && shipped {
+                    continue;
+                }
+                let reply = daemon.post(&with(path, &format!("{query}{pipeline}")), Some(&key), &form);
+                assert_eq!(reply.status, 503, "{path} {query}: {}", String::from_utf8_lossy(&reply.body));
+                assert!(reply.header("Retry-After").is_some());
+                let detail = reply.json()["detail"].as_str().unwrap().to_string();
+                assert!(detail.contains("`cleanplate models pull mobile-sam`") && detail.contains("--as mobile-sam"), "{detail}");
+            }
         }
     }
     assert_eq!(balance(&daemon, &key), 100);
 }
 
-/// A copy of the known network whose masks are empty everywhere: its last layer in front of the product is zero.
-fn blind(dir: &Path) -> PathBuf {
+/// A copy of the known network whose logits have the sign of `level` everywhere, whatever it sees.
+fn uniform(dir: &Path, name: &str, level: f32) -> PathBuf {
     let mut bytes = std::fs::read(golden()).unwrap();
     let header_bytes = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + header_bytes]).unwrap();
-    for part in ["weight", "bias"] {
-        let offsets = &header[format!("weights.mask_decoder.output_upscaling.3.{part}")]["data_offsets"];
-        let at = |i: usize| 8 + header_bytes + offsets[i].as_u64().unwrap() as usize;
-        bytes[at(0)..at(1)].fill(0);
+    let mut set = |tensor: String, value: f32| {
+        let entry = &header[format!("weights.mask_decoder.{tensor}")];
+        let at = |i: usize| 8 + header_bytes + entry["data_offsets"][i].as_u64().unwrap() as usize;
+        assert_eq!(entry["dtype"], "F16", "{tensor}");
+        let half = half_bytes(value);
+        bytes[at(0)..at(1)].chunks_exact_mut(2).for_each(|to| to.copy_from_slice(&half));
+    };
+    set("output_upscaling.3.weight".into(), 0.0);
+    set("output_upscaling.3.bias".into(), 1.0);
+    for mask in 0..4 {
+        set(format!("output_hypernetworks_mlps.{mask}.layers.2.weight"), 0.0);
+        set(format!("output_hypernetworks_mlps.{mask}.layers.2.bias"), level);
     }
-    let file = dir.join("blind.safetensors");
+    let file = dir.join(format!("{name}.safetensors"));
     std::fs::write(&file, bytes).unwrap();
     file
+}
+
+/// A whole number from -1 to 1 as f16.
+fn half_bytes(value: f32) -> [u8; 2] {
+    let bits: u16 = match value {
+        1.0 => 0x3c00,
+        -1.0 => 0xbc00,
+        _ => 0,
+    };
+    bits.to_le_bytes()
 }
 
 #[test]
 fn an_object_that_is_not_found_is_told_and_not_charged() {
     let dir = tempfile::tempdir().unwrap();
-    import_model(dir.path(), &blind(dir.path()), "blind");
+    import_model(dir.path(), &uniform(dir.path(), "blind", -1.0), "blind");
     let daemon = Daemon::start(dir.path(), CONFIG);
     let key = daemon.key();
     let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
@@ -280,6 +304,26 @@ fn an_object_that_is_not_found_is_told_and_not_charged() {
             assert!(detail["msg"].as_str().unwrap().contains("blind found nothing"), "{detail}");
             assert_eq!(reply.header("X-Credits-Charged"), Some("0"));
         }
+    }
+    assert_eq!(balance(&daemon, &key), 100);
+}
+
+#[test]
+fn an_object_as_large_as_the_photo_leaves_nothing_to_fill_from() {
+    let dir = tempfile::tempdir().unwrap();
+    import_model(dir.path(), &uniform(dir.path(), "all", 1.0), "all");
+    let daemon = Daemon::start(dir.path(), CONFIG);
+    let key = daemon.key();
+    let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
+    assert!(gray(&daemon.post(&with(SEGMENTATION, "points=[[1,2]]"), Some(&key), &form)).as_raw().iter().all(|v| *v == 255));
+    for (query, place) in [("points=[[1,2]]", "points"), ("box=[1,2,30,40]", "box")] {
+        let reply = daemon.post(&with(REMOVAL, query), Some(&key), &form);
+        assert_eq!(reply.status, 422, "{}", String::from_utf8_lossy(&reply.body));
+        let detail = &reply.json()["detail"][0];
+        assert_eq!(
+            (&detail["loc"], &detail["type"]),
+            (&serde_json::json!(["query", place]), &Value::from("value_error.prompt.whole_image"))
+        );
     }
     assert_eq!(balance(&daemon, &key), 100);
 }

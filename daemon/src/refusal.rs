@@ -73,6 +73,9 @@ impl Refusal {
             PluginError::NothingFound { given, .. } => {
                 Refusal::field(&["query", given], error.to_string(), "value_error.prompt.nothing_found")
             }
+            PluginError::WholeImageFound { given } => {
+                Refusal::field(&["query", given], error.to_string(), "value_error.prompt.whole_image")
+            }
             PluginError::NoMask => Refusal::fields(vec![FieldError::missing(&["body", "mask"])]),
             PluginError::Parameter { parameter, .. } => Refusal::field(&["query", parameter], error.to_string(), "value_error.parameter"),
             PluginError::Unknown { .. } => Refusal::field(&["query", "pipeline"], error.to_string(), "value_error.unknown"),

@@ -228,7 +228,9 @@ fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
         return Err(PluginError::EmptyMask);
     }
     if work.alpha.data.iter().all(|&v| v != 0) {
-        return Err(PluginError::WholeImageMask);
+        // A mask that was found is none that was sent: the client can only prompt differently.
+        let found = work.prompts.as_ref().filter(|_| work.predicted_iou.is_some());
+        return Err(found.map_or(PluginError::WholeImageMask, |prompts| PluginError::WholeImageFound { given: prompts.given() }));
     }
     Ok(())
 }

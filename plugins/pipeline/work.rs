@@ -75,6 +75,13 @@ pub struct Work<'a> {
     pub predicted_iou: Option<f32>,
 }
 
+impl Prompts {
+    /// What was given, as requests name it: `points`, or `box` where there is nothing else.
+    pub fn given(&self) -> &'static str {
+        if self.points.is_empty() { "box" } else { "points" }
+    }
+}
+
 impl Work<'_> {
     /// An error if the observer wants to stop; call it before each costly piece of work.
     pub fn check_cancelled(&self, before: &str) -> Result<(), PluginError> {

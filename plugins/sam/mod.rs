@@ -68,8 +68,7 @@ impl Stage for Sam {
         let holes = (mask.count() as f64 * self.hole_share) as usize;
         fill_holes::fill(&mut mask, holes);
         if mask.count() == 0 {
-            let given = if prompts.points.is_empty() { "box" } else { "points" };
-            return Err(PluginError::NothingFound { model: network.name.clone(), given });
+            return Err(PluginError::NothingFound { model: network.name.clone(), given: prompts.given() });
         }
         work.set_user_mask(mask);
         work.predicted_iou = Some(quality);
