@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
-# (lavapipe) is installed first, so that no GPU test is ever skipped.
+# (lavapipe) is installed first, so that no GPU test is ever skipped. The terminal dashboard is used in tmux, installed likewise.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,12 +12,25 @@ has_vulkan_loader() {
     ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'
 }
 
-if [ "$(uname -s)" = Linux ] && ! { has_vulkan_driver && has_vulkan_loader; }; then
-    echo "no Vulkan driver found: installing Mesa's software driver" >&2
-    as_root=()
+install() {
+    echo "installing $*" >&2
+    local as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq libvulkan1 mesa-vulkan-drivers
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq "$@"
+}
+
+if [ "$(uname -s)" = Linux ] && ! { has_vulkan_driver && has_vulkan_loader; }; then
+    install libvulkan1 mesa-vulkan-drivers
 fi
 
-exec cargo test --release --workspace --locked "$@"
+cargo test --release --workspace --locked "$@"
+
+# With arguments, a part of the tests above was asked for.
+if [ $# -eq 0 ]; then
+    for tool in tmux curl; do
+        command -v "$tool" >/dev/null || install "$tool"
+    done
+    cargo build --release --workspace --locked
+    ./tests/tui_tmux.sh
+fi

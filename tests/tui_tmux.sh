@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 for tool in tmux curl; do command -v "$tool" >/dev/null || { echo "tui_tmux: $tool is not installed (apt-get install -y $tool)" >&2; exit 2; }; done
 daemon=${CLEANPLATE:-target/release/cleanplate}
 tui=${CLEANPLATE_TUI:-target/release/cleanplate-tui}
+# The daemon refuses variables of its prefix that are no options.
+export -n CLEANPLATE CLEANPLATE_TUI
 [ -x "$daemon" ] && [ -x "$tui" ] || cargo build --release -p cleanplate -p cleanplate-tui
 daemon=$(realpath "$daemon"); tui=$(realpath "$tui"); photos=$(realpath benches/photos)
 screens=${1:-}; [ -z "$screens" ] || mkdir -p "$screens"

@@ -153,8 +153,8 @@ pub fn variable_of(path: &str) -> String {
     format!("CLEANPLATE_{}", path.replace('.', "_").to_uppercase())
 }
 
-/// Variables that are not options: read by the command line.
-const OTHER_VARIABLES: &[&str] = &["CLEANPLATE_CONFIG", "CLEANPLATE_LOG"];
+/// Variables that are not options: read by the command line and by the dashboard.
+const OTHER_VARIABLES: &[&str] = &["CLEANPLATE_CONFIG", "CLEANPLATE_LOG", "CLEANPLATE_ADMIN_URL", "CLEANPLATE_ADMIN_TOKEN"];
 
 /// Settings from `CLEANPLATE_*` variables, typed by the default of the option they name.
 pub fn from_variables(defaults: &Settings, variables: impl Iterator<Item = (String, String)>, problems: &mut Vec<Problem>) -> Settings {

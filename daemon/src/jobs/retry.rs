@@ -15,7 +15,8 @@ impl Jobs {
     /// Whether the upload of a job that has failed is worth keeping.
     pub(super) fn keeps_inputs(&self, job: &Job) -> bool {
         let failed = job.failure.as_ref().is_some_and(|failure| failure.code != CODE_CANCELLED);
-        job.asynchronous && failed && !self.config.admin.retry_keep.is_zero()
+        // A watched folder keeps its own pairs, in `failed`.
+        job.asynchronous && job.key.is_some() && failed && !self.config.admin.retry_keep.is_zero()
     }
 
     /// Whether [`Jobs::retry`] would find what it needs. Blocks on the disk.
@@ -32,6 +33,9 @@ impl Jobs {
         }
         if !old.asynchronous {
             return Err(conflict("only an asynchronous job can be retried: the upload of this one was not kept; send it again"));
+        }
+        if old.key.is_none() {
+            return Err(conflict("this job is of a watched folder: move its pair from the folder `failed` back into the watched one"));
         }
         if let Some(refusal) = self.closed() {
             return Err(refusal);
