@@ -185,13 +185,14 @@ impl SamConfig {
         let rate = d.attention_downsample_rate;
         let counts = [d.transformer_dim, d.depth, d.mlp_dim, d.num_heads, rate, d.iou_head_depth, d.iou_head_hidden_dim];
         let refuse = |why: String| Err(ModelError::Config { arch: ARCH, why });
-        if self.img_size == 0 || self.img_size % (2 * EMBEDDING_STRIDE) != 0 || self.img_size > IMAGE_SIDE_MAX {
+        if self.img_size == 0 || !self.img_size.is_multiple_of(2 * EMBEDDING_STRIDE) || self.img_size > IMAGE_SIDE_MAX {
             return refuse(format!("image side {}: wanted a multiple of {} up to {IMAGE_SIDE_MAX}", self.img_size, 2 * EMBEDDING_STRIDE));
         }
         if counts.iter().any(|n| *n == 0 || *n > SIZE_MAX) {
             return refuse(format!("decoder {d:?}: wanted sizes from 1 to {SIZE_MAX}"));
         }
-        if d.transformer_dim % 8 != 0 || d.transformer_dim % rate != 0 || (d.transformer_dim / rate) % d.num_heads != 0 {
+        let divides = d.transformer_dim.is_multiple_of(8) && d.transformer_dim.is_multiple_of(rate);
+        if !divides || !(d.transformer_dim / rate).is_multiple_of(d.num_heads) {
             return refuse(format!("{} channels, divided by {rate}, do not divide into {} heads", d.transformer_dim, d.num_heads));
         }
         let Normalisation { mean, std } = self.normalisation;

@@ -129,7 +129,7 @@ fn decode(work: &Work<'_>, network: &SegmentNetwork, maps: &Maps, prompt: &SamPr
     let outputs = execute(work, &*executable, &maps.iter().chain([&tokens]).collect::<Vec<_>>(), "sam, finding the object")?;
     let [logits, iou] = outputs.as_slice() else { return Err(unusable(format!("{} outputs, wanted 2", outputs.len()))) };
     let (logits, iou) = (logits.as_f32().unwrap_or_default(), iou.as_f32().unwrap_or_default());
-    if iou.is_empty() || logits.len() % iou.len() != 0 || iou.iter().chain(logits).any(|v| !v.is_finite()) {
+    if iou.is_empty() || !logits.len().is_multiple_of(iou.len()) || iou.iter().chain(logits).any(|v| !v.is_finite()) {
         return Err(unusable(format!("{} logits and {} qualities, not all finite", logits.len(), iou.len())));
     }
     let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();

@@ -53,7 +53,7 @@ pub fn erf(x: f32) -> f32 {
     let near =
         a + a * (0.128_379_17 + s * (-0.376_125_34 + s * (0.112_819_925 + s * (-0.026_768_135 + s * (4.991_194_2e-3 - s * 5.967_617e-4)))));
     let high = (3.831_971_3e-4 - 1.728_534_7e-5 * a) * s + (0.024_254_622 - 3.883_964_4e-3 * a);
-    let far = 1.0 - exp(a * (-0.128_717_51 + a * (-0.634_846_69 + a * (-0.106_777_88 + a * high))) - a);
+    let far = 1.0 - exp(a * (-0.128_717_51 + a * (-0.634_846_7 + a * (-0.106_777_88 + a * high))) - a);
     // The minimum above turns a NaN into a number.
     let y = if a > 0.927_734_4 { far } else { near };
     if x.is_nan() { x } else { y.copysign(x) }
