@@ -1,6 +1,7 @@
 //! API keys.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use actix_web::{HttpResponse, web};
 use cleanplate_api::admin::{Event, KeyChange, KeyCreated, KeyRow, KeyState, NewKey};
@@ -45,9 +46,9 @@ pub async fn list(app: web::Data<App>, Params(listing): Params<Listing>) -> Resu
 }
 
 fn row(store: &dyn Store, key: &KeyRecord, names: &mut HashMap<AccountId, String>) -> Result<KeyRow, StoreError> {
-    if !names.contains_key(&key.account) {
+    if let Entry::Vacant(unknown) = names.entry(key.account) {
         let account = store.account(key.account)?;
-        names.insert(key.account, account.map_or_else(String::new, |account| account.name));
+        unknown.insert(account.map_or_else(String::new, |account| account.name));
     }
     Ok(rows::key(key, &names[&key.account]))
 }

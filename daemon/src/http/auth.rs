@@ -15,7 +15,7 @@ pub async fn caller(req: &HttpRequest, app: &App, route: Route) -> Result<KeyRec
     let Some(key) = bearer(req).and_then(|text| ApiKey::parse(text).ok()) else { return Err(failed(req, app)) };
     let hash = key.hash();
     let record = match app.store(move |store| store.authenticate(&hash)).await? {
-        KeyCheck::Active(record) => record,
+        KeyCheck::Active(record) => *record,
         KeyCheck::Refused => return Err(failed(req, app)),
     };
     let state = app.limits.count(&record, route);

@@ -135,7 +135,7 @@ pub struct KeyFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyCheck {
     /// A working key.
-    Active(KeyRecord),
+    Active(Box<KeyRecord>),
     /// Revoked, expired or never made: one answer for all, so that a client learns nothing.
     Refused,
 }

@@ -12,7 +12,7 @@ pub(super) fn keys(fixture: &mut dyn Fixture) {
     assert_eq!((record.account, record.name.as_str(), record.limits), (account, "second", limits));
     assert!(record.allows_pipeline("default") && !record.allows_pipeline("other"));
     assert_eq!(store.key(record.id).unwrap().as_ref(), Some(&record));
-    assert_eq!(store.authenticate(&created.secret.hash()).unwrap(), KeyCheck::Active(record.clone()));
+    assert_eq!(store.authenticate(&created.secret.hash()).unwrap(), KeyCheck::Active(Box::new(record.clone())));
 
     let change = KeyChange { name: Some("renamed".into()), pipelines: Some(None), ..KeyChange::default() };
     let changed = store.update_key(record.id, &change, ACTOR).unwrap();

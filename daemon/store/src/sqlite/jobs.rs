@@ -67,7 +67,7 @@ impl Jobs for SqliteStore {
         const OPERATION: &str = "requeueing a job";
         let body = |tx: &Tx<'_>| {
             let requeued = claims::requeue(tx, job, attempt)?;
-            Ok(requeued.then(|| job_row::existing(tx, OPERATION, None, job)).transpose()?)
+            requeued.then(|| job_row::existing(tx, OPERATION, None, job)).transpose()
         };
         Ok(self.write_jobs(OPERATION, body, |job| job.iter().collect())?.is_some())
     }

@@ -63,7 +63,7 @@ impl Keys for SqliteStore {
         {
             tracing::warn!(key = %record.id, %error, "the use of a key was not noted");
         }
-        Ok(KeyCheck::Active(record))
+        Ok(KeyCheck::Active(Box::new(record)))
     }
 
     fn key(&self, key: KeyId) -> Result<Option<KeyRecord>> {
