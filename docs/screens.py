@@ -139,7 +139,7 @@ def main():
                     time.sleep(0.4)
                 time.sleep(2.0)
                 pane = subprocess.run([*tmux, "capture-pane", "-e", "-p", "-t", "t"], check=True, capture_output=True, text=True).stdout
-                draw(pane).save(out / f"tui-{name}.png", optimize=True)
+                draw(pane).quantize(256, dither=Image.Dither.NONE).save(out / f"tui-{name}.png", optimize=True)
 
             time.sleep(max(0.0, args.seconds - 12.0))
             capture("overview", "1")
