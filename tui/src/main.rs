@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(start: Start) -> std::io::Result<End> {
+    terminal::require()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(2).enable_all().build()?;
     let picker = probe::picker(start.config.images);
     let mut state = state::State::new(&start.config, start.readonly, start.target.shown(), app::now_ms());

@@ -26,6 +26,11 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Refuses to go on without a terminal: what is asked of one must not end up in a file or a pipe.
+pub fn require() -> io::Result<()> {
+    if stdout().is_terminal() && io::stdin().is_terminal() { Ok(()) } else { Err(io::Error::other("input and output must be a terminal")) }
+}
+
 /// The terminal while it is taken.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<io::Stdout>>,
@@ -35,9 +40,6 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal. From here on a panic gives it back before it is told.
     pub fn take(mouse: bool) -> io::Result<Screen> {
-        if !stdout().is_terminal() || !io::stdin().is_terminal() {
-            return Err(io::Error::other("input and output must be a terminal"));
-        }
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if CONTAINED.get() {

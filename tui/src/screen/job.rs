@@ -154,11 +154,12 @@ fn draw_pictures(view: &mut JobView, buf: &mut Buffer, area: Rect, theme: &Theme
     let count = parts.len() as u16;
     for (place, part) in (0..).zip(parts) {
         let panel = if stacked {
+            // Equal heights make equal pictures; a row that is over stays empty.
             let height = area.height / count;
-            Rect { y: area.y + place * height, height: if place + 1 == count { area.height - place * height } else { height }, ..area }
+            Rect { y: area.y + place * height, height, ..area }
         } else {
             let width = area.width / count;
-            Rect { x: area.x + place * width, width: if place + 1 == count { area.width - place * width } else { width }, ..area }
+            Rect { x: area.x + place * width, width, ..area }
         };
         let title = match part {
             ImagePart::Input => "before",
