@@ -1,5 +1,7 @@
 //! The models that Cleanplate knows by name: one folder each, with a `model.toml`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::error::ModelError;
@@ -98,6 +100,16 @@ pub struct Training {
     pub data: String,
     /// How.
     pub recipe: String,
+    /// The command that made them.
+    pub command: Option<String>,
+    /// Day of the last training step, YYYY-MM-DD.
+    pub date: Option<String>,
+    /// Licence of every set of photos, by its name, as its publisher states it.
+    #[serde(default)]
+    pub sets: BTreeMap<String, String>,
+    /// What was measured on held-out photos.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
 }
 
 /// A row of [`MODELS`].
@@ -127,6 +139,11 @@ pub static MODELS: &[KnownModel] = &[
     },
     KnownModel { name: "big-lama", manifest: include_str!("big-lama/model.toml"), embedded: None },
     KnownModel { name: "lama-fourier", manifest: include_str!("lama-fourier/model.toml"), embedded: None },
+    KnownModel {
+        name: "sam-small",
+        manifest: include_str!("sam-small/model.toml"),
+        embedded: Some(include_bytes!("sam-small/sam-small.safetensors")),
+    },
     KnownModel { name: "mobile-sam", manifest: include_str!("mobile-sam/model.toml"), embedded: None },
     KnownModel { name: "sam-vit-b", manifest: include_str!("sam-vit-b/model.toml"), embedded: None },
 ];
@@ -163,6 +180,7 @@ mod tests {
     use super::*;
     use crate::import::{Bytes, Limits, read_bytes};
     use crate::lama::Lama;
+    use crate::sam::Sam;
 
     #[test]
     fn every_manifest_parses_and_pins_its_file() {
@@ -189,7 +207,10 @@ mod tests {
             assert!(bytes.len() <= 8 << 20, "the budget of embedded weights is 8 MiB");
             let weights = read_bytes(Bytes::Static(bytes), &Limits::default()).expect("reads");
             assert_eq!(Arch::identify(&weights), Some(manifest.arch));
-            assert_eq!(Some(Lama::from_weights(&weights).expect("fits").config()), manifest.config.as_ref());
+            match manifest.arch {
+                Arch::Lama => assert_eq!(Some(Lama::from_weights(&weights).expect("fits").config()), manifest.config.as_ref()),
+                _ => assert_eq!(Sam::from_weights(&weights).expect("fits").config(), &sam_config(model.name).expect("known")),
+            }
         }
     }
 

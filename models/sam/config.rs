@@ -151,7 +151,7 @@ impl SamConfig {
     /// sam-small.
     pub fn small() -> Self {
         SamConfig {
-            img_size: 384,
+            img_size: 320,
             normalisation: Normalisation::default(),
             encoder: EncoderConfig::MobileNetV2 {
                 stem: 32,

@@ -7,6 +7,7 @@ variance. The metadata states the sizes.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -113,8 +114,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--side", type=int, default=Config().side, help="of the square that photos are fitted into, in pixels")
     args = parser.parse_args()
-    write(read(args.weights), args.out)
+    model = read(args.weights)
+    model.config = dataclasses.replace(model.config, side=args.side)
+    write(model, args.out)
     data = args.out.read_bytes()
     print(json.dumps({"file": args.out.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}))
 

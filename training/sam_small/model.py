@@ -29,7 +29,7 @@ _ROWS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 
 class Config:
     """Sizes. `channels`: stem and the seven rows. `side`: of the square that photos are fitted into, in pixels."""
 
-    side: int = 384
+    side: int = 320
     stem: int = 32
     channels: tuple[int, ...] = tuple(row[1] for row in _ROWS)
     expansions: tuple[int, ...] = tuple(row[0] for row in _ROWS)

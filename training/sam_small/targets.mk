@@ -6,7 +6,7 @@ SAM_MINUTES ?= 90
 SAM_RUN_MINUTES ?= 10
 SAM_FILE = models/sam-small/sam-small.safetensors
 
-.PHONY: sam-train sam-export sam-evaluate sam-sheet sam-golden
+.PHONY: sam-train sam-export sam-evaluate sam-sheet sam-card sam-golden
 
 # Continues SAM_RUN if it is there. SAM_MINUTES is the whole training, SAM_RUN_MINUTES this piece of it; SAM_FLAGS adds options, e.g.
 # "--batch 64 --objects 8" on a GPU.
@@ -22,6 +22,10 @@ sam-evaluate:
 
 sam-sheet:
 	$(SAM).sheet --data $(DATA) --weights $(SAM_FILE) --out models/sam-small
+
+# model.toml, from the files that the steps above left.
+sam-card:
+	$(SAM).card --data $(DATA) --state $(SAM_RUN) --folder models/sam-small --licences $(LICENCES)
 
 sam-golden:
 	$(SAM).golden --out models/sam/golden/sam_small_tiny.safetensors
