@@ -5,10 +5,20 @@ use std::sync::OnceLock;
 use crate::manifest::{Entry, Manifest, StageKind};
 use crate::parameter::Values;
 use crate::pipeline::Stage;
-use crate::{PluginError, feather, fill_holes, grow, lama, patchmatch, sam};
+use crate::{PluginError, feather, fill_holes, grain, grow, lama, patchmatch, patchmatch_refine, sam, seam};
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
-pub static PLUGINS: &[&PluginInfo] = &[&sam::INFO, &grow::INFO, &fill_holes::INFO, &feather::INFO, &lama::INFO, &patchmatch::INFO];
+pub static PLUGINS: &[&PluginInfo] = &[
+    &sam::INFO,
+    &grow::INFO,
+    &fill_holes::INFO,
+    &feather::INFO,
+    &lama::INFO,
+    &patchmatch::INFO,
+    &patchmatch_refine::INFO,
+    &seam::INFO,
+    &grain::INFO,
+];
 
 /// Makes a stage from checked values.
 type Build = fn(&Values) -> Result<Box<dyn Stage>, PluginError>;

@@ -122,13 +122,14 @@ pub fn shrink_photo(photo: &Photo, rect: Rect, width: usize, height: usize) -> V
     out
 }
 
-/// RGB pixels `[h, w, 3]` of size `from` (width, height) brought to size `to` bicubically; meant for enlarging. Equal sizes
-/// copy exactly.
+/// RGB pixels `[h, w, 3]` of size `from` (width, height) brought to size `to`: bicubically where it grows, by area averages where
+/// it shrinks. Equal sizes copy exactly.
 pub fn resize(rgb: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
     if from == to {
         return rgb.to_vec();
     }
-    let (columns, rows) = (Taps::bicubic(to.0, from.0), Taps::bicubic(to.1, from.1));
+    let taps = |output: usize, input: usize| if output < input { Taps::area(output, input) } else { Taps::bicubic(output, input) };
+    let (columns, rows) = (taps(to.0, from.0), taps(to.1, from.1));
     let mut out = vec![0.0f32; to.0 * to.1 * 3];
     out.par_chunks_exact_mut(to.0 * 3).enumerate().for_each(|(y, line)| {
         let row = rows.mix_rows(y, rgb, from.0 * 3);
@@ -185,6 +186,16 @@ mod tests {
             let want = ((i as f32 + 0.5) / 4.0 - 0.5) / 16.0;
             assert!((ramp - want).abs() < 1e-5 && (half - 0.5).abs() < 1e-6 && (one - 1.0).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn resizing_keeps_means_and_equal_sizes() {
+        let rgb: Vec<f32> = (0..12 * 8 * 3).map(|i| (i * 37 % 100) as f32 / 100.0).collect();
+        assert_eq!(resize(&rgb, (12, 8), (12, 8)), rgb);
+        let small = resize(&rgb, (12, 8), (3, 2));
+        let mean = |v: &[f32]| v.iter().sum::<f32>() / v.len() as f32;
+        assert!((mean(&small) - mean(&rgb)).abs() < 1e-5);
+        assert_eq!(resize(&small, (3, 2), (30, 7)).len(), 30 * 7 * 3);
     }
 
     #[test]

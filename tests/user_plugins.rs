@@ -41,6 +41,39 @@ fn a_request_runs_a_program_and_a_crash_fails_the_job_alone() {
 }
 
 #[test]
+fn a_request_runs_a_shader_where_there_are_shaders_and_is_told_where_there_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    install(dir.path(), "film-grain");
+    let config = "[pipelines]\nallowed = [\"own-film-grain\", \"lama\"]\n";
+    let path = format!("{REMOVAL}?pipeline=own-film-grain");
+    let hole = [30, 20, 70, 60];
+    let (image, mask_png) = (photo(96, 80), png(mask(96, 80, hole)));
+    let form = Form::pair(&png(image.clone()), &mask_png);
+    let daemon = Daemon::start_on(dir.path(), config, "wgpu");
+    let key = daemon.key();
+    let done = daemon.post(&path, Some(&key), &form);
+    assert_eq!(done.status, 200, "{}", String::from_utf8_lossy(&done.body));
+    let fetch = |reply: &common::Reply| {
+        let file = daemon.get(reply.json()["result"]["output_url"].as_str().unwrap(), None);
+        image::load_from_memory(&file.body).unwrap().to_rgb8()
+    };
+    let grainy = fetch(&done);
+    let smooth = fetch(&daemon.post(&format!("{REMOVAL}?pipeline=lama"), Some(&key), &form));
+    let apart = |x: u32, y: u32| grainy.get_pixel(x, y).0[0].abs_diff(smooth.get_pixel(x, y).0[0]);
+    let inside: u32 = (34..66).flat_map(|x| (24..56).map(move |y| (x, y))).map(|(x, y)| u32::from(apart(x, y))).sum();
+    assert!(inside > 32 * 32, "the shader changed the fill by {inside} steps in all");
+    assert_eq!((grainy.get_pixel(2, 2), grainy.get_pixel(90, 75)), (image.get_pixel(2, 2), image.get_pixel(90, 75)));
+    daemon.kill9();
+    let daemon = Daemon::start(dir.path(), config);
+    let refused = daemon.post(&path, Some(&key), &form);
+    let text = String::from_utf8_lossy(&refused.body).into_owned();
+    assert_eq!(refused.status, 503, "{text}");
+    assert!(text.contains("film-grain") && text.contains("wgpu") && refused.header("Retry-After").is_some(), "{text}");
+    assert_eq!(refused.header("X-Credits-Charged"), Some("0"));
+    assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200, "other pipelines go on");
+}
+
+#[test]
 fn commands_show_and_run_a_shader() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();

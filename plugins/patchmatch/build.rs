@@ -5,9 +5,11 @@ use std::sync::Arc;
 use cleanplate_engine::{EngineError, Graph, TensorId, TensorSpec};
 use cleanplate_kernels::patchmatch_compose::Compose;
 use cleanplate_kernels::patchmatch_down::Down;
+use cleanplate_kernels::patchmatch_pick::Pick;
 use cleanplate_kernels::patchmatch_rays::Rays;
 use cleanplate_kernels::patchmatch_search::Search;
 use cleanplate_kernels::patchmatch_texels::Texels;
+use cleanplate_kernels::patchmatch_texture::Texture;
 use cleanplate_kernels::patchmatch_upsample::Upsample;
 use cleanplate_kernels::patchmatch_vote::Vote;
 use cleanplate_kernels::poisson::Poisson;
@@ -57,8 +59,8 @@ pub fn inputs(levels: Vec<Level>, seed: u32) -> Vec<Tensor> {
 }
 
 /// Builds the graph for these levels (finest first, at least one). Inputs: image f32 `[H, W, 3]`, the guide if weighted, then
-/// those of [`inputs`]. Outputs: the filled image, and with `field` the NNF and its distances.
-pub fn graph(levels: &[Planned], settings: &Settings, field: bool) -> Result<Graph, EngineError> {
+/// those of [`inputs`]. Outputs: the filled image, and with `picks` the source pixel of each hole pixel.
+pub fn graph(levels: &[Planned], settings: &Settings, picks: bool) -> Result<Graph, EngineError> {
     let Some((finest, coarsest)) = levels.first().zip(levels.last()) else {
         return Err(EngineError::Graph("patchmatch: no level has a patch to copy".into()));
     };
@@ -81,7 +83,7 @@ pub fn graph(levels: &[Planned], settings: &Settings, field: bool) -> Result<Gra
         }
         state = b.level(levels[at], at, sites[at], state)?;
     }
-    b.finish(image, sites[0], state, field)?;
+    b.finish(image, sites[0], state, picks)?;
     Ok(b.graph)
 }
 
@@ -106,6 +108,10 @@ impl Builder<'_> {
         let mut out = vec![finer];
         for (i, pair) in sites.windows(2).enumerate() {
             finer = self.graph.add(&format!("down.{i}"), Arc::new(Down), &[finer, pair[0], pair[1]])?;
+            if i < self.settings.texture_levels {
+                let texture = Texture::new(self.settings.texture).map_err(|e| failed("texture", e))?;
+                finer = self.graph.add(&format!("texture.{i}"), Arc::new(texture), &[finer, pair[1]])?;
+            }
             out.push(finer);
         }
         Ok(out)
@@ -151,9 +157,11 @@ impl Builder<'_> {
         Ok(State { nnf: found[0], distances: found[1], ..state })
     }
 
-    fn finish(&mut self, image: TensorId, sites: TensorId, state: State, field: bool) -> Result<(), EngineError> {
+    fn finish(&mut self, image: TensorId, sites: TensorId, state: State, picks: bool) -> Result<(), EngineError> {
         let compose = Compose::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("compose", e))?;
-        let parts = self.graph.add_multi("compose", Arc::new(compose), &[image, sites, state.nnf, state.distances])?;
+        let pick = Pick::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("pick", e))?;
+        let picked = self.graph.add("pick", Arc::new(pick), &[sites, state.nnf, state.distances])?;
+        let parts = self.graph.add_multi("compose", Arc::new(compose), &[image, sites, state.nnf, state.distances, picked])?;
         let soft = match self.settings.blend {
             Blend::None => None,
             Blend::Gradient => Some(None),
@@ -167,9 +175,8 @@ impl Builder<'_> {
             }
         };
         self.graph.output(result);
-        if field {
-            self.graph.output(state.nnf);
-            self.graph.output(state.distances);
+        if picks {
+            self.graph.output(picked);
         }
         Ok(())
     }

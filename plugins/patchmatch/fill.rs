@@ -33,23 +33,11 @@ pub struct Scene {
 pub struct Filled {
     /// RGB 0..1, `[height, width, 3]`.
     pub rgb: Vec<f32>,
-    /// Where it was copied from, if asked for and if there was anything to copy.
-    pub field: Option<Field>,
+    /// The index of each hole pixel's source pixel, [`cleanplate_kernels::patchmatch::NONE`] elsewhere; if asked for and if
+    /// there was anything to copy.
+    pub picks: Option<Vec<u32>>,
     /// Whether there was no patch to copy, so that the fill is only smooth.
     pub smooth: bool,
-}
-
-/// A nearest-neighbour field with what is needed to vote by it.
-#[derive(Debug, Clone)]
-pub struct Field {
-    /// Site words.
-    pub sites: Vec<u32>,
-    /// Index of each target's source.
-    pub nnf: Vec<u32>,
-    /// Patch distances.
-    pub distances: Vec<u32>,
-    /// Patch radius of the field.
-    pub radius: usize,
 }
 
 /// What a fill runs on.
@@ -63,11 +51,11 @@ pub struct Device<'a> {
     pub cancelled: &'a dyn Fn() -> bool,
 }
 
-/// Fills the hole of `scene`; `field` asks for [`Filled::field`].
+/// Fills the hole of `scene`; `picks` asks for [`Filled::picks`].
 ///
 /// Where no whole patch of the wanted radius is known, smaller ones are tried; without any patch the fill is a smooth blend of
 /// the rim.
-pub fn fill(scene: Scene, settings: &Settings, field: bool, device: Device<'_>) -> Result<Filled, PluginError> {
+pub fn fill(scene: Scene, settings: &Settings, picks: bool, device: Device<'_>) -> Result<Filled, PluginError> {
     for radius in (1..=settings.radius).rev() {
         let settings = Settings { radius, guide: settings.guide.filter(|_| scene.guide.is_some()), ..settings.clone() };
         let levels = levels(&scene.pixels, scene.width, scene.height, &settings);
@@ -77,12 +65,12 @@ pub fn fill(scene: Scene, settings: &Settings, field: bool, device: Device<'_>) 
         let plan = schedule(&levels, &settings);
         let during = (scene.width, scene.height);
         // Seeds are part of the operations, so they are part of the graph's identity.
-        let key = ExecutableKey { sha256: format!("patchmatch {field} {settings:?} {plan:?}"), height: scene.height, width: scene.width };
-        let executable = device.executables.get(key, device.backend, || graph(&plan, &settings, field).map_err(|e| failed(during, e)))?;
+        let key = ExecutableKey { sha256: format!("patchmatch {picks} {settings:?} {plan:?}"), height: scene.height, width: scene.width };
+        let build = || graph(&plan, &settings, picks).map_err(|e| failed(during, e));
+        let executable = device.executables.get(key, device.backend, build)?;
         let dims = [scene.height, scene.width, 3];
         let mut given = vec![Tensor::f32(&dims, scene.rgb)];
         given.extend(scene.guide.filter(|_| settings.guide.is_some()).map(|g| Tensor::f32(&dims, g)));
-        let sites_at = given.len();
         given.extend(inputs(levels, settings.seed));
         let views: Vec<_> = given.iter().map(Tensor::view).collect();
         let outputs = executable.run_until(&views, device.cancelled).map_err(|e| {
@@ -91,18 +79,16 @@ pub fn fill(scene: Scene, settings: &Settings, field: bool, device: Device<'_>) 
             }
             failed(during, e)
         })?;
-        return unpack(outputs, given.swap_remove(sites_at), field, settings.radius);
+        return unpack(outputs, picks);
     }
     smooth(scene, device)
 }
 
-fn unpack(outputs: Vec<Tensor>, sites: Tensor, field: bool, radius: usize) -> Result<Filled, PluginError> {
+fn unpack(outputs: Vec<Tensor>, picks: bool) -> Result<Filled, PluginError> {
     let mut outputs = outputs.into_iter();
     let rgb = outputs.next().and_then(into_f32).ok_or_else(unusable)?;
-    let mut words = || outputs.next().and_then(into_u32).ok_or_else(unusable);
-    let field =
-        if field { Some(Field { nnf: words()?, distances: words()?, sites: into_u32(sites).ok_or_else(unusable)?, radius }) } else { None };
-    Ok(Filled { rgb, field, smooth: false })
+    let picks = if picks { Some(outputs.next().and_then(into_u32).ok_or_else(unusable)?) } else { None };
+    Ok(Filled { rgb, picks, smooth: false })
 }
 
 /// A harmonic blend of the rim, from the mean of the known pixels.
@@ -139,7 +125,7 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
     let outputs = executable.run_until(&[image.view(), slopes.view(), sites.view()], device.cancelled);
     let outputs = outputs.map_err(|e| failed((width, height), e))?;
     let rgb = outputs.into_iter().next().and_then(into_f32).ok_or_else(unusable)?;
-    Ok(Filled { rgb, field: None, smooth: true })
+    Ok(Filled { rgb, picks: None, smooth: true })
 }
 
 fn into_f32(tensor: Tensor) -> Option<Vec<f32>> {

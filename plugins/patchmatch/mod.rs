@@ -11,13 +11,14 @@ mod settings;
 
 use std::sync::Arc;
 
-pub use fill::{Device, Field, Filled, Scene, fill};
+pub use fill::{Device, Filled, Scene, fill};
 pub use geometry::Pixel;
 pub use settings::{Blend, Settings};
 
 use crate::image::Rect;
 use crate::parameter::Values;
 use crate::pipeline::{Crop, CropPlan, Fill, Grid, Stage, Work, plan};
+use crate::resample::resize;
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
@@ -30,6 +31,43 @@ struct PatchMatch {
     common: Common,
     context_px_min: usize,
     context_share: f64,
+}
+
+/// Bytes that filling a crop takes at most, beside the photo and its masks, on the processor: `crop_px` pixels, the bounds of its
+/// hole `hole_px` of them, matched at `1 / factor` of the size.
+pub fn memory_bytes(crop_px: usize, hole_px: usize, factor: usize) -> usize {
+    let small = crop_px.div_ceil(factor * factor);
+    let made = if factor > 1 { hole_px * 12 + small * MADE_BYTES } else { 0 };
+    // One byte says what each pixel is.
+    crop_px + made.max(small * MATCHED_BYTES)
+}
+
+/// The least fraction of its size, `1 / factor`, at which a crop is matched so that at most `pixels_max` pixels are, and its
+/// fill takes no more than [`FILL_BYTES_MAX`].
+pub fn factor(crop: (usize, usize), hole_px: usize, pixels_max: usize) -> usize {
+    let fits = |k: &usize| {
+        let matched = crop.0.div_ceil(*k) * crop.1.div_ceil(*k);
+        matched <= pixels_max && (matched <= PIXELS_LEAST || memory_bytes(crop.0 * crop.1, hole_px, *k) <= FILL_BYTES_MAX)
+    };
+    (1..=crop.0.max(crop.1).max(1)).find(fits).unwrap_or(1)
+}
+
+/// Most bytes for one fill, see [`memory_bytes`].
+pub const FILL_BYTES_MAX: usize = 1100 << 20;
+/// Crops are not matched smaller than this for the sake of memory.
+const PIXELS_LEAST: usize = 65_536;
+/// Bytes for each pixel that is matched: picture, pyramid, fields, votes, the blend's grids.
+const MATCHED_BYTES: usize = 106;
+/// Bytes for each matched pixel while the fill at full size is made: the buffers of the matching stay for the next one, its small
+/// fill, the sources, and what the copies lack are used.
+const MADE_BYTES: usize = 134;
+
+/// Texture of a photo with this many pixels on its longer side is a few pixels wide.
+const TEXTURE_LONG_PX: usize = 768;
+
+/// Levels on which texture is measured afresh in a photo with `long` pixels on its longer side.
+fn texture_levels(long: usize) -> usize {
+    (long as f32 / TEXTURE_LONG_PX as f32).log2().round().max(0.0) as usize
 }
 
 /// Parameters that filling and refining share.
@@ -46,7 +84,6 @@ impl Common {
         settings.seed = values.number("seed").unwrap_or(1.0) as u32;
         match values.text("blend") {
             "gradient" => settings.blend = Blend::Gradient,
-            "damped" => settings.blend = Blend::Damped(0.1),
             "none" => settings.blend = Blend::None,
             _ => {}
         }
@@ -62,20 +99,26 @@ impl Common {
         (Settings { ring_px: ring, guide, ..self.settings.clone() }, pixels_max)
     }
 
-    /// Fills one crop at full size. `guide` is a coarse fill with its weight.
-    pub(crate) fn fill_crop(&self, work: &mut Work<'_>, place: Place<'_>, guide: Option<(&Fill, f32)>) -> Result<Fill, PluginError> {
+    /// Fills one crop at full size; returns where the fill lies. `guide` is a coarse fill with its weight.
+    pub(crate) fn fill_crop(
+        &self,
+        work: &mut Work<'_>,
+        place: Place<'_>,
+        guide: Option<(&Fill, f32)>,
+    ) -> Result<(Rect, Fill), PluginError> {
         let (mut settings, pixels_max) = self.on(work, guide.map(|g| g.1));
         let (width, height) = (place.rect.width(), place.rect.height());
-        let pixels = place.pixels(work);
-        let mut rgb = work.photo.crop_f32(place.rect);
-        let factor = (1..).find(|k| width.div_ceil(*k) * height.div_ceil(*k) <= pixels_max).unwrap_or(1);
+        let pixels = place.grid.pixels(place.group, place.rect, &work.alpha);
+        let large = enlarge::Large { photo: &work.photo, rect: place.rect, pixels: &pixels };
+        let factor = factor((width, height), large.hole(1).pixels(), pixels_max);
         settings.ring_px /= factor as f32;
+        settings.texture_levels = texture_levels(work.photo.width.max(work.photo.height) / factor);
         let small = if factor > 1 {
-            enlarge::shrink(&rgb, &pixels, width, factor)
+            large.shrink(factor)
         } else {
-            enlarge::Small { width, height, rgb: std::mem::take(&mut rgb), pixels: pixels.clone() }
+            enlarge::Small { width, height, rgb: work.photo.crop_f32(place.rect), pixels: pixels.clone() }
         };
-        let guide = guide.map(|(fill, _)| resized(fill, small.width, small.height));
+        let guide = guide.map(|(fill, _)| resize(&fill.rgb, (fill.width, fill.height), (small.width, small.height)));
         let (w, h) = (small.width, small.height);
         let scene = Scene { width: w, height: h, rgb: small.rgb, pixels: small.pixels, guide };
         let observer = work.observer;
@@ -85,14 +128,10 @@ impl Common {
             let what = format!("{width}x{height} px around ({}, {})", place.rect.x0, place.rect.y0);
             work.warnings.push(format!("patchmatch: {what} hold no patch to copy; the hole there is filled with a smooth blend"));
         }
-        if factor == 1 {
-            return Ok(Fill { width, height, rgb: filled.rgb });
-        }
-        let Some(field) = filled.field else { return Ok(Fill { width: w, height: h, rgb: filled.rgb }) };
-        let large = enlarge::Large { width, height, rgb: &mut rgb, pixels: &pixels };
-        enlarge::enlarge(large, &filled.rgb, &field, settings.gamma, factor)
-            .map_err(|source| PluginError::Output { plugin: "patchmatch", detail: source.to_string() })?;
-        Ok(Fill { width, height, rgb })
+        Ok(match filled.picks {
+            Some(picks) => enlarge::Large { photo: &work.photo, rect: place.rect, pixels: &pixels }.enlarge(&filled.rgb, &picks, factor),
+            None => (place.rect, Fill { width: w, height: h, rgb: filled.rgb }),
+        })
     }
 }
 
@@ -102,25 +141,6 @@ pub(crate) struct Place<'a> {
     pub(crate) rect: Rect,
     pub(crate) group: u32,
     pub(crate) grid: &'a Grid,
-}
-
-impl Place<'_> {
-    /// What each pixel of the crop is: holes of other groups are void.
-    fn pixels(&self, work: &Work<'_>) -> Vec<Pixel> {
-        let rect = self.rect;
-        let mut out = Vec::with_capacity(rect.pixels());
-        for y in rect.y0..rect.y1 {
-            let row = &work.alpha.row(y)[rect.x0..rect.x1];
-            let start = out.len();
-            out.extend(row.iter().map(|share| if *share > 0 { Pixel::Void } else { Pixel::Known }));
-            for x in self.grid.spans(self.group, rect, y).flatten() {
-                if row[x - rect.x0] > 0 {
-                    out[start + x - rect.x0] = Pixel::Hole;
-                }
-            }
-        }
-        out
-    }
 }
 
 impl PatchMatch {
@@ -140,23 +160,10 @@ impl Stage for PatchMatch {
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!("patchmatch, crop {} of {}", i + 1, planned.len()))?;
             let place = Place { rect: crop.rect, group: crop.group, grid: &grid };
-            let fill = self.common.fill_crop(work, place, None)?;
-            work.crops.push(Crop { rect: crop.rect, group: crop.group, grid: Arc::clone(&grid), fill });
+            let (rect, fill) = self.common.fill_crop(work, place, None)?;
+            work.crops.push(Crop { rect, group: crop.group, grid: Arc::clone(&grid), fill });
             work.observer.stage("patchmatch", (i + 1) as f32 / planned.len() as f32);
         }
         Ok(())
     }
-}
-
-/// A fill at another size, smooth.
-fn resized(fill: &Fill, width: usize, height: usize) -> Vec<f32> {
-    use crate::resample::Taps;
-    let taps = |output: usize, input: usize| if output < input { Taps::area(output, input) } else { Taps::bicubic(output, input) };
-    let (columns, rows) = (taps(width, fill.width), taps(height, fill.height));
-    let mut out = Vec::with_capacity(width * height * 3);
-    for y in 0..height {
-        let row = rows.mix_rows(y, &fill.rgb, fill.width * 3);
-        (0..width).for_each(|x| out.extend(columns.mix_rgb(x, &row)));
-    }
-    out
 }

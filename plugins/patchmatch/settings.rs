@@ -18,6 +18,8 @@ pub struct Settings {
     pub radius: usize,
     /// Weight of the texture channels against colour.
     pub texture: f32,
+    /// Levels below the finest on which texture is measured afresh, at their own scale; coarser ones carry it along.
+    pub texture_levels: usize,
     /// A patch counts `gamma^-d` at `d` pixels from the known pixels.
     pub gamma: f32,
     /// Weight (1 or 4) of known pixels of a target patch against filled ones.
@@ -46,6 +48,7 @@ impl Settings {
         Settings {
             radius: 3,
             texture: 5.0,
+            texture_levels: 0,
             gamma: 3.0,
             known_weight: 4,
             ring_px: 12.0,
@@ -53,7 +56,8 @@ impl Settings {
             rounds: vec![4, 3, 2, 2, 2, 2],
             steps: vec![4, 1],
             effort_px: 600_000,
-            blend: Blend::Gradient,
+            // A change of a quarter of the range means that the rim crosses two materials, and evening it out would bleed.
+            blend: Blend::Damped(0.25),
             guide: None,
             seed: 1,
         }

@@ -1,6 +1,7 @@
 //! Groups of hole pixels, found on a coarse grid so that any mask costs bounded time and memory.
 
 use crate::image::{Mask, Rect};
+use crate::patchmatch::Pixel;
 
 /// Side of a cell in pixels. Regions closer than this count as one group, which is finer than any context margin.
 const CELL_PX: usize = 64;
@@ -45,6 +46,23 @@ impl Grid {
         (rect.x0 / CELL_PX..rect.x1.div_ceil(CELL_PX))
             .filter(move |&column| self.groups[row + column] == group)
             .map(move |column| (column * CELL_PX).max(rect.x0)..((column + 1) * CELL_PX).min(rect.x1))
+    }
+
+    /// What each pixel of `rect` is to `group`, `[rect.height(), rect.width()]`: hole where `alpha` is above 0 and the group's own,
+    /// void where it is another group's.
+    pub fn pixels(&self, group: u32, rect: Rect, alpha: &Mask) -> Vec<Pixel> {
+        let mut out = Vec::with_capacity(rect.pixels());
+        for y in rect.y0..rect.y1 {
+            let row = &alpha.row(y)[rect.x0..rect.x1];
+            let start = out.len();
+            out.extend(row.iter().map(|share| if *share > 0 { Pixel::Void } else { Pixel::Known }));
+            for x in self.spans(group, rect, y).flatten() {
+                if row[x - rect.x0] > 0 {
+                    out[start + x - rect.x0] = Pixel::Hole;
+                }
+            }
+        }
+        out
     }
 
     /// Renumbers groups: `to[old]` is the new number.

@@ -16,6 +16,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("big-lama.toml", include_str!("../../config/pipelines/big-lama.toml")),
     ("lama.toml", include_str!("../../config/pipelines/lama.toml")),
     ("patchmatch.toml", include_str!("../../config/pipelines/patchmatch.toml")),
+    ("lama-refined.toml", include_str!("../../config/pipelines/lama-refined.toml")),
 ];
 
 /// Largest pipeline file read.

@@ -84,10 +84,10 @@ fn the_shaders_find_the_same_field() {
         let settings = Settings { iterations: vec![2, 1], rounds: vec![1], ..Settings::best() };
         let (backend, executables) = (backend(choice), ExecutableCache::new(4, 1 << 30));
         let filled = fill(scene, &settings, true, Device { backend: &*backend, executables: &executables, cancelled: &|| false }).unwrap();
-        (filled.field.unwrap(), filled.rgb)
+        (filled.picks.unwrap(), filled.rgb)
     };
     let (cpu, gpu) = (field(BackendChoice::Cpu), field(BackendChoice::Wgpu));
-    assert!(cpu.0.nnf == gpu.0.nnf && cpu.0.distances == gpu.0.distances, "the fields differ");
+    assert!(cpu.0 == gpu.0, "the fields differ");
     assert!(cpu.1.iter().zip(&gpu.1).all(|(a, b)| (a - b).abs() < 1e-3));
 }
 
@@ -101,7 +101,7 @@ fn nothing_to_copy_gives_a_smooth_fill() {
     let (backend, executables) = (backend(BackendChoice::Cpu), ExecutableCache::new(4, 1 << 30));
     let device = Device { backend: &*backend, executables: &executables, cancelled: &|| false };
     let filled = fill(Scene { width, height, rgb, pixels, guide: None }, &Settings::best(), true, device).unwrap();
-    assert!(filled.smooth && filled.field.is_none());
+    assert!(filled.smooth && filled.picks.is_none());
     let row = &filled.rgb[15 * width * 3..16 * width * 3];
     for x in 0..width {
         let want = 0.1 + 0.8 * x as f32 / (width - 1) as f32;
@@ -192,6 +192,28 @@ fn a_crop_over_the_limit_is_matched_smaller_and_copied_at_full_size() {
         row.windows(4).map(|w| f64::from(w[0].abs_diff(w[3]))).sum::<f64>() / row.len() as f64
     };
     assert!(spread(&b) > 0.6 * spread(&a), "the fill is blurred: {} of {}", spread(&b), spread(&a));
+}
+
+#[test]
+fn objects_at_the_border_in_a_corner_and_far_apart_all_go() {
+    let (width, height) = (960, 300);
+    let truth = photo(width, height);
+    let mut mask = Mask::empty(width, height);
+    // A corner, the upper border, the right border, and the middle of nowhere.
+    for [x0, y0, x1, y1] in [[0, 262, 40, 300], [300, 0, 345, 30], [930, 120, 960, 160], [600, 180, 640, 215]] {
+        for y in y0..y1 {
+            mask.data[y * width + x0..y * width + x1].fill(255);
+        }
+    }
+    let after = remove(painted(truth.clone(), &mask), mask.clone(), &[("grow.radius_px", "3")], &NoObserver).unwrap();
+    let (a, b) = (bytes(&truth), bytes(&after));
+    for quarter in 0..4 {
+        let columns = [0..150, 150..450, 780..960, 450..780][quarter].clone();
+        let inside = (0..a.len()).filter(|i| columns.contains(&(i / 3 % width)) && mask.data[i / 3] > 0);
+        let errors: Vec<f64> = inside.map(|i| f64::from(a[i].abs_diff(b[i]))).collect();
+        let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+        assert!(mean < 8.0, "object {quarter}: mean error {mean} of 255");
+    }
 }
 
 #[test]

@@ -320,7 +320,7 @@ fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.toml"), "name = \"default\"\ndescription = \"mine\"\n[[step]]\nplugin = \"lama\"\n").unwrap();
     let set = PipelineSet::load(&[dir.path(), std::path::Path::new("/nonexistent/folder")]).unwrap();
-    assert_eq!((set.list().len(), set.get("default").unwrap().description.as_str()), (5, "mine"));
+    assert_eq!((set.list().len(), set.get("default").unwrap().description.as_str()), (6, "mine"));
     assert!(set.get("defualt").unwrap_err().to_string().contains("did you mean \"default\""));
 }
 

@@ -143,7 +143,15 @@ mod tests {
 
     fn table() -> WgslTable {
         let parameters = ["strength", "size_px", "seed"].map(String::from).to_vec();
-        WgslTable { shader: "x.wgsl".into(), images: vec![Image::Hole], parameters, group_px: [16, 16], megapixels_max: 8 }
+        WgslTable {
+            shader: "x.wgsl".into(),
+            images: vec![Image::Hole],
+            parameters,
+            group_px: [16, 16],
+            megapixels_max: 8,
+            time_s_max: 30,
+            memory_mib_max: 1024,
+        }
     }
 
     fn error(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Runs a user's shader on every crop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cleanplate_engine::{EngineError, Graph, TensorSpec};
 use cleanplate_kernels::{Op, Tensor};
@@ -40,7 +41,10 @@ impl WgslStage {
             // Not tried again on a new device: the shader would most likely hang that too.
             EngineError::DeviceLost { detail, .. } => {
                 work.executables.clear();
-                let detail = format!("the device was lost while its shader ran ({detail}); look for a loop that does not end");
+                let detail = format!(
+                    "the device was lost while its shader ran ({detail}); look for a loop that does not end, or raise wgsl.time_s_max ({} s)",
+                    self.shader.table.time_s_max
+                );
                 PluginError::User { plugin: self.shader.name.to_string(), detail }
             }
             source => PluginError::Engine { during: during.clone(), source: Box::new(source) },
@@ -53,7 +57,8 @@ impl WgslStage {
             other => other,
         };
         let views: Vec<_> = images.iter().map(Tensor::view).collect();
-        let outputs = executable.and_then(|e| e.run_until(&views, &|| work.observer.cancelled())).map_err(failed)?;
+        let wait = Duration::from_secs(self.shader.table.time_s_max);
+        let outputs = executable.and_then(|e| e.run_within(&views, &|| work.observer.cancelled(), wait)).map_err(failed)?;
         Ok(outputs.first().and_then(Tensor::as_f32).map(<[f32]>::to_vec).unwrap_or_default())
     }
 
@@ -75,7 +80,7 @@ impl Stage for WgslStage {
                 remedy: "a wgsl plugin is a shader and needs the wgpu backend: engine.backend = \"wgpu\" or --backend wgpu".to_string(),
             });
         }
-        let pixels_max = self.shader.table.megapixels_max * 1_000_000;
+        let pixels_max = self.shader.table.pixels_max();
         for_each_crop(work, self.shader.name, self.stage, pixels_max, |work, sheet| self.run_crop(work, sheet))
     }
 }

@@ -33,10 +33,24 @@ pub struct WgslTable {
     /// Millions of pixels in one crop; larger ones are worked on at a smaller size.
     #[serde(default = "megapixels")]
     pub megapixels_max: usize,
+    /// Seconds for one crop; a dispatch that takes longer costs the device, which is opened anew, and fails the job.
+    #[serde(default = "time_s")]
+    pub time_s_max: u64,
+    /// Mebibytes of device memory for one crop's images; larger crops are worked on at a smaller size.
+    #[serde(default = "memory_mib")]
+    pub memory_mib_max: usize,
 }
 
 fn megapixels() -> usize {
     8
+}
+
+fn time_s() -> u64 {
+    30
+}
+
+fn memory_mib() -> usize {
+    1024
 }
 
 impl WgslTable {
@@ -56,6 +70,12 @@ impl WgslTable {
         if !(1..=64).contains(&self.megapixels_max) {
             return Err(format!("wgsl.megapixels_max = {}: expected a whole number from 1 to 64", self.megapixels_max));
         }
+        if !(1..=600).contains(&self.time_s_max) {
+            return Err(format!("wgsl.time_s_max = {}: expected a whole number from 1 to 600", self.time_s_max));
+        }
+        if !(16..=16384).contains(&self.memory_mib_max) {
+            return Err(format!("wgsl.memory_mib_max = {}: expected a whole number from 16 to 16384", self.memory_mib_max));
+        }
         for (name, parameter) in &manifest.parameters {
             if parameter.auto || parameter.kind == Kind::Text {
                 return Err(format!("parameter {name:?}: a shader takes numbers, flags and choices, neither text nor auto"));
@@ -68,6 +88,15 @@ impl WgslTable {
             Some(name) => Err(format!("wgsl.parameters: there is no [parameters.{name}]")),
             None => Ok(()),
         }
+    }
+
+    /// Pixels of the largest crop that stays within both limits.
+    pub(crate) fn pixels_max(&self) -> usize {
+        let bytes = |image: &Image| if *image == Image::Hole { 4 } else { 12 };
+        // The fill is always there, as what the result starts from; the result has a copy for reading back.
+        let others: usize = self.images.iter().filter(|image| **image != Image::Fill).map(bytes).sum();
+        let per_pixel = 3 * 12 + others;
+        (self.megapixels_max * 1_000_000).min((self.memory_mib_max << 20) / per_pixel)
     }
 
     /// Binding of the result; the uniform block is the next one.

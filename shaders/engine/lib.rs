@@ -19,6 +19,7 @@ pub mod recording;
 mod testing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use cleanplate_kernels::{Caps, DType, Op, Shape, Tensor, TensorRef, TensorSpec};
 pub use cpu::CpuBackend;
@@ -76,6 +77,12 @@ pub trait Executable: Send + Sync {
     /// As [`Executable::run`]; asks `cancelled` between pieces of work (on slow devices every 100 ms or so) and stops
     /// with [`EngineError::Cancelled`] once it says true.
     fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError>;
+    /// As [`Executable::run_until`]; on a GPU one submission may take at most `wait_max` (and never more than the backend's own
+    /// limit) before the device counts as lost. For graphs with shaders that are not this program's own.
+    fn run_within(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool, wait_max: Duration) -> Result<Vec<Tensor>, EngineError> {
+        let _ = wait_max;
+        self.run_until(inputs, cancelled)
+    }
     /// Peak bytes of activations and scratch, computed by the plan.
     fn peak_bytes(&self) -> u64;
     /// Floating-point operations of one run.

@@ -35,9 +35,11 @@ pub mod patchify;
 pub mod patchmatch;
 pub mod patchmatch_compose;
 pub mod patchmatch_down;
+pub mod patchmatch_pick;
 pub mod patchmatch_rays;
 pub mod patchmatch_search;
 pub mod patchmatch_texels;
+pub mod patchmatch_texture;
 pub mod patchmatch_upsample;
 pub mod patchmatch_vote;
 pub mod permute;
@@ -72,10 +74,12 @@ pub static KERNELS: &[&KernelInfo] = &[
     &add::INFO,
     &patchmatch_texels::INFO,
     &patchmatch_down::INFO,
+    &patchmatch_texture::INFO,
     &patchmatch_rays::INFO,
     &patchmatch_search::INFO,
     &patchmatch_vote::INFO,
     &patchmatch_upsample::INFO,
+    &patchmatch_pick::INFO,
     &patchmatch_compose::INFO,
     &poisson::INFO,
     &linear::INFO,

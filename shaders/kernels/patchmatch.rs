@@ -11,9 +11,11 @@
 //! A nearest-neighbour field (NNF) is `u32 [H, W]`: for each target pixel the index `y * W + x` of the centre of its source
 //! patch, for others [`NONE`]. A distance is `u32 [H, W]`: the weighted sum of squared differences over the patch.
 //!
-//! Order of work: [`crate::patchmatch_texels`] -> [`crate::patchmatch_down`] to the coarsest level ->
+//! Order of work: [`crate::patchmatch_texels`] -> [`crate::patchmatch_down`] (and [`crate::patchmatch_texture`] on the finer levels of a
+//! large photo) to the coarsest level ->
 //! [`crate::patchmatch_rays`] -> per level ([`crate::patchmatch_search`], [`crate::patchmatch_vote`])* with
-//! [`crate::patchmatch_upsample`] between levels -> [`crate::patchmatch_compose`] -> [`crate::poisson`].
+//! [`crate::patchmatch_upsample`] between levels -> [`crate::patchmatch_pick`],
+//! [`crate::patchmatch_compose`] -> [`crate::poisson`].
 
 pub(crate) mod scene;
 pub mod site;

@@ -52,13 +52,18 @@ pub fn first_key(log: &str) -> Option<String> {
 impl Daemon {
     /// Starts on `data` with `config` (TOML text over the defaults) and waits until it is ready.
     pub fn start(data: &Path, config: &str) -> Daemon {
+        Daemon::start_on(data, config, "cpu")
+    }
+
+    /// The same on another backend.
+    pub fn start_on(data: &Path, config: &str, backend: &str) -> Daemon {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let addr = format!("127.0.0.1:{port}");
         std::fs::create_dir_all(data).unwrap();
         let file = data.join("test.toml");
         std::fs::write(&file, config).unwrap();
         let mut child = cleanplate()
-            .args(["serve", "--backend", "cpu", "--listen", &addr, "--data", data.to_str().unwrap(), "--config", file.to_str().unwrap()])
+            .args(["serve", "--backend", backend, "--listen", &addr, "--data", data.to_str().unwrap(), "--config", file.to_str().unwrap()])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

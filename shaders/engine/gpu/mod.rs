@@ -210,8 +210,13 @@ impl GpuExecutable {
 
 impl Executable for GpuExecutable {
     fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
+        self.run_within(inputs, cancelled, self.shared.wait_max())
+    }
+
+    fn run_within(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool, wait_max: Duration) -> Result<Vec<Tensor>, EngineError> {
         self.graph.check_inputs(inputs)?;
-        self.with_prepared(|prepared| prepared.run(inputs, cancelled, self.shared.wait_max()))
+        let wait = wait_max.min(self.shared.wait_max());
+        self.with_prepared(|prepared| prepared.run(inputs, cancelled, wait))
     }
 
     fn peak_bytes(&self) -> u64 {

@@ -70,6 +70,16 @@ impl Scene {
         let data = self.sites.iter().map(|s| if s & site::TARGET != 0 { pick() } else { NONE }).collect();
         Tensor::u32(&self.dims(), data)
     }
+    /// For each hole pixel a random pixel of a random source patch of `radius`.
+    pub(crate) fn picks(&mut self, radius: usize) -> Tensor {
+        let (sources, w, side) = (self.sources(), self.width, 2 * radius + 1);
+        let mut pick = || {
+            let (centre, place) = (sources[self.rng.bits() as usize % sources.len()] as usize, self.rng.bits() as usize % (side * side));
+            ((centre / w + place / side - radius) * w + centre % w + place % side - radius) as u32
+        };
+        let data = self.sites.iter().map(|s| if s & site::HOLE != 0 { pick() } else { NONE }).collect();
+        Tensor::u32(&self.dims(), data)
+    }
     /// Random distances, some zero.
     pub(crate) fn distances(&mut self) -> Tensor {
         let mut pick = || if self.rng.bits().is_multiple_of(5) { 0 } else { (self.rng.bits() % 300_000_000) as u32 };

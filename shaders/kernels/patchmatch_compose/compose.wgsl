@@ -13,24 +13,48 @@ struct Params {
 @group(0) @binding(1) var<storage, read> site: array<u32>; // [H, W]
 @group(0) @binding(2) var<storage, read> nnf: array<u32>; // [H, W], source index
 @group(0) @binding(3) var<storage, read> distance: array<u32>; // [H, W], weighted squared differences
-@group(0) @binding(4) var<storage, read_write> out: array<f32>; // [H, W, 3], 0..1
-@group(0) @binding(5) var<storage, read_write> slopes: array<f32>; // [H, W, 3], 0..1
-@group(0) @binding(6) var<uniform> p: Params;
+@group(0) @binding(4) var<storage, read> picks: array<u32>; // [H, W], source index
+@group(0) @binding(5) var<storage, read_write> out: array<f32>; // [H, W, 3], 0..1
+@group(0) @binding(6) var<storage, read_write> slopes: array<f32>; // [H, W, 3], 0..1
+@group(0) @binding(7) var<uniform> p: Params;
 
 fn colour(at: u32) -> vec3<f32> {
     return vec3<f32>(image[3u * at], image[3u * at + 1u], image[3u * at + 2u]);
 }
 
-// (own - neighbour), the mean over the sources of both; zero for neighbours that do not count.
-fn slope(at: u32, next: u32) -> vec3<f32> {
-    let own = nnf[at];
-    let other = nnf[next];
-    if (site[next] & (KNOWN | HOLE)) == 0u || own == NONE || other == NONE {
+// A pick's pixel beside it that is known, or NONE; `dx`, `dy` are one step in one direction.
+fn beside(pick: u32, dx: i32, dy: i32) -> u32 {
+    if pick == NONE {
+        return NONE;
+    }
+    let y = i32(pick / p.w);
+    let sx = i32(pick) - y * i32(p.w) + dx;
+    let sy = y + dy;
+    if sx < 0 || sy < 0 || sx >= i32(p.w) || sy >= i32(p.h) {
+        return NONE;
+    }
+    let at = u32(sy) * p.w + u32(sx);
+    return select(NONE, at, (site[at] & KNOWN) != 0u);
+}
+
+// (own - neighbour), the mean over the picks of both; zero for neighbours that do not count.
+fn slope(at: u32, next: u32, dx: i32, dy: i32) -> vec3<f32> {
+    if (site[next] & (KNOWN | HOLE)) == 0u {
         return vec3<f32>();
     }
-    let from_own = colour(own) - colour(own + next - at);
-    let from_other = colour(other + at - next) - colour(other);
-    return 0.5 * (from_own + from_other);
+    let own = picks[at];
+    let other = picks[next];
+    let own_next = beside(own, dx, dy);
+    let other_next = beside(other, -dx, -dy);
+    let share = select(1.0, 0.5, own_next != NONE && other_next != NONE);
+    var sum = vec3<f32>();
+    if own_next != NONE {
+        sum += share * (colour(own) - colour(own_next));
+    }
+    if other_next != NONE {
+        sum += share * (colour(other_next) - colour(other));
+    }
+    return sum;
 }
 
 fn store(at: u32, value: vec3<f32>, slope: vec3<f32>) {
@@ -66,16 +90,16 @@ fn main(@builtin(workgroup_id) wg: vec3<u32>, @builtin(num_workgroups) groups: v
     }
     var around = vec3<f32>();
     if y > 0u {
-        around += slope(at, at - p.w);
+        around += slope(at, at - p.w, 0, -1);
     }
     if x > 0u {
-        around += slope(at, at - 1u);
+        around += slope(at, at - 1u, -1, 0);
     }
     if x + 1u < p.w {
-        around += slope(at, at + 1u);
+        around += slope(at, at + 1u, 1, 0);
     }
     if y + 1u < p.h {
-        around += slope(at, at + p.w);
+        around += slope(at, at + p.w, 0, 1);
     }
     store(at, value, around);
 }

@@ -20,7 +20,7 @@ pub(super) fn program(op: &Compose, inputs: &[TensorSpec], caps: &Caps) -> Resul
     let outputs = op.infer(inputs)?;
     let (h, w) = (inputs[1].shape.dims()[0], inputs[1].shape.dims()[1]);
     let params = vec![word(h), word(w), op.rule.falloff];
-    per_pixel(variant(op.rule.radius), inputs, &[0, 1, 2, 3], &outputs, params, caps)
+    per_pixel(variant(op.rule.radius), inputs, &[0, 1, 2, 3, 4], &outputs, params, caps)
 }
 
 pub(super) fn variants() -> Vec<Variant> {

@@ -18,9 +18,10 @@ use crate::tensor::{Tensor, TensorMut, TensorRef};
 
 const NAME: &str = "patchmatch_compose";
 
-/// Inputs: image f32 `[H, W, 3]`, sites, NNF and distances u32 `[H, W]`. Outputs, both f32 `[H, W, 3]`:
-/// the image with the hole filled by votes, weighted towards the patch centre; and for each hole pixel the sum over its
-/// neighbours of (own - neighbour), copied from the sources of both (their mean), zero elsewhere.
+/// Inputs: image f32 `[H, W, 3]`, sites, NNF, distances and picks (of [`crate::patchmatch_pick`]) u32 `[H, W]`. Outputs, both
+/// f32 `[H, W, 3]`: the image with the hole filled by votes, weighted towards the patch centre; and for each hole pixel the sum
+/// over its neighbours of (own - neighbour), copied from the picks of both (their mean, as far as the photo's known pixels go),
+/// zero elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compose {
     rule: Rule,
@@ -41,11 +42,14 @@ impl Op for Compose {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [image, sites, nnf, distance] = inputs else { return Err(arity(NAME, "image, sites, nnf, distances", inputs)) };
+        let [image, sites, nnf, distance, picks] = inputs else {
+            return Err(arity(NAME, "image, sites, nnf, distances, picks", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "image", image, &TensorSpec::f32(&[h, w, 3]))?;
         exact(NAME, "nnf", nnf, sites)?;
         exact(NAME, "distances", distance, sites)?;
+        exact(NAME, "picks", picks, sites)?;
         Ok(vec![image.clone(), image.clone()])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
@@ -59,7 +63,8 @@ impl Op for Compose {
         if let [out, slopes] = outputs {
             let mean: &mut [u32] = bytemuck::cast_slice_mut(&mut scratch[..inputs[1].u32().len()]);
             crate::patchmatch_vote::native::means(inputs[1].u32(), inputs[3].u32(), mean);
-            native::run(self.rule, inputs[0].f32(), crate::patchmatch_vote::field(inputs, mean), out.f32(), slopes.f32());
+            let field = crate::patchmatch_vote::field(inputs, mean);
+            native::run(self.rule, inputs[0].f32(), field, inputs[4].u32(), out.f32(), slopes.f32());
         }
     }
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -75,10 +80,12 @@ fn cases() -> Vec<Case> {
     for (radius, gamma, edge) in [(3, 2.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(30, 37, radius, edge, 3 + radius as u64);
         let Ok(op) = Compose::new(radius, gamma) else { continue };
+        let mut inputs = vec![scene.image(), scene.sites(), scene.field(), scene.distances()];
+        inputs.push(scene.picks(radius));
         cases.push(Case {
             name: format!("radius {radius} gamma {gamma}"),
             op: Arc::new(op),
-            inputs: vec![scene.image(), scene.sites(), scene.field(), scene.distances()],
+            inputs,
             tolerance: Tolerance { absolute: 2e-6, relative: 1e-5, why: "sums of up to 49 products in f32" },
         });
     }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::patchmatch::votes::{Field, Rule, Votes};
 use crate::patchmatch::{NONE, site};
 
-pub(super) fn run(rule: Rule, image: &[f32], field: Field<'_>, out: &mut [f32], slopes: &mut [f32]) {
+pub(super) fn run(rule: Rule, image: &[f32], field: Field<'_>, picks: &[u32], out: &mut [f32], slopes: &mut [f32]) {
     let width = field.width;
     let rows = out.par_chunks_mut(3 * width).zip(slopes.par_chunks_mut(3 * width));
     rows.enumerate().for_each(|(y, (out, slopes))| {
@@ -30,30 +30,41 @@ pub(super) fn run(rule: Rule, image: &[f32], field: Field<'_>, out: &mut [f32], 
                     out[3 * x + c] = sums[c] / total;
                 }
             }
-            slopes[3 * x..3 * x + 3].copy_from_slice(&slope(image, field, x, y));
+            slopes[3 * x..3 * x + 3].copy_from_slice(&slope(image, field, picks, x, y));
         }
     });
 }
 
-/// Sum over the neighbours of (own - neighbour), from the sources of both.
-fn slope(image: &[f32], field: Field<'_>, x: usize, y: usize) -> [f32; 3] {
+/// Sum over the neighbours of (own - neighbour), from the picks of both.
+fn slope(image: &[f32], field: Field<'_>, picks: &[u32], x: usize, y: usize) -> [f32; 3] {
     let (w, at) = (field.width, y * field.width + x);
     let mut sum = [0.0; 3];
-    let neighbours = [(y > 0, at.wrapping_sub(w)), (x > 0, at.wrapping_sub(1)), (x + 1 < w, at + 1), (y + 1 < field.height, at + w)];
-    for (inside, next) in neighbours {
+    let directions = [(y > 0, w.wrapping_neg()), (x > 0, 1usize.wrapping_neg()), (x + 1 < w, 1), (y + 1 < field.height, w)];
+    for (inside, towards) in directions {
+        let next = at.wrapping_add(towards);
         if !inside || field.site[next] & (site::KNOWN | site::HOLE) == 0 {
             continue;
         }
-        let (own, other) = (field.nnf[at], field.nnf[next]);
-        if own == NONE || other == NONE {
-            continue;
-        }
-        let (own, other) = (own as usize, other as usize);
-        for (c, sum) in sum.iter_mut().enumerate() {
-            let from_own = image[3 * own + c] - image[3 * (own + next - at) + c];
-            let from_other = image[3 * (other + at - next) + c] - image[3 * other + c];
-            *sum += 0.5 * (from_own + from_other);
+        let from_own = beside(field, picks[at], towards).map(|(own, beside)| [own, beside]);
+        let from_other = beside(field, picks[next], towards.wrapping_neg()).map(|(other, beside)| [beside, other]);
+        let share = if from_own.is_some() && from_other.is_some() { 0.5 } else { 1.0 };
+        for [a, b] in [from_own, from_other].into_iter().flatten() {
+            for (c, sum) in sum.iter_mut().enumerate() {
+                *sum += share * (image[3 * a + c] - image[3 * b + c]);
+            }
         }
     }
     sum
+}
+
+/// A pick and the pixel beside it, if that is a known one too.
+#[inline(always)]
+fn beside(field: Field<'_>, pick: u32, towards: usize) -> Option<(usize, usize)> {
+    if pick == NONE {
+        return None;
+    }
+    let (own, w) = (pick as usize, field.width);
+    let next = own.wrapping_add(towards);
+    let wraps = (towards == 1 && next.is_multiple_of(w)) || (towards == 1usize.wrapping_neg() && own.is_multiple_of(w));
+    (next < field.site.len() && !wraps && field.site[next] & site::KNOWN != 0).then_some((own, next))
 }

@@ -18,28 +18,35 @@ pub(super) fn run(op: &Compose, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
                 let sum: f64 = votes.iter().map(|v| f64::from(v.1) * f64::from(image[3 * v.0 + c])).sum();
                 out[3 * at + c] = (sum / f64::from(total)) as f32;
             }
-            slopes[3 * at + c] = slope(image, field, at, c);
+            slopes[3 * at + c] = slope(image, field, inputs[4].u32(), at, c);
         }
     }
     vec![Tensor::f32(dims, out), Tensor::f32(dims, slopes)]
 }
 
-fn slope(image: &[f32], field: Field<'_>, at: usize, c: usize) -> f32 {
-    let (x, y, w) = ((at % field.width) as isize, (at / field.width) as isize, field.width as isize);
-    let value = |at: isize| image[3 * at as usize + c];
-    let mut sum = 0.0;
-    for (nx, ny) in [(x, y - 1), (x - 1, y), (x + 1, y), (x, y + 1)] {
-        if nx < 0 || ny < 0 || nx >= w || ny >= field.height as isize {
+fn slope(image: &[f32], field: Field<'_>, picks: &[u32], at: usize, c: usize) -> f32 {
+    let (w, h) = (field.width as isize, field.height as isize);
+    let place = |at: usize| (at as isize % w, at as isize / w);
+    let known =
+        |(x, y): (isize, isize), flags: u32| (0..w).contains(&x) && (0..h).contains(&y) && field.site[(y * w + x) as usize] & flags != 0;
+    let value = |(x, y): (isize, isize)| image[3 * (y * w + x) as usize + c];
+    let ((x, y), mut sum) = (place(at), 0.0);
+    for (dx, dy) in [(0, -1), (-1, 0), (1, 0), (0, 1)] {
+        if !known((x + dx, y + dy), site::KNOWN | site::HOLE) {
             continue;
         }
-        let next = (ny * w + nx) as usize;
-        let (own, other) = (field.nnf[at], field.nnf[next]);
-        if field.site[next] & (site::KNOWN | site::HOLE) == 0 || own == NONE || other == NONE {
-            continue;
+        let mut found = Vec::new();
+        if picks[at] != NONE {
+            let (sx, sy) = place(picks[at] as usize);
+            found.push(((sx, sy), (sx + dx, sy + dy)));
         }
-        let shift = next as isize - at as isize;
-        let (own, other) = (own as isize, other as isize);
-        sum += 0.5 * ((value(own) - value(own + shift)) + (value(other - shift) - value(other)));
+        let other = picks[((y + dy) * w + x + dx) as usize];
+        if other != NONE {
+            let (sx, sy) = place(other as usize);
+            found.push(((sx - dx, sy - dy), (sx, sy)));
+        }
+        found.retain(|(a, b)| known(*a, site::KNOWN) && known(*b, site::KNOWN));
+        sum += found.iter().map(|(a, b)| value(*a) - value(*b)).sum::<f32>() / found.len().max(1) as f32;
     }
     sum
 }

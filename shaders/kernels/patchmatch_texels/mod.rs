@@ -1,7 +1,7 @@
 //! A photo to texels: weighted colour, texture from known pixels only, and the guide.
 
 mod gpu;
-mod native;
+pub(crate) mod native;
 mod reference;
 
 use std::any::Any;

@@ -7,9 +7,9 @@ use crate::patchmatch::{Texel, site};
 use crate::tensor::TensorRef;
 
 /// Half a side of the window over which gradients are averaged.
-pub(super) const WINDOW: usize = 4;
+pub(crate) const WINDOW: usize = 4;
 /// Greatest texture value.
-pub(super) const TEXTURE_MAX: u32 = 1535;
+pub(crate) const TEXTURE_MAX: u32 = 1535;
 
 pub(super) fn run(op: &Texels, inputs: &[TensorRef<'_>], out: &mut [Texel]) {
     let width = inputs[1].shape().dims()[1];
@@ -26,6 +26,11 @@ pub(super) fn run(op: &Texels, inputs: &[TensorRef<'_>], out: &mut [Texel]) {
             }
         }
     });
+    put_texture(op.texture, sites, width, out);
+}
+
+/// Writes the texture channels of `out`, whose colours are set.
+pub(crate) fn put_texture(weight: u32, sites: &[u32], width: usize, out: &mut [Texel]) {
     let height = out.len() / width;
     let slopes: Vec<[u16; 4]> =
         (0..out.len()).into_par_iter().with_min_len(4096).map(|at| slope(out, sites, at % width, at / width, width, height)).collect();
@@ -45,8 +50,8 @@ pub(super) fn run(op: &Texels, inputs: &[TensorRef<'_>], out: &mut [Texel]) {
                     sum[k] += column[k];
                 }
             }
-            texel[3] = texture(op.texture, sum[0], sum[1]);
-            texel[4] = texture(op.texture, sum[2], sum[3]);
+            texel[3] = texture(weight, sum[0], sum[1]);
+            texel[4] = texture(weight, sum[2], sum[3]);
         }
     });
 }
@@ -81,7 +86,7 @@ fn slope(texels: &[Texel], sites: &[u32], x: usize, y: usize, width: usize, heig
 }
 
 /// Mean difference times the weight. Luma is stored times 1.4, texture is not.
-pub(super) fn texture(weight: u32, sum: u32, count: u32) -> i16 {
+pub(crate) fn texture(weight: u32, sum: u32, count: u32) -> i16 {
     if count == 0 {
         return 0;
     }

@@ -3,7 +3,6 @@
 mod gpu;
 pub(crate) mod native;
 mod reference;
-mod strongest;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,8 +15,6 @@ use crate::patchmatch::votes::{Field, Rule, SPREAD};
 use crate::patchmatch::{EXACT, WORDS, arity, exact, plane, texels_of, texels_of_mut};
 use crate::program::Program;
 use crate::tensor::{Tensor, TensorMut, TensorRef};
-
-pub use strongest::strongest;
 
 const NAME: &str = "patchmatch_vote";
 

@@ -1,0 +1,55 @@
+//! `patchmatch-refine`: real detail for a coarse fill.
+//!
+//! The search of [`crate::patchmatch`], where patches must also agree with the coarse colours of the given fill: that fill
+//! decides what stands where, the photo's own pixels how it looks.
+
+use crate::parameter::Values;
+use crate::patchmatch::{Common, Place};
+use crate::pipeline::{Crop, Fill, Stage, Work};
+use crate::resample::resize;
+use crate::{PluginError, PluginInfo};
+
+/// The plugin.
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Refine::new(values))));
+
+struct Refine {
+    common: Common,
+    weight: f32,
+    guide_px: Option<usize>,
+    scaled_only: bool,
+}
+
+impl Refine {
+    fn new(values: &Values) -> Self {
+        let weight = values.number("guide_weight").unwrap_or(0.25) as f32;
+        let scaled_only = values.text("when") == "scaled";
+        Refine { common: Common::new(values), weight, guide_px: values.integer("guide_px"), scaled_only }
+    }
+
+    /// The fill without the detail that is not trusted.
+    fn guide(&self, crop: &Crop) -> Fill {
+        let fill = &crop.fill;
+        let side = self.guide_px.unwrap_or(if fill.is_full_size(crop.rect) { 2 } else { 1 });
+        let (width, height) = (fill.width.div_ceil(side), fill.height.div_ceil(side));
+        Fill { width, height, rgb: resize(&fill.rgb, (fill.width, fill.height), (width, height)) }
+    }
+}
+
+impl Stage for Refine {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        let mut crops = std::mem::take(&mut work.crops);
+        let count = crops.len();
+        for (i, crop) in crops.iter_mut().enumerate() {
+            work.check_cancelled(&format!("patchmatch-refine, crop {} of {count}", i + 1))?;
+            if self.scaled_only && crop.fill.is_full_size(crop.rect) {
+                continue;
+            }
+            let guide = self.guide(crop);
+            let place = Place { rect: crop.rect, group: crop.group, grid: &crop.grid };
+            (crop.rect, crop.fill) = self.common.fill_crop(work, place, Some((&guide, self.weight)))?;
+            work.observer.stage("patchmatch-refine", (i + 1) as f32 / count as f32);
+        }
+        work.crops = crops;
+        Ok(())
+    }
+}

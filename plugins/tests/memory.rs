@@ -1,0 +1,127 @@
+//! How much memory a patch fill takes, counted at the allocator, against what it says before it starts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cleanplate_engine::{BackendChoice, EngineOptions, open};
+use cleanplate_kernels::patchmatch::hash;
+use cleanplate_plugins::PluginError;
+use cleanplate_plugins::image::{Limits, Mask, Photo, decode};
+use cleanplate_plugins::models::{InpaintNetwork, Networks};
+use cleanplate_plugins::patchmatch::{FILL_BYTES_MAX, factor, memory_bytes};
+use cleanplate_plugins::pipeline::{NoObserver, PipelineSet, Request, RunLimits, Runner};
+
+/// Counts bytes in use and their peak.
+struct Counting;
+
+static USED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grown(bytes: usize) {
+    let used = USED.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(used, Ordering::Relaxed);
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged; counting touches no memory of the callers.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        USED.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // Old and new may exist side by side for a moment.
+        grown(size);
+        let moved = unsafe { System.realloc(pointer, layout, size) };
+        USED.fetch_sub(layout.size(), Ordering::Relaxed);
+        moved
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct NoNetworks;
+
+impl Networks for NoNetworks {
+    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+        panic!("{name} was asked for")
+    }
+}
+
+fn photo(width: usize, height: usize) -> Photo {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    let value = |i: usize| 80 + (hash((i / 3 % width / 3) as u32, (i / 3 / width / 3) as u32, 1) >> 26) as u8;
+    let data: Vec<u8> = (0..width * height * 3).map(value).collect();
+    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    decode(&bytes, &Limits::default()).unwrap()
+}
+
+/// Runs the pipeline; returns the bytes that were used above those held before.
+fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> usize {
+    let backend = open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
+    let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
+    let overrides = overrides.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+    let request = Request { photo: photo(width, height), mask: Some(mask), prompts: None, overrides };
+    let set = PipelineSet::load::<&str>(&[]).unwrap();
+    let before = USED.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let outcome = runner.run(set.get("patchmatch").unwrap(), request, &NoObserver).unwrap();
+    assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
+    PEAK.load(Ordering::Relaxed) - before
+}
+
+/// The left half.
+fn half(width: usize, height: usize) -> Mask {
+    let mut mask = Mask::empty(width, height);
+    (0..height).for_each(|y| mask.data[y * width..y * width + width / 2].fill(255));
+    mask
+}
+
+#[test]
+fn a_fill_takes_no_more_memory_than_it_says_before() {
+    let mut figures = Vec::new();
+    // One after the other: the counters are those of the whole process.
+    for (width, height, pixels_max) in [(640, 480, 6_000_000), (1500, 1000, 6_000_000), (1500, 1000, 500_000), (3000, 2000, 700_000)] {
+        let set = pixels_max.to_string();
+        let used = peak(width, height, half(width, height), &[("patchmatch.pixels_max", &set), ("grow.radius_px", "0")]);
+        let factor = factor((width, height), width * height / 2, pixels_max);
+        // The run keeps two masks beside the one that it was given.
+        let said = memory_bytes(width * height, width * height / 2, factor) + 2 * width * height;
+        println!(
+            "{width}x{height} / {factor}: {used} bytes used, {said} said, {:.2}; {:.1} per pixel",
+            used as f64 / said as f64,
+            used as f64 / (width * height) as f64
+        );
+        figures.push((width, height, factor, used, said));
+    }
+    for (width, height, factor, used, said) in figures {
+        assert!(used <= said, "{width}x{height} / {factor}: {used} bytes used, {said} said");
+        assert!(said < used * 3 / 2, "{width}x{height} / {factor}: {used} bytes used, {said} said");
+    }
+}
+
+#[test]
+fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
+    let (width, height) = (8660, 5773);
+    // The photo, the mask that was given, and two more of the run.
+    let others = width * height * 6;
+    for hole_px in [width * height / 100, width * height / 2, width * height] {
+        let factor = factor((width, height), hole_px, 6_000_000);
+        let fill = memory_bytes(width * height, hole_px, factor);
+        assert!(fill <= FILL_BYTES_MAX && fill + others < 3 << 29, "1/{factor}: {} MiB", (fill + others) >> 20);
+        assert!(factor <= 4, "{factor}");
+    }
+}
