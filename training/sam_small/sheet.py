@@ -71,7 +71,7 @@ def main() -> None:
     count = ROWS * COLUMNS
     for name, chosen in (("successes", rows[:count]), ("failures", rows[-count:])):
         lines = [np.concatenate([t for _, t in chosen[i : i + COLUMNS]], 1) for i in range(0, count, COLUMNS)]
-        Image.fromarray(np.concatenate(lines)).save(args.out / f"{name}.jpg", quality=80)
+        Image.fromarray(np.concatenate(lines)).save(args.out / f"{name}.jpg", quality=65)
 
 
 if __name__ == "__main__":
