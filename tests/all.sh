@@ -28,7 +28,7 @@ cargo test --release --workspace --locked "$@"
 
 # With arguments, a part of the tests above was asked for.
 if [ $# -eq 0 ]; then
-    for tool in tmux curl; do
+    for tool in tmux curl python3; do
         command -v "$tool" >/dev/null || install "$tool"
     done
     cargo build --release --workspace --locked

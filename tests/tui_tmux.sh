@@ -5,10 +5,10 @@
 #
 #   tests/tui_tmux.sh [FOLDER]      FOLDER: where the screens of each step are kept (default: nowhere)
 #
-# Needs tmux, curl and the release binaries (built here when they are missing). CLEANPLATE and CLEANPLATE_TUI name others.
+# Needs tmux, curl, python3 and the release binaries (built here when they are missing). CLEANPLATE and CLEANPLATE_TUI name others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for tool in tmux curl; do command -v "$tool" >/dev/null || { echo "tui_tmux: $tool is not installed (apt-get install -y $tool)" >&2; exit 2; }; done
+for tool in tmux curl python3; do command -v "$tool" >/dev/null || { echo "tui_tmux: $tool is not installed (apt-get install -y $tool)" >&2; exit 2; }; done
 daemon=${CLEANPLATE:-target/release/cleanplate}
 tui=${CLEANPLATE_TUI:-target/release/cleanplate-tui}
 # The daemon refuses variables of its prefix that are no options.

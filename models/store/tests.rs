@@ -22,14 +22,16 @@ fn files_in(store: &ModelStore) -> Vec<String> {
 }
 
 #[test]
-fn an_empty_folder_has_the_embedded_model_and_names_the_others() {
+fn an_empty_folder_has_the_embedded_models_and_names_the_others() {
     let (_dir, store) = store();
     let list = store.list().unwrap();
     let present: Vec<&str> = list.iter().filter(|info| info.present).map(|info| info.name.as_str()).collect();
-    assert_eq!(present, ["lama-small"]);
+    assert_eq!(present, ["lama-small", "sam-small"]);
     assert!(list.iter().any(|info| info.name == "big-lama" && info.bytes == 205_669_692 && !info.embedded));
     assert!(list.iter().all(|info| info.sha256.len() == 64));
-    store.verify("lama-small").unwrap();
+    for name in present {
+        store.verify(name).unwrap();
+    }
     let lama = store.lama("lama-small").unwrap();
     assert_eq!(lama.config().n_blocks, 6);
     assert!(Arc::ptr_eq(&lama, &store.lama("lama-small").unwrap()), "loaded once");
@@ -57,7 +59,7 @@ fn all_containers_import_to_the_same_network() {
 
     let again = ModelStore::open(dir.path()).unwrap();
     let imported: Vec<String> = again.list().unwrap().into_iter().filter(|info| info.present).map(|info| info.name).collect();
-    assert_eq!(imported, ["lama-small", "from-ckpt", "from-script", "tiny"]);
+    assert_eq!(imported, ["lama-small", "sam-small", "from-ckpt", "from-script", "tiny"]);
     assert_eq!(again.lama("from-ckpt").unwrap().config().n_blocks, 2);
     let record = Record::read(&again.record_path("tiny")).unwrap().unwrap();
     assert_eq!(record.licence, "unknown");
