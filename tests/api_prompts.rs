@@ -234,24 +234,33 @@ fn without_its_model_the_answer_is_the_command_that_brings_it() {
     std::fs::write(dir.path().join("pipelines/clicked.toml"), CLICKED.replace("MODEL", "mobile-sam")).unwrap();
     let daemon = Daemon::start(dir.path(), "[pipelines]\nallowed = [\"clicked\"]\n");
     let key = daemon.key();
-    let shipped = daemon.get("/v1/models", Some(&key)).json().to_string().contains("sam-small");
     let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
     for path in [REMOVAL, SEGMENTATION] {
         for query in ["points=[[1,2]]", "box=[1,2,30,40]", "points=[[1,2]]&async=true", "points=[[1,2]]&dry_run=true"] {
-            // The pipeline that asks for one model by name, and the default one, which takes what is there.
-            for pipeline in ["&pipeline=clicked", ""] {
-                if pipeline.is_empty() && shipped {
-                    continue;
-                }
-                let reply = daemon.post(&with(path, &format!("{query}{pipeline}")), Some(&key), &form);
-                assert_eq!(reply.status, 503, "{path} {query}: {}", String::from_utf8_lossy(&reply.body));
-                assert!(reply.header("Retry-After").is_some());
-                let detail = reply.json()["detail"].as_str().unwrap().to_string();
-                assert!(detail.contains("`cleanplate models pull mobile-sam`") && detail.contains("--as mobile-sam"), "{detail}");
-            }
+            let reply = daemon.post(&with(path, &format!("{query}&pipeline=clicked")), Some(&key), &form);
+            assert_eq!(reply.status, 503, "{path} {query}: {}", String::from_utf8_lossy(&reply.body));
+            assert!(reply.header("Retry-After").is_some());
+            let detail = reply.json()["detail"].as_str().unwrap().to_string();
+            assert!(detail.contains("`cleanplate models pull mobile-sam`") && detail.contains("--as mobile-sam"), "{detail}");
         }
     }
     assert_eq!(balance(&daemon, &key), 100);
+}
+
+#[test]
+fn the_embedded_network_finds_the_two_people_on_the_beach() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let photos = common::root().join("benches/photos");
+    let want = image::open(photos.join("beach_mask.png")).unwrap().to_luma8();
+    let want: Vec<u8> = want.as_raw().iter().map(|v| u8::from(*v >= 128)).collect();
+    let form = Form::new().file("image", "beach.png", &std::fs::read(photos.join("beach.png")).unwrap());
+    // The mask to compare with was drawn by hand, generously.
+    for query in ["points=[[298,231]]", "box=[206,62,413,401]"] {
+        let found = overlap(&gray(&daemon.post(&with(SEGMENTATION, query), Some(&key), &form)), &want);
+        assert!(found > 0.75, "{query}: overlap {found}");
+    }
 }
 
 /// A copy of the known network whose logits have the sign of `level` everywhere, whatever it sees.
