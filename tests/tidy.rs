@@ -216,3 +216,10 @@ fn the_repository_stays_small() {
     let bytes: u64 = tracked().iter().map(|f| fs::metadata(root().join(f)).unwrap().len()).sum();
     assert!(bytes < 36 << 20, "the tracked files take {} MiB; 36 are allowed", bytes >> 20);
 }
+
+#[test]
+fn cargo_run_at_the_root_means_the_product() {
+    let readme = read(Path::new("README.md"));
+    assert!(readme.contains("\ncargo run --release -- run "), "the README's first command changed: check that it still works");
+    assert!(read(Path::new("daemon/Cargo.toml")).contains("default-run = \"cleanplate\""), "several programs, and cargo run cannot choose");
+}
