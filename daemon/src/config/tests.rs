@@ -4,7 +4,7 @@ fn check(text: &str) -> Result<Config, ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("own.toml");
     std::fs::write(&path, text).unwrap();
-    load(Some(&path), std::iter::empty(), &[("--data", "server.data_dir", "/tmp/x".to_string())])
+    load(Some(&path), std::iter::empty(), &[("--data", "server.data_dir", "/data".to_string())])
 }
 
 fn messages(text: &str) -> String {
@@ -61,11 +61,11 @@ fn variables_stand_over_the_file_and_flags_over_both() {
     std::fs::write(&path, "[pricing]\nremoval = 4\nsegmentation = 4\n[queue]\nlength_max = 4\n").unwrap();
     let variables = [("CLEANPLATE_PRICING_SEGMENTATION", "5"), ("CLEANPLATE_QUEUE_LENGTH_MAX", "5"), ("PATH", "/bin")];
     let variables = variables.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string()));
-    let flags = [("--queue", "queue.length_max", "6".to_string()), ("--data", "server.data_dir", "/tmp/x".to_string())];
+    let flags = [("--queue", "queue.length_max", "6".to_string()), ("--data", "server.data_dir", "/data".to_string())];
     let config = load(Some(&path), variables, &flags).unwrap();
     assert_eq!((config.pricing.removal, config.pricing.segmentation, config.queue.length_max), (4, 5, 6));
-    assert_eq!(config.pipelines.dir, Path::new("/tmp/x/pipelines"));
-    assert_eq!(config.pipelines.plugins_dir, Path::new("/tmp/x/plugins"));
+    assert_eq!(config.pipelines.dir, Path::new("/data/pipelines"));
+    assert_eq!(config.pipelines.plugins_dir, Path::new("/data/plugins"));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn the_admin_port_needs_a_good_token() {
 #[test]
 fn the_admin_socket_lies_in_the_data_folder() {
     let socket = |text: &str| check(text).unwrap().admin.socket;
-    assert_eq!(socket(""), Some(PathBuf::from("/tmp/x/admin.sock")));
+    assert_eq!(socket(""), Some(PathBuf::from("/data/admin.sock")));
     assert_eq!(socket("[admin]\nsocket = \"/run/cp.sock\"\n"), Some(PathBuf::from("/run/cp.sock")));
     assert_eq!(socket("[admin]\nsocket = \"off\"\n"), None);
 }
