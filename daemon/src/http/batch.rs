@@ -11,7 +11,7 @@ use super::batch_feed::{Fed, Feeder, Slot};
 use super::batch_upload::{FILES_MAX, Pair, receive};
 use super::check::Ask;
 use super::order::{Order, Original};
-use super::removal::{credits, refuse};
+use super::removal::{credits, with_key};
 use super::repeat::{self, Fingerprint};
 use super::upload::{Body, Parts};
 use super::{auth, batch_view, view};
@@ -55,25 +55,16 @@ const LOOK: Duration = Duration::from_millis(200);
     security(("key" = []))
 )]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
-    let body = Body::new(payload, &app, FILES_MAX);
-    let key = match auth::caller(&req, &app, Route::Batch).await {
-        Ok(key) => key,
-        Err(refusal) => return refuse(&req, refusal, body, None).await,
-    };
-    let outcome = match serve(&req, &body, &app, &key).await {
-        Ok(mut done) => app.store(move |store| store.balance(key.account)).await.map(|balance| {
-            credits(&mut done.reply, done.charged, &balance);
-            done.reply
-        }),
-        Err(refusal) => Err(refusal),
-    };
-    match outcome {
-        Ok(reply) => reply,
-        Err(refusal) => {
-            let balance = app.store(move |store| store.balance(key.account)).await.ok();
-            refuse(&req, refusal, body, balance).await
-        }
-    }
+    with_key(req, Body::new(payload, &app, FILES_MAX), app, Route::Batch, paid).await
+}
+
+/// The batch's reply with what it charged and what is left.
+async fn paid(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
+    let mut done = serve(req, body, app, key).await?;
+    let account = key.account;
+    let balance = app.store(move |store| store.balance(account)).await?;
+    credits(&mut done.reply, done.charged, &balance);
+    Ok(done.reply)
 }
 
 /// A reply, and what this call charged.

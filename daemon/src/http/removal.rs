@@ -50,23 +50,29 @@ const FILES: u64 = 2;
     security(("key" = []))
 )]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
-    let body = Body::new(payload, &app, FILES);
-    let key = match auth::caller(&req, &app, Route::Removal).await {
+    with_key(req, Body::new(payload, &app, FILES), app, Route::Removal, serve).await
+}
+
+/// Answers a service call for the key that it brings. A refusal tells what the account has left.
+pub(super) async fn with_key<F>(req: HttpRequest, body: Body, app: web::Data<App>, route: Route, serve: F) -> HttpResponse
+where
+    F: AsyncFnOnce(&HttpRequest, &Body, &web::Data<App>, &KeyRecord) -> Result<HttpResponse, Refusal>,
+{
+    let key = match auth::caller(&req, &app, route).await {
         Ok(key) => key,
         Err(refusal) => return refuse(&req, refusal, body, None).await,
     };
     match serve(&req, &body, &app, &key).await {
         Ok(reply) => reply,
         Err(refusal) => {
-            let account = key.account;
-            let balance = app.store(move |store| store.balance(account)).await.ok();
+            let balance = app.store(move |store| store.balance(key.account)).await.ok();
             refuse(&req, refusal, body, balance).await
         }
     }
 }
 
 /// Replies with a refusal once the client had a chance to finish sending.
-pub(super) async fn refuse(req: &HttpRequest, refusal: Refusal, body: Body, balance: Option<Balance>) -> HttpResponse {
+async fn refuse(req: &HttpRequest, refusal: Refusal, body: Body, balance: Option<Balance>) -> HttpResponse {
     if refusal.code != ErrorCode::UploadTimeout {
         body.drain(announced(req)).await;
     }

@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use super::check::Ask;
 use super::order::{Order, Original};
-use super::removal::{credits, fingerprint, free, quote, refuse};
+use super::removal::{credits, fingerprint, free, quote, with_key};
 use super::upload::{Body, blocking, receive};
-use super::{auth, repeat, reply};
+use super::{repeat, reply};
 use crate::app::App;
 use crate::files::FilesError;
 use crate::jobs::{Finished, Offered, Service};
@@ -45,19 +45,7 @@ const FILES: u64 = 1;
     security(("key" = []))
 )]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
-    let body = Body::new(payload, &app, FILES);
-    let key = match auth::caller(&req, &app, Route::Removal).await {
-        Ok(key) => key,
-        Err(refusal) => return refuse(&req, refusal, body, None).await,
-    };
-    match serve(&req, &body, &app, &key).await {
-        Ok(reply) => reply,
-        Err(refusal) => {
-            let account = key.account;
-            let balance = app.store(move |store| store.balance(account)).await.ok();
-            refuse(&req, refusal, body, balance).await
-        }
-    }
+    with_key(req, Body::new(payload, &app, FILES), app, Route::Removal, serve).await
 }
 
 async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
