@@ -41,13 +41,11 @@ class LayerNorm2d(nn.Module):
         return self.weight[:, None, None] * ((x - mean) / torch.sqrt(var + 1e-6)) + self.bias[:, None, None]
 
 
-def neck(channels):
-    return nn.Sequential(
-        nn.Conv2d(channels, CHANNELS, 1, bias=False),
-        LayerNorm2d(CHANNELS),
-        nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False),
-        LayerNorm2d(CHANNELS),
-    )
+def neck(channels, squeeze=0, out=CHANNELS):
+    """1x1, norm, 3x3, norm; with `squeeze` the 3x3 has a 1x1 to that many channels in front of it."""
+    conv = nn.Conv2d(squeeze or out, out, 3, padding=1, bias=False)
+    conv = nn.Sequential(nn.Conv2d(out, squeeze, 1, bias=False), conv) if squeeze else conv
+    return nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), LayerNorm2d(out), conv, LayerNorm2d(out))
 
 
 def windows_of(x, side):
@@ -138,9 +136,9 @@ class ConvNorm(nn.Module):
 
 
 class MbConv(nn.Module):
-    def __init__(self, dim):
+    def __init__(self, dim, hidden):
         super().__init__()
-        self.conv1, self.conv2, self.conv3 = ConvNorm(dim, 4 * dim), ConvNorm(4 * dim, 4 * dim, 3, 1, 4 * dim), ConvNorm(4 * dim, dim)
+        self.conv1, self.conv2, self.conv3 = ConvNorm(dim, hidden), ConvNorm(hidden, hidden, 3, 1, hidden), ConvNorm(hidden, dim)
 
     def forward(self, x):
         return F.gelu(x + self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x))))))
@@ -175,19 +173,19 @@ class TinyAttention(nn.Module):
 
 
 class TinyMlp(nn.Module):
-    def __init__(self, dim):
+    def __init__(self, dim, hidden):
         super().__init__()
-        self.norm, self.fc1, self.fc2 = nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
+        self.norm, self.fc1, self.fc2 = nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.Linear(hidden, dim)
 
     def forward(self, x):
         return self.fc2(F.gelu(self.fc1(self.norm(x))))
 
 
 class TinyBlock(nn.Module):
-    def __init__(self, dim, heads, window):
+    def __init__(self, dim, heads, window, hidden):
         super().__init__()
         self.window = window
-        self.attn, self.local_conv, self.mlp = TinyAttention(dim, heads, window), ConvNorm(dim, dim, 3, 1, dim), TinyMlp(dim)
+        self.attn, self.local_conv, self.mlp = TinyAttention(dim, heads, window), ConvNorm(dim, dim, 3, 1, dim), TinyMlp(dim, hidden)
 
     def forward(self, x):
         n, c, h, w = x.shape
@@ -213,18 +211,27 @@ class Stage(nn.Module):
 
 
 class TinyVit(nn.Module):
-    """`[N, 3, 1024, 1024]` to `[N, 256, 64, 64]`."""
+    """`[N, 3, S, S]` to `[N, out, S/16, S/16]`. Of the four stages: channels, blocks, heads, window sides, channels inside the blocks."""
 
-    def __init__(self, dims=(64, 128, 160, 320), depths=(2, 2, 6, 2), heads=(1, 4, 5, 10), windows=(1, 7, 14, 7)):
+    def __init__(
+        self,
+        dims=(64, 128, 160, 320),
+        depths=(2, 2, 6, 2),
+        heads=(1, 4, 5, 10),
+        windows=(1, 7, 14, 7),
+        hidden=(256, 512, 640, 1280),
+        squeeze=0,
+        out=CHANNELS,
+    ):
         super().__init__()
         seq = nn.Sequential(ConvNorm(3, dims[0] // 2, 3, 2), nn.GELU(), ConvNorm(dims[0] // 2, dims[0], 3, 2))
         self.patch_embed = nn.ModuleDict({"seq": seq})
         stages = []
         for i, (dim, depth) in enumerate(zip(dims, depths)):
-            blocks = [MbConv(dim) if i == 0 else TinyBlock(dim, heads[i], windows[i]) for _ in range(depth)]
+            blocks = [MbConv(dim, hidden[i]) if i == 0 else TinyBlock(dim, heads[i], windows[i], hidden[i]) for _ in range(depth)]
             stages.append(Stage(blocks, Merge(dim, dims[i + 1]) if i + 1 < len(dims) else None))
         self.layers = nn.ModuleList(stages)
-        self.neck = neck(dims[-1])
+        self.neck = neck(dims[-1], squeeze, out)
 
     def forward(self, x):
         x = self.patch_embed["seq"](x)

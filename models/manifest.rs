@@ -19,7 +19,7 @@ pub enum Arch {
     MobileSam,
     /// Segment Anything with its ViT encoder.
     SamVit,
-    /// Segment Anything, narrower, with the MobileNetV2 encoder of this project.
+    /// MobileSAM made smaller, by this project.
     SamSmall,
 }
 
@@ -44,11 +44,11 @@ impl Arch {
             return Some(Arch::Lama);
         }
         let decodes = starts("prompt_encoder.") && starts("mask_decoder.");
+        if decodes && starts("image_encoder.neck.2.0.") {
+            return Some(Arch::SamSmall);
+        }
         if decodes && starts("image_encoder.patch_embed.seq.") {
             return Some(Arch::MobileSam);
-        }
-        if decodes && starts("image_encoder.trunk.blocks.") {
-            return Some(Arch::SamSmall);
         }
         (decodes && starts("image_encoder.patch_embed.proj.")).then_some(Arch::SamVit)
     }

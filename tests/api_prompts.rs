@@ -27,7 +27,7 @@ const CONFIG: &str = "[pipelines]\ndefault = \"clicked\"\nallowed = [\"patchmatc
 
 /// Stored answers of a small network of the published shape, its weights among them.
 fn golden() -> PathBuf {
-    root().join("models/sam/golden/sam_vit_tiny.safetensors")
+    root().join("models/sam/golden/sam_vit_tiny.safetensors.gz")
 }
 
 fn answers() -> Weights {

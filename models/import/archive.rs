@@ -23,7 +23,7 @@ pub enum Nesting {
 }
 
 /// Unpacked bytes that are accepted whatever the size of the archive.
-const EXPANSION_FREE_BYTES: u64 = 64 << 20;
+pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 
 /// Reads an archive of `length` bytes.
 pub fn read<R: Read + Seek>(reader: R, length: u64, limits: &Limits, nesting: Nesting) -> Result<Weights, ImportError> {

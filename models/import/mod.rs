@@ -1,6 +1,6 @@
 //! Readers of weight files. The format is found by content, never by the file's name.
 //!
-//! All readers give the same [`Weights`]: names in the published checkpoints' form, tensors converted to
+//! Safetensors files, TorchScript and `torch.save` archives, each also compressed with gzip. All readers give the same [`Weights`]: names in the published checkpoints' form, tensors converted to
 //! `f32` only when asked for. No reader runs anything from a file, and every size is bounded by [`Limits`]:
 //! a hostile file is an error.
 
@@ -18,6 +18,8 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use flate2::read::GzDecoder;
+
 use crate::error::ImportError;
 
 pub use names::{ROOTS, under_root};
@@ -30,7 +32,7 @@ pub use write::write_safetensors;
 pub struct Limits {
     /// Size of the file in bytes.
     pub file_bytes_max: u64,
-    /// Bytes unpacked from an archive, as a multiple of the archive's own size (plus 64 MiB).
+    /// Bytes unpacked from an archive or a compressed file, as a multiple of its own size (plus 64 MiB).
     pub expansion_max: u64,
     /// Entries of an archive.
     pub entries_max: u64,
@@ -82,7 +84,21 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Weights, ImportError> {
             file.take(limits.file_bytes_max).read_to_end(&mut data).map_err(io)?;
             safetensors::read(Bytes::from(data), limits)
         }
+        Container::Gzip => read_gzip(file, bytes, limits, archive::Nesting::Allowed),
     }
+}
+
+/// Reads a gzip-compressed weight file of `length` bytes; what is in it may not be compressed again.
+fn read_gzip(reader: impl Read, length: u64, limits: &Limits, nesting: archive::Nesting) -> Result<Weights, ImportError> {
+    let most = length.saturating_mul(limits.expansion_max).saturating_add(archive::EXPANSION_FREE_BYTES).min(limits.file_bytes_max);
+    let mut data = Vec::new();
+    let unpacked = GzDecoder::new(reader).take(most + 1).read_to_end(&mut data);
+    unpacked.map_err(|source| ImportError::Io { during: "unpacking the gzip file".into(), source })?;
+    limit("bytes unpacked from gzip", data.len() as u64, most)?;
+    if let Container::Gzip = sniff(&data[..data.len().min(HEAD_BYTES)])? {
+        return Err(ImportError::Unrecognised { what: "a gzip file within a gzip file".into() });
+    }
+    read_bytes_nested(Bytes::from(data), limits, nesting)
 }
 
 /// Reads a weight file that is in memory already (embedded in the program, or unpacked from an outer archive).
@@ -96,6 +112,7 @@ fn read_bytes_nested(bytes: Bytes, limits: &Limits, nesting: archive::Nesting) -
     match sniff(&bytes[..bytes.len().min(HEAD_BYTES)])? {
         Container::Zip => archive::read(Cursor::new(bytes), length, limits, nesting),
         Container::Safetensors => safetensors::read(bytes, limits),
+        Container::Gzip => read_gzip(Cursor::new(bytes), length, limits, nesting),
     }
 }
 
@@ -103,6 +120,7 @@ const HEAD_BYTES: usize = 64;
 
 enum Container {
     Zip,
+    Gzip,
     Safetensors,
 }
 
@@ -110,6 +128,7 @@ enum Container {
 fn sniff(head: &[u8]) -> Result<Container, ImportError> {
     let what = match head {
         [b'P', b'K', 3, 4, ..] => return Ok(Container::Zip),
+        [0x1f, 0x8b, ..] => return Ok(Container::Gzip),
         // A safetensors file starts with the length of its JSON header, then the header's opening brace.
         [_, _, _, _, _, 0, 0, 0, b'{', ..] => return Ok(Container::Safetensors),
         [] => "the file is empty".to_string(),

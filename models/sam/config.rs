@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{mobilenet, tiny_vit};
+use super::tiny_vit;
 use crate::error::ModelError;
 
 /// Name of the family in errors.
@@ -27,27 +27,21 @@ pub enum EncoderConfig {
         /// Blocks that attend over the whole map.
         global_attn_indexes: Vec<usize>,
     },
-    /// MobileSAM's TinyViT: one convolutional and three transformer stages.
+    /// MobileSAM's TinyViT: one convolutional and three transformer stages; sam-small's is a thinner one.
     TinyVit {
         /// Channels of the stages.
         embed_dims: Vec<usize>,
-        /// Blocks of the stages.
+        /// Blocks of the stages. The last one may have none.
         depths: Vec<usize>,
         /// Heads of the stages; 1 for the first, convolutional one, which has none.
         num_heads: Vec<usize>,
         /// Window sides of the stages in pixels of their maps; 1 for the first, which has none.
         window_sizes: Vec<usize>,
-    },
-    /// MobileNetV2 with a small feature pyramid: the encoder of sam-small.
-    MobileNetV2 {
-        /// Channels of the first convolution.
-        stem: usize,
-        /// Channels that the seven rows of inverted residual blocks end with.
-        channels: Vec<usize>,
-        /// Blocks of the rows.
-        depths: Vec<usize>,
-        /// How many times wider each row's blocks are inside.
-        expansions: Vec<usize>,
+        /// Channels inside the blocks of the stages: of the convolutional one's depthwise convolutions, of the others' MLPs.
+        hidden_dims: Vec<usize>,
+        /// Channels between the two parts of the neck's 3x3 convolution, a 1x1 and a 3x3; 0 for a 3x3 in one part, as published.
+        #[serde(default)]
+        neck_squeeze: usize,
     },
 }
 
@@ -143,40 +137,33 @@ impl SamConfig {
                 depths: vec![2, 2, 6, 2],
                 num_heads: vec![1, 4, 5, 10],
                 window_sizes: vec![1, 7, 14, 7],
+                hidden_dims: vec![256, 512, 640, 1280],
+                neck_squeeze: 0,
             },
             decoder: DecoderConfig::published(),
         }
     }
 
-    /// sam-small.
+    /// sam-small: MobileSAM without the encoder's last stage, and narrower inside.
     pub fn small() -> Self {
         SamConfig {
-            img_size: 320,
+            img_size: 448,
             normalisation: Normalisation::default(),
-            encoder: EncoderConfig::MobileNetV2 {
-                stem: 32,
-                channels: vec![16, 24, 32, 64, 96, 160, 320],
-                depths: vec![1, 2, 3, 4, 3, 3, 1],
-                expansions: vec![1, 6, 6, 6, 6, 6, 6],
+            encoder: EncoderConfig::TinyVit {
+                embed_dims: vec![64, 128, 160, 320],
+                depths: vec![2, 2, 6, 0],
+                num_heads: vec![1, 4, 5, 10],
+                window_sizes: vec![1, 7, 14, 7],
+                hidden_dims: vec![256, 512, 192, 1280],
+                neck_squeeze: 96,
             },
-            decoder: DecoderConfig { transformer_dim: 128, mlp_dim: 512, iou_head_hidden_dim: 128, ..DecoderConfig::published() },
+            decoder: DecoderConfig { mlp_dim: 128, ..DecoderConfig::published() },
         }
     }
 
     /// Side of the embedding in its own pixels.
     pub fn embedding_side(&self) -> usize {
         self.img_size / EMBEDDING_STRIDE
-    }
-
-    /// Side and channels of the encoder's finer maps that the decoder adds while upscaling, coarse to fine; none in the published networks.
-    pub fn skips(&self) -> Vec<[usize; 2]> {
-        match self.encoder {
-            EncoderConfig::Vit { .. } | EncoderConfig::TinyVit { .. } => Vec::new(),
-            EncoderConfig::MobileNetV2 { .. } => {
-                let (side, c) = (self.embedding_side(), self.decoder.transformer_dim);
-                vec![[2 * side, c / 4], [4 * side, c / 8]]
-            }
-        }
     }
 
     /// Refuses sizes that no network of this family can have.
@@ -206,22 +193,18 @@ impl SamConfig {
                     return refuse(format!("encoder {:?}: wanted whole heads and patches of {EMBEDDING_STRIDE}", self.encoder));
                 }
             }
-            EncoderConfig::TinyVit { embed_dims, depths, num_heads, window_sizes } => {
-                let sizes = [embed_dims, depths, num_heads, window_sizes];
-                let bounded = sizes.iter().all(|stages| stages.len() == 4 && stages.iter().all(|n| (1..=SIZE_MAX).contains(n)));
+            EncoderConfig::TinyVit { embed_dims, depths, num_heads, window_sizes, hidden_dims, neck_squeeze } => {
+                let sizes = [embed_dims, num_heads, window_sizes, hidden_dims];
+                let bounded = sizes.iter().all(|stages| stages.len() == 4 && stages.iter().all(|n| (1..=SIZE_MAX).contains(n)))
+                    && depths.len() == 4
+                    && depths.iter().all(|n| *n <= SIZE_MAX)
+                    && *neck_squeeze <= SIZE_MAX;
                 if !bounded || embed_dims.iter().zip(num_heads).any(|(dim, heads)| dim % heads != 0) {
                     return refuse(format!("encoder {:?}: wanted four stages of whole heads", self.encoder));
                 }
                 // The published rule for the stride of a stage is its number of channels.
                 if embed_dims.iter().map(|dim| tiny_vit::keeps_size(*dim)).ne([false, false, false, true]) {
                     return refuse(format!("stages of {embed_dims:?} channels: wanted the last, and only the last, of 320, 448 or 576"));
-                }
-            }
-            EncoderConfig::MobileNetV2 { stem, channels, depths, expansions } => {
-                let sizes = [channels, depths, expansions];
-                let bounded = sizes.iter().all(|rows| rows.len() == mobilenet::STRIDES.len() && rows.iter().all(|n| (1..=512).contains(n)));
-                if !bounded || !(1..=512).contains(stem) {
-                    return refuse(format!("encoder {:?}: wanted seven rows of sizes from 1 to 512", self.encoder));
                 }
             }
         }

@@ -85,9 +85,8 @@ impl Decoder {
         })
     }
 
-    /// Embedding `[N, S, S, C]`, finer maps (of [`SamConfig::skips`]) and tokens `[N, 5 + T, C]` to mask logits `[N, 4, 4S, 4S]` and their
-    /// predicted quality `[N, 1, 4]`.
-    pub fn graph(&self, g: &mut Graph, embedding: TensorId, skips: &[TensorId], tokens: TensorId) -> Result<[TensorId; 2], EngineError> {
+    /// Embedding `[N, S, S, C]` and tokens `[N, 5 + T, C]` to mask logits `[N, 4, 4S, 4S]` and their predicted quality `[N, 1, 4]`.
+    pub fn graph(&self, g: &mut Graph, embedding: TensorId, tokens: TensorId) -> Result<[TensorId; 2], EngineError> {
         let add: Arc<dyn Op> = Arc::new(Add);
         let mut keys = g.add(&format!("{PREFIX}.no_mask"), self.no_mask.clone(), &[embedding])?; // [N, S, S, C]
         let mut queries = tokens; // [N, 5 + T, C]
@@ -100,7 +99,7 @@ impl Decoder {
         let x = self.last.graph(g, [q, k, keys], Some(queries))?;
         let tokens_out = g.add(&format!("{PREFIX}.last.norm"), self.last_norm.clone(), &[x])?; // [N, 5 + T, C]
 
-        let pixels = self.upscaling.graph(g, keys, skips)?; // [N, 4S, 4S, C/8]
+        let pixels = self.upscaling.graph(g, keys)?; // [N, 4S, 4S, C/8]
         let mut rows = g.add(&format!("{PREFIX}.mask_tokens"), Arc::new(TokenSlice { start: 1, count: MASKS }), &[tokens_out])?; // [N, 4, C]
         for (i, op) in self.hypernetworks.iter().enumerate() {
             rows = g.add(&format!("{PREFIX}.output_hypernetworks_mlps.{i}"), op.clone(), &[rows])?; // [N, 4, C] .. [N, 4, C/8]

@@ -29,11 +29,10 @@ impl Reader<'_> {
     fn config(&self) -> Result<SamConfig, ModelError> {
         let tiny = self.weights.get("image_encoder.patch_embed.seq.0.c.weight").is_some();
         let encoder = if tiny { self.tiny_vit()? } else { self.vit()? };
-        // TinyViT's weights do not depend on the image's size; every published one is for 1024. MobileNetV2 is not published: its
-        // files state their sizes.
+        // TinyViT's weights do not depend on the image's size; every published one is for 1024.
         let img_size = match &encoder {
             EncoderConfig::Vit { patch_size, .. } => self.axis("image_encoder.pos_embed", 1)?.saturating_mul(*patch_size),
-            EncoderConfig::TinyVit { .. } | EncoderConfig::MobileNetV2 { .. } => 1024,
+            EncoderConfig::TinyVit { .. } => 1024,
         };
         Ok(SamConfig { img_size, normalisation: Normalisation::default(), encoder, decoder: self.decoder()? })
     }
@@ -74,6 +73,7 @@ impl Reader<'_> {
             vec![self.count(&format!("{layers}.0.blocks"), ".conv1.c.weight")],
         );
         let (mut heads, mut windows) = (vec![1], vec![1]);
+        let mut hidden_dims = vec![self.axis(&format!("{layers}.0.blocks.0.conv1.c.weight"), 0)?];
         for stage in 1..4 {
             let blocks = format!("{layers}.{stage}.blocks");
             config.0.push(self.axis(&format!("{blocks}.0.attn.norm.weight"), 0)?);
@@ -81,8 +81,10 @@ impl Reader<'_> {
             let biases = format!("{blocks}.0.attn.attention_biases");
             heads.push(self.axis(&biases, 0)?);
             windows.push(self.axis(&biases, 1)?.isqrt());
+            hidden_dims.push(self.axis(&format!("{blocks}.0.mlp.fc1.weight"), 0)?);
         }
-        Ok(EncoderConfig::TinyVit { embed_dims: config.0, depths: config.1, num_heads: heads, window_sizes: windows })
+        let (embed_dims, depths) = config;
+        Ok(EncoderConfig::TinyVit { embed_dims, depths, num_heads: heads, window_sizes: windows, hidden_dims, neck_squeeze: 0 })
     }
 
     fn decoder(&self) -> Result<DecoderConfig, ModelError> {

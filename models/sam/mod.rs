@@ -10,7 +10,6 @@ mod encoder;
 pub(crate) mod golden;
 mod infer;
 mod mask;
-mod mobilenet;
 mod prompt;
 mod tiny_vit;
 mod upscaling;
@@ -92,26 +91,25 @@ impl Sam {
         Ok(Tensor::u8(shape.dims(), bytes))
     }
 
-    /// Resized photo u8 `[1, height, width, 3]` to the encoder's maps: the embedding f32 `[1, S, S, C]`, then the finer maps of
-    /// [`SamConfig::skips`], if the network has any.
+    /// Resized photo u8 `[1, height, width, 3]` to the embedding f32 `[1, S, S, C]`.
     pub fn encoder_graph(&self, [height, width]: [usize; 2]) -> Result<Graph, EngineError> {
         let mut g = Graph::new();
         let image = g.input(TensorSpec::u8(&[1, height, width, 3]));
         let Normalisation { mean, std } = self.config.normalisation;
         let x = g.add("image_encoder.input", Arc::new(SamInput { side: self.config.img_size, mean, std }), &[image])?; // [1, 3, side, side]
-        self.encoder.graph(&mut g, x)?.into_iter().for_each(|map| g.output(map));
+        let embedding = self.encoder.graph(&mut g, x)?;
+        g.output(embedding);
         Ok(g)
     }
 
-    /// The encoder's maps and tokens f32 `[1, 5 + T, C]` to logits `[1, 4, 4S, 4S]` and quality `[1, 1, 4]`.
+    /// The embedding and tokens f32 `[1, 5 + T, C]` to logits `[1, 4, 4S, 4S]` and quality `[1, 1, 4]`.
     /// Row 0 is the answer for several prompts, rows 1..3 are the three candidates for a single click.
     pub fn decoder_graph(&self, prompt_tokens: usize) -> Result<Graph, EngineError> {
         let (side, c) = (self.config.embedding_side(), self.config.decoder.transformer_dim);
         let mut g = Graph::new();
         let embedding = g.input(TensorSpec::f32(&[1, side, side, c]));
-        let skips: Vec<_> = self.config.skips().into_iter().map(|[side, c]| g.input(TensorSpec::f32(&[1, side, side, c]))).collect();
         let tokens = g.input(TensorSpec::f32(&[1, 1 + MASKS + prompt_tokens, c]));
-        let [masks, iou] = self.decoder.graph(&mut g, embedding, &skips, tokens)?;
+        let [masks, iou] = self.decoder.graph(&mut g, embedding, tokens)?;
         g.output(masks);
         g.output(iou);
         Ok(g)

@@ -14,8 +14,6 @@ use crate::error::ModelError;
 
 const PREFIX: &str = "image_encoder";
 const EPSILON: f32 = 1e-5;
-/// Channels of an MBConv's depthwise convolution, and of an MLP, per outer channel.
-const EXPAND: usize = 4;
 
 /// A run of operations, each on the last one's result; one that is marked also takes the run's input (a residual).
 #[derive(Debug)]
@@ -31,6 +29,20 @@ impl Chain {
     }
 }
 
+/// Sizes of the four stages; see [`super::EncoderConfig::TinyVit`].
+pub struct Stages<'a> {
+    /// Channels.
+    pub dims: &'a [usize],
+    /// Blocks.
+    pub depths: &'a [usize],
+    /// Heads.
+    pub heads: &'a [usize],
+    /// Window sides.
+    pub windows: &'a [usize],
+    /// Channels inside the blocks.
+    pub hidden: &'a [usize],
+}
+
 /// The encoder's layers.
 #[derive(Debug)]
 pub struct TinyVit {
@@ -38,16 +50,17 @@ pub struct TinyVit {
 }
 
 impl TinyVit {
-    /// Builds every layer from the stages' channels, blocks, heads and windows.
-    pub fn new(build: &Build<'_>, dims: &[usize], depths: &[usize], heads: &[usize], windows: &[usize]) -> Result<Self, ModelError> {
+    /// Builds every layer.
+    pub fn new(build: &Build<'_>, stages: &Stages<'_>) -> Result<Self, ModelError> {
+        let Stages { dims, depths, heads, windows, hidden } = stages;
         let mut chains = vec![patch_embed(build, dims[0])?];
         for (stage, depth) in depths.iter().enumerate() {
             for block in 0..*depth {
                 let name = format!("{PREFIX}.layers.{stage}.blocks.{block}");
                 if stage == 0 {
-                    chains.push(mb_conv(build, &name, dims[0])?);
+                    chains.push(mb_conv(build, &name, dims[0], hidden[0])?);
                 } else {
-                    chains.extend(transformer(build, &name, dims[stage], heads[stage], windows[stage])?);
+                    chains.extend(transformer(build, &name, [dims[stage], hidden[stage]], heads[stage], windows[stage])?);
                 }
             }
             if let Some(next) = dims.get(stage + 1) {
@@ -76,9 +89,8 @@ fn patch_embed(build: &Build<'_>, dim: usize) -> Result<Chain, ModelError> {
 }
 
 /// Expand, depthwise, project, residual, GELU.
-fn mb_conv(build: &Build<'_>, name: &str, dim: usize) -> Result<Chain, ModelError> {
+fn mb_conv(build: &Build<'_>, name: &str, dim: usize, hidden: usize) -> Result<Chain, ModelError> {
     let part = |i: usize| format!("{name}.conv{i}");
-    let hidden = EXPAND * dim;
     let expand = activated(name, &build.pointwise_norm(&part(1), dim, hidden)?, Activation::Gelu)?;
     let depthwise = activated(name, &build.depthwise_norm(&part(2), hidden, 1)?, Activation::Gelu)?;
     let project = with_residual(name, &build.pointwise_norm(&part(3), hidden, dim)?)?;
@@ -102,7 +114,7 @@ fn merge(build: &Build<'_>, name: &str, dim: usize, next: usize) -> Result<Chain
 }
 
 /// `x + attention(x)`, a depthwise convolution on the map, `x + mlp(x)`.
-fn transformer(build: &Build<'_>, name: &str, dim: usize, heads: usize, window: usize) -> Result<[Chain; 2], ModelError> {
+fn transformer(build: &Build<'_>, name: &str, [dim, hidden]: [usize; 2], heads: usize, window: usize) -> Result<[Chain; 2], ModelError> {
     let attn = format!("{name}.attn");
     let qkv = build.linear(&format!("{attn}.qkv"), dim, 3 * dim)?;
     let beta = build.floats(&format!("{attn}.norm.bias"), &[dim])?;
@@ -114,8 +126,8 @@ fn transformer(build: &Build<'_>, name: &str, dim: usize, heads: usize, window: 
     let proj = with_residual(&attn, &build.linear(&format!("{attn}.proj"), dim, dim)?)?;
     let local = Arc::new(build.depthwise_norm(&format!("{name}.local_conv"), dim, 1)?);
     let mlp = format!("{name}.mlp");
-    let fc1 = activated(&mlp, &build.linear(&format!("{mlp}.fc1"), dim, EXPAND * dim)?, Activation::Gelu)?;
-    let fc2 = with_residual(&mlp, &build.linear(&format!("{mlp}.fc2"), EXPAND * dim, dim)?)?;
+    let fc1 = activated(&mlp, &build.linear(&format!("{mlp}.fc1"), dim, hidden)?, Activation::Gelu)?;
+    let fc2 = with_residual(&mlp, &build.linear(&format!("{mlp}.fc2"), hidden, dim)?)?;
     let attend = Chain(vec![
         (format!("{attn}.norm"), build.layer_norm(&format!("{attn}.norm"), dim, EPSILON)?, false),
         (format!("{attn}.qkv"), Arc::new(qkv), false),

@@ -1,12 +1,10 @@
-//! Embedding pixels to mask pixels: two transposed convolutions with a norm between them. Encoders with finer maps have them added in
-//! front of the activations, so that edges stay sharp although the transformer works at stride 16.
+//! Embedding pixels to mask pixels: two transposed convolutions with a norm between them.
 
 use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Graph, TensorId};
 use cleanplate_kernels::Op;
 use cleanplate_kernels::activation::Activation;
-use cleanplate_kernels::add::Add;
 use cleanplate_kernels::upscale2::Upscale2;
 
 use super::build::{Build, kernel};
@@ -33,14 +31,12 @@ impl Upscaling {
         })
     }
 
-    /// `[N, S, S, C]` to `[N, 4S, 4S, C/8]`; `skips` is empty, or holds `[N, 2S, 2S, C/4]` and `[N, 4S, 4S, C/8]`.
-    pub fn graph(&self, g: &mut Graph, x: TensorId, skips: &[TensorId]) -> Result<TensorId, EngineError> {
+    /// `[N, S, S, C]` to `[N, 4S, 4S, C/8]`.
+    pub fn graph(&self, g: &mut Graph, x: TensorId) -> Result<TensorId, EngineError> {
         let x = g.add(&part(0), self.first.clone(), &[x])?; // [N, 2S, 2S, C/4]
-        let x = with_skip(g, 0, x, skips)?;
         let x = g.add(&part(1), self.norm.clone(), &[x])?;
         let x = g.add(&part(2), Arc::new(Activation::Gelu), &[x])?;
         let x = g.add(&part(3), self.second.clone(), &[x])?; // [N, 4S, 4S, C/8]
-        let x = with_skip(g, 1, x, skips)?;
         g.add(&part(4), Arc::new(Activation::Gelu), &[x])
     }
 }
@@ -53,11 +49,4 @@ fn up(build: &Build<'_>, i: usize, ic: usize, oc: usize) -> Result<Arc<dyn Op>, 
     let weight = build.tensor(&format!("{}.weight", part(i)), &[ic, oc, 2, 2])?;
     let bias = build.floats(&format!("{}.bias", part(i)), &[oc])?;
     Ok(Arc::new(Upscale2::new(&weight, &bias).map_err(|e| kernel(&part(i), e))?))
-}
-
-fn with_skip(g: &mut Graph, at: usize, x: TensorId, skips: &[TensorId]) -> Result<TensorId, EngineError> {
-    match skips.get(at) {
-        Some(skip) => g.add(&format!("{PREFIX}.skip{at}"), Arc::new(Add), &[x, *skip]),
-        None => Ok(x),
-    }
 }

@@ -155,7 +155,7 @@ fn one_download_at_a_time() {
 #[test]
 fn sam_files_are_checked_stored_and_loaded_as_sam() {
     let (_dir, store) = store();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors.gz");
     let info = store.import(&file, "tiny-sam", &mut |_| ()).unwrap();
     assert!(info.present && info.arch == "sam-vit");
     let weights = store.weights("tiny-sam").unwrap();

@@ -56,7 +56,7 @@ fn the_files_name_decides_nothing() {
 
 #[test]
 fn factors_hold_for_integers_only() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors.gz");
     let weights = import::read(&path, &Limits::default()).expect("reads");
     let spread = |name: &str| {
         let values = weights.get(name).unwrap_or_else(|| panic!("{name}")).to_f32();
@@ -74,6 +74,25 @@ fn factors_hold_for_integers_only() {
 
 fn read_bytes(bytes: Vec<u8>) -> Result<Weights, ImportError> {
     import::read_bytes(Bytes::from(bytes), &Limits::default())
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut out, bytes).expect("in memory");
+    out.finish().expect("in memory")
+}
+
+#[test]
+fn gzip_is_unpacked_within_the_limits_and_once() {
+    let plain = fs::read(golden("lama_tiny.safetensors")).expect("golden");
+    let packed = gzipped(&plain);
+    let weights = read_bytes(packed.clone()).expect("reads");
+    assert_eq!(weights.len(), read_bytes(plain).expect("reads").len());
+    assert!(matches!(read_bytes(gzipped(&packed)), Err(ImportError::Unrecognised { .. })));
+    assert!(matches!(read_bytes(packed[..packed.len() / 2].to_vec()), Err(ImportError::Io { .. })));
+    let bomb = gzipped(&vec![0; 80 << 20]);
+    let refused = read_bytes(bomb).err().expect("refused");
+    assert!(matches!(refused, ImportError::Limit { got, .. } if got < 80 << 20), "{refused}");
 }
 
 fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {

@@ -24,41 +24,43 @@ fn check(file: &str, cases: usize, backend: BackendChoice) {
 
 #[test]
 fn mobile_sam_cpu() {
-    check("mobile_sam_tiny.safetensors", 1, BackendChoice::Cpu);
+    check("mobile_sam_tiny.safetensors.gz", 1, BackendChoice::Cpu);
 }
 
 #[test]
 fn vit_cpu() {
-    check("sam_vit_tiny.safetensors", 1, BackendChoice::Cpu);
+    check("sam_vit_tiny.safetensors.gz", 1, BackendChoice::Cpu);
 }
 
 #[test]
 fn sam_small_cpu() {
-    check("sam_small_tiny.safetensors", 3, BackendChoice::Cpu);
+    check("sam_small_tiny.safetensors.gz", 3, BackendChoice::Cpu);
 }
 
 #[test]
 fn sam_small_wgpu() {
-    check("sam_small_tiny.safetensors", 3, BackendChoice::Wgpu);
+    check("sam_small_tiny.safetensors.gz", 3, BackendChoice::Wgpu);
 }
 
 #[test]
 fn mobile_sam_wgpu() {
-    check("mobile_sam_tiny.safetensors", 1, BackendChoice::Wgpu);
+    check("mobile_sam_tiny.safetensors.gz", 1, BackendChoice::Wgpu);
 }
 
 #[test]
 fn vit_wgpu() {
-    check("sam_vit_tiny.safetensors", 1, BackendChoice::Wgpu);
+    check("sam_vit_tiny.safetensors.gz", 1, BackendChoice::Wgpu);
 }
 
 /// A network that no published one is like: another side, a narrower decoder with other heads and fewer channels inside.
 fn narrow() -> SamConfig {
     let encoder = EncoderConfig::TinyVit {
         embed_dims: vec![16, 24, 32, 320],
-        depths: vec![1; 4],
+        depths: vec![1, 1, 1, 0],
         num_heads: vec![1, 2, 2, 10],
         window_sizes: vec![1, 7, 5, 3],
+        hidden_dims: vec![40, 96, 24, 64],
+        neck_squeeze: 20,
     };
     let decoder = DecoderConfig {
         transformer_dim: 48,
@@ -103,8 +105,8 @@ fn a_stored_configuration_counts_and_a_wrong_one_is_refused() {
     assert!(refused(|c| c.img_size = 200).contains("multiple of 32"));
     assert!(
         refused(|c| c.encoder = match c.encoder.clone() {
-            EncoderConfig::TinyVit { depths, num_heads, window_sizes, .. } =>
-                EncoderConfig::TinyVit { embed_dims: vec![16, 24, 32, 40], depths, num_heads, window_sizes },
+            EncoderConfig::TinyVit { depths, num_heads, window_sizes, hidden_dims, neck_squeeze, .. } =>
+                EncoderConfig::TinyVit { embed_dims: vec![16, 24, 32, 40], depths, num_heads, window_sizes, hidden_dims, neck_squeeze },
             other => other,
         })
         .contains("320")

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cleanplate_engine::Tensor;
 use sha2::{Digest, Sha256};
 
-/// What an encoder makes of a photo: its embedding, and finer maps where the network has them.
+/// What an encoder makes of a photo.
 pub type Maps = Vec<Tensor>;
 
 /// Identity of an embedding: hash of the weights' hash and of what the network sees of the photo.

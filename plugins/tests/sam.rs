@@ -23,7 +23,7 @@ parameters = { model = "lama-small", working_px_max = 128 }
 "#;
 
 fn golden() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sam/golden/mobile_sam_tiny.safetensors")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sam/golden/mobile_sam_tiny.safetensors.gz")
 }
 
 fn photo(rgb: &[u8], height: usize, width: usize) -> Photo {

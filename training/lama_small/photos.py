@@ -37,8 +37,9 @@ SET_WEIGHTS = {
     "carparts500": 0.2,
 }
 OTHER_SET_WEIGHT = 0.5
-#: Crop sides in pixels with the batch size and how often each is drawn: small crops give variety, large ones teach wide holes.
-SHAPES = ((128, 4, 0.4), (192, 2, 0.3), (256, 1, 0.3))
+#: Crop sides in pixels with the batch size and how often each is drawn: small crops give variety, large ones teach wide holes. The
+#: largest is what photos of 256 pixels give when enlarged as far as `square` does.
+SHAPES = ((128, 4, 0.3), (192, 2, 0.2), (256, 1, 0.25), (352, 1, 0.25))
 
 
 def is_validation(name):

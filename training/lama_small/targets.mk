@@ -7,7 +7,7 @@ LAMA_STEPS ?= 20000
 LAMA_FILE = models/lama-small/lama-small.safetensors
 LAMA_EVALUATION ?= --size 256:200 --size 512:64 --slow 32
 
-.PHONY: lama-train lama-export lama-evaluate
+.PHONY: lama-train lama-export lama-evaluate lama-card
 
 # Continues RUN/lama-small if it is there; LAMA_FLAGS adds options, e.g. "--batch-scale 8 --workers 12" on a large GPU.
 lama-train:
@@ -20,4 +20,8 @@ lama-export:
 lama-evaluate:
 	$(LAMA).evaluate --data $(DATA) --inception $(NSFWJS) --weights lama-small=$(LAMA_FILE) \
 		$(if $(LAMA_BEFORE),--weights before=$(LAMA_BEFORE)) $(if $(CLEANPLATE),--patchmatch $(CLEANPLATE)) \
-		$(LAMA_EVALUATION) --cache $(RUN)/lama-evaluation --out models/lama-small/evaluation.json
+		$(LAMA_EVALUATION) --cache $(RUN)/lama-evaluation --out models/lama-small/evaluation.json --sheet models/lama-small/fills.jpg
+
+# model.toml, from the files that the steps above left; LAMA_NOTE tells what came before these steps.
+lama-card:
+	$(LAMA).card --data $(DATA) --run $(LAMA_RUN) --folder models/lama-small --licences $(LICENCES) --note "$(LAMA_NOTE)"

@@ -136,7 +136,7 @@ def autocast(device, enabled=True):
 
 def train_step(run, vgg, photo, hole):
     """One step of generator and critics; the values of all losses."""
-    weights, bf16 = WEIGHTS, run.options.bf16
+    weights, bf16 = WEIGHTS | dict(run.options.weight), run.options.bf16
     scale = rate_now(run.step, run.options)
     for optimiser, rate in (("generator", run.options.lr), ("critics", run.options.critic_lr)):
         for group in run.optimisers[optimiser].param_groups:
@@ -245,6 +245,14 @@ def main():
     say(event="stopped")
 
 
+def weight(text):
+    """One of `WEIGHTS`, changed."""
+    name, _, value = text.partition("=")
+    if name not in WEIGHTS:
+        raise argparse.ArgumentTypeError(f"{name}: wanted one of {', '.join(WEIGHTS)}")
+    return name, float(value)
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="folder with index.tsv and train-*.tar, or some of them")
@@ -258,6 +266,7 @@ def parse():
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--critic-lr", type=float, default=3e-4)
     parser.add_argument("--critic-width", type=int, default=32, help="channels of the PatchGAN's first layer")
+    parser.add_argument("--weight", action="append", type=weight, default=[], metavar="LOSS=FACTOR", help=f"other than {WEIGHTS}")
     parser.add_argument("--warmup-steps", type=int, default=50)
     parser.add_argument("--clip", type=float, default=10.0, help="greatest gradient norm of the generator")
     parser.add_argument("--average", type=float, default=0.995, help="decay of the averaged weights per step")

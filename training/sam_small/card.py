@@ -17,9 +17,9 @@ _TEXT = """\
 # Written by training/sam_small/card.py.
 name = "sam-small"
 arch = "sam-small"
-summary = "Segmentation from clicks and boxes, MobileNetV2 encoder, 2.8 M parameters in f16: trained by this project, embedded in the program"
+summary = "Segmentation from clicks and boxes, MobileSAM made smaller, 4.2 M parameters in f16: trained by this project, embedded in the program"
 licence = "Apache-2.0"
-origin = "trained by the Cleanplate project; encoder started from the MobileNetV2 weights of npm nsfwjs (MIT)"
+origin = "trained by the Cleanplate project from MobileSAM (ChaoningZhang/MobileSAM, Apache-2.0), by pruning and distillation"
 input = "RGB resized so that the longer side is {side}, normalised on 0..255, zero-padded right and bottom to {side}x{side}"
 
 [file]
@@ -28,9 +28,9 @@ bytes = {bytes}
 sha256 = "{sha256}"
 
 [training]
-data = "{photos} photos with label maps, of {count} sets; one in four with another object pasted in"
-recipe = "{steps} steps of 4 photos with 6 objects, squares of 256 pixels, one answer to a click or box and one after corrections; focal, dice, predicted IoU; two shared CPU cores"
-command = "make -f training/Makefile sam-train sam-export DATA=... RUN=... LICENCES={licences}"
+data = "{photos} photos with label maps, of {count} sets; MobileSAM's published weights as start and teacher"
+recipe = "MobileSAM without its last encoder stage, MLPs thinned by least squares; {minutes} minutes of one shared CPU core, {steps} steps: first batches of 8 to match the teacher's embeddings, then 4 photos with 4 objects, one answer to a click or box and one after corrections; focal, dice, predicted IoU, embeddings"
+command = "make -f training/Makefile sam-teacher sam-features sam-shrink sam-train sam-export DATA=... RUN=... LICENCES={licences}"
 date = "{date}"
 
 [training.sets]
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--licences", choices=("all", "permissive"), default="all")
     args = parser.parse_args()
     weights = (args.folder / "sam-small.safetensors").read_bytes()
+    progress = json.loads((args.state / "progress.json").read_text())
     measured = json.loads((args.folder / "evaluation.json").read_text())
     shards = Shards(args.data, licences=args.licences, masks_only=True)
     names = ("clicks_1", "clicks_3", "clicks_5", "box")
@@ -60,7 +61,8 @@ def main() -> None:
         sha256=hashlib.sha256(weights).hexdigest(),
         photos=len(shards.photos),
         count=len(shards.by_set()),
-        steps=int(json.loads((args.state / "progress.json").read_text())["step"]),
+        steps=int(progress["step"]),
+        minutes=round(progress["seconds"] / 60),
         licences=args.licences,
         date=datetime.date.today().isoformat(),
         sets="\n".join(f'{name} = "{LICENCES[name]}"' for name in sorted(shards.by_set())),

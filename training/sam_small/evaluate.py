@@ -44,7 +44,7 @@ class Segmenter:
         self.photo = photo.shape[:2]
         self.size = fitted(*self.photo, self.side)
         resized = np.asarray(Image.fromarray(photo).resize((self.size[1], self.size[0]), Image.Resampling.BILINEAR))
-        self.maps = self.model.encode(torch.from_numpy(normalised(resized, self.side))[None].to(self.device))
+        self.embedding = self.model.encode(torch.from_numpy(normalised(resized, self.side))[None].to(self.device))
 
     @torch.no_grad()
     def masks(self, points: list[np.ndarray], labels: list[np.ndarray]) -> np.ndarray:
@@ -61,7 +61,7 @@ class Segmenter:
         places = torch.from_numpy(np.stack(points).astype(np.float32) * scale).to(self.device)
         kinds = torch.from_numpy(np.stack(labels)).to(self.device)
         owner = torch.zeros(len(points), dtype=torch.long, device=self.device)
-        return self.model.decode(self.maps, owner, places, kinds, self.side)
+        return self.model.decode(self.embedding, owner, places, kinds, self.side)
 
     def restored(self, logits: Tensor) -> Tensor:
         """Logits `[P, h, w]` of the square to masks bool `[P, H, W]` of the photo."""

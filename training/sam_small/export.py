@@ -1,7 +1,6 @@
 """Writes the file that the product loads: `python -m training.sam_small.export --weights STATE/average.safetensors --out FILE`.
 
-f16, names as trained; batch norms keep their four parts, with the difference between Keras' and the product's epsilon moved into the
-variance. The metadata states the sizes.
+f16, names as trained and published. The metadata states the sizes.
 """
 
 from __future__ import annotations
@@ -17,64 +16,43 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.sam_small.model import BATCH_NORM_EPSILON, MEAN, STD, Config, SamSmall
+from training.sam_small.model import MEAN, STD, Config, SamSmall
 
-#: Epsilon that the product adds to every stored variance.
-PRODUCT_EPSILON = 1e-5
 #: Largest file that may ship, in bytes.
 FILE_BYTES_MAX = 8 * 1024 * 1024
+#: Names of `Config`'s sizes in the file: the encoder's and the decoder's.
+_ENCODER = {
+    "embed_dims": "dims",
+    "depths": "depths",
+    "num_heads": "encoder_heads",
+    "window_sizes": "windows",
+    "hidden_dims": "mlps",
+    "neck_squeeze": "squeeze",
+}
+_DECODER = {"transformer_dim": "dim", "depth": "depth", "mlp_dim": "mlp", "num_heads": "heads", "iou_head_hidden_dim": "iou_hidden"}
 
 
 def exported(model: SamSmall) -> dict[str, Tensor]:
     """The tensors as stored, in f32."""
-    out = {}
-    for name, t in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        if name.endswith("running_var"):
-            t = t + (BATCH_NORM_EPSILON - PRODUCT_EPSILON)
-        out[name] = t.detach().float().cpu().contiguous()
-    return out
+    state = model.state_dict().items()
+    return {name: t.detach().float().cpu().contiguous() for name, t in state if not name.endswith("num_batches_tracked")}
 
 
 def described(config: Config) -> dict[str, object]:
     """The sizes as the product's `SamConfig` reads them."""
-    encoder = {
-        "encoder": "mobile_net_v2",
-        "stem": config.stem,
-        "channels": config.channels,
-        "depths": config.depths,
-        "expansions": config.expansions,
-    }
-    decoder = {
-        "transformer_dim": config.dim,
-        "depth": config.depth,
-        "mlp_dim": config.mlp,
-        "num_heads": config.heads,
-        "attention_downsample_rate": 2,
-        "iou_head_depth": 3,
-        "iou_head_hidden_dim": config.iou_hidden,
-    }
-    normalisation = {"mean": MEAN, "std": STD}
-    return {"img_size": config.side, "normalisation": normalisation, "encoder": encoder, "decoder": decoder}
+    encoder = {"encoder": "tiny_vit"} | {name: getattr(config, own) for name, own in _ENCODER.items()}
+    decoder = {name: getattr(config, own) for name, own in _DECODER.items()}
+    decoder |= {"attention_downsample_rate": 2, "iou_head_depth": 3}
+    return {"img_size": config.side, "normalisation": {"mean": MEAN, "std": STD}, "encoder": encoder, "decoder": decoder}
 
 
 def sizes(stated: str) -> Config:
     """The other way round."""
     values = json.loads(stated)
-    encoder, decoder = values["encoder"], values["decoder"]
-    return Config(
-        side=values["img_size"],
-        stem=encoder["stem"],
-        channels=tuple(encoder["channels"]),
-        expansions=tuple(encoder["expansions"]),
-        depths=tuple(encoder["depths"]),
-        dim=decoder["transformer_dim"],
-        depth=decoder["depth"],
-        mlp=decoder["mlp_dim"],
-        heads=decoder["num_heads"],
-        iou_hidden=decoder["iou_head_hidden_dim"],
-    )
+    found = {"side": values["img_size"]}
+    for part, names in (("encoder", _ENCODER), ("decoder", _DECODER)):
+        found |= {own: values[part][name] for name, own in names.items()}
+    return Config(**{name: tuple(v) if isinstance(v, list) else v for name, v in found.items()})
 
 
 def metadata(config: Config) -> dict[str, str]:
@@ -87,10 +65,6 @@ def read(path: Path) -> SamSmall:
     with safe_open(path, "pt") as file:
         stated = file.metadata() or {}
         tensors = {name: file.get_tensor(name).float() for name in file.keys()}
-    if "config" in stated:  # an exported file
-        for name, t in tensors.items():
-            if name.endswith("running_var"):
-                t -= BATCH_NORM_EPSILON - PRODUCT_EPSILON
     model = SamSmall(sizes(stated["config"]) if "config" in stated else Config())
     missing, unknown = model.load_state_dict(tensors, strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]

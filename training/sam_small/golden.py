@@ -1,4 +1,4 @@
-"""Writes a tiny random sam-small with its answers, for the product's tests: `python -m training.sam_small.golden --out FILE`.
+"""Writes a tiny random sam-small with its answers, for the product's tests: `python -m training.sam_small.golden --out FILE.gz`.
 
 Weights are rounded to f16 first, normalisation too, so that what is stored is exact; the answers are those of float32 on a CPU.
 """
@@ -6,12 +6,14 @@ Weights are rounded to f16 first, normalisation too, so that what is stored is e
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from training.sam_small import export, samples
@@ -21,8 +23,8 @@ from training.sam_small.model import BACKGROUND, CORNER_FIRST, CORNER_SECOND, FO
 #: One whose masks are neither empty nor full.
 SEED = 22
 TINY = Config(
-    side=128, stem=8, channels=(8, 8, 16, 16, 24, 32, 40), depths=(1, 2, 1, 2, 1, 1, 1), expansions=(1, 4, 2, 2, 2, 2, 2),
-    dim=32, mlp=48, heads=4, iou_hidden=24,
+    side=128, dims=(16, 24, 32, 320), depths=(1, 1, 2, 0), encoder_heads=(1, 2, 4, 10), windows=(1, 5, 7, 3), mlps=(40, 64, 24, 48),
+    squeeze=12, dim=32, mlp=48, heads=4, iou_hidden=24,
 )  # fmt: skip
 #: Height and width of the photos: wider than high, higher than wide, larger than the square.
 SIZES = ((96, 120), (120, 77), (150, 200))
@@ -37,7 +39,7 @@ def network() -> SamSmall:
             t.uniform_(0.3, 1.5)
         elif name.endswith(("running_mean", "bn.bias")):
             t.normal_(0, 0.3)
-        elif name.startswith(("image_encoder.skip", "mask_decoder.output_upscaling.3.")) or "hypernetworks" in name and "layers.2" in name:
+        elif name.startswith("mask_decoder.output_upscaling.3.") or "hypernetworks" in name and "layers.2" in name:
             t.mul_(4)  # masks that are neither empty nor full
     return model.eval()
 
@@ -78,8 +80,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    export.write(network(), args.out)
-    segmenter = Segmenter(export.read(args.out))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.safetensors"
+        export.write(network(), file)
+        segmenter = Segmenter(export.read(file))
     samples.MEAN, samples.STD = (tuple(float(np.float16(v)) for v in values) for values in (MEAN, STD))
     tensors = {f"weights.{name}": t.half() for name, t in export.exported(segmenter.model).items()}
     cases = []
@@ -87,11 +91,11 @@ def main() -> None:
         image = photo(height, width)
         segmenter.open(image)
         tensors[f"case{k}.image"] = torch.from_numpy(image)
-        tensors[f"case{k}.expect.embedding"] = segmenter.maps[0][0].half().contiguous()
+        tensors[f"case{k}.expect.embedding"] = segmenter.embedding[0].half().contiguous()
         cases.append({"prompts": prompts(height, width)})
         for j, prompt in enumerate(cases[-1]["prompts"]):
             tensors |= {f"case{k}.prompt{j}.expect.{name}": t for name, t in answers(segmenter, prompt).items()}
-    save_file(tensors, args.out, export.metadata(TINY) | {"cases": json.dumps(cases)})
+    args.out.write_bytes(gzip.compress(save(tensors, export.metadata(TINY) | {"cases": json.dumps(cases)}), mtime=0))
 
 
 if __name__ == "__main__":

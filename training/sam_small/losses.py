@@ -10,6 +10,8 @@ FOCAL_WEIGHT = 10.0
 IOU_WEIGHT = 1.0
 #: What the two worse candidates of a click count, so that none dies.
 OTHERS_WEIGHT = 0.05
+#: What the candidate counts that would be chosen: users see that one, not the best.
+CHOSEN_WEIGHT = 0.5
 
 
 def mask_loss(logits: Tensor, shares: Tensor, inside: Tensor) -> Tensor:
@@ -34,11 +36,13 @@ def iou(logits: Tensor, shares: Tensor, inside: Tensor) -> Tensor:
 
 
 def candidates_loss(logits: Tensor, predicted: Tensor, shares: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss per prompt `[P]` of a click's three candidates: the best one learns, and all learn to know how good they are.
+    """Loss per prompt `[P]` of a click's three candidates: the best one learns, and the one that would be chosen, and all learn to know
+    how good they are.
     Beside it the IoU of the candidate that would be chosen `[P]`."""
     loss, quality = mask_loss(logits, shares, inside), iou(logits, shares, inside)
-    total = loss.min(1).values + OTHERS_WEIGHT * loss.mean(1) + IOU_WEIGHT * (predicted - quality).pow(2).mean(1)
-    return total, quality.gather(1, predicted.argmax(1, keepdim=True))[:, 0]
+    chosen = predicted.argmax(1, keepdim=True)
+    total = loss.min(1).values + CHOSEN_WEIGHT * loss.gather(1, chosen)[:, 0] + OTHERS_WEIGHT * loss.mean(1)
+    return total + IOU_WEIGHT * (predicted - quality).pow(2).mean(1), quality.gather(1, chosen)[:, 0]
 
 
 def single_loss(logits: Tensor, predicted: Tensor, shares: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
-"""sam-small: MobileNetV2, a small feature pyramid, SAM's prompt encoder and two-way decoder, narrower.
+"""sam-small: MobileSAM's network with a thinner encoder and narrower layers.
 
-Names of `prompt_encoder` and `mask_decoder` are those of the published SAM checkpoints. `mask_decoder.skips` is new: the upscaling
-takes the encoder's maps at strides 8 and 4 along, so that edges stay sharp although the transformer works at stride 16.
+An image encoder (TinyViT without its last stage), SAM's prompt encoder and two-way decoder. Names and shapes are those of the published
+checkpoints; what `Config` makes smaller is smaller, and the neck's 3x3 convolution is two.
 """
 
 from __future__ import annotations
@@ -13,135 +13,48 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benches.sam_torch import LayerNorm2d, TinyVit
+
 #: Per channel, on 0..255, as SAM has them.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 #: Masks per prompt: the single-mask answer and the three of multimask.
 MASKS = 4
-#: Keras' epsilon, which the stored statistics were made for.
-BATCH_NORM_EPSILON = 1e-3
-
-#: MobileNetV2's rows: expansion, channels at width 1, blocks, stride of the first.
-_ROWS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Sizes. `channels`: stem and the seven rows. `side`: of the square that photos are fitted into, in pixels."""
+    """Sizes. `side`: of the square that photos are fitted into, in pixels. Of the encoder's stages: channels, blocks, heads, window
+    sides and channels inside the blocks. `squeeze`: channels between the two parts of the neck's 3x3 convolution; 0 is one part."""
 
-    side: int = 320
-    stem: int = 32
-    channels: tuple[int, ...] = tuple(row[1] for row in _ROWS)
-    expansions: tuple[int, ...] = tuple(row[0] for row in _ROWS)
-    depths: tuple[int, ...] = tuple(row[2] for row in _ROWS)
-    dim: int = 128
+    side: int = 448
+    dims: tuple[int, ...] = (64, 128, 160, 320)
+    depths: tuple[int, ...] = (2, 2, 6, 0)
+    encoder_heads: tuple[int, ...] = (1, 4, 5, 10)
+    windows: tuple[int, ...] = (1, 7, 14, 7)
+    mlps: tuple[int, ...] = (256, 512, 192, 1280)
+    squeeze: int = 96
+    dim: int = 256
     depth: int = 2
-    mlp: int = 512
+    mlp: int = 128
     heads: int = 8
-    iou_hidden: int = 128
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        return tuple(row[3] for row in _ROWS)
+    iou_hidden: int = 256
 
 
-class ConvNorm(nn.Module):
-    """Convolution without bias, batch norm, and ReLU6 unless `linear`."""
-
-    def __init__(self, ic: int, oc: int, kernel: int, stride: int = 1, groups: int = 1, linear: bool = False) -> None:
-        super().__init__()
-        self.c = nn.Conv2d(ic, oc, kernel, stride, kernel // 2, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(oc, eps=BATCH_NORM_EPSILON)
-        self.linear = linear
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.bn(self.c(x))
-        return x if self.linear else F.relu6(x)
-
-
-class InvertedResidual(nn.Module):
-    """Expand 1x1, depthwise 3x3, project 1x1; added to its input where the shapes allow."""
-
-    def __init__(self, ic: int, oc: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        hidden = ic * expansion
-        self.expand = ConvNorm(ic, hidden, 1) if expansion > 1 else nn.Identity()
-        self.depthwise = ConvNorm(hidden, hidden, 3, stride, groups=hidden)
-        self.project = ConvNorm(hidden, oc, 1, linear=True)
-        self.residual = stride == 1 and ic == oc
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.project(self.depthwise(self.expand(x)))
-        return x + y if self.residual else y
-
-
-class Trunk(nn.Module):
-    """`[N, 3, S, S]` to the maps at strides 4, 8, 16 and 32."""
+class ImageEncoder(TinyVit):
+    """`[N, 3, S, S]` to the embedding `[N, D, S/16, S/16]`, in two parts: the first is the teacher's."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.stem = ConvNorm(3, config.stem, 3, 2)
-        blocks: list[nn.Module] = []
-        ic, self._taps, stride = config.stem, [], 2
-        for oc, expansion, depth, first in zip(config.channels, config.expansions, config.depths, config.strides):
-            if first == 2 and stride > 2:
-                self._taps.append(len(blocks) - 1)
-            stride *= first
-            for i in range(depth):
-                blocks.append(InvertedResidual(ic, oc, first if i == 0 else 1, expansion))
-                ic = oc
-        self._taps.append(len(blocks) - 1)
-        self.blocks = nn.ModuleList(blocks)
+        super().__init__(config.dims, config.depths, config.encoder_heads, config.windows, config.mlps, config.squeeze, config.dim)
+        self.tap_channels, self.channels = config.dims[2], config.dim
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        x = self.stem(x)
-        maps = []
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            if i in self._taps:
-                maps.append(x)
-        return maps
+    def tap(self, photos: Tensor) -> Tensor:
+        """Up to the third stage: `[N, 3, S, S]` to `[N, 160, S/16, S/16]`."""
+        return self.layers[1](self.layers[0](self.patch_embed["seq"](photos)))
 
-
-class LayerNorm2d(nn.Module):
-    """Layer norm over the channels of `[N, C, H, W]`."""
-
-    def __init__(self, channels: int, eps: float = 1e-6) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps).permute(0, 3, 1, 2)
-
-
-class ImageEncoder(nn.Module):
-    """Trunk and pyramid: `[N, 3, S, S]` to the embedding `[N, D, S/16, S/16]` and skips `[N, D/4, S/8, S/8]`, `[N, D/8, S/4, S/4]`."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        c, d = config.channels, config.dim
-        self.trunk = Trunk(config)
-        self.lateral32 = nn.Conv2d(c[6], d, 1, bias=False)
-        self.lateral16 = nn.Conv2d(c[4], d, 1, bias=False)
-        self.lateral8 = nn.Conv2d(c[2], d // 2, 1, bias=False)
-        self.down8 = nn.Conv2d(d // 2, d, 3, 2, 1, bias=False)
-        self.norm = LayerNorm2d(d)
-        self.smooth = nn.Conv2d(d, d, 3, padding=1, bias=False)
-        self.out_norm = LayerNorm2d(d)
-        self.skip8 = nn.Conv2d(c[2], d // 4, 1, bias=False)
-        self.skip4 = nn.Conv2d(c[1], d // 8, 1, bias=False)
-
-    def fuse(self, maps: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        at4, at8, at16, at32 = maps
-        x = self.lateral16(at16) + F.interpolate(self.lateral32(at32), scale_factor=2, mode="nearest")
-        x = x + self.down8(self.lateral8(at8))
-        x = self.out_norm(self.smooth(F.relu(self.norm(x))))
-        return x, self.skip8(at8), self.skip4(at4)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.fuse(self.trunk(x))
+    def rest(self, tap: Tensor) -> Tensor:
+        """From there on."""
+        return self.neck(self.layers[3](self.layers[2](tap)))
 
 
 class PositionEmbedding(nn.Module):
@@ -283,11 +196,10 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = Mlp([d, config.iou_hidden, config.iou_hidden, MASKS])
 
     def forward(
-        self, image: tuple[Tensor, Tensor, Tensor], places: Tensor, no_mask: Tensor, prompts: Tensor
+        self, embedding: Tensor, places: Tensor, no_mask: Tensor, prompts: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Per prompt: maps of its photo, `places` `[1, S*S, D]`, `no_mask` `[1, D]`, tokens `[P, T, D]`.
- Logits `[P, 4, 4S, 4S]` and predicted IoU `[P, 4]`."""
-        embedding, skip8, skip4 = image
+        """Per prompt: embedding of its photo, `places` `[1, S*S, D]`, `no_mask` `[1, D]`, tokens `[P, T, D]`.
+        Logits `[P, 4, 4S, 4S]` and predicted IoU `[P, 4]`."""
         count, side = prompts.shape[0], embedding.shape[-1]
         output = torch.cat([self.iou_token.weight, self.mask_tokens.weight]).unsqueeze(0).expand(count, -1, -1)
         tokens = torch.cat([output.to(prompts.dtype), prompts], 1)
@@ -295,8 +207,8 @@ class MaskDecoder(nn.Module):
         queries, keys = self.transformer(keys, places, tokens)
         x = keys.transpose(1, 2).unflatten(2, (side, side))
         first, norm, act1, second, act2 = self.output_upscaling
-        x = act1(norm(first(x) + skip8))
-        x = act2(second(x) + skip4)  # [P, D/8, 4S, 4S]
+        x = act1(norm(first(x)))
+        x = act2(second(x))  # [P, D/8, 4S, 4S]
         weights = torch.stack([mlp(queries[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], 1)
         # Channels last throughout, forward and back.
         masks = (x.permute(0, 2, 3, 1).flatten(1, 2) @ weights.transpose(1, 2)).unflatten(1, x.shape[-2:]).permute(0, 3, 1, 2)
@@ -311,14 +223,14 @@ class SamSmall(nn.Module):
         self.prompt_encoder = PromptEncoder(config)
         self.mask_decoder = MaskDecoder(config)
 
-    def encode(self, photos: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised, padded photos `[N, 3, side, side]` to embedding and skips."""
+    def encode(self, photos: Tensor) -> Tensor:
+        """Normalised, padded photos `[N, 3, side, side]` to embeddings `[N, D, side/16, side/16]`."""
         return self.image_encoder(photos)
 
-    def decode(self, maps: tuple[Tensor, Tensor, Tensor], owner: Tensor, places: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    def decode(self, embeddings: Tensor, owner: Tensor, places: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor]:
         """Prompts on encoded photos: `owner` `[P]` says whose photo, `places` `[P, T, 2]` x, y in pixels of the padded square of
         `side`, `labels` `[P, T]` (see `PromptEncoder`). Mask logits `[P, 4, side/4, side/4]` and predicted IoU `[P, 4]`."""
-        chosen = tuple(m[owner] for m in maps)
+        chosen = embeddings[owner]
         tokens = self.prompt_encoder(places, labels, side)
-        dense = self.prompt_encoder.dense(maps[0].shape[-1])
+        dense = self.prompt_encoder.dense(embeddings.shape[-1])
         return self.mask_decoder(chosen, dense, self.prompt_encoder.no_mask_embed.weight, tokens)

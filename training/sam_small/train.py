@@ -1,7 +1,10 @@
-"""Trains sam-small: `python -m training.sam_small.train --data DIR --trunk PACKAGE --state DIR --minutes 90`.
+"""Trains sam-small: `python -m training.sam_small.train --data DIR --features DIR --start FILE --state DIR --minutes 90`.
 
 Runs for `--run-minutes` (or until a signal), saves, and goes on from there when called again. `--minutes` is the length of the whole
-training: learning rate, image size and the moment when the trunk thaws follow the share of it that has passed.
+training: at first the encoder alone learns to give the teacher's embeddings, then all of it learns to give the objects' masks, which the
+embeddings keep a share in. The learning rate follows the share of the time that has passed, and ends at zero.
+
+The layers that the student shares with the teacher are not trained: `features.py` has stored what they give.
 """
 
 from __future__ import annotations
@@ -17,37 +20,42 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
-from training.data import Cutouts, Shards
-from training.sam_small import losses, prompts, state, tfjs
+from training.data import Shards
+from training.sam_small import losses, prompts, state
 from training.sam_small.model import CORNER_FIRST, CORNER_SECOND, FOREGROUND, NO_POINT, SamSmall
-from training.sam_small.samples import MASK_STRIDE, Sample, Sampler
+from training.sam_small.sampler import Sample, Sampler
+from training.sam_small.samples import MASK_STRIDE
 
 #: Share of prompts that begin with a box; the rest begin with a click.
-BOX_SHARE = 0.4
+BOX_SHARE = 0.3
 #: Corrective clicks that are added for the second answer.
 CORRECTIONS = (1, 1, 2, 4)
-WARM_UP_STEPS = 200
-#: Layers down to stride 4 keep their ImageNet weights: edges and colours are the same here, and they cost half of the backward pass.
-FROZEN = tuple(f"image_encoder.trunk.{part}." for part in ("stem", "blocks.0", "blocks.1", "blocks.2"))
+WARM_UP_STEPS = 100
+#: What the teacher's embeddings count once masks are learnt: their mean squared error as a share of their variance.
+EMBEDDING_WEIGHT = 0.5
+#: The encoder's layers that are the teacher's.
+FROZEN = tuple(f"image_encoder.{part}." for part in ("patch_embed", "layers.0", "layers.1"))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with index.tsv, train-*.tar and cutouts.tar")
-    parser.add_argument("--trunk", type=Path, required=True, help="unpacked npm package nsfwjs")
+    parser.add_argument("--data", type=Path, required=True, help="folder with index.tsv and train-*.tar")
+    parser.add_argument("--features", type=Path, required=True, help="folder that features.py fills")
+    parser.add_argument("--start", type=Path, required=True, help="weights that shrink.py made")
     parser.add_argument("--state", type=Path, required=True, help="folder for the training state")
     parser.add_argument("--licences", choices=("all", "permissive"), default="all")
     parser.add_argument("--minutes", type=float, required=True, help="length of the whole training")
     parser.add_argument("--run-minutes", type=float, default=math.inf, help="length of this run")
     parser.add_argument("--save-minutes", type=float, default=3.0)
-    parser.add_argument("--batch", type=int, default=4, help="photos a step")
-    parser.add_argument("--objects", type=int, default=6, help="prompts a photo")
-    parser.add_argument("--sides", default="256:0.6,384:1", help="side of the square in pixels, and up to which share of the training")
-    parser.add_argument("--thaw", type=float, default=0.35, help="share of the training after which the trunk learns too")
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--trunk-rate", type=float, default=1e-4)
+    parser.add_argument("--match", type=float, default=0.3, help="share of the training that learns embeddings alone")
+    parser.add_argument("--match-batch", type=int, default=8, help="views a step while it does")
+    parser.add_argument("--batch", type=int, default=4, help="views a step afterwards")
+    parser.add_argument("--objects", type=int, default=4, help="prompts a view")
+    parser.add_argument("--match-rate", type=float, default=1.5e-3)
+    parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -55,19 +63,22 @@ def arguments() -> argparse.Namespace:
 
 
 class Feeder:
-    """Draws batches in a thread of its own. `side` may change between batches."""
+    """Draws batches in a thread of its own. `batch` may change between batches."""
 
-    def __init__(self, sampler: Sampler, batch: int, side: int) -> None:
-        self.side = side
-        self._sampler, self._batch = sampler, batch
+    def __init__(self, sampler: Sampler, batch: int) -> None:
+        self.batch = batch
+        self._sampler = sampler
         self._ready: queue.Queue[list[Sample] | BaseException] = queue.Queue(3)
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         try:
+            drawn = 0
             while True:
-                side = self.side
-                self._ready.put([self._sampler.draw(side) for _ in range(self._batch)])
+                self._ready.put([self._sampler.draw() for _ in range(self.batch)])
+                drawn += 1
+                if drawn % 100 == 0:
+                    self._sampler.look()
         except BaseException as error:  # handed over: a silent thread would leave the training waiting for ever
             self._ready.put(error)
 
@@ -113,77 +124,56 @@ class Trainer:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.device = args, torch.device(args.device)
         self.model = SamSmall().to(self.device, memory_format=torch.channels_last)
-        trunk = [p for n, p in self.model.named_parameters() if ".trunk." in n and not n.startswith(FROZEN)]
+        self.model.load_state_dict(load_file(args.start))
+        self.model.eval()  # norms keep the teacher's statistics
         for name, p in self.model.named_parameters():
             p.requires_grad_(not name.startswith(FROZEN))
-        rest = [p for n, p in self.model.named_parameters() if ".trunk." not in n]
-        groups = [{"params": rest, "rate": args.rate}, {"params": trunk, "rate": args.trunk_rate}]
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=0.02, betas=(0.9, 0.98))
+        self.encoder = [p for n, p in self.model.named_parameters() if n.startswith("image_encoder.") and p.requires_grad]
+        self.decoder = [p for n, p in self.model.named_parameters() if not n.startswith("image_encoder.")]
+        groups = [{"params": self.encoder}, {"params": self.decoder}]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
         self.average = state.Average(self.model, 0.998)
-        self.progress: dict[str, float] = {"step": 0, "seconds": 0.0, "photos": 0, "thawed_at": -1}
-        found = state.load(args.state, self.model, self.average, self.optimiser)
-        sampler = Sampler(
-            Shards(args.data, licences=args.licences, masks_only=True),
-            Cutouts(args.data),
-            seed=args.seed + int(found["step"] if found else 0),
-            objects=args.objects,
-        )
-        self.feeder = Feeder(sampler, args.batch, self.side())
-        if found:
-            self.progress = found
-        else:
-            self.begin()
-        self.rng = np.random.default_rng(args.seed + 1 + int(self.progress["step"]))
+        self.progress: dict[str, float] = {"step": 0, "seconds": 0.0, "views": 0}
+        self.progress = state.load(args.state, self.model, self.average, self.optimiser) or self.progress
+        step = int(self.progress["step"])
+        config = self.model.config
+        shards = Shards(args.data, licences=args.licences, masks_only=True)
+        sampler = Sampler(shards, args.features, config.side, (config.dims[2], config.dim), args.seed + step, args.objects)
+        self.feeder = Feeder(sampler, self.batch())
+        self.rng = np.random.default_rng(args.seed + 1 + step)
 
     def share(self) -> float:
         return min(1.0, self.progress["seconds"] / (60 * self.args.minutes))
 
-    def side(self) -> int:
-        for part in self.args.sides.split(","):
-            side, until = part.split(":")
-            if self.share() < float(until):
-                break
-        return int(side)
+    def matching(self) -> bool:
+        return self.share() < self.args.match
 
-    def begin(self) -> None:
-        """Takes the ImageNet weights, and measures the norms' statistics anew: 8 bits cannot hold small variances, and padding and
-        normalisation are not those of the original."""
-        encoder = self.model.image_encoder
-        encoder.trunk.load_state_dict(tfjs.trunk_state(tfjs.read_layers(self.args.trunk)), strict=False)
-        norms = [m for m in encoder.trunk.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-        encoder.train()
-        with torch.no_grad():
-            for _ in range(24):
-                encoder.trunk(self.photos(self.feeder.next()))
-        for norm in norms:
-            norm.momentum = 0.1
-        self.average = state.Average(self.model, self.average.decay)
+    def batch(self) -> int:
+        return self.args.match_batch if self.matching() else self.args.batch
 
-    def photos(self, batch: list[Sample]) -> Tensor:
-        photos = torch.from_numpy(np.stack([s.photo for s in batch])).to(self.device)
-        return photos.contiguous(memory_format=torch.channels_last)
+    def set_rates(self) -> float:
+        """A short rise, then half a cosine for each of the two parts of the training. Gives the encoder's rate."""
+        match = self.args.match
+        peak, share = (self.args.match_rate, self.share() / match) if self.matching() else (self.args.rate, (self.share() - match) / (1 - match))
+        # The first part ends at the rate that the second begins with.
+        floor = self.args.rate if self.matching() else 0.0
+        rate = floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * share))
+        rate *= min(1.0, (self.progress["step"] + 1) / WARM_UP_STEPS)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        return rate
 
-    def rates(self) -> float:
-        """Sets the learning rates: a short rise, then half a cosine. Gives the first group's."""
-        scale = 0.5 * (1 + math.cos(math.pi * self.share()))
-        thawed = self.share() >= self.args.thaw
-        if thawed and self.progress["thawed_at"] < 0:
-            self.progress["thawed_at"] = self.progress["step"]
-        rest, trunk = self.optimiser.param_groups
-        rest["lr"] = rest["rate"] * scale * min(1.0, (self.progress["step"] + 1) / WARM_UP_STEPS)
-        trunk["lr"] = trunk["rate"] * scale * min(1.0, (self.progress["step"] - self.progress["thawed_at"] + 1) / WARM_UP_STEPS)
-        for p in trunk["params"]:
-            p.requires_grad_(thawed)
-        return rest["lr"]
+    def embedded(self, batch: list[Sample]) -> tuple[Tensor, Tensor]:
+        """The student's embeddings, and how far they are from the teacher's."""
+        taps = torch.stack([s.tap for s in batch]).to(self.device).float().contiguous(memory_format=torch.channels_last)
+        wanted = torch.stack([s.embedding for s in batch]).to(self.device).float()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            embeddings = self.model.image_encoder.rest(taps)
+        return embeddings, (embeddings.float() - wanted).pow(2).mean() / wanted.var()
 
-    def step(self) -> dict[str, float]:
-        rate = self.rates()
-        self.feeder.side = self.side()
-        batch = self.feeder.next()
-        side = batch[0].photo.shape[-1]
+    def of_masks(self, batch: list[Sample], embeddings: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of an answer to a click or a box, and of one after corrections; the IoU of each kind."""
+        side = self.model.config.side
         wanted = np.concatenate([s.masks for s in batch])
         cut = wanted > 0.5
         shares = torch.from_numpy(wanted).to(self.device)[:, None]
@@ -193,17 +183,14 @@ class Trainer:
             inside[i, :, : math.ceil(s.size[0] / MASK_STRIDE), : math.ceil(s.size[1] / MASK_STRIDE)] = 1
         inside = inside[owner]
 
-        def answer(maps: tuple[Tensor, Tensor, Tensor], places: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+        def answer(places: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
             where = torch.from_numpy(places).to(self.device), torch.from_numpy(labels).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16):
-                masks, quality = self.model.decode(maps, owner, *where, side)
+                masks, quality = self.model.decode(embeddings, owner, *where, side)
             return masks.float(), quality.float()
 
-        self.model.eval()  # norms keep their measured statistics
-        with torch.autocast(self.device.type, torch.bfloat16):
-            maps = self.model.encode(self.photos(batch))
         places, labels = first_prompts(cut, self.rng)
-        masks, quality = answer(maps, places, labels)
+        masks, quality = answer(places, labels)
         clicked = torch.from_numpy(labels[:, 1] == NO_POINT).to(self.device)
         of_click, click_iou = losses.candidates_loss(masks[:, 1:], quality[:, 1:], shares, inside)
         of_box, box_iou = losses.single_loss(masks[:, :1], quality[:, :1], shares, inside)
@@ -212,10 +199,20 @@ class Trainer:
             best = torch.where(clicked, 1 + quality[:, 1:].argmax(1), 0)
             found = (masks[torch.arange(len(masks)), best] > 0) & (inside[:, 0] > 0)
         places, labels = corrected(places, labels, found.cpu().numpy(), cut, self.rng)
-        masks, quality = answer(maps, places, labels)
+        masks, quality = answer(places, labels)
         again, again_iou = losses.single_loss(masks[:, :1], quality[:, :1], shares, inside)
-        loss = loss + again.mean()
+        figures = {"click": click_iou[clicked], "box": box_iou[~clicked], "corrected": again_iou}
+        return loss + again.mean(), {name: v.mean() for name, v in figures.items() if len(v)}
 
+    def step(self) -> dict[str, float]:
+        rate, matching = self.set_rates(), self.matching()
+        self.feeder.batch = self.batch()
+        batch = self.feeder.next()
+        embeddings, distance = self.embedded(batch)
+        loss, figures = distance, {}
+        if not matching:
+            of_masks, figures = self.of_masks(batch, embeddings)
+            loss = of_masks + EMBEDDING_WEIGHT * distance
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -223,10 +220,8 @@ class Trainer:
             self.optimiser.step()
         self.average.update(self.model, int(self.progress["step"]))
         self.progress["step"] += 1
-        self.progress["photos"] += len(batch)
-        means = {"click": click_iou[clicked], "box": box_iou[~clicked], "corrected": again_iou}
-        figures = {name: float(v.mean()) for name, v in means.items() if len(v)}
-        return {"loss": loss.item(), "norm": float(norm), "rate": rate, "side": side, **figures}
+        self.progress["views"] += len(batch)
+        return {"loss": loss.item(), "embedding": distance.item(), "norm": float(norm), "rate": rate} | {n: float(v) for n, v in figures.items()}
 
     def save(self) -> None:
         state.save(self.args.state, self.model, self.average, self.optimiser, self.progress)

@@ -37,10 +37,8 @@ pub(super) fn parts(args: &Bench, config: &Config, backend: &dyn Backend) -> any
     let encoder = backend.compile(&network.encoder_graph(network.resized(height, width))?)?;
     let prompt = SamPrompt { points: vec![(width as f32 / 2.0, height as f32 / 2.0, Label::Foreground)], rectangle: None };
     let decoder = backend.compile(&network.decoder_graph(prompt.tokens())?)?;
-    let embedding = [network.config().embedding_side(), network.config().decoder.transformer_dim];
-    let sizes = std::iter::once(embedding).chain(network.config().skips());
-    let mut given: Vec<Tensor> = sizes.map(|[side, c]| Tensor::f32(&[1, side, side, c], vec![0.25; side * side * c])).collect();
-    given.push(network.tokens(&prompt, [height, width])?);
+    let [s, c] = [network.config().embedding_side(), network.config().decoder.transformer_dim];
+    let given = vec![Tensor::f32(&[1, s, s, c], vec![0.25; s * s * c]), network.tokens(&prompt, [height, width])?];
     Ok((
         [height, width],
         vec![
