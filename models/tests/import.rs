@@ -91,7 +91,7 @@ fn gzip_is_unpacked_within_the_limits_and_once() {
     assert!(matches!(read_bytes(gzipped(&packed)), Err(ImportError::Unrecognised { .. })));
     assert!(matches!(read_bytes(packed[..packed.len() / 2].to_vec()), Err(ImportError::Io { .. })));
     let bomb = gzipped(&vec![0; 80 << 20]);
-    let refused = read_bytes(bomb).err().expect("refused");
+    let refused = read_bytes(bomb).expect_err("refused");
     assert!(matches!(refused, ImportError::Limit { got, .. } if got < 80 << 20), "{refused}");
 }
 
