@@ -1,1 +1,1 @@
-"""sam-small: masks from clicks and boxes, on a MobileNetV2 encoder."""
+"""sam-small: masks from clicks and boxes, MobileSAM made smaller."""
