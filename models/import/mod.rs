@@ -1,7 +1,7 @@
 //! Readers of weight files. The format is found by content, never by the file's name.
 //!
-//! Safetensors files, TorchScript and `torch.save` archives, each also compressed with gzip. All readers give the same [`Weights`]: names in the published checkpoints' form, tensors converted to
-//! `f32` only when asked for. No reader runs anything from a file, and every size is bounded by [`Limits`]:
+//! Safetensors files, TorchScript and `torch.save` archives, each also compressed with gzip. All readers give the same [`Weights`]:
+//! names in the published checkpoints' form, tensors converted to `f32` only when asked for. No reader runs anything from a file, and every size is bounded by [`Limits`]:
 //! a hostile file is an error.
 
 mod archive;

@@ -37,7 +37,9 @@ pub enum EncoderConfig {
         num_heads: Vec<usize>,
         /// Window sides of the stages in pixels of their maps; 1 for the first, which has none.
         window_sizes: Vec<usize>,
-        /// Channels inside the blocks of the stages: of the convolutional one's depthwise convolutions, of the others' MLPs.
+        /// Channels inside the blocks of the stages: of the convolutional one's depthwise convolutions, of the others' MLPs. Files
+        /// stored before this could differ lack it and get the published four times the stages' channels.
+        #[serde(default)]
         hidden_dims: Vec<usize>,
         /// Channels between the two parts of the neck's 3x3 convolution, a 1x1 and a 3x3; 0 for a 3x3 in one part, as published.
         #[serde(default)]

@@ -11,11 +11,16 @@ impl SamConfig {
         let metadata = weights.metadata();
         let stated =
             metadata.get("config").filter(|_| metadata.get("arch").is_some_and(|name| Arch::SAM.iter().any(|arch| arch.name() == name)));
-        let config = match stated {
+        let mut config: SamConfig = match stated {
             Some(text) => serde_json::from_str(text)
                 .map_err(|e| ModelError::Config { arch: ARCH, why: format!("metadata `config` of the weights: {e}") })?,
             None => Reader { weights }.config()?,
         };
+        if let EncoderConfig::TinyVit { embed_dims, hidden_dims, .. } = &mut config.encoder
+            && hidden_dims.is_empty()
+        {
+            *hidden_dims = embed_dims.iter().map(|dim| dim.saturating_mul(4)).collect();
+        }
         config.validate()?;
         Ok(config)
     }
