@@ -29,7 +29,9 @@ pub enum ImportError {
         why: String,
     },
     /// A pickle stream names a Python function or class that no weight file needs. Nothing was run.
-    #[error("pickle, byte {at}: asks for the global `{name}`, which no weight file needs; refused, nothing of it was run")]
+    #[error(
+        "pickle, byte {at}: asks for the global `{name}`, which no weight file needs; refused, nothing of it was run"
+    )]
     Global {
         /// Offset of the opcode.
         at: usize,
@@ -120,7 +122,9 @@ pub enum ModelError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A name that neither this program nor the model folder knows.
-    #[error("no model named {name}; known are {known}; `cleanplate models import FILE --as {name}` adds one")]
+    #[error(
+        "no model named {name}; known are {known}; `cleanplate models import FILE --as {name}` adds one"
+    )]
     Unknown {
         /// The name asked for.
         name: String,
@@ -136,7 +140,9 @@ pub enum ModelError {
         remedy: String,
     },
     /// A model that no published file is pinned for.
-    #[error("model {name} has no published file to download; `cleanplate models import FILE --as {name}`")]
+    #[error(
+        "model {name} has no published file to download; `cleanplate models import FILE --as {name}`"
+    )]
     NotPublished {
         /// The model.
         name: String,
@@ -152,7 +158,9 @@ pub enum ModelError {
         wanted: &'static str,
     },
     /// A name that cannot be a model's.
-    #[error("{name:?} cannot be a model's name: up to 64 lower-case letters, digits, `-`, `_` and inner dots, a letter or digit first")]
+    #[error(
+        "{name:?} cannot be a model's name: up to 64 lower-case letters, digits, `-`, `_` and inner dots, a letter or digit first"
+    )]
     Name {
         /// The name.
         name: String,
@@ -215,7 +223,10 @@ impl ModelError {
     /// The error for a name that nobody knows.
     pub fn unknown(name: &str) -> Self {
         let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        ModelError::Unknown { name: name.chars().take(80).collect(), known: known.join(", ") }
+        ModelError::Unknown {
+            name: name.chars().take(80).collect(),
+            known: known.join(", "),
+        }
     }
 }
 

@@ -125,8 +125,10 @@ pub struct KnownModel {
 impl KnownModel {
     /// The parsed `model.toml`.
     pub fn parse(&self) -> Result<Manifest, ModelError> {
-        toml::from_str(self.manifest)
-            .map_err(|e| ModelError::Record { file: format!("models/{}/model.toml", self.name).into(), why: e.to_string() })
+        toml::from_str(self.manifest).map_err(|e| ModelError::Record {
+            file: format!("models/{}/model.toml", self.name).into(),
+            why: e.to_string(),
+        })
     }
 }
 
@@ -137,15 +139,31 @@ pub static MODELS: &[KnownModel] = &[
         manifest: include_str!("lama-small/model.toml"),
         embedded: Some(include_bytes!("lama-small/lama-small.safetensors")),
     },
-    KnownModel { name: "big-lama", manifest: include_str!("big-lama/model.toml"), embedded: None },
-    KnownModel { name: "lama-fourier", manifest: include_str!("lama-fourier/model.toml"), embedded: None },
+    KnownModel {
+        name: "big-lama",
+        manifest: include_str!("big-lama/model.toml"),
+        embedded: None,
+    },
+    KnownModel {
+        name: "lama-fourier",
+        manifest: include_str!("lama-fourier/model.toml"),
+        embedded: None,
+    },
     KnownModel {
         name: "sam-small",
         manifest: include_str!("sam-small/model.toml"),
         embedded: Some(include_bytes!("sam-small/sam-small.safetensors")),
     },
-    KnownModel { name: "mobile-sam", manifest: include_str!("mobile-sam/model.toml"), embedded: None },
-    KnownModel { name: "sam-vit-b", manifest: include_str!("sam-vit-b/model.toml"), embedded: None },
+    KnownModel {
+        name: "mobile-sam",
+        manifest: include_str!("mobile-sam/model.toml"),
+        embedded: None,
+    },
+    KnownModel {
+        name: "sam-vit-b",
+        manifest: include_str!("sam-vit-b/model.toml"),
+        embedded: None,
+    },
 ];
 
 /// The row of a name.
@@ -169,7 +187,11 @@ pub fn sam_config(name: &str) -> Result<SamConfig, ModelError> {
         "mobile-sam" => Ok(SamConfig::mobile_sam()),
         "sam-vit-b" => Ok(SamConfig::vit_b()),
         "sam-small" => Ok(SamConfig::small()),
-        other => Err(ModelError::Arch { name: name.to_string(), found: other.to_string(), wanted: "mobile-sam, sam-vit or sam-small" }),
+        other => Err(ModelError::Arch {
+            name: name.to_string(),
+            found: other.to_string(),
+            wanted: "mobile-sam, sam-vit or sam-small",
+        }),
     }
 }
 
@@ -187,10 +209,25 @@ mod tests {
         for model in MODELS {
             let manifest = model.parse().expect(model.name);
             assert_eq!(manifest.name, model.name);
-            assert_eq!(manifest.config.is_some(), manifest.arch == Arch::Lama, "{}", model.name);
-            assert!(!manifest.licence.is_empty() && !manifest.origin.is_empty() && !manifest.input.is_empty());
+            assert_eq!(
+                manifest.config.is_some(),
+                manifest.arch == Arch::Lama,
+                "{}",
+                model.name
+            );
+            assert!(
+                !manifest.licence.is_empty()
+                    && !manifest.origin.is_empty()
+                    && !manifest.input.is_empty()
+            );
             let Some(file) = manifest.file else { continue };
-            assert!(file.sha256.len() == 64 && file.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
+            assert!(
+                file.sha256.len() == 64
+                    && file
+                        .sha256
+                        .bytes()
+                        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            );
             assert!(file.url.is_none_or(|url| url.starts_with("https://")));
             assert_eq!(file.embedded.is_some(), model.embedded.is_some());
         }
@@ -199,29 +236,56 @@ mod tests {
     #[test]
     fn embedded_weights_are_the_pinned_ones_and_fit_their_network() {
         for model in MODELS {
-            let Some(bytes) = model.embedded else { continue };
+            let Some(bytes) = model.embedded else {
+                continue;
+            };
             let manifest = model.parse().expect(model.name);
             let file = manifest.file.expect("pinned");
             assert_eq!(bytes.len() as u64, file.bytes);
             assert_eq!(format!("{:x}", Sha256::digest(bytes)), file.sha256);
-            assert!(bytes.len() <= 8 << 20, "the budget of embedded weights is 8 MiB");
+            assert!(
+                bytes.len() <= 8 << 20,
+                "the budget of embedded weights is 8 MiB"
+            );
             let weights = read_bytes(Bytes::Static(bytes), &Limits::default()).expect("reads");
             assert_eq!(Arch::identify(&weights), Some(manifest.arch));
             match manifest.arch {
-                Arch::Lama => assert_eq!(Some(Lama::from_weights(&weights).expect("fits").config()), manifest.config.as_ref()),
-                _ => assert_eq!(Sam::from_weights(&weights).expect("fits").config(), &sam_config(model.name).expect("known")),
+                Arch::Lama => assert_eq!(
+                    Some(Lama::from_weights(&weights).expect("fits").config()),
+                    manifest.config.as_ref()
+                ),
+                _ => assert_eq!(
+                    Sam::from_weights(&weights).expect("fits").config(),
+                    &sam_config(model.name).expect("known")
+                ),
             }
         }
     }
 
     #[test]
     fn presets_are_the_manifests_sizes() {
-        assert_eq!(lama_config("big-lama").expect("known"), LamaConfig::big_lama());
-        assert_eq!(lama_config("lama-fourier").expect("known"), LamaConfig::lama_fourier());
+        assert_eq!(
+            lama_config("big-lama").expect("known"),
+            LamaConfig::big_lama()
+        );
+        assert_eq!(
+            lama_config("lama-fourier").expect("known"),
+            LamaConfig::lama_fourier()
+        );
         assert!(lama_config("mobile-sam").is_err() && sam_config("big-lama").is_err());
-        for model in MODELS.iter().filter(|model| model.parse().is_ok_and(|m| m.arch != Arch::Lama)) {
-            sam_config(model.name).and_then(|config| config.validate()).expect(model.name);
+        for model in MODELS
+            .iter()
+            .filter(|model| model.parse().is_ok_and(|m| m.arch != Arch::Lama))
+        {
+            sam_config(model.name)
+                .and_then(|config| config.validate())
+                .expect(model.name);
         }
-        assert!(lama_config("big-llama").expect_err("unknown").to_string().contains("big-lama"));
+        assert!(
+            lama_config("big-llama")
+                .expect_err("unknown")
+                .to_string()
+                .contains("big-lama")
+        );
     }
 }

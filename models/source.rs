@@ -24,12 +24,25 @@ pub trait Source {
 impl Source for Weights {
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
         match self.get(&spec.name) {
-            Some(stored) if stored.shape() == spec.shape => Ok(Tensor::f32(&spec.shape, stored.to_f32())),
-            Some(stored) => {
-                let problem = format!("{} is {:?}, wanted {:?}", spec.name, stored.shape(), spec.shape);
-                Err(ModelError::Weights { arch: "network", problems: vec![problem] })
+            Some(stored) if stored.shape() == spec.shape => {
+                Ok(Tensor::f32(&spec.shape, stored.to_f32()))
             }
-            None => Err(ModelError::Weights { arch: "network", problems: vec![format!("{} {:?} is missing", spec.name, spec.shape)] }),
+            Some(stored) => {
+                let problem = format!(
+                    "{} is {:?}, wanted {:?}",
+                    spec.name,
+                    stored.shape(),
+                    spec.shape
+                );
+                Err(ModelError::Weights {
+                    arch: "network",
+                    problems: vec![problem],
+                })
+            }
+            None => Err(ModelError::Weights {
+                arch: "network",
+                problems: vec![format!("{} {:?} is missing", spec.name, spec.shape)],
+            }),
         }
     }
 }
@@ -40,12 +53,24 @@ pub struct Random(pub u64);
 impl Source for Random {
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
         // Each tensor has its own stream, so that a weight does not depend on which others were asked for before.
-        let named = spec.name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ self.0, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let named = spec
+            .name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325 ^ self.0, |h: u64, b| {
+                (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+            });
         let mut rng = Rng::new(named);
         let count: usize = spec.shape.iter().product();
-        let around = |rng: &mut Rng, middle: f32, width: f32| rng.values(count, width).into_iter().map(|v| v + middle).collect();
+        let around = |rng: &mut Rng, middle: f32, width: f32| {
+            rng.values(count, width)
+                .into_iter()
+                .map(|v| v + middle)
+                .collect()
+        };
         let values = match spec.shape.as_slice() {
-            [_, fan @ ..] if !fan.is_empty() => rng.values(count, (6.0 / fan.iter().product::<usize>() as f32).sqrt()),
+            [_, fan @ ..] if !fan.is_empty() => {
+                rng.values(count, (6.0 / fan.iter().product::<usize>() as f32).sqrt())
+            }
             _ if spec.name.ends_with(".running_var") => around(&mut rng, 1.0, 0.2),
             // Small factors keep the sum over residual blocks small.
             _ if spec.name.ends_with(".weight") => around(&mut rng, 0.4, 0.1),

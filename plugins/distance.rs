@@ -16,7 +16,8 @@ pub fn squared(mask: &Mask, rect: Rect, max_px: usize) -> Vec<u16> {
     let (width, far) = (rect.width(), max + 1);
     let mut out = vec![0u16; rect.pixels()];
     vertical(mask, rect, far as u16, &mut out);
-    out.par_chunks_exact_mut(width.max(1)).for_each(|row| horizontal(row, max));
+    out.par_chunks_exact_mut(width.max(1))
+        .for_each(|row| horizontal(row, max));
     out
 }
 
@@ -82,11 +83,23 @@ mod tests {
     use super::*;
 
     fn plain(mask: &Mask, max: usize) -> Vec<u16> {
-        let on: Vec<(i64, i64)> =
-            (0..mask.data.len()).filter(|&i| mask.data[i] != 0).map(|i| ((i % mask.width) as i64, (i / mask.width) as i64)).collect();
+        let on: Vec<(i64, i64)> = (0..mask.data.len())
+            .filter(|&i| mask.data[i] != 0)
+            .map(|i| ((i % mask.width) as i64, (i / mask.width) as i64))
+            .collect();
         let at = |i: usize| ((i % mask.width) as i64, (i / mask.width) as i64);
-        let nearest = |(x, y): (i64, i64)| on.iter().map(|&(a, b)| (a - x) * (a - x) + (b - y) * (b - y)).min();
-        (0..mask.data.len()).map(|i| nearest(at(i)).filter(|&d| d <= (max * max) as i64).map_or(u16::MAX, |d| d as u16)).collect()
+        let nearest = |(x, y): (i64, i64)| {
+            on.iter()
+                .map(|&(a, b)| (a - x) * (a - x) + (b - y) * (b - y))
+                .min()
+        };
+        (0..mask.data.len())
+            .map(|i| {
+                nearest(at(i))
+                    .filter(|&d| d <= (max * max) as i64)
+                    .map_or(u16::MAX, |d| d as u16)
+            })
+            .collect()
     }
 
     proptest! {

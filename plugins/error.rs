@@ -17,7 +17,9 @@ pub enum PluginError {
     #[error("the mask removes nothing: no pixel is 128 or brighter")]
     EmptyMask,
     /// The mask, once grown, leaves no pixel to take surroundings from.
-    #[error("the mask covers the whole image: nothing is left to continue into the hole; mark less, or dilate less")]
+    #[error(
+        "the mask covers the whole image: nothing is left to continue into the hole; mark less, or dilate less"
+    )]
     WholeImageMask,
     /// Mask and photo differ in size.
     #[error("the mask is {}x{}, the image is {}x{} (as displayed); they must be equal", mask.0, mask.1, photo.0, photo.1)]
@@ -28,7 +30,9 @@ pub enum PluginError {
         photo: (usize, usize),
     },
     /// The segmentation network marked nothing at the prompts.
-    #[error("{model} found nothing at the given {given}: click on the object itself, or draw a box around it")]
+    #[error(
+        "{model} found nothing at the given {given}: click on the object itself, or draw a box around it"
+    )]
     NothingFound {
         /// The network.
         model: String,
@@ -168,7 +172,11 @@ impl PluginError {
     }
 
     /// An unknown-name error with the nearest known name.
-    pub(crate) fn unknown<'a>(kind: impl Into<String>, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn unknown<'a>(
+        kind: impl Into<String>,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let known: Vec<String> = known.into_iter().map(str::to_string).collect();
         let nearest = known
             .iter()
@@ -176,6 +184,11 @@ impl PluginError {
             .min()
             .filter(|(distance, k)| *distance <= k.len().max(name.len()) / 2)
             .map(|(_, k)| k.clone());
-        PluginError::Unknown { kind: kind.into(), name: name.to_string(), nearest, known }
+        PluginError::Unknown {
+            kind: kind.into(),
+            name: name.to_string(),
+            nearest,
+            known,
+        }
     }
 }

@@ -30,7 +30,11 @@ impl FullSize {
         let pixels = crop.grid.pixels(crop.group, rect, &work.alpha);
         let mut rgb = work.photo.crop_f32(rect);
         let (width, height) = (crop.rect.width(), crop.rect.height());
-        let fill = resize(&crop.fill.rgb, (crop.fill.width, crop.fill.height), (width, height));
+        let fill = resize(
+            &crop.fill.rgb,
+            (crop.fill.width, crop.fill.height),
+            (width, height),
+        );
         for (y, line) in fill.chunks_exact(3 * width).enumerate() {
             let start = (crop.rect.y0 + y - rect.y0) * rect.width() + crop.rect.x0 - rect.x0;
             for (x, value) in line.chunks_exact(3).enumerate() {
@@ -68,7 +72,11 @@ pub(crate) fn for_each(
         match FullSize::of(work, crop, margin) {
             Some(mut full) => {
                 change(work, &mut full)?;
-                crop.fill = Fill { width: full.width(), height: full.height(), rgb: full.rgb };
+                crop.fill = Fill {
+                    width: full.width(),
+                    height: full.height(),
+                    rgb: full.rgb,
+                };
                 crop.rect = full.rect;
             }
             None => {

@@ -65,23 +65,36 @@ pub struct Manifest {
 impl Manifest {
     /// Parses and validates `text`; `file` names it in errors.
     pub fn parse(file: &str, text: &str) -> Result<Manifest, PluginError> {
-        let fail = |detail: String| PluginError::File { file: file.to_string(), detail };
-        let manifest: Manifest = toml::from_str(text).map_err(|e| fail(e.to_string().trim_end().to_string()))?;
+        let fail = |detail: String| PluginError::File {
+            file: file.to_string(),
+            detail,
+        };
+        let manifest: Manifest =
+            toml::from_str(text).map_err(|e| fail(e.to_string().trim_end().to_string()))?;
         manifest.validate().map_err(fail)?;
         Ok(manifest)
     }
 
     fn validate(&self) -> Result<(), String> {
         if !is_name(&self.name, '-') {
-            return Err(format!("name {:?}: use 1 to 40 lower-case letters, digits and hyphens, starting with a letter", self.name));
+            return Err(format!(
+                "name {:?}: use 1 to 40 lower-case letters, digits and hyphens, starting with a letter",
+                self.name
+            ));
         }
-        let numbers = self.version.split('.').filter(|p| p.parse::<u32>().is_ok()).count();
+        let numbers = self
+            .version
+            .split('.')
+            .filter(|p| p.parse::<u32>().is_ok())
+            .count();
         if numbers != 3 || self.version.split('.').count() != 3 {
             return Err(format!("version {:?}: use major.minor.patch", self.version));
         }
         for (name, parameter) in &self.parameters {
             if !is_name(name, '_') {
-                return Err(format!("parameter {name:?}: use 1 to 40 lower-case letters, digits and underscores, starting with a letter"));
+                return Err(format!(
+                    "parameter {name:?}: use 1 to 40 lower-case letters, digits and underscores, starting with a letter"
+                ));
             }
             check_parameter(name, parameter)?;
         }
@@ -108,17 +121,29 @@ impl Manifest {
 
     /// Every parameter's default, as set by the manifest.
     pub fn defaults(&self) -> Values {
-        Values(self.parameters.iter().map(|(name, p)| (name.clone(), p.default.clone())).collect())
+        Values(
+            self.parameters
+                .iter()
+                .map(|(name, p)| (name.clone(), p.default.clone()))
+                .collect(),
+        )
     }
 
     /// The parameter `name`, or an error with the nearest one.
     pub(crate) fn parameter(&self, name: &str) -> Result<&Parameter, PluginError> {
         let known = self.parameters.keys().map(String::as_str);
-        self.parameters.get(name).ok_or_else(|| PluginError::unknown(format!("parameter of {}", self.name), name, known))
+        self.parameters
+            .get(name)
+            .ok_or_else(|| PluginError::unknown(format!("parameter of {}", self.name), name, known))
     }
 
     /// Sets one value of a pipeline file.
-    pub(crate) fn set(&self, values: &mut Values, name: &str, value: &Value) -> Result<(), PluginError> {
+    pub(crate) fn set(
+        &self,
+        values: &mut Values,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), PluginError> {
         let parameter = self.parameter(name)?;
         if !parameter.accepts(value) {
             return Err(refused(&self.name, name, &value.to_string(), parameter));
@@ -128,9 +153,16 @@ impl Manifest {
     }
 
     /// Sets one value given as text.
-    pub(crate) fn set_text(&self, values: &mut Values, name: &str, text: &str) -> Result<(), PluginError> {
+    pub(crate) fn set_text(
+        &self,
+        values: &mut Values,
+        name: &str,
+        text: &str,
+    ) -> Result<(), PluginError> {
         let parameter = self.parameter(name)?;
-        let read = parameter.read_text(text).ok_or_else(|| refused(&self.name, name, text, parameter))?;
+        let read = parameter
+            .read_text(text)
+            .ok_or_else(|| refused(&self.name, name, text, parameter))?;
         values.0.insert(name.to_string(), read);
         Ok(())
     }
@@ -144,21 +176,35 @@ fn is_name(name: &str, joiner: char) -> bool {
 fn check_parameter(name: &str, p: &Parameter) -> Result<(), String> {
     let numeric = matches!(p.kind, Kind::Integer | Kind::Number);
     match p.range {
-        None if numeric => return Err(format!("parameter {name:?}: a number needs range = [low, high]")),
-        Some(_) if !numeric => return Err(format!("parameter {name:?}: only numbers have a range")),
+        None if numeric => {
+            return Err(format!(
+                "parameter {name:?}: a number needs range = [low, high]"
+            ));
+        }
+        Some(_) if !numeric => {
+            return Err(format!("parameter {name:?}: only numbers have a range"));
+        }
         Some([low, high]) if low.is_nan() || high.is_nan() || low > high => {
-            return Err(format!("parameter {name:?}: range {low} to {high} is empty"));
+            return Err(format!(
+                "parameter {name:?}: range {low} to {high} is empty"
+            ));
         }
         _ => {}
     }
     if (p.kind == Kind::Choice) == p.choices.is_empty() {
-        return Err(format!("parameter {name:?}: choices belong to type \"choice\", and that needs some"));
+        return Err(format!(
+            "parameter {name:?}: choices belong to type \"choice\", and that needs some"
+        ));
     }
     if p.doc.trim().is_empty() {
         return Err(format!("parameter {name:?}: doc is empty"));
     }
     if !p.accepts(&p.default) {
-        return Err(format!("parameter {name:?}: default {} does not fit, {}", p.default, p.expected()));
+        return Err(format!(
+            "parameter {name:?}: default {} does not fit, {}",
+            p.default,
+            p.expected()
+        ));
     }
     Ok(())
 }

@@ -34,7 +34,10 @@ pub struct SegmentNetwork {
 impl SegmentNetwork {
     /// An error of the network in a plugin's terms.
     pub(crate) fn refused(&self, error: &ModelError) -> PluginError {
-        PluginError::Model { name: self.name.clone(), detail: error.to_string() }
+        PluginError::Model {
+            name: self.name.clone(),
+            detail: error.to_string(),
+        }
     }
 }
 
@@ -53,12 +56,18 @@ pub trait Networks: Send + Sync {
     /// Name of the SAM network that `name` means: itself, or for [`AUTO`] the best that is there. By default there is none.
     fn sam_name(&self, name: &str) -> Result<String, PluginError> {
         let remedy = "send a mask instead of points or a box".to_string();
-        Err(PluginError::Unavailable { what: format!("model {name}"), remedy })
+        Err(PluginError::Unavailable {
+            what: format!("model {name}"),
+            remedy,
+        })
     }
 
     /// The SAM network that [`Networks::sam_name`] gives.
     fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
-        Err(PluginError::Unavailable { what: format!("model {}", self.sam_name(name)?), remedy: "send a mask".to_string() })
+        Err(PluginError::Unavailable {
+            what: format!("model {}", self.sam_name(name)?),
+            remedy: "send a mask".to_string(),
+        })
     }
 }
 
@@ -66,24 +75,40 @@ impl Networks for ModelStore {
     fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         let info = self.info(name).map_err(|e| refused(name, e))?;
         let lama = ModelStore::lama(self, name).map_err(|e| refused(name, e))?;
-        Ok(Arc::new(StoredLama { name: info.name, sha256: info.sha256, lama }))
+        Ok(Arc::new(StoredLama {
+            name: info.name,
+            sha256: info.sha256,
+            lama,
+        }))
     }
 
     fn sam_name(&self, name: &str) -> Result<String, PluginError> {
         let present = |name: &str| self.info(name).is_ok_and(|info| info.present);
         if name == AUTO {
-            return SAM_ORDER.iter().find(|known| present(known)).map(|known| known.to_string()).ok_or_else(no_sam);
+            return SAM_ORDER
+                .iter()
+                .find(|known| present(known))
+                .map(|known| known.to_string())
+                .ok_or_else(no_sam);
         }
         // For its message where there is nothing of that name.
         let info = self.info(name).map_err(|e| refused(name, e))?;
-        if info.present { Ok(info.name) } else { Err(refused(name, self.absent(name))) }
+        if info.present {
+            Ok(info.name)
+        } else {
+            Err(refused(name, self.absent(name)))
+        }
     }
 
     fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
         let name = &self.sam_name(name)?;
         let info = self.info(name).map_err(|e| refused(name, e))?;
         let sam = ModelStore::sam(self, name).map_err(|e| refused(name, e))?;
-        Ok(SegmentNetwork { name: info.name, sha256: info.sha256, sam })
+        Ok(SegmentNetwork {
+            name: info.name,
+            sha256: info.sha256,
+            sam,
+        })
     }
 }
 
@@ -102,7 +127,12 @@ impl InpaintNetwork for StoredLama {
         &self.sha256
     }
     fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError> {
-        let size = LamaGraph { batch, height, width, output: LamaOutput::Prediction };
+        let size = LamaGraph {
+            batch,
+            height,
+            width,
+            output: LamaOutput::Prediction,
+        };
         self.lama.graph(size).map_err(|e| refused(&self.name, e))
     }
 }
@@ -116,8 +146,17 @@ fn no_sam() -> PluginError {
 
 fn refused(name: &str, error: ModelError) -> PluginError {
     match error {
-        ModelError::Absent { remedy, .. } => PluginError::Unavailable { what: format!("model {name}"), remedy },
-        ModelError::Engine(source) => PluginError::Engine { during: format!("building {name}"), source: Box::new(source) },
-        other => PluginError::Model { name: name.to_string(), detail: other.to_string() },
+        ModelError::Absent { remedy, .. } => PluginError::Unavailable {
+            what: format!("model {name}"),
+            remedy,
+        },
+        ModelError::Engine(source) => PluginError::Engine {
+            during: format!("building {name}"),
+            source: Box::new(source),
+        },
+        other => PluginError::Model {
+            name: name.to_string(),
+            detail: other.to_string(),
+        },
     }
 }

@@ -72,8 +72,15 @@ pub struct Parameter {
 impl Parameter {
     /// Type, range and unit in words.
     pub fn expected(&self) -> String {
-        let range = self.range.map(|[a, b]| format!(" from {a} to {b}")).unwrap_or_default();
-        let unit = if self.unit.is_empty() { String::new() } else { format!(" ({})", self.unit) };
+        let range = self
+            .range
+            .map(|[a, b]| format!(" from {a} to {b}"))
+            .unwrap_or_default();
+        let unit = if self.unit.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", self.unit)
+        };
         let auto = if self.auto { ", or \"auto\"" } else { "" };
         let what = match self.kind {
             Kind::Integer => "a whole number",
@@ -111,7 +118,8 @@ impl Parameter {
     }
 
     fn in_range(&self, n: f64) -> bool {
-        self.range.is_none_or(|[low, high]| (low..=high).contains(&n))
+        self.range
+            .is_none_or(|[low, high]| (low..=high).contains(&n))
     }
 }
 

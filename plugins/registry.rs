@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use crate::manifest::{Entry, Manifest, StageKind};
 use crate::parameter::Values;
 use crate::pipeline::Stage;
-use crate::{PluginError, feather, fill_holes, grain, grow, lama, patchmatch, patchmatch_refine, sam, seam};
+use crate::{
+    PluginError, feather, fill_holes, grain, grow, lama, patchmatch, patchmatch_refine, sam, seam,
+};
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
 pub static PLUGINS: &[&PluginInfo] = &[
@@ -33,13 +35,19 @@ pub struct PluginInfo {
 impl PluginInfo {
     /// A plugin in this program, from the text of its `plugin.toml`.
     pub(crate) const fn builtin(text: &'static str, build: Build) -> Self {
-        PluginInfo { text, parsed: OnceLock::new(), build }
+        PluginInfo {
+            text,
+            parsed: OnceLock::new(),
+            build,
+        }
     }
 
     /// The parsed manifest.
     pub fn manifest(&self) -> &Manifest {
         // Embedded manifests are proved valid by a test; a damaged one shows as a plugin without parameters, never as a panic.
-        self.parsed.get_or_init(|| Manifest::parse("plugin.toml", self.text).unwrap_or_else(|e| broken(&e)))
+        self.parsed.get_or_init(|| {
+            Manifest::parse("plugin.toml", self.text).unwrap_or_else(|e| broken(&e))
+        })
     }
 
     /// A stage with `values`.
@@ -50,14 +58,20 @@ impl PluginInfo {
 
 impl std::fmt::Debug for PluginInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PluginInfo").field("name", &self.manifest().name).finish_non_exhaustive()
+        f.debug_struct("PluginInfo")
+            .field("name", &self.manifest().name)
+            .finish_non_exhaustive()
     }
 }
 
 /// The plugin `name`, or an error with the nearest one.
 pub fn plugin(name: &str) -> Result<&'static PluginInfo, PluginError> {
     let names = PLUGINS.iter().map(|p| p.manifest().name.as_str());
-    PLUGINS.iter().copied().find(|p| p.manifest().name == name).ok_or_else(|| PluginError::unknown("plugin", name, names))
+    PLUGINS
+        .iter()
+        .copied()
+        .find(|p| p.manifest().name == name)
+        .ok_or_else(|| PluginError::unknown("plugin", name, names))
 }
 
 fn broken(error: &PluginError) -> Manifest {
@@ -84,16 +98,28 @@ mod tests {
         let mut names = std::collections::BTreeSet::new();
         for info in PLUGINS {
             let manifest = Manifest::parse("plugin.toml", info.text).unwrap();
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest.name.replace('-', "_"));
-            assert_eq!(std::fs::read_to_string(folder.join("plugin.toml")).unwrap(), info.text);
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join(manifest.name.replace('-', "_"));
+            assert_eq!(
+                std::fs::read_to_string(folder.join("plugin.toml")).unwrap(),
+                info.text
+            );
             assert!(info.build(&manifest.defaults()).is_ok());
-            assert_eq!(manifest.defaults().iter().count(), manifest.parameters.len());
+            assert_eq!(
+                manifest.defaults().iter().count(),
+                manifest.parameters.len()
+            );
             assert!(names.insert(manifest.name));
         }
     }
 
     #[test]
     fn an_unknown_plugin_names_the_nearest() {
-        assert!(plugin("fethaer").unwrap_err().to_string().contains("did you mean \"feather\""));
+        assert!(
+            plugin("fethaer")
+                .unwrap_err()
+                .to_string()
+                .contains("did you mean \"feather\"")
+        );
     }
 }

@@ -36,7 +36,10 @@ impl Taps {
     /// Averages over the exact footprint of each output position, from `input` down to `output` positions.
     pub fn area(output: usize, input: usize) -> Taps {
         Taps::build(output, |i| {
-            let (from, to) = (i as f64 * input as f64 / output as f64, (i + 1) as f64 * input as f64 / output as f64);
+            let (from, to) = (
+                i as f64 * input as f64 / output as f64,
+                (i + 1) as f64 * input as f64 / output as f64,
+            );
             let first = (from.floor() as usize).min(input - 1);
             let last = ((to.ceil() as usize).max(first + 1) - 1).min(input - 1);
             let cover = |p: usize| (to.min((p + 1) as f64) - from.max(p as f64)).max(0.0);
@@ -45,13 +48,18 @@ impl Taps {
     }
 
     fn build(output: usize, at: impl Fn(usize) -> (usize, Vec<f64>)) -> Taps {
-        let mut taps = Taps { spans: Vec::with_capacity(output), starts: Vec::with_capacity(output), weights: Vec::new() };
+        let mut taps = Taps {
+            spans: Vec::with_capacity(output),
+            starts: Vec::with_capacity(output),
+            weights: Vec::new(),
+        };
         for i in 0..output {
             let (first, weights) = at(i);
             let sum: f64 = weights.iter().sum();
             taps.spans.push((first, weights.len()));
             taps.starts.push(taps.weights.len());
-            taps.weights.extend(weights.iter().map(|w| (w / sum) as f32));
+            taps.weights
+                .extend(weights.iter().map(|w| (w / sum) as f32));
         }
         taps
     }
@@ -107,18 +115,20 @@ pub fn shrink_photo(photo: &Photo, rect: Rect, width: usize, height: usize) -> V
     let rows = Taps::area(height, rect.height());
     let columns = Taps::area(width, rect.width());
     let mut out = vec![0.0f32; width * height * 3];
-    out.par_chunks_exact_mut(width * 3).enumerate().for_each(|(i, line)| {
-        let mut sum = vec![0.0f32; rect.width() * 3];
-        let mut row = Vec::with_capacity(rect.width() * 3);
-        for (y, &w) in rows.inputs(i).zip(rows.weights(i)) {
-            row.clear();
-            photo.push_row_f32(&mut row, rect.y0 + y, rect);
-            sum.iter_mut().zip(&row).for_each(|(s, v)| *s += w * v);
-        }
-        for (x, px) in line.chunks_exact_mut(3).enumerate() {
-            px.copy_from_slice(&columns.mix_rgb(x, &sum));
-        }
-    });
+    out.par_chunks_exact_mut(width * 3)
+        .enumerate()
+        .for_each(|(i, line)| {
+            let mut sum = vec![0.0f32; rect.width() * 3];
+            let mut row = Vec::with_capacity(rect.width() * 3);
+            for (y, &w) in rows.inputs(i).zip(rows.weights(i)) {
+                row.clear();
+                photo.push_row_f32(&mut row, rect.y0 + y, rect);
+                sum.iter_mut().zip(&row).for_each(|(s, v)| *s += w * v);
+            }
+            for (x, px) in line.chunks_exact_mut(3).enumerate() {
+                px.copy_from_slice(&columns.mix_rgb(x, &sum));
+            }
+        });
     out
 }
 
@@ -128,15 +138,23 @@ pub fn resize(rgb: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32>
     if from == to {
         return rgb.to_vec();
     }
-    let taps = |output: usize, input: usize| if output < input { Taps::area(output, input) } else { Taps::bicubic(output, input) };
+    let taps = |output: usize, input: usize| {
+        if output < input {
+            Taps::area(output, input)
+        } else {
+            Taps::bicubic(output, input)
+        }
+    };
     let (columns, rows) = (taps(to.0, from.0), taps(to.1, from.1));
     let mut out = vec![0.0f32; to.0 * to.1 * 3];
-    out.par_chunks_exact_mut(to.0 * 3).enumerate().for_each(|(y, line)| {
-        let row = rows.mix_rows(y, rgb, from.0 * 3);
-        for (x, px) in line.chunks_exact_mut(3).enumerate() {
-            px.copy_from_slice(&columns.mix_rgb(x, &row));
-        }
-    });
+    out.par_chunks_exact_mut(to.0 * 3)
+        .enumerate()
+        .for_each(|(y, line)| {
+            let row = rows.mix_rows(y, rgb, from.0 * 3);
+            for (x, px) in line.chunks_exact_mut(3).enumerate() {
+                px.copy_from_slice(&columns.mix_rgb(x, &row));
+            }
+        });
     out
 }
 
@@ -146,16 +164,18 @@ pub fn shrink_hole(alpha: &Mask, rect: Rect, width: usize, height: usize) -> Vec
     let rows = Taps::area(height, rect.height());
     let columns = Taps::area(width, rect.width());
     let mut out = vec![0u8; width * height];
-    out.par_chunks_exact_mut(width).enumerate().for_each(|(i, line)| {
-        for y in rows.inputs(i) {
-            let row = &alpha.row(rect.y0 + y)[rect.x0..rect.x1];
-            for (x, hole) in line.iter_mut().enumerate() {
-                if *hole == 0 && row[columns.inputs(x)].iter().any(|&v| v != 0) {
-                    *hole = 255;
+    out.par_chunks_exact_mut(width)
+        .enumerate()
+        .for_each(|(i, line)| {
+            for y in rows.inputs(i) {
+                let row = &alpha.row(rect.y0 + y)[rect.x0..rect.x1];
+                for (x, hole) in line.iter_mut().enumerate() {
+                    if *hole == 0 && row[columns.inputs(x)].iter().any(|&v| v != 0) {
+                        *hole = 255;
+                    }
                 }
             }
-        }
-    });
+        });
     out
 }
 
@@ -171,9 +191,16 @@ mod tests {
             for i in 0..output {
                 let sum: f32 = taps.weights(i).iter().sum();
                 assert!((sum - 1.0).abs() < 1e-5);
-                taps.inputs(i).zip(taps.weights(i)).for_each(|(p, w)| covered[p] += w);
+                taps.inputs(i)
+                    .zip(taps.weights(i))
+                    .for_each(|(p, w)| covered[p] += w);
             }
-            assert!(covered.iter().all(|c| (c - output as f32 / input as f32).abs() < 1e-4), "{covered:?}");
+            assert!(
+                covered
+                    .iter()
+                    .all(|c| (c - output as f32 / input as f32).abs() < 1e-4),
+                "{covered:?}"
+            );
         }
     }
 
@@ -184,13 +211,17 @@ mod tests {
         for i in 8..56 {
             let [ramp, half, one] = taps.mix_rgb(i, &row);
             let want = ((i as f32 + 0.5) / 4.0 - 0.5) / 16.0;
-            assert!((ramp - want).abs() < 1e-5 && (half - 0.5).abs() < 1e-6 && (one - 1.0).abs() < 1e-6);
+            assert!(
+                (ramp - want).abs() < 1e-5 && (half - 0.5).abs() < 1e-6 && (one - 1.0).abs() < 1e-6
+            );
         }
     }
 
     #[test]
     fn resizing_keeps_means_and_equal_sizes() {
-        let rgb: Vec<f32> = (0..12 * 8 * 3).map(|i| (i * 37 % 100) as f32 / 100.0).collect();
+        let rgb: Vec<f32> = (0..12 * 8 * 3)
+            .map(|i| (i * 37 % 100) as f32 / 100.0)
+            .collect();
         assert_eq!(resize(&rgb, (12, 8), (12, 8)), rgb);
         let small = resize(&rgb, (12, 8), (3, 2));
         let mean = |v: &[f32]| v.iter().sum::<f32>() / v.len() as f32;
@@ -202,9 +233,21 @@ mod tests {
     fn a_hole_pixel_survives_any_shrinking() {
         let mut alpha = Mask::empty(100, 90);
         alpha.data[45 * 100 + 37] = 1;
-        let rect = Rect { x0: 3, y0: 5, x1: 98, y1: 88 };
+        let rect = Rect {
+            x0: 3,
+            y0: 5,
+            x1: 98,
+            y1: 88,
+        };
         let small = shrink_hole(&alpha, rect, 17, 13);
         assert_eq!(small.iter().filter(|&&v| v == 255).count(), 1);
-        assert_eq!(shrink_hole(&alpha, rect, 95, 83), alpha.crop(rect).iter().map(|&v| if v > 0 { 255 } else { 0 }).collect::<Vec<_>>());
+        assert_eq!(
+            shrink_hole(&alpha, rect, 95, 83),
+            alpha
+                .crop(rect)
+                .iter()
+                .map(|&v| if v > 0 { 255 } else { 0 })
+                .collect::<Vec<_>>()
+        );
     }
 }

@@ -18,13 +18,23 @@ fn assert_invalid(reply: &Reply, loc: [&str; 2], kind: &str) {
 }
 
 fn assert_detail(reply: &Reply, status: u16) -> String {
-    assert_eq!(reply.status, status, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        reply.status,
+        status,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
     assert!(reply.header("X-Request-Id").is_some(), "no request id");
-    reply.json()["detail"].as_str().expect("detail is a string").to_string()
+    reply.json()["detail"]
+        .as_str()
+        .expect("detail is a string")
+        .to_string()
 }
 
 fn available(daemon: &Daemon, key: &str) -> i64 {
-    daemon.get("/v1/account", Some(key)).json()["balance"].as_i64().unwrap()
+    daemon.get("/v1/account", Some(key)).json()["balance"]
+        .as_i64()
+        .unwrap()
 }
 
 #[test]
@@ -45,9 +55,18 @@ fn bad_requests_get_their_documented_status_and_cost_nothing() {
     assert_detail(&daemon.post(REMOVAL, Some(&unknown), &good), 401);
 
     // 404 and 405.
-    assert_eq!(assert_detail(&daemon.get("/v1/nothing", Some(&key)), 404), "Not Found");
-    assert_eq!(assert_detail(&daemon.get(REMOVAL, Some(&key)), 405), "Method Not Allowed");
-    assert_detail(&daemon.get("/v1/jobs/00000000-0000-4000-8000-000000000000", Some(&key)), 404);
+    assert_eq!(
+        assert_detail(&daemon.get("/v1/nothing", Some(&key)), 404),
+        "Not Found"
+    );
+    assert_eq!(
+        assert_detail(&daemon.get(REMOVAL, Some(&key)), 405),
+        "Method Not Allowed"
+    );
+    assert_detail(
+        &daemon.get("/v1/jobs/00000000-0000-4000-8000-000000000000", Some(&key)),
+        404,
+    );
 
     // 413: over the size while streaming.
     let mut big = image.clone();
@@ -55,24 +74,61 @@ fn bad_requests_get_their_documented_status_and_cost_nothing() {
     assert_detail(&post(REMOVAL, &Form::pair(&big, &hole)), 413);
 
     // 415: by content, not by name.
-    for bytes in
-        [&b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"[..], b"%PDF-1.4", b"II*\0\x08\0\0\0", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b""]
-    {
+    for bytes in [
+        &b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"[..],
+        b"%PDF-1.4",
+        b"II*\0\x08\0\0\0",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"",
+    ] {
         assert_detail(&post(REMOVAL, &Form::pair(bytes, &hole)), 415);
     }
     assert_detail(&post(REMOVAL, &Form::pair(&image, b"GIF89a")), 415);
 
     // 422: fields.
-    assert_invalid(&post(REMOVAL, &Form::new().file("image", "a.png", &image)), ["body", "mask"], "value_error.missing");
-    assert_invalid(&post(REMOVAL, &Form::new().file("mask", "a.png", &hole)), ["body", "image"], "value_error.missing");
-    let reply = post(REMOVAL, &Form::pair(&image, &png(mask(63, 48, [20, 20, 30, 30]))));
+    assert_invalid(
+        &post(REMOVAL, &Form::new().file("image", "a.png", &image)),
+        ["body", "mask"],
+        "value_error.missing",
+    );
+    assert_invalid(
+        &post(REMOVAL, &Form::new().file("mask", "a.png", &hole)),
+        ["body", "image"],
+        "value_error.missing",
+    );
+    let reply = post(
+        REMOVAL,
+        &Form::pair(&image, &png(mask(63, 48, [20, 20, 30, 30]))),
+    );
     assert_eq!(reply.status, 422);
-    assert_eq!(reply.json()["detail"][0]["loc"], Value::from(vec!["body", "mask"]));
+    assert_eq!(
+        reply.json()["detail"][0]["loc"],
+        Value::from(vec!["body", "mask"])
+    );
     let text = String::from_utf8_lossy(&reply.body).into_owned();
-    assert!(text.contains("63") && text.contains("64"), "the message names both sizes: {text}");
-    assert_eq!(post(REMOVAL, &Form::pair(&image, &png(mask(64, 48, [0, 0, 0, 0])))).status, 422, "an empty mask");
-    assert_eq!(post(REMOVAL, &Form::pair(&image[..image.len() / 2], &hole)).status, 422, "a truncated picture");
-    assert_eq!(post(REMOVAL, &Form::pair(&image, &hole[..hole.len() / 2])).status, 422, "a truncated mask");
+    assert!(
+        text.contains("63") && text.contains("64"),
+        "the message names both sizes: {text}"
+    );
+    assert_eq!(
+        post(
+            REMOVAL,
+            &Form::pair(&image, &png(mask(64, 48, [0, 0, 0, 0])))
+        )
+        .status,
+        422,
+        "an empty mask"
+    );
+    assert_eq!(
+        post(REMOVAL, &Form::pair(&image[..image.len() / 2], &hole)).status,
+        422,
+        "a truncated picture"
+    );
+    assert_eq!(
+        post(REMOVAL, &Form::pair(&image, &hole[..hole.len() / 2])).status,
+        422,
+        "a truncated mask"
+    );
 
     // 422: prompts.
     let only_image = Form::new().file("image", "a.png", &image);
@@ -92,8 +148,18 @@ fn bad_requests_get_their_documented_status_and_cost_nothing() {
     ] {
         let encoded = q.replace('[', "%5B").replace(']', "%5D");
         let reply = query(&encoded);
-        assert_eq!(reply.status, 422, "{q}: {}", String::from_utf8_lossy(&reply.body));
-        assert_eq!(reply.json()["detail"][0]["loc"], Value::from(loc.to_vec()), "{q}: {}", String::from_utf8_lossy(&reply.body));
+        assert_eq!(
+            reply.status,
+            422,
+            "{q}: {}",
+            String::from_utf8_lossy(&reply.body)
+        );
+        assert_eq!(
+            reply.json()["detail"][0]["loc"],
+            Value::from(loc.to_vec()),
+            "{q}: {}",
+            String::from_utf8_lossy(&reply.body)
+        );
     }
     // Signed URLs.
     assert_detail(&daemon.get("/v1/files/abc?expires=x&sig=y", None), 400);
@@ -104,8 +170,14 @@ fn bad_requests_get_their_documented_status_and_cost_nothing() {
     assert_eq!(dry.status, 200, "{}", String::from_utf8_lossy(&dry.body));
     assert_eq!(dry.header("X-Credits-Charged"), Some("0"));
 
-    assert_eq!(available(&daemon, &key), 100, "a refused request was charged");
-    let left: Vec<_> = std::fs::read_dir(daemon.data.join("uploads")).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+    assert_eq!(
+        available(&daemon, &key),
+        100,
+        "a refused request was charged"
+    );
+    let left: Vec<_> = std::fs::read_dir(daemon.data.join("uploads"))
+        .map(|d| d.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
     assert!(left.is_empty(), "uploads left behind: {left:?}");
 }
 
@@ -116,7 +188,12 @@ fn pixels_over_the_limit_are_refused_by_their_header() {
     let key = daemon.key();
     let (image, hole) = small_pair();
     let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
-    assert_eq!(reply.status, 422, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        reply.status,
+        422,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
     let text = String::from_utf8_lossy(&reply.body).into_owned();
     assert!(text.contains("3072") || text.contains("64"), "{text}");
 }
@@ -125,9 +202,27 @@ fn pixels_over_the_limit_are_refused_by_their_header() {
 fn credits_end_with_402() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
-    assert!(daemon.cli(&["accounts", "create", "poor", "--json"]).status.success());
-    assert!(daemon.cli(&["accounts", "top-up", "poor", "7", "--json"]).status.success());
-    let made = daemon.cli(&["keys", "create", "--account", "poor", "--name", "k", "--json"]);
+    assert!(
+        daemon
+            .cli(&["accounts", "create", "poor", "--json"])
+            .status
+            .success()
+    );
+    assert!(
+        daemon
+            .cli(&["accounts", "top-up", "poor", "7", "--json"])
+            .status
+            .success()
+    );
+    let made = daemon.cli(&[
+        "keys",
+        "create",
+        "--account",
+        "poor",
+        "--name",
+        "k",
+        "--json",
+    ]);
     let key = common::json(&made)["key"].as_str().unwrap().to_string();
     let (image, hole) = small_pair();
     let form = Form::pair(&image, &hole);
@@ -135,7 +230,10 @@ fn credits_end_with_402() {
     assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
     let third = daemon.post(REMOVAL, Some(&key), &form);
     assert_eq!(third.status, 402);
-    assert_eq!(third.json(), serde_json::json!({"detail": "Insufficient credits"}));
+    assert_eq!(
+        third.json(),
+        serde_json::json!({"detail": "Insufficient credits"})
+    );
     assert_eq!(available(&daemon, &key), 1);
 }
 
@@ -145,8 +243,14 @@ fn the_sixty_first_call_of_a_minute_is_429() {
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
     // Refused requests count too: an empty form is the cheapest call.
-    let calls: Vec<Reply> = (0..61).map(|_| daemon.post(REMOVAL, Some(&key), &Form::new())).collect();
-    assert!(calls[..60].iter().all(|r| r.status == 422), "{:?}", calls.iter().map(|r| r.status).collect::<Vec<_>>());
+    let calls: Vec<Reply> = (0..61)
+        .map(|_| daemon.post(REMOVAL, Some(&key), &Form::new()))
+        .collect();
+    assert!(
+        calls[..60].iter().all(|r| r.status == 422),
+        "{:?}",
+        calls.iter().map(|r| r.status).collect::<Vec<_>>()
+    );
     assert_eq!(calls[59].header("X-RateLimit-Limit"), Some("60"));
     assert_detail(&calls[60], 429);
     let wait: u64 = calls[60].header("Retry-After").unwrap().parse().unwrap();
@@ -158,16 +262,27 @@ fn a_revoked_key_and_its_links_die_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
     let made = daemon.cli(&["keys", "create", "--name", "short-lived", "--json"]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     let made = common::json(&made);
     let key = made["key"].as_str().unwrap().to_string();
     let (image, hole) = small_pair();
     let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
     assert_eq!(reply.status, 200);
-    let url = reply.json()["result"]["output_url"].as_str().unwrap().to_string();
+    let url = reply.json()["result"]["output_url"]
+        .as_str()
+        .unwrap()
+        .to_string();
     assert_eq!(daemon.get(&url, None).status, 200);
     let revoked = daemon.cli(&["keys", "revoke", made["id"].as_str().unwrap(), "--json"]);
-    assert!(revoked.status.success(), "{}", String::from_utf8_lossy(&revoked.stderr));
+    assert!(
+        revoked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&revoked.stderr)
+    );
     assert_eq!(daemon.get("/v1/account", Some(&key)).status, 401);
     assert_eq!(daemon.get(&url, None).status, 403);
 }
@@ -179,7 +294,12 @@ fn a_large_photo_is_not_refused_for_being_large() {
     let jpeg = common::encode(photo(2000, 1500), image::ImageFormat::Jpeg);
     let hole = png(mask(2000, 1500, [900, 700, 980, 790]));
     let reply = daemon.post(REMOVAL, Some(&daemon.key()), &Form::pair(&jpeg, &hole));
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        reply.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
 }
 
 #[test]
@@ -190,14 +310,26 @@ fn the_documents_about_the_service_are_there() {
     assert_eq!(health.status, 200);
     assert_eq!(health.json()["device"]["backend"], "cpu");
     let openapi = daemon.get("/openapi.json", None).json();
-    for path in [REMOVAL, "/v1/files/{job_id}", "/v1/jobs/{job_id}", "/v1/account"] {
+    for path in [
+        REMOVAL,
+        "/v1/files/{job_id}",
+        "/v1/jobs/{job_id}",
+        "/v1/account",
+    ] {
         assert!(openapi["paths"][path].is_object(), "openapi lacks {path}");
     }
     let metrics = daemon.get("/metrics", None);
     assert_eq!(metrics.status, 200);
     let text = String::from_utf8(metrics.body).unwrap();
-    assert!(text.lines().any(|l| l.starts_with("cleanplate_build_info")), "{text}");
-    assert!(text.lines().any(|l| l.starts_with("cleanplate_queue_depth")), "{text}");
+    assert!(
+        text.lines().any(|l| l.starts_with("cleanplate_build_info")),
+        "{text}"
+    );
+    assert!(
+        text.lines()
+            .any(|l| l.starts_with("cleanplate_queue_depth")),
+        "{text}"
+    );
     let models = daemon.get("/v1/models", Some(&daemon.key())).json();
     assert!(models.to_string().contains("lama-small"), "{models}");
 }

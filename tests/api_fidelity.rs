@@ -13,8 +13,12 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// 16-bit RGB noise on a ramp.
 fn deep() -> Vec<u8> {
-    let value = |x: u32, y: u32, c: u32| (x * 700 + y * 300 + c * 5000 + (x * 7919 + y * 104_729) % 997) as u16;
-    png(image::ImageBuffer::from_fn(64, 48, |x, y| image::Rgb([value(x, y, 0), value(x, y, 1), value(x, y, 2)])))
+    let value = |x: u32, y: u32, c: u32| {
+        (x * 700 + y * 300 + c * 5000 + (x * 7919 + y * 104_729) % 997) as u16
+    };
+    png(image::ImageBuffer::from_fn(64, 48, |x, y| {
+        image::Rgb([value(x, y, 0), value(x, y, 1), value(x, y, 2)])
+    }))
 }
 
 /// The hole: a few pixels near the middle.
@@ -24,13 +28,29 @@ const HOLE: [u32; 4] = [24, 18, 32, 26];
 fn removed(daemon: &Daemon, key: &str, name: &str, bytes: &[u8]) -> Vec<u8> {
     let header = probe(bytes, &Limits::default()).unwrap();
     let hole = png(mask(header.width as u32, header.height as u32, HOLE));
-    let form = Form::new().file("image", name, bytes).file("mask", "mask.png", &hole);
+    let form = Form::new()
+        .file("image", name, bytes)
+        .file("mask", "mask.png", &hole);
     let reply = daemon.post(REMOVAL, Some(key), &form);
-    assert_eq!(reply.status, 200, "{name}: {}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        reply.status,
+        200,
+        "{name}: {}",
+        String::from_utf8_lossy(&reply.body)
+    );
     let result = &reply.json()["result"];
-    let size = (result["output_width"].as_u64().unwrap() as usize, result["output_height"].as_u64().unwrap() as usize);
-    assert_eq!(size, (header.width, header.height), "{name}: sizes are those of the displayed photo");
-    daemon.get(result["output_url"].as_str().unwrap(), None).body
+    let size = (
+        result["output_width"].as_u64().unwrap() as usize,
+        result["output_height"].as_u64().unwrap() as usize,
+    );
+    assert_eq!(
+        size,
+        (header.width, header.height),
+        "{name}: sizes are those of the displayed photo"
+    );
+    daemon
+        .get(result["output_url"].as_str().unwrap(), None)
+        .body
 }
 
 /// The samples farther than 12 pixels from the hole.
@@ -42,8 +62,18 @@ fn far(photo: &Photo) -> Vec<u16> {
         !(near(x, HOLE[0], HOLE[2]) && near(y, HOLE[1], HOLE[3]))
     };
     match &photo.samples {
-        Samples::U8(v) => v.iter().enumerate().filter(|(i, _)| outside(*i)).map(|(_, v)| u16::from(*v)).collect(),
-        Samples::U16(v) => v.iter().enumerate().filter(|(i, _)| outside(*i)).map(|(_, v)| *v).collect(),
+        Samples::U8(v) => v
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| outside(*i))
+            .map(|(_, v)| u16::from(*v))
+            .collect(),
+        Samples::U16(v) => v
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| outside(*i))
+            .map(|(_, v)| *v)
+            .collect(),
     }
 }
 
@@ -63,23 +93,52 @@ fn every_kind_of_file_comes_back_in_kind() {
         "lossy.webp",
         "lossless_alpha.webp",
     ];
-    let jpegs = ["q85_420.jpg", "q92_444_progressive.jpg", "q75_422_optimised.jpg", "q80_gray.jpg"];
-    let mut files: Vec<(String, Vec<u8>)> = lossless.iter().chain(&jpegs).map(|name| (name.to_string(), fixture(name))).collect();
+    let jpegs = [
+        "q85_420.jpg",
+        "q92_444_progressive.jpg",
+        "q75_422_optimised.jpg",
+        "q80_gray.jpg",
+    ];
+    let mut files: Vec<(String, Vec<u8>)> = lossless
+        .iter()
+        .chain(&jpegs)
+        .map(|name| (name.to_string(), fixture(name)))
+        .collect();
     files.push(("deep.png".to_string(), deep()));
     for (name, bytes) in files {
         let was = decode(&bytes, &Limits::default()).unwrap();
         let out = removed(&daemon, &key, &name, &bytes);
         let is = decode(&out, &Limits::default()).unwrap();
-        assert_eq!((is.format, is.channels, is.bits()), (was.format, was.channels, was.bits()), "{name}");
+        assert_eq!(
+            (is.format, is.channels, is.bits()),
+            (was.format, was.channels, was.bits()),
+            "{name}"
+        );
         assert_eq!(is.metadata, was.metadata, "{name}: profile, EXIF and XMP");
         if was.format == Format::Jpeg {
             assert_eq!(is.source, was.source, "{name}: tables, sampling and scans");
             let ratio = out.len() as f64 / bytes.len() as f64;
-            assert!((0.85..=1.15).contains(&ratio), "{name}: {} bytes became {}", bytes.len(), out.len());
-            let off = far(&is).iter().zip(far(&was)).map(|(a, b)| f64::from(a.abs_diff(b))).sum::<f64>() / far(&was).len() as f64;
-            assert!(off < 0.8, "{name}: {off} steps on average far from the hole");
+            assert!(
+                (0.85..=1.15).contains(&ratio),
+                "{name}: {} bytes became {}",
+                bytes.len(),
+                out.len()
+            );
+            let off = far(&is)
+                .iter()
+                .zip(far(&was))
+                .map(|(a, b)| f64::from(a.abs_diff(b)))
+                .sum::<f64>()
+                / far(&was).len() as f64;
+            assert!(
+                off < 0.8,
+                "{name}: {off} steps on average far from the hole"
+            );
         } else {
-            assert!(far(&is) == far(&was), "{name}: pixels far from the hole changed");
+            assert!(
+                far(&is) == far(&was),
+                "{name}: pixels far from the hole changed"
+            );
         }
         assert!(is.samples != was.samples, "{name}: nothing was removed");
     }
@@ -96,11 +155,23 @@ fn masks_are_in_the_displayed_orientation_whatever_the_file_says() {
         let was = decode(&bytes, &Limits::default()).unwrap();
         let out = removed(&daemon, &key, &name, &bytes);
         let header = probe(&out, &Limits::default()).unwrap();
-        assert_eq!((header.width, header.height, header.orientation.exif()), (was.width, was.height, 1), "{name}");
+        assert_eq!(
+            (header.width, header.height, header.orientation.exif()),
+            (was.width, was.height, 1),
+            "{name}"
+        );
         let is = decode(&out, &Limits::default()).unwrap();
         let (a, b) = (far(&is), far(&was));
-        let off = a.iter().zip(&b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / b.len() as f64;
-        assert!(off < 2.5, "{name}: {off} steps on average far from the hole");
+        let off = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| f64::from(a.abs_diff(*b)))
+            .sum::<f64>()
+            / b.len() as f64;
+        assert!(
+            off < 2.5,
+            "{name}: {off} steps on average far from the hole"
+        );
     }
 }
 
@@ -109,12 +180,23 @@ fn what_cannot_be_kept_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
-    for (name, words) in [("cmyk.jpg", "CMYK"), ("animated.png", "animation"), ("animated.webp", "animation")] {
-        let form = Form::new().file("image", name, &fixture(name)).file("mask", "mask.png", &png(mask(60, 45, HOLE)));
+    for (name, words) in [
+        ("cmyk.jpg", "CMYK"),
+        ("animated.png", "animation"),
+        ("animated.webp", "animation"),
+    ] {
+        let form = Form::new().file("image", name, &fixture(name)).file(
+            "mask",
+            "mask.png",
+            &png(mask(60, 45, HOLE)),
+        );
         let reply = daemon.post(REMOVAL, Some(&key), &form);
         let text = String::from_utf8_lossy(&reply.body).into_owned();
         assert_eq!(reply.status, 422, "{name}: {text}");
-        assert!(text.contains(words) && text.contains("\"image\""), "{name}: {text}");
+        assert!(
+            text.contains(words) && text.contains("\"image\""),
+            "{name}: {text}"
+        );
         assert_eq!(reply.header("X-Credits-Charged"), Some("0"), "{name}");
     }
 }

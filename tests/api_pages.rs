@@ -16,16 +16,30 @@ fn pages_and_their_assets_are_served_under_a_strict_policy() {
         let text = String::from_utf8(reply.body.clone()).unwrap();
         assert_eq!(reply.status, 200, "{path}: {text}");
         assert!(text.contains(says), "{path}: {text}");
-        assert_eq!(reply.header("Content-Type"), Some("text/html; charset=utf-8"));
+        assert_eq!(
+            reply.header("Content-Type"),
+            Some("text/html; charset=utf-8")
+        );
         let policy = reply.header("Content-Security-Policy").unwrap();
-        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-        assets.extend(text.split("\"/assets/").skip(1).map(|rest| rest.split('"').next().unwrap().to_string()));
+        assert!(
+            policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assets.extend(
+            text.split("\"/assets/")
+                .skip(1)
+                .map(|rest| rest.split('"').next().unwrap().to_string()),
+        );
     }
     assert!(assets.len() >= 3, "{assets:?}");
     for name in assets {
         let reply = daemon.get(&format!("/assets/{name}"), None);
         assert_eq!(reply.status, 200, "{name}");
-        let wanted = if name.ends_with(".js") { "text/javascript; charset=utf-8" } else { "text/css; charset=utf-8" };
+        let wanted = if name.ends_with(".js") {
+            "text/javascript; charset=utf-8"
+        } else {
+            "text/css; charset=utf-8"
+        };
         assert_eq!(reply.header("Content-Type"), Some(wanted), "{name}");
     }
     let missing = daemon.get("/assets/other.js", None);

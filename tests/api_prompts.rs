@@ -25,7 +25,8 @@ parameters = { model = "MODEL", island_share = 0.0, hole_share = 0.0 }
 plugin = "lama"
 parameters = { model = "lama-small", working_px_max = 128 }
 "#;
-const CONFIG: &str = "[pipelines]\ndefault = \"clicked\"\nallowed = [\"patchmatch\"]\n[limits]\npoints_max = 8\n";
+const CONFIG: &str =
+    "[pipelines]\ndefault = \"clicked\"\nallowed = [\"patchmatch\"]\n[limits]\npoints_max = 8\n";
 
 /// Stored answers of a small network of the published shape, its weights among them.
 fn golden() -> PathBuf {
@@ -40,15 +41,37 @@ fn answers() -> Weights {
 fn known_photo(file: &Weights) -> (Vec<u8>, [u32; 2]) {
     let image = file.get("case0.image").unwrap();
     let size = [image.shape()[1] as u32, image.shape()[0] as u32];
-    (png(image::RgbImage::from_raw(size[0], size[1], image.to_bytes()).unwrap()), size)
+    (
+        png(image::RgbImage::from_raw(size[0], size[1], image.to_bytes()).unwrap()),
+        size,
+    )
 }
 
 fn import_model(data: &Path, file: &Path, name: &str) {
     std::fs::create_dir_all(data.join("pipelines")).unwrap();
-    std::fs::write(data.join("pipelines/clicked.toml"), CLICKED.replace("MODEL", name)).unwrap();
+    std::fs::write(
+        data.join("pipelines/clicked.toml"),
+        CLICKED.replace("MODEL", name),
+    )
+    .unwrap();
     let file = file.to_str().unwrap();
-    let made = cleanplate().args(["models", "import", file, "--as", name, "--data", data.to_str().unwrap()]).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let made = cleanplate()
+        .args([
+            "models",
+            "import",
+            file,
+            "--as",
+            name,
+            "--data",
+            data.to_str().unwrap(),
+        ])
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 fn start(data: &Path, more: &str) -> Daemon {
@@ -60,23 +83,42 @@ fn start(data: &Path, more: &str) -> Daemon {
 fn with(path: &str, query: &str) -> String {
     let encoded: String = query
         .bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"=&._-".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"=&._-".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect();
     format!("{path}?{encoded}")
 }
 
 fn balance(daemon: &Daemon, key: &str) -> i64 {
-    daemon.get("/v1/account", Some(key)).json()["balance"].as_i64().unwrap()
+    daemon.get("/v1/account", Some(key)).json()["balance"]
+        .as_i64()
+        .unwrap()
 }
 
 fn gray(reply: &Reply) -> image::GrayImage {
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        reply.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
     image::load_from_memory(&reply.body).unwrap().to_luma8()
 }
 
 fn overlap(mask: &image::GrayImage, want: &[u8]) -> f64 {
     assert_eq!(mask.as_raw().len(), want.len());
-    let count = |keep: fn(bool, bool) -> bool| mask.as_raw().iter().zip(want).filter(|(a, b)| keep(**a >= 128, **b > 0)).count() as f64;
+    let count = |keep: fn(bool, bool) -> bool| {
+        mask.as_raw()
+            .iter()
+            .zip(want)
+            .filter(|(a, b)| keep(**a >= 128, **b > 0))
+            .count() as f64
+    };
     count(|a, b| a && b) / count(|a, b| a || b)
 }
 
@@ -86,20 +128,42 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
     let daemon = start(dir.path(), "");
     let (key, file) = (daemon.key(), answers());
     let (photo, [width, height]) = known_photo(&file);
-    let reply = daemon.post(&with(REMOVAL, "points=[[320,213.5]]"), Some(&key), &Form::new().file("image", "p.png", &photo));
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-    assert_eq!(reply.header("X-Credits-Charged"), Some("3"), "segmentation inside a removal is free");
+    let reply = daemon.post(
+        &with(REMOVAL, "points=[[320,213.5]]"),
+        Some(&key),
+        &Form::new().file("image", "p.png", &photo),
+    );
+    assert_eq!(
+        reply.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
+    assert_eq!(
+        reply.header("X-Credits-Charged"),
+        Some("3"),
+        "segmentation inside a removal is free"
+    );
     let body = reply.json();
     let mask = gray(&daemon.get(body["result"]["mask_url"].as_str().unwrap(), None));
     assert_eq!(mask.dimensions(), (width, height));
     let want = file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes();
     assert!(overlap(&mask, &want) > 0.99, "{}", overlap(&mask, &want));
 
-    let job = daemon.get(&format!("/v1/jobs/{}", body["job_id"].as_str().unwrap()), Some(&key)).json();
+    let job = daemon
+        .get(
+            &format!("/v1/jobs/{}", body["job_id"].as_str().unwrap()),
+            Some(&key),
+        )
+        .json();
     let qualities = file.get("case0.prompt0.expect.iou").unwrap().to_f32();
     let best = f64::from(qualities[1..].iter().copied().fold(f32::MIN, f32::max));
-    assert!((job["predicted_iou"].as_f64().unwrap() - best).abs() < 0.02, "{job}, wanted {best}");
-    let share = mask.as_raw().iter().filter(|v| **v >= 128).count() as f64 / mask.as_raw().len() as f64;
+    assert!(
+        (job["predicted_iou"].as_f64().unwrap() - best).abs() < 0.02,
+        "{job}, wanted {best}"
+    );
+    let share =
+        mask.as_raw().iter().filter(|v| **v >= 128).count() as f64 / mask.as_raw().len() as f64;
     assert!((job["mask_share"].as_f64().unwrap() - share).abs() < 1e-9);
     assert_eq!(job["models"][0]["name"], "tiny");
     assert_eq!(job["stages"][1]["stage"], "segment", "{job}");
@@ -107,12 +171,31 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
     // A mask wins over prompts: the network is not asked.
     let hole = png(common::mask(width, height, [10, 10, 60, 40]));
     let form = Form::pair(&photo, &hole);
-    let masked = daemon.post(&with(REMOVAL, "points=[[320,213.5]]"), Some(&key), &form).json();
-    let job = daemon.get(&format!("/v1/jobs/{}", masked["job_id"].as_str().unwrap()), Some(&key)).json();
-    assert!(job["predicted_iou"].is_null() && job["models"].as_array().unwrap().iter().all(|m| m["name"] != "tiny"), "{job}");
+    let masked = daemon
+        .post(&with(REMOVAL, "points=[[320,213.5]]"), Some(&key), &form)
+        .json();
+    let job = daemon
+        .get(
+            &format!("/v1/jobs/{}", masked["job_id"].as_str().unwrap()),
+            Some(&key),
+        )
+        .json();
+    assert!(
+        job["predicted_iou"].is_null()
+            && job["models"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|m| m["name"] != "tiny"),
+        "{job}"
+    );
 
     // The same, later.
-    let later = daemon.post(&with(REMOVAL, "points=[[320,213.5]]&async=true"), Some(&key), &Form::new().file("image", "p.png", &photo));
+    let later = daemon.post(
+        &with(REMOVAL, "points=[[320,213.5]]&async=true"),
+        Some(&key),
+        &Form::new().file("image", "p.png", &photo),
+    );
     assert_eq!(later.status, 202);
     let id = later.json()["job_id"].as_str().unwrap().to_string();
     let job = loop {
@@ -123,7 +206,10 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     };
     assert_eq!(job["status"], "completed", "{job}");
-    assert!((job["mask_share"].as_f64().unwrap() - share).abs() < 1e-9, "the same click, the same mask");
+    assert!(
+        (job["mask_share"].as_f64().unwrap() - share).abs() < 1e-9,
+        "the same click, the same mask"
+    );
 }
 
 #[test]
@@ -136,42 +222,91 @@ fn segmentation_returns_the_mask_free_or_at_its_price() {
     let ask = |query: &str| daemon.post(&with(SEGMENTATION, query), Some(&key), &form);
 
     let one = ask("points=[[320,213.5]]");
-    assert_eq!((one.header("Content-Type"), one.header("X-Credits-Charged")), (Some("image/png"), Some("2")));
-    assert!(one.header("X-Predicted-Iou").unwrap().parse::<f64>().unwrap().is_finite());
+    assert_eq!(
+        (one.header("Content-Type"), one.header("X-Credits-Charged")),
+        (Some("image/png"), Some("2"))
+    );
+    assert!(
+        one.header("X-Predicted-Iou")
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+            .is_finite()
+    );
     assert_eq!(one.header("X-Model"), Some("tiny"));
     let mask = gray(&one);
     assert_eq!(mask.dimensions(), (size[0], size[1]));
-    let share = mask.as_raw().iter().filter(|v| **v >= 128).count() as f64 / mask.as_raw().len() as f64;
+    let share =
+        mask.as_raw().iter().filter(|v| **v >= 128).count() as f64 / mask.as_raw().len() as f64;
     assert!((one.header("X-Mask-Share").unwrap().parse::<f64>().unwrap() - share).abs() < 1e-5);
     assert!(mask.as_raw().iter().all(|v| [0, 255].contains(v)));
-    assert!(overlap(&mask, &file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes()) > 0.99);
+    assert!(
+        overlap(
+            &mask,
+            &file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes()
+        ) > 0.99
+    );
 
     // Several prompts take the single-mask answer; corners may come in any order.
-    let several = gray(&ask("points=[[192,170.8],[384,298.9],[576,42.7]]&labels=[1,1,0]"));
+    let several = gray(&ask(
+        "points=[[192,170.8],[384,298.9],[576,42.7]]&labels=[1,1,0]",
+    ));
     let marked = |mask: &image::GrayImage| mask.as_raw().iter().filter(|v| **v >= 128).count();
     assert!(several != mask && marked(&several) > 0);
-    let boxed: Vec<_> = ["[64,42.7,576,384.3]", "[576,384.3,64,42.7]", "[64,384.3,576,42.7]"]
-        .map(|corners| gray(&ask(&format!("box={corners}"))))
-        .into_iter()
-        .collect();
+    let boxed: Vec<_> = [
+        "[64,42.7,576,384.3]",
+        "[576,384.3,64,42.7]",
+        "[64,384.3,576,42.7]",
+    ]
+    .map(|corners| gray(&ask(&format!("box={corners}"))))
+    .into_iter()
+    .collect();
     assert!(boxed[0] == boxed[1] && boxed[0] == boxed[2]);
-    let both = gray(&ask("points=[[256,213.5]]&labels=[0]&box=[64,42.7,576,384.3]"));
+    let both = gray(&ask(
+        "points=[[256,213.5]]&labels=[0]&box=[64,42.7,576,384.3]",
+    ));
     assert!(both != boxed[0], "the point in the box counts");
 
     assert_eq!(balance(&daemon, &key), 100 - 2 * 6);
     let dry = ask("points=[[320,213.5]]&dry_run=true");
-    assert_eq!((dry.json()["credits"].as_i64(), dry.header("X-Credits-Charged")), (Some(2), Some("0")));
-    let once = |query: &str| daemon.post_with(&with(SEGMENTATION, query), Some(&key), &[("Idempotency-Key", "click-1")], &form);
+    assert_eq!(
+        (
+            dry.json()["credits"].as_i64(),
+            dry.header("X-Credits-Charged")
+        ),
+        (Some(2), Some("0"))
+    );
+    let once = |query: &str| {
+        daemon.post_with(
+            &with(SEGMENTATION, query),
+            Some(&key),
+            &[("Idempotency-Key", "click-1")],
+            &form,
+        )
+    };
     let (first, again) = (once("points=[[320,213.5]]"), once("points=[[320,213.5]]"));
-    assert_eq!((first.body == again.body, again.header("Idempotency-Replayed")), (true, Some("true")));
-    assert_eq!(once("points=[[1,1]]").status, 422, "another request under the same key");
+    assert_eq!(
+        (
+            first.body == again.body,
+            again.header("Idempotency-Replayed")
+        ),
+        (true, Some("true"))
+    );
+    assert_eq!(
+        once("points=[[1,1]]").status,
+        422,
+        "another request under the same key"
+    );
     assert_eq!(balance(&daemon, &key), 100 - 2 * 7, "charged once");
 }
 
 #[test]
 fn every_refusal_of_a_prompt_names_its_place_and_charges_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = start(dir.path(), "[rate_limits]\nremoval_per_minute = 1000\n[pricing]\nsegmentation = 1\n");
+    let daemon = start(
+        dir.path(),
+        "[rate_limits]\nremoval_per_minute = 1000\n[pricing]\nsegmentation = 1\n",
+    );
     let key = daemon.key();
     let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
     for path in [REMOVAL, SEGMENTATION] {
@@ -189,11 +324,27 @@ fn every_refusal_of_a_prompt_names_its_place_and_charges_nothing() {
             ("points=[[64,2]]", "points", "value_error.out_of_image"),
             ("points=[[2,48]]", "points", "value_error.out_of_image"),
             ("points=[[-0.5,2]]", "points", "value_error.out_of_image"),
-            ("points=[[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1]]", "points", "value_error.list.max_items"),
+            (
+                "points=[[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1],[1,1]]",
+                "points",
+                "value_error.list.max_items",
+            ),
             ("labels=[1]", "labels", "value_error.labels.count"),
-            ("points=[[1,2]]&labels=[1,0]", "labels", "value_error.labels.count"),
-            ("points=[[1,2]]&labels=[]", "labels", "value_error.labels.count"),
-            ("points=[[1,2]]&labels=[2]", "labels", "value_error.labels.value"),
+            (
+                "points=[[1,2]]&labels=[1,0]",
+                "labels",
+                "value_error.labels.count",
+            ),
+            (
+                "points=[[1,2]]&labels=[]",
+                "labels",
+                "value_error.labels.count",
+            ),
+            (
+                "points=[[1,2]]&labels=[2]",
+                "labels",
+                "value_error.labels.value",
+            ),
             ("points=[[1,2]]&labels=1", "labels", "type_error.list"),
             ("box=[1,2,3]", "box", "value_error.list.length"),
             ("box=[1,2,3,4,5]", "box", "value_error.list.length"),
@@ -211,20 +362,58 @@ fn every_refusal_of_a_prompt_names_its_place_and_charges_nothing() {
                 (serde_json::json!(["query", place]), Some(kind)),
                 "{path} {query}"
             );
-            assert_eq!(reply.header("X-Credits-Charged"), Some("0"), "{path} {query}");
+            assert_eq!(
+                reply.header("X-Credits-Charged"),
+                Some("0"),
+                "{path} {query}"
+            );
         }
         let missing = daemon.post(path, Some(&key), &Form::new()).json();
-        assert!(missing["detail"].as_array().unwrap().iter().any(|d| d["loc"] == serde_json::json!(["body", "image"])), "{missing}");
-        assert_eq!(daemon.post(&with(path, "points=[[1,2]]"), None, &form).status, 401);
+        assert!(
+            missing["detail"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|d| d["loc"] == serde_json::json!(["body", "image"])),
+            "{missing}"
+        );
+        assert_eq!(
+            daemon
+                .post(&with(path, "points=[[1,2]]"), None, &form)
+                .status,
+            401
+        );
         let gif = Form::new().file("image", "a.gif", b"GIF89a..");
-        assert_eq!(daemon.post(&with(path, "points=[[1,2]]"), Some(&key), &gif).status, 415);
+        assert_eq!(
+            daemon
+                .post(&with(path, "points=[[1,2]]"), Some(&key), &gif)
+                .status,
+            415
+        );
         // A pipeline that cannot segment.
-        let reply = daemon.post(&with(path, "points=[[1,2]]&pipeline=patchmatch"), Some(&key), &form);
-        assert_eq!(reply.status, 503, "{}", String::from_utf8_lossy(&reply.body));
-        assert!(reply.json()["detail"].as_str().unwrap().contains("segment plugin"));
+        let reply = daemon.post(
+            &with(path, "points=[[1,2]]&pipeline=patchmatch"),
+            Some(&key),
+            &form,
+        );
+        assert_eq!(
+            reply.status,
+            503,
+            "{}",
+            String::from_utf8_lossy(&reply.body)
+        );
+        assert!(
+            reply.json()["detail"]
+                .as_str()
+                .unwrap()
+                .contains("segment plugin")
+        );
     }
     let neither = daemon.post(SEGMENTATION, Some(&key), &form);
-    assert_eq!((neither.status, &neither.json()["detail"][0]["loc"]), (422, &serde_json::json!(["query", "points"])));
+    assert_eq!(
+        (neither.status, &neither.json()["detail"][0]["loc"]),
+        (422, &serde_json::json!(["query", "points"]))
+    );
     assert_eq!(daemon.get(SEGMENTATION, Some(&key)).status, 405);
     assert_eq!(balance(&daemon, &key), 100);
 }
@@ -233,17 +422,39 @@ fn every_refusal_of_a_prompt_names_its_place_and_charges_nothing() {
 fn without_its_model_the_answer_is_the_command_that_brings_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("pipelines")).unwrap();
-    std::fs::write(dir.path().join("pipelines/clicked.toml"), CLICKED.replace("MODEL", "mobile-sam")).unwrap();
+    std::fs::write(
+        dir.path().join("pipelines/clicked.toml"),
+        CLICKED.replace("MODEL", "mobile-sam"),
+    )
+    .unwrap();
     let daemon = Daemon::start(dir.path(), "[pipelines]\nallowed = [\"clicked\"]\n");
     let key = daemon.key();
     let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
     for path in [REMOVAL, SEGMENTATION] {
-        for query in ["points=[[1,2]]", "box=[1,2,30,40]", "points=[[1,2]]&async=true", "points=[[1,2]]&dry_run=true"] {
-            let reply = daemon.post(&with(path, &format!("{query}&pipeline=clicked")), Some(&key), &form);
-            assert_eq!(reply.status, 503, "{path} {query}: {}", String::from_utf8_lossy(&reply.body));
+        for query in [
+            "points=[[1,2]]",
+            "box=[1,2,30,40]",
+            "points=[[1,2]]&async=true",
+            "points=[[1,2]]&dry_run=true",
+        ] {
+            let reply = daemon.post(
+                &with(path, &format!("{query}&pipeline=clicked")),
+                Some(&key),
+                &form,
+            );
+            assert_eq!(
+                reply.status,
+                503,
+                "{path} {query}: {}",
+                String::from_utf8_lossy(&reply.body)
+            );
             assert!(reply.header("Retry-After").is_some());
             let detail = reply.json()["detail"].as_str().unwrap().to_string();
-            assert!(detail.contains("`cleanplate models pull mobile-sam`") && detail.contains("--as mobile-sam"), "{detail}");
+            assert!(
+                detail.contains("`cleanplate models pull mobile-sam`")
+                    && detail.contains("--as mobile-sam"),
+                "{detail}"
+            );
         }
     }
     assert_eq!(balance(&daemon, &key), 100);
@@ -255,21 +466,45 @@ fn the_embedded_network_finds_the_two_people_on_the_beach() {
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
     let photos = common::root().join("benches/photos");
-    let want = image::open(photos.join("beach_mask.png")).unwrap().to_luma8();
+    let want = image::open(photos.join("beach_mask.png"))
+        .unwrap()
+        .to_luma8();
     let want: Vec<u8> = want.as_raw().iter().map(|v| u8::from(*v >= 128)).collect();
-    let form = Form::new().file("image", "beach.png", &std::fs::read(photos.join("beach.png")).unwrap());
+    let form = Form::new().file(
+        "image",
+        "beach.png",
+        &std::fs::read(photos.join("beach.png")).unwrap(),
+    );
     // The mask to compare with was drawn by hand and generously, with a third of it sea between and around the two: what is found lies
     // within it, and takes all of both.
     for query in ["points=[[298,231]]", "box=[206,62,413,401]"] {
         let mask = gray(&daemon.post(&with(SEGMENTATION, query), Some(&key), &form));
         let marked = |x: u32, y: u32| mask.get_pixel(x, y).0[0] >= 128;
         let found = mask.enumerate_pixels().filter(|(x, y, _)| marked(*x, *y));
-        let (all, inside) =
-            found.fold((0, 0), |(all, inside), (x, y, _)| (all + 1, inside + u32::from(want[(y * mask.width() + x) as usize])));
-        let (inside, overlap) = (f64::from(inside) / f64::from(all.max(1)), overlap(&mask, &want));
-        assert!(inside > 0.97 && overlap > 0.65, "{query}: {inside} of it inside, overlap {overlap}");
+        let (all, inside) = found.fold((0, 0), |(all, inside), (x, y, _)| {
+            (
+                all + 1,
+                inside + u32::from(want[(y * mask.width() + x) as usize]),
+            )
+        });
+        let (inside, overlap) = (
+            f64::from(inside) / f64::from(all.max(1)),
+            overlap(&mask, &want),
+        );
+        assert!(
+            inside > 0.97 && overlap > 0.65,
+            "{query}: {inside} of it inside, overlap {overlap}"
+        );
         // Her head, suit and flippers, his head, chest, trunks and shin.
-        for (x, y) in [(272, 128), (255, 190), (275, 320), (332, 95), (330, 160), (330, 225), (325, 320)] {
+        for (x, y) in [
+            (272, 128),
+            (255, 190),
+            (275, 320),
+            (332, 95),
+            (330, 160),
+            (330, 225),
+            (325, 320),
+        ] {
             assert!(marked(x, y), "{query}: ({x}, {y}) is missing");
         }
     }
@@ -278,7 +513,9 @@ fn the_embedded_network_finds_the_two_people_on_the_beach() {
 /// A copy of the known network whose logits have the sign of `level` everywhere, whatever it sees.
 fn uniform(dir: &Path, name: &str, level: f32) -> PathBuf {
     let mut bytes = Vec::new();
-    GzDecoder::new(std::fs::File::open(golden()).unwrap()).read_to_end(&mut bytes).unwrap();
+    GzDecoder::new(std::fs::File::open(golden()).unwrap())
+        .read_to_end(&mut bytes)
+        .unwrap();
     let header_bytes = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + header_bytes]).unwrap();
     let mut set = |tensor: String, value: f32| {
@@ -286,13 +523,21 @@ fn uniform(dir: &Path, name: &str, level: f32) -> PathBuf {
         let at = |i: usize| 8 + header_bytes + entry["data_offsets"][i].as_u64().unwrap() as usize;
         assert_eq!(entry["dtype"], "F16", "{tensor}");
         let half = half_bytes(value);
-        bytes[at(0)..at(1)].chunks_exact_mut(2).for_each(|to| to.copy_from_slice(&half));
+        bytes[at(0)..at(1)]
+            .chunks_exact_mut(2)
+            .for_each(|to| to.copy_from_slice(&half));
     };
     set("output_upscaling.3.weight".into(), 0.0);
     set("output_upscaling.3.bias".into(), 1.0);
     for mask in 0..4 {
-        set(format!("output_hypernetworks_mlps.{mask}.layers.2.weight"), 0.0);
-        set(format!("output_hypernetworks_mlps.{mask}.layers.2.bias"), level);
+        set(
+            format!("output_hypernetworks_mlps.{mask}.layers.2.weight"),
+            0.0,
+        );
+        set(
+            format!("output_hypernetworks_mlps.{mask}.layers.2.bias"),
+            level,
+        );
     }
     let file = dir.join(format!("{name}.safetensors"));
     std::fs::write(&file, bytes).unwrap();
@@ -319,11 +564,22 @@ fn an_object_that_is_not_found_is_told_and_not_charged() {
     for path in [REMOVAL, SEGMENTATION] {
         for (query, place) in [("points=[[1,2]]", "points"), ("box=[1,2,30,40]", "box")] {
             let reply = daemon.post(&with(path, query), Some(&key), &form);
-            assert_eq!(reply.status, 422, "{}", String::from_utf8_lossy(&reply.body));
+            assert_eq!(
+                reply.status,
+                422,
+                "{}",
+                String::from_utf8_lossy(&reply.body)
+            );
             let detail = &reply.json()["detail"][0];
             assert_eq!(detail["type"], "value_error.prompt.nothing_found");
             assert_eq!(detail["loc"], serde_json::json!(["query", place]));
-            assert!(detail["msg"].as_str().unwrap().contains("blind found nothing"), "{detail}");
+            assert!(
+                detail["msg"]
+                    .as_str()
+                    .unwrap()
+                    .contains("blind found nothing"),
+                "{detail}"
+            );
             assert_eq!(reply.header("X-Credits-Charged"), Some("0"));
         }
     }
@@ -337,14 +593,27 @@ fn an_object_as_large_as_the_photo_leaves_nothing_to_fill_from() {
     let daemon = Daemon::start(dir.path(), CONFIG);
     let key = daemon.key();
     let form = Form::new().file("image", "p.png", &png(photo(64, 48)));
-    assert!(gray(&daemon.post(&with(SEGMENTATION, "points=[[1,2]]"), Some(&key), &form)).as_raw().iter().all(|v| *v == 255));
+    assert!(
+        gray(&daemon.post(&with(SEGMENTATION, "points=[[1,2]]"), Some(&key), &form))
+            .as_raw()
+            .iter()
+            .all(|v| *v == 255)
+    );
     for (query, place) in [("points=[[1,2]]", "points"), ("box=[1,2,30,40]", "box")] {
         let reply = daemon.post(&with(REMOVAL, query), Some(&key), &form);
-        assert_eq!(reply.status, 422, "{}", String::from_utf8_lossy(&reply.body));
+        assert_eq!(
+            reply.status,
+            422,
+            "{}",
+            String::from_utf8_lossy(&reply.body)
+        );
         let detail = &reply.json()["detail"][0];
         assert_eq!(
             (&detail["loc"], &detail["type"]),
-            (&serde_json::json!(["query", place]), &Value::from("value_error.prompt.whole_image"))
+            (
+                &serde_json::json!(["query", place]),
+                &Value::from("value_error.prompt.whole_image")
+            )
         );
     }
     assert_eq!(balance(&daemon, &key), 100);
@@ -353,7 +622,8 @@ fn an_object_as_large_as_the_photo_leaves_nothing_to_fill_from() {
 /// A JPEG that is stored lying on its side: orientation 6, to be turned clockwise for display.
 fn on_its_side(width: u32, height: u32) -> Vec<u8> {
     let plain = common::encode(photo(width, height), image::ImageFormat::Jpeg);
-    let exif: &[u8] = b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let exif: &[u8] =
+        b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     [&plain[..2], exif, &plain[2..]].concat()
 }
 
@@ -367,7 +637,10 @@ fn prompts_and_masks_are_in_the_displayed_orientation() {
     // Displayed it is 40 wide and 80 high.
     assert_eq!(gray(&ask("points=[[20,70]]")).dimensions(), (40, 80));
     let outside = ask("points=[[70,20]]");
-    assert_eq!((outside.status, &outside.json()["detail"][0]["type"]), (422, &Value::from("value_error.out_of_image")));
+    assert_eq!(
+        (outside.status, &outside.json()["detail"][0]["type"]),
+        (422, &Value::from("value_error.out_of_image"))
+    );
 }
 
 #[test]
@@ -379,16 +652,55 @@ fn the_command_line_takes_points_and_boxes() {
     std::fs::write(at("p.png"), bytes).unwrap();
     let run = |args: &[&str]| {
         let data = dir.path().to_str().unwrap();
-        let fixed = ["--pipeline", "clicked", "--backend", "cpu", "--json", "--data", data];
-        cleanplate().args(["run", &at("p.png"), "-o", &at("out.png"), "--mask-out", &at("m.png")]).args(args).args(fixed).output().unwrap()
+        let fixed = [
+            "--pipeline",
+            "clicked",
+            "--backend",
+            "cpu",
+            "--json",
+            "--data",
+            data,
+        ];
+        cleanplate()
+            .args([
+                "run",
+                &at("p.png"),
+                "-o",
+                &at("out.png"),
+                "--mask-out",
+                &at("m.png"),
+            ])
+            .args(args)
+            .args(fixed)
+            .output()
+            .unwrap()
     };
     let report = json(&run(&["--point", "320,213.5"]));
-    assert!(report["predicted_iou"].is_number() && report["mask_share"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(
+        report["predicted_iou"].is_number() && report["mask_share"].as_f64().unwrap() > 0.0,
+        "{report}"
+    );
     let mask = image::open(at("m.png")).unwrap().to_luma8();
     assert_eq!(mask.dimensions(), (width, height));
-    assert!(overlap(&mask, &answers().get("case0.prompt0.expect.mask_u8").unwrap().to_bytes()) > 0.99);
-    assert_eq!(image::open(at("out.png")).unwrap().to_rgb8().dimensions(), (width, height));
-    json(&run(&["--point", "256,213.5,0", "--box", "576,384.3,64,42.7"]));
+    assert!(
+        overlap(
+            &mask,
+            &answers()
+                .get("case0.prompt0.expect.mask_u8")
+                .unwrap()
+                .to_bytes()
+        ) > 0.99
+    );
+    assert_eq!(
+        image::open(at("out.png")).unwrap().to_rgb8().dimensions(),
+        (width, height)
+    );
+    json(&run(&[
+        "--point",
+        "256,213.5,0",
+        "--box",
+        "576,384.3,64,42.7",
+    ]));
     assert!(image::open(at("m.png")).unwrap().to_luma8() != mask);
     for (args, code) in [
         (&["--point", "1"][..], 2),
@@ -399,6 +711,11 @@ fn the_command_line_takes_points_and_boxes() {
         (&[], 1),
     ] {
         let failed = run(args);
-        assert_eq!(failed.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&failed.stderr));
+        assert_eq!(
+            failed.status.code(),
+            Some(code),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&failed.stderr)
+        );
     }
 }

@@ -14,7 +14,12 @@ fn a_removal_returns_the_documented_reply_and_the_file() {
     let (image, hole) = small_pair();
 
     let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(
+        reply.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&reply.body)
+    );
     let body = reply.json();
     assert_eq!(body["status"], "completed");
     assert!(body["error"].is_null());
@@ -22,14 +27,32 @@ fn a_removal_returns_the_documented_reply_and_the_file() {
     assert_eq!(result["job_id"], body["job_id"]);
     assert_eq!(result["status"], "completed");
     assert_eq!(result["input_filename"], "photo.png");
-    assert_eq!((result["original_width"].as_u64(), result["original_height"].as_u64()), (Some(64), Some(48)));
-    assert_eq!((result["output_width"].as_u64(), result["output_height"].as_u64()), (Some(64), Some(48)));
+    assert_eq!(
+        (
+            result["original_width"].as_u64(),
+            result["original_height"].as_u64()
+        ),
+        (Some(64), Some(48))
+    );
+    assert_eq!(
+        (
+            result["output_width"].as_u64(),
+            result["output_height"].as_u64()
+        ),
+        (Some(64), Some(48))
+    );
     assert_eq!(result["credits_used"], 3);
     assert!(result["processing_time_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(reply.header("X-Credits-Charged"), Some("3"));
     assert_eq!(reply.header("X-Credits-Remaining"), Some("97"));
     assert!(reply.header("X-Request-Id").is_some());
-    for name in ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit", "RateLimit-Policy"] {
+    for name in [
+        "X-RateLimit-Limit",
+        "X-RateLimit-Remaining",
+        "X-RateLimit-Reset",
+        "RateLimit",
+        "RateLimit-Policy",
+    ] {
         assert!(reply.header(name).is_some(), "{name} is missing");
     }
 
@@ -42,11 +65,19 @@ fn a_removal_returns_the_documented_reply_and_the_file() {
     // Far outside the grown and feathered mask every pixel is the photo's.
     for (x, y, pixel) in after.enumerate_pixels() {
         let far = !(10..54).contains(&x) || !(2..46).contains(&y);
-        assert!(!far || pixel == before.get_pixel(x, y), "pixel {x},{y} changed");
+        assert!(
+            !far || pixel == before.get_pixel(x, y),
+            "pixel {x},{y} changed"
+        );
     }
     let inside = (26..38).flat_map(|x| (18..30).map(move |y| (x, y)));
-    let changed = inside.filter(|(x, y)| after.get_pixel(*x, *y) != before.get_pixel(*x, *y)).count();
-    assert!(changed > 100, "only {changed} of 144 pixels of the hole changed");
+    let changed = inside
+        .filter(|(x, y)| after.get_pixel(*x, *y) != before.get_pixel(*x, *y))
+        .count();
+    assert!(
+        changed > 100,
+        "only {changed} of 144 pixels of the hole changed"
+    );
 }
 
 #[test]
@@ -55,32 +86,60 @@ fn files_answer_ranges_etags_and_refuse_tampering() {
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
     let (image, hole) = small_pair();
-    let body = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole)).json();
+    let body = daemon
+        .post(REMOVAL, Some(&key), &Form::pair(&image, &hole))
+        .json();
     let url = body["result"]["output_url"].as_str().unwrap().to_string();
 
     let whole = daemon.get(&url, None);
     assert!(whole.header("ETag").is_some());
-    assert!(whole.header("Content-Disposition").unwrap().contains("attachment"));
+    assert!(
+        whole
+            .header("Content-Disposition")
+            .unwrap()
+            .contains("attachment")
+    );
     assert_eq!(whole.header("X-Content-Type-Options"), Some("nosniff"));
     assert_eq!(whole.header("Content-Type"), Some("image/png"));
 
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let mut part = agent.get(&url).header("Range", "bytes=8-15").call().unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut part = agent
+        .get(&url)
+        .header("Range", "bytes=8-15")
+        .call()
+        .unwrap();
     assert_eq!(part.status().as_u16(), 206);
     assert_eq!(part.body_mut().read_to_vec().unwrap(), &whole.body[8..16]);
-    let cached = agent.get(&url).header("If-None-Match", whole.header("ETag").unwrap()).call().unwrap();
+    let cached = agent
+        .get(&url)
+        .header("If-None-Match", whole.header("ETag").unwrap())
+        .call()
+        .unwrap();
     assert_eq!(cached.status().as_u16(), 304);
 
     let (path, query) = url.split_once('?').unwrap();
     let flipped = format!("{path}?{}", query.replace("sig=", "sig=A"));
     assert!([400, 403].contains(&daemon.get(&flipped, None).status));
     let expires: u64 = query.split(['=', '&']).nth(1).unwrap().parse().unwrap();
-    let later = url.replace(&format!("expires={expires}"), &format!("expires={}", expires + 1));
+    let later = url.replace(
+        &format!("expires={expires}"),
+        &format!("expires={}", expires + 1),
+    );
     assert_eq!(daemon.get(&later, None).status, 403);
     assert_eq!(daemon.get(&format!("{path}?expires=1"), None).status, 400);
     assert_eq!(daemon.get(path, None).status, 400);
-    let mask_url = url.replace(path.rsplit('/').next().unwrap(), &format!("{}/mask", path.rsplit('/').next().unwrap()));
-    assert_eq!(daemon.get(&mask_url, None).status, 403, "the result's signature must not open the mask");
+    let mask_url = url.replace(
+        path.rsplit('/').next().unwrap(),
+        &format!("{}/mask", path.rsplit('/').next().unwrap()),
+    );
+    assert_eq!(
+        daemon.get(&mask_url, None).status,
+        403,
+        "the result's signature must not open the mask"
+    );
 }
 
 #[test]
@@ -88,7 +147,9 @@ fn a_signed_url_expires() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "[results]\nurl_ttl_s = 1\n");
     let (image, hole) = small_pair();
-    let body = daemon.post(REMOVAL, Some(&daemon.key()), &Form::pair(&image, &hole)).json();
+    let body = daemon
+        .post(REMOVAL, Some(&daemon.key()), &Form::pair(&image, &hole))
+        .json();
     let url = body["result"]["output_url"].as_str().unwrap().to_string();
     std::thread::sleep(std::time::Duration::from_millis(2500));
     assert_eq!(daemon.get(&url, None).status, 410);
@@ -100,21 +161,42 @@ fn jobs_and_accounts_are_private_to_their_key() {
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
     let (image, hole) = small_pair();
-    let body = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole)).json();
+    let body = daemon
+        .post(REMOVAL, Some(&key), &Form::pair(&image, &hole))
+        .json();
     let job = format!("/v1/jobs/{}", body["job_id"].as_str().unwrap());
     let mine = daemon.get(&job, Some(&key));
     assert_eq!(mine.status, 200);
     assert_eq!(mine.json()["result"]["credits_used"], 3);
 
     let made = daemon.cli(&["accounts", "create", "other", "--json"]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let made = daemon.cli(&["keys", "create", "--account", "other", "--name", "theirs", "--json"]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let made = daemon.cli(&[
+        "keys",
+        "create",
+        "--account",
+        "other",
+        "--name",
+        "theirs",
+        "--json",
+    ]);
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     let theirs = common::json(&made)["key"].as_str().unwrap().to_string();
     assert_eq!(daemon.get(&job, Some(&theirs)).status, 404);
     assert_eq!(daemon.get(&job, None).status, 401);
     assert_eq!(daemon.get("/v1/account", Some(&key)).json()["balance"], 97);
-    assert_eq!(daemon.get("/v1/account", Some(&theirs)).json()["balance"], 0);
+    assert_eq!(
+        daemon.get("/v1/account", Some(&theirs)).json()["balance"],
+        0
+    );
 }
 
 #[test]
@@ -124,20 +206,40 @@ fn kinds_of_pictures_come_back_as_they_were() {
     let key = daemon.key();
     let hole = png(mask(64, 48, [26, 18, 38, 30]));
     let rgb = photo(64, 48);
-    let gray16 = image::ImageBuffer::from_fn(64, 48, |x, y| image::Luma([(x * 1000 + y * 37) as u16]));
-    let rgba = image::RgbaImage::from_fn(64, 48, |x, y| image::Rgba([x as u8, y as u8, 99, (x * 4) as u8]));
+    let gray16 =
+        image::ImageBuffer::from_fn(64, 48, |x, y| image::Luma([(x * 1000 + y * 37) as u16]));
+    let rgba = image::RgbaImage::from_fn(64, 48, |x, y| {
+        image::Rgba([x as u8, y as u8, 99, (x * 4) as u8])
+    });
     let jpeg = common::encode(rgb.clone(), image::ImageFormat::Jpeg);
     let webp = common::encode(rgb, image::ImageFormat::WebP);
-    let inputs = [(png(gray16.clone()), "png"), (png(rgba.clone()), "png"), (jpeg, "jpeg"), (webp, "webp")];
+    let inputs = [
+        (png(gray16.clone()), "png"),
+        (png(rgba.clone()), "png"),
+        (jpeg, "jpeg"),
+        (webp, "webp"),
+    ];
     for (bytes, kind) in &inputs {
         let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(bytes, &hole));
-        assert_eq!(reply.status, 200, "{kind}: {}", String::from_utf8_lossy(&reply.body));
+        assert_eq!(
+            reply.status,
+            200,
+            "{kind}: {}",
+            String::from_utf8_lossy(&reply.body)
+        );
         let file = daemon.get(reply.json()["result"]["output_url"].as_str().unwrap(), None);
-        assert_eq!(file.header("Content-Type"), Some(format!("image/{kind}").as_str()));
-        let (was, is) = (image::load_from_memory(bytes).unwrap(), image::load_from_memory(&file.body).unwrap());
+        assert_eq!(
+            file.header("Content-Type"),
+            Some(format!("image/{kind}").as_str())
+        );
+        let (was, is) = (
+            image::load_from_memory(bytes).unwrap(),
+            image::load_from_memory(&file.body).unwrap(),
+        );
         assert_eq!(is.color(), was.color(), "{kind} changed its kind");
         if was.color() == image::ColorType::Rgba8 {
-            let alpha = |p: &image::DynamicImage| p.to_rgba8().pixels().map(|p| p[3]).collect::<Vec<_>>();
+            let alpha =
+                |p: &image::DynamicImage| p.to_rgba8().pixels().map(|p| p[3]).collect::<Vec<_>>();
             assert_eq!(alpha(&is), alpha(&was), "alpha changed");
         }
     }

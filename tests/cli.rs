@@ -12,12 +12,30 @@ fn run_removes_the_object_and_reports_json() {
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
     std::fs::write(at("in.png"), png(photo(96, 80))).unwrap();
     std::fs::write(at("mask.png"), png(mask(96, 80, [40, 30, 56, 46]))).unwrap();
-    let out =
-        run(&["run", &at("in.png"), &at("mask.png"), "-o", &at("out.png"), "--mask-out", &at("used.png"), "--backend", "cpu", "--json"]);
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = run(&[
+        "run",
+        &at("in.png"),
+        &at("mask.png"),
+        "-o",
+        &at("out.png"),
+        "--mask-out",
+        &at("used.png"),
+        "--backend",
+        "cpu",
+        "--json",
+    ]);
+    assert_eq!(
+        out.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let report = json(&out);
     assert_eq!(report["device"]["backend"], "cpu");
-    assert!(report["stages"].as_array().is_some_and(|s| !s.is_empty()), "{report}");
+    assert!(
+        report["stages"].as_array().is_some_and(|s| !s.is_empty()),
+        "{report}"
+    );
     let result = image::open(at("out.png")).unwrap().to_rgb8();
     let used = image::open(at("used.png")).unwrap().to_luma8();
     let source = photo(96, 80);
@@ -30,7 +48,15 @@ fn run_removes_the_object_and_reports_json() {
 fn usage_and_failures_have_their_exit_codes() {
     assert_eq!(run(&["run"]).status.code(), Some(2));
     assert_eq!(run(&["--no-such-flag"]).status.code(), Some(2));
-    let missing = run(&["run", "nowhere.png", "nowhere_mask.png", "-o", "out.png", "--backend", "cpu"]);
+    let missing = run(&[
+        "run",
+        "nowhere.png",
+        "nowhere_mask.png",
+        "-o",
+        "out.png",
+        "--backend",
+        "cpu",
+    ]);
     assert_eq!(missing.status.code(), Some(1));
     let text = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(text.contains("nowhere.png"), "{text}");
@@ -41,21 +67,44 @@ fn usage_and_failures_have_their_exit_codes() {
 fn config_check_names_the_line_and_the_nearest_key() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("c.toml");
-    std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:8080\"\n\n[limits]\npixel_max = 5\n").unwrap();
+    std::fs::write(
+        &file,
+        "[server]\nlisten = \"127.0.0.1:8080\"\n\n[limits]\npixel_max = 5\n",
+    )
+    .unwrap();
     let out = run(&["config", "check", file.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(1));
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(text.contains('5') && text.contains("pixel_max") && text.contains("pixels_max"), "{text}");
-    let shipped = run(&["config", "check", root().join("config/cleanplate.toml").to_str().unwrap()]);
-    assert_eq!(shipped.status.code(), Some(0), "{}", String::from_utf8_lossy(&shipped.stderr));
+    assert!(
+        text.contains('5') && text.contains("pixel_max") && text.contains("pixels_max"),
+        "{text}"
+    );
+    let shipped = run(&[
+        "config",
+        "check",
+        root().join("config/cleanplate.toml").to_str().unwrap(),
+    ]);
+    assert_eq!(
+        shipped.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&shipped.stderr)
+    );
 }
 
 #[test]
 fn selftest_passes_on_the_golden_files_with_both_backends() {
     let golden = root().join("models/lama/golden/lama_tiny.safetensors");
     for backend in ["cpu", "wgpu"] {
-        let out = run(&["selftest", "--golden", golden.to_str().unwrap(), "--backend", backend]);
-        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        let out = run(&[
+            "selftest",
+            "--golden",
+            golden.to_str().unwrap(),
+            "--backend",
+            backend,
+        ]);
+        let text = String::from_utf8_lossy(&out.stdout).into_owned()
+            + &String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(0), "{backend}: {text}");
         for tensor in ["stem", "down3", "block0", "output", "composite"] {
             assert!(text.contains(tensor), "{backend}: no line for {tensor}");
@@ -69,20 +118,60 @@ fn a_damaged_golden_file_fails_the_selftest() {
     let mut bytes = std::fs::read(golden).unwrap();
     // Disturb a stretch of stored values well behind the header.
     let middle = bytes.len() / 2;
-    bytes[middle..middle + 4096].iter_mut().for_each(|b| *b = b.wrapping_add(64));
+    bytes[middle..middle + 4096]
+        .iter_mut()
+        .for_each(|b| *b = b.wrapping_add(64));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("damaged.safetensors");
     std::fs::write(&file, bytes).unwrap();
-    let out = run(&["selftest", "--golden", file.to_str().unwrap(), "--backend", "cpu"]);
-    assert_eq!(out.status.code(), Some(1), "{}", String::from_utf8_lossy(&out.stdout));
+    let out = run(&[
+        "selftest",
+        "--golden",
+        file.to_str().unwrap(),
+        "--backend",
+        "cpu",
+    ]);
+    assert_eq!(
+        out.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&out.stdout)
+    );
 }
 
 #[test]
 fn bench_prints_the_documented_object() {
-    let out = run(&["bench", "--model", "lama-small", "--size", "64x64", "--runs", "2", "--backend", "cpu", "--json"]);
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = run(&[
+        "bench",
+        "--model",
+        "lama-small",
+        "--size",
+        "64x64",
+        "--runs",
+        "2",
+        "--backend",
+        "cpu",
+        "--json",
+    ]);
+    assert_eq!(
+        out.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let report = json(&out);
-    for field in ["model", "backend", "device", "size", "batch", "median_ms", "min_ms", "gflop", "gflop_per_s", "peak_bytes"] {
+    for field in [
+        "model",
+        "backend",
+        "device",
+        "size",
+        "batch",
+        "median_ms",
+        "min_ms",
+        "gflop",
+        "gflop_per_s",
+        "peak_bytes",
+    ] {
         assert!(!report[field].is_null(), "bench lacks {field}: {report}");
     }
 }
@@ -94,12 +183,39 @@ fn models_are_listed_imported_and_verified() {
     let listed = json(&run(&["models", "list", "--json", "--data", data]));
     assert!(listed.to_string().contains("lama-small"), "{listed}");
     let checkpoint = root().join("models/lama/golden/lama_tiny.ckpt");
-    let import = run(&["models", "import", checkpoint.to_str().unwrap(), "--as", "tiny", "--data", data, "--json"]);
-    assert_eq!(import.status.code(), Some(0), "{}", String::from_utf8_lossy(&import.stderr));
-    assert_eq!(run(&["models", "verify", "tiny", "--data", data]).status.code(), Some(0));
+    let import = run(&[
+        "models",
+        "import",
+        checkpoint.to_str().unwrap(),
+        "--as",
+        "tiny",
+        "--data",
+        data,
+        "--json",
+    ]);
+    assert_eq!(
+        import.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&import.stderr)
+    );
+    assert_eq!(
+        run(&["models", "verify", "tiny", "--data", data])
+            .status
+            .code(),
+        Some(0)
+    );
     let hostile = dir.path().join("evil.ckpt");
     std::fs::write(&hostile, b"PK\x03\x04 this is no archive").unwrap();
-    let refused = run(&["models", "import", hostile.to_str().unwrap(), "--as", "evil", "--data", data]);
+    let refused = run(&[
+        "models",
+        "import",
+        hostile.to_str().unwrap(),
+        "--as",
+        "evil",
+        "--data",
+        data,
+    ]);
     assert_eq!(refused.status.code(), Some(1));
 }
 
@@ -112,5 +228,8 @@ fn pipelines_show_their_stages_and_parameters() {
     for word in ["grow", "feather", "px"] {
         assert!(text.contains(word), "{text}");
     }
-    assert_eq!(run(&["pipelines", "no-such-pipeline"]).status.code(), Some(1));
+    assert_eq!(
+        run(&["pipelines", "no-such-pipeline"]).status.code(),
+        Some(1)
+    );
 }

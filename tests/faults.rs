@@ -20,23 +20,46 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let daemon = Daemon::start(dir.path(), config);
     let key = daemon.key();
     let topped = daemon.cli(&["accounts", "top-up", "default", "9900", "--json"]);
-    assert!(topped.status.success(), "{}", String::from_utf8_lossy(&topped.stderr));
-    let form = Arc::new(Form::pair(&png(photo(320, 240)), &png(mask(320, 240, [120, 80, 200, 160]))));
+    assert!(
+        topped.status.success(),
+        "{}",
+        String::from_utf8_lossy(&topped.stderr)
+    );
+    let form = Arc::new(Form::pair(
+        &png(photo(320, 240)),
+        &png(mask(320, 240, [120, 80, 200, 160])),
+    ));
 
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut interrupted = 0;
     let mut daemon = Some(daemon);
     for round in 0..KILLS {
-        let running = daemon.take().unwrap_or_else(|| Daemon::start(dir.path(), config));
+        let running = daemon
+            .take()
+            .unwrap_or_else(|| Daemon::start(dir.path(), config));
         let clients: Vec<_> = (0..2)
             .map(|_| {
-                let (url, key, form, acknowledged) = (running.url(REMOVAL), key.clone(), Arc::clone(&form), Arc::clone(&acknowledged));
+                let (url, key, form, acknowledged) = (
+                    running.url(REMOVAL),
+                    key.clone(),
+                    Arc::clone(&form),
+                    Arc::clone(&acknowledged),
+                );
                 std::thread::spawn(move || {
                     loop {
-                        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-                        let sent = agent.post(&url).content_type(form.content_type()).header("Authorization", format!("Bearer {key}"));
-                        let Ok(mut reply) = sent.send(form.body().as_slice()) else { return };
-                        if reply.status().as_u16() != 200 || reply.body_mut().read_to_vec().is_err() {
+                        let agent: ureq::Agent = ureq::Agent::config_builder()
+                            .http_status_as_error(false)
+                            .build()
+                            .into();
+                        let sent = agent
+                            .post(&url)
+                            .content_type(form.content_type())
+                            .header("Authorization", format!("Bearer {key}"));
+                        let Ok(mut reply) = sent.send(form.body().as_slice()) else {
+                            return;
+                        };
+                        if reply.status().as_u16() != 200 || reply.body_mut().read_to_vec().is_err()
+                        {
                             return;
                         }
                         acknowledged.fetch_add(1, Ordering::SeqCst);
@@ -55,26 +78,60 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let daemon = Daemon::start(dir.path(), config);
     let account = daemon.get("/v1/account", Some(&key)).json();
     assert_eq!(account["held"], 0, "{account}");
-    let ledger = common::json(&daemon.cli(&["accounts", "ledger", "default", "--limit", "10000", "--json"]));
+    let ledger = common::json(&daemon.cli(&[
+        "accounts", "ledger", "default", "--limit", "10000", "--json",
+    ]));
     let entries = ledger["entries"].as_array().unwrap();
     let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count() as i64;
     let (reserves, settles, releases) = (count("reserve"), count("settle"), count("release"));
-    println!("{KILLS} kills: {reserves} reserves, {settles} settles, {releases} releases, {acknowledged:?} replies seen");
-    assert_eq!(reserves, settles + releases, "every hold resolves exactly once");
-    assert!(releases > 0, "no kill hit a running job: the test proves nothing");
-    assert!(settles >= acknowledged.load(Ordering::SeqCst) as i64, "a reply was sent before its charge was durable");
-    assert_eq!(account["balance"].as_i64().unwrap(), 10_000 - PRICE * settles);
+    println!(
+        "{KILLS} kills: {reserves} reserves, {settles} settles, {releases} releases, {acknowledged:?} replies seen"
+    );
+    assert_eq!(
+        reserves,
+        settles + releases,
+        "every hold resolves exactly once"
+    );
+    assert!(
+        releases > 0,
+        "no kill hit a running job: the test proves nothing"
+    );
+    assert!(
+        settles >= acknowledged.load(Ordering::SeqCst) as i64,
+        "a reply was sent before its charge was durable"
+    );
+    assert_eq!(
+        account["balance"].as_i64().unwrap(),
+        10_000 - PRICE * settles
+    );
 
     // Files on disk and completed jobs are one to one.
     let results = dir.path().join("results");
-    let files = walk(&results).into_iter().filter(|f| !f.to_string_lossy().contains("mask")).count() as i64;
+    let files = walk(&results)
+        .into_iter()
+        .filter(|f| !f.to_string_lossy().contains("mask"))
+        .count() as i64;
     assert_eq!(files, settles, "orphan or missing result files");
-    assert!(walk(&dir.path().join("uploads")).is_empty(), "uploads left behind");
+    assert!(
+        walk(&dir.path().join("uploads")).is_empty(),
+        "uploads left behind"
+    );
 }
 
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-    entries.flatten().flat_map(|e| if e.path().is_dir() { walk(&e.path()) } else { vec![e.path()] }).collect()
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .flat_map(|e| {
+            if e.path().is_dir() {
+                walk(&e.path())
+            } else {
+                vec![e.path()]
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -82,12 +139,23 @@ fn a_second_daemon_on_one_data_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let _first = Daemon::start(dir.path(), "");
     let second = common::cleanplate()
-        .args(["serve", "--backend", "cpu", "--listen", "127.0.0.1:0", "--data", dir.path().to_str().unwrap()])
+        .args([
+            "serve",
+            "--backend",
+            "cpu",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            dir.path().to_str().unwrap(),
+        ])
         .output()
         .unwrap();
     assert_eq!(second.status.code(), Some(1));
     let text = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(text.contains("data folder") || text.contains("in use") || text.contains("lock"), "{text}");
+    assert!(
+        text.contains("data folder") || text.contains("in use") || text.contains("lock"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -95,19 +163,37 @@ fn a_terminated_daemon_finishes_its_work_and_leaves_cleanly() {
     let dir = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::start(dir.path(), "");
     let (key, url) = (daemon.key(), daemon.url(REMOVAL));
-    let form = Form::pair(&png(photo(320, 240)), &png(mask(320, 240, [100, 60, 220, 180])));
+    let form = Form::pair(
+        &png(photo(320, 240)),
+        &png(mask(320, 240, [100, 60, 220, 180])),
+    );
     let client = std::thread::spawn(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let sent = agent.post(&url).content_type(form.content_type()).header("Authorization", format!("Bearer {key}"));
-        sent.send(form.body().as_slice()).map(|r| r.status().as_u16())
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let sent = agent
+            .post(&url)
+            .content_type(form.content_type())
+            .header("Authorization", format!("Bearer {key}"));
+        sent.send(form.body().as_slice())
+            .map(|r| r.status().as_u16())
     });
     std::thread::sleep(Duration::from_millis(150));
     daemon.terminate();
     let status = client.join().unwrap();
-    assert!(matches!(status, Ok(200 | 503)), "an accepted connection was cut: {status:?}");
+    assert!(
+        matches!(status, Ok(200 | 503)),
+        "an accepted connection was cut: {status:?}"
+    );
     let ended = (0..600).find_map(|_| {
         std::thread::sleep(Duration::from_millis(50));
         daemon.child.try_wait().unwrap()
     });
-    assert_eq!(ended.and_then(|s| s.code()), Some(0), "{}", daemon.log.lock().unwrap());
+    assert_eq!(
+        ended.and_then(|s| s.code()),
+        Some(0),
+        "{}",
+        daemon.log.lock().unwrap()
+    );
 }

@@ -24,14 +24,21 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let (root, data) = (dir.path().join("plates"), dir.path().join("data"));
         fs::create_dir(&root).unwrap();
-        Bench { _dir: dir, root, data }
+        Bench {
+            _dir: dir,
+            root,
+            data,
+        }
     }
     fn config(&self, more: &str) -> String {
         self.config_of("1", more)
     }
     fn config_of(&self, account: &str, more: &str) -> String {
         let common = "[accounts]\nfirst_credits = 10000\n[hot_folders]\nsettle_ms = 150\n";
-        format!("{common}[[hot_folder]]\npath = {:?}\naccount = {account}\n{more}\n", self.root)
+        format!(
+            "{common}[[hot_folder]]\npath = {:?}\naccount = {account}\n{more}\n",
+            self.root
+        )
     }
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
@@ -49,26 +56,38 @@ impl Bench {
         serde_json::from_slice(&fs::read(self.at("working/status.json")).unwrap()).unwrap()
     }
     fn claims(&self) -> usize {
-        fs::read_dir(self.at("working")).map_or(0, |entries| entries.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count())
+        fs::read_dir(self.at("working")).map_or(0, |entries| {
+            entries
+                .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+                .count()
+        })
     }
 }
 
 fn wait_until(what: &str, limit: Duration, mut is: impl FnMut() -> bool) {
     let until = Instant::now() + limit;
     while !is() {
-        assert!(Instant::now() < until, "{what} did not happen within {limit:?}");
+        assert!(
+            Instant::now() < until,
+            "{what} did not happen within {limit:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 fn wait_for(path: &Path) {
-    wait_until(&path.display().to_string(), Duration::from_secs(60), || path.exists());
+    wait_until(&path.display().to_string(), Duration::from_secs(60), || {
+        path.exists()
+    });
 }
 
 /// Available and held credits of the first account.
 fn credits(daemon: &Daemon) -> (i64, i64) {
     let account = json(&daemon.cli(&["accounts", "list", "--json"]))["accounts"][0].clone();
-    (account["available"].as_i64().unwrap(), account["held"].as_i64().unwrap())
+    (
+        account["available"].as_i64().unwrap(),
+        account["held"].as_i64().unwrap(),
+    )
 }
 
 /// A small pair that no other number has.
@@ -90,11 +109,19 @@ fn every_way_to_pair_works_and_is_charged_once() {
     for name in ["p1", "p2", "p3"] {
         let report = bench.report("done", name);
         assert_eq!(report["status"], "done", "{report}");
-        assert_eq!((report["credits"].as_i64(), report["duplicate"].as_bool()), (Some(3), Some(false)));
+        assert_eq!(
+            (report["credits"].as_i64(), report["duplicate"].as_bool()),
+            (Some(3), Some(false))
+        );
         assert_eq!(report["photo_size"], serde_json::json!([32, 32]));
         assert_eq!(report["photo_sha256"].as_str().unwrap().len(), 64);
-        assert!(report["result"]["timings"]["stages"].is_array() && report["job_id"].is_string(), "{report}");
-        let out = image::open(bench.at(&format!("output/{name}.png"))).unwrap().to_rgb8();
+        assert!(
+            report["result"]["timings"]["stages"].is_array() && report["job_id"].is_string(),
+            "{report}"
+        );
+        let out = image::open(bench.at(&format!("output/{name}.png")))
+            .unwrap()
+            .to_rgb8();
         assert_eq!(out.dimensions(), (32, 32));
         wait_for(&bench.at(&format!("done/{name}.png")));
         wait_for(&bench.at(&format!("done/{name}_mask.png")));
@@ -112,25 +139,44 @@ fn every_way_to_pair_works_and_is_charged_once() {
     assert!(bench.at("_mask.png").exists());
     assert_eq!(credits(&daemon), (10_000 - 15, 0));
     let metrics = String::from_utf8(daemon.get("/metrics", None).body).unwrap();
-    assert!(metrics.contains("cleanplate_folder_pairs_total{folder=\"plates\",outcome=\"done\"} 5"), "{metrics}");
+    assert!(
+        metrics.contains("cleanplate_folder_pairs_total{folder=\"plates\",outcome=\"done\"} 5"),
+        "{metrics}"
+    );
 }
 
 #[test]
-fn a_sidecar_without_a_segmentation_model_fails_with_the_remedy_and_a_photo_without_mask_waits_visibly() {
+fn a_sidecar_without_a_segmentation_model_fails_with_the_remedy_and_a_photo_without_mask_waits_visibly()
+ {
     let bench = Bench::new();
-    let daemon = Daemon::start(&bench.data, &bench.config("pipeline = \"lama\"\nmask_wait_s = 1"));
+    let daemon = Daemon::start(
+        &bench.data,
+        &bench.config("pipeline = \"lama\"\nmask_wait_s = 1"),
+    );
     let (image, hole) = small_pair();
     bench.put("side.png", &image);
     bench.put("side.json", br#"{"points":[[30,20]],"labels":[1]}"#);
     let report = bench.report("failed", "side");
     assert_eq!(report["error"]["code"], "unavailable", "{report}");
-    assert!(report["error"]["detail"].as_str().unwrap().contains("segment plugin"), "{report}");
+    assert!(
+        report["error"]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("segment plugin"),
+        "{report}"
+    );
     wait_for(&bench.at("failed/side.png"));
     wait_for(&bench.at("failed/side.json"));
 
     bench.put("lonely.png", &image);
-    wait_until("the waiting photo is shown", Duration::from_secs(20), || bench.status()["waiting"] == serde_json::json!(["lonely.png"]));
-    wait_until("the log tells it", Duration::from_secs(20), || daemon.log.lock().unwrap().contains("waiting for a mask"));
+    wait_until(
+        "the waiting photo is shown",
+        Duration::from_secs(20),
+        || bench.status()["waiting"] == serde_json::json!(["lonely.png"]),
+    );
+    wait_until("the log tells it", Duration::from_secs(20), || {
+        daemon.log.lock().unwrap().contains("waiting for a mask")
+    });
     bench.put("lonely_mask.png", &hole);
     assert_eq!(bench.report("done", "lonely")["status"], "done");
     assert_eq!(credits(&daemon).0, 10_000 - 3);
@@ -146,7 +192,10 @@ fn a_slow_writer_is_waited_for_and_a_rename_is_taken() {
     for end in [image.len() / 3, image.len() - 5] {
         bench.put("slow.png", &image[..end]);
         std::thread::sleep(Duration::from_millis(800));
-        assert!(bench.at("slow.png").exists() && bench.claims() == 0, "a partial file was taken");
+        assert!(
+            bench.at("slow.png").exists() && bench.claims() == 0,
+            "a partial file was taken"
+        );
     }
     bench.put("slow.png", &image);
     assert_eq!(bench.report("done", "slow")["photo_bytes"], image.len());
@@ -180,15 +229,37 @@ fn links_pipes_and_devices_are_refused() {
     std::os::unix::fs::symlink(&secret, bench.at("link.png")).unwrap();
     bench.put("link_mask.png", &hole);
     std::os::unix::fs::symlink("/dev/zero", bench.at("device.png")).unwrap();
-    assert!(Command::new("mkfifo").arg(bench.at("pipe_mask.png")).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(bench.at("pipe_mask.png"))
+            .status()
+            .unwrap()
+            .success()
+    );
     bench.put("pipe.png", &image);
-    assert!(Command::new("mkfifo").arg(bench.at("tube.jpg")).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(bench.at("tube.jpg"))
+            .status()
+            .unwrap()
+            .success()
+    );
     let daemon = Daemon::start(&bench.data, &bench.config(""));
     for name in ["link", "device", "pipe", "tube"] {
-        assert_eq!(bench.report("failed", name)["error"]["code"], "not_a_regular_file", "{name}");
+        assert_eq!(
+            bench.report("failed", name)["error"]["code"],
+            "not_a_regular_file",
+            "{name}"
+        );
     }
     wait_for(&bench.at("failed/link.png"));
-    assert!(bench.at("failed/link.png").symlink_metadata().unwrap().is_symlink());
+    assert!(
+        bench
+            .at("failed/link.png")
+            .symlink_metadata()
+            .unwrap()
+            .is_symlink()
+    );
     assert_eq!(fs::read_dir(bench.at("output")).unwrap().count(), 0);
     assert_eq!(credits(&daemon), (10_000, 0));
 }
@@ -199,13 +270,26 @@ fn the_same_content_is_charged_once_and_an_unwritable_output_only_pauses() {
     let daemon = Daemon::start(&bench.data, &bench.config(""));
     let (image, hole) = numbered(1);
     for name in ["first", "again", "first"] {
-        wait_until("the name is free", Duration::from_secs(20), || !bench.at(&format!("{name}.png")).exists());
+        wait_until("the name is free", Duration::from_secs(20), || {
+            !bench.at(&format!("{name}.png")).exists()
+        });
         bench.put(&format!("{name}_mask.png"), &hole);
         bench.put(&format!("{name}.png"), &image);
-        let shown = if bench.at("done/again.report.json").exists() { "first-2" } else { name };
+        let shown = if bench.at("done/again.report.json").exists() {
+            "first-2"
+        } else {
+            name
+        };
         let report = bench.report("done", shown);
-        assert_eq!(report["duplicate"].as_bool(), Some(shown != "first"), "{report}");
-        assert_eq!(fs::read(bench.at(&format!("output/{shown}.png"))).unwrap(), fs::read(bench.at("output/first.png")).unwrap());
+        assert_eq!(
+            report["duplicate"].as_bool(),
+            Some(shown != "first"),
+            "{report}"
+        );
+        assert_eq!(
+            fs::read(bench.at(&format!("output/{shown}.png"))).unwrap(),
+            fs::read(bench.at("output/first.png")).unwrap()
+        );
     }
     assert_eq!(credits(&daemon), (10_000 - 3, 0));
 
@@ -215,7 +299,9 @@ fn the_same_content_is_charged_once_and_an_unwritable_output_only_pauses() {
     bench.put("held_mask.png", &hole);
     bench.put("held.png", &image);
     wait_until("the pause is shown", Duration::from_secs(30), || {
-        bench.status()["paused"].as_str().is_some_and(|why| why.contains("output"))
+        bench.status()["paused"]
+            .as_str()
+            .is_some_and(|why| why.contains("output"))
     });
     fs::remove_file(bench.at("output")).unwrap();
     assert_eq!(bench.report("done", "held")["status"], "done");
@@ -228,31 +314,60 @@ fn loops_are_refused_and_folders_follow_the_configuration_file() {
     let file = bench.data.join("check.toml");
     fs::create_dir_all(&bench.data).unwrap();
     for (more, says) in [
-        (format!("output = {:?}", bench.at("results")), "lies in the watched folder"),
-        (format!("output = {:?}", bench.root), "lies in the watched folder"),
-        (format!("output = {:?}", bench.at("done")), "lies in the watched folder"),
+        (
+            format!("output = {:?}", bench.at("results")),
+            "lies in the watched folder",
+        ),
+        (
+            format!("output = {:?}", bench.root),
+            "lies in the watched folder",
+        ),
+        (
+            format!("output = {:?}", bench.at("done")),
+            "lies in the watched folder",
+        ),
         ("settle_s = 3".to_string(), "unknown option"),
-        ("pairing = [\"{stem}.png\"]".to_string(), "take every photo for a mask"),
+        (
+            "pairing = [\"{stem}.png\"]".to_string(),
+            "take every photo for a mask",
+        ),
     ] {
         fs::write(&file, bench.config(&more)).unwrap();
-        let checked = cleanplate().args(["config", "check", file.to_str().unwrap()]).output().unwrap();
+        let checked = cleanplate()
+            .args(["config", "check", file.to_str().unwrap()])
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&checked.stderr).into_owned();
-        assert!(!checked.status.success() && text.contains(says), "{more}: {text}");
+        assert!(
+            !checked.status.success() && text.contains(says),
+            "{more}: {text}"
+        );
     }
 
     let daemon = Daemon::start(&bench.data, "[accounts]\nfirst_credits = 100\n");
     let (image, hole) = numbered(1);
     bench.put("late_mask.png", &hole);
     bench.put("late.png", &image);
-    fs::write(bench.data.join("test.toml"), bench.config("name = \"late\"\nformat = \"webp\"")).unwrap();
+    fs::write(
+        bench.data.join("test.toml"),
+        bench.config("name = \"late\"\nformat = \"webp\""),
+    )
+    .unwrap();
     assert_eq!(bench.report("done", "late")["folder"], "late");
     assert!(bench.at("output/late.webp").exists());
-    fs::write(bench.data.join("test.toml"), "[accounts]\nfirst_credits = 100\n").unwrap();
+    fs::write(
+        bench.data.join("test.toml"),
+        "[accounts]\nfirst_credits = 100\n",
+    )
+    .unwrap();
     std::thread::sleep(Duration::from_secs(3));
     bench.put("gone_mask.png", &hole);
     bench.put("gone.png", &image);
     std::thread::sleep(Duration::from_secs(1));
-    assert!(bench.at("gone.png").exists(), "a folder that left the configuration was still watched");
+    assert!(
+        bench.at("gone.png").exists(),
+        "a folder that left the configuration was still watched"
+    );
     daemon.terminate();
 }
 
@@ -265,25 +380,66 @@ fn a_polled_folder_of_a_named_account_leaves_ignored_files_alone() {
     bench.put("_mask.png", &hole);
     bench.put("a.png", &image);
     bench.put("draft-a.png", &numbered(2).0);
-    let paused = || bench.at("working/status.json").exists() && bench.status()["paused"].as_str().is_some_and(|why| why.contains("studio"));
-    wait_until("the missing account is shown", Duration::from_secs(20), paused);
+    let paused = || {
+        bench.at("working/status.json").exists()
+            && bench.status()["paused"]
+                .as_str()
+                .is_some_and(|why| why.contains("studio"))
+    };
+    wait_until(
+        "the missing account is shown",
+        Duration::from_secs(20),
+        paused,
+    );
     let made = json(&daemon.cli(&["accounts", "create", "studio", "--json"]));
     let id = made["id"].as_str().unwrap();
-    assert!(daemon.cli(&["accounts", "top-up", id, "5"]).status.success());
+    assert!(
+        daemon
+            .cli(&["accounts", "top-up", id, "5"])
+            .status
+            .success()
+    );
     let report = bench.report("done", "a");
-    assert_eq!((report["status"].as_str(), report["mask"].as_str()), (Some("done"), Some("_mask.png")));
+    assert_eq!(
+        (report["status"].as_str(), report["mask"].as_str()),
+        (Some("done"), Some("_mask.png"))
+    );
     let accounts = json(&daemon.cli(&["accounts", "list", "--json"]))["accounts"].clone();
-    let available = |name: &str| accounts.as_array().unwrap().iter().find(|a| a["name"] == name).unwrap()["available"].as_i64();
-    assert_eq!((available("studio"), available("default")), (Some(2), Some(10_000)));
+    let available = |name: &str| {
+        accounts
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|a| a["name"] == name)
+            .unwrap()["available"]
+            .as_i64()
+    };
+    assert_eq!(
+        (available("studio"), available("default")),
+        (Some(2), Some(10_000))
+    );
 
     // Too few credits pause the folder; nothing fails.
     bench.put("b.png", &numbered(3).0);
-    wait_until("the missing credits are shown", Duration::from_secs(20), || {
-        bench.status()["paused"].as_str().is_some_and(|why| why.contains("credits"))
-    });
-    assert!(daemon.cli(&["accounts", "top-up", id, "1"]).status.success());
+    wait_until(
+        "the missing credits are shown",
+        Duration::from_secs(20),
+        || {
+            bench.status()["paused"]
+                .as_str()
+                .is_some_and(|why| why.contains("credits"))
+        },
+    );
+    assert!(
+        daemon
+            .cli(&["accounts", "top-up", id, "1"])
+            .status
+            .success()
+    );
     assert_eq!(bench.report("done", "b")["status"], "done");
-    assert!(bench.at("draft-a.png").exists() && fs::read_dir(bench.at("failed")).unwrap().count() == 0);
+    assert!(
+        bench.at("draft-a.png").exists() && fs::read_dir(bench.at("failed")).unwrap().count() == 0
+    );
 }
 
 #[test]
@@ -296,16 +452,29 @@ fn sighup_has_the_configuration_read_again_whatever_its_time_says() {
     let (file, new) = (bench.data.join("test.toml"), bench.data.join("new.toml"));
     fs::write(&new, bench.config("name = \"behind\"")).unwrap();
     let time = fs::metadata(&file).unwrap().modified().unwrap();
-    fs::File::options().write(true).open(&new).unwrap().set_modified(time).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&new)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
     fs::rename(&new, &file).unwrap();
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(bench.status()["name"], "before");
     daemon.signal("-HUP");
-    wait_until("the new name is shown", Duration::from_secs(20), || bench.status()["name"] == "behind");
+    wait_until("the new name is shown", Duration::from_secs(20), || {
+        bench.status()["name"] == "behind"
+    });
     // Errors change nothing.
     fs::write(&file, bench.config("naem = \"x\"")).unwrap();
     daemon.signal("-HUP");
-    wait_until("the error is told", Duration::from_secs(20), || daemon.log.lock().unwrap().contains("the hot folders stay as they are"));
+    wait_until("the error is told", Duration::from_secs(20), || {
+        daemon
+            .log
+            .lock()
+            .unwrap()
+            .contains("the hot folders stay as they are")
+    });
     let (image, hole) = numbered(1);
     bench.put("a_mask.png", &hole);
     bench.put("a.png", &image);
@@ -320,18 +489,42 @@ fn once_works_through_a_folder_without_a_server() {
     bench.put("a.png", &image);
     bench.put("a_mask.png", &hole);
     let run = |args: &[&str]| {
-        let place = ["--data", bench.data.to_str().unwrap(), "--backend", "cpu", "--json"];
-        cleanplate().args(["folder", "--once", bench.root.to_str().unwrap()]).args(args).args(place).output().unwrap()
+        let place = [
+            "--data",
+            bench.data.to_str().unwrap(),
+            "--backend",
+            "cpu",
+            "--json",
+        ];
+        cleanplate()
+            .args(["folder", "--once", bench.root.to_str().unwrap()])
+            .args(args)
+            .args(place)
+            .output()
+            .unwrap()
     };
     let first = run(&["--out", out.to_str().unwrap()]);
-    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert!(
+        first.status.success(),
+        "{}",
+        String::from_utf8_lossy(&first.stderr)
+    );
     assert_eq!(json(&first)["done"], 1);
     assert!(out.join("a.png").exists() && bench.at("done/a.report.json").exists());
     bench.put("b.png", &image);
     let second = run(&[]);
-    assert_eq!(second.status.code(), Some(1), "a photo without a mask is not done");
+    assert_eq!(
+        second.status.code(),
+        Some(1),
+        "a photo without a mask is not done"
+    );
     assert!(String::from_utf8_lossy(&second.stderr).contains("no mask: b.png"));
-    assert_eq!(run(&["--out", bench.at("x").to_str().unwrap()]).status.code(), Some(2));
+    assert_eq!(
+        run(&["--out", bench.at("x").to_str().unwrap()])
+            .status
+            .code(),
+        Some(2)
+    );
 }
 
 /// Pairs of the test below: 120, or as many as `TEST_PAIRS` says.
@@ -342,7 +535,11 @@ fn pairs() -> u32 {
 /// Drops pair `number` in one of many ways; every tenth has a mask that does not fit.
 fn drop_pair(root: &Path, number: u32) {
     let (image, hole) = numbered(number);
-    let hole = if number % 10 == 9 { png(mask(16, 16, [4, 4, 9, 9])) } else { hole };
+    let hole = if number % 10 == 9 {
+        png(mask(16, 16, [4, 4, 9, 9]))
+    } else {
+        hole
+    };
     let name = format!("k{number:04}");
     let at = |name: String| root.join(name);
     match number % 5 {
@@ -386,7 +583,16 @@ fn trickle(path: &Path, bytes: &[u8]) {
 }
 
 fn count(dir: &Path, ending: &str) -> usize {
-    fs::read_dir(dir).map_or(0, |dir| dir.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().ends_with(ending)).count())
+    fs::read_dir(dir).map_or(0, |dir| {
+        dir.filter(|e| {
+            e.as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .ends_with(ending)
+        })
+        .count()
+    })
 }
 
 #[test]
@@ -402,22 +608,30 @@ fn twenty_kills_lose_nothing_and_charge_nothing_twice() {
             std::thread::sleep(Duration::from_millis(10));
         }
     });
-    let ended = || count(&bench.at("done"), ".report.json") + count(&bench.at("failed"), ".report.json");
+    let ended =
+        || count(&bench.at("done"), ".report.json") + count(&bench.at("failed"), ".report.json");
     let mut after_kills = Vec::new();
     for kill in 0..KILLS {
         let daemon = Daemon::start(&bench.data, &bench.config(""));
         // The kills are spread over the work, each at another instant of it.
         let share = (kill * pairs / (KILLS + 4)) as usize;
-        wait_until("so many pairs end", Duration::from_secs(300), || ended() >= share);
+        wait_until("so many pairs end", Duration::from_secs(300), || {
+            ended() >= share
+        });
         std::thread::sleep(Duration::from_millis(100 + u64::from(kill * 7919 % 400)));
         daemon.kill9();
         after_kills.push(ended());
     }
     writer.join().unwrap();
     let daemon = Daemon::start(&bench.data, &bench.config(""));
-    wait_until("every pair ends", Duration::from_secs(600), || ended() >= pairs as usize && bench.claims() == 0);
+    wait_until("every pair ends", Duration::from_secs(600), || {
+        ended() >= pairs as usize && bench.claims() == 0
+    });
     let (available, held) = credits(&daemon);
-    let (outputs, failed) = (count(&bench.at("output"), ""), count(&bench.at("failed"), ".report.json"));
+    let (outputs, failed) = (
+        count(&bench.at("output"), ""),
+        count(&bench.at("failed"), ".report.json"),
+    );
     println!(
         "{}",
         serde_json::json!({ "pairs": pairs, "kills": KILLS, "results": outputs, "failed": failed, "credits_charged": 10_000 - available,
@@ -425,10 +639,21 @@ fn twenty_kills_lose_nothing_and_charge_nothing_twice() {
     );
     for number in 0..pairs {
         let name = format!("k{number:04}");
-        let (home, other) = if number % 10 == 9 { ("failed", "done") } else { ("done", "failed") };
+        let (home, other) = if number % 10 == 9 {
+            ("failed", "done")
+        } else {
+            ("done", "failed")
+        };
         let report = bench.report(home, &name);
-        assert!(!bench.at(&format!("{other}/{name}.report.json")).exists(), "{name} ended twice");
-        assert!(bench.at(&format!("{home}/{name}.png")).exists() && bench.at(&format!("{home}/{name}_mask.png")).exists(), "{name}");
+        assert!(
+            !bench.at(&format!("{other}/{name}.report.json")).exists(),
+            "{name} ended twice"
+        );
+        assert!(
+            bench.at(&format!("{home}/{name}.png")).exists()
+                && bench.at(&format!("{home}/{name}_mask.png")).exists(),
+            "{name}"
+        );
         if home == "done" {
             image::open(bench.at(&format!("output/{name}.png"))).unwrap();
             assert_eq!(report["duplicate"], false, "{name}");
@@ -438,6 +663,12 @@ fn twenty_kills_lose_nothing_and_charge_nothing_twice() {
     }
     let bad = pairs as usize / 10;
     assert_eq!((outputs, failed), (pairs as usize - bad, bad));
-    assert_eq!((available, held), (10_000 - 3 * (pairs as i64 - bad as i64), 0));
-    assert!(after_kills.windows(2).any(|pair| pair[0] < pair[1]), "no pair ended between the kills: {after_kills:?}");
+    assert_eq!(
+        (available, held),
+        (10_000 - 3 * (pairs as i64 - bad as i64), 0)
+    );
+    assert!(
+        after_kills.windows(2).any(|pair| pair[0] < pair[1]),
+        "no pair ended between the kills: {after_kills:?}"
+    );
 }

@@ -8,21 +8,47 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 /// Files that git tracks (or would track), relative to the root.
 fn tracked() -> Vec<PathBuf> {
-    let out = Command::new("git").args(["ls-files", "-co", "--exclude-standard"]).current_dir(root()).output().unwrap();
-    assert!(out.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&out.stderr));
-    let files: Vec<PathBuf> = String::from_utf8(out.stdout).unwrap().lines().map(PathBuf::from).collect();
-    let files: Vec<PathBuf> = files.into_iter().filter(|f| root().join(f).is_file()).collect();
-    assert!(files.len() > 50, "only {} tracked files found: the checks below would be empty", files.len());
+    let out = Command::new("git")
+        .args(["ls-files", "-co", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "git ls-files failed: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let files: Vec<PathBuf> = String::from_utf8(out.stdout)
+        .unwrap()
+        .lines()
+        .map(PathBuf::from)
+        .collect();
+    let files: Vec<PathBuf> = files
+        .into_iter()
+        .filter(|f| root().join(f).is_file())
+        .collect();
+    assert!(
+        files.len() > 50,
+        "only {} tracked files found: the checks below would be empty",
+        files.len()
+    );
     files
 }
 
 fn with_extension(extensions: &[&str]) -> Vec<PathBuf> {
-    let wanted = |f: &PathBuf| f.extension().and_then(|e| e.to_str()).is_some_and(|e| extensions.contains(&e));
+    let wanted = |f: &PathBuf| {
+        f.extension()
+            .and_then(|e| e.to_str())
+            .is_some_and(|e| extensions.contains(&e))
+    };
     tracked().into_iter().filter(wanted).collect()
 }
 
@@ -32,8 +58,13 @@ fn read(file: &Path) -> String {
 
 /// Folders directly below `dir` that hold a `mod.rs`.
 fn unit_folders(dir: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(root().join(dir)).unwrap().map(|e| e.unwrap().path());
-    entries.filter(|p| p.join("mod.rs").is_file()).map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    let entries = fs::read_dir(root().join(dir))
+        .unwrap()
+        .map(|e| e.unwrap().path());
+    entries
+        .filter(|p| p.join("mod.rs").is_file())
+        .map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
@@ -47,26 +78,47 @@ fn layers_depend_downwards_only() {
         ("daemon/api", &[]),
         ("tui", &["api"]),
         ("daemon/store", &[]),
-        ("daemon", &["kernels", "engine", "models", "plugins", "api", "store"]),
+        (
+            "daemon",
+            &["kernels", "engine", "models", "plugins", "api", "store"],
+        ),
     ];
     for (dir, may) in allowed {
         let manifest = read(&Path::new(dir).join("Cargo.toml"));
         for line in manifest.lines().filter(|l| l.starts_with("cleanplate-")) {
-            let name = line.trim_start_matches("cleanplate-").split(['.', ' ', '=']).next().unwrap();
-            assert!(may.contains(&name), "{dir}/Cargo.toml names cleanplate-{name}; allowed are {may:?}");
+            let name = line
+                .trim_start_matches("cleanplate-")
+                .split(['.', ' ', '='])
+                .next()
+                .unwrap();
+            assert!(
+                may.contains(&name),
+                "{dir}/Cargo.toml names cleanplate-{name}; allowed are {may:?}"
+            );
         }
     }
 }
 
 #[test]
 fn only_the_engine_knows_the_gpu_interface() {
-    for file in with_extension(&["rs"]).iter().filter(|f| !f.starts_with("shaders/engine") && !f.starts_with("tests")) {
+    for file in with_extension(&["rs"])
+        .iter()
+        .filter(|f| !f.starts_with("shaders/engine") && !f.starts_with("tests"))
+    {
         for (number, line) in read(file).lines().enumerate() {
             let code = line.split("//").next().unwrap();
-            assert!(!code.contains("wgpu::"), "{}:{}: only shaders/engine imports wgpu", file.display(), number + 1);
+            assert!(
+                !code.contains("wgpu::"),
+                "{}:{}: only shaders/engine imports wgpu",
+                file.display(),
+                number + 1
+            );
         }
     }
-    for manifest in with_extension(&["toml"]).iter().filter(|f| f.ends_with("Cargo.toml")) {
+    for manifest in with_extension(&["toml"])
+        .iter()
+        .filter(|f| f.ends_with("Cargo.toml"))
+    {
         let names = read(manifest).lines().any(|l| l.starts_with("wgpu"));
         let may = manifest == Path::new("Cargo.toml") || manifest.starts_with("shaders/engine");
         assert!(!names || may, "{} depends on wgpu", manifest.display());
@@ -76,27 +128,53 @@ fn only_the_engine_knows_the_gpu_interface() {
 #[test]
 fn lower_layers_know_no_http_and_no_sql() {
     for file in with_extension(&["rs"]) {
-        let low = ["shaders", "models", "plugins"].iter().any(|d| file.starts_with(d));
+        let low = ["shaders", "models", "plugins"]
+            .iter()
+            .any(|d| file.starts_with(d));
         for word in ["actix_web::", "rusqlite::"] {
-            assert!(!low || !read(&file).contains(word), "{} uses {word}", file.display());
+            assert!(
+                !low || !read(&file).contains(word),
+                "{} uses {word}",
+                file.display()
+            );
         }
     }
-    let store = with_extension(&["rs"]).into_iter().filter(|f| f.starts_with("daemon/src"));
+    let store = with_extension(&["rs"])
+        .into_iter()
+        .filter(|f| f.starts_with("daemon/src"));
     for file in store {
-        assert!(!read(&file).contains("rusqlite::"), "{}: SQL belongs behind the Store trait", file.display());
+        assert!(
+            !read(&file).contains("rusqlite::"),
+            "{}: SQL belongs behind the Store trait",
+            file.display()
+        );
     }
 }
 
 #[test]
 fn every_kernel_folder_is_complete_and_registered() {
     let list = read(Path::new("shaders/kernels/lib.rs"));
-    let registry = list.split("KERNELS").nth(1).expect("lib.rs holds the KERNELS slice");
+    let registry = list
+        .split("KERNELS")
+        .nth(1)
+        .expect("lib.rs holds the KERNELS slice");
     // `native` holds what the CPU twins share.
-    for kernel in unit_folders("shaders/kernels").into_iter().filter(|k| k != "native") {
+    for kernel in unit_folders("shaders/kernels")
+        .into_iter()
+        .filter(|k| k != "native")
+    {
         let dir = root().join("shaders/kernels").join(&kernel);
-        assert!(registry.contains(&format!("{kernel}::")), "kernel folder {kernel} is not in KERNELS");
-        assert!(dir.join("reference.rs").is_file(), "kernel {kernel} has no reference.rs: every kernel has a plain CPU twin");
-        let wgsl = fs::read_dir(&dir).unwrap().any(|f| f.unwrap().path().extension().is_some_and(|e| e == "wgsl"));
+        assert!(
+            registry.contains(&format!("{kernel}::")),
+            "kernel folder {kernel} is not in KERNELS"
+        );
+        assert!(
+            dir.join("reference.rs").is_file(),
+            "kernel {kernel} has no reference.rs: every kernel has a plain CPU twin"
+        );
+        let wgsl = fs::read_dir(&dir)
+            .unwrap()
+            .any(|f| f.unwrap().path().extension().is_some_and(|e| e == "wgsl"));
         assert!(wgsl, "kernel {kernel} has no shader");
     }
 }
@@ -104,10 +182,17 @@ fn every_kernel_folder_is_complete_and_registered() {
 #[test]
 fn every_plugin_folder_is_complete_and_registered() {
     let list = read(Path::new("plugins/lib.rs"));
-    for plugin in fs::read_dir(root().join("plugins")).unwrap().map(|e| e.unwrap().path()).filter(|p| p.join("plugin.toml").is_file()) {
+    for plugin in fs::read_dir(root().join("plugins"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.join("plugin.toml").is_file())
+    {
         let name = plugin.file_name().unwrap().to_string_lossy().into_owned();
         let registered = list.contains(&name.replace('-', "_"));
-        assert!(registered, "plugin folder {name} is not named in plugins/lib.rs");
+        assert!(
+            registered,
+            "plugin folder {name} is not named in plugins/lib.rs"
+        );
     }
 }
 
@@ -117,7 +202,11 @@ fn files_stay_readable() {
     let mut lines: Vec<usize> = Vec::new();
     for file in &sources {
         let count = read(file).lines().count();
-        assert!(count <= 700, "{} has {count} lines: split it", file.display());
+        assert!(
+            count <= 700,
+            "{} has {count} lines: split it",
+            file.display()
+        );
         lines.push(count);
     }
     lines.sort_unstable();
@@ -132,7 +221,12 @@ fn shader_bindings_state_their_axes() {
         for (number, line) in read(&file).lines().enumerate() {
             if line.contains("@binding(") && line.contains("var<storage") {
                 seen += 1;
-                assert!(line.contains("//"), "{}:{}: the binding does not state its axes and unit", file.display(), number + 1);
+                assert!(
+                    line.contains("//"),
+                    "{}:{}: the binding does not state its axes and unit",
+                    file.display(),
+                    number + 1
+                );
             }
         }
     }
@@ -142,7 +236,13 @@ fn shader_bindings_state_their_axes() {
 #[test]
 fn no_leftovers() {
     // Spelled in pieces so that this file passes its own check.
-    let banned = [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("db", "g!("), concat!("FIX", "ME"), concat!("XX", "X:")];
+    let banned = [
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("db", "g!("),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+    ];
     for file in with_extension(&["rs", "wgsl", "toml", "md", "py", "sh"]) {
         let text = read(&file);
         for word in banned {
@@ -153,11 +253,19 @@ fn no_leftovers() {
 
 #[test]
 fn documents_name_no_machine_paths() {
-    let banned = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
+    let banned = [
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/ho", "me/"),
+    ];
     for file in with_extension(&["rs", "wgsl", "toml", "md", "py", "sh", "json"]) {
         let text = read(&file);
         for path in banned {
-            assert!(!text.contains(path), "{} names a machine path ({path})", file.display());
+            assert!(
+                !text.contains(path),
+                "{} names a machine path ({path})",
+                file.display()
+            );
         }
     }
 }
@@ -165,12 +273,19 @@ fn documents_name_no_machine_paths() {
 #[test]
 fn every_weight_file_names_its_making() {
     let mut seen = 0;
-    for file in tracked().iter().filter(|f| f.starts_with("models") && !f.to_string_lossy().contains("golden")) {
+    for file in tracked()
+        .iter()
+        .filter(|f| f.starts_with("models") && !f.to_string_lossy().contains("golden"))
+    {
         if file.extension().is_some_and(|e| e == "safetensors") {
             seen += 1;
             let card = read(&file.with_file_name("model.toml"));
             for key in ["origin", "licence", "sha256"] {
-                assert!(card.contains(key), "{} lacks {key}", file.with_file_name("model.toml").display());
+                assert!(
+                    card.contains(key),
+                    "{} lacks {key}",
+                    file.with_file_name("model.toml").display()
+                );
             }
         }
     }
@@ -197,29 +312,63 @@ fn dependencies_have_permissive_licences() {
     ];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = concat!("--filter-platform=", "x86_64-unknown-linux-gnu");
-    let out = Command::new(cargo).args(["metadata", "--format-version=1", "--locked", target]).current_dir(root()).output().unwrap();
-    assert!(out.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&out.stderr));
+    let out = Command::new(cargo)
+        .args(["metadata", "--format-version=1", "--locked", target])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "cargo metadata failed: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    assert!(packages.len() > 100, "only {} packages found", packages.len());
+    assert!(
+        packages.len() > 100,
+        "only {} packages found",
+        packages.len()
+    );
     for package in packages {
         // An older spelling separates alternatives by a slash. No crate joins several licences inside one alternative.
-        let licence = package["license"].as_str().unwrap_or("").replace('/', " OR ");
-        let mut parts = licence.split(" AND ").map(|part| part.trim_matches(['(', ')', ' ']));
+        let licence = package["license"]
+            .as_str()
+            .unwrap_or("")
+            .replace('/', " OR ");
+        let mut parts = licence
+            .split(" AND ")
+            .map(|part| part.trim_matches(['(', ')', ' ']));
         let fine = parts.all(|part| part.split(" OR ").any(|one| ALLOWED.contains(&one.trim())));
-        assert!(fine, "{} {} is under {licence:?}, which is not on the list", package["name"], package["version"]);
+        assert!(
+            fine,
+            "{} {} is under {licence:?}, which is not on the list",
+            package["name"], package["version"]
+        );
     }
 }
 
 #[test]
 fn the_repository_stays_small() {
-    let bytes: u64 = tracked().iter().map(|f| fs::metadata(root().join(f)).unwrap().len()).sum();
-    assert!(bytes < 36 << 20, "the tracked files take {} MiB; 36 are allowed", bytes >> 20);
+    let bytes: u64 = tracked()
+        .iter()
+        .map(|f| fs::metadata(root().join(f)).unwrap().len())
+        .sum();
+    assert!(
+        bytes < 36 << 20,
+        "the tracked files take {} MiB; 36 are allowed",
+        bytes >> 20
+    );
 }
 
 #[test]
 fn cargo_run_at_the_root_means_the_product() {
     let readme = read(Path::new("README.md"));
-    assert!(readme.contains("\ncargo run --release -- run "), "the README's first command changed: check that it still works");
-    assert!(read(Path::new("daemon/Cargo.toml")).contains("default-run = \"cleanplate\""), "several programs, and cargo run cannot choose");
+    assert!(
+        readme.contains("\ncargo run --release -- run "),
+        "the README's first command changed: check that it still works"
+    );
+    assert!(
+        read(Path::new("daemon/Cargo.toml")).contains("default-run = \"cleanplate\""),
+        "several programs, and cargo run cannot choose"
+    );
 }

@@ -59,13 +59,16 @@ impl App {
     ) -> Result<T, Refusal> {
         let store = self.store.clone();
         let outcome = crate::http::blocking(move || act(&*store)).await?;
-        outcome.inspect_err(|error| self.jobs.note_store_error(error)).map_err(Refusal::from)
+        outcome
+            .inspect_err(|error| self.jobs.note_store_error(error))
+            .map_err(Refusal::from)
     }
 
     /// Why service calls are refused now, if they are.
     pub fn closed(&self) -> Option<Refusal> {
         if self.breached.load(Ordering::Relaxed) {
-            let text = "the account books failed their check; an administrator has to look at the log";
+            let text =
+                "the account books failed their check; an administrator has to look at the log";
             return Some(Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
         }
         self.jobs.closed()
@@ -74,10 +77,14 @@ impl App {
 
 /// Wall-clock milliseconds since 1970.
 pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Wall-clock seconds since 1970.
 pub fn now_s() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64)
 }

@@ -1,7 +1,8 @@
 //! Pictures at the edge of the daemon: limits from the configuration, masks as files.
 
 use cleanplate_plugins::image::{
-    Channels, EncodeOptions, Format, ImageError, Limits, Mask, Metadata, Photo, PngSource, Rect, Samples, Source,
+    Channels, EncodeOptions, Format, ImageError, Limits, Mask, Metadata, Photo, PngSource, Rect,
+    Samples, Source,
 };
 use cleanplate_plugins::resample::shrink_photo;
 
@@ -9,18 +10,37 @@ use crate::config;
 
 /// Limits on pictures, as configured.
 pub fn limits(config: &config::Limits) -> Limits {
-    Limits { pixels_max: config.pixels_max, side_max: config.side_max, profile_bytes_max: config.profile_bytes_max, ..Limits::default() }
+    Limits {
+        pixels_max: config.pixels_max,
+        side_max: config.side_max,
+        profile_bytes_max: config.profile_bytes_max,
+        ..Limits::default()
+    }
 }
 
 /// A photo brought down to a longer side of at most `side_px_max`, 8 bits, without metadata; what is transparent becomes
 /// what its colours are. A smaller photo keeps its size.
 pub fn reduced(photo: &Photo, side_px_max: usize) -> Photo {
     let side = photo.width.max(photo.height).max(1);
-    let scaled = |length: usize| if side > side_px_max { (length * side_px_max).div_ceil(side).max(1) } else { length };
+    let scaled = |length: usize| {
+        if side > side_px_max {
+            (length * side_px_max).div_ceil(side).max(1)
+        } else {
+            length
+        }
+    };
     let (width, height) = (scaled(photo.width), scaled(photo.height));
-    let rect = Rect { x0: 0, y0: 0, x1: photo.width, y1: photo.height };
+    let rect = Rect {
+        x0: 0,
+        y0: 0,
+        x1: photo.width,
+        y1: photo.height,
+    };
     let rgb = shrink_photo(photo, rect, width, height);
-    let samples = rgb.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect();
+    let samples = rgb
+        .iter()
+        .map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8)
+        .collect();
     Photo {
         width,
         height,
@@ -28,7 +48,10 @@ pub fn reduced(photo: &Photo, side_px_max: usize) -> Photo {
         channels: Channels::Rgb,
         samples: Samples::U8(samples),
         metadata: Metadata::default(),
-        source: Source::Png(PngSource { bit_depth: 8, palette: None }),
+        source: Source::Png(PngSource {
+            bit_depth: 8,
+            palette: None,
+        }),
     }
 }
 
@@ -41,9 +64,15 @@ pub fn mask_png(mask: &Mask) -> Result<Vec<u8>, ImageError> {
         channels: Channels::Gray,
         samples: Samples::U8(mask.data.clone()),
         metadata: Metadata::default(),
-        source: Source::Png(PngSource { bit_depth: 8, palette: None }),
+        source: Source::Png(PngSource {
+            bit_depth: 8,
+            palette: None,
+        }),
     };
-    photo.encode(&EncodeOptions { format: Some(Format::Png), quality: None })
+    photo.encode(&EncodeOptions {
+        format: Some(Format::Png),
+        quality: None,
+    })
 }
 
 #[cfg(test)]
@@ -52,15 +81,39 @@ mod tests {
 
     #[test]
     fn reduced_photos_keep_their_shape_and_colours() {
-        let samples = (0..400 * 100).flat_map(|i| [if i % 400 < 200 { 250 } else { 10 }, 90, 30, 7]).collect();
+        let samples = (0..400 * 100)
+            .flat_map(|i| [if i % 400 < 200 { 250 } else { 10 }, 90, 30, 7])
+            .collect();
         let metadata = Metadata::default();
-        let source = Source::Png(PngSource { bit_depth: 8, palette: None });
+        let source = Source::Png(PngSource {
+            bit_depth: 8,
+            palette: None,
+        });
         let (width, height, format, channels) = (400, 100, Format::Png, Channels::Rgba);
-        let photo = Photo { width, height, format, channels, samples: Samples::U8(samples), metadata, source };
+        let photo = Photo {
+            width,
+            height,
+            format,
+            channels,
+            samples: Samples::U8(samples),
+            metadata,
+            source,
+        };
         let small = reduced(&photo, 40);
-        assert_eq!((small.width, small.height, small.channels), (40, 10, Channels::Rgb));
-        let Samples::U8(pixels) = &small.samples else { panic!("8 bits") };
-        assert_eq!((&pixels[..3], &pixels[39 * 3..40 * 3]), (&[250, 90, 30][..], &[10, 90, 30][..]));
-        assert_eq!((reduced(&photo, 4_000).width, reduced(&photo, 1).height), (400, 1));
+        assert_eq!(
+            (small.width, small.height, small.channels),
+            (40, 10, Channels::Rgb)
+        );
+        let Samples::U8(pixels) = &small.samples else {
+            panic!("8 bits")
+        };
+        assert_eq!(
+            (&pixels[..3], &pixels[39 * 3..40 * 3]),
+            (&[250, 90, 30][..], &[10, 90, 30][..])
+        );
+        assert_eq!(
+            (reduced(&photo, 4_000).width, reduced(&photo, 1).height),
+            (400, 1)
+        );
     }
 }

@@ -24,13 +24,27 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with a text.
     pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
-        Refusal { code, text: text.into(), fields: Vec::new(), retry_after_s: None }
+        Refusal {
+            code,
+            text: text.into(),
+            fields: Vec::new(),
+            retry_after_s: None,
+        }
     }
 
     /// A 422 for these fields.
     pub fn fields(fields: Vec<FieldError>) -> Self {
-        let text = fields.iter().map(|field| field.msg.as_str()).collect::<Vec<_>>().join("; ");
-        Refusal { code: ErrorCode::Invalid, text, fields, retry_after_s: None }
+        let text = fields
+            .iter()
+            .map(|field| field.msg.as_str())
+            .collect::<Vec<_>>()
+            .join("; ");
+        Refusal {
+            code: ErrorCode::Invalid,
+            text,
+            fields,
+            retry_after_s: None,
+        }
     }
 
     /// A 422 for one field.
@@ -53,7 +67,9 @@ impl Refusal {
     /// A picture in a field that cannot be taken.
     pub fn image(field: &str, error: &ImageError) -> Self {
         let kind = match error {
-            ImageError::UnsupportedType => return Refusal::new(ErrorCode::UnsupportedType, format!("{field}: {error}")),
+            ImageError::UnsupportedType => {
+                return Refusal::new(ErrorCode::UnsupportedType, format!("{field}: {error}"));
+            }
             ImageError::TooManyPixels { .. } => "value_error.image.too_many_pixels",
             ImageError::SideTooLong { .. } => "value_error.image.side_too_long",
             ImageError::Corrupt { .. } => "value_error.image.corrupt",
@@ -67,18 +83,42 @@ impl Refusal {
     /// A pipeline that did not come to an end.
     pub fn pipeline(error: &PluginError) -> Self {
         match error {
-            PluginError::EmptyMask => Refusal::field(&["body", "mask"], error.to_string(), "value_error.mask.empty"),
-            PluginError::WholeImageMask => Refusal::field(&["body", "mask"], error.to_string(), "value_error.mask.whole_image"),
-            PluginError::MaskSize { .. } => Refusal::field(&["body", "mask"], error.to_string(), "value_error.mask.size"),
-            PluginError::NothingFound { given, .. } => {
-                Refusal::field(&["query", given], error.to_string(), "value_error.prompt.nothing_found")
-            }
-            PluginError::WholeImageFound { given } => {
-                Refusal::field(&["query", given], error.to_string(), "value_error.prompt.whole_image")
-            }
+            PluginError::EmptyMask => Refusal::field(
+                &["body", "mask"],
+                error.to_string(),
+                "value_error.mask.empty",
+            ),
+            PluginError::WholeImageMask => Refusal::field(
+                &["body", "mask"],
+                error.to_string(),
+                "value_error.mask.whole_image",
+            ),
+            PluginError::MaskSize { .. } => Refusal::field(
+                &["body", "mask"],
+                error.to_string(),
+                "value_error.mask.size",
+            ),
+            PluginError::NothingFound { given, .. } => Refusal::field(
+                &["query", given],
+                error.to_string(),
+                "value_error.prompt.nothing_found",
+            ),
+            PluginError::WholeImageFound { given } => Refusal::field(
+                &["query", given],
+                error.to_string(),
+                "value_error.prompt.whole_image",
+            ),
             PluginError::NoMask => Refusal::fields(vec![FieldError::missing(&["body", "mask"])]),
-            PluginError::Parameter { parameter, .. } => Refusal::field(&["query", parameter], error.to_string(), "value_error.parameter"),
-            PluginError::Unknown { .. } => Refusal::field(&["query", "pipeline"], error.to_string(), "value_error.unknown"),
+            PluginError::Parameter { parameter, .. } => Refusal::field(
+                &["query", parameter],
+                error.to_string(),
+                "value_error.parameter",
+            ),
+            PluginError::Unknown { .. } => Refusal::field(
+                &["query", "pipeline"],
+                error.to_string(),
+                "value_error.unknown",
+            ),
             PluginError::Image(image) => Refusal::image("image", image),
             PluginError::Unavailable { .. } | PluginError::Model { .. } => {
                 Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(60)
@@ -95,7 +135,11 @@ impl From<FilesError> for Refusal {
     fn from(error: FilesError) -> Self {
         if error.is_full() {
             tracing::error!(%error, "the disk is full");
-            return Refusal::new(ErrorCode::StorageFull, "the disk for uploads and results is full").retry_after(60);
+            return Refusal::new(
+                ErrorCode::StorageFull,
+                "the disk for uploads and results is full",
+            )
+            .retry_after(60);
         }
         Refusal::internal("a file operation failed", &error)
     }
@@ -106,11 +150,16 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Full { .. } => {
                 tracing::error!(%error, "the disk is full");
-                Refusal::new(ErrorCode::StorageFull, "the disk of the data folder is full").retry_after(60)
+                Refusal::new(
+                    ErrorCode::StorageFull,
+                    "the disk of the data folder is full",
+                )
+                .retry_after(60)
             }
             StoreError::Halted { .. } => {
                 tracing::error!(%error, "the store halted");
-                Refusal::new(ErrorCode::Unavailable, "the service cannot store data").retry_after(60)
+                Refusal::new(ErrorCode::Unavailable, "the service cannot store data")
+                    .retry_after(60)
             }
             other => Refusal::internal("a store operation failed", &other),
         }

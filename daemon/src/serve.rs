@@ -39,8 +39,15 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     dirs.prepare()?;
     let recovered = store.recover(config.queue.attempts_max)?;
     if recovered != cleanplate_store::Recovered::default() {
-        let (failed, requeued) = (recovered.failed.len() + recovered.exhausted.len(), recovered.requeued.len());
-        tracing::warn!(failed, requeued, "the last run ended with open jobs; their credits were released");
+        let (failed, requeued) = (
+            recovered.failed.len() + recovered.exhausted.len(),
+            recovered.requeued.len(),
+        );
+        tracing::warn!(
+            failed,
+            requeued,
+            "the last run ended with open jobs; their credits were released"
+        );
     }
     let store: Arc<dyn Store> = Arc::new(store);
     let orphans = remove_orphans(&*store, &dirs.results)?;
@@ -52,16 +59,28 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
     let plugins = Plugins::load(&[&config.pipelines.plugins_dir])?;
     let pipelines = PipelineSet::load_with(&plugins, &[&config.pipelines.dir])?;
-    pipelines.get(&config.pipelines.default).context("pipelines.default")?;
+    pipelines
+        .get(&config.pipelines.default)
+        .context("pipelines.default")?;
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
-    let listener = TcpListener::bind(config.server.listen).with_context(|| format!("listening on {}", config.server.listen))?;
-    let address = listener.local_addr().context("reading the listener's address")?;
+    let listener = TcpListener::bind(config.server.listen)
+        .with_context(|| format!("listening on {}", config.server.listen))?;
+    let address = listener
+        .local_addr()
+        .context("reading the listener's address")?;
     let sockets = admin::bind(&config.admin)?;
     let feed = Arc::new(Feed::new(&*store)?);
     store.watch(feed.clone());
     let first = first::prepare(&*store, config.accounts.first_credits)?;
     let metrics = Arc::new(Metrics::default());
-    let jobs = Jobs::new(config.clone(), store.clone(), dirs.clone(), models.clone(), pipelines.clone(), metrics.clone());
+    let jobs = Jobs::new(
+        config.clone(),
+        store.clone(),
+        dirs.clone(),
+        models.clone(),
+        pipelines.clone(),
+        metrics.clone(),
+    );
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
         limits: RateLimits::new(&config.rate_limits),
@@ -93,7 +112,9 @@ async fn live(
     sockets: Sockets,
     threads: Vec<std::thread::JoinHandle<()>>,
 ) -> anyhow::Result<ExitCode> {
-    let address = listener.local_addr().context("reading the listener's address")?;
+    let address = listener
+        .local_addr()
+        .context("reading the listener's address")?;
     let server = crate::http::bind(app.clone(), listener).context("starting the HTTP server")?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
@@ -106,11 +127,20 @@ async fn live(
         let app = app.clone();
         move |due: &cleanplate_store::DueWebhook| crate::http::webhook_body(&app, due)
     };
-    let sender = Sender::new(app.store.clone(), app.config.webhooks.clone(), Box::new(compose), stop_webhooks.clone());
+    let sender = Sender::new(
+        app.store.clone(),
+        app.config.webhooks.clone(),
+        Box::new(compose),
+        stop_webhooks.clone(),
+    );
     // It is left behind at the end: what it did not note as delivered is sent again.
     drop(sender.start().context("starting the webhook thread")?);
     let why = wait_for_end(&app, &folders).await?;
-    tracing::info!(why, limit_s = app.config.server.shutdown_max.as_secs(), "stopping: running jobs end, new ones are refused");
+    tracing::info!(
+        why,
+        limit_s = app.config.server.shutdown_max.as_secs(),
+        "stopping: running jobs end, new ones are refused"
+    );
     let (jobs, limit) = (app.jobs.clone(), app.config.server.shutdown_max);
     let drain = move || {
         folders.stop();
@@ -130,7 +160,11 @@ async fn live(
     drained.context("draining")?;
     let fatal = app.jobs.is_fatal();
     tracing::info!(fatal, "stopped");
-    Ok(if fatal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if fatal {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 async fn wait_for_end(app: &App, folders: &Folders) -> anyhow::Result<&'static str> {

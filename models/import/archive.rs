@@ -26,30 +26,49 @@ pub enum Nesting {
 pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 
 /// Reads an archive of `length` bytes.
-pub fn read<R: Read + Seek>(reader: R, length: u64, limits: &Limits, nesting: Nesting) -> Result<Weights, ImportError> {
+pub fn read<R: Read + Seek>(
+    reader: R,
+    length: u64,
+    limits: &Limits,
+    nesting: Nesting,
+) -> Result<Weights, ImportError> {
     let zip = directory::open(reader, length, limits)?;
-    let budget = length.saturating_mul(limits.expansion_max).saturating_add(EXPANSION_FREE_BYTES);
+    let budget = length
+        .saturating_mul(limits.expansion_max)
+        .saturating_add(EXPANSION_FREE_BYTES);
     let mut archive = Archive { zip, budget };
     let pickles: Vec<String> = archive.names(is_root_pickle);
     match pickles.as_slice() {
         [name] => archive.weights(name, limits),
         [] if nesting == Nesting::Allowed => archive.inner(limits),
-        [] => Err(refuse("data.pkl", "not in the archive; this is not a file of torch.save or torch.jit.save")),
-        several => Err(refuse("data.pkl", &format!("{} of them, one is wanted", several.len()))),
+        [] => Err(refuse(
+            "data.pkl",
+            "not in the archive; this is not a file of torch.save or torch.jit.save",
+        )),
+        several => Err(refuse(
+            "data.pkl",
+            &format!("{} of them, one is wanted", several.len()),
+        )),
     }
 }
 
 /// `data.pkl` at the top or inside the one folder that PyTorch wraps everything in.
 fn is_root_pickle(name: &str) -> bool {
-    name.strip_suffix("data.pkl").is_some_and(|folder| folder.is_empty() || folder.find('/') == Some(folder.len() - 1))
+    name.strip_suffix("data.pkl")
+        .is_some_and(|folder| folder.is_empty() || folder.find('/') == Some(folder.len() - 1))
 }
 
 fn is_weight_file(name: &str) -> bool {
-    [".ckpt", ".pt", ".pth", ".safetensors"].iter().any(|suffix| name.ends_with(suffix))
+    [".ckpt", ".pt", ".pth", ".safetensors"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
 }
 
 fn refuse(entry: &str, why: &str) -> ImportError {
-    ImportError::Archive { entry: entry.chars().take(200).collect(), why: why.to_string() }
+    ImportError::Archive {
+        entry: entry.chars().take(200).collect(),
+        why: why.to_string(),
+    }
 }
 
 fn entry_error(entry: &str, error: &ZipError) -> ImportError {
@@ -64,19 +83,40 @@ struct Archive<R> {
 
 impl<R: Read + Seek> Archive<R> {
     fn names(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        self.zip.file_names().filter(|name| wanted(name)).map(str::to_string).collect()
+        self.zip
+            .file_names()
+            .filter(|name| wanted(name))
+            .map(str::to_string)
+            .collect()
     }
 
     /// Unpacks one entry of at most `bytes_max` bytes. Memory grows with the data that really comes, never with what the header claims.
     fn unpack(&mut self, name: &str, bytes_max: u64) -> Result<Vec<u8>, ImportError> {
         let entry = self.zip.by_name(name).map_err(|e| entry_error(name, &e))?;
         let claimed = entry.size();
-        limit(&format!("bytes of archive entry {name}"), claimed, bytes_max)?;
-        limit(&format!("bytes to unpack from the archive up to {name}"), claimed, self.budget)?;
+        limit(
+            &format!("bytes of archive entry {name}"),
+            claimed,
+            bytes_max,
+        )?;
+        limit(
+            &format!("bytes to unpack from the archive up to {name}"),
+            claimed,
+            self.budget,
+        )?;
         let mut data = Vec::new();
-        entry.take(claimed + 1).read_to_end(&mut data).map_err(|e| refuse(name, &e.to_string()))?;
+        entry
+            .take(claimed + 1)
+            .read_to_end(&mut data)
+            .map_err(|e| refuse(name, &e.to_string()))?;
         if data.len() as u64 != claimed {
-            return Err(refuse(name, &format!("unpacks to {} bytes or more, its header claims {claimed}", data.len())));
+            return Err(refuse(
+                name,
+                &format!(
+                    "unpacks to {} bytes or more, its header claims {claimed}",
+                    data.len()
+                ),
+            ));
         }
         self.budget -= claimed;
         Ok(data)
@@ -89,8 +129,18 @@ impl<R: Read + Seek> Archive<R> {
                 let data = self.unpack(name, limits.file_bytes_max)?;
                 read_bytes_nested(Bytes::from(data), limits, Nesting::Refused)
             }
-            [] => Err(refuse("data.pkl", "not in the archive, nor any .ckpt, .pt, .pth or .safetensors file")),
-            several => Err(refuse("weight file", &format!("{} in the archive, one is wanted: {}", several.len(), several[..2].join(", ")))),
+            [] => Err(refuse(
+                "data.pkl",
+                "not in the archive, nor any .ckpt, .pt, .pth or .safetensors file",
+            )),
+            several => Err(refuse(
+                "weight file",
+                &format!(
+                    "{} in the archive, one is wanted: {}",
+                    several.len(),
+                    several[..2].join(", ")
+                ),
+            )),
         }
     }
 
@@ -107,7 +157,9 @@ impl<R: Read + Seek> Archive<R> {
             ));
         }
         // Training checkpoints carry losses and discriminators beside the network: their data is never unpacked.
-        let selective = found.iter().any(|(name, _)| names::under_root(&names::published(name)));
+        let selective = found
+            .iter()
+            .any(|(name, _)| names::under_root(&names::published(name)));
         let mut weights = Weights::new(format, BTreeMap::new());
         let mut storages = BTreeMap::new();
         for (name, view) in found {
@@ -126,7 +178,10 @@ impl<R: Read + Seek> Archive<R> {
         if self.zip.index_for_name(&name).is_none() || self.unpack(&name, 16)? == b"little" {
             return Ok(());
         }
-        Err(refuse(&name, "the file was written on a big-endian machine, which is not supported"))
+        Err(refuse(
+            &name,
+            "the file was written on a big-endian machine, which is not supported",
+        ))
     }
 
     fn tensor(
@@ -137,22 +192,45 @@ impl<R: Read + Seek> Archive<R> {
         pickled: &Pickled,
         storages: &mut BTreeMap<String, Bytes>,
     ) -> Result<WeightTensor, ImportError> {
-        let fail = |why: String| ImportError::Tensor { name: name.to_string(), why };
+        let fail = |why: String| ImportError::Tensor {
+            name: name.to_string(),
+            why,
+        };
         let key = pickled.text(view.key).unwrap_or_default();
         if key.is_empty() || key.len() > 20 || !key.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(fail("its storage's key is no plain number".into()));
         }
         let size = view.dtype.bytes() as u64;
-        let storage_bytes = view.storage_elements.checked_mul(size).ok_or_else(|| fail("its storage's size overflows".into()))?;
+        let storage_bytes = view
+            .storage_elements
+            .checked_mul(size)
+            .ok_or_else(|| fail("its storage's size overflows".into()))?;
         let storage = match storages.entry(key.to_string()) {
             Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(new) => new.insert(Bytes::from(self.unpack(&format!("{folder}data/{key}"), storage_bytes)?)).clone(),
+            Entry::Vacant(new) => new
+                .insert(Bytes::from(
+                    self.unpack(&format!("{folder}data/{key}"), storage_bytes)?,
+                ))
+                .clone(),
         };
         if (storage.len() as u64) < storage_bytes {
-            return Err(fail(format!("its storage has {} bytes, {storage_bytes} are described", storage.len())));
+            return Err(fail(format!(
+                "its storage has {} bytes, {storage_bytes} are described",
+                storage.len()
+            )));
         }
-        let offset = view.offset.checked_mul(size).and_then(|bytes| usize::try_from(bytes).ok());
+        let offset = view
+            .offset
+            .checked_mul(size)
+            .and_then(|bytes| usize::try_from(bytes).ok());
         let offset = offset.ok_or_else(|| fail("its offset overflows".into()))?;
-        WeightTensor::new(view.dtype, &view.shape, Some(&view.strides), storage, offset).map_err(fail)
+        WeightTensor::new(
+            view.dtype,
+            &view.shape,
+            Some(&view.strides),
+            storage,
+            offset,
+        )
+        .map_err(fail)
     }
 }

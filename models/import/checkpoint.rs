@@ -14,10 +14,23 @@ pub type Named<'a> = (String, &'a TensorView);
 
 /// All tensors that are reached from the root through text keys of dictionaries and attributes of modules.
 /// Tensors inside lists (optimiser states) belong to no network.
-pub fn tensors<'a>(pickled: &'a Pickled, limits: &Limits) -> Result<(Format, Vec<Named<'a>>), ImportError> {
-    let mut walk = Walk { pickled, limits, name: String::new(), visits: 0, found: Vec::new() };
+pub fn tensors<'a>(
+    pickled: &'a Pickled,
+    limits: &Limits,
+) -> Result<(Format, Vec<Named<'a>>), ImportError> {
+    let mut walk = Walk {
+        pickled,
+        limits,
+        name: String::new(),
+        visits: 0,
+        found: Vec::new(),
+    };
     walk.visit(pickled.root, 0)?;
-    let format = if matches!(pickled.get(pickled.root), Value::Module(_)) { Format::TorchScript } else { Format::Checkpoint };
+    let format = if matches!(pickled.get(pickled.root), Value::Module(_)) {
+        Format::TorchScript
+    } else {
+        Format::Checkpoint
+    };
     Ok((format, walk.found))
 }
 
@@ -34,7 +47,11 @@ struct Walk<'a, 'l> {
 impl<'a> Walk<'a, '_> {
     fn visit(&mut self, id: Id, depth: usize) -> Result<(), ImportError> {
         self.visits += 1;
-        limit("values reached from the checkpoint's root", self.visits, self.limits.pickle_values_max)?;
+        limit(
+            "values reached from the checkpoint's root",
+            self.visits,
+            self.limits.pickle_values_max,
+        )?;
         match self.pickled.get(id) {
             Value::Dict(entries) => self.entries(entries, depth),
             Value::Module(Some(attributes)) => match self.pickled.get(*attributes) {
@@ -42,7 +59,11 @@ impl<'a> Walk<'a, '_> {
                 _ => Ok(()),
             },
             Value::Tensor(view) => {
-                limit("tensors", self.found.len() as u64 + 1, self.limits.tensors_max)?;
+                limit(
+                    "tensors",
+                    self.found.len() as u64 + 1,
+                    self.limits.tensors_max,
+                )?;
                 self.found.push((self.name.clone(), view));
                 Ok(())
             }
@@ -54,10 +75,20 @@ impl<'a> Walk<'a, '_> {
         limit("nesting of the checkpoint", depth as u64, DEPTH_MAX as u64)?;
         for &(key, value) in entries {
             self.visits += 1;
-            limit("values reached from the checkpoint's root", self.visits, self.limits.pickle_values_max)?;
-            let (Some(key), true) = (self.pickled.text(key), self.holds_tensors(value)) else { continue };
+            limit(
+                "values reached from the checkpoint's root",
+                self.visits,
+                self.limits.pickle_values_max,
+            )?;
+            let (Some(key), true) = (self.pickled.text(key), self.holds_tensors(value)) else {
+                continue;
+            };
             let length = self.name.len();
-            limit("length of a tensor's name", (length + key.len() + 1) as u64, NAME_BYTES_MAX as u64)?;
+            limit(
+                "length of a tensor's name",
+                (length + key.len() + 1) as u64,
+                NAME_BYTES_MAX as u64,
+            )?;
             if length > 0 {
                 self.name.push('.');
             }
@@ -69,6 +100,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn holds_tensors(&self, id: Id) -> bool {
-        matches!(self.pickled.get(id), Value::Dict(_) | Value::Module(Some(_)) | Value::Tensor(_))
+        matches!(
+            self.pickled.get(id),
+            Value::Dict(_) | Value::Module(Some(_)) | Value::Tensor(_)
+        )
     }
 }

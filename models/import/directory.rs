@@ -24,14 +24,25 @@ const END64: &[u8] = b"PK\x06\x06";
 const END64_BYTES: usize = 56;
 
 /// Opens an archive of `length` bytes.
-pub fn open<R: Read + Seek>(mut reader: R, length: u64, limits: &Limits) -> Result<ZipArchive<Metered<R>>, ImportError> {
-    let fail = |why: String| ImportError::Archive { entry: "list of entries".into(), why };
+pub fn open<R: Read + Seek>(
+    mut reader: R,
+    length: u64,
+    limits: &Limits,
+) -> Result<ZipArchive<Metered<R>>, ImportError> {
+    let fail = |why: String| ImportError::Archive {
+        entry: "list of entries".into(),
+        why,
+    };
     let tail = read_tail(&mut reader, length).map_err(|e| fail(e.to_string()))?;
     if let Some(entries) = claimed_entries(&tail).map_err(|why| fail(why.into()))? {
         limit("archive entries", entries, limits.entries_max)?;
     }
     let left = Rc::new(Cell::new(DIRECTORY_BYTES_MAX));
-    let archive = ZipArchive::new(Metered { inner: reader, left: left.clone() }).map_err(|e| fail(e.to_string()))?;
+    let archive = ZipArchive::new(Metered {
+        inner: reader,
+        left: left.clone(),
+    })
+    .map_err(|e| fail(e.to_string()))?;
     limit("archive entries", archive.len() as u64, limits.entries_max)?;
     left.set(u64::MAX);
     Ok(archive)
@@ -51,13 +62,24 @@ fn read_tail<R: Read + Seek>(reader: &mut R, length: u64) -> io::Result<Vec<u8>>
 /// Accepted is what PyTorch and common tools write: one end, its locator and its 64-bit record, without gaps or comment.
 fn claimed_entries(tail: &[u8]) -> Result<Option<u64>, &'static str> {
     let ends = tail.windows(LOCATOR_BYTES + END.len()).enumerate();
-    let mut located = ends.filter(|(_, window)| window.starts_with(LOCATOR) && window.ends_with(END)).map(|(at, _)| at);
-    let Some(locator) = located.next() else { return Ok(None) };
+    let mut located = ends
+        .filter(|(_, window)| window.starts_with(LOCATOR) && window.ends_with(END))
+        .map(|(at, _)| at);
+    let Some(locator) = located.next() else {
+        return Ok(None);
+    };
     if located.next().is_some() || locator + LOCATOR_BYTES + END_BYTES != tail.len() {
         return Err("its end is stated more than once or is not at the end of the file");
     }
-    let record = locator.checked_sub(END64_BYTES).map(|start| &tail[start..locator]).filter(|record| record.starts_with(END64));
-    let number = |at: usize| record.and_then(|record| record[at..].first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
+    let record = locator
+        .checked_sub(END64_BYTES)
+        .map(|start| &tail[start..locator])
+        .filter(|record| record.starts_with(END64));
+    let number = |at: usize| {
+        record
+            .and_then(|record| record[at..].first_chunk())
+            .map(|bytes| u64::from_le_bytes(*bytes))
+    };
     match (number(4), number(32)) {
         (Some(44), Some(entries)) => Ok(Some(entries)),
         _ => Err("its 64-bit end record is not where it should be"),
@@ -73,9 +95,13 @@ pub struct Metered<R> {
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left.get() == 0 {
-            return Err(io::Error::other(format!("its directory takes more than {DIRECTORY_BYTES_MAX} bytes")));
+            return Err(io::Error::other(format!(
+                "its directory takes more than {DIRECTORY_BYTES_MAX} bytes"
+            )));
         }
-        let count = buffer.len().min(usize::try_from(self.left.get()).unwrap_or(usize::MAX));
+        let count = buffer
+            .len()
+            .min(usize::try_from(self.left.get()).unwrap_or(usize::MAX));
         let count = self.inner.read(&mut buffer[..count])?;
         self.left.set(self.left.get() - count as u64);
         Ok(count)
@@ -104,7 +130,9 @@ mod tests {
         bytes.resize(END64_BYTES + LOCATOR_BYTES - 4, 0);
         bytes.extend(1u32.to_le_bytes());
         bytes.extend(END);
-        bytes.extend([0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0]);
+        bytes.extend([
+            0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0,
+        ]);
         bytes
     }
 
@@ -112,20 +140,28 @@ mod tests {
     fn claims_are_found_and_limited() {
         assert_eq!(claimed_entries(b""), Ok(None));
         assert_eq!(claimed_entries(&end(7)), Ok(Some(7)));
-        assert_eq!(claimed_entries(&[vec![0; 100], end(7)].concat()), Ok(Some(7)));
+        assert_eq!(
+            claimed_entries(&[vec![0; 100], end(7)].concat()),
+            Ok(Some(7))
+        );
         assert!(claimed_entries(&[end(7), end(7)].concat()).is_err());
         assert!(claimed_entries(&[end(7), vec![0]].concat()).is_err());
         assert!(claimed_entries(&end(7)[1..]).is_err());
         let file = [vec![0; 1 << 20], end(1 << 40)].concat();
         let length = file.len() as u64;
-        assert!(matches!(open(Cursor::new(file), length, &Limits::default()), Err(ImportError::Limit { got, .. }) if got == 1 << 40));
+        assert!(
+            matches!(open(Cursor::new(file), length, &Limits::default()), Err(ImportError::Limit { got, .. }) if got == 1 << 40)
+        );
     }
 
     #[test]
     fn a_directory_beyond_the_bound_is_not_searched_for() {
         let file = [b"PK\x03\x04".to_vec(), vec![0; 40 << 20]].concat();
         let length = file.len() as u64;
-        let message = open(Cursor::new(file), length, &Limits::default()).err().expect("refused").to_string();
+        let message = open(Cursor::new(file), length, &Limits::default())
+            .err()
+            .expect("refused")
+            .to_string();
         assert!(message.contains("more than 16777216 bytes"), "{message}");
     }
 }

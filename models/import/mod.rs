@@ -70,18 +70,31 @@ pub enum Format {
 
 /// Reads a weight file.
 pub fn read(path: &Path, limits: &Limits) -> Result<Weights, ImportError> {
-    let io = |source| ImportError::Io { during: "reading the file".into(), source };
+    let io = |source| ImportError::Io {
+        during: "reading the file".into(),
+        source,
+    };
     let mut file = File::open(path).map_err(io)?;
     let bytes = file.metadata().map_err(io)?.len();
     limit("file size in bytes", bytes, limits.file_bytes_max)?;
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    (&mut file).take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(io)?;
+    (&mut file)
+        .take(HEAD_BYTES as u64)
+        .read_to_end(&mut head)
+        .map_err(io)?;
     file.seek(SeekFrom::Start(0)).map_err(io)?;
     match sniff(&head)? {
-        Container::Zip => archive::read(BufReader::new(file), bytes, limits, archive::Nesting::Allowed),
+        Container::Zip => archive::read(
+            BufReader::new(file),
+            bytes,
+            limits,
+            archive::Nesting::Allowed,
+        ),
         Container::Safetensors => {
             let mut data = Vec::new();
-            file.take(limits.file_bytes_max).read_to_end(&mut data).map_err(io)?;
+            file.take(limits.file_bytes_max)
+                .read_to_end(&mut data)
+                .map_err(io)?;
             safetensors::read(Bytes::from(data), limits)
         }
         Container::Gzip => read_gzip(file, bytes, limits, archive::Nesting::Allowed),
@@ -89,14 +102,27 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Weights, ImportError> {
 }
 
 /// Reads a gzip-compressed weight file of `length` bytes; what is in it may not be compressed again.
-fn read_gzip(reader: impl Read, length: u64, limits: &Limits, nesting: archive::Nesting) -> Result<Weights, ImportError> {
-    let most = length.saturating_mul(limits.expansion_max).saturating_add(archive::EXPANSION_FREE_BYTES).min(limits.file_bytes_max);
+fn read_gzip(
+    reader: impl Read,
+    length: u64,
+    limits: &Limits,
+    nesting: archive::Nesting,
+) -> Result<Weights, ImportError> {
+    let most = length
+        .saturating_mul(limits.expansion_max)
+        .saturating_add(archive::EXPANSION_FREE_BYTES)
+        .min(limits.file_bytes_max);
     let mut data = Vec::new();
     let unpacked = GzDecoder::new(reader).take(most + 1).read_to_end(&mut data);
-    unpacked.map_err(|source| ImportError::Io { during: "unpacking the gzip file".into(), source })?;
+    unpacked.map_err(|source| ImportError::Io {
+        during: "unpacking the gzip file".into(),
+        source,
+    })?;
     limit("bytes unpacked from gzip", data.len() as u64, most)?;
     if let Container::Gzip = sniff(&data[..data.len().min(HEAD_BYTES)])? {
-        return Err(ImportError::Unrecognised { what: "a gzip file within a gzip file".into() });
+        return Err(ImportError::Unrecognised {
+            what: "a gzip file within a gzip file".into(),
+        });
     }
     read_bytes_nested(Bytes::from(data), limits, nesting)
 }
@@ -106,7 +132,11 @@ pub fn read_bytes(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError>
     read_bytes_nested(bytes, limits, archive::Nesting::Allowed)
 }
 
-fn read_bytes_nested(bytes: Bytes, limits: &Limits, nesting: archive::Nesting) -> Result<Weights, ImportError> {
+fn read_bytes_nested(
+    bytes: Bytes,
+    limits: &Limits,
+    nesting: archive::Nesting,
+) -> Result<Weights, ImportError> {
     let length = bytes.len() as u64;
     limit("file size in bytes", length, limits.file_bytes_max)?;
     match sniff(&bytes[..bytes.len().min(HEAD_BYTES)])? {
@@ -144,5 +174,13 @@ fn sniff(head: &[u8]) -> Result<Container, ImportError> {
 
 /// Refuses `got` over `max`.
 fn limit(what: &str, got: u64, max: u64) -> Result<(), ImportError> {
-    if got > max { Err(ImportError::Limit { what: what.to_string(), got, max }) } else { Ok(()) }
+    if got > max {
+        Err(ImportError::Limit {
+            what: what.to_string(),
+            got,
+            max,
+        })
+    } else {
+        Ok(())
+    }
 }

@@ -3,10 +3,25 @@
 use std::borrow::Cow;
 
 /// Name prefixes of the networks that Cleanplate runs. A tensor under none of them is foreign.
-pub const ROOTS: &[&str] = &["generator.model.", "image_encoder.", "prompt_encoder.", "mask_decoder."];
+pub const ROOTS: &[&str] = &[
+    "generator.model.",
+    "image_encoder.",
+    "prompt_encoder.",
+    "mask_decoder.",
+];
 
 /// Name components that containers and wrapper modules put in front of a network's own names.
-const WRAPPERS: &[&str] = &["weights", "state_dict", "model_state_dict", "model", "module", "net", "sam", "params", "params_ema"];
+const WRAPPERS: &[&str] = &[
+    "weights",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "module",
+    "net",
+    "sam",
+    "params",
+    "params_ema",
+];
 
 /// The name under which published checkpoints store this weight: leading wrapper components are dropped, and a
 /// bare LaMa generator (`model.1.ffc...`) gets its `generator.` prefix. Foreign names stay as they are.
@@ -33,8 +48,11 @@ pub fn under_root(name: &str) -> bool {
 
 /// `model.N.`: layer `N` of the sequence inside a LaMa generator.
 fn is_bare_generator(name: &str) -> bool {
-    let layer = name.strip_prefix("model.").and_then(|rest| rest.split_once('.'));
-    layer.is_some_and(|(digits, _)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    let layer = name
+        .strip_prefix("model.")
+        .and_then(|rest| rest.split_once('.'));
+    layer
+        .is_some_and(|(digits, _)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -52,12 +70,24 @@ mod tests {
             "model.1.ffc.convl2l.weight",
             "state_dict.model.1.ffc.convl2l.weight",
         ] {
-            assert_eq!(published(stored), "generator.model.1.ffc.convl2l.weight", "{stored}");
+            assert_eq!(
+                published(stored),
+                "generator.model.1.ffc.convl2l.weight",
+                "{stored}"
+            );
         }
-        assert_eq!(published("model.image_encoder.pos_embed"), "image_encoder.pos_embed");
-        for foreign in
-            ["loss_resnet_pl.impl.conv1.weight", "state_dict.discriminator.model0.0.weight", "case0.image", "model.x.y", "", "model."]
-        {
+        assert_eq!(
+            published("model.image_encoder.pos_embed"),
+            "image_encoder.pos_embed"
+        );
+        for foreign in [
+            "loss_resnet_pl.impl.conv1.weight",
+            "state_dict.discriminator.model0.0.weight",
+            "case0.image",
+            "model.x.y",
+            "",
+            "model.",
+        ] {
             assert_eq!(published(foreign), foreign);
             assert!(!under_root(&published(foreign)));
         }

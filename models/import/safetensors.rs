@@ -14,19 +14,35 @@ use crate::import::{Bytes, Format, Limits, WeightTensor, WeightType, Weights, li
 pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
     let invalid = |e: safetensors::SafeTensorError| ImportError::Safetensors(e.to_string());
     let claimed = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-    limit("safetensors header in bytes", claimed, limits.header_bytes_max)?;
+    limit(
+        "safetensors header in bytes",
+        claimed,
+        limits.header_bytes_max,
+    )?;
     let (header_bytes, header) = SafeTensors::read_metadata(&bytes).map_err(invalid)?;
     let data_start = header_bytes + size_of::<u64>();
-    let metadata: BTreeMap<String, String> = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let metadata: BTreeMap<String, String> = header
+        .metadata()
+        .clone()
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     let scales = scales(&metadata)?;
     let infos = header.tensors();
     limit("tensors", infos.len() as u64, limits.tensors_max)?;
     let mut weights = Weights::new(Format::Safetensors, metadata);
     for (name, info) in infos {
-        let fail = |why: String| ImportError::Tensor { name: name.clone(), why };
-        let dtype = weight_type(info.dtype).ok_or_else(|| fail(format!("element type {:?} is not supported", info.dtype)))?;
-        let offset = data_start.checked_add(info.data_offsets.0).ok_or_else(|| fail("its offset overflows".into()))?;
-        let mut tensor = WeightTensor::new(dtype, &info.shape, None, bytes.clone(), offset).map_err(fail)?;
+        let fail = |why: String| ImportError::Tensor {
+            name: name.clone(),
+            why,
+        };
+        let dtype = weight_type(info.dtype)
+            .ok_or_else(|| fail(format!("element type {:?} is not supported", info.dtype)))?;
+        let offset = data_start
+            .checked_add(info.data_offsets.0)
+            .ok_or_else(|| fail("its offset overflows".into()))?;
+        let mut tensor =
+            WeightTensor::new(dtype, &info.shape, None, bytes.clone(), offset).map_err(fail)?;
         // Writers list factors for every tensor they rounded; those that stayed floating point hold the product already.
         if let (WeightType::I8, Some(&scale)) = (dtype, scales.get(&name)) {
             tensor = tensor.scaled(scale);
@@ -37,8 +53,11 @@ pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
 }
 
 fn scales(metadata: &BTreeMap<String, String>) -> Result<BTreeMap<String, f32>, ImportError> {
-    let Some(text) = metadata.get("scales") else { return Ok(BTreeMap::new()) };
-    serde_json::from_str(text).map_err(|e| ImportError::Safetensors(format!("metadata `scales`: {e}")))
+    let Some(text) = metadata.get("scales") else {
+        return Ok(BTreeMap::new());
+    };
+    serde_json::from_str(text)
+        .map_err(|e| ImportError::Safetensors(format!("metadata `scales`: {e}")))
 }
 
 fn weight_type(dtype: Dtype) -> Option<WeightType> {

@@ -97,31 +97,63 @@ const AXES_MAX: usize = 8;
 impl WeightTensor {
     /// A window of `shape` into `data`, starting at byte `offset`; `strides` in elements. Fails unless every element lies
     /// inside `data` and no element is reached twice often enough to make the tensor larger than its storage.
-    pub fn new(dtype: WeightType, shape: &[usize], strides: Option<&[usize]>, data: Bytes, offset: usize) -> Result<Self, String> {
+    pub fn new(
+        dtype: WeightType,
+        shape: &[usize],
+        strides: Option<&[usize]>,
+        data: Bytes,
+        offset: usize,
+    ) -> Result<Self, String> {
         if shape.len() > AXES_MAX {
-            return Err(format!("{} axes, at most {AXES_MAX} are accepted", shape.len()));
+            return Err(format!(
+                "{} axes, at most {AXES_MAX} are accepted",
+                shape.len()
+            ));
         }
         let overflow = || format!("shape {shape:?} overflows");
-        let elements = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).ok_or_else(overflow)?;
+        let elements = shape
+            .iter()
+            .try_fold(1usize, |n, &d| n.checked_mul(d))
+            .ok_or_else(overflow)?;
         let strides = strides.filter(|s| !is_dense(shape, s));
         let span = match strides {
             None => elements,
-            Some(s) if s.len() != shape.len() => return Err(format!("{} strides for {} axes", s.len(), shape.len())),
+            Some(s) if s.len() != shape.len() => {
+                return Err(format!("{} strides for {} axes", s.len(), shape.len()));
+            }
             Some(_) if elements == 0 => 0,
             Some(s) => shape
                 .iter()
                 .zip(s)
-                .try_fold(1usize, |end, (&d, &stride)| (d - 1).checked_mul(stride)?.checked_add(end))
+                .try_fold(1usize, |end, (&d, &stride)| {
+                    (d - 1).checked_mul(stride)?.checked_add(end)
+                })
                 .ok_or_else(|| format!("strides {s:?} of shape {shape:?} overflow"))?,
         };
         if elements > span {
-            return Err(format!("shape {shape:?} with strides {strides:?} repeats elements"));
+            return Err(format!(
+                "shape {shape:?} with strides {strides:?} repeats elements"
+            ));
         }
-        let end = span.checked_mul(dtype.bytes()).and_then(|n| n.checked_add(offset)).ok_or_else(overflow)?;
+        let end = span
+            .checked_mul(dtype.bytes())
+            .and_then(|n| n.checked_add(offset))
+            .ok_or_else(overflow)?;
         if end > data.len() {
-            return Err(format!("shape {shape:?} of {dtype:?} ends at byte {end}, its storage has {}", data.len()));
+            return Err(format!(
+                "shape {shape:?} of {dtype:?} ends at byte {end}, its storage has {}",
+                data.len()
+            ));
         }
-        Ok(WeightTensor { dtype, shape: shape.to_vec(), elements, strides: strides.map(<[usize]>::to_vec), data, offset, scale: 1.0 })
+        Ok(WeightTensor {
+            dtype,
+            shape: shape.to_vec(),
+            elements,
+            strides: strides.map(<[usize]>::to_vec),
+            data,
+            offset,
+            scale: 1.0,
+        })
     }
 
     /// The same tensor whose elements count `scale` each.
@@ -231,7 +263,12 @@ fn is_dense(shape: &[usize], strides: &[usize]) -> bool {
 }
 
 fn elements<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect()
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|chunk| convert(*chunk))
+        .collect()
 }
 
 #[cfg(test)]
@@ -239,23 +276,32 @@ mod tests {
     use super::*;
 
     fn floats(values: &[f32]) -> Bytes {
-        Bytes::from(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
+        Bytes::from(
+            values
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<u8>>(),
+        )
     }
 
     #[test]
     fn strided_window_is_gathered_in_row_major_order() {
         let data = floats(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let transposed = WeightTensor::new(WeightType::F32, &[3, 2], Some(&[1, 3]), data.clone(), 4).expect("inside");
+        let transposed =
+            WeightTensor::new(WeightType::F32, &[3, 2], Some(&[1, 3]), data.clone(), 4)
+                .expect("inside");
         assert_eq!(transposed.to_f32(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
-        let dense = WeightTensor::new(WeightType::F32, &[1, 3, 2], Some(&[99, 2, 1]), data, 0).expect("inside");
+        let dense = WeightTensor::new(WeightType::F32, &[1, 3, 2], Some(&[99, 2, 1]), data, 0)
+            .expect("inside");
         assert_eq!(dense.to_f32(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
     }
 
     #[test]
     fn windows_outside_their_storage_are_refused() {
         let data = floats(&[0.0; 6]);
-        let make =
-            |shape: &[usize], strides: Option<&[usize]>, offset| WeightTensor::new(WeightType::F32, shape, strides, data.clone(), offset);
+        let make = |shape: &[usize], strides: Option<&[usize]>, offset| {
+            WeightTensor::new(WeightType::F32, shape, strides, data.clone(), offset)
+        };
         assert!(make(&[2, 3], None, 0).is_ok());
         assert!(make(&[2, 3], None, 4).is_err());
         assert!(make(&[7], None, 0).is_err());
@@ -263,21 +309,37 @@ mod tests {
         assert!(make(&[2, 3], Some(&[3]), 0).is_err());
         assert!(make(&[usize::MAX, 2], None, 0).is_err());
         assert!(make(&[2, 2], Some(&[usize::MAX, 1]), 0).is_err());
-        assert!(make(&[1 << 40], Some(&[0]), 0).is_err(), "a broadcast larger than its storage");
+        assert!(
+            make(&[1 << 40], Some(&[0]), 0).is_err(),
+            "a broadcast larger than its storage"
+        );
         assert!(make(&[1, 1, 1, 1, 1, 1, 1, 1, 1], None, 0).is_err());
-        assert_eq!(make(&[0, 5], Some(&[9, 9]), 0).expect("empty").to_f32(), [0.0f32; 0]);
+        assert_eq!(
+            make(&[0, 5], Some(&[9, 9]), 0).expect("empty").to_f32(),
+            [0.0f32; 0]
+        );
     }
 
     #[test]
     fn every_type_converts() {
         let check = |dtype, bytes: &[u8], want: &[f32]| {
-            let tensor = WeightTensor::new(dtype, &[want.len()], None, Bytes::from(bytes.to_vec()), 0).expect("inside");
-            assert_eq!(tensor.scaled(0.5).to_f32(), want.iter().map(|v| v * 0.5).collect::<Vec<_>>(), "{dtype:?}");
+            let tensor =
+                WeightTensor::new(dtype, &[want.len()], None, Bytes::from(bytes.to_vec()), 0)
+                    .expect("inside");
+            assert_eq!(
+                tensor.scaled(0.5).to_f32(),
+                want.iter().map(|v| v * 0.5).collect::<Vec<_>>(),
+                "{dtype:?}"
+            );
         };
         check(WeightType::F64, &1.25f64.to_le_bytes(), &[1.25]);
         check(WeightType::F32, &(-3.5f32).to_le_bytes(), &[-3.5]);
         check(WeightType::F16, &f16::from_f32(0.75).to_le_bytes(), &[0.75]);
-        check(WeightType::Bf16, &bf16::from_f32(-2.0).to_le_bytes(), &[-2.0]);
+        check(
+            WeightType::Bf16,
+            &bf16::from_f32(-2.0).to_le_bytes(),
+            &[-2.0],
+        );
         check(WeightType::I64, &(-7i64).to_le_bytes(), &[-7.0]);
         check(WeightType::I32, &9i32.to_le_bytes(), &[9.0]);
         check(WeightType::I8, &[0x80, 0x7f], &[-128.0, 127.0]);

@@ -18,15 +18,28 @@ pub struct Weights {
 impl Weights {
     /// No tensors yet.
     pub(crate) fn new(format: Format, metadata: BTreeMap<String, String>) -> Self {
-        Weights { format, tensors: BTreeMap::new(), metadata, skipped: Vec::new() }
+        Weights {
+            format,
+            tensors: BTreeMap::new(),
+            metadata,
+            skipped: Vec::new(),
+        }
     }
 
     /// Adds a tensor under its published name; two tensors that become the same name are an error.
-    pub(crate) fn insert(&mut self, stored_name: &str, tensor: WeightTensor, limits: &Limits) -> Result<(), ImportError> {
+    pub(crate) fn insert(
+        &mut self,
+        stored_name: &str,
+        tensor: WeightTensor,
+        limits: &Limits,
+    ) -> Result<(), ImportError> {
         limit("tensors", self.tensors.len() as u64 + 1, limits.tensors_max)?;
         let name = names::published(stored_name).into_owned();
         if self.tensors.contains_key(&name) {
-            return Err(ImportError::Tensor { name, why: format!("stored twice, the second time as {stored_name}") });
+            return Err(ImportError::Tensor {
+                name,
+                why: format!("stored twice, the second time as {stored_name}"),
+            });
         }
         self.tensors.insert(name, tensor);
         Ok(())
@@ -49,7 +62,9 @@ impl Weights {
 
     /// All tensors, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &WeightTensor)> {
-        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// Number of tensors.

@@ -23,7 +23,11 @@ fn stored_type(tensor: &WeightTensor) -> (WeightType, &'static str) {
 #[serde(untagged)]
 enum HeaderEntry<'a> {
     Metadata(&'a BTreeMap<String, String>),
-    Tensor { dtype: &'static str, shape: &'a [usize], data_offsets: [u64; 2] },
+    Tensor {
+        dtype: &'static str,
+        shape: &'a [usize],
+        data_offsets: [u64; 2],
+    },
 }
 
 /// Writes a safetensors file and returns its length in bytes. `written` is called with the bytes written so far and in all.
@@ -34,7 +38,10 @@ pub fn write_safetensors(
     written: &mut dyn FnMut(u64, u64),
 ) -> io::Result<u64> {
     // Wide types first: every tensor is then aligned to its element.
-    let mut ordered: Vec<_> = tensors.iter().map(|&(name, tensor)| (name, tensor, stored_type(tensor))).collect();
+    let mut ordered: Vec<_> = tensors
+        .iter()
+        .map(|&(name, tensor)| (name, tensor, stored_type(tensor)))
+        .collect();
     ordered.sort_by_key(|(name, _, (dtype, _))| (std::cmp::Reverse(dtype.bytes()), *name));
 
     let mut header = BTreeMap::from([("__metadata__", HeaderEntry::Metadata(metadata))]);
@@ -42,7 +49,14 @@ pub fn write_safetensors(
     for (name, tensor, (dtype, dtype_name)) in &ordered {
         let start = end;
         end += (tensor.elements() * dtype.bytes()) as u64;
-        header.insert(name, HeaderEntry::Tensor { dtype: dtype_name, shape: tensor.shape(), data_offsets: [start, end] });
+        header.insert(
+            name,
+            HeaderEntry::Tensor {
+                dtype: dtype_name,
+                shape: tensor.shape(),
+                data_offsets: [start, end],
+            },
+        );
     }
     let mut text = serde_json::to_vec(&header)?;
     text.resize(text.len().next_multiple_of(8), b' ');
@@ -55,7 +69,11 @@ pub fn write_safetensors(
         let bytes = if *dtype == tensor.dtype() && tensor.scale() == 1.0 {
             tensor.to_bytes()
         } else {
-            tensor.to_f32().iter().flat_map(|v| v.to_le_bytes()).collect()
+            tensor
+                .to_f32()
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect()
         };
         out.write_all(&bytes)?;
         done += bytes.len() as u64;

@@ -28,28 +28,50 @@ pub(super) const PREFIX: &str = "generator.model";
 impl LamaConfig {
     /// The published big-lama: 51.0 M parameters.
     pub fn big_lama() -> Self {
-        LamaConfig { input_nc: 4, output_nc: 3, ngf: 64, n_downsampling: 3, n_blocks: 18, ratio_global: 0.75 }
+        LamaConfig {
+            input_nc: 4,
+            output_nc: 3,
+            ngf: 64,
+            n_downsampling: 3,
+            n_blocks: 18,
+            ratio_global: 0.75,
+        }
     }
 
     /// The published lama-fourier: 27 M parameters.
     pub fn lama_fourier() -> Self {
-        LamaConfig { n_blocks: 9, ..LamaConfig::big_lama() }
+        LamaConfig {
+            n_blocks: 9,
+            ..LamaConfig::big_lama()
+        }
     }
 
     /// Refuses sizes that the kernels' fixed input layout or any sane network does not have.
     pub fn validate(&self) -> Result<(), ModelError> {
         let fail = |why: String| Err(ModelError::Config { arch: "lama", why });
         if self.input_nc != 4 || self.output_nc != 3 {
-            return fail(format!("{} input and {} output channels, wanted 4 and 3", self.input_nc, self.output_nc));
+            return fail(format!(
+                "{} input and {} output channels, wanted 4 and 3",
+                self.input_nc, self.output_nc
+            ));
         }
         if !(1..=3).contains(&self.n_downsampling) {
-            return fail(format!("{} down-samplings, wanted 1 to 3: sides are padded to multiples of 8", self.n_downsampling));
+            return fail(format!(
+                "{} down-samplings, wanted 1 to 3: sides are padded to multiples of 8",
+                self.n_downsampling
+            ));
         }
         if !(1..=128).contains(&self.ngf) || !(1..=64).contains(&self.n_blocks) {
-            return fail(format!("ngf {} and {} blocks, wanted 1 to 128 and 1 to 64", self.ngf, self.n_blocks));
+            return fail(format!(
+                "ngf {} and {} blocks, wanted 1 to 128 and 1 to 64",
+                self.ngf, self.n_blocks
+            ));
         }
         if self.local_channels() == 0 || self.spectral_channels() == 0 {
-            return fail(format!("ratio_global {} leaves one of the paths without channels", self.ratio_global));
+            return fail(format!(
+                "ratio_global {} leaves one of the paths without channels",
+                self.ratio_global
+            ));
         }
         Ok(())
     }
@@ -58,10 +80,19 @@ impl LamaConfig {
     pub fn infer(weights: &Weights) -> Result<Self, ModelError> {
         let shape = |name: String| weights.get(&name).map(|tensor| tensor.shape());
         let axis = |name: String, axis: usize| {
-            let missing = || ModelError::Config { arch: "lama", why: format!("{name} is missing: this is no LaMa generator") };
-            shape(name.clone()).and_then(|dims| dims.get(axis).copied()).ok_or_else(missing)
+            let missing = || ModelError::Config {
+                arch: "lama",
+                why: format!("{name} is missing: this is no LaMa generator"),
+            };
+            shape(name.clone())
+                .and_then(|dims| dims.get(axis).copied())
+                .ok_or_else(missing)
         };
-        let count = |from: usize, path: &str| (from..).take_while(|i| shape(format!("{PREFIX}.{i}.{path}")).is_some()).count();
+        let count = |from: usize, path: &str| {
+            (from..)
+                .take_while(|i| shape(format!("{PREFIX}.{i}.{path}")).is_some())
+                .count()
+        };
 
         let stem = format!("{PREFIX}.1.ffc.convl2l.weight");
         let n_downsampling = count(2, "ffc.convl2l.weight");

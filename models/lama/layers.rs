@@ -49,7 +49,13 @@ pub struct Layers {
 impl Layers {
     /// Builds every layer; `config` was validated, `source` has every weight of its layout.
     pub fn new(config: &LamaConfig, source: &dyn Source) -> Result<Self, ModelError> {
-        let build = Build { specs: layout(config).into_iter().map(|spec| (spec.name.clone(), spec)).collect(), source };
+        let build = Build {
+            specs: layout(config)
+                .into_iter()
+                .map(|spec| (spec.name.clone(), spec))
+                .collect(),
+            source,
+        };
         let layer = |i: usize| format!("{PREFIX}.{i}");
         let down = |i: usize, path: &str, norm: &str| {
             let name = layer(2 + i);
@@ -60,23 +66,43 @@ impl Layers {
         let stem = build.conv(&format!("{}.ffc.convl2l", layer(1)), 1, Padding::Reflect(3))?;
         let block = |b: usize| {
             let name = layer(config.first_block() + b);
-            Ok([build.ffc(&format!("{name}.conv1"), false)?, build.ffc(&format!("{name}.conv2"), true)?])
+            Ok([
+                build.ffc(&format!("{name}.conv1"), false)?,
+                build.ffc(&format!("{name}.conv2"), true)?,
+            ])
         };
         let head = build.biased_conv(&layer(config.head()), Padding::Reflect(3))?;
         Ok(Layers {
             stem: build.normed(stem, &format!("{}.bn_l", layer(1)))?,
-            downs: (0..last).map(|i| down(i, "convl2l", "bn_l")).collect::<Result<_, _>>()?,
-            split: [down(last, "convl2l", "bn_l")?, down(last, "convl2g", "bn_g")?],
-            blocks: (0..config.n_blocks).map(block).collect::<Result<_, ModelError>>()?,
-            ups: (0..config.n_downsampling).map(|i| build.up(config, i)).collect::<Result<_, _>>()?,
+            downs: (0..last)
+                .map(|i| down(i, "convl2l", "bn_l"))
+                .collect::<Result<_, _>>()?,
+            split: [
+                down(last, "convl2l", "bn_l")?,
+                down(last, "convl2g", "bn_g")?,
+            ],
+            blocks: (0..config.n_blocks)
+                .map(block)
+                .collect::<Result<_, ModelError>>()?,
+            ups: (0..config.n_downsampling)
+                .map(|i| build.up(config, i))
+                .collect::<Result<_, _>>()?,
             head: folded("head", head.absorb(&Activation::Sigmoid))?,
         })
     }
 
     /// Bytes of all weights.
     pub fn weight_bytes(&self) -> u64 {
-        let ffcs = self.blocks.iter().flatten().flat_map(|ffc| [&ffc.local, &ffc.squeeze, &ffc.spectrum, &ffc.global]);
-        let rest = [&self.stem, &self.head].into_iter().chain(&self.downs).chain(&self.split).chain(&self.ups);
+        let ffcs = self
+            .blocks
+            .iter()
+            .flatten()
+            .flat_map(|ffc| [&ffc.local, &ffc.squeeze, &ffc.spectrum, &ffc.global]);
+        let rest = [&self.stem, &self.head]
+            .into_iter()
+            .chain(&self.downs)
+            .chain(&self.split)
+            .chain(&self.ups);
         ffcs.chain(rest).map(|op| op.weight_bytes()).sum()
     }
 }
@@ -90,7 +116,10 @@ impl Build<'_> {
     fn tensor(&self, name: String) -> Result<Tensor, ModelError> {
         match self.specs.get(&name) {
             Some(spec) => self.source.tensor(spec),
-            None => Err(ModelError::Weights { arch: "lama", problems: vec![format!("{name} is not in the layout")] }),
+            None => Err(ModelError::Weights {
+                arch: "lama",
+                problems: vec![format!("{name} is not in the layout")],
+            }),
         }
     }
 
@@ -98,21 +127,40 @@ impl Build<'_> {
         Ok(self.tensor(name)?.as_f32().unwrap_or_default().to_vec())
     }
 
-    fn conv(&self, layer: &str, stride: usize, padding: Padding) -> Result<Arc<dyn Op>, ModelError> {
+    fn conv(
+        &self,
+        layer: &str,
+        stride: usize,
+        padding: Padding,
+    ) -> Result<Arc<dyn Op>, ModelError> {
         let weight = self.tensor(format!("{layer}.weight"))?;
-        Ok(Arc::new(Conv2d::new(&weight, None, stride, padding).map_err(|source| kernel(layer, source))?))
+        Ok(Arc::new(
+            Conv2d::new(&weight, None, stride, padding).map_err(|source| kernel(layer, source))?,
+        ))
     }
 
     fn biased_conv(&self, layer: &str, padding: Padding) -> Result<Arc<dyn Op>, ModelError> {
-        let (weight, bias) = (self.tensor(format!("{layer}.weight"))?, self.floats(format!("{layer}.bias"))?);
-        Ok(Arc::new(Conv2d::new(&weight, Some(&bias), 1, padding).map_err(|source| kernel(layer, source))?))
+        let (weight, bias) = (
+            self.tensor(format!("{layer}.weight"))?,
+            self.floats(format!("{layer}.bias"))?,
+        );
+        Ok(Arc::new(
+            Conv2d::new(&weight, Some(&bias), 1, padding)
+                .map_err(|source| kernel(layer, source))?,
+        ))
     }
 
     /// `relu(batch_norm(op))` as one operation.
     fn normed(&self, op: Arc<dyn Op>, norm: &str) -> Result<Arc<dyn Op>, ModelError> {
         let part = |part: &str| self.floats(format!("{norm}.{part}"));
-        let (gamma, beta, mean, var) = (part("weight")?, part("bias")?, part("running_mean")?, part("running_var")?);
-        let affine = Affine::batch_norm(&gamma, &beta, &mean, &var, EPSILON).map_err(|source| kernel(norm, source))?;
+        let (gamma, beta, mean, var) = (
+            part("weight")?,
+            part("bias")?,
+            part("running_mean")?,
+            part("running_var")?,
+        );
+        let affine = Affine::batch_norm(&gamma, &beta, &mean, &var, EPSILON)
+            .map_err(|source| kernel(norm, source))?;
         let op = folded(norm, op.absorb(&affine))?;
         folded(norm, op.absorb(&Activation::Relu))
     }
@@ -122,14 +170,30 @@ impl Build<'_> {
         let branch = |sum: Option<Arc<dyn Op>>, norm: &str| {
             let name = format!("{layer}.{norm}");
             let op = self.normed(folded(&name, sum)?, &name)?;
-            if residual { folded(&name, op.absorb_add()) } else { Ok(op) }
+            if residual {
+                folded(&name, op.absorb_add())
+            } else {
+                Ok(op)
+            }
         };
-        let (l2l, g2l) = (conv("convl2l", Padding::Reflect(1))?, conv("convg2l", Padding::Reflect(1))?);
-        let (l2g, expand) = (conv("convl2g", Padding::Reflect(1))?, conv("convg2g.conv2", Padding::Zero(0))?);
+        let (l2l, g2l) = (
+            conv("convl2l", Padding::Reflect(1))?,
+            conv("convg2l", Padding::Reflect(1))?,
+        );
+        let (l2g, expand) = (
+            conv("convl2g", Padding::Reflect(1))?,
+            conv("convg2g.conv2", Padding::Zero(0))?,
+        );
         Ok(Ffc {
             local: branch(l2l.merge_add(g2l.as_ref()), "bn_l")?,
-            squeeze: self.normed(conv("convg2g.conv1.0", Padding::Zero(0))?, &format!("{layer}.ffc.convg2g.conv1.1"))?,
-            spectrum: self.normed(conv("convg2g.fu.conv_layer", Padding::Zero(0))?, &format!("{layer}.ffc.convg2g.fu.bn"))?,
+            squeeze: self.normed(
+                conv("convg2g.conv1.0", Padding::Zero(0))?,
+                &format!("{layer}.ffc.convg2g.conv1.1"),
+            )?,
+            spectrum: self.normed(
+                conv("convg2g.fu.conv_layer", Padding::Zero(0))?,
+                &format!("{layer}.ffc.convg2g.fu.bn"),
+            )?,
             global: branch(l2g.merge_add(expand.as_ref()), "bn_g")?,
         })
     }
@@ -137,11 +201,19 @@ impl Build<'_> {
     /// Up-sampling `i`. The first sums two transposed convolutions over the local and the global channels.
     fn up(&self, config: &LamaConfig, i: usize) -> Result<Arc<dyn Op>, ModelError> {
         let layer = format!("{PREFIX}.{}", config.up(i));
-        let (weight, bias) = (self.tensor(format!("{layer}.weight"))?, self.floats(format!("{layer}.bias"))?);
-        let make = |weight: &Tensor, bias: Option<&[f32]>| ConvTranspose2d::new(weight, bias).map_err(|source| kernel(&layer, source));
+        let (weight, bias) = (
+            self.tensor(format!("{layer}.weight"))?,
+            self.floats(format!("{layer}.bias"))?,
+        );
+        let make = |weight: &Tensor, bias: Option<&[f32]>| {
+            ConvTranspose2d::new(weight, bias).map_err(|source| kernel(&layer, source))
+        };
         let op: Arc<dyn Op> = if i == 0 {
             let [local, global] = split_inputs(&weight, config.local_channels());
-            folded(&layer, make(&local, Some(&bias))?.merge_add(&make(&global, None)?))?
+            folded(
+                &layer,
+                make(&local, Some(&bias))?.merge_add(&make(&global, None)?),
+            )?
         } else {
             Arc::new(make(&weight, Some(&bias))?)
         };
@@ -153,17 +225,24 @@ impl Build<'_> {
 fn split_inputs(weight: &Tensor, channels: usize) -> [Tensor; 2] {
     let (dims, values) = (weight.shape.dims(), weight.as_f32().unwrap_or_default());
     let (head, tail) = values.split_at(channels * dims[1..].iter().product::<usize>());
-    let part = |count: usize, values: &[f32]| Tensor::f32(&[&[count], &dims[1..]].concat(), values.to_vec());
+    let part = |count: usize, values: &[f32]| {
+        Tensor::f32(&[&[count], &dims[1..]].concat(), values.to_vec())
+    };
     [part(channels, head), part(dims[0] - channels, tail)]
 }
 
 fn kernel(layer: &str, source: KernelError) -> ModelError {
-    ModelError::Kernel { layer: layer.to_string(), source }
+    ModelError::Kernel {
+        layer: layer.to_string(),
+        source,
+    }
 }
 
 /// The result of a fusion hook that these kernels are known to support.
 fn folded(layer: &str, op: Option<Arc<dyn Op>>) -> Result<Arc<dyn Op>, ModelError> {
-    op.ok_or_else(|| ModelError::Fusion { layer: layer.to_string() })
+    op.ok_or_else(|| ModelError::Fusion {
+        layer: layer.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -185,11 +264,17 @@ mod tests {
     #[test]
     fn every_weight_of_the_layout_is_used_once() {
         for n_downsampling in 1..=3 {
-            let config = LamaConfig { ngf: 4, n_downsampling, n_blocks: 2, ..LamaConfig::big_lama() };
+            let config = LamaConfig {
+                ngf: 4,
+                n_downsampling,
+                n_blocks: 2,
+                ..LamaConfig::big_lama()
+            };
             let recorder = Recorder(RefCell::new(Vec::new()));
             Layers::new(&config, &recorder).expect("builds");
             let mut used = recorder.0.into_inner();
-            let mut wanted: Vec<String> = layout(&config).into_iter().map(|spec| spec.name).collect();
+            let mut wanted: Vec<String> =
+                layout(&config).into_iter().map(|spec| spec.name).collect();
             used.sort();
             wanted.sort();
             assert_eq!(used, wanted);

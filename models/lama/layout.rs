@@ -7,15 +7,33 @@ use crate::source::WeightSpec;
 /// Every weight that a network of this configuration has, in the order of its layers.
 pub fn layout(config: &LamaConfig) -> Vec<WeightSpec> {
     let mut list = List(Vec::new());
-    let (local, global, half) = (config.local_channels(), config.global_channels(), config.spectral_channels());
+    let (local, global, half) = (
+        config.local_channels(),
+        config.global_channels(),
+        config.spectral_channels(),
+    );
     let last = config.n_downsampling;
 
-    list.conv(format!("{PREFIX}.1.ffc.convl2l"), config.ngf, config.input_nc, 7);
+    list.conv(
+        format!("{PREFIX}.1.ffc.convl2l"),
+        config.ngf,
+        config.input_nc,
+        7,
+    );
     list.batch_norm(format!("{PREFIX}.1.bn_l"), config.ngf);
     for i in 0..last {
-        let (layer, input, output) = (format!("{PREFIX}.{}", 2 + i), config.channels(i), config.channels(i + 1));
+        let (layer, input, output) = (
+            format!("{PREFIX}.{}", 2 + i),
+            config.channels(i),
+            config.channels(i + 1),
+        );
         let splits = i + 1 == last;
-        list.conv(format!("{layer}.ffc.convl2l"), if splits { local } else { output }, input, 3);
+        list.conv(
+            format!("{layer}.ffc.convl2l"),
+            if splits { local } else { output },
+            input,
+            3,
+        );
         list.batch_norm(format!("{layer}.bn_l"), if splits { local } else { output });
         if splits {
             list.conv(format!("{layer}.ffc.convl2g"), global, input, 3);
@@ -30,7 +48,12 @@ pub fn layout(config: &LamaConfig) -> Vec<WeightSpec> {
             list.conv(format!("{layer}.ffc.convg2l"), local, global, 3);
             list.conv(format!("{layer}.ffc.convg2g.conv1.0"), half, global, 1);
             list.batch_norm(format!("{layer}.ffc.convg2g.conv1.1"), half);
-            list.conv(format!("{layer}.ffc.convg2g.fu.conv_layer"), 2 * half, 2 * half, 1);
+            list.conv(
+                format!("{layer}.ffc.convg2g.fu.conv_layer"),
+                2 * half,
+                2 * half,
+                1,
+            );
             list.batch_norm(format!("{layer}.ffc.convg2g.fu.bn"), 2 * half);
             list.conv(format!("{layer}.ffc.convg2g.conv2"), global, half, 1);
             list.batch_norm(format!("{layer}.bn_l"), local);
@@ -38,13 +61,25 @@ pub fn layout(config: &LamaConfig) -> Vec<WeightSpec> {
         }
     }
     for i in 0..last {
-        let (layer, input, output) = (config.up(i), config.channels(last - i), config.channels(last - i - 1));
+        let (layer, input, output) = (
+            config.up(i),
+            config.channels(last - i),
+            config.channels(last - i - 1),
+        );
         list.add(format!("{PREFIX}.{layer}.weight"), &[input, output, 3, 3]);
         list.add(format!("{PREFIX}.{layer}.bias"), &[output]);
         list.batch_norm(format!("{PREFIX}.{}", layer + 1), output);
     }
-    list.conv(format!("{PREFIX}.{}", config.head()), config.output_nc, config.ngf, 7);
-    list.add(format!("{PREFIX}.{}.bias", config.head()), &[config.output_nc]);
+    list.conv(
+        format!("{PREFIX}.{}", config.head()),
+        config.output_nc,
+        config.ngf,
+        7,
+    );
+    list.add(
+        format!("{PREFIX}.{}.bias", config.head()),
+        &[config.output_nc],
+    );
     list.0
 }
 
@@ -55,14 +90,20 @@ pub fn problems(config: &LamaConfig, weights: &Weights) -> Vec<String> {
     for WeightSpec { name, shape } in &wanted {
         match weights.get(name) {
             None => problems.push(format!("{name} {shape:?} is missing")),
-            Some(tensor) if tensor.shape() != shape => problems.push(format!("{name} is {:?}, wanted {shape:?}", tensor.shape())),
+            Some(tensor) if tensor.shape() != shape => {
+                problems.push(format!("{name} is {:?}, wanted {shape:?}", tensor.shape()))
+            }
             Some(_) => {}
         }
     }
-    let known: std::collections::HashSet<&str> = wanted.iter().map(|spec| spec.name.as_str()).collect();
+    let known: std::collections::HashSet<&str> =
+        wanted.iter().map(|spec| spec.name.as_str()).collect();
     for (name, tensor) in weights.iter() {
         // Batch norm's step counter has no part in inference.
-        if name.starts_with(PREFIX) && !known.contains(name) && !name.ends_with(".num_batches_tracked") {
+        if name.starts_with(PREFIX)
+            && !known.contains(name)
+            && !name.ends_with(".num_batches_tracked")
+        {
             problems.push(format!("{name} {:?} belongs to no layer", tensor.shape()));
         }
     }
@@ -73,7 +114,10 @@ struct List(Vec<WeightSpec>);
 
 impl List {
     fn add(&mut self, name: String, shape: &[usize]) {
-        self.0.push(WeightSpec { name, shape: shape.to_vec() });
+        self.0.push(WeightSpec {
+            name,
+            shape: shape.to_vec(),
+        });
     }
 
     /// A convolution without bias: `[OC, IC, K, K]`.
@@ -95,12 +139,30 @@ mod tests {
     #[test]
     fn published_sizes_have_the_published_parameter_counts() {
         let parameters = |config: &LamaConfig| {
-            let trained = layout(config).into_iter().filter(|spec| !spec.name.contains(".running_"));
-            trained.map(|spec| spec.shape.iter().product::<usize>()).sum::<usize>()
+            let trained = layout(config)
+                .into_iter()
+                .filter(|spec| !spec.name.contains(".running_"));
+            trained
+                .map(|spec| spec.shape.iter().product::<usize>())
+                .sum::<usize>()
         };
         let millions = |config: LamaConfig| format!("{:.2}", parameters(&config) as f64 / 1e6);
         assert_eq!(millions(LamaConfig::big_lama()), "50.98");
-        assert_eq!(millions(LamaConfig { ngf: 32, n_blocks: 9, ..LamaConfig::big_lama() }), "6.78");
-        assert_eq!(millions(LamaConfig { ngf: 24, n_blocks: 6, ..LamaConfig::big_lama() }), "2.69");
+        assert_eq!(
+            millions(LamaConfig {
+                ngf: 32,
+                n_blocks: 9,
+                ..LamaConfig::big_lama()
+            }),
+            "6.78"
+        );
+        assert_eq!(
+            millions(LamaConfig {
+                ngf: 24,
+                n_blocks: 6,
+                ..LamaConfig::big_lama()
+            }),
+            "2.69"
+        );
     }
 }

@@ -58,7 +58,9 @@ pub struct Lama {
 impl fmt::Debug for Lama {
     /// Millions of weights help nobody: the sizes only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lama").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Lama")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,24 +81,36 @@ impl Lama {
     /// file's metadata has to agree. The error names every tensor that is missing, wrongly shaped or superfluous.
     pub fn from_weights(weights: &Weights) -> Result<Self, ModelError> {
         let config = Lama::check(weights)?;
-        Ok(Lama { layers: Layers::new(&config, weights)?, config })
+        Ok(Lama {
+            layers: Layers::new(&config, weights)?,
+            config,
+        })
     }
 
     /// What [`Lama::from_weights`] checks, without building anything.
     pub fn check(weights: &Weights) -> Result<LamaConfig, ModelError> {
         let config = LamaConfig::infer(weights)?;
         if let Some(text) = weights.metadata().get("config") {
-            let stated: LamaConfig = serde_json::from_str(text)
-                .map_err(|e| ModelError::Config { arch: "lama", why: format!("metadata `config` of the file: {e}") })?;
+            let stated: LamaConfig =
+                serde_json::from_str(text).map_err(|e| ModelError::Config {
+                    arch: "lama",
+                    why: format!("metadata `config` of the file: {e}"),
+                })?;
             stated.validate()?;
             let problems = layout::problems(&stated, weights);
             if !problems.is_empty() {
-                return Err(ModelError::Weights { arch: "lama", problems });
+                return Err(ModelError::Weights {
+                    arch: "lama",
+                    problems,
+                });
             }
         }
         let problems = layout::problems(&config, weights);
         if !problems.is_empty() {
-            return Err(ModelError::Weights { arch: "lama", problems });
+            return Err(ModelError::Weights {
+                arch: "lama",
+                problems,
+            });
         }
         Ok(config)
     }
@@ -104,7 +118,10 @@ impl Lama {
     /// A network with reproducible random weights, for benchmarks and tests.
     pub fn random(config: &LamaConfig, seed: u64) -> Result<Self, ModelError> {
         config.validate()?;
-        Ok(Lama { layers: Layers::new(config, &Random(seed))?, config: config.clone() })
+        Ok(Lama {
+            layers: Layers::new(config, &Random(seed))?,
+            config: config.clone(),
+        })
     }
 
     /// The network's sizes.
@@ -130,10 +147,16 @@ impl Lama {
 
     /// The graph up to the prediction, without outputs, and the tensors that could be.
     pub(crate) fn graph_with_taps(&self, size: LamaGraph) -> Result<(Graph, Taps), ModelError> {
-        let LamaGraph { batch, height, width, .. } = size;
+        let LamaGraph {
+            batch,
+            height,
+            width,
+            ..
+        } = size;
         if batch == 0 || height.min(width) < SIDE_MIN {
-            let why =
-                format!("{batch} images of {width}x{height}; the network needs sides of at least {SIDE_MIN} pixels: enlarge the crop");
+            let why = format!(
+                "{batch} images of {width}x{height}; the network needs sides of at least {SIDE_MIN} pixels: enlarge the crop"
+            );
             return Err(ModelError::Config { arch: "lama", why });
         }
         Ok(self.build(batch, height, width)?)
@@ -163,7 +186,13 @@ impl Lama {
         for (i, block) in layers.blocks.iter().enumerate() {
             let name = format!("{PREFIX}.{}", self.config.first_block() + i);
             let inner = ffc(&mut g, &format!("{name}.conv1"), &block[0], paths, None)?; // [N, l, H, W], [N, g, H, W]
-            paths = ffc(&mut g, &format!("{name}.conv2"), &block[1], inner, Some(paths))?; // [N, l, H, W], [N, g, H, W]
+            paths = ffc(
+                &mut g,
+                &format!("{name}.conv2"),
+                &block[1],
+                inner,
+                Some(paths),
+            )?; // [N, l, H, W], [N, g, H, W]
             if i == 0 {
                 block0 = paths;
             }
@@ -171,17 +200,35 @@ impl Lama {
 
         let mut inputs = paths.to_vec(); // [N, l, H, W], [N, g, H, W]: read as one tensor of l + g channels
         for (i, up) in layers.ups.iter().enumerate() {
-            let y = g.add(&format!("{PREFIX}.{}", self.config.up(i)), up.clone(), &inputs)?; // channels halved, sides doubled
+            let y = g.add(
+                &format!("{PREFIX}.{}", self.config.up(i)),
+                up.clone(),
+                &inputs,
+            )?; // channels halved, sides doubled
             inputs = vec![y];
         }
-        let prediction = g.add(&format!("{PREFIX}.{}", self.config.head()), layers.head.clone(), &inputs)?; // [N, 3, h, w]
-        Ok((g, Taps { stem, split, block0, prediction }))
+        let prediction = g.add(
+            &format!("{PREFIX}.{}", self.config.head()),
+            layers.head.clone(),
+            &inputs,
+        )?; // [N, 3, h, w]
+        Ok((
+            g,
+            Taps {
+                stem,
+                split,
+                block0,
+                prediction,
+            },
+        ))
     }
 }
 
 /// Adds the last step: the prediction inside the hole, the image outside, as bytes: u8 `[N, H, W, 3]`.
 pub(crate) fn composite(g: &mut Graph, prediction: TensorId) -> Result<TensorId, EngineError> {
-    let inputs: Vec<TensorId> = std::iter::once(prediction).chain(g.inputs.iter().copied()).collect();
+    let inputs: Vec<TensorId> = std::iter::once(prediction)
+        .chain(g.inputs.iter().copied())
+        .collect();
     g.add("composite", Arc::new(Composite), &inputs)
 }
 
@@ -193,13 +240,37 @@ fn ffc(
     [local, global]: [TensorId; 2],
     residual: Option<[TensorId; 2]>,
 ) -> Result<[TensorId; 2], EngineError> {
-    let with_residual = |x: [TensorId; 2], path: usize| x.into_iter().chain(residual.map(|r| r[path])).collect::<Vec<_>>();
+    let with_residual = |x: [TensorId; 2], path: usize| {
+        x.into_iter()
+            .chain(residual.map(|r| r[path]))
+            .collect::<Vec<_>>()
+    };
     let spectral = format!("{name}.ffc.convg2g");
-    let x = g.add(&format!("{spectral}.conv1"), layer.squeeze.clone(), &[global])?; // [N, g/2, H, W]
+    let x = g.add(
+        &format!("{spectral}.conv1"),
+        layer.squeeze.clone(),
+        &[global],
+    )?; // [N, g/2, H, W]
     let freq = g.add(&format!("{spectral}.fu.rfft2"), Arc::new(Rfft2), &[x])?; // [N, g, H, W/2 + 1], re and im interleaved
-    let freq = g.add(&format!("{spectral}.fu.conv"), layer.spectrum.clone(), &[freq])?; // [N, g, H, W/2 + 1]
-    let x = g.add(&format!("{spectral}.fu.irfft2"), Arc::new(Irfft2 { residual: true }), &[freq, x, x])?; // [N, g/2, H, W]
-    let out_local = g.add(&format!("{name}.l"), layer.local.clone(), &with_residual([local, global], 0))?; // [N, l, H, W]
-    let out_global = g.add(&format!("{name}.g"), layer.global.clone(), &with_residual([local, x], 1))?; // [N, g, H, W]
+    let freq = g.add(
+        &format!("{spectral}.fu.conv"),
+        layer.spectrum.clone(),
+        &[freq],
+    )?; // [N, g, H, W/2 + 1]
+    let x = g.add(
+        &format!("{spectral}.fu.irfft2"),
+        Arc::new(Irfft2 { residual: true }),
+        &[freq, x, x],
+    )?; // [N, g/2, H, W]
+    let out_local = g.add(
+        &format!("{name}.l"),
+        layer.local.clone(),
+        &with_residual([local, global], 0),
+    )?; // [N, l, H, W]
+    let out_global = g.add(
+        &format!("{name}.g"),
+        layer.global.clone(),
+        &with_residual([local, x], 1),
+    )?; // [N, g, H, W]
     Ok([out_local, out_global])
 }

@@ -79,7 +79,10 @@ pub struct Normalisation {
 impl Default for Normalisation {
     /// That of segment-anything.
     fn default() -> Self {
-        Normalisation { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] }
+        Normalisation {
+            mean: [123.675, 116.28, 103.53],
+            std: [58.395, 57.12, 57.375],
+        }
     }
 }
 
@@ -159,7 +162,10 @@ impl SamConfig {
                 hidden_dims: vec![256, 512, 192, 1280],
                 neck_squeeze: 96,
             },
-            decoder: DecoderConfig { mlp_dim: 128, ..DecoderConfig::published() },
+            decoder: DecoderConfig {
+                mlp_dim: 128,
+                ..DecoderConfig::published()
+            },
         }
     }
 
@@ -172,41 +178,97 @@ impl SamConfig {
     pub fn validate(&self) -> Result<(), ModelError> {
         let d = &self.decoder;
         let rate = d.attention_downsample_rate;
-        let counts = [d.transformer_dim, d.depth, d.mlp_dim, d.num_heads, rate, d.iou_head_depth, d.iou_head_hidden_dim];
+        let counts = [
+            d.transformer_dim,
+            d.depth,
+            d.mlp_dim,
+            d.num_heads,
+            rate,
+            d.iou_head_depth,
+            d.iou_head_hidden_dim,
+        ];
         let refuse = |why: String| Err(ModelError::Config { arch: ARCH, why });
-        if self.img_size == 0 || !self.img_size.is_multiple_of(2 * EMBEDDING_STRIDE) || self.img_size > IMAGE_SIDE_MAX {
-            return refuse(format!("image side {}: wanted a multiple of {} up to {IMAGE_SIDE_MAX}", self.img_size, 2 * EMBEDDING_STRIDE));
+        if self.img_size == 0
+            || !self.img_size.is_multiple_of(2 * EMBEDDING_STRIDE)
+            || self.img_size > IMAGE_SIDE_MAX
+        {
+            return refuse(format!(
+                "image side {}: wanted a multiple of {} up to {IMAGE_SIDE_MAX}",
+                self.img_size,
+                2 * EMBEDDING_STRIDE
+            ));
         }
         if counts.iter().any(|n| *n == 0 || *n > SIZE_MAX) {
             return refuse(format!("decoder {d:?}: wanted sizes from 1 to {SIZE_MAX}"));
         }
         let divides = d.transformer_dim.is_multiple_of(8) && d.transformer_dim.is_multiple_of(rate);
         if !divides || !(d.transformer_dim / rate).is_multiple_of(d.num_heads) {
-            return refuse(format!("{} channels, divided by {rate}, do not divide into {} heads", d.transformer_dim, d.num_heads));
+            return refuse(format!(
+                "{} channels, divided by {rate}, do not divide into {} heads",
+                d.transformer_dim, d.num_heads
+            ));
         }
         let Normalisation { mean, std } = self.normalisation;
         if mean.iter().chain(&std).any(|v| !v.is_finite()) || std.iter().any(|v| *v < 1e-3) {
-            return refuse(format!("normalisation {:?}: wanted finite means and deviations above 0", self.normalisation));
+            return refuse(format!(
+                "normalisation {:?}: wanted finite means and deviations above 0",
+                self.normalisation
+            ));
         }
         match &self.encoder {
-            EncoderConfig::Vit { embed_dim, depth, num_heads, patch_size, window_size, .. } => {
+            EncoderConfig::Vit {
+                embed_dim,
+                depth,
+                num_heads,
+                patch_size,
+                window_size,
+                ..
+            } => {
                 let sizes = [*embed_dim, *depth, *num_heads, *window_size];
-                if sizes.iter().any(|n| *n == 0 || *n > SIZE_MAX) || embed_dim % num_heads != 0 || *patch_size != EMBEDDING_STRIDE {
-                    return refuse(format!("encoder {:?}: wanted whole heads and patches of {EMBEDDING_STRIDE}", self.encoder));
+                if sizes.iter().any(|n| *n == 0 || *n > SIZE_MAX)
+                    || embed_dim % num_heads != 0
+                    || *patch_size != EMBEDDING_STRIDE
+                {
+                    return refuse(format!(
+                        "encoder {:?}: wanted whole heads and patches of {EMBEDDING_STRIDE}",
+                        self.encoder
+                    ));
                 }
             }
-            EncoderConfig::TinyVit { embed_dims, depths, num_heads, window_sizes, hidden_dims, neck_squeeze } => {
+            EncoderConfig::TinyVit {
+                embed_dims,
+                depths,
+                num_heads,
+                window_sizes,
+                hidden_dims,
+                neck_squeeze,
+            } => {
                 let sizes = [embed_dims, num_heads, window_sizes, hidden_dims];
-                let bounded = sizes.iter().all(|stages| stages.len() == 4 && stages.iter().all(|n| (1..=SIZE_MAX).contains(n)))
-                    && depths.len() == 4
+                let bounded = sizes.iter().all(|stages| {
+                    stages.len() == 4 && stages.iter().all(|n| (1..=SIZE_MAX).contains(n))
+                }) && depths.len() == 4
                     && depths.iter().all(|n| *n <= SIZE_MAX)
                     && *neck_squeeze <= SIZE_MAX;
-                if !bounded || embed_dims.iter().zip(num_heads).any(|(dim, heads)| dim % heads != 0) {
-                    return refuse(format!("encoder {:?}: wanted four stages of whole heads", self.encoder));
+                if !bounded
+                    || embed_dims
+                        .iter()
+                        .zip(num_heads)
+                        .any(|(dim, heads)| dim % heads != 0)
+                {
+                    return refuse(format!(
+                        "encoder {:?}: wanted four stages of whole heads",
+                        self.encoder
+                    ));
                 }
                 // The published rule for the stride of a stage is its number of channels.
-                if embed_dims.iter().map(|dim| tiny_vit::keeps_size(*dim)).ne([false, false, false, true]) {
-                    return refuse(format!("stages of {embed_dims:?} channels: wanted the last, and only the last, of 320, 448 or 576"));
+                if embed_dims
+                    .iter()
+                    .map(|dim| tiny_vit::keeps_size(*dim))
+                    .ne([false, false, false, true])
+                {
+                    return refuse(format!(
+                        "stages of {embed_dims:?} channels: wanted the last, and only the last, of 320, 448 or 576"
+                    ));
                 }
             }
         }

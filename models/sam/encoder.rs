@@ -24,7 +24,14 @@ pub trait ImageEncoder: Debug + Send + Sync {
 pub fn build(build: &Build<'_>, config: &SamConfig) -> Result<Box<dyn ImageEncoder>, ModelError> {
     let c = config.decoder.transformer_dim;
     Ok(match &config.encoder {
-        EncoderConfig::Vit { embed_dim, depth, num_heads, patch_size, window_size, global_attn_indexes } => {
+        EncoderConfig::Vit {
+            embed_dim,
+            depth,
+            num_heads,
+            patch_size,
+            window_size,
+            global_attn_indexes,
+        } => {
             let sizes = VitSizes {
                 dim: *embed_dim,
                 depth: *depth,
@@ -34,12 +41,31 @@ pub fn build(build: &Build<'_>, config: &SamConfig) -> Result<Box<dyn ImageEncod
                 global: global_attn_indexes,
                 side: config.embedding_side(),
             };
-            Box::new(WithNeck { trunk: Vit::new(build, &sizes)?, neck: Neck::new(build, *embed_dim, c, 0)? })
+            Box::new(WithNeck {
+                trunk: Vit::new(build, &sizes)?,
+                neck: Neck::new(build, *embed_dim, c, 0)?,
+            })
         }
-        EncoderConfig::TinyVit { embed_dims, depths, num_heads, window_sizes, hidden_dims, neck_squeeze } => {
-            let stages = Stages { dims: embed_dims, depths, heads: num_heads, windows: window_sizes, hidden: hidden_dims };
+        EncoderConfig::TinyVit {
+            embed_dims,
+            depths,
+            num_heads,
+            window_sizes,
+            hidden_dims,
+            neck_squeeze,
+        } => {
+            let stages = Stages {
+                dims: embed_dims,
+                depths,
+                heads: num_heads,
+                windows: window_sizes,
+                hidden: hidden_dims,
+            };
             let trunk = TinyVit::new(build, &stages)?;
-            Box::new(WithNeck { trunk, neck: Neck::new(build, embed_dims[embed_dims.len() - 1], c, *neck_squeeze)? })
+            Box::new(WithNeck {
+                trunk,
+                neck: Neck::new(build, embed_dims[embed_dims.len() - 1], c, *neck_squeeze)?,
+            })
         }
     })
 }
@@ -75,11 +101,23 @@ struct Neck {
 
 impl Neck {
     /// From `channels` to `c`, by way of `squeeze` unless that is 0.
-    fn new(build: &Build<'_>, channels: usize, c: usize, squeeze: usize) -> Result<Self, ModelError> {
+    fn new(
+        build: &Build<'_>,
+        channels: usize,
+        c: usize,
+        squeeze: usize,
+    ) -> Result<Self, ModelError> {
         let (thin, conv): (Option<Arc<dyn Op>>, _) = if squeeze == 0 {
             (None, build.conv("image_encoder.neck.2", c, c, 1)?)
         } else {
-            (Some(Arc::new(build.pointwise("image_encoder.neck.2.0", c, squeeze)?)), build.conv("image_encoder.neck.2.1", squeeze, c, 1)?)
+            (
+                Some(Arc::new(build.pointwise(
+                    "image_encoder.neck.2.0",
+                    c,
+                    squeeze,
+                )?)),
+                build.conv("image_encoder.neck.2.1", squeeze, c, 1)?,
+            )
         };
         Ok(Neck {
             squeeze: Arc::new(build.pointwise("image_encoder.neck.0", channels, c)?),
@@ -98,9 +136,17 @@ impl Neck {
             Some(thin) => g.add("image_encoder.neck.2.0", thin.clone(), &[x])?, // [N, S, S, squeeze]
             None => x,
         };
-        let x = g.add("image_encoder.neck.first", Arc::new(Permute::ChannelsFirst), &[x])?; // channels first
+        let x = g.add(
+            "image_encoder.neck.first",
+            Arc::new(Permute::ChannelsFirst),
+            &[x],
+        )?; // channels first
         let x = g.add(&name(2), self.conv.clone(), &[x])?;
-        let x = g.add("image_encoder.neck.last", Arc::new(Permute::ChannelsLast), &[x])?; // [N, S, S, C]
+        let x = g.add(
+            "image_encoder.neck.last",
+            Arc::new(Permute::ChannelsLast),
+            &[x],
+        )?; // [N, S, S, C]
         g.add(&name(3), self.norm2.clone(), &[x])
     }
 }

@@ -30,29 +30,59 @@ struct Prompt {
     rectangle: Option<[f32; 4]>,
 }
 
-pub(crate) fn check(file: &GoldenFile<'_>, backend: &dyn Backend) -> Result<Vec<GoldenLine>, ModelError> {
+pub(crate) fn check(
+    file: &GoldenFile<'_>,
+    backend: &dyn Backend,
+) -> Result<Vec<GoldenLine>, ModelError> {
     let mut config = SamConfig::infer(file.weights)?;
     // The stored answers come from networks whose tensors were rounded to f16 in front of the run, the normalisation's included.
     let Normalisation { mean, std } = &mut config.normalisation;
-    mean.iter_mut().chain(std).for_each(|v| *v = half::f16::from_f32(*v).to_f32());
+    mean.iter_mut()
+        .chain(std)
+        .for_each(|v| *v = half::f16::from_f32(*v).to_f32());
     let network = Sam::build(config, file.weights)?;
-    let cases = file.weights.metadata().get("cases").ok_or_else(|| file.fail("no `cases` in its metadata"))?;
-    let cases: Vec<Case> = serde_json::from_str(cases).map_err(|e| file.fail(format!("metadata `cases`: {e}")))?;
+    let cases = file
+        .weights
+        .metadata()
+        .get("cases")
+        .ok_or_else(|| file.fail("no `cases` in its metadata"))?;
+    let cases: Vec<Case> =
+        serde_json::from_str(cases).map_err(|e| file.fail(format!("metadata `cases`: {e}")))?;
     let mut lines = Vec::new();
     for (index, case) in cases.iter().enumerate() {
         let name = format!("case{index}");
         let photo = file.batch_of_bytes(&format!("{name}.image"), 3)?;
-        let &[_, height, width, _] = photo.shape.dims() else { return Err(file.fail("image has no height and width")) };
+        let &[_, height, width, _] = photo.shape.dims() else {
+            return Err(file.fail("image has no height and width"));
+        };
         let resized = network.resize(&photo)?;
         let graph = network.encoder_graph(network.resized(height, width))?;
         let maps = backend.compile(&graph)?.run(&[resized.view()])?;
         let channels_first = maps.first().map(transpose).unwrap_or_default();
-        lines.push(line(file, &name, "embedding", &channels_first, EMBEDDING_TOLERANCE)?);
+        lines.push(line(
+            file,
+            &name,
+            "embedding",
+            &channels_first,
+            EMBEDDING_TOLERANCE,
+        )?);
         for (j, prompt) in case.prompts.iter().enumerate() {
-            lines.extend(check_prompt(file, backend, &network, &maps, &format!("{name}.prompt{j}"), prompt, [height, width])?);
+            lines.extend(check_prompt(
+                file,
+                backend,
+                &network,
+                &maps,
+                &format!("{name}.prompt{j}"),
+                prompt,
+                [height, width],
+            )?);
         }
     }
-    if lines.is_empty() { Err(file.fail("no case in it")) } else { Ok(lines) }
+    if lines.is_empty() {
+        Err(file.fail("no case in it"))
+    } else {
+        Ok(lines)
+    }
 }
 
 fn check_prompt(
@@ -64,23 +94,60 @@ fn check_prompt(
     prompt: &Prompt,
     photo: [usize; 2],
 ) -> Result<Vec<GoldenLine>, ModelError> {
-    let label = |l: u8| if l == 1 { Label::Foreground } else { Label::Background };
-    let points = prompt.points.iter().zip(&prompt.labels).map(|([x, y], l)| (*x, *y, label(*l))).collect();
-    let prompt = SamPrompt { points, rectangle: prompt.rectangle };
+    let label = |l: u8| {
+        if l == 1 {
+            Label::Foreground
+        } else {
+            Label::Background
+        }
+    };
+    let points = prompt
+        .points
+        .iter()
+        .zip(&prompt.labels)
+        .map(|([x, y], l)| (*x, *y, label(*l)))
+        .collect();
+    let prompt = SamPrompt {
+        points,
+        rectangle: prompt.rectangle,
+    };
     let tokens = network.tokens(&prompt, photo)?;
     let outputs = backend
         .compile(&network.decoder_graph(prompt.tokens())?)?
-        .run(&maps.iter().chain([&tokens]).map(Tensor::view).collect::<Vec<_>>())?;
-    let [logits, iou] = outputs.as_slice() else { return Err(file.fail("the decoder gave no two outputs")) };
-    let (logits, iou) = (logits.as_f32().unwrap_or_default(), iou.as_f32().unwrap_or_default());
-    let mut lines = vec![line(file, name, "low_res_logits", logits, LOGITS_TOLERANCE)?, line(file, name, "iou", iou, IOU_TOLERANCE)?];
+        .run(
+            &maps
+                .iter()
+                .chain([&tokens])
+                .map(Tensor::view)
+                .collect::<Vec<_>>(),
+        )?;
+    let [logits, iou] = outputs.as_slice() else {
+        return Err(file.fail("the decoder gave no two outputs"));
+    };
+    let (logits, iou) = (
+        logits.as_f32().unwrap_or_default(),
+        iou.as_f32().unwrap_or_default(),
+    );
+    let mut lines = vec![
+        line(file, name, "low_res_logits", logits, LOGITS_TOLERANCE)?,
+        line(file, name, "iou", iou, IOU_TOLERANCE)?,
+    ];
     let (row, _) = choose(iou, Choice::Best);
     let plane = logits.len() / iou.len().max(1);
     let mask = network.mask(&logits[row * plane..(row + 1) * plane], photo);
     let want = file.tensor(&format!("{name}.expect.mask_u8"))?.to_bytes();
-    let count = |keep: &dyn Fn(bool, bool) -> bool| mask.iter().zip(&want).filter(|(a, b)| keep(**a >= 128, **b > 0)).count();
+    let count = |keep: &dyn Fn(bool, bool) -> bool| {
+        mask.iter()
+            .zip(&want)
+            .filter(|(a, b)| keep(**a >= 128, **b > 0))
+            .count()
+    };
     let overlap = count(&|a, b| a && b) as f64 / count(&|a, b| a || b).max(1) as f64;
-    let overlap = if count(&|a, b| a || b) == 0 { 1.0 } else { overlap };
+    let overlap = if count(&|a, b| a || b) == 0 {
+        1.0
+    } else {
+        overlap
+    };
     lines.push(GoldenLine {
         case: name.to_string(),
         tensor: "mask_u8".into(),
@@ -92,11 +159,24 @@ fn check_prompt(
     Ok(lines)
 }
 
-fn line(file: &GoldenFile<'_>, case: &str, tensor: &str, got: &[f32], tolerance: f64) -> Result<GoldenLine, ModelError> {
+fn line(
+    file: &GoldenFile<'_>,
+    case: &str,
+    tensor: &str,
+    got: &[f32],
+    tolerance: f64,
+) -> Result<GoldenLine, ModelError> {
     let want = file.tensor(&format!("{case}.expect.{tensor}"))?;
     let values = want.to_f32();
     let difference = |(a, b): (&f32, &f32)| f64::from((a - b).abs());
-    let max_abs_error = got.iter().zip(&values).map(difference).fold(0.0, |max: f64, d| if d.is_nan() || d > max { d } else { max });
+    let max_abs_error = got
+        .iter()
+        .zip(&values)
+        .map(difference)
+        .fold(
+            0.0,
+            |max: f64, d| if d.is_nan() || d > max { d } else { max },
+        );
     let pass = got.len() == values.len() && max_abs_error <= tolerance;
     Ok(GoldenLine {
         case: case.to_string(),
@@ -110,6 +190,11 @@ fn line(file: &GoldenFile<'_>, case: &str, tensor: &str, got: &[f32], tolerance:
 
 /// `[1, S, S, C]` as `[C, S, S]`.
 fn transpose(map: &Tensor) -> Vec<f32> {
-    let (c, values) = (map.shape.dims().last().copied().unwrap_or(1), map.as_f32().unwrap_or_default());
-    (0..c).flat_map(|i| values.iter().skip(i).step_by(c).copied()).collect()
+    let (c, values) = (
+        map.shape.dims().last().copied().unwrap_or(1),
+        map.as_f32().unwrap_or_default(),
+    );
+    (0..c)
+        .flat_map(|i| values.iter().skip(i).step_by(c).copied())
+        .collect()
 }

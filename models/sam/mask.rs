@@ -20,7 +20,11 @@ pub fn choose(iou: &[f32], choice: Choice) -> (usize, f32) {
         Choice::Single => 0..iou.len().min(1),
         Choice::Best => 1..iou.len(),
     };
-    candidates.map(|row| (row, iou[row])).fold((0, f32::NEG_INFINITY), |best, row| if row.1 > best.1 { row } else { best })
+    candidates
+        .map(|row| (row, iou[row]))
+        .fold((0, f32::NEG_INFINITY), |best, row| {
+            if row.1 > best.1 { row } else { best }
+        })
 }
 
 impl Sam {
@@ -28,17 +32,43 @@ impl Sam {
     /// to the photo, above 0. Bilinear both times, as published.
     pub fn mask(&self, logits: &[f32], [height, width]: [usize; 2]) -> Vec<u8> {
         let (low, side) = (logits.len().isqrt(), self.config.img_size);
-        let square = upsample(logits, [low, low], Upsample { crop: None, height: side, width: side });
+        let square = upsample(
+            logits,
+            [low, low],
+            Upsample {
+                crop: None,
+                height: side,
+                width: side,
+            },
+        );
         let crop = Some(self.resized(height, width));
         // A band of rows at a time would need the same two source rows; the whole map is 4 bytes a pixel, for a moment.
-        let photo = upsample(&square, [side, side], Upsample { crop, height, width });
-        photo.iter().map(|v| if *v > 0.0 { 255 } else { 0 }).collect()
+        let photo = upsample(
+            &square,
+            [side, side],
+            Upsample {
+                crop,
+                height,
+                width,
+            },
+        );
+        photo
+            .iter()
+            .map(|v| if *v > 0.0 { 255 } else { 0 })
+            .collect()
     }
 }
 
 fn upsample(values: &[f32], [h, w]: [usize; 2], op: Upsample) -> Vec<f32> {
-    let (from, to) = (Shape::new(&[1, 1, h, w]), Shape::new(&[1, 1, op.height, op.width]));
+    let (from, to) = (
+        Shape::new(&[1, 1, h, w]),
+        Shape::new(&[1, 1, op.height, op.width]),
+    );
     let mut out = vec![0.0; op.height * op.width];
-    op.native(&[TensorRef::F32(&from, values)], &mut [TensorMut::F32(&to, &mut out)], &mut []);
+    op.native(
+        &[TensorRef::F32(&from, values)],
+        &mut [TensorMut::F32(&to, &mut out)],
+        &mut [],
+    );
     out
 }

@@ -64,7 +64,12 @@ impl Sam {
         let encoder = encoder::build(&build, &config)?;
         let prompt = PromptEncoder::new(&build, &config)?;
         let decoder = Decoder::new(&build, &config, &prompt)?;
-        Ok(Sam { config, encoder, prompt, decoder })
+        Ok(Sam {
+            config,
+            encoder,
+            prompt,
+            decoder,
+        })
     }
 
     /// The network's sizes.
@@ -82,12 +87,24 @@ impl Sam {
     /// Resizes photo bytes u8 `[1, H, W, 3]` as the published preprocessing does. On the host: a photo may be larger than any binding.
     pub fn resize(&self, photo: &Tensor) -> Result<Tensor, ModelError> {
         let wrong = |source| build::kernel("resize", source);
-        let [height, width] = photo.shape.dims4().map_or([0, 0], |d| self.resized(d[1], d[2]));
+        let [height, width] = photo
+            .shape
+            .dims4()
+            .map_or([0, 0], |d| self.resized(d[1], d[2]));
         let op = ResizeU8 { height, width };
-        let specs = op.infer(&[TensorSpec { dtype: photo.dtype(), shape: photo.shape.clone() }]).map_err(wrong)?;
+        let specs = op
+            .infer(&[TensorSpec {
+                dtype: photo.dtype(),
+                shape: photo.shape.clone(),
+            }])
+            .map_err(wrong)?;
         let shape = &specs[0].shape;
         let mut bytes = vec![0u8; shape.elements()];
-        op.native(&[photo.view()], &mut [TensorMut::U8(shape, &mut bytes)], &mut []);
+        op.native(
+            &[photo.view()],
+            &mut [TensorMut::U8(shape, &mut bytes)],
+            &mut [],
+        );
         Ok(Tensor::u8(shape.dims(), bytes))
     }
 
@@ -96,7 +113,15 @@ impl Sam {
         let mut g = Graph::new();
         let image = g.input(TensorSpec::u8(&[1, height, width, 3]));
         let Normalisation { mean, std } = self.config.normalisation;
-        let x = g.add("image_encoder.input", Arc::new(SamInput { side: self.config.img_size, mean, std }), &[image])?; // [1, 3, side, side]
+        let x = g.add(
+            "image_encoder.input",
+            Arc::new(SamInput {
+                side: self.config.img_size,
+                mean,
+                std,
+            }),
+            &[image],
+        )?; // [1, 3, side, side]
         let embedding = self.encoder.graph(&mut g, x)?;
         g.output(embedding);
         Ok(g)
@@ -105,7 +130,10 @@ impl Sam {
     /// The embedding and tokens f32 `[1, 5 + T, C]` to logits `[1, 4, 4S, 4S]` and quality `[1, 1, 4]`.
     /// Row 0 is the answer for several prompts, rows 1..3 are the three candidates for a single click.
     pub fn decoder_graph(&self, prompt_tokens: usize) -> Result<Graph, EngineError> {
-        let (side, c) = (self.config.embedding_side(), self.config.decoder.transformer_dim);
+        let (side, c) = (
+            self.config.embedding_side(),
+            self.config.decoder.transformer_dim,
+        );
         let mut g = Graph::new();
         let embedding = g.input(TensorSpec::f32(&[1, side, side, c]));
         let tokens = g.input(TensorSpec::f32(&[1, 1 + MASKS + prompt_tokens, c]));
@@ -117,12 +145,27 @@ impl Sam {
 
     /// The decoder's token input `[1, 5 + T, C]` for a prompt on a photo of `photo` = [height, width] pixels.
     pub fn tokens(&self, prompt: &SamPrompt, photo: [usize; 2]) -> Result<Tensor, ModelError> {
-        if prompt.points.is_empty() && prompt.rectangle.is_none() || prompt.tokens() > PROMPT_TOKENS_MAX {
-            let why = format!("a prompt of {} clicks; wanted a click or a box, at most {PROMPT_TOKENS_MAX} tokens", prompt.points.len());
+        if prompt.points.is_empty() && prompt.rectangle.is_none()
+            || prompt.tokens() > PROMPT_TOKENS_MAX
+        {
+            let why = format!(
+                "a prompt of {} clicks; wanted a click or a box, at most {PROMPT_TOKENS_MAX} tokens",
+                prompt.points.len()
+            );
             return Err(ModelError::Config { arch: "sam", why });
         }
         let mut values = self.decoder.output_tokens.clone();
-        values.extend(self.prompt.tokens(prompt, photo, self.resized(photo[0], photo[1])));
-        Ok(Tensor::f32(&[1, 1 + MASKS + prompt.tokens(), self.config.decoder.transformer_dim], values))
+        values.extend(
+            self.prompt
+                .tokens(prompt, photo, self.resized(photo[0], photo[1])),
+        );
+        Ok(Tensor::f32(
+            &[
+                1,
+                1 + MASKS + prompt.tokens(),
+                self.config.decoder.transformer_dim,
+            ],
+            values,
+        ))
     }
 }

@@ -54,7 +54,10 @@ impl PromptEncoder {
         let row = |name: &str| build.floats(&format!("{PREFIX}.{name}.weight"), &[1, c]);
         let point = |i: usize| row(&format!("point_embeddings.{i}"));
         Ok(PromptEncoder {
-            gaussian: build.floats(&format!("{PREFIX}.pe_layer.positional_encoding_gaussian_matrix"), &[2, c / 2])?,
+            gaussian: build.floats(
+                &format!("{PREFIX}.pe_layer.positional_encoding_gaussian_matrix"),
+                &[2, c / 2],
+            )?,
             embeddings: [point(0)?, point(1)?, point(2)?, point(3)?],
             not_a_point: row("not_a_point_embed")?,
             no_mask: row("no_mask_embed")?,
@@ -65,18 +68,32 @@ impl PromptEncoder {
     /// Fourier features `[C]` of a place given in shares 0..1 of the square.
     fn encode(&self, x: f32, y: f32) -> Vec<f32> {
         let half = self.gaussian.len() / 2;
-        let phase = |i: usize| TAU * ((2.0 * x - 1.0) * self.gaussian[i] + (2.0 * y - 1.0) * self.gaussian[half + i]);
-        (0..half).map(|i| phase(i).sin()).chain((0..half).map(|i| phase(i).cos())).collect()
+        let phase = |i: usize| {
+            TAU * ((2.0 * x - 1.0) * self.gaussian[i] + (2.0 * y - 1.0) * self.gaussian[half + i])
+        };
+        (0..half)
+            .map(|i| phase(i).sin())
+            .chain((0..half).map(|i| phase(i).cos()))
+            .collect()
     }
 
     /// Tokens `[T, C]` of a prompt for a photo of `photo` = [height, width] pixels that was resized to `resized`.
     pub fn tokens(&self, prompt: &SamPrompt, photo: [usize; 2], resized: [usize; 2]) -> Vec<f32> {
         let scale = |axis: usize| resized[axis] as f32 / photo[axis] as f32;
-        let place = |x: f32, y: f32| self.encode((x * scale(1) + 0.5) / self.image_side, (y * scale(0) + 0.5) / self.image_side);
-        let sum = |a: Vec<f32>, b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<f32>>();
+        let place = |x: f32, y: f32| {
+            self.encode(
+                (x * scale(1) + 0.5) / self.image_side,
+                (y * scale(0) + 0.5) / self.image_side,
+            )
+        };
+        let sum =
+            |a: Vec<f32>, b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<f32>>();
         let mut out = Vec::with_capacity(prompt.tokens() * self.no_mask.len());
         for (x, y, label) in &prompt.points {
-            out.extend(sum(place(*x, *y), &self.embeddings[usize::from(*label == Label::Foreground)]));
+            out.extend(sum(
+                place(*x, *y),
+                &self.embeddings[usize::from(*label == Label::Foreground)],
+            ));
         }
         match prompt.rectangle {
             Some([x1, y1, x2, y2]) => {
@@ -92,7 +109,9 @@ impl PromptEncoder {
     /// Fourier features of every embedding pixel, `[side, side, C]`.
     pub fn dense_positions(&self, side: usize) -> Vec<f32> {
         let at = |i: usize| (i as f32 + 0.5) / side as f32;
-        (0..side * side).flat_map(|i| self.encode(at(i % side), at(i / side))).collect()
+        (0..side * side)
+            .flat_map(|i| self.encode(at(i % side), at(i / side)))
+            .collect()
     }
 
     /// The "no mask" embedding for every embedding pixel, `[side, side, C]`.

@@ -48,5 +48,7 @@ fn part(i: usize) -> String {
 fn up(build: &Build<'_>, i: usize, ic: usize, oc: usize) -> Result<Arc<dyn Op>, ModelError> {
     let weight = build.tensor(&format!("{}.weight", part(i)), &[ic, oc, 2, 2])?;
     let bias = build.floats(&format!("{}.bias", part(i)), &[oc])?;
-    Ok(Arc::new(Upscale2::new(&weight, &bias).map_err(|e| kernel(&part(i), e))?))
+    Ok(Arc::new(
+        Upscale2::new(&weight, &bias).map_err(|e| kernel(&part(i), e))?,
+    ))
 }

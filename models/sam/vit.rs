@@ -67,12 +67,17 @@ impl Vit {
         let weight = build.floats(&format!("{proj}.weight"), &[dim, 3, p, p])?;
         let weight = cleanplate_kernels::Tensor::f32(&[dim, 3 * p * p], weight);
         let bias = build.floats(&format!("{proj}.bias"), &[dim])?;
-        let positions = build.floats(&format!("{PREFIX}.pos_embed"), &[1, sizes.side, sizes.side, dim])?;
+        let positions = build.floats(
+            &format!("{PREFIX}.pos_embed"),
+            &[1, sizes.side, sizes.side, dim],
+        )?;
         Ok(Vit {
             patches: Arc::new(Patchify { side: p }),
             embed: Arc::new(Linear::new(&weight, Some(&bias)).map_err(|e| kernel(&proj, e))?),
             positions: Arc::new(AddConstant::new(positions).map_err(|e| kernel("pos_embed", e))?),
-            blocks: (0..sizes.depth).map(|i| Block::new(build, sizes, i)).collect::<Result<_, _>>()?,
+            blocks: (0..sizes.depth)
+                .map(|i| Block::new(build, sizes, i))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -95,21 +100,37 @@ impl Block {
         let (name, dim) = (format!("{PREFIX}.blocks.{index}"), sizes.dim);
         let window = (!sizes.global.contains(&index)).then_some(sizes.window);
         let (head_dim, side) = (dim / sizes.heads, window.unwrap_or(sizes.side));
-        let table = |axis: &str| build.floats(&format!("{name}.attn.rel_pos_{axis}"), &[2 * side - 1, head_dim]);
-        let bias = Bias::Decomposed { rows: Arc::new(table("h")?), columns: Arc::new(table("w")?) };
+        let table = |axis: &str| {
+            build.floats(
+                &format!("{name}.attn.rel_pos_{axis}"),
+                &[2 * side - 1, head_dim],
+            )
+        };
+        let bias = Bias::Decomposed {
+            rows: Arc::new(table("h")?),
+            columns: Arc::new(table("w")?),
+        };
         let qkv = build.linear(&format!("{name}.attn.qkv"), dim, 3 * dim)?;
         // Windows are padded with zeros behind the norm: the projection makes its bias of them.
         let pad = qkv.bias.to_vec();
-        let attention = WindowAttention::new(sizes.heads, head_dim, QkvLayout::Blocks, window, bias, pad).map_err(|e| kernel(&name, e))?;
+        let attention =
+            WindowAttention::new(sizes.heads, head_dim, QkvLayout::Blocks, window, bias, pad)
+                .map_err(|e| kernel(&name, e))?;
         let lin1 = build.linear(&format!("{name}.mlp.lin1"), dim, 4 * dim)?;
         Ok(Block {
             norm1: build.layer_norm(&format!("{name}.norm1"), dim, EPSILON)?,
             qkv: Arc::new(qkv),
             attention: Arc::new(attention),
-            proj: with_residual(&name, &build.linear(&format!("{name}.attn.proj"), dim, dim)?)?,
+            proj: with_residual(
+                &name,
+                &build.linear(&format!("{name}.attn.proj"), dim, dim)?,
+            )?,
             norm2: build.layer_norm(&format!("{name}.norm2"), dim, EPSILON)?,
             lin1: activated(&name, &lin1, Activation::Gelu)?,
-            lin2: with_residual(&name, &build.linear(&format!("{name}.mlp.lin2"), 4 * dim, dim)?)?,
+            lin2: with_residual(
+                &name,
+                &build.linear(&format!("{name}.mlp.lin2"), 4 * dim, dim)?,
+            )?,
         })
     }
 

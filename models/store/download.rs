@@ -62,16 +62,27 @@ impl Download<'_> {
             let after = length(part).map_err(|e| self.fail(e.to_string()))?;
             fruitless = if after > before { 0 } else { fruitless + 1 };
             if fruitless == FRUITLESS_MAX {
-                return Err(self.fail(format!("{reason}; {after} of {} bytes are kept, run the command again to go on", self.bytes)));
+                return Err(self.fail(format!(
+                    "{reason}; {after} of {} bytes are kept, run the command again to go on",
+                    self.bytes
+                )));
             }
-            tracing::warn!(url = self.url, bytes = after, reason, "download interrupted, going on");
+            tracing::warn!(
+                url = self.url,
+                bytes = after,
+                reason,
+                "download interrupted, going on"
+            );
             std::thread::sleep(RETRY_PAUSE);
         }
         self.verify(part, progress)
     }
 
     fn fail(&self, why: String) -> ModelError {
-        ModelError::Download { url: self.url.to_string(), why }
+        ModelError::Download {
+            url: self.url.to_string(),
+            why,
+        }
     }
 
     /// HTTPS only; this machine may talk to itself without (local mirrors).
@@ -83,7 +94,10 @@ impl Download<'_> {
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.url.strip_prefix("http://").and_then(|rest| rest.split(['/', ':']).next());
+        let host = self
+            .url
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split(['/', ':']).next());
         matches!(host, Some("127.0.0.1" | "localhost"))
     }
 
@@ -96,37 +110,61 @@ impl Download<'_> {
             .timeout_recv_response(Some(READ_WAIT))
             .timeout_per_read(Some(READ_WAIT))
             .user_agent(concat!("cleanplate/", env!("CARGO_PKG_VERSION")));
-        let builder = if self.is_loopback() { builder.proxy(None) } else { builder };
+        let builder = if self.is_loopback() {
+            builder.proxy(None)
+        } else {
+            builder
+        };
         builder.build().new_agent()
     }
 
     /// One request for what is missing.
-    fn attempt(&self, agent: &Agent, part: &Path, have: u64, progress: OnProgress<'_>) -> Result<(), Stop> {
+    fn attempt(
+        &self,
+        agent: &Agent,
+        part: &Path,
+        have: u64,
+        progress: OnProgress<'_>,
+    ) -> Result<(), Stop> {
         let mut request = agent.get(self.url);
         if have > 0 {
             request = request.header(RANGE, format!("bytes={have}-"));
         }
-        let response = request.call().map_err(|e| Stop::Interrupted(e.to_string()))?;
+        let response = request
+            .call()
+            .map_err(|e| Stop::Interrupted(e.to_string()))?;
         let start = self.start(&response, have)?;
-        let file = open(part, start).map_err(|e| Stop::Final(format!("{}: {e}", part.display())))?;
+        let file =
+            open(part, start).map_err(|e| Stop::Final(format!("{}: {e}", part.display())))?;
         self.receive(response.into_body(), file, start, progress)
     }
 
     /// The position that the reply's body starts at.
     fn start(&self, response: &Response<Body>, have: u64) -> Result<u64, Stop> {
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
         match response.status() {
-            StatusCode::OK => match header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()) {
-                Some(length) if length != self.bytes => {
-                    Err(Stop::Final(format!("the server has {length} bytes, {} are pinned: it is another file", self.bytes)))
+            StatusCode::OK => {
+                match header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok()) {
+                    Some(length) if length != self.bytes => Err(Stop::Final(format!(
+                        "the server has {length} bytes, {} are pinned: it is another file",
+                        self.bytes
+                    ))),
+                    _ => Ok(0),
                 }
-                _ => Ok(0),
-            },
+            }
             StatusCode::PARTIAL_CONTENT => {
                 let wanted = format!("bytes {have}-{}/{}", self.bytes - 1, self.bytes);
                 match header(CONTENT_RANGE) {
                     Some(range) if range == wanted => Ok(have),
-                    other => Err(Stop::Final(format!("asked for `{wanted}`, the server sends `{}`", other.unwrap_or("no range")))),
+                    other => Err(Stop::Final(format!(
+                        "asked for `{wanted}`, the server sends `{}`",
+                        other.unwrap_or("no range")
+                    ))),
                 }
             }
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
@@ -136,33 +174,51 @@ impl Download<'_> {
         }
     }
 
-    fn receive(&self, body: Body, mut file: File, start: u64, progress: OnProgress<'_>) -> Result<(), Stop> {
+    fn receive(
+        &self,
+        body: Body,
+        mut file: File,
+        start: u64,
+        progress: OnProgress<'_>,
+    ) -> Result<(), Stop> {
         let mut body = body.into_reader();
         let mut buffer = vec![0u8; BUFFER_BYTES];
         let mut have = start;
         while have < self.bytes {
-            let count = body.read(&mut buffer).map_err(|e| Stop::Interrupted(e.to_string()))?;
+            let count = body
+                .read(&mut buffer)
+                .map_err(|e| Stop::Interrupted(e.to_string()))?;
             if count == 0 {
                 return Err(Stop::Interrupted("the connection ended early".into()));
             }
             have += count as u64;
             if have > self.bytes {
-                return Err(Stop::Final(format!("more than the pinned {} bytes arrive: it is another file", self.bytes)));
+                return Err(Stop::Final(format!(
+                    "more than the pinned {} bytes arrive: it is another file",
+                    self.bytes
+                )));
             }
-            file.write_all(&buffer[..count]).map_err(|e| Stop::Final(format!("writing: {e}")))?;
+            file.write_all(&buffer[..count])
+                .map_err(|e| Stop::Final(format!("writing: {e}")))?;
             progress.report(Phase::Download, have, self.bytes);
         }
-        file.sync_all().map_err(|e| Stop::Final(format!("writing: {e}")))
+        file.sync_all()
+            .map_err(|e| Stop::Final(format!("writing: {e}")))
     }
 
     fn verify(&self, part: &Path, progress: OnProgress<'_>) -> Result<(), ModelError> {
         let seen = |done| progress.report(Phase::Verify, done, self.bytes);
-        let (sha256, _) = File::open(part).and_then(|file| files::hash(file, seen)).map_err(|e| self.fail(e.to_string()))?;
+        let (sha256, _) = File::open(part)
+            .and_then(|file| files::hash(file, seen))
+            .map_err(|e| self.fail(e.to_string()))?;
         if sha256 == self.sha256 {
             return Ok(());
         }
         files::remove_if_present(part).map_err(|e| self.fail(e.to_string()))?;
-        Err(self.fail(format!("SHA-256 is {sha256}, {} is pinned; the file was removed", self.sha256)))
+        Err(self.fail(format!(
+            "SHA-256 is {sha256}, {} is pinned; the file was removed",
+            self.sha256
+        )))
     }
 }
 
@@ -177,7 +233,11 @@ fn length(part: &Path) -> io::Result<u64> {
 
 /// Opens the partial file for writing from `start`; what lies behind is cut off.
 fn open(part: &Path, start: u64) -> io::Result<File> {
-    let mut file = File::options().write(true).create(true).truncate(false).open(part)?;
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(part)?;
     file.set_len(start)?;
     file.seek(SeekFrom::End(0))?;
     Ok(file)

@@ -26,8 +26,15 @@ impl Pending {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let temporary = folder(target).join(format!("{TEMPORARY}{}-{number}", std::process::id()));
-        let file = File::options().write(true).create_new(true).open(&temporary)?;
-        Ok(Pending { temporary, target: target.to_path_buf(), file: Some(file) })
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)?;
+        Ok(Pending {
+            temporary,
+            target: target.to_path_buf(),
+            file: Some(file),
+        })
     }
 
     /// Everything written so far is on disk after this.
@@ -88,7 +95,10 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
-        let modified = entry.metadata().and_then(|m| m.modified()).unwrap_or_else(|_| SystemTime::now());
+        let modified = entry
+            .metadata()
+            .and_then(|m| m.modified())
+            .unwrap_or_else(|_| SystemTime::now());
         if ours && modified.elapsed().is_ok_and(|age| age > ABANDONED) {
             remove_if_present(&entry.path())?;
         }
@@ -121,7 +131,10 @@ pub struct Hashing<W> {
 impl<W: Write> Hashing<W> {
     /// Wraps a writer.
     pub fn new(inner: W) -> Self {
-        Hashing { inner, hasher: Sha256::new() }
+        Hashing {
+            inner,
+            hasher: Sha256::new(),
+        }
     }
 
     /// The writer and the SHA-256 of what went through, lower-case hexadecimal.

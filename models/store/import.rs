@@ -18,21 +18,39 @@ use crate::sam::SamConfig;
 
 impl ModelStore {
     /// Reads, checks and stores `file` under `name`, noting where it came from.
-    pub(super) fn import_from(&self, file: &Path, name: &str, origin: &str, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
+    pub(super) fn import_from(
+        &self,
+        file: &Path,
+        name: &str,
+        origin: &str,
+        progress: OnProgress<'_>,
+    ) -> Result<ModelInfo, ModelError> {
         check_name(name)?;
         if embedded(name)?.is_some() {
-            return Err(ModelError::Reserved { name: name.to_string() });
+            return Err(ModelError::Reserved {
+                name: name.to_string(),
+            });
         }
         let manifest = known(name).map(KnownModel::parse).transpose()?;
         let (source_sha256, source_bytes) = hash_source(file, progress)?;
-        let weights = import::read(file, &self.limits).map_err(|source| ModelError::Import { file: file.to_path_buf(), source })?;
+        let weights = import::read(file, &self.limits).map_err(|source| ModelError::Import {
+            file: file.to_path_buf(),
+            source,
+        })?;
         let arch = check_fit(name, &weights)?;
         let config = match arch {
             Arch::Lama => Config::Lama(LamaConfig::infer(&weights)?),
-            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => Config::Sam(SamConfig::infer(&weights)?),
+            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => {
+                Config::Sam(SamConfig::infer(&weights)?)
+            }
         };
         check_identity(name, manifest.as_ref(), arch, &config)?;
-        let written = self.write(name, &weights, &metadata(arch, &config, &source_sha256)?, progress)?;
+        let written = self.write(
+            name,
+            &weights,
+            &metadata(arch, &config, &source_sha256)?,
+            progress,
+        )?;
         let record = Record {
             name: name.to_string(),
             arch: arch.name().to_string(),
@@ -45,7 +63,13 @@ impl ModelStore {
             imported: record::now(),
         };
         self.publish(name, written.file, &record)?;
-        tracing::info!(model = name, origin, skipped = weights.skipped().len(), bytes = record.bytes, "model imported");
+        tracing::info!(
+            model = name,
+            origin,
+            skipped = weights.skipped().len(),
+            bytes = record.bytes,
+            "model imported"
+        );
         self.info(name)
     }
 
@@ -58,17 +82,32 @@ impl ModelStore {
         progress: OnProgress<'_>,
     ) -> Result<Written, ModelError> {
         let path = self.weights_path(name);
-        let fail = |source| ModelError::Store { during: "writing weights", path: path.clone(), source };
-        let tensors: Vec<(&str, &WeightTensor)> =
-            weights.iter().filter(|(name, _)| under_root(name) && !DERIVED.iter().any(|end| name.ends_with(end))).collect();
-        let mut out = Hashing::new(BufWriter::with_capacity(1 << 20, Pending::create(&path).map_err(fail)?));
-        let bytes =
-            write_safetensors(&mut out, &tensors, metadata, &mut |done, total| progress.report(Phase::Write, done, total)).map_err(fail)?;
+        let fail = |source| ModelError::Store {
+            during: "writing weights",
+            path: path.clone(),
+            source,
+        };
+        let tensors: Vec<(&str, &WeightTensor)> = weights
+            .iter()
+            .filter(|(name, _)| under_root(name) && !DERIVED.iter().any(|end| name.ends_with(end)))
+            .collect();
+        let mut out = Hashing::new(BufWriter::with_capacity(
+            1 << 20,
+            Pending::create(&path).map_err(fail)?,
+        ));
+        let bytes = write_safetensors(&mut out, &tensors, metadata, &mut |done, total| {
+            progress.report(Phase::Write, done, total)
+        })
+        .map_err(fail)?;
         out.flush().map_err(fail)?;
         let (buffer, sha256) = out.finish();
         let mut file = buffer.into_inner().map_err(|e| fail(e.into_error()))?;
         file.sync().map_err(fail)?;
-        Ok(Written { file, sha256, bytes })
+        Ok(Written {
+            file,
+            sha256,
+            bytes,
+        })
     }
 
     /// Replaces weights and record. In between the model has no record and counts as absent: never weights beside a foreign record.
@@ -82,8 +121,15 @@ impl ModelStore {
             weights.commit()?;
             pending.commit()
         };
-        replace().map_err(|source| ModelError::Store { during: "storing the model", path: path.clone(), source })?;
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        replace().map_err(|source| ModelError::Store {
+            during: "storing the model",
+            path: path.clone(),
+            source,
+        })?;
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
         Ok(())
     }
 }
@@ -109,17 +155,34 @@ fn hash_source(file: &Path, progress: OnProgress<'_>) -> Result<(String, u64), M
         let total = source.metadata()?.len();
         files::hash(source, |done| progress.report(Phase::Verify, done, total))
     };
-    hash().map_err(|source| ModelError::Store { during: "reading the file to import", path: file.to_path_buf(), source })
+    hash().map_err(|source| ModelError::Store {
+        during: "reading the file to import",
+        path: file.to_path_buf(),
+        source,
+    })
 }
 
 /// A name that stands for a published network only takes weights of that network.
-fn check_identity(name: &str, manifest: Option<&Manifest>, arch: Arch, config: &Config) -> Result<(), ModelError> {
-    let Some(manifest) = manifest else { return Ok(()) };
+fn check_identity(
+    name: &str,
+    manifest: Option<&Manifest>,
+    arch: Arch,
+    config: &Config,
+) -> Result<(), ModelError> {
+    let Some(manifest) = manifest else {
+        return Ok(());
+    };
     if manifest.arch != arch {
-        return Err(ModelError::Arch { name: name.to_string(), found: arch.name().to_string(), wanted: manifest.arch.name() });
+        return Err(ModelError::Arch {
+            name: name.to_string(),
+            found: arch.name().to_string(),
+            wanted: manifest.arch.name(),
+        });
     }
     let differ = |arch, want: &dyn std::fmt::Debug, got: &dyn std::fmt::Debug| {
-        let why = format!("the file holds {got:?}, {name} is {want:?}; import it under a name of its own (`--as NAME`)");
+        let why = format!(
+            "the file holds {got:?}, {name} is {want:?}; import it under a name of its own (`--as NAME`)"
+        );
         Err(ModelError::Config { arch, why })
     };
     match config {
@@ -134,12 +197,19 @@ fn check_identity(name: &str, manifest: Option<&Manifest>, arch: Arch, config: &
     }
 }
 
-fn metadata(arch: Arch, config: &Config, source_sha256: &str) -> Result<BTreeMap<String, String>, ModelError> {
+fn metadata(
+    arch: Arch,
+    config: &Config,
+    source_sha256: &str,
+) -> Result<BTreeMap<String, String>, ModelError> {
     let text = match config {
         Config::Lama(config) => serde_json::to_string(config),
         Config::Sam(config) => serde_json::to_string(config),
     };
-    let text = text.map_err(|e| ModelError::Config { arch: arch.name(), why: e.to_string() })?;
+    let text = text.map_err(|e| ModelError::Config {
+        arch: arch.name(),
+        why: e.to_string(),
+    })?;
     Ok(BTreeMap::from([
         ("arch".to_string(), arch.name().to_string()),
         ("source_sha256".to_string(), source_sha256.to_string()),

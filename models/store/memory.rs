@@ -21,11 +21,16 @@ impl ModelStore {
 
     /// Loads and verifies the network `name`, if it is not in memory.
     pub fn load(&self, name: &str) -> Result<(), ModelError> {
-        self.network(name, &[Arch::Lama, Arch::MobileSam, Arch::SamVit]).map(drop)
+        self.network(name, &[Arch::Lama, Arch::MobileSam, Arch::SamVit])
+            .map(drop)
     }
 
     /// Drops the network `name` from memory; those who use it keep it as long as they do. `false` when it was not there.
     pub fn unload(&self, name: &str) -> bool {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name)
+            .is_some()
     }
 }

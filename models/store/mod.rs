@@ -72,19 +72,34 @@ impl ModelStore {
     /// Opens (and creates) the folder `models` inside the data folder `dir`.
     pub fn open(dir: &Path) -> Result<Self, ModelError> {
         let folder = dir.join("models");
-        let fail = |source| ModelError::Store { during: "opening the model folder", path: folder.clone(), source };
+        let fail = |source| ModelError::Store {
+            during: "opening the model folder",
+            path: folder.clone(),
+            source,
+        };
         fs::create_dir_all(&folder).map_err(fail)?;
         files::sweep(&folder).map_err(fail)?;
-        Ok(ModelStore { folder, limits: Limits::default(), loaded: Mutex::default() })
+        Ok(ModelStore {
+            folder,
+            limits: Limits::default(),
+            loaded: Mutex::default(),
+        })
     }
 
     /// Models known by name first, then imported ones; each with whether it is there.
     pub fn list(&self) -> Result<Vec<ModelInfo>, ModelError> {
         let mut names: Vec<String> = MODELS.iter().map(|model| model.name.to_string()).collect();
-        let mut imported: Vec<String> = self.recorded()?.into_iter().filter(|name| known(name).is_none()).collect();
+        let mut imported: Vec<String> = self
+            .recorded()?
+            .into_iter()
+            .filter(|name| known(name).is_none())
+            .collect();
         imported.sort();
         names.append(&mut imported);
-        let infos = names.iter().map(|name| self.describe(name)).collect::<Result<Vec<_>, _>>()?;
+        let infos = names
+            .iter()
+            .map(|name| self.describe(name))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(infos.into_iter().flatten().collect())
     }
 
@@ -99,8 +114,17 @@ impl ModelStore {
     }
 
     /// Imports a weight file of any accepted format under `name` and stores it as safetensors.
-    pub fn import(&self, file: &Path, name: &str, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
-        let origin = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+    pub fn import(
+        &self,
+        file: &Path,
+        name: &str,
+        progress: OnProgress<'_>,
+    ) -> Result<ModelInfo, ModelError> {
+        let origin = file
+            .file_name()
+            .unwrap_or(file.as_os_str())
+            .to_string_lossy()
+            .into_owned();
         self.import_from(file, name, &origin, progress)
     }
 
@@ -115,20 +139,33 @@ impl ModelStore {
     /// Downloads a published model, verifies it against its pinned hash and imports it. Goes on after an interruption.
     /// A model that is there already is left as it is.
     pub fn pull(&self, name: &str, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
-        let manifest = known(name).ok_or_else(|| ModelError::unknown(name))?.parse()?;
+        let manifest = known(name)
+            .ok_or_else(|| ModelError::unknown(name))?
+            .parse()?;
         let url = manifest.file.as_ref().and_then(|file| file.url.clone());
         match url {
             Some(url) => self.pull_from(name, &url, progress),
             None if self.info(name).is_ok_and(|info| info.present) => self.info(name),
-            None => Err(ModelError::NotPublished { name: name.to_string() }),
+            None => Err(ModelError::NotPublished {
+                name: name.to_string(),
+            }),
         }
     }
 
     /// [`ModelStore::pull`] from another address (a mirror); the pinned size and hash still hold.
-    pub fn pull_from(&self, name: &str, url: &str, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
-        let manifest = known(name).ok_or_else(|| ModelError::unknown(name))?.parse()?;
+    pub fn pull_from(
+        &self,
+        name: &str,
+        url: &str,
+        progress: OnProgress<'_>,
+    ) -> Result<ModelInfo, ModelError> {
+        let manifest = known(name)
+            .ok_or_else(|| ModelError::unknown(name))?
+            .parse()?;
         let Some(file) = manifest.file.filter(|file| file.embedded.is_none()) else {
-            return Err(ModelError::NotPublished { name: name.to_string() });
+            return Err(ModelError::NotPublished {
+                name: name.to_string(),
+            });
         };
         if let Some(record) = self.record(name)?
             && record.source_sha256 == file.sha256
@@ -136,17 +173,42 @@ impl ModelStore {
         {
             return self.info(name);
         }
-        self.fetch_and_import(name, &Download { url, bytes: file.bytes, sha256: &file.sha256 }, progress)
+        self.fetch_and_import(
+            name,
+            &Download {
+                url,
+                bytes: file.bytes,
+                sha256: &file.sha256,
+            },
+            progress,
+        )
     }
 
-    fn fetch_and_import(&self, name: &str, download: &Download<'_>, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
+    fn fetch_and_import(
+        &self,
+        name: &str,
+        download: &Download<'_>,
+        progress: OnProgress<'_>,
+    ) -> Result<ModelInfo, ModelError> {
         check_name(name)?;
         // The hash in the name keeps the beginnings of two different files apart.
-        let part = self.folder.join(format!("{name}-{}.part", &download.sha256[..download.sha256.len().min(12)]));
-        let fail = |during, source| ModelError::Store { during, path: part.clone(), source };
-        let lock = File::options().write(true).create(true).truncate(false).open(self.folder.join(DOWNLOAD_LOCK));
+        let part = self.folder.join(format!(
+            "{name}-{}.part",
+            &download.sha256[..download.sha256.len().min(12)]
+        ));
+        let fail = |during, source| ModelError::Store {
+            during,
+            path: part.clone(),
+            source,
+        };
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.folder.join(DOWNLOAD_LOCK));
         let locked = lock.and_then(|file| file.try_lock().map(|()| file).map_err(Into::into));
-        let _lock = locked.map_err(|source| fail("starting a download (another one may be running)", source))?;
+        let _lock = locked
+            .map_err(|source| fail("starting a download (another one may be running)", source))?;
         download.fetch(&part, progress)?;
         let info = self.import_from(&part, name, download.url, progress)?;
         files::remove_if_present(&part).map_err(|source| fail("removing the download", source))?;
@@ -157,7 +219,11 @@ impl ModelStore {
     pub fn lama(&self, name: &str) -> Result<Arc<Lama>, ModelError> {
         match self.network(name, &[Arch::Lama])? {
             Network::Lama(lama) => Ok(lama),
-            Network::Sam(_) => Err(ModelError::Arch { name: name.to_string(), found: "sam".into(), wanted: "lama" }),
+            Network::Sam(_) => Err(ModelError::Arch {
+                name: name.to_string(),
+                found: "sam".into(),
+                wanted: "lama",
+            }),
         }
     }
 
@@ -165,9 +231,11 @@ impl ModelStore {
     pub fn sam(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
         match self.network(name, Arch::SAM)? {
             Network::Sam(sam) => Ok(sam),
-            Network::Lama(_) => {
-                Err(ModelError::Arch { name: name.to_string(), found: "lama".into(), wanted: "mobile-sam, sam-vit or sam-small" })
-            }
+            Network::Lama(_) => Err(ModelError::Arch {
+                name: name.to_string(),
+                found: "lama".into(),
+                wanted: "mobile-sam, sam-vit or sam-small",
+            }),
         }
     }
 
@@ -179,15 +247,30 @@ impl ModelStore {
         }
         let info = self.info(name)?;
         let Some(arch) = wanted.iter().find(|arch| arch.name() == info.arch) else {
-            let wanted = if wanted.contains(&Arch::Lama) { "lama" } else { "mobile-sam, sam-vit or sam-small" };
-            return Err(ModelError::Arch { name: name.to_string(), found: info.arch, wanted });
+            let wanted = if wanted.contains(&Arch::Lama) {
+                "lama"
+            } else {
+                "mobile-sam, sam-vit or sam-small"
+            };
+            return Err(ModelError::Arch {
+                name: name.to_string(),
+                found: info.arch,
+                wanted,
+            });
         };
         let weights = self.weights(name)?;
         let network = match arch {
             Arch::Lama => Network::Lama(Arc::new(Lama::from_weights(&weights)?)),
-            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => Network::Sam(Arc::new(Sam::from_weights(&weights)?)),
+            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => {
+                Network::Sam(Arc::new(Sam::from_weights(&weights)?))
+            }
         };
-        tracing::info!(model = name, sha256 = info.sha256, tensors = weights.len(), "model loaded");
+        tracing::info!(
+            model = name,
+            sha256 = info.sha256,
+            tensors = weights.len(),
+            "model loaded"
+        );
         loaded.insert(name.to_string(), network.clone());
         Ok(network)
     }
@@ -196,24 +279,56 @@ impl ModelStore {
     pub fn weights(&self, name: &str) -> Result<Weights, ModelError> {
         if let Some((bytes, manifest)) = embedded(name)? {
             let pinned = manifest.file.map(|file| file.sha256).unwrap_or_default();
-            return self.verified(name, Path::new("embedded weights"), Bytes::Static(bytes), &pinned);
+            return self.verified(
+                name,
+                Path::new("embedded weights"),
+                Bytes::Static(bytes),
+                &pinned,
+            );
         }
         let record = self.record(name)?.ok_or_else(|| absent(name))?;
         let path = self.weights_path(name);
-        let fail = |source| ModelError::Store { during: "reading weights", path: path.clone(), source };
+        let fail = |source| ModelError::Store {
+            during: "reading weights",
+            path: path.clone(),
+            source,
+        };
         let mut bytes = Vec::new();
         // One byte more than recorded is enough to see that the file is not the recorded one.
-        File::open(&path).and_then(|file| file.take(record.bytes.saturating_add(1)).read_to_end(&mut bytes)).map_err(fail)?;
+        File::open(&path)
+            .and_then(|file| {
+                file.take(record.bytes.saturating_add(1))
+                    .read_to_end(&mut bytes)
+            })
+            .map_err(fail)?;
         self.verified(name, &path, Bytes::from(bytes), &record.sha256)
     }
 
-    fn verified(&self, name: &str, path: &Path, bytes: Bytes, sha256: &str) -> Result<Weights, ModelError> {
-        let fail = |source| ModelError::Store { during: "hashing weights", path: path.to_path_buf(), source };
+    fn verified(
+        &self,
+        name: &str,
+        path: &Path,
+        bytes: Bytes,
+        sha256: &str,
+    ) -> Result<Weights, ModelError> {
+        let fail = |source| ModelError::Store {
+            during: "hashing weights",
+            path: path.to_path_buf(),
+            source,
+        };
         let (got, _) = files::hash(&bytes[..], |_| {}).map_err(fail)?;
         if got != sha256 {
-            return Err(ModelError::Hash { name: name.to_string(), file: path.to_path_buf(), want: sha256.to_string(), got });
+            return Err(ModelError::Hash {
+                name: name.to_string(),
+                file: path.to_path_buf(),
+                want: sha256.to_string(),
+                got,
+            });
         }
-        read_bytes(bytes, &self.limits).map_err(|source| ModelError::Import { file: path.to_path_buf(), source })
+        read_bytes(bytes, &self.limits).map_err(|source| ModelError::Import {
+            file: path.to_path_buf(),
+            source,
+        })
     }
 
     fn weights_path(&self, name: &str) -> PathBuf {
@@ -232,7 +347,11 @@ impl ModelStore {
 
     /// Names of all records in the folder.
     fn recorded(&self) -> Result<Vec<String>, ModelError> {
-        let fail = |source| ModelError::Store { during: "listing the model folder", path: self.folder.clone(), source };
+        let fail = |source| ModelError::Store {
+            during: "listing the model folder",
+            path: self.folder.clone(),
+            source,
+        };
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(fail)? {
             let file = entry.map_err(fail)?.file_name();
@@ -248,7 +367,13 @@ impl ModelStore {
     /// What is known about a model; `None` for one that has neither a record nor a pinned file.
     fn describe(&self, name: &str) -> Result<Option<ModelInfo>, ModelError> {
         let manifest = known(name).map(KnownModel::parse).transpose()?;
-        if let Some(Manifest { file: Some(file), arch, origin, licence, .. }) = &manifest
+        if let Some(Manifest {
+            file: Some(file),
+            arch,
+            origin,
+            licence,
+            ..
+        }) = &manifest
             && (file.embedded.is_some() || !self.record_path(name).exists())
         {
             return Ok(Some(ModelInfo {
@@ -286,8 +411,11 @@ fn embedded(name: &str) -> Result<Option<(&'static [u8], Manifest)>, ModelError>
 
 /// Refuses weights that their network could not be built from.
 fn check_fit(name: &str, weights: &Weights) -> Result<Arch, ModelError> {
-    let no_network =
-        || ModelError::Arch { name: name.to_string(), found: "no known network".into(), wanted: "lama, mobile-sam, sam-vit or sam-small" };
+    let no_network = || ModelError::Arch {
+        name: name.to_string(),
+        found: "no known network".into(),
+        wanted: "lama, mobile-sam, sam-vit or sam-small",
+    };
     let arch = Arch::identify(weights).ok_or_else(no_network)?;
     match arch {
         Arch::Lama => {
@@ -306,9 +434,14 @@ fn absent(name: &str) -> ModelError {
     match known(name).map(KnownModel::parse) {
         Some(Ok(Manifest { file: Some(_), .. })) => ModelError::Absent {
             name: name.to_string(),
-            remedy: format!("`cleanplate models pull {name}` or `cleanplate models import FILE --as {name}`"),
+            remedy: format!(
+                "`cleanplate models pull {name}` or `cleanplate models import FILE --as {name}`"
+            ),
         },
-        Some(_) => ModelError::Absent { name: name.to_string(), remedy: format!("`cleanplate models import FILE --as {name}`") },
+        Some(_) => ModelError::Absent {
+            name: name.to_string(),
+            remedy: format!("`cleanplate models import FILE --as {name}`"),
+        },
         None => ModelError::unknown(name),
     }
 }
@@ -318,9 +451,17 @@ fn check_name(name: &str) -> Result<(), ModelError> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let fits = name.len() <= 64
         && name.bytes().next().is_some_and(plain)
-        && name.bytes().all(|b| plain(b) || matches!(b, b'-' | b'_' | b'.'))
+        && name
+            .bytes()
+            .all(|b| plain(b) || matches!(b, b'-' | b'_' | b'.'))
         && !name.contains("..");
-    if fits { Ok(()) } else { Err(ModelError::Name { name: name.chars().take(80).collect() }) }
+    if fits {
+        Ok(())
+    } else {
+        Err(ModelError::Name {
+            name: name.chars().take(80).collect(),
+        })
+    }
 }
 
 #[cfg(test)]

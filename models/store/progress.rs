@@ -31,6 +31,10 @@ pub(super) trait Report {
 
 impl Report for dyn FnMut(Progress) + '_ {
     fn report(&mut self, phase: Phase, done_bytes: u64, total_bytes: u64) {
-        self(Progress { phase, done_bytes, total_bytes });
+        self(Progress {
+            phase,
+            done_bytes,
+            total_bytes,
+        });
     }
 }

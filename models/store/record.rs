@@ -39,15 +39,22 @@ const RECORD_BYTES_MAX: u64 = 16 << 10;
 impl Record {
     /// Reads a record; `None` if there is none.
     pub fn read(path: &Path) -> Result<Option<Self>, ModelError> {
-        let fail = |why: String| ModelError::Record { file: path.to_path_buf(), why };
+        let fail = |why: String| ModelError::Record {
+            file: path.to_path_buf(),
+            why,
+        };
         let file = match fs::File::open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(fail(e.to_string())),
         };
         let mut text = String::new();
-        file.take(RECORD_BYTES_MAX).read_to_string(&mut text).map_err(|e| fail(e.to_string()))?;
-        toml::from_str(&text).map(Some).map_err(|e| fail(e.to_string()))
+        file.take(RECORD_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map_err(|e| fail(e.to_string()))?;
+        toml::from_str(&text)
+            .map(Some)
+            .map_err(|e| fail(e.to_string()))
     }
 
     /// The record as TOML.
@@ -80,7 +87,11 @@ fn quoted(text: &str) -> String {
 
 /// Now, as RFC 3339 in UTC.
 pub fn now() -> String {
-    rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    rfc3339(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+    )
 }
 
 /// Seconds since 1970 as a date and time (days to civil date after Howard Hinnant).
@@ -88,13 +99,23 @@ fn rfc3339(unix_s: u64) -> String {
     let (days, second) = (unix_s / 86_400, unix_s % 86_400);
     let shifted = days + 719_468; // days since 0000-03-01
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 #[cfg(test)]
@@ -132,7 +153,10 @@ mod tests {
         let path = dir.path().join("a.toml");
         fs::write(&path, record.to_toml()).expect("write");
         assert_eq!(Record::read(&path).expect("parses"), Some(record));
-        assert_eq!(Record::read(&dir.path().join("b.toml")).expect("absent"), None);
+        assert_eq!(
+            Record::read(&dir.path().join("b.toml")).expect("absent"),
+            None
+        );
         fs::write(&path, "name = 1").expect("write");
         assert!(Record::read(&path).is_err());
     }

@@ -4,7 +4,9 @@ use super::download::tests::{Manner, serve};
 use super::*;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("lama/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("lama/golden")
+        .join(name)
 }
 
 fn store() -> (tempfile::TempDir, ModelStore) {
@@ -14,8 +16,10 @@ fn store() -> (tempfile::TempDir, ModelStore) {
 }
 
 fn files_in(store: &ModelStore) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(&store.folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> = fs::read_dir(&store.folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
     names.retain(|name| name != DOWNLOAD_LOCK);
     names.sort();
     names
@@ -25,45 +29,84 @@ fn files_in(store: &ModelStore) -> Vec<String> {
 fn an_empty_folder_has_the_embedded_models_and_names_the_others() {
     let (_dir, store) = store();
     let list = store.list().unwrap();
-    let present: Vec<&str> = list.iter().filter(|info| info.present).map(|info| info.name.as_str()).collect();
+    let present: Vec<&str> = list
+        .iter()
+        .filter(|info| info.present)
+        .map(|info| info.name.as_str())
+        .collect();
     assert_eq!(present, ["lama-small", "sam-small"]);
-    assert!(list.iter().any(|info| info.name == "big-lama" && info.bytes == 205_669_692 && !info.embedded));
+    assert!(
+        list.iter()
+            .any(|info| info.name == "big-lama" && info.bytes == 205_669_692 && !info.embedded)
+    );
     assert!(list.iter().all(|info| info.sha256.len() == 64));
     for name in present {
         store.verify(name).unwrap();
     }
     let lama = store.lama("lama-small").unwrap();
     assert_eq!(lama.config().n_blocks, 6);
-    assert!(Arc::ptr_eq(&lama, &store.lama("lama-small").unwrap()), "loaded once");
+    assert!(
+        Arc::ptr_eq(&lama, &store.lama("lama-small").unwrap()),
+        "loaded once"
+    );
     assert!(files_in(&store).is_empty());
 }
 
 #[test]
 fn all_containers_import_to_the_same_network() {
     let (dir, store) = store();
-    let sources = [("tiny", "lama_tiny.safetensors"), ("from-ckpt", "lama_tiny.ckpt"), ("from-script", "lama_tiny_jit.pt")];
+    let sources = [
+        ("tiny", "lama_tiny.safetensors"),
+        ("from-ckpt", "lama_tiny.ckpt"),
+        ("from-script", "lama_tiny_jit.pt"),
+    ];
     for (name, file) in sources {
         let mut phases = Vec::new();
-        let info = store.import(&golden(file), name, &mut |p| phases.push(p.phase)).unwrap();
+        let info = store
+            .import(&golden(file), name, &mut |p| phases.push(p.phase))
+            .unwrap();
         assert!(info.present && !info.embedded && info.arch == "lama" && info.origin == file);
         assert_eq!(info.bytes, fs::metadata(golden(file)).unwrap().len());
         assert!(phases.contains(&Phase::Verify) && phases.contains(&Phase::Write));
         store.verify(name).unwrap();
     }
     let values = |name: &str| -> Vec<(String, Vec<f32>)> {
-        store.weights(name).unwrap().iter().map(|(name, tensor)| (name.to_string(), tensor.to_f32())).collect()
+        store
+            .weights(name)
+            .unwrap()
+            .iter()
+            .map(|(name, tensor)| (name.to_string(), tensor.to_f32()))
+            .collect()
     };
     let tiny = values("tiny");
     assert_eq!(tiny.len(), 133);
     assert!(tiny == values("from-ckpt") && tiny == values("from-script"));
 
     let again = ModelStore::open(dir.path()).unwrap();
-    let imported: Vec<String> = again.list().unwrap().into_iter().filter(|info| info.present).map(|info| info.name).collect();
-    assert_eq!(imported, ["lama-small", "sam-small", "from-ckpt", "from-script", "tiny"]);
+    let imported: Vec<String> = again
+        .list()
+        .unwrap()
+        .into_iter()
+        .filter(|info| info.present)
+        .map(|info| info.name)
+        .collect();
+    assert_eq!(
+        imported,
+        [
+            "lama-small",
+            "sam-small",
+            "from-ckpt",
+            "from-script",
+            "tiny"
+        ]
+    );
     assert_eq!(again.lama("from-ckpt").unwrap().config().n_blocks, 2);
     let record = Record::read(&again.record_path("tiny")).unwrap().unwrap();
     assert_eq!(record.licence, "unknown");
-    assert_eq!(record.bytes, fs::metadata(again.weights_path("tiny")).unwrap().len());
+    assert_eq!(
+        record.bytes,
+        fs::metadata(again.weights_path("tiny")).unwrap().len()
+    );
 }
 
 #[test]
@@ -74,15 +117,28 @@ fn half_precision_stays_half() {
     fs::write(&file, embedded).unwrap();
     store.import(&file, "copy", &mut |_| {}).unwrap();
     let stored = fs::metadata(store.weights_path("copy")).unwrap().len();
-    assert!(stored < embedded.len() as u64 + 4096, "{stored} bytes from {}", embedded.len());
-    let (copy, original) = (store.weights("copy").unwrap(), store.weights("lama-small").unwrap());
-    assert!(copy.iter().zip(original.iter()).all(|(a, b)| a.0 == b.0 && a.1.to_bytes() == b.1.to_bytes()));
+    assert!(
+        stored < embedded.len() as u64 + 4096,
+        "{stored} bytes from {}",
+        embedded.len()
+    );
+    let (copy, original) = (
+        store.weights("copy").unwrap(),
+        store.weights("lama-small").unwrap(),
+    );
+    assert!(
+        copy.iter()
+            .zip(original.iter())
+            .all(|(a, b)| a.0 == b.0 && a.1.to_bytes() == b.1.to_bytes())
+    );
 }
 
 #[test]
 fn changed_bytes_are_found_before_use() {
     let (_dir, store) = store();
-    store.import(&golden("lama_tiny.ckpt"), "tiny", &mut |_| {}).unwrap();
+    store
+        .import(&golden("lama_tiny.ckpt"), "tiny", &mut |_| {})
+        .unwrap();
     let path = store.weights_path("tiny");
     let whole = fs::read(&path).unwrap();
     let mut bytes = whole.clone();
@@ -91,8 +147,13 @@ fn changed_bytes_are_found_before_use() {
     assert!(matches!(store.verify("tiny"), Err(ModelError::Hash { .. })));
     assert!(matches!(store.lama("tiny"), Err(ModelError::Hash { .. })));
     fs::write(&path, [whole, vec![0; 9]].concat()).unwrap();
-    assert!(matches!(store.verify("tiny"), Err(ModelError::Hash { .. })), "appended bytes");
-    store.import(&golden("lama_tiny_jit.pt"), "tiny", &mut |_| {}).unwrap();
+    assert!(
+        matches!(store.verify("tiny"), Err(ModelError::Hash { .. })),
+        "appended bytes"
+    );
+    store
+        .import(&golden("lama_tiny_jit.pt"), "tiny", &mut |_| {})
+        .unwrap();
     store.lama("tiny").unwrap();
 }
 
@@ -102,23 +163,73 @@ fn refusals_leave_nothing_behind_and_say_what_to_do() {
     let junk = tempfile::NamedTempFile::new().unwrap();
     fs::write(junk.path(), b"junk").unwrap();
     let refused = |file: &Path, name: &str| store.import(file, name, &mut |_| {}).unwrap_err();
-    assert!(matches!(refused(junk.path(), "junk"), ModelError::Import { .. }));
-    assert!(matches!(refused(Path::new("/nowhere/x.pt"), "x"), ModelError::Store { .. }));
-    assert!(matches!(refused(&golden("lama_tiny.ckpt"), "lama-small"), ModelError::Reserved { .. }));
+    assert!(matches!(
+        refused(junk.path(), "junk"),
+        ModelError::Import { .. }
+    ));
+    assert!(matches!(
+        refused(Path::new("/nowhere/x.pt"), "x"),
+        ModelError::Store { .. }
+    ));
+    assert!(matches!(
+        refused(&golden("lama_tiny.ckpt"), "lama-small"),
+        ModelError::Reserved { .. }
+    ));
     let message = refused(&golden("lama_tiny.ckpt"), "big-lama").to_string();
-    assert!(message.contains("ngf: 8") && message.contains("--as NAME"), "{message}");
-    assert!(matches!(refused(&golden("lama_tiny.ckpt"), "mobile-sam"), ModelError::Arch { .. }));
-    for name in ["", "../x", "a/b", "A", ".hidden", "a..b", "-x", "x\n", &"a".repeat(65)] {
-        assert!(matches!(refused(&golden("lama_tiny.ckpt"), name), ModelError::Name { .. }), "{name:?}");
+    assert!(
+        message.contains("ngf: 8") && message.contains("--as NAME"),
+        "{message}"
+    );
+    assert!(matches!(
+        refused(&golden("lama_tiny.ckpt"), "mobile-sam"),
+        ModelError::Arch { .. }
+    ));
+    for name in [
+        "",
+        "../x",
+        "a/b",
+        "A",
+        ".hidden",
+        "a..b",
+        "-x",
+        "x\n",
+        &"a".repeat(65),
+    ] {
+        assert!(
+            matches!(
+                refused(&golden("lama_tiny.ckpt"), name),
+                ModelError::Name { .. }
+            ),
+            "{name:?}"
+        );
         assert!(store.lama(name).is_err());
     }
     assert!(files_in(&store).is_empty(), "{:?}", files_in(&store));
     let message = store.lama("big-lama").unwrap_err().to_string();
-    assert!(message.contains("cleanplate models pull big-lama") && message.contains("import FILE --as big-lama"), "{message}");
-    assert!(store.lama("lama-fourier").unwrap_err().to_string().contains("import FILE --as lama-fourier"));
-    assert!(matches!(store.lama("nonsense"), Err(ModelError::Unknown { .. })));
-    assert!(matches!(store.pull("lama-fourier", &mut |_| {}), Err(ModelError::NotPublished { .. })));
-    assert!(store.pull("lama-small", &mut |_| {}).unwrap().present, "embedded models need no download");
+    assert!(
+        message.contains("cleanplate models pull big-lama")
+            && message.contains("import FILE --as big-lama"),
+        "{message}"
+    );
+    assert!(
+        store
+            .lama("lama-fourier")
+            .unwrap_err()
+            .to_string()
+            .contains("import FILE --as lama-fourier")
+    );
+    assert!(matches!(
+        store.lama("nonsense"),
+        Err(ModelError::Unknown { .. })
+    ));
+    assert!(matches!(
+        store.pull("lama-fourier", &mut |_| {}),
+        Err(ModelError::NotPublished { .. })
+    ));
+    assert!(
+        store.pull("lama-small", &mut |_| {}).unwrap().present,
+        "embedded models need no download"
+    );
 }
 
 #[test]
@@ -127,8 +238,21 @@ fn a_pulled_file_is_resumed_verified_imported_and_cleared_away() {
     let content = fs::read(golden("lama_tiny.ckpt")).unwrap();
     let (sha256, bytes) = files::hash(&content[..], |_| {}).unwrap();
     let (url, ranges) = serve(content, vec![Manner::CutAfter(400_000), Manner::Correct]);
-    let info = store.fetch_and_import("pulled", &Download { url: &url, bytes, sha256: &sha256 }, &mut |_| {}).unwrap();
-    assert_eq!(ranges.iter().collect::<Vec<_>>(), [None, Some("bytes=400000-".to_string())]);
+    let info = store
+        .fetch_and_import(
+            "pulled",
+            &Download {
+                url: &url,
+                bytes,
+                sha256: &sha256,
+            },
+            &mut |_| {},
+        )
+        .unwrap();
+    assert_eq!(
+        ranges.iter().collect::<Vec<_>>(),
+        [None, Some("bytes=400000-".to_string())]
+    );
     assert!(info.present && info.sha256 == sha256 && info.origin == url);
     assert_eq!(files_in(&store), ["pulled.safetensors", "pulled.toml"]);
     store.lama("pulled").unwrap();
@@ -138,8 +262,14 @@ fn a_pulled_file_is_resumed_verified_imported_and_cleared_away() {
 fn a_mirror_with_other_content_is_refused() {
     let (_dir, store) = store();
     let (url, _) = serve(vec![7; 1000], vec![Manner::Correct]);
-    let message = store.pull_from("mobile-sam", &url, &mut |_| {}).unwrap_err().to_string();
-    assert!(message.contains("1000 bytes, 40728226 are pinned"), "{message}");
+    let message = store
+        .pull_from("mobile-sam", &url, &mut |_| {})
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("1000 bytes, 40728226 are pinned"),
+        "{message}"
+    );
     assert!(!store.info("mobile-sam").unwrap().present);
 }
 
@@ -148,7 +278,10 @@ fn one_download_at_a_time() {
     let (_dir, store) = store();
     let lock = File::create(store.folder.join(DOWNLOAD_LOCK)).unwrap();
     lock.lock().unwrap();
-    let message = store.pull_from("mobile-sam", "http://127.0.0.1:1/x", &mut |_| {}).unwrap_err().to_string();
+    let message = store
+        .pull_from("mobile-sam", "http://127.0.0.1:1/x", &mut |_| {})
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("another one may be running"), "{message}");
 }
 
@@ -159,15 +292,35 @@ fn sam_files_are_checked_stored_and_loaded_as_sam() {
     let info = store.import(&file, "tiny-sam", &mut |_| ()).unwrap();
     assert!(info.present && info.arch == "sam-vit");
     let weights = store.weights("tiny-sam").unwrap();
-    assert!(weights.iter().all(|(name, _)| crate::import::under_root(name)), "the answers in the file are not weights");
+    assert!(
+        weights
+            .iter()
+            .all(|(name, _)| crate::import::under_root(name)),
+        "the answers in the file are not weights"
+    );
     assert!(weights.metadata().contains_key("config"));
     let sam = store.sam("tiny-sam").unwrap();
     assert_eq!(sam.config().decoder.transformer_dim, 64);
-    assert!(Arc::ptr_eq(&sam, &store.sam("tiny-sam").unwrap()), "loaded once");
-    for wrong in [store.lama("tiny-sam").map(|_| ()), store.sam("lama-small").map(|_| ())] {
+    assert!(
+        Arc::ptr_eq(&sam, &store.sam("tiny-sam").unwrap()),
+        "loaded once"
+    );
+    for wrong in [
+        store.lama("tiny-sam").map(|_| ()),
+        store.sam("lama-small").map(|_| ()),
+    ] {
         assert!(matches!(wrong, Err(ModelError::Arch { .. })), "{wrong:?}");
     }
-    let refused = store.import(&file, "sam-vit-b", &mut |_| ()).unwrap_err().to_string();
-    assert!(refused.contains("sam-vit-b") && refused.contains("--as"), "{refused}");
-    assert!(matches!(store.sam("sam-vit-b"), Err(ModelError::Absent { .. })));
+    let refused = store
+        .import(&file, "sam-vit-b", &mut |_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("sam-vit-b") && refused.contains("--as"),
+        "{refused}"
+    );
+    assert!(matches!(
+        store.sam("sam-vit-b"),
+        Err(ModelError::Absent { .. })
+    ));
 }

@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("lama/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("lama/golden")
+        .join(name)
 }
 
 fn read(name: &str) -> Weights {
@@ -20,8 +22,11 @@ fn read(name: &str) -> Weights {
 }
 
 fn network(weights: &Weights) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-    let ours = weights.iter().filter(|(name, _)| import::under_root(name) && !name.ends_with("num_batches_tracked"));
-    ours.map(|(name, tensor)| (name.to_string(), tensor.shape().to_vec(), tensor.to_f32())).collect()
+    let ours = weights
+        .iter()
+        .filter(|(name, _)| import::under_root(name) && !name.ends_with("num_batches_tracked"));
+    ours.map(|(name, tensor)| (name.to_string(), tensor.shape().to_vec(), tensor.to_f32()))
+        .collect()
 }
 
 #[test]
@@ -34,7 +39,10 @@ fn three_containers_hold_identical_weights() {
     assert_eq!(script.format(), Format::TorchScript);
     let want = network(&safetensors);
     assert_eq!(want.len(), 133);
-    assert!(want == network(&checkpoint), "the Lightning checkpoint differs");
+    assert!(
+        want == network(&checkpoint),
+        "the Lightning checkpoint differs"
+    );
     assert!(want == network(&script), "the TorchScript archive differs");
 }
 
@@ -42,7 +50,12 @@ fn three_containers_hold_identical_weights() {
 fn foreign_tensors_of_a_checkpoint_are_skipped_and_listed() {
     let checkpoint = read("lama_tiny.ckpt");
     assert_eq!(checkpoint.skipped().len(), 2, "{:?}", checkpoint.skipped());
-    assert!(checkpoint.skipped().iter().any(|name| name == "state_dict.loss_resnet_pl.impl.conv1.weight"));
+    assert!(
+        checkpoint
+            .skipped()
+            .iter()
+            .any(|name| name == "state_dict.loss_resnet_pl.impl.conv1.weight")
+    );
     assert!(checkpoint.iter().all(|(name, _)| import::under_root(name)));
 }
 
@@ -51,7 +64,12 @@ fn the_files_name_decides_nothing() {
     let dir = tempfile::tempdir().expect("folder");
     let misnamed = dir.path().join("weights.txt");
     fs::copy(golden("lama_tiny_jit.pt"), &misnamed).expect("copy");
-    assert_eq!(import::read(&misnamed, &Limits::default()).expect("by content").format(), Format::TorchScript);
+    assert_eq!(
+        import::read(&misnamed, &Limits::default())
+            .expect("by content")
+            .format(),
+        Format::TorchScript
+    );
 }
 
 #[test]
@@ -59,17 +77,33 @@ fn factors_hold_for_integers_only() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors.gz");
     let weights = import::read(&path, &Limits::default()).expect("reads");
     let spread = |name: &str| {
-        let values = weights.get(name).unwrap_or_else(|| panic!("{name}")).to_f32();
+        let values = weights
+            .get(name)
+            .unwrap_or_else(|| panic!("{name}"))
+            .to_f32();
         (values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32).sqrt()
     };
     // Of one layer, drawn alike; `scales` names both, but the bias-sized one stayed f16.
-    let (integer, float) = ("mask_decoder.iou_prediction_head.layers.1.weight", "mask_decoder.iou_prediction_head.layers.2.weight");
-    assert!((spread(integer) / spread(float) - 1.0).abs() < 0.2, "{} and {}", spread(integer), spread(float));
+    let (integer, float) = (
+        "mask_decoder.iou_prediction_head.layers.1.weight",
+        "mask_decoder.iou_prediction_head.layers.2.weight",
+    );
+    assert!(
+        (spread(integer) / spread(float) - 1.0).abs() < 0.2,
+        "{} and {}",
+        spread(integer),
+        spread(float)
+    );
     let (integer, float) = (
         "mask_decoder.transformer.layers.0.self_attn.q_proj.weight",
         "mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight",
     );
-    assert!((spread(integer) / spread(float) - 1.0).abs() < 0.2, "{} and {}", spread(integer), spread(float));
+    assert!(
+        (spread(integer) / spread(float) - 1.0).abs() < 0.2,
+        "{} and {}",
+        spread(integer),
+        spread(float)
+    );
 }
 
 fn read_bytes(bytes: Vec<u8>) -> Result<Weights, ImportError> {
@@ -88,17 +122,30 @@ fn gzip_is_unpacked_within_the_limits_and_once() {
     let packed = gzipped(&plain);
     let weights = read_bytes(packed.clone()).expect("reads");
     assert_eq!(weights.len(), read_bytes(plain).expect("reads").len());
-    assert!(matches!(read_bytes(gzipped(&packed)), Err(ImportError::Unrecognised { .. })));
-    assert!(matches!(read_bytes(packed[..packed.len() / 2].to_vec()), Err(ImportError::Io { .. })));
+    assert!(matches!(
+        read_bytes(gzipped(&packed)),
+        Err(ImportError::Unrecognised { .. })
+    ));
+    assert!(matches!(
+        read_bytes(packed[..packed.len() / 2].to_vec()),
+        Err(ImportError::Io { .. })
+    ));
     let bomb = gzipped(&vec![0; 80 << 20]);
     let refused = read_bytes(bomb).expect_err("refused");
-    assert!(matches!(refused, ImportError::Limit { got, .. } if got < 80 << 20), "{refused}");
+    assert!(
+        matches!(refused, ImportError::Limit { got, .. } if got < 80 << 20),
+        "{refused}"
+    );
 }
 
 fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, data) in entries {
-        zip.start_file(*name, SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated)).expect("entry");
+        zip.start_file(
+            *name,
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated),
+        )
+        .expect("entry");
         zip.write_all(data).expect("data");
     }
     zip.finish().expect("zip").into_inner()
@@ -107,10 +154,17 @@ fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
 #[test]
 fn a_checkpoint_inside_a_zip_is_found() {
     let inner = fs::read(golden("lama_tiny.ckpt")).expect("golden");
-    let weights = read_bytes(zip_of(&[("big-lama/config.yaml", b"a: 1"), ("big-lama/models/best.ckpt", &inner)])).expect("nested");
+    let weights = read_bytes(zip_of(&[
+        ("big-lama/config.yaml", b"a: 1"),
+        ("big-lama/models/best.ckpt", &inner),
+    ]))
+    .expect("nested");
     assert!(network(&weights) == network(&read("lama_tiny.ckpt")));
     let nested_twice = zip_of(&[("a.pt", &zip_of(&[("b.pt", &inner)]))]);
-    assert!(matches!(read_bytes(nested_twice), Err(ImportError::Archive { .. })));
+    assert!(matches!(
+        read_bytes(nested_twice),
+        Err(ImportError::Archive { .. })
+    ));
 }
 
 #[test]
@@ -127,7 +181,10 @@ fn zip_bombs_are_refused_before_they_unpack() {
 
 #[test]
 fn hostile_pickles_in_archives_are_refused_by_name() {
-    let archive = zip_of(&[("a/data.pkl", b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.")]);
+    let archive = zip_of(&[(
+        "a/data.pkl",
+        b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.",
+    )]);
     let message = read_bytes(archive).expect_err("refused").to_string();
     assert!(message.contains("posix system"), "{message}");
 }
@@ -138,7 +195,10 @@ fn other_files_are_named() {
         (&b""[..], "empty"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "LFS"),
-        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "before PyTorch 1.6"),
+        (
+            b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
+            "before PyTorch 1.6",
+        ),
         (b"\x89PNG\r\n\x1a\n", "starts with"),
     ] {
         let message = read_bytes(bytes.to_vec()).expect_err("refused").to_string();

@@ -14,7 +14,9 @@ use cleanplate_models::import::{self, Limits};
 use cleanplate_models::lama::{Lama, LamaConfig, LamaGraph, LamaOutput, SIDE_MIN};
 
 fn golden_file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("lama/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("lama/golden")
+        .join(name)
 }
 
 fn check(backend: &dyn Backend) {
@@ -35,7 +37,12 @@ fn plain_loops_reproduce_the_reference_implementation() {
 }
 
 fn check_engine(choice: BackendChoice, checked_shaders: bool) {
-    let backend = cleanplate_engine::open(&EngineOptions { backend: choice, checked_shaders, ..EngineOptions::default() }).expect("opens");
+    let backend = cleanplate_engine::open(&EngineOptions {
+        backend: choice,
+        checked_shaders,
+        ..EngineOptions::default()
+    })
+    .expect("opens");
     println!("{:?}", backend.device());
     check(backend.as_ref());
 }
@@ -73,8 +80,14 @@ fn files_of_other_networks_are_named() {
     let dir = tempfile::tempdir().expect("folder");
     let file = dir.path().join("sam.safetensors");
     let header = br#"{"__metadata__":{"arch":"mobile_sam"}}"#;
-    fs::write(&file, [&(header.len() as u64).to_le_bytes()[..], header].concat()).expect("write");
-    let message = golden::check(&file, &reference::Reference).expect_err("no such network").to_string();
+    fs::write(
+        &file,
+        [&(header.len() as u64).to_le_bytes()[..], header].concat(),
+    )
+    .expect("write");
+    let message = golden::check(&file, &reference::Reference)
+        .expect_err("no such network")
+        .to_string();
     assert!(message.contains("no mobile_sam network"), "{message}");
 }
 
@@ -82,20 +95,45 @@ fn files_of_other_networks_are_named() {
 fn renamed(from: &str, to: &str) -> Result<Lama, ModelError> {
     assert_eq!(from.len(), to.len());
     let bytes = fs::read(golden_file("lama_tiny.safetensors")).expect("golden");
-    let header = 8 + usize::try_from(u64::from_le_bytes(*bytes.first_chunk().expect("length"))).expect("length");
+    let header = 8 + usize::try_from(u64::from_le_bytes(*bytes.first_chunk().expect("length")))
+        .expect("length");
     let text = std::str::from_utf8(&bytes[8..header]).expect("JSON");
     assert!(text.contains(from));
-    let changed = [&bytes[..8], text.replace(from, to).as_bytes(), &bytes[header..]].concat();
+    let changed = [
+        &bytes[..8],
+        text.replace(from, to).as_bytes(),
+        &bytes[header..],
+    ]
+    .concat();
     Lama::from_weights(&import::read_bytes(changed.into(), &Limits::default()).expect("reads"))
 }
 
 #[test]
 fn every_tensor_that_does_not_fit_is_named() {
-    let message = renamed("model.5.conv2.ffc.convl2g.weight\":", "model.5.conv2.ffc.convl2q.weight\":").expect_err("refused").to_string();
-    assert!(message.contains("generator.model.5.conv2.ffc.convl2g.weight [48, 16, 3, 3] is missing"), "{message}");
-    assert!(message.contains("generator.model.5.conv2.ffc.convl2q.weight [48, 16, 3, 3] belongs to no layer"), "{message}");
-    let message = renamed("\"ngf\\\": 8,", "\"ngf\\\": 9,").expect_err("refused").to_string();
-    assert!(message.contains("generator.model.1.ffc.convl2l.weight is [8, 4, 7, 7], wanted [9, 4, 7, 7]"), "{message}");
+    let message = renamed(
+        "model.5.conv2.ffc.convl2g.weight\":",
+        "model.5.conv2.ffc.convl2q.weight\":",
+    )
+    .expect_err("refused")
+    .to_string();
+    assert!(
+        message.contains("generator.model.5.conv2.ffc.convl2g.weight [48, 16, 3, 3] is missing"),
+        "{message}"
+    );
+    assert!(
+        message.contains(
+            "generator.model.5.conv2.ffc.convl2q.weight [48, 16, 3, 3] belongs to no layer"
+        ),
+        "{message}"
+    );
+    let message = renamed("\"ngf\\\": 8,", "\"ngf\\\": 9,")
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        message
+            .contains("generator.model.1.ffc.convl2l.weight is [8, 4, 7, 7], wanted [9, 4, 7, 7]"),
+        "{message}"
+    );
     assert!(message.contains("more"), "{message}");
 }
 
@@ -104,33 +142,81 @@ fn configurations_are_read_from_the_weights() {
     for name in ["lama_tiny.ckpt", "lama_tiny_jit.pt"] {
         let weights = import::read(&golden_file(name), &Limits::default()).expect("reads");
         let lama = Lama::from_weights(&weights).expect("fits");
-        assert_eq!(lama.config(), &LamaConfig { ngf: 8, n_blocks: 2, ..LamaConfig::big_lama() });
+        assert_eq!(
+            lama.config(),
+            &LamaConfig {
+                ngf: 8,
+                n_blocks: 2,
+                ..LamaConfig::big_lama()
+            }
+        );
     }
 }
 
 #[test]
 fn graphs_of_all_sizes_share_weights_and_outputs_have_the_stated_shapes() {
-    let config = LamaConfig { ngf: 4, n_blocks: 1, ..LamaConfig::big_lama() };
+    let config = LamaConfig {
+        ngf: 4,
+        n_blocks: 1,
+        ..LamaConfig::big_lama()
+    };
     let lama = Lama::random(&config, 7).expect("random");
-    let graph = |height, width, output| lama.graph(LamaGraph { batch: 2, height, width, output });
+    let graph = |height, width, output| {
+        lama.graph(LamaGraph {
+            batch: 2,
+            height,
+            width,
+            output,
+        })
+    };
     let small = graph(SIDE_MIN, 17, LamaOutput::Prediction).expect("graph");
     let large = graph(40, 33, LamaOutput::Composite).expect("graph");
     assert_eq!(small.spec(small.outputs[0]).shape.dims(), [2, 3, 16, 24]);
     assert_eq!(large.spec(large.outputs[0]).shape.dims(), [2, 40, 33, 3]);
     for node in &small.nodes {
         if node.op.weight_bytes() > 0 {
-            let same = large.nodes.iter().find(|other| other.name == node.name).expect("same layers");
+            let same = large
+                .nodes
+                .iter()
+                .find(|other| other.name == node.name)
+                .expect("same layers");
             assert!(std::sync::Arc::ptr_eq(&node.op, &same.op), "{}", node.name);
         }
     }
-    assert!(matches!(graph(SIDE_MIN - 1, 64, LamaOutput::Composite), Err(ModelError::Config { .. })));
-    assert!(lama.graph(LamaGraph { batch: 0, height: 64, width: 64, output: LamaOutput::Composite }).is_err());
+    assert!(matches!(
+        graph(SIDE_MIN - 1, 64, LamaOutput::Composite),
+        Err(ModelError::Config { .. })
+    ));
+    assert!(
+        lama.graph(LamaGraph {
+            batch: 0,
+            height: 64,
+            width: 64,
+            output: LamaOutput::Composite
+        })
+        .is_err()
+    );
 }
 
 #[test]
 fn an_ffc_layer_is_six_operations() {
-    let lama = Lama::random(&LamaConfig { ngf: 4, n_blocks: 3, ..LamaConfig::big_lama() }, 1).expect("random");
-    let graph = lama.graph(LamaGraph { batch: 1, height: 32, width: 32, output: LamaOutput::Composite }).expect("graph");
+    let lama = Lama::random(
+        &LamaConfig {
+            ngf: 4,
+            n_blocks: 3,
+            ..LamaConfig::big_lama()
+        },
+        1,
+    )
+    .expect("random");
+    let graph = lama
+        .graph(LamaGraph {
+            batch: 1,
+            height: 32,
+            width: 32,
+            output: LamaOutput::Composite,
+        })
+        .expect("graph");
     // Input, stem, two downs, two halves of the split, 6 x 2 per block, three ups, head, composite.
     assert_eq!(graph.nodes.len(), 6 + 3 * 12 + 3 + 1 + 1);
 }
@@ -139,17 +225,53 @@ fn an_ffc_layer_is_six_operations() {
 fn random_networks_are_reproducible_and_finite() {
     use cleanplate_kernels::Tensor;
     let run = |seed| {
-        let lama = Lama::random(&LamaConfig { ngf: 4, n_blocks: 6, ..LamaConfig::big_lama() }, seed).expect("random");
-        let graph = lama.graph(LamaGraph { batch: 1, height: 24, width: 16, output: LamaOutput::Prediction }).expect("graph");
-        let image = Tensor::u8(&[1, 24, 16, 3], (0..24 * 16 * 3).map(|i| (i * 7 % 256) as u8).collect());
-        let mask = Tensor::u8(&[1, 24, 16], (0..24 * 16).map(|i| if i % 5 == 0 { 255 } else { 0 }).collect());
-        let result = reference::Reference.compile(&graph).expect("compiles").run(&[image.view(), mask.view()]).expect("runs");
+        let lama = Lama::random(
+            &LamaConfig {
+                ngf: 4,
+                n_blocks: 6,
+                ..LamaConfig::big_lama()
+            },
+            seed,
+        )
+        .expect("random");
+        let graph = lama
+            .graph(LamaGraph {
+                batch: 1,
+                height: 24,
+                width: 16,
+                output: LamaOutput::Prediction,
+            })
+            .expect("graph");
+        let image = Tensor::u8(
+            &[1, 24, 16, 3],
+            (0..24 * 16 * 3).map(|i| (i * 7 % 256) as u8).collect(),
+        );
+        let mask = Tensor::u8(
+            &[1, 24, 16],
+            (0..24 * 16)
+                .map(|i| if i % 5 == 0 { 255 } else { 0 })
+                .collect(),
+        );
+        let result = reference::Reference
+            .compile(&graph)
+            .expect("compiles")
+            .run(&[image.view(), mask.view()])
+            .expect("runs");
         result[0].as_f32().expect("floats").to_vec()
     };
     let first = run(3);
-    assert!(first.iter().all(|v| v.is_finite() && (0.0..=1.0).contains(v)));
-    let spread = first.iter().fold((1f32, 0f32), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
-    assert!(spread.1 - spread.0 > 0.05, "saturated or constant output: {spread:?}");
+    assert!(
+        first
+            .iter()
+            .all(|v| v.is_finite() && (0.0..=1.0).contains(v))
+    );
+    let spread = first
+        .iter()
+        .fold((1f32, 0f32), |(lo, hi), v| (lo.min(*v), hi.max(*v)));
+    assert!(
+        spread.1 - spread.0 > 0.05,
+        "saturated or constant output: {spread:?}"
+    );
     assert_eq!(first, run(3));
     assert_ne!(first, run(4));
 }

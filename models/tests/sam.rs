@@ -6,18 +6,34 @@ use std::path::Path;
 
 use cleanplate_engine::{BackendChoice, EngineOptions};
 use cleanplate_kernels::Tensor;
-use cleanplate_models::sam::{DecoderConfig, EncoderConfig, Label, Normalisation, Sam, SamConfig, SamPrompt};
+use cleanplate_models::sam::{
+    DecoderConfig, EncoderConfig, Label, Normalisation, Sam, SamConfig, SamPrompt,
+};
 
 fn check(file: &str, cases: usize, backend: BackendChoice) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden").join(file);
-    let options = EngineOptions { backend, ..EngineOptions::default() };
-    let backend =
-        cleanplate_engine::open(&options).unwrap_or_else(|e| panic!("{e}; on Debian: apt-get install mesa-vulkan-drivers libvulkan1"));
-    let lines = cleanplate_models::golden::check(&path, backend.as_ref()).unwrap_or_else(|e| panic!("{e}"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("sam/golden")
+        .join(file);
+    let options = EngineOptions {
+        backend,
+        ..EngineOptions::default()
+    };
+    let backend = cleanplate_engine::open(&options).unwrap_or_else(|e| {
+        panic!("{e}; on Debian: apt-get install mesa-vulkan-drivers libvulkan1")
+    });
+    let lines =
+        cleanplate_models::golden::check(&path, backend.as_ref()).unwrap_or_else(|e| panic!("{e}"));
     for line in &lines {
-        println!("{} {} {:.2e} of {:.2e} {}", line.case, line.tensor, line.max_abs_error, line.tolerance, line.detail);
+        println!(
+            "{} {} {:.2e} of {:.2e} {}",
+            line.case, line.tensor, line.max_abs_error, line.tolerance, line.detail
+        );
     }
-    assert_eq!(lines.len(), cases * (1 + 3 * 3), "per case an embedding, and logits, quality and mask of three prompts");
+    assert_eq!(
+        lines.len(),
+        cases * (1 + 3 * 3),
+        "per case an embedding, and logits, quality and mask of three prompts"
+    );
     let missed: Vec<_> = lines.iter().filter(|l| !l.pass).collect();
     assert!(missed.is_empty(), "{missed:#?}");
 }
@@ -71,25 +87,61 @@ fn narrow() -> SamConfig {
         iou_head_depth: 2,
         iou_head_hidden_dim: 24,
     };
-    SamConfig { img_size: 192, normalisation: Normalisation { mean: [127.5; 3], std: [127.5; 3] }, encoder, decoder }
+    SamConfig {
+        img_size: 192,
+        normalisation: Normalisation {
+            mean: [127.5; 3],
+            std: [127.5; 3],
+        },
+        encoder,
+        decoder,
+    }
 }
 
 #[test]
 fn every_size_follows_from_the_configuration() {
-    let backend = cleanplate_engine::open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
+    let backend = cleanplate_engine::open(&EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
     let network = Sam::random(&narrow(), 7).unwrap();
-    let photo = Tensor::u8(&[1, 90, 120, 3], (0..90 * 120 * 3).map(|i| (i * 7 % 256) as u8).collect());
+    let photo = Tensor::u8(
+        &[1, 90, 120, 3],
+        (0..90 * 120 * 3).map(|i| (i * 7 % 256) as u8).collect(),
+    );
     assert_eq!(network.resized(90, 120), [144, 192]);
-    let maps =
-        backend.compile(&network.encoder_graph([144, 192]).unwrap()).unwrap().run(&[network.resize(&photo).unwrap().view()]).unwrap();
-    assert_eq!(maps.iter().map(|m| m.shape.dims()).collect::<Vec<_>>(), [[1, 12, 12, 48]], "192 / 16, the decoder's channels");
-    let prompt = SamPrompt { points: vec![(60.0, 45.0, Label::Foreground)], rectangle: Some([110.0, 80.0, 10.0, 5.0]) };
+    let maps = backend
+        .compile(&network.encoder_graph([144, 192]).unwrap())
+        .unwrap()
+        .run(&[network.resize(&photo).unwrap().view()])
+        .unwrap();
+    assert_eq!(
+        maps.iter().map(|m| m.shape.dims()).collect::<Vec<_>>(),
+        [[1, 12, 12, 48]],
+        "192 / 16, the decoder's channels"
+    );
+    let prompt = SamPrompt {
+        points: vec![(60.0, 45.0, Label::Foreground)],
+        rectangle: Some([110.0, 80.0, 10.0, 5.0]),
+    };
     let tokens = network.tokens(&prompt, [90, 120]).unwrap();
-    let decoder = backend.compile(&network.decoder_graph(prompt.tokens()).unwrap()).unwrap();
+    let decoder = backend
+        .compile(&network.decoder_graph(prompt.tokens()).unwrap())
+        .unwrap();
     let answer = decoder.run(&[maps[0].view(), tokens.view()]).unwrap();
-    assert_eq!((answer[0].shape.dims(), answer[1].shape.dims()), (&[1, 4, 48, 48][..], &[1, 1, 4][..]), "logits at a quarter of 192");
+    assert_eq!(
+        (answer[0].shape.dims(), answer[1].shape.dims()),
+        (&[1, 4, 48, 48][..], &[1, 1, 4][..]),
+        "logits at a quarter of 192"
+    );
     assert!(answer[0].as_f32().unwrap().iter().all(|v| v.is_finite()));
-    assert_eq!(network.mask(&answer[0].as_f32().unwrap()[..48 * 48], [90, 120]).len(), 90 * 120);
+    assert_eq!(
+        network
+            .mask(&answer[0].as_f32().unwrap()[..48 * 48], [90, 120])
+            .len(),
+        90 * 120
+    );
 }
 
 #[test]
@@ -105,8 +157,21 @@ fn a_stored_configuration_counts_and_a_wrong_one_is_refused() {
     assert!(refused(|c| c.img_size = 200).contains("multiple of 32"));
     assert!(
         refused(|c| c.encoder = match c.encoder.clone() {
-            EncoderConfig::TinyVit { depths, num_heads, window_sizes, hidden_dims, neck_squeeze, .. } =>
-                EncoderConfig::TinyVit { embed_dims: vec![16, 24, 32, 40], depths, num_heads, window_sizes, hidden_dims, neck_squeeze },
+            EncoderConfig::TinyVit {
+                depths,
+                num_heads,
+                window_sizes,
+                hidden_dims,
+                neck_squeeze,
+                ..
+            } => EncoderConfig::TinyVit {
+                embed_dims: vec![16, 24, 32, 40],
+                depths,
+                num_heads,
+                window_sizes,
+                hidden_dims,
+                neck_squeeze
+            },
             other => other,
         })
         .contains("320")

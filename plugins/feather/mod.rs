@@ -11,7 +11,9 @@ use crate::pipeline::{Stage, Work};
 use crate::{PluginError, PluginInfo, distance};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Feather::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Feather::new(values)))
+});
 
 struct Feather {
     width_px: Option<usize>,
@@ -19,13 +21,17 @@ struct Feather {
 
 impl Feather {
     fn new(values: &Values) -> Self {
-        Feather { width_px: values.integer("width_px") }
+        Feather {
+            width_px: values.integer("width_px"),
+        }
     }
 }
 
 impl Stage for Feather {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
-        let width = self.width_px.unwrap_or_else(|| auto_width_px(work.photo.width, work.photo.height));
+        let width = self
+            .width_px
+            .unwrap_or_else(|| auto_width_px(work.photo.width, work.photo.height));
         feather(&work.mask, &mut work.alpha, width);
         Ok(())
     }
@@ -39,18 +45,24 @@ pub fn auto_width_px(width: usize, height: usize) -> usize {
 /// Writes `alpha`: 255 on the mask, smoothly down to 1 at `width` pixels from it, 0 beyond.
 pub fn feather(mask: &Mask, alpha: &mut Mask, width: usize) {
     alpha.data.copy_from_slice(&mask.data);
-    let Some(bounds) = mask.bounds().filter(|_| width > 0) else { return };
+    let Some(bounds) = mask.bounds().filter(|_| width > 0) else {
+        return;
+    };
     let rect = bounds.grown(width, mask.width, mask.height);
     let near = distance::squared(mask, rect, width);
-    let ramp: Vec<u8> = (0..=width * width).map(|d2| fade((d2 as f64).sqrt() / (width + 1) as f64)).collect();
-    let rows = alpha.data[rect.y0 * mask.width..rect.y1 * mask.width].par_chunks_exact_mut(mask.width);
-    rows.zip(near.par_chunks_exact(rect.width())).for_each(|(row, near)| {
-        for (a, &d2) in row[rect.x0..rect.x1].iter_mut().zip(near) {
-            if d2 != u16::MAX {
-                *a = ramp[usize::from(d2)];
+    let ramp: Vec<u8> = (0..=width * width)
+        .map(|d2| fade((d2 as f64).sqrt() / (width + 1) as f64))
+        .collect();
+    let rows =
+        alpha.data[rect.y0 * mask.width..rect.y1 * mask.width].par_chunks_exact_mut(mask.width);
+    rows.zip(near.par_chunks_exact(rect.width()))
+        .for_each(|(row, near)| {
+            for (a, &d2) in row[rect.x0..rect.x1].iter_mut().zip(near) {
+                if d2 != u16::MAX {
+                    *a = ramp[usize::from(d2)];
+                }
             }
-        }
-    });
+        });
 }
 
 /// Smooth step from 255 at 0 to (almost) 0 at 1.
@@ -70,7 +82,11 @@ mod tests {
         let mut alpha = Mask::empty(41, 1);
         feather(&mask, &mut alpha, 5);
         assert_eq!(alpha.data[20], 255);
-        assert!(alpha.data[20..26].windows(2).all(|p| p[0] > p[1]), "{:?}", &alpha.data[20..27]);
+        assert!(
+            alpha.data[20..26].windows(2).all(|p| p[0] > p[1]),
+            "{:?}",
+            &alpha.data[20..27]
+        );
         assert!(alpha.data[25] > 0);
         assert_eq!(alpha.data[26], 0);
         assert_eq!(alpha.data[15], alpha.data[25]);
@@ -80,7 +96,10 @@ mod tests {
     fn zero_width_is_the_mask_itself() {
         let mut mask = Mask::empty(8, 8);
         mask.data[9] = 255;
-        let mut alpha = Mask { data: vec![7; 64], ..mask.clone() };
+        let mut alpha = Mask {
+            data: vec![7; 64],
+            ..mask.clone()
+        };
         feather(&mask, &mut alpha, 0);
         assert_eq!(alpha, mask);
     }

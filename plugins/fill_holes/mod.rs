@@ -6,7 +6,9 @@ use crate::pipeline::{Stage, Work};
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(FillHoles::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(FillHoles::new(values)))
+});
 
 struct FillHoles {
     share_max: f64,
@@ -14,7 +16,9 @@ struct FillHoles {
 
 impl FillHoles {
     fn new(values: &Values) -> Self {
-        FillHoles { share_max: values.number("share_max").unwrap_or(0.0) }
+        FillHoles {
+            share_max: values.number("share_max").unwrap_or(0.0),
+        }
     }
 }
 
@@ -41,12 +45,15 @@ struct Run {
 
 /// Fills every gap (4-connected unmasked pixels that do not reach the mask's bounding box) of at most `area_max` pixels.
 pub fn fill(mask: &mut Mask, area_max: usize) {
-    let Some(rect) = mask.bounds().filter(|_| area_max > 0) else { return };
+    let Some(rect) = mask.bounds().filter(|_| area_max > 0) else {
+        return;
+    };
     let mut runs: Vec<Run> = Vec::new();
     let mut row_starts = vec![0usize];
     for y in rect.y0..rect.y1 {
         push_runs(mask, rect, y, &mut runs);
-        let above = row_starts.len().checked_sub(2).map_or(0, |i| row_starts[i])..row_starts[row_starts.len() - 1];
+        let above = row_starts.len().checked_sub(2).map_or(0, |i| row_starts[i])
+            ..row_starts[row_starts.len() - 1];
         join(&mut runs, above, row_starts[row_starts.len() - 1]);
         row_starts.push(runs.len());
     }
@@ -74,7 +81,13 @@ fn push_runs(mask: &Mask, rect: Rect, y: usize, runs: &mut Vec<Run>) {
             x += 1;
         }
         let open = y == rect.y0 || y + 1 == rect.y1 || x0 == rect.x0 || x == rect.x1;
-        runs.push(Run { x0: x0 as u32, x1: x as u32, parent: runs.len() as u32, area: (x - x0) as u32, open });
+        runs.push(Run {
+            x0: x0 as u32,
+            x1: x as u32,
+            parent: runs.len() as u32,
+            area: (x - x0) as u32,
+            open,
+        });
     }
 }
 
@@ -106,7 +119,11 @@ fn unite(runs: &mut [Run], a: usize, b: usize) {
         return;
     }
     // The larger gap stays the root, which keeps the trees shallow.
-    let (root, leaf) = if runs[a].area >= runs[b].area { (a, b) } else { (b, a) };
+    let (root, leaf) = if runs[a].area >= runs[b].area {
+        (a, b)
+    } else {
+        (b, a)
+    };
     runs[leaf].parent = root as u32;
     runs[root].area += runs[leaf].area;
     runs[root].open |= runs[leaf].open;
@@ -117,20 +134,46 @@ mod tests {
     use super::*;
 
     fn draw(rows: &[&str]) -> Mask {
-        let data = rows.iter().flat_map(|r| r.bytes().map(|b| if b == b'#' { 255 } else { 0 })).collect();
-        Mask { width: rows[0].len(), height: rows.len(), data }
+        let data = rows
+            .iter()
+            .flat_map(|r| r.bytes().map(|b| if b == b'#' { 255 } else { 0 }))
+            .collect();
+        Mask {
+            width: rows[0].len(),
+            height: rows.len(),
+            data,
+        }
     }
 
     #[test]
     fn small_enclosed_gaps_are_filled_and_others_stay() {
-        let mut mask = draw(&["###########", "#.##...##.#", "####...##..", "#..#...####", "#.##...####", "###########"]);
+        let mut mask = draw(&[
+            "###########",
+            "#.##...##.#",
+            "####...##..",
+            "#..#...####",
+            "#.##...####",
+            "###########",
+        ]);
         fill(&mut mask, 3);
-        assert_eq!(mask, draw(&["###########", "####...##.#", "####...##..", "####...####", "####...####", "###########"]));
+        assert_eq!(
+            mask,
+            draw(&[
+                "###########",
+                "####...##.#",
+                "####...##..",
+                "####...####",
+                "####...####",
+                "###########"
+            ])
+        );
     }
 
     #[test]
     fn a_spiral_gap_that_leads_outside_stays() {
-        let rows = ["#######", "#.....#", "#.###.#", "#.#...#", "#.#####", "#......", "#######"];
+        let rows = [
+            "#######", "#.....#", "#.###.#", "#.#...#", "#.#####", "#......", "#######",
+        ];
         let mut mask = draw(&rows);
         fill(&mut mask, 1000);
         assert_eq!(mask, draw(&rows));

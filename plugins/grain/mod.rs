@@ -13,7 +13,9 @@ use crate::pipeline::{Stage, Work};
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Grain::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Grain::new(values)))
+});
 
 /// Side of a tile in pixels; tiles overlap by half.
 const TILE: usize = 8;
@@ -54,7 +56,9 @@ impl Grain {
         }
         let fine = fine(full);
         let flats = flats(full, &fine);
-        let window: Vec<f32> = (0..TILE).map(|i| ((i as f32 + 0.5) / TILE as f32 * std::f32::consts::PI).sin()).collect();
+        let window: Vec<f32> = (0..TILE)
+            .map(|i| ((i as f32 + 0.5) / TILE as f32 * std::f32::consts::PI).sin())
+            .collect();
         let mut added = vec![0.0f32; full.rgb.len()];
         // Windows reach over the edge by half a tile, so that every pixel lies under two in each direction.
         let half = TILE / 2;
@@ -62,18 +66,25 @@ impl Grain {
             for (column, left) in (0..width + half).step_by(half).enumerate() {
                 let inside = |i: usize, j: usize| {
                     let (x, y) = ((left + i).checked_sub(half)?, (top + j).checked_sub(half)?);
-                    (x < width && y < height && full.pixels[y * width + x] == Pixel::Hole).then_some(y * width + x)
+                    (x < width && y < height && full.pixels[y * width + x] == Pixel::Hole)
+                        .then_some(y * width + x)
                 };
-                let tile: Vec<(usize, usize, usize)> =
-                    (0..TILE * TILE).filter_map(|k| inside(k % TILE, k / TILE).map(|at| (k % TILE, k / TILE, at))).collect();
+                let tile: Vec<(usize, usize, usize)> = (0..TILE * TILE)
+                    .filter_map(|k| inside(k % TILE, k / TILE).map(|at| (k % TILE, k / TILE, at)))
+                    .collect();
                 if tile.is_empty() {
                     continue;
                 }
-                let mean = |value: &dyn Fn(usize) -> f32| tile.iter().map(|t| value(t.2)).sum::<f32>() / tile.len() as f32;
+                let mean = |value: &dyn Fn(usize) -> f32| {
+                    tile.iter().map(|t| value(t.2)).sum::<f32>() / tile.len() as f32
+                };
                 let bright = mean(&|at| luma(&full.rgb[3 * at..]));
                 let own = mean(&|at| luma(&fine[3 * at..]).powi(2));
-                let Some(choices) = nearest(&flats, bin(bright)) else { return };
-                let from = choices[hash(self.seed, row as u32, column as u32) as usize % choices.len()];
+                let Some(choices) = nearest(&flats, bin(bright)) else {
+                    return;
+                };
+                let from =
+                    choices[hash(self.seed, row as u32, column as u32) as usize % choices.len()];
                 // Compared with the mean of all, not with the one tile: how strong the grain is varies less than one tile's sample of it.
                 let floor = choices.iter().map(|f| f.energy).sum::<f32>() / choices.len() as f32;
                 let share = (1.0 - own / floor.max(1e-9)).max(0.0).sqrt() * self.strength;
@@ -84,7 +95,11 @@ impl Grain {
                 }
             }
         }
-        full.rgb.iter_mut().zip(&added).filter(|(_, a)| **a != 0.0).for_each(|(v, a)| *v = (*v + a).clamp(0.0, 1.0));
+        full.rgb
+            .iter_mut()
+            .zip(&added)
+            .filter(|(_, a)| **a != 0.0)
+            .for_each(|(v, a)| *v = (*v + a).clamp(0.0, 1.0));
     }
 }
 
@@ -130,7 +145,9 @@ fn flats(full: &FullSize, fine: &[f32]) -> [Vec<Flat>; BINS] {
             if places().any(|at| full.pixels[at] != Pixel::Known) {
                 continue;
             }
-            let mean = |value: &dyn Fn(usize) -> f32| places().map(value).sum::<f32>() / (TILE * TILE) as f32;
+            let mean = |value: &dyn Fn(usize) -> f32| {
+                places().map(value).sum::<f32>() / (TILE * TILE) as f32
+            };
             let bright = mean(&|at| luma(&full.rgb[3 * at..]));
             let energy = mean(&|at| luma(&fine[3 * at..]).powi(2));
             // Clipped places have lost their grain.
@@ -140,7 +157,11 @@ fn flats(full: &FullSize, fine: &[f32]) -> [Vec<Flat>; BINS] {
         }
     }
     for tiles in &mut found {
-        tiles.sort_by(|a, b| a.energy.total_cmp(&b.energy).then((a.y, a.x).cmp(&(b.y, b.x))));
+        tiles.sort_by(|a, b| {
+            a.energy
+                .total_cmp(&b.energy)
+                .then((a.y, a.x).cmp(&(b.y, b.x)))
+        });
         tiles.truncate((tiles.len() / FLAT_SHARE).clamp(tiles.len().min(4), KEPT));
     }
     found
@@ -148,7 +169,10 @@ fn flats(full: &FullSize, fine: &[f32]) -> [Vec<Flat>; BINS] {
 
 /// The flat tiles of the brightness closest to `wanted` that has some.
 fn nearest(flats: &[Vec<Flat>; BINS], wanted: usize) -> Option<&[Flat]> {
-    (0..BINS).filter(|bin| !flats[*bin].is_empty()).min_by_key(|bin| bin.abs_diff(wanted)).map(|bin| flats[bin].as_slice())
+    (0..BINS)
+        .filter(|bin| !flats[*bin].is_empty())
+        .min_by_key(|bin| bin.abs_diff(wanted))
+        .map(|bin| flats[bin].as_slice())
 }
 
 impl Stage for Grain {
@@ -172,21 +196,41 @@ mod tests {
             let unit = |salt: u32| (hash(at as u32, salt, 3) >> 8) as f32 / (1 << 24) as f32 - 0.5;
             (unit(1) + unit(2) + unit(3)) * 2.0
         };
-        let hole = |at: usize| (50..110).contains(&(at % width)) && (40..80).contains(&(at / width));
-        let pixels: Vec<Pixel> = (0..width * height).map(|at| if hole(at) { Pixel::Hole } else { Pixel::Known }).collect();
+        let hole =
+            |at: usize| (50..110).contains(&(at % width)) && (40..80).contains(&(at / width));
+        let pixels: Vec<Pixel> = (0..width * height)
+            .map(|at| if hole(at) { Pixel::Hole } else { Pixel::Known })
+            .collect();
         let value = |at: usize| 0.5 + noise(at) * if hole(at) { in_hole } else { deviation };
         let rgb = (0..3 * width * height).map(|i| value(i / 3)).collect();
-        FullSize { rect: Rect { x0: 0, y0: 0, x1: width, y1: height }, rgb, pixels }
+        FullSize {
+            rect: Rect {
+                x0: 0,
+                y0: 0,
+                x1: width,
+                y1: height,
+            },
+            rgb,
+            pixels,
+        }
     }
 
     fn deviation(full: &FullSize, of: Pixel) -> f32 {
-        let values: Vec<f32> = (0..full.pixels.len()).filter(|at| full.pixels[*at] == of).map(|at| full.rgb[3 * at]).collect();
+        let values: Vec<f32> = (0..full.pixels.len())
+            .filter(|at| full.pixels[*at] == of)
+            .map(|at| full.rgb[3 * at])
+            .collect();
         let mean = values.iter().sum::<f32>() / values.len() as f32;
         (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32).sqrt()
     }
 
     fn laid(mut full: FullSize, strength: f32) -> FullSize {
-        Grain { strength, around_px: 32, seed: 1 }.lay(&mut full);
+        Grain {
+            strength,
+            around_px: 32,
+            seed: 1,
+        }
+        .lay(&mut full);
         full
     }
 
@@ -198,10 +242,16 @@ mod tests {
         let ratio = deviation(&after, Pixel::Hole) / deviation(&after, Pixel::Known);
         assert!((0.65..0.95).contains(&ratio), "{ratio}");
         let known = |full: &FullSize| -> Vec<f32> {
-            (0..full.rgb.len()).filter(|i| full.pixels[i / 3] == Pixel::Known).map(|i| full.rgb[i]).collect()
+            (0..full.rgb.len())
+                .filter(|i| full.pixels[i / 3] == Pixel::Known)
+                .map(|i| full.rgb[i])
+                .collect()
         };
         assert_eq!(known(&before), known(&after), "the photo itself changed");
-        let gray = after.rgb.chunks_exact(3).all(|p| (p[0] - p[1]).abs() < 1e-5 && (p[1] - p[2]).abs() < 1e-5);
+        let gray = after
+            .rgb
+            .chunks_exact(3)
+            .all(|p| (p[0] - p[1]).abs() < 1e-5 && (p[1] - p[2]).abs() < 1e-5);
         assert!(gray, "gray grain became coloured");
         assert_eq!(after.rgb, laid(before.clone(), 1.0).rgb);
         assert_eq!(before.rgb, laid(before.clone(), 0.0).rgb);
@@ -211,7 +261,10 @@ mod tests {
     fn a_fill_with_more_texture_than_the_surroundings_stays_as_it_is() {
         let before = scene(0.02, 0.05);
         let after = laid(before.clone(), 1.0);
-        let (was, is) = (deviation(&before, Pixel::Hole), deviation(&after, Pixel::Hole));
+        let (was, is) = (
+            deviation(&before, Pixel::Hole),
+            deviation(&after, Pixel::Hole),
+        );
         assert!((is / was - 1.0).abs() < 0.02, "{was} {is}");
     }
 

@@ -6,7 +6,9 @@ use crate::pipeline::{Stage, Work};
 use crate::{PluginError, PluginInfo, distance};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Grow::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Grow::new(values)))
+});
 
 struct Grow {
     radius_px: Option<usize>,
@@ -14,13 +16,17 @@ struct Grow {
 
 impl Grow {
     fn new(values: &Values) -> Self {
-        Grow { radius_px: values.integer("radius_px") }
+        Grow {
+            radius_px: values.integer("radius_px"),
+        }
     }
 }
 
 impl Stage for Grow {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
-        let radius = self.radius_px.unwrap_or_else(|| auto_radius_px(work.photo.width, work.photo.height));
+        let radius = self
+            .radius_px
+            .unwrap_or_else(|| auto_radius_px(work.photo.width, work.photo.height));
         let mask = std::mem::replace(&mut work.mask, Mask::empty(0, 0));
         work.set_mask(dilate(mask, radius));
         Ok(())
@@ -34,7 +40,9 @@ pub fn auto_radius_px(width: usize, height: usize) -> usize {
 
 /// Every pixel within `radius` pixels (centre to centre) of the mask becomes 255.
 pub fn dilate(mut mask: Mask, radius: usize) -> Mask {
-    let Some(bounds) = mask.bounds().filter(|_| radius > 0) else { return mask };
+    let Some(bounds) = mask.bounds().filter(|_| radius > 0) else {
+        return mask;
+    };
     let rect = bounds.grown(radius, mask.width, mask.height);
     let near = distance::squared(&mask, rect, radius);
     for (i, row) in near.chunks_exact(rect.width()).enumerate() {
@@ -57,8 +65,27 @@ mod tests {
         let mut mask = Mask::empty(9, 7);
         mask.data[1] = 255;
         let grown = dilate(mask, 2);
-        let rows: Vec<String> = (0..7).map(|y| grown.row(y).iter().map(|&v| if v > 0 { '#' } else { '.' }).collect()).collect();
-        assert_eq!(rows, ["####.....", "###......", ".#.......", ".........", ".........", ".........", "........."]);
+        let rows: Vec<String> = (0..7)
+            .map(|y| {
+                grown
+                    .row(y)
+                    .iter()
+                    .map(|&v| if v > 0 { '#' } else { '.' })
+                    .collect()
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "####.....",
+                "###......",
+                ".#.......",
+                ".........",
+                ".........",
+                ".........",
+                "........."
+            ]
+        );
     }
 
     #[test]

@@ -72,9 +72,15 @@ pub enum ImageError {
 
 impl ImageError {
     pub(crate) fn corrupt(format: Format, detail: impl std::fmt::Display) -> Self {
-        ImageError::Corrupt { format, detail: detail.to_string() }
+        ImageError::Corrupt {
+            format,
+            detail: detail.to_string(),
+        }
     }
     pub(crate) fn encode(format: Format, detail: impl std::fmt::Display) -> Self {
-        ImageError::Encode { format, detail: detail.to_string() }
+        ImageError::Encode {
+            format,
+            detail: detail.to_string(),
+        }
     }
 }

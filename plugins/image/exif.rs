@@ -46,11 +46,19 @@ impl<'a> Tiff<'a> {
     }
     fn u16(&self, at: usize) -> Option<u16> {
         let b = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.little { u16::from_le_bytes(b) } else { u16::from_be_bytes(b) })
+        Some(if self.little {
+            u16::from_le_bytes(b)
+        } else {
+            u16::from_be_bytes(b)
+        })
     }
     fn u32(&self, at: usize) -> Option<u32> {
         let b = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.little { u32::from_le_bytes(b) } else { u32::from_be_bytes(b) })
+        Some(if self.little {
+            u32::from_le_bytes(b)
+        } else {
+            u32::from_be_bytes(b)
+        })
     }
     /// Where the 12-byte entries of the directory at `at` lie; at the end stands its link to the next directory.
     fn entries(&self, at: usize) -> Option<std::ops::Range<usize>> {
@@ -62,7 +70,11 @@ impl<'a> Tiff<'a> {
         (self.u16(entry + 2)? == 3).then(|| self.u16(entry + 8))?
     }
     fn set_short_value(&mut self, entry: usize, value: u16) {
-        let b = if self.little { value.to_le_bytes() } else { value.to_be_bytes() };
+        let b = if self.little {
+            value.to_le_bytes()
+        } else {
+            value.to_be_bytes()
+        };
         if let Some(to) = self.bytes.get_mut(entry + 8..entry + 10) {
             to.copy_from_slice(&b);
         }
@@ -74,7 +86,10 @@ impl<'a> Tiff<'a> {
     fn exchange_sizes(&mut self, first: std::ops::Range<usize>) -> Option<()> {
         let exif = self.u32(self.find(first, EXIF_IFD)? + 8)? as usize;
         let range = self.entries(exif)?;
-        let (w, h) = (self.find(range.clone(), PIXEL_WIDTH)?, self.find(range, PIXEL_HEIGHT)?);
+        let (w, h) = (
+            self.find(range.clone(), PIXEL_WIDTH)?,
+            self.find(range, PIXEL_HEIGHT)?,
+        );
         // Type and count may differ (short or long), so everything after the tag changes places.
         for i in 2..12 {
             self.bytes.swap(w + i, h + i);
@@ -88,7 +103,9 @@ impl<'a> Tiff<'a> {
         let range = self.entries(second)?;
         let start = self.u32(self.find(range.clone(), THUMBNAIL_OFFSET)? + 8)? as usize;
         let length = self.u32(self.find(range.clone(), THUMBNAIL_BYTES)? + 8)? as usize;
-        let end = start.checked_add(length).filter(|&end| end <= self.bytes.len())?;
+        let end = start
+            .checked_add(length)
+            .filter(|&end| end <= self.bytes.len())?;
         // Most files end with the thumbnail: then the block is cut, which also saves its bytes.
         if end == self.bytes.len() && start >= range.end {
             self.bytes.truncate(start);
@@ -107,7 +124,9 @@ pub(super) fn tidy_xmp(xmp: &mut [u8]) {
         at += found + NAME.len();
         let quoted = xmp[at..].starts_with(b"=\"") || xmp[at..].starts_with(b"='");
         let digit = at + if quoted { 2 } else { 1 };
-        if (quoted || xmp[at..].starts_with(b">")) && xmp.get(digit).is_some_and(|d| (b'2'..=b'8').contains(d)) {
+        if (quoted || xmp[at..].starts_with(b">"))
+            && xmp.get(digit).is_some_and(|d| (b'2'..=b'8').contains(d))
+        {
             xmp[digit] = b'1';
         }
     }
@@ -121,11 +140,28 @@ mod tests {
 
     /// IFD0 with orientation and an Exif directory (sizes), IFD1 with a thumbnail at the end.
     pub(crate) fn sample(little: bool, orientation: u16) -> Vec<u8> {
-        let s = |v: u16| if little { v.to_le_bytes() } else { v.to_be_bytes() };
-        let l = |v: u32| if little { v.to_le_bytes() } else { v.to_be_bytes() };
-        let mut b: Vec<u8> = if little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
+        let s = |v: u16| {
+            if little {
+                v.to_le_bytes()
+            } else {
+                v.to_be_bytes()
+            }
+        };
+        let l = |v: u32| {
+            if little {
+                v.to_le_bytes()
+            } else {
+                v.to_be_bytes()
+            }
+        };
+        let mut b: Vec<u8> = if little {
+            b"II*\0".to_vec()
+        } else {
+            b"MM\0*".to_vec()
+        };
         b.extend(l(8));
-        let entry = |tag: u16, kind: u16, value: [u8; 4]| [&s(tag)[..], &s(kind), &l(1), &value].concat();
+        let entry =
+            |tag: u16, kind: u16, value: [u8; 4]| [&s(tag)[..], &s(kind), &l(1), &value].concat();
         let short = |v: u16| [s(v)[0], s(v)[1], 0, 0];
         b.extend(s(2));
         b.extend(entry(ORIENTATION, 3, short(orientation)));
@@ -160,7 +196,10 @@ mod tests {
     fn xmp_orientation_is_reset_in_both_forms() {
         let mut xmp = b"<a tiff:Orientation=\"6\"/><tiff:Orientation>8</tiff:Orientation>".to_vec();
         tidy_xmp(&mut xmp);
-        assert_eq!(xmp, b"<a tiff:Orientation=\"1\"/><tiff:Orientation>1</tiff:Orientation>");
+        assert_eq!(
+            xmp,
+            b"<a tiff:Orientation=\"1\"/><tiff:Orientation>1</tiff:Orientation>"
+        );
     }
 
     proptest! {

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Channels, Format, ImageError, Limits, Mask, Metadata, Orientation, Photo, Samples, Source};
+use super::{
+    Channels, Format, ImageError, Limits, Mask, Metadata, Orientation, Photo, Samples, Source,
+};
 use super::{exif, jpeg, png, webp};
 
 /// What a file says about itself; nothing was decoded.
@@ -39,11 +41,13 @@ enum File {
 }
 
 fn parse(bytes: &[u8], limits: &Limits) -> Result<File, ImageError> {
-    Ok(match Format::of(bytes).ok_or(ImageError::UnsupportedType)? {
-        Format::Jpeg => File::Jpeg(Box::new(jpeg::parse(bytes, limits)?)),
-        Format::Png => File::Png(png::parse(bytes, limits)?),
-        Format::WebP => File::WebP(webp::parse(bytes, limits)?),
-    })
+    Ok(
+        match Format::of(bytes).ok_or(ImageError::UnsupportedType)? {
+            Format::Jpeg => File::Jpeg(Box::new(jpeg::parse(bytes, limits)?)),
+            Format::Png => File::Png(png::parse(bytes, limits)?),
+            Format::WebP => File::WebP(webp::parse(bytes, limits)?),
+        },
+    )
 }
 
 /// Checks type, size and structure against the limits without decoding. Reads headers only; `bytes` is the whole file.
@@ -52,8 +56,18 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
     let (orientation, _) = file.metadata();
     let (format, width, height, channels, bits) = match &file {
         File::Jpeg(f) => {
-            let channels = if f.components.len() == 1 { Channels::Gray } else { Channels::Rgb };
-            (Format::Jpeg, usize::from(f.width), usize::from(f.height), channels, 8)
+            let channels = if f.components.len() == 1 {
+                Channels::Gray
+            } else {
+                Channels::Rgb
+            };
+            (
+                Format::Jpeg,
+                usize::from(f.width),
+                usize::from(f.height),
+                channels,
+                8,
+            )
         }
         File::Png(f) => {
             let channels = match (f.color_type, f.transparency) {
@@ -62,15 +76,38 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
                 (2 | 3, false) => Channels::Rgb,
                 _ => Channels::Rgba,
             };
-            (Format::Png, f.width as usize, f.height as usize, channels, f.bit_depth)
+            (
+                Format::Png,
+                f.width as usize,
+                f.height as usize,
+                channels,
+                f.bit_depth,
+            )
         }
         File::WebP(f) => {
-            let channels = if f.alpha { Channels::Rgba } else { Channels::Rgb };
-            (Format::WebP, f.width as usize, f.height as usize, channels, 8)
+            let channels = if f.alpha {
+                Channels::Rgba
+            } else {
+                Channels::Rgb
+            };
+            (
+                Format::WebP,
+                f.width as usize,
+                f.height as usize,
+                channels,
+                8,
+            )
         }
     };
     let (width, height) = orientation.displayed(width, height);
-    Ok(Header { format, width, height, channels, bits, orientation })
+    Ok(Header {
+        format,
+        width,
+        height,
+        channels,
+        bits,
+        orientation,
+    })
 }
 
 /// Decodes a photo to displayed orientation. A decoder that panics counts as a corrupt file.
@@ -78,14 +115,27 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     let mut file = parse(bytes, limits)?;
     let (orientation, metadata) = file.metadata();
     let guarded = catch_unwind(AssertUnwindSafe(|| file.decode(bytes, limits, orientation)));
-    let (width, channels, samples, mut source) = guarded.map_err(|_| ImageError::corrupt(file.format(), "the decoder failed on it"))??;
+    let (width, channels, samples, mut source) =
+        guarded.map_err(|_| ImageError::corrupt(file.format(), "the decoder failed on it"))??;
     let height = samples.len() / channels.count() / width;
     let samples = turn(samples, channels, width, orientation);
-    if let Source::Png(super::PngSource { palette: Some(palette), .. }) = &mut source {
+    if let Source::Png(super::PngSource {
+        palette: Some(palette),
+        ..
+    }) = &mut source
+    {
         palette.indices = orientation.apply::<u8, 1>(std::mem::take(&mut palette.indices), width);
     }
     let (width, height) = orientation.displayed(width, height);
-    Ok(Photo { width, height, format: file.format(), channels, samples, metadata, source })
+    Ok(Photo {
+        width,
+        height,
+        format: file.format(),
+        channels,
+        samples,
+        metadata,
+        source,
+    })
 }
 
 /// Decodes a mask and cuts it at 128: 255 removes, 0 keeps. Colour counts by its luma; transparent pixels keep, whatever
@@ -94,18 +144,40 @@ pub fn decode_mask(bytes: &[u8], limits: &Limits) -> Result<Mask, ImageError> {
     let photo = decode(bytes, limits)?;
     let channels = photo.channels;
     let data = match &photo.samples {
-        Samples::U8(v) => v.chunks_exact(channels.count()).map(|px| cut(px, channels, 255.0)).collect(),
-        Samples::U16(v) => v.chunks_exact(channels.count()).map(|px| cut(px, channels, 65535.0)).collect(),
+        Samples::U8(v) => v
+            .chunks_exact(channels.count())
+            .map(|px| cut(px, channels, 255.0))
+            .collect(),
+        Samples::U16(v) => v
+            .chunks_exact(channels.count())
+            .map(|px| cut(px, channels, 65535.0))
+            .collect(),
     };
-    Ok(Mask { width: photo.width, height: photo.height, data })
+    Ok(Mask {
+        width: photo.width,
+        height: photo.height,
+        data,
+    })
 }
 
 fn cut<S: Copy + Into<f32>>(px: &[S], channels: Channels, max: f32) -> u8 {
     let at = |i: usize| px[i].into() / max;
-    let gray = if channels.is_gray() { at(0) } else { 0.299 * at(0) + 0.587 * at(1) + 0.114 * at(2) };
-    let alpha = if channels.has_alpha() { at(channels.count() - 1) } else { 1.0 };
+    let gray = if channels.is_gray() {
+        at(0)
+    } else {
+        0.299 * at(0) + 0.587 * at(1) + 0.114 * at(2)
+    };
+    let alpha = if channels.has_alpha() {
+        at(channels.count() - 1)
+    } else {
+        1.0
+    };
     // Compared on the 8-bit scale, rounded: 128 of 255 removes, 127 keeps.
-    if (gray * alpha * 255.0).round() >= 128.0 { 255 } else { 0 }
+    if (gray * alpha * 255.0).round() >= 128.0 {
+        255
+    } else {
+        0
+    }
 }
 
 impl File {
@@ -148,11 +220,21 @@ impl File {
         (orientation, m)
     }
 
-    fn decode(&self, bytes: &[u8], limits: &Limits, orientation: Orientation) -> Result<(usize, Channels, Samples, Source), ImageError> {
+    fn decode(
+        &self,
+        bytes: &[u8],
+        limits: &Limits,
+        orientation: Orientation,
+    ) -> Result<(usize, Channels, Samples, Source), ImageError> {
         match self {
             File::Jpeg(f) => {
                 let (channels, samples) = jpeg::decode(bytes, f, limits)?;
-                Ok((usize::from(f.width), channels, Samples::U8(samples), Source::Jpeg(Box::new(f.source(orientation)))))
+                Ok((
+                    usize::from(f.width),
+                    channels,
+                    Samples::U8(samples),
+                    Source::Jpeg(Box::new(f.source(orientation))),
+                ))
             }
             File::Png(f) => {
                 let (channels, samples, source) = png::decode(bytes, f)?;
@@ -160,7 +242,12 @@ impl File {
             }
             File::WebP(f) => {
                 let (channels, samples) = webp::decode(bytes, f)?;
-                Ok((f.width as usize, channels, Samples::U8(samples), Source::WebP))
+                Ok((
+                    f.width as usize,
+                    channels,
+                    Samples::U8(samples),
+                    Source::WebP,
+                ))
             }
         }
     }
@@ -171,9 +258,10 @@ impl Photo {
     /// drop transparency.
     pub fn encode(&self, options: &EncodeOptions) -> Result<Vec<u8>, ImageError> {
         match options.format.unwrap_or(self.format) {
-            Format::Jpeg if self.is_transparent() => {
-                Err(ImageError::encode(Format::Jpeg, "the image has transparent pixels, which JPEG cannot hold; choose png or webp"))
-            }
+            Format::Jpeg if self.is_transparent() => Err(ImageError::encode(
+                Format::Jpeg,
+                "the image has transparent pixels, which JPEG cannot hold; choose png or webp",
+            )),
             Format::Jpeg => jpeg::encode(self, options.quality),
             Format::Png => png::encode(self),
             Format::WebP => webp::encode(self),
@@ -198,7 +286,12 @@ fn turn(samples: Samples, channels: Channels, width: usize, orientation: Orienta
     }
 }
 
-fn turn_pixels<T: Copy + Default + Send + Sync>(v: Vec<T>, channels: Channels, width: usize, orientation: Orientation) -> Vec<T> {
+fn turn_pixels<T: Copy + Default + Send + Sync>(
+    v: Vec<T>,
+    channels: Channels,
+    width: usize,
+    orientation: Orientation,
+) -> Vec<T> {
     match channels.count() {
         1 => orientation.apply::<T, 1>(v, width),
         2 => orientation.apply::<T, 2>(v, width),

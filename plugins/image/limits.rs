@@ -20,22 +20,45 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { pixels_max: 50_000_000, side_max: 16_384, profile_bytes_max: 1 << 20, metadata_bytes_max: 4 << 20, jpeg_scans_max: 100 }
+        Limits {
+            pixels_max: 50_000_000,
+            side_max: 16_384,
+            profile_bytes_max: 1 << 20,
+            metadata_bytes_max: 4 << 20,
+            jpeg_scans_max: 100,
+        }
     }
 }
 
 impl Limits {
     /// Refuses sizes over the limits and empty pictures.
-    pub(crate) fn check_size(&self, format: Format, width: u64, height: u64) -> Result<(), ImageError> {
+    pub(crate) fn check_size(
+        &self,
+        format: Format,
+        width: u64,
+        height: u64,
+    ) -> Result<(), ImageError> {
         if width == 0 || height == 0 {
-            return Err(ImageError::corrupt(format, format!("its size is {width}x{height}")));
+            return Err(ImageError::corrupt(
+                format,
+                format!("its size is {width}x{height}"),
+            ));
         }
         let pixels = width.saturating_mul(height);
         if pixels > self.pixels_max {
-            return Err(ImageError::TooManyPixels { width, height, pixels, pixels_max: self.pixels_max });
+            return Err(ImageError::TooManyPixels {
+                width,
+                height,
+                pixels,
+                pixels_max: self.pixels_max,
+            });
         }
         if width.max(height) > u64::from(self.side_max) {
-            return Err(ImageError::SideTooLong { width, height, side_max: self.side_max });
+            return Err(ImageError::SideTooLong {
+                width,
+                height,
+                side_max: self.side_max,
+            });
         }
         Ok(())
     }

@@ -39,7 +39,12 @@ impl Rect {
     }
     /// The smallest rectangle around both.
     pub fn union(&self, other: &Rect) -> Rect {
-        Rect { x0: self.x0.min(other.x0), y0: self.y0.min(other.y0), x1: self.x1.max(other.x1), y1: self.y1.max(other.y1) }
+        Rect {
+            x0: self.x0.min(other.x0),
+            y0: self.y0.min(other.y0),
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+        }
     }
     /// Whether they share a pixel.
     pub fn intersects(&self, other: &Rect) -> bool {
@@ -59,7 +64,11 @@ impl Rect {
 impl Mask {
     /// A mask that keeps everything.
     pub fn empty(width: usize, height: usize) -> Self {
-        Mask { width, height, data: vec![0; width * height] }
+        Mask {
+            width,
+            height,
+            data: vec![0; width * height],
+        }
     }
     /// Cuts at 128: 128 and more becomes 255, the rest 0.
     pub fn harden(&mut self) {
@@ -76,9 +85,16 @@ impl Mask {
         let mut found: Option<Rect> = None;
         for y in 0..self.height {
             let row = self.row(y);
-            let Some(x0) = row.iter().position(|&v| v != 0) else { continue };
+            let Some(x0) = row.iter().position(|&v| v != 0) else {
+                continue;
+            };
             let x1 = row.iter().rposition(|&v| v != 0).map_or(x0, |x| x) + 1;
-            let line = Rect { x0, y0: y, x1, y1: y + 1 };
+            let line = Rect {
+                x0,
+                y0: y,
+                x1,
+                y1: y + 1,
+            };
             found = Some(found.map_or(line, |r| r.union(&line)));
         }
         found

@@ -92,7 +92,9 @@ impl std::str::FromStr for Format {
             "jpeg" | "jpg" => Ok(Format::Jpeg),
             "png" => Ok(Format::Png),
             "webp" => Ok(Format::WebP),
-            other => Err(format!("unknown image format {other:?}; one of jpeg, png, webp")),
+            other => Err(format!(
+                "unknown image format {other:?}; one of jpeg, png, webp"
+            )),
         }
     }
 }

@@ -12,7 +12,11 @@ impl Orientation {
 
     /// From the EXIF value; anything but 1 to 8 counts as upright, as viewers do.
     pub fn from_exif(value: u16) -> Self {
-        if (1..=8).contains(&value) { Orientation(value as u8) } else { Orientation::UPRIGHT }
+        if (1..=8).contains(&value) {
+            Orientation(value as u8)
+        } else {
+            Orientation::UPRIGHT
+        }
     }
     /// The EXIF value.
     pub fn exif(self) -> u8 {
@@ -24,11 +28,19 @@ impl Orientation {
     }
     /// Displayed width and height of stored ones.
     pub fn displayed<T>(self, width: T, height: T) -> (T, T) {
-        if self.turns() { (height, width) } else { (width, height) }
+        if self.turns() {
+            (height, width)
+        } else {
+            (width, height)
+        }
     }
 
     /// Turns pixels of `N` samples each, stored `[height, width, N]`, upright.
-    pub(super) fn apply<T: Copy + Default + Send + Sync, const N: usize>(self, pixels: Vec<T>, width: usize) -> Vec<T> {
+    pub(super) fn apply<T: Copy + Default + Send + Sync, const N: usize>(
+        self,
+        pixels: Vec<T>,
+        width: usize,
+    ) -> Vec<T> {
         let height = pixels.len() / N / width.max(1);
         match self.0 {
             2 => map_rows(pixels, width * N, |row| reverse_pixels::<T, N>(row)),
@@ -40,14 +52,20 @@ impl Orientation {
             4 => flip_rows(pixels, width * N, height),
             5 => turn::<T, N>(&pixels, width, height, |x, y| (y, x)),
             6 => turn::<T, N>(&pixels, width, height, |x, y| (y, height - 1 - x)),
-            7 => turn::<T, N>(&pixels, width, height, |x, y| (width - 1 - y, height - 1 - x)),
+            7 => turn::<T, N>(&pixels, width, height, |x, y| {
+                (width - 1 - y, height - 1 - x)
+            }),
             8 => turn::<T, N>(&pixels, width, height, |x, y| (width - 1 - y, x)),
             _ => pixels,
         }
     }
 }
 
-fn map_rows<T: Send>(mut pixels: Vec<T>, stride: usize, change: impl Fn(&mut [T]) + Sync) -> Vec<T> {
+fn map_rows<T: Send>(
+    mut pixels: Vec<T>,
+    stride: usize,
+    change: impl Fn(&mut [T]) + Sync,
+) -> Vec<T> {
     pixels.par_chunks_exact_mut(stride).for_each(&change);
     pixels
 }
@@ -60,7 +78,10 @@ fn reverse_pixels<T, const N: usize>(samples: &mut [T]) {
 fn flip_rows<T>(mut pixels: Vec<T>, stride: usize, height: usize) -> Vec<T> {
     let (top, bottom) = pixels.split_at_mut(height / 2 * stride);
     let skip = if height % 2 == 1 { stride } else { 0 };
-    for (a, b) in top.chunks_exact_mut(stride).zip(bottom[skip..].chunks_exact_mut(stride).rev()) {
+    for (a, b) in top
+        .chunks_exact_mut(stride)
+        .zip(bottom[skip..].chunks_exact_mut(stride).rev())
+    {
         a.swap_with_slice(b);
     }
     pixels
@@ -78,16 +99,18 @@ fn turn<T: Copy + Default + Send + Sync, const N: usize>(
 ) -> Vec<T> {
     let stride = height * N;
     let mut out = vec![T::default(); pixels.len()];
-    out.par_chunks_mut((stride * BAND_ROWS).max(1)).enumerate().for_each(|(band, rows)| {
-        let count = rows.len() / stride;
-        for x in 0..height {
-            for row in 0..count {
-                let (sx, sy) = from(x, band * BAND_ROWS + row);
-                let at = (sy * width + sx) * N;
-                rows[row * stride + x * N..][..N].copy_from_slice(&pixels[at..at + N]);
+    out.par_chunks_mut((stride * BAND_ROWS).max(1))
+        .enumerate()
+        .for_each(|(band, rows)| {
+            let count = rows.len() / stride;
+            for x in 0..height {
+                for row in 0..count {
+                    let (sx, sy) = from(x, band * BAND_ROWS + row);
+                    let at = (sy * width + sx) * N;
+                    rows[row * stride + x * N..][..N].copy_from_slice(&pixels[at..at + N]);
+                }
             }
-        }
-    });
+        });
     out
 }
 
@@ -110,10 +133,16 @@ mod tests {
             &["#####", "..#.#", "....."],
         ];
         for (i, rows) in stored.iter().enumerate() {
-            let pixels: Vec<[u8; 2]> = rows.iter().flat_map(|r| r.bytes().map(|b| [b, b + 1])).collect();
+            let pixels: Vec<[u8; 2]> = rows
+                .iter()
+                .flat_map(|r| r.bytes().map(|b| [b, b + 1]))
+                .collect();
             let o = Orientation::from_exif(i as u16 + 1);
             let turned = o.apply::<u8, 2>(pixels.concat(), rows[0].len());
-            let want: Vec<u8> = upright.iter().flat_map(|r| r.bytes().flat_map(|b| [b, b + 1])).collect();
+            let want: Vec<u8> = upright
+                .iter()
+                .flat_map(|r| r.bytes().flat_map(|b| [b, b + 1]))
+                .collect();
             assert_eq!(turned, want, "orientation {}", i + 1);
             assert_eq!(o.displayed(rows[0].len(), rows.len()), (3, 5));
         }

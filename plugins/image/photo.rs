@@ -86,7 +86,15 @@ pub struct Photo {
 impl std::fmt::Debug for Photo {
     /// Kind and size only: pixels are long, metadata may be private.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Photo({} {}x{} {:?} {} bit)", self.format, self.width, self.height, self.channels, self.bits())
+        write!(
+            f,
+            "Photo({} {}x{} {:?} {} bit)",
+            self.format,
+            self.width,
+            self.height,
+            self.channels,
+            self.bits()
+        )
     }
 }
 
@@ -105,7 +113,9 @@ impl Photo {
         for y in rect.y0..rect.y1 {
             match &self.samples {
                 Samples::U8(v) => push_rgb(&mut out, self.row(v, y, rect), self.channels, |s| s),
-                Samples::U16(v) => push_rgb(&mut out, self.row(v, y, rect), self.channels, |s| ((u32::from(s) + 128) / 257) as u8),
+                Samples::U16(v) => push_rgb(&mut out, self.row(v, y, rect), self.channels, |s| {
+                    ((u32::from(s) + 128) / 257) as u8
+                }),
             }
         }
         out
@@ -123,15 +133,23 @@ impl Photo {
     /// Appends one row of `rect` as RGB floats 0..1, `[w, 3]`.
     pub(crate) fn push_row_f32(&self, out: &mut Vec<f32>, y: usize, rect: Rect) {
         match &self.samples {
-            Samples::U8(v) => push_rgb(out, self.row(v, y, rect), self.channels, |s| f32::from(s) / 255.0),
-            Samples::U16(v) => push_rgb(out, self.row(v, y, rect), self.channels, |s| f32::from(s) / 65535.0),
+            Samples::U8(v) => push_rgb(out, self.row(v, y, rect), self.channels, |s| {
+                f32::from(s) / 255.0
+            }),
+            Samples::U16(v) => push_rgb(out, self.row(v, y, rect), self.channels, |s| {
+                f32::from(s) / 65535.0
+            }),
         }
     }
 
     /// One pixel as RGB floats 0..1.
     pub(crate) fn pixel_f32(&self, x: usize, y: usize) -> [f32; 3] {
         let n = self.channels.count();
-        let places = if self.channels.is_gray() { [0, 0, 0] } else { [0, 1, 2] };
+        let places = if self.channels.is_gray() {
+            [0, 0, 0]
+        } else {
+            [0, 1, 2]
+        };
         let at = (y * self.width + x) * n;
         match &self.samples {
             Samples::U8(v) => places.map(|c| f32::from(v[at + c]) / 255.0),
@@ -142,11 +160,17 @@ impl Photo {
     /// Calls `fill_row(y, blend)` for each row of `rect`, rows in parallel; `blend(x, rgb, alpha)` moves one pixel towards
     /// `rgb` (0..1) by `alpha` (0 keeps every bit, 255 replaces). Gray photos take the mean of the three. The photo's own
     /// alpha is never touched.
-    pub fn blend_rows(&mut self, rect: Rect, fill_row: impl Fn(usize, &mut dyn FnMut(usize, [f32; 3], u8)) + Sync) {
+    pub fn blend_rows(
+        &mut self,
+        rect: Rect,
+        fill_row: impl Fn(usize, &mut dyn FnMut(usize, [f32; 3], u8)) + Sync,
+    ) {
         let (channels, stride) = (self.channels, self.width * self.channels.count());
         match &mut self.samples {
             Samples::U8(v) => blend_rows(v, stride, rect, channels, fill_row, 255.0, |f| f as u8),
-            Samples::U16(v) => blend_rows(v, stride, rect, channels, fill_row, 65535.0, |f| f as u16),
+            Samples::U16(v) => {
+                blend_rows(v, stride, rect, channels, fill_row, 65535.0, |f| f as u16)
+            }
         }
     }
 
@@ -156,7 +180,12 @@ impl Photo {
     }
 }
 
-fn push_rgb<S: Copy, T: Copy>(out: &mut Vec<T>, row: &[S], channels: Channels, convert: impl Fn(S) -> T) {
+fn push_rgb<S: Copy, T: Copy>(
+    out: &mut Vec<T>,
+    row: &[S],
+    channels: Channels,
+    convert: impl Fn(S) -> T,
+) {
     for px in row.chunks_exact(channels.count()) {
         if channels.is_gray() {
             out.extend([convert(px[0]); 3]);
@@ -176,18 +205,24 @@ fn blend_rows<S: Copy + Send + Into<f32>>(
     to: impl Fn(f32) -> S + Sync,
 ) {
     let rows = &mut samples[rect.y0 * stride..rect.y1 * stride];
-    rows.par_chunks_exact_mut(stride).enumerate().for_each(|(i, row)| {
-        fill_row(rect.y0 + i, &mut |x, rgb, alpha| {
-            if alpha == 0 {
-                return;
-            }
-            let share = f32::from(alpha) / 255.0;
-            let colour = if channels.is_gray() { [(rgb[0] + rgb[1] + rgb[2]) / 3.0; 3] } else { rgb };
-            let at = x * channels.count();
-            for (s, c) in row[at..at + channels.colours()].iter_mut().zip(colour) {
-                let mixed = (*s).into() * (1.0 - share) + c * max * share;
-                *s = to((mixed + 0.5).clamp(0.0, max));
-            }
+    rows.par_chunks_exact_mut(stride)
+        .enumerate()
+        .for_each(|(i, row)| {
+            fill_row(rect.y0 + i, &mut |x, rgb, alpha| {
+                if alpha == 0 {
+                    return;
+                }
+                let share = f32::from(alpha) / 255.0;
+                let colour = if channels.is_gray() {
+                    [(rgb[0] + rgb[1] + rgb[2]) / 3.0; 3]
+                } else {
+                    rgb
+                };
+                let at = x * channels.count();
+                for (s, c) in row[at..at + channels.colours()].iter_mut().zip(colour) {
+                    let mixed = (*s).into() * (1.0 - share) + c * max * share;
+                    *s = to((mixed + 0.5).clamp(0.0, max));
+                }
+            });
         });
-    });
 }

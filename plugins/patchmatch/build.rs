@@ -37,8 +37,18 @@ pub fn schedule(levels: &[Level], settings: &Settings) -> Vec<Planned> {
     let plan = |(depth, level): (usize, &Level)| {
         let of = |list: &[usize]| list.get(depth).or(list.last()).copied().unwrap_or(1).max(1);
         let light = level.targets > settings.effort_px;
-        let (iterations, rounds) = if light { (1, 1) } else { (of(&settings.iterations), of(&settings.rounds)) };
-        Planned { height: level.height, width: level.width, iterations, rounds, light }
+        let (iterations, rounds) = if light {
+            (1, 1)
+        } else {
+            (of(&settings.iterations), of(&settings.rounds))
+        };
+        Planned {
+            height: level.height,
+            width: level.width,
+            iterations,
+            rounds,
+            light,
+        }
     };
     let mut out: Vec<Planned> = levels.iter().rev().enumerate().map(plan).collect();
     out.reverse();
@@ -47,7 +57,9 @@ pub fn schedule(levels: &[Level], settings: &Settings) -> Vec<Planned> {
 
 /// What the graph reads after the image and the guide, in its order.
 pub fn inputs(levels: Vec<Level>, seed: u32) -> Vec<Tensor> {
-    let first = levels.last().map(|l| Tensor::u32(&[l.height, l.width], l.random_field(seed)));
+    let first = levels
+        .last()
+        .map(|l| Tensor::u32(&[l.height, l.width], l.random_field(seed)));
     let mut spare: Vec<Tensor> = Vec::new();
     let mut out: Vec<Tensor> = Vec::new();
     for level in levels {
@@ -62,21 +74,39 @@ pub fn inputs(levels: Vec<Level>, seed: u32) -> Vec<Tensor> {
 /// those of [`inputs`]. Outputs: the filled image, and with `picks` the source pixel of each hole pixel.
 pub fn graph(levels: &[Planned], settings: &Settings, picks: bool) -> Result<Graph, EngineError> {
     let Some((finest, coarsest)) = levels.first().zip(levels.last()) else {
-        return Err(EngineError::Graph("patchmatch: no level has a patch to copy".into()));
+        return Err(EngineError::Graph(
+            "patchmatch: no level has a patch to copy".into(),
+        ));
     };
     let mut graph = Graph::new();
     let picture = TensorSpec::f32(&[finest.height, finest.width, 3]);
     let image = graph.input(picture.clone());
     let guide = settings.guide.map(|_| graph.input(picture));
-    let sites: Vec<TensorId> = levels.iter().map(|l| graph.input(TensorSpec::u32(&[l.height, l.width]))).collect();
-    let spare: Vec<TensorId> = levels[1..].iter().map(|_| graph.input(TensorSpec::u32(&[SOURCES_KEPT]))).collect();
+    let sites: Vec<TensorId> = levels
+        .iter()
+        .map(|l| graph.input(TensorSpec::u32(&[l.height, l.width])))
+        .collect();
+    let spare: Vec<TensorId> = levels[1..]
+        .iter()
+        .map(|_| graph.input(TensorSpec::u32(&[SOURCES_KEPT])))
+        .collect();
     let random = graph.input(TensorSpec::u32(&[coarsest.height, coarsest.width]));
 
-    let mut b = Builder { graph, settings, passes: 0 };
+    let mut b = Builder {
+        graph,
+        settings,
+        passes: 0,
+    };
     let pyramid = b.pyramid(image, guide, &sites)?;
     let top = levels.len() - 1;
-    let filled = b.graph.add("rays", Arc::new(Rays), &[pyramid[top], sites[top]])?;
-    let mut state = State { texels: filled, nnf: random, distances: random };
+    let filled = b
+        .graph
+        .add("rays", Arc::new(Rays), &[pyramid[top], sites[top]])?;
+    let mut state = State {
+        texels: filled,
+        nnf: random,
+        distances: random,
+    };
     for at in (0..levels.len()).rev() {
         if at < top {
             state = b.enter(at, pyramid[at], sites[at], spare[at], state)?;
@@ -101,16 +131,31 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn pyramid(&mut self, image: TensorId, guide: Option<TensorId>, sites: &[TensorId]) -> Result<Vec<TensorId>, EngineError> {
-        let texels = Texels::new(self.settings.texture, self.settings.guide).map_err(|e| failed("texels", e))?;
+    fn pyramid(
+        &mut self,
+        image: TensorId,
+        guide: Option<TensorId>,
+        sites: &[TensorId],
+    ) -> Result<Vec<TensorId>, EngineError> {
+        let texels = Texels::new(self.settings.texture, self.settings.guide)
+            .map_err(|e| failed("texels", e))?;
         let sources: Vec<TensorId> = [image, sites[0]].into_iter().chain(guide).collect();
         let mut finer = self.graph.add("texels", Arc::new(texels), &sources)?;
         let mut out = vec![finer];
         for (i, pair) in sites.windows(2).enumerate() {
-            finer = self.graph.add(&format!("down.{i}"), Arc::new(Down), &[finer, pair[0], pair[1]])?;
+            finer = self.graph.add(
+                &format!("down.{i}"),
+                Arc::new(Down),
+                &[finer, pair[0], pair[1]],
+            )?;
             if i < self.settings.texture_levels {
-                let texture = Texture::new(self.settings.texture).map_err(|e| failed("texture", e))?;
-                finer = self.graph.add(&format!("texture.{i}"), Arc::new(texture), &[finer, pair[1]])?;
+                let texture =
+                    Texture::new(self.settings.texture).map_err(|e| failed("texture", e))?;
+                finer = self.graph.add(
+                    &format!("texture.{i}"),
+                    Arc::new(texture),
+                    &[finer, pair[1]],
+                )?;
             }
             out.push(finer);
         }
@@ -118,50 +163,133 @@ impl Builder<'_> {
     }
 
     /// Starts a level from the coarser one's field: every patch votes by its place only, as no match is known yet.
-    fn enter(&mut self, at: usize, texels: TensorId, sites: TensorId, spare: TensorId, state: State) -> Result<State, EngineError> {
+    fn enter(
+        &mut self,
+        at: usize,
+        texels: TensorId,
+        sites: TensorId,
+        spare: TensorId,
+        state: State,
+    ) -> Result<State, EngineError> {
         let up = Arc::new(Upsample::new(self.settings.seed));
-        let parts = self.graph.add_multi(&format!("up.{at}"), up, &[state.nnf, sites, spare])?;
+        let parts = self
+            .graph
+            .add_multi(&format!("up.{at}"), up, &[state.nnf, sites, spare])?;
         let (nnf, distances) = (parts[0], parts[1]);
         let vote = self.vote()?;
-        let texels = self.graph.add(&format!("up.{at}.vote"), vote, &[texels, sites, nnf, distances])?;
-        Ok(State { texels, nnf, distances })
+        let texels = self.graph.add(
+            &format!("up.{at}.vote"),
+            vote,
+            &[texels, sites, nnf, distances],
+        )?;
+        Ok(State {
+            texels,
+            nnf,
+            distances,
+        })
     }
 
     fn vote(&self) -> Result<Arc<dyn Op>, EngineError> {
-        Ok(Arc::new(Vote::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("vote", e))?))
+        Ok(Arc::new(
+            Vote::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("vote", e))?,
+        ))
     }
 
     /// Search and vote in turn; the finest level ends with a search.
-    fn level(&mut self, level: Planned, at: usize, sites: TensorId, mut state: State) -> Result<State, EngineError> {
-        let steps: &[usize] = if level.light { &[1] } else { &self.settings.steps };
-        let reach = if level.light { LIGHT_REACH } else { (level.width.max(level.height) as u32 / 2).min(0x7fff) };
+    fn level(
+        &mut self,
+        level: Planned,
+        at: usize,
+        sites: TensorId,
+        mut state: State,
+    ) -> Result<State, EngineError> {
+        let steps: &[usize] = if level.light {
+            &[1]
+        } else {
+            &self.settings.steps
+        };
+        let reach = if level.light {
+            LIGHT_REACH
+        } else {
+            (level.width.max(level.height) as u32 / 2).min(0x7fff)
+        };
         for iteration in 0..level.iterations {
             for pass in 0..level.rounds * steps.len() {
                 let (place, fresh) = (pass % steps.len(), pass == 0);
                 let reach = if place + 1 == steps.len() { reach } else { 0 };
-                state = self.search(&format!("level.{at}.{iteration}.search.{pass}"), steps[place], reach, fresh, sites, state)?;
+                state = self.search(
+                    &format!("level.{at}.{iteration}.search.{pass}"),
+                    steps[place],
+                    reach,
+                    fresh,
+                    sites,
+                    state,
+                )?;
             }
             if at > 0 || iteration + 1 < level.iterations {
                 let (name, vote) = (format!("level.{at}.{iteration}.vote"), self.vote()?);
-                state.texels = self.graph.add(&name, vote, &[state.texels, sites, state.nnf, state.distances])?;
+                state.texels = self.graph.add(
+                    &name,
+                    vote,
+                    &[state.texels, sites, state.nnf, state.distances],
+                )?;
             }
         }
         Ok(state)
     }
 
-    fn search(&mut self, name: &str, step: usize, reach: u32, fresh: bool, sites: TensorId, state: State) -> Result<State, EngineError> {
+    fn search(
+        &mut self,
+        name: &str,
+        step: usize,
+        reach: u32,
+        fresh: bool,
+        sites: TensorId,
+        state: State,
+    ) -> Result<State, EngineError> {
         let s = self.settings;
-        let search = Search::new(s.radius, s.known_weight, step, reach, fresh, s.seed, self.passes).map_err(|e| failed(name, e))?;
+        let search = Search::new(
+            s.radius,
+            s.known_weight,
+            step,
+            reach,
+            fresh,
+            s.seed,
+            self.passes,
+        )
+        .map_err(|e| failed(name, e))?;
         self.passes += 1;
-        let found = self.graph.add_multi(name, Arc::new(search), &[state.texels, sites, state.nnf, state.distances])?;
-        Ok(State { nnf: found[0], distances: found[1], ..state })
+        let found = self.graph.add_multi(
+            name,
+            Arc::new(search),
+            &[state.texels, sites, state.nnf, state.distances],
+        )?;
+        Ok(State {
+            nnf: found[0],
+            distances: found[1],
+            ..state
+        })
     }
 
-    fn finish(&mut self, image: TensorId, sites: TensorId, state: State, picks: bool) -> Result<(), EngineError> {
-        let compose = Compose::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("compose", e))?;
-        let pick = Pick::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("pick", e))?;
-        let picked = self.graph.add("pick", Arc::new(pick), &[sites, state.nnf, state.distances])?;
-        let parts = self.graph.add_multi("compose", Arc::new(compose), &[image, sites, state.nnf, state.distances, picked])?;
+    fn finish(
+        &mut self,
+        image: TensorId,
+        sites: TensorId,
+        state: State,
+        picks: bool,
+    ) -> Result<(), EngineError> {
+        let compose = Compose::new(self.settings.radius, self.settings.gamma)
+            .map_err(|e| failed("compose", e))?;
+        let pick =
+            Pick::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("pick", e))?;
+        let picked =
+            self.graph
+                .add("pick", Arc::new(pick), &[sites, state.nnf, state.distances])?;
+        let parts = self.graph.add_multi(
+            "compose",
+            Arc::new(compose),
+            &[image, sites, state.nnf, state.distances, picked],
+        )?;
         let soft = match self.settings.blend {
             Blend::None => None,
             Blend::Gradient => Some(None),
@@ -171,7 +299,8 @@ impl Builder<'_> {
             None => parts[0],
             Some(soft) => {
                 let poisson = Poisson::new(soft).map_err(|e| failed("blend", e))?;
-                self.graph.add("blend", Arc::new(poisson), &[parts[0], parts[1], sites])?
+                self.graph
+                    .add("blend", Arc::new(poisson), &[parts[0], parts[1], sites])?
             }
         };
         self.graph.output(result);
@@ -183,5 +312,8 @@ impl Builder<'_> {
 }
 
 fn failed(layer: &str, source: KernelError) -> EngineError {
-    EngineError::Kernel { layer: layer.into(), source }
+    EngineError::Kernel {
+        layer: layer.into(),
+        source,
+    }
 }

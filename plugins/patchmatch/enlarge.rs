@@ -40,26 +40,35 @@ impl Large<'_> {
         let (width, height) = (self.rect.width(), self.rect.height());
         let (w, h) = (width.div_ceil(factor), height.div_ceil(factor));
         let (mut rgb, mut pixels) = (vec![0.0f32; 3 * w * h], vec![Pixel::Known; w * h]);
-        rgb.par_chunks_mut(3 * w).zip(pixels.par_chunks_mut(w)).enumerate().for_each(|(cy, (rgb, pixels))| {
-            let rows = cy * factor..((cy + 1) * factor).min(height);
-            let mut line = Vec::with_capacity(3 * width);
-            for y in rows.clone() {
-                line.clear();
-                self.photo.push_row_f32(&mut line, self.rect.y0 + y, self.rect);
-                for (x, pixel) in line.chunks_exact(3).enumerate() {
-                    (0..3).for_each(|c| rgb[3 * (x / factor) + c] += pixel[c]);
-                    let (own, all) = (self.pixels[y * width + x], &mut pixels[x / factor]);
-                    if own == Pixel::Hole || *all == Pixel::Known {
-                        *all = own;
+        rgb.par_chunks_mut(3 * w)
+            .zip(pixels.par_chunks_mut(w))
+            .enumerate()
+            .for_each(|(cy, (rgb, pixels))| {
+                let rows = cy * factor..((cy + 1) * factor).min(height);
+                let mut line = Vec::with_capacity(3 * width);
+                for y in rows.clone() {
+                    line.clear();
+                    self.photo
+                        .push_row_f32(&mut line, self.rect.y0 + y, self.rect);
+                    for (x, pixel) in line.chunks_exact(3).enumerate() {
+                        (0..3).for_each(|c| rgb[3 * (x / factor) + c] += pixel[c]);
+                        let (own, all) = (self.pixels[y * width + x], &mut pixels[x / factor]);
+                        if own == Pixel::Hole || *all == Pixel::Known {
+                            *all = own;
+                        }
                     }
                 }
-            }
-            for (cx, sum) in rgb.chunks_exact_mut(3).enumerate() {
-                let count = rows.len() * (((cx + 1) * factor).min(width) - cx * factor);
-                sum.iter_mut().for_each(|v| *v /= count as f32);
-            }
-        });
-        Small { width: w, height: h, rgb, pixels }
+                for (cx, sum) in rgb.chunks_exact_mut(3).enumerate() {
+                    let count = rows.len() * (((cx + 1) * factor).min(width) - cx * factor);
+                    sum.iter_mut().for_each(|v| *v /= count as f32);
+                }
+            });
+        Small {
+            width: w,
+            height: h,
+            rgb,
+            pixels,
+        }
     }
 
     /// The bounds of the hole in the photo, in whole small pixels; the part itself if there is no hole.
@@ -68,16 +77,31 @@ impl Large<'_> {
         let hole = |p: &Pixel| *p == Pixel::Hole;
         let (mut x0, mut x1, mut y0, mut y1) = (width, 0, self.rect.height(), 0);
         for (y, row) in self.pixels.chunks_exact(width).enumerate() {
-            if let (Some(first), Some(last)) = (row.iter().position(hole), row.iter().rposition(hole)) {
+            if let (Some(first), Some(last)) =
+                (row.iter().position(hole), row.iter().rposition(hole))
+            {
                 (x0, x1, y0, y1) = (x0.min(first), x1.max(last + 1), y0.min(y), y + 1);
             }
         }
         if x0 >= x1 {
             return self.rect;
         }
-        let (down, up) = (|v: usize| v / factor * factor, |v: usize| v.next_multiple_of(factor));
-        let Rect { x0: left, y0: top, x1: right, y1: bottom } = self.rect;
-        Rect { x0: left + down(x0), y0: top + down(y0), x1: right.min(left + up(x1)), y1: bottom.min(top + up(y1)) }
+        let (down, up) = (
+            |v: usize| v / factor * factor,
+            |v: usize| v.next_multiple_of(factor),
+        );
+        let Rect {
+            x0: left,
+            y0: top,
+            x1: right,
+            y1: bottom,
+        } = self.rect;
+        Rect {
+            x0: left + down(x0),
+            y0: top + down(y0),
+            x1: right.min(left + up(x1)),
+            y1: bottom.min(top + up(y1)),
+        }
     }
 
     /// Fills the hole from `picks`, the source of each small pixel, found at `1 / factor` of the size together with the fill
@@ -87,21 +111,32 @@ impl Large<'_> {
         let (w, h) = (width.div_ceil(factor), height.div_ceil(factor));
         let hole = self.hole(factor);
         let mut rgb = vec![0.0f32; 3 * hole.pixels()];
-        rgb.par_chunks_exact_mut(3 * hole.width()).enumerate().for_each(|(i, row)| self.copy_row(hole, i, row, picks, factor));
+        rgb.par_chunks_exact_mut(3 * hole.width())
+            .enumerate()
+            .for_each(|(i, row)| self.copy_row(hole, i, row, picks, factor));
         let missing = self.missing(small, hole, &rgb, factor);
         let (left, top) = (hole.x0 - self.rect.x0, hole.y0 - self.rect.y0);
-        rgb.par_chunks_exact_mut(3 * hole.width()).enumerate().for_each(|(i, row)| {
-            for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-                let (px, py) = (left + x, top + i);
-                if self.pixels[py * width + px] != Pixel::Hole {
-                    continue;
+        rgb.par_chunks_exact_mut(3 * hole.width())
+            .enumerate()
+            .for_each(|(i, row)| {
+                for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
+                    let (px, py) = (left + x, top + i);
+                    if self.pixels[py * width + px] != Pixel::Hole {
+                        continue;
+                    }
+                    let place = |at: usize| (at as f32 + 0.5) / factor as f32 - 0.5;
+                    let added = between(&missing, w, h, place(px), place(py));
+                    pixel
+                        .iter_mut()
+                        .zip(added)
+                        .for_each(|(v, added)| *v = (*v + added).clamp(0.0, 1.0));
                 }
-                let place = |at: usize| (at as f32 + 0.5) / factor as f32 - 0.5;
-                let added = between(&missing, w, h, place(px), place(py));
-                pixel.iter_mut().zip(added).for_each(|(v, added)| *v = (*v + added).clamp(0.0, 1.0));
-            }
-        });
-        let fill = Fill { width: hole.width(), height: hole.height(), rgb };
+            });
+        let fill = Fill {
+            width: hole.width(),
+            height: hole.height(),
+            rgb,
+        };
         (hole, fill)
     }
 
@@ -109,7 +144,13 @@ impl Large<'_> {
     ///
     /// A small pixel that the rim cuts averages hole and photo, which says little about the hole's share of it: it takes the
     /// mean of whole ones beside it, where there are some.
-    fn missing(self, small: &[f32], hole: Rect, rgb: &[f32], factor: usize) -> Vec<Option<[f32; 3]>> {
+    fn missing(
+        self,
+        small: &[f32],
+        hole: Rect,
+        rgb: &[f32],
+        factor: usize,
+    ) -> Vec<Option<[f32; 3]>> {
         let (width, height) = (self.rect.width(), self.rect.height());
         let (w, h) = (width.div_ceil(factor), height.div_ceil(factor));
         let (left, top) = (hole.x0 - self.rect.x0, hole.y0 - self.rect.y0);
@@ -117,7 +158,10 @@ impl Large<'_> {
             let (x0, y0) = (cell % w * factor, cell / w * factor);
             let (x1, y1) = ((x0 + factor).min(width), (y0 + factor).min(height));
             let all = (y0..y1).flat_map(|y| (x0..x1).map(move |x| (x, y)));
-            let inside = all.clone().filter(|(x, y)| self.pixels[y * width + x] == Pixel::Hole).count();
+            let inside = all
+                .clone()
+                .filter(|(x, y)| self.pixels[y * width + x] == Pixel::Hole)
+                .count();
             if inside == 0 {
                 return (None, false);
             }
@@ -127,7 +171,10 @@ impl Large<'_> {
                 (0..3).for_each(|c| sum[c] += rgb[at + c]);
             }
             let count = ((x1 - x0) * (y1 - y0)) as f32;
-            (Some([0, 1, 2].map(|c| small[3 * cell + c] - sum[c] / count)), inside as f32 == count)
+            (
+                Some([0, 1, 2].map(|c| small[3 * cell + c] - sum[c] / count)),
+                inside as f32 == count,
+            )
         };
         let own: Vec<(Option<[f32; 3]>, bool)> = (0..w * h).into_par_iter().map(own).collect();
         let settled = |cell: usize| {
@@ -137,8 +184,12 @@ impl Large<'_> {
                 return Some(value);
             }
             let (x, y) = (cell % w, cell / w);
-            let around = (y.saturating_sub(1)..(y + 2).min(h)).flat_map(|j| (x.saturating_sub(1)..(x + 2).min(w)).map(move |i| j * w + i));
-            let beside: Vec<[f32; 3]> = around.filter(|at| own[*at].1).filter_map(|at| own[at].0).collect();
+            let around = (y.saturating_sub(1)..(y + 2).min(h))
+                .flat_map(|j| (x.saturating_sub(1)..(x + 2).min(w)).map(move |i| j * w + i));
+            let beside: Vec<[f32; 3]> = around
+                .filter(|at| own[*at].1)
+                .filter_map(|at| own[at].0)
+                .collect();
             if beside.is_empty() {
                 return Some(value);
             }
@@ -160,9 +211,18 @@ impl Large<'_> {
             if self.pixels[y * width + x] != Pixel::Hole {
                 continue;
             }
-            if let Some(found) = picks.get(y / factor * w + x / factor).filter(|found| **found != NONE) {
-                let (sx, sy) = (*found as usize % w * factor + x % factor, *found as usize / w * factor + y % factor);
-                let (sx, sy) = (self.rect.x0 + sx.min(width - 1), self.rect.y0 + sy.min(height - 1));
+            if let Some(found) = picks
+                .get(y / factor * w + x / factor)
+                .filter(|found| **found != NONE)
+            {
+                let (sx, sy) = (
+                    *found as usize % w * factor + x % factor,
+                    *found as usize / w * factor + y % factor,
+                );
+                let (sx, sy) = (
+                    self.rect.x0 + sx.min(width - 1),
+                    self.rect.y0 + sy.min(height - 1),
+                );
                 pixel.copy_from_slice(&self.photo.pixel_f32(sx, sy));
             }
         }
@@ -171,11 +231,19 @@ impl Large<'_> {
 
 /// Linear interpolation at `(x, y)` between those values that there are; edges repeated.
 fn between(values: &[Option<[f32; 3]>], width: usize, height: usize, x: f32, y: f32) -> [f32; 3] {
-    let (x, y) = (x.clamp(0.0, (width - 1) as f32), y.clamp(0.0, (height - 1) as f32));
+    let (x, y) = (
+        x.clamp(0.0, (width - 1) as f32),
+        y.clamp(0.0, (height - 1) as f32),
+    );
     let (x0, y0) = (x as usize, y as usize);
     let (x1, y1) = ((x0 + 1).min(width - 1), (y0 + 1).min(height - 1));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let corners = [(x0, y0, (1.0 - fx) * (1.0 - fy)), (x1, y0, fx * (1.0 - fy)), (x0, y1, (1.0 - fx) * fy), (x1, y1, fx * fy)];
+    let corners = [
+        (x0, y0, (1.0 - fx) * (1.0 - fy)),
+        (x1, y0, fx * (1.0 - fy)),
+        (x0, y1, (1.0 - fx) * fy),
+        (x1, y1, fx * fy),
+    ];
     let (mut sum, mut total) = ([0.0f32; 3], 0.0f32);
     for (cx, cy, weight) in corners {
         if let Some(value) = values[cy * width + cx] {
@@ -183,7 +251,11 @@ fn between(values: &[Option<[f32; 3]>], width: usize, height: usize, x: f32, y: 
             total += weight;
         }
     }
-    if total > 0.0 { sum.map(|v| v / total) } else { sum }
+    if total > 0.0 {
+        sum.map(|v| v / total)
+    } else {
+        sum
+    }
 }
 
 #[cfg(test)]
@@ -200,12 +272,20 @@ mod tests {
             channels: Channels::Rgb,
             samples: Samples::U16(rgb.iter().map(|v| (v * 65535.0 + 0.5) as u16).collect()),
             metadata: Metadata::default(),
-            source: Source::Png(PngSource { bit_depth: 16, palette: None }),
+            source: Source::Png(PngSource {
+                bit_depth: 16,
+                palette: None,
+            }),
         }
     }
 
     const fn whole(width: usize, height: usize) -> Rect {
-        Rect { x0: 0, y0: 0, x1: width, y1: height }
+        Rect {
+            x0: 0,
+            y0: 0,
+            x1: width,
+            y1: height,
+        }
     }
 
     #[test]
@@ -214,11 +294,34 @@ mod tests {
         let mut pixels = vec![Pixel::Known; 15];
         pixels[14] = Pixel::Hole;
         pixels[0] = Pixel::Void;
-        let small = Large { photo: &photo(5, 3, &rgb), rect: whole(5, 3), pixels: &pixels }.shrink(2);
+        let small = Large {
+            photo: &photo(5, 3, &rgb),
+            rect: whole(5, 3),
+            pixels: &pixels,
+        }
+        .shrink(2);
         assert_eq!((small.width, small.height), (3, 2));
-        assert_eq!(small.pixels, [Pixel::Void, Pixel::Known, Pixel::Known, Pixel::Known, Pixel::Known, Pixel::Hole]);
-        let near = |got: &[f32], want: [f32; 3]| got.iter().zip(want).all(|(a, b)| (a - b / 64.0).abs() < 1e-4);
-        assert!(near(&small.rgb[..3], [9.0, 10.0, 11.0]) && near(&small.rgb[15..], [42.0, 43.0, 44.0]), "{:?}", small.rgb);
+        assert_eq!(
+            small.pixels,
+            [
+                Pixel::Void,
+                Pixel::Known,
+                Pixel::Known,
+                Pixel::Known,
+                Pixel::Known,
+                Pixel::Hole
+            ]
+        );
+        let near = |got: &[f32], want: [f32; 3]| {
+            got.iter()
+                .zip(want)
+                .all(|(a, b)| (a - b / 64.0).abs() < 1e-4)
+        };
+        assert!(
+            near(&small.rgb[..3], [9.0, 10.0, 11.0]) && near(&small.rgb[15..], [42.0, 43.0, 44.0]),
+            "{:?}",
+            small.rgb
+        );
     }
 
     /// Noise that repeats every 20 pixels on a brightness of its own left and right of `split`.
@@ -230,10 +333,14 @@ mod tests {
         };
         let truth: Vec<f32> = (0..width * height * 3).map(value).collect();
         let hole = |at: usize| (11..25).contains(&(at % width)) && (11..29).contains(&(at / width));
-        let pixels = (0..width * height).map(|at| if hole(at) { Pixel::Hole } else { Pixel::Known }).collect();
+        let pixels = (0..width * height)
+            .map(|at| if hole(at) { Pixel::Hole } else { Pixel::Known })
+            .collect();
         // A copy from 20 pixels to the right.
         let target = |at: usize| (5..13).contains(&(at % 30)) && (5..15).contains(&(at / 30));
-        let picks = (0..600).map(|at| if target(at) { at as u32 + 10 } else { NONE }).collect();
+        let picks = (0..600)
+            .map(|at| if target(at) { at as u32 + 10 } else { NONE })
+            .collect();
         (truth, pixels, picks)
     }
 
@@ -241,14 +348,44 @@ mod tests {
     fn worst(split: usize, step: f32) -> f32 {
         let (truth, pixels, picks) = scene(split, step);
         let whole_truth = photo(60, 40, &truth);
-        let small = Large { photo: &whole_truth, rect: whole(60, 40), pixels: &pixels }.shrink(2);
+        let small = Large {
+            photo: &whole_truth,
+            rect: whole(60, 40),
+            pixels: &pixels,
+        }
+        .shrink(2);
         let mut blank = truth.clone();
-        pixels.iter().zip(blank.chunks_exact_mut(3)).filter(|(p, _)| **p == Pixel::Hole).for_each(|(_, v)| v.fill(0.9));
+        pixels
+            .iter()
+            .zip(blank.chunks_exact_mut(3))
+            .filter(|(p, _)| **p == Pixel::Hole)
+            .for_each(|(_, v)| v.fill(0.9));
         let blank = photo(60, 40, &blank);
-        let (rect, fill) = Large { photo: &blank, rect: whole(60, 40), pixels: &pixels }.enlarge(&small.rgb, &picks, 2);
-        assert_eq!((rect, fill.width, fill.height), (Rect { x0: 10, y0: 10, x1: 26, y1: 30 }, 16, 20));
+        let (rect, fill) = Large {
+            photo: &blank,
+            rect: whole(60, 40),
+            pixels: &pixels,
+        }
+        .enlarge(&small.rgb, &picks, 2);
+        assert_eq!(
+            (rect, fill.width, fill.height),
+            (
+                Rect {
+                    x0: 10,
+                    y0: 10,
+                    x1: 26,
+                    y1: 30
+                },
+                16,
+                20
+            )
+        );
         let want = whole_truth.crop_f32(rect);
-        fill.rgb.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        fill.rgb
+            .iter()
+            .zip(&want)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max)
     }
 
     #[test]

@@ -55,9 +55,18 @@ pub struct Device<'a> {
 ///
 /// Where no whole patch of the wanted radius is known, smaller ones are tried; without any patch the fill is a smooth blend of
 /// the rim.
-pub fn fill(scene: Scene, settings: &Settings, picks: bool, device: Device<'_>) -> Result<Filled, PluginError> {
+pub fn fill(
+    scene: Scene,
+    settings: &Settings,
+    picks: bool,
+    device: Device<'_>,
+) -> Result<Filled, PluginError> {
     for radius in (1..=settings.radius).rev() {
-        let settings = Settings { radius, guide: settings.guide.filter(|_| scene.guide.is_some()), ..settings.clone() };
+        let settings = Settings {
+            radius,
+            guide: settings.guide.filter(|_| scene.guide.is_some()),
+            ..settings.clone()
+        };
         let levels = levels(&scene.pixels, scene.width, scene.height, &settings);
         if levels.is_empty() {
             continue;
@@ -65,20 +74,31 @@ pub fn fill(scene: Scene, settings: &Settings, picks: bool, device: Device<'_>) 
         let plan = schedule(&levels, &settings);
         let during = (scene.width, scene.height);
         // Seeds are part of the operations, so they are part of the graph's identity.
-        let key = ExecutableKey { sha256: format!("patchmatch {picks} {settings:?} {plan:?}"), height: scene.height, width: scene.width };
+        let key = ExecutableKey {
+            sha256: format!("patchmatch {picks} {settings:?} {plan:?}"),
+            height: scene.height,
+            width: scene.width,
+        };
         let build = || graph(&plan, &settings, picks).map_err(|e| failed(during, e));
         let executable = device.executables.get(key, device.backend, build)?;
         let dims = [scene.height, scene.width, 3];
         let mut given = vec![Tensor::f32(&dims, scene.rgb)];
-        given.extend(scene.guide.filter(|_| settings.guide.is_some()).map(|g| Tensor::f32(&dims, g)));
+        given.extend(
+            scene
+                .guide
+                .filter(|_| settings.guide.is_some())
+                .map(|g| Tensor::f32(&dims, g)),
+        );
         given.extend(inputs(levels, settings.seed));
         let views: Vec<_> = given.iter().map(Tensor::view).collect();
-        let outputs = executable.run_until(&views, device.cancelled).map_err(|e| {
-            if e.retryable() {
-                device.executables.clear();
-            }
-            failed(during, e)
-        })?;
+        let outputs = executable
+            .run_until(&views, device.cancelled)
+            .map_err(|e| {
+                if e.retryable() {
+                    device.executables.clear();
+                }
+                failed(during, e)
+            })?;
         return unpack(outputs, picks);
     }
     smooth(scene, device)
@@ -87,17 +107,37 @@ pub fn fill(scene: Scene, settings: &Settings, picks: bool, device: Device<'_>) 
 fn unpack(outputs: Vec<Tensor>, picks: bool) -> Result<Filled, PluginError> {
     let mut outputs = outputs.into_iter();
     let rgb = outputs.next().and_then(into_f32).ok_or_else(unusable)?;
-    let picks = if picks { Some(outputs.next().and_then(into_u32).ok_or_else(unusable)?) } else { None };
-    Ok(Filled { rgb, picks, smooth: false })
+    let picks = if picks {
+        Some(outputs.next().and_then(into_u32).ok_or_else(unusable)?)
+    } else {
+        None
+    };
+    Ok(Filled {
+        rgb,
+        picks,
+        smooth: false,
+    })
 }
 
 /// A harmonic blend of the rim, from the mean of the known pixels.
 fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
-    let Scene { width, height, mut rgb, pixels, .. } = scene;
-    let known: Vec<usize> = (0..pixels.len()).filter(|at| pixels[*at] == Pixel::Known).collect();
+    let Scene {
+        width,
+        height,
+        mut rgb,
+        pixels,
+        ..
+    } = scene;
+    let known: Vec<usize> = (0..pixels.len())
+        .filter(|at| pixels[*at] == Pixel::Known)
+        .collect();
     let mean = [0, 1, 2].map(|c| {
         let sum: f64 = known.iter().map(|at| f64::from(rgb[3 * at + c])).sum();
-        if known.is_empty() { 0.5 } else { (sum / known.len() as f64) as f32 }
+        if known.is_empty() {
+            0.5
+        } else {
+            (sum / known.len() as f64) as f32
+        }
     });
     let word = |pixel: &Pixel| match pixel {
         Pixel::Void => 0,
@@ -109,23 +149,53 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
             value.copy_from_slice(&mean);
         }
     }
-    let (picture, plane) = (TensorSpec::f32(&[height, width, 3]), TensorSpec::u32(&[height, width]));
+    let (picture, plane) = (
+        TensorSpec::f32(&[height, width, 3]),
+        TensorSpec::u32(&[height, width]),
+    );
     let build = || {
-        let op = Poisson::new(None).map_err(|source| EngineError::Kernel { layer: "smooth".into(), source })?;
+        let op = Poisson::new(None).map_err(|source| EngineError::Kernel {
+            layer: "smooth".into(),
+            source,
+        })?;
         let mut graph = Graph::new();
-        let given = [graph.input(picture.clone()), graph.input(picture.clone()), graph.input(plane.clone())];
+        let given = [
+            graph.input(picture.clone()),
+            graph.input(picture.clone()),
+            graph.input(plane.clone()),
+        ];
         let out = graph.add("smooth", Arc::new(op), &given)?;
         graph.output(out);
         Ok(graph)
     };
-    let key = ExecutableKey { sha256: "patchmatch smooth".into(), height, width };
-    let executable = device.executables.get(key, device.backend, || build().map_err(|e| failed((width, height), e)))?;
+    let key = ExecutableKey {
+        sha256: "patchmatch smooth".into(),
+        height,
+        width,
+    };
+    let executable = device.executables.get(key, device.backend, || {
+        build().map_err(|e| failed((width, height), e))
+    })?;
     let slopes = Tensor::f32(&[height, width, 3], vec![0.0; rgb.len()]);
-    let (image, sites) = (Tensor::f32(&[height, width, 3], rgb), Tensor::u32(&[height, width], pixels.iter().map(word).collect()));
-    let outputs = executable.run_until(&[image.view(), slopes.view(), sites.view()], device.cancelled);
+    let (image, sites) = (
+        Tensor::f32(&[height, width, 3], rgb),
+        Tensor::u32(&[height, width], pixels.iter().map(word).collect()),
+    );
+    let outputs = executable.run_until(
+        &[image.view(), slopes.view(), sites.view()],
+        device.cancelled,
+    );
     let outputs = outputs.map_err(|e| failed((width, height), e))?;
-    let rgb = outputs.into_iter().next().and_then(into_f32).ok_or_else(unusable)?;
-    Ok(Filled { rgb, picks: None, smooth: true })
+    let rgb = outputs
+        .into_iter()
+        .next()
+        .and_then(into_f32)
+        .ok_or_else(unusable)?;
+    Ok(Filled {
+        rgb,
+        picks: None,
+        smooth: true,
+    })
 }
 
 fn into_f32(tensor: Tensor) -> Option<Vec<f32>> {
@@ -143,13 +213,21 @@ fn into_u32(tensor: Tensor) -> Option<Vec<u32>> {
 }
 
 fn unusable() -> PluginError {
-    PluginError::Output { plugin: "patchmatch", detail: "an output is missing or of another type".into() }
+    PluginError::Output {
+        plugin: "patchmatch",
+        detail: "an output is missing or of another type".into(),
+    }
 }
 
 fn failed((width, height): (usize, usize), source: EngineError) -> PluginError {
     let during = format!("patchmatch, crop of {width}x{height} pixels");
     match source {
-        EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
-        source => PluginError::Engine { during, source: source.into() },
+        EngineError::Cancelled => PluginError::Cancelled {
+            before: format!("the end of {during}"),
+        },
+        source => PluginError::Engine {
+            during,
+            source: source.into(),
+        },
     }
 }

@@ -42,7 +42,9 @@ pub fn levels(pixels: &[Pixel], width: usize, height: usize, settings: &Settings
     let mut out = Vec::new();
     let (mut map, mut w, mut h) = (pixels.to_vec(), width, height);
     loop {
-        let ring = (settings.ring_px / (1 << out.len()) as f32).round().max(1.0) as usize;
+        let ring = (settings.ring_px / (1 << out.len()) as f32)
+            .round()
+            .max(1.0) as usize;
         match level(&map, w, h, ring, settings, out.is_empty()) {
             Some(level) => out.push(level),
             None => return out,
@@ -57,8 +59,19 @@ pub fn levels(pixels: &[Pixel], width: usize, height: usize, settings: &Settings
 impl Level {
     /// A random source for every target.
     pub fn random_field(&self, seed: u32) -> Vec<u32> {
-        let pick = |at: usize| self.sources[hash(seed, at as u32, 0x7261) as usize % self.sources.len()];
-        self.sites.iter().enumerate().map(|(at, s)| if s & site::TARGET != 0 { pick(at) } else { NONE }).collect()
+        let pick =
+            |at: usize| self.sources[hash(seed, at as u32, 0x7261) as usize % self.sources.len()];
+        self.sites
+            .iter()
+            .enumerate()
+            .map(|(at, s)| {
+                if s & site::TARGET != 0 {
+                    pick(at)
+                } else {
+                    NONE
+                }
+            })
+            .collect()
     }
 }
 
@@ -77,15 +90,27 @@ fn halved(map: &[Pixel], width: usize, height: usize) -> (Vec<Pixel>, usize, usi
     (out, w, h)
 }
 
-fn level(map: &[Pixel], width: usize, height: usize, ring: usize, settings: &Settings, finest: bool) -> Option<Level> {
+fn level(
+    map: &[Pixel],
+    width: usize,
+    height: usize,
+    ring: usize,
+    settings: &Settings,
+    finest: bool,
+) -> Option<Level> {
     let r = settings.radius;
-    let count = |what: Pixel, radius: usize| window_count(map, width, height, radius, |p| p == what);
+    let count =
+        |what: Pixel, radius: usize| window_count(map, width, height, radius, |p| p == what);
     let (known, hole) = (count(Pixel::Known, r), count(Pixel::Hole, r));
     let full = ((2 * r + 1) * (2 * r + 1)) as u32;
     let whole: Vec<bool> = known.iter().map(|n| *n == full).collect();
     let ringed = if ring > r {
         let near = count(Pixel::Hole, ring);
-        whole.iter().zip(&near).map(|(whole, near)| *whole && *near == 0).collect()
+        whole
+            .iter()
+            .zip(&near)
+            .map(|(whole, near)| *whole && *near == 0)
+            .collect()
     } else {
         whole.clone()
     };
@@ -107,22 +132,45 @@ fn level(map: &[Pixel], width: usize, height: usize, ring: usize, settings: &Set
         if valid[at] {
             flags |= site::SOURCE;
         }
-        site::pack(flags, known[at] * settings.known_weight + hole[at], distances[at])
+        site::pack(
+            flags,
+            known[at] * settings.known_weight + hole[at],
+            distances[at],
+        )
     });
     let sites: Vec<u32> = sites.collect();
-    let mut all: Vec<u32> = (0..map.len() as u32).filter(|at| valid[*at as usize]).collect();
+    let mut all: Vec<u32> = (0..map.len() as u32)
+        .filter(|at| valid[*at as usize])
+        .collect();
     let shuffled = all.len().min(SOURCES_KEPT);
     for i in 0..shuffled {
         let j = i + hash(settings.seed, i as u32, 0x736f) as usize % (all.len() - i);
         all.swap(i, j);
     }
-    let sources = all[..shuffled].iter().copied().cycle().take(SOURCES_KEPT).collect();
+    let sources = all[..shuffled]
+        .iter()
+        .copied()
+        .cycle()
+        .take(SOURCES_KEPT)
+        .collect();
     let targets = sites.iter().filter(|s| **s & site::TARGET != 0).count();
-    Some(Level { width, height, sites, sources, targets })
+    Some(Level {
+        width,
+        height,
+        sites,
+        sources,
+        targets,
+    })
 }
 
 /// How many pixels of the window of `radius` around each pixel, cut at the border, satisfy `what`.
-fn window_count(map: &[Pixel], width: usize, height: usize, radius: usize, what: impl Fn(Pixel) -> bool) -> Vec<u32> {
+fn window_count(
+    map: &[Pixel],
+    width: usize,
+    height: usize,
+    radius: usize,
+    what: impl Fn(Pixel) -> bool,
+) -> Vec<u32> {
     let mut rows = vec![0u32; map.len()];
     for (out, row) in rows.chunks_mut(width).zip(map.chunks(width)) {
         let mut sum = row.iter().take(radius).filter(|p| what(**p)).count() as u32;
@@ -160,14 +208,21 @@ fn distances(map: &[Pixel], width: usize) -> Vec<u32> {
     const DIAGONAL: u32 = 22;
     const FAR: u32 = 0xffff;
     let height = map.len() / width;
-    let mut out: Vec<u32> = map.iter().map(|p| if *p == Pixel::Hole { FAR } else { 0 }).collect();
+    let mut out: Vec<u32> = map
+        .iter()
+        .map(|p| if *p == Pixel::Hole { FAR } else { 0 })
+        .collect();
     let relax = |out: &mut [u32], x: usize, y: usize, forward: bool| {
         let at = y * width + x;
         if out[at] == 0 {
             return;
         }
         let mut best = out[at];
-        let (row, has_row) = if forward { (at.wrapping_sub(width), y > 0) } else { (at + width, y + 1 < height) };
+        let (row, has_row) = if forward {
+            (at.wrapping_sub(width), y > 0)
+        } else {
+            (at + width, y + 1 < height)
+        };
         if has_row {
             best = best.min(out[row] + STRAIGHT);
             if x > 0 {
@@ -201,7 +256,15 @@ mod tests {
     use super::*;
 
     fn map(width: usize, height: usize, hole: impl Fn(usize, usize) -> bool) -> Vec<Pixel> {
-        (0..width * height).map(|at| if hole(at % width, at / width) { Pixel::Hole } else { Pixel::Known }).collect()
+        (0..width * height)
+            .map(|at| {
+                if hole(at % width, at / width) {
+                    Pixel::Hole
+                } else {
+                    Pixel::Known
+                }
+            })
+            .collect()
     }
 
     proptest! {

@@ -22,7 +22,9 @@ use crate::resample::resize;
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(PatchMatch::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(PatchMatch::new(values)))
+});
 
 /// Groups of holes are joined into one crop up to this side.
 const JOINED_PX_MAX: usize = 2048;
@@ -37,7 +39,11 @@ struct PatchMatch {
 /// hole `hole_px` of them, matched at `1 / factor` of the size.
 pub fn memory_bytes(crop_px: usize, hole_px: usize, factor: usize) -> usize {
     let small = crop_px.div_ceil(factor * factor);
-    let made = if factor > 1 { hole_px * 12 + small * MADE_BYTES } else { 0 };
+    let made = if factor > 1 {
+        hole_px * 12 + small * MADE_BYTES
+    } else {
+        0
+    };
     // One byte says what each pixel is.
     crop_px + made.max(small * MATCHED_BYTES)
 }
@@ -47,7 +53,9 @@ pub fn memory_bytes(crop_px: usize, hole_px: usize, factor: usize) -> usize {
 pub fn factor(crop: (usize, usize), hole_px: usize, pixels_max: usize) -> usize {
     let fits = |k: &usize| {
         let matched = crop.0.div_ceil(*k) * crop.1.div_ceil(*k);
-        matched <= pixels_max && (matched <= PIXELS_LEAST || memory_bytes(crop.0 * crop.1, hole_px, *k) <= FILL_BYTES_MAX)
+        matched <= pixels_max
+            && (matched <= PIXELS_LEAST
+                || memory_bytes(crop.0 * crop.1, hole_px, *k) <= FILL_BYTES_MAX)
     };
     (1..=crop.0.max(crop.1).max(1)).find(fits).unwrap_or(1)
 }
@@ -67,7 +75,10 @@ const TEXTURE_LONG_PX: usize = 768;
 
 /// Levels on which texture is measured afresh in a photo with `long` pixels on its longer side.
 fn texture_levels(long: usize) -> usize {
-    (long as f32 / TEXTURE_LONG_PX as f32).log2().round().max(0.0) as usize
+    (long as f32 / TEXTURE_LONG_PX as f32)
+        .log2()
+        .round()
+        .max(0.0) as usize
 }
 
 /// Parameters that filling and refining share.
@@ -80,23 +91,42 @@ pub(crate) struct Common {
 
 impl Common {
     pub(crate) fn new(values: &Values) -> Self {
-        let mut settings = if values.text("preset") == "mild" { Settings::mild() } else { Settings::best() };
+        let mut settings = if values.text("preset") == "mild" {
+            Settings::mild()
+        } else {
+            Settings::best()
+        };
         settings.seed = values.number("seed").unwrap_or(1.0) as u32;
         match values.text("blend") {
             "gradient" => settings.blend = Blend::Gradient,
             "none" => settings.blend = Blend::None,
             _ => {}
         }
-        Common { settings, ring_px: values.integer("ring_px"), pixels_max: values.integer("pixels_max") }
+        Common {
+            settings,
+            ring_px: values.integer("ring_px"),
+            pixels_max: values.integer("pixels_max"),
+        }
     }
 
     /// The settings for this photo, and the most pixels matched at full size on this device.
     fn on(&self, work: &Work<'_>, guide: Option<f32>) -> (Settings, usize) {
         let long = work.photo.width.max(work.photo.height) as f32;
-        let ring = self.ring_px.map_or_else(|| (12.0 * long / 768.0).clamp(8.0, 48.0), |px| px as f32);
+        let ring = self
+            .ring_px
+            .map_or_else(|| (12.0 * long / 768.0).clamp(8.0, 48.0), |px| px as f32);
         let on_gpu = !matches!(work.backend.device().kind, "cpu" | "software");
-        let pixels_max = self.pixels_max.unwrap_or(if on_gpu { 12_000_000 } else { 6_000_000 });
-        (Settings { ring_px: ring, guide, ..self.settings.clone() }, pixels_max)
+        let pixels_max = self
+            .pixels_max
+            .unwrap_or(if on_gpu { 12_000_000 } else { 6_000_000 });
+        (
+            Settings {
+                ring_px: ring,
+                guide,
+                ..self.settings.clone()
+            },
+            pixels_max,
+        )
     }
 
     /// Fills one crop at full size; returns where the fill lies. `guide` is a coarse fill with its weight.
@@ -109,28 +139,68 @@ impl Common {
         let (mut settings, pixels_max) = self.on(work, guide.map(|g| g.1));
         let (width, height) = (place.rect.width(), place.rect.height());
         let pixels = place.grid.pixels(place.group, place.rect, &work.alpha);
-        let large = enlarge::Large { photo: &work.photo, rect: place.rect, pixels: &pixels };
+        let large = enlarge::Large {
+            photo: &work.photo,
+            rect: place.rect,
+            pixels: &pixels,
+        };
         let factor = factor((width, height), large.hole(1).pixels(), pixels_max);
         settings.ring_px /= factor as f32;
         settings.texture_levels = texture_levels(work.photo.width.max(work.photo.height) / factor);
         let small = if factor > 1 {
             large.shrink(factor)
         } else {
-            enlarge::Small { width, height, rgb: work.photo.crop_f32(place.rect), pixels: pixels.clone() }
+            enlarge::Small {
+                width,
+                height,
+                rgb: work.photo.crop_f32(place.rect),
+                pixels: pixels.clone(),
+            }
         };
-        let guide = guide.map(|(fill, _)| resize(&fill.rgb, (fill.width, fill.height), (small.width, small.height)));
+        let guide = guide.map(|(fill, _)| {
+            resize(
+                &fill.rgb,
+                (fill.width, fill.height),
+                (small.width, small.height),
+            )
+        });
         let (w, h) = (small.width, small.height);
-        let scene = Scene { width: w, height: h, rgb: small.rgb, pixels: small.pixels, guide };
+        let scene = Scene {
+            width: w,
+            height: h,
+            rgb: small.rgb,
+            pixels: small.pixels,
+            guide,
+        };
         let observer = work.observer;
-        let device = Device { backend: work.backend, executables: work.executables, cancelled: &|| observer.cancelled() };
+        let device = Device {
+            backend: work.backend,
+            executables: work.executables,
+            cancelled: &|| observer.cancelled(),
+        };
         let filled = fill(scene, &settings, factor > 1, device)?;
         if filled.smooth {
-            let what = format!("{width}x{height} px around ({}, {})", place.rect.x0, place.rect.y0);
+            let what = format!(
+                "{width}x{height} px around ({}, {})",
+                place.rect.x0, place.rect.y0
+            );
             work.warnings.push(format!("patchmatch: {what} hold no patch to copy; the hole there is filled with a smooth blend"));
         }
         Ok(match filled.picks {
-            Some(picks) => enlarge::Large { photo: &work.photo, rect: place.rect, pixels: &pixels }.enlarge(&filled.rgb, &picks, factor),
-            None => (place.rect, Fill { width: w, height: h, rgb: filled.rgb }),
+            Some(picks) => enlarge::Large {
+                photo: &work.photo,
+                rect: place.rect,
+                pixels: &pixels,
+            }
+            .enlarge(&filled.rgb, &picks, factor),
+            None => (
+                place.rect,
+                Fill {
+                    width: w,
+                    height: h,
+                    rgb: filled.rgb,
+                },
+            ),
         })
     }
 }
@@ -155,14 +225,28 @@ impl PatchMatch {
 
 impl Stage for PatchMatch {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
-        let wish = CropPlan { context_px_min: self.context_px_min, context_share: self.context_share, working_px_max: JOINED_PX_MAX };
+        let wish = CropPlan {
+            context_px_min: self.context_px_min,
+            context_share: self.context_share,
+            working_px_max: JOINED_PX_MAX,
+        };
         let (grid, planned) = plan(&work.alpha, &wish);
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!("patchmatch, crop {} of {}", i + 1, planned.len()))?;
-            let place = Place { rect: crop.rect, group: crop.group, grid: &grid };
+            let place = Place {
+                rect: crop.rect,
+                group: crop.group,
+                grid: &grid,
+            };
             let (rect, fill) = self.common.fill_crop(work, place, None)?;
-            work.crops.push(Crop { rect, group: crop.group, grid: Arc::clone(&grid), fill });
-            work.observer.stage("patchmatch", (i + 1) as f32 / planned.len() as f32);
+            work.crops.push(Crop {
+                rect,
+                group: crop.group,
+                grid: Arc::clone(&grid),
+                fill,
+            });
+            work.observer
+                .stage("patchmatch", (i + 1) as f32 / planned.len() as f32);
         }
         Ok(())
     }

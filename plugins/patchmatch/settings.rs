@@ -66,6 +66,13 @@ impl Settings {
 
     /// Kinder where two materials meet at the hole.
     pub fn mild() -> Self {
-        Settings { radius: 2, texture: 1.0, gamma: 1.5, known_weight: 1, blend: Blend::Damped(0.1), ..Settings::best() }
+        Settings {
+            radius: 2,
+            texture: 1.0,
+            gamma: 1.5,
+            known_weight: 1,
+            blend: Blend::Damped(0.1),
+            ..Settings::best()
+        }
     }
 }

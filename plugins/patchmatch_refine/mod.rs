@@ -10,7 +10,9 @@ use crate::resample::resize;
 use crate::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Refine::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Refine::new(values)))
+});
 
 struct Refine {
     common: Common,
@@ -23,15 +25,26 @@ impl Refine {
     fn new(values: &Values) -> Self {
         let weight = values.number("guide_weight").unwrap_or(0.25) as f32;
         let scaled_only = values.text("when") == "scaled";
-        Refine { common: Common::new(values), weight, guide_px: values.integer("guide_px"), scaled_only }
+        Refine {
+            common: Common::new(values),
+            weight,
+            guide_px: values.integer("guide_px"),
+            scaled_only,
+        }
     }
 
     /// The fill without the detail that is not trusted.
     fn guide(&self, crop: &Crop) -> Fill {
         let fill = &crop.fill;
-        let side = self.guide_px.unwrap_or(if fill.is_full_size(crop.rect) { 2 } else { 1 });
+        let side = self
+            .guide_px
+            .unwrap_or(if fill.is_full_size(crop.rect) { 2 } else { 1 });
         let (width, height) = (fill.width.div_ceil(side), fill.height.div_ceil(side));
-        Fill { width, height, rgb: resize(&fill.rgb, (fill.width, fill.height), (width, height)) }
+        Fill {
+            width,
+            height,
+            rgb: resize(&fill.rgb, (fill.width, fill.height), (width, height)),
+        }
     }
 }
 
@@ -45,9 +58,16 @@ impl Stage for Refine {
                 continue;
             }
             let guide = self.guide(crop);
-            let place = Place { rect: crop.rect, group: crop.group, grid: &crop.grid };
-            (crop.rect, crop.fill) = self.common.fill_crop(work, place, Some((&guide, self.weight)))?;
-            work.observer.stage("patchmatch-refine", (i + 1) as f32 / count as f32);
+            let place = Place {
+                rect: crop.rect,
+                group: crop.group,
+                grid: &crop.grid,
+            };
+            (crop.rect, crop.fill) =
+                self.common
+                    .fill_crop(work, place, Some((&guide, self.weight)))?;
+            work.observer
+                .stage("patchmatch-refine", (i + 1) as f32 / count as f32);
         }
         work.crops = crops;
         Ok(())

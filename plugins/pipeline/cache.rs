@@ -33,7 +33,11 @@ pub struct ExecutableCache {
 impl ExecutableCache {
     /// An empty cache.
     pub fn new(count_max: usize, bytes_max: u64) -> Self {
-        ExecutableCache { count_max, bytes_max, entries: Mutex::new(Vec::new()) }
+        ExecutableCache {
+            count_max,
+            bytes_max,
+            entries: Mutex::new(Vec::new()),
+        }
     }
 
     /// The executable for `key`, compiled from `graph()` when it is not kept. When memory is short, everything kept is
@@ -73,8 +77,14 @@ impl ExecutableCache {
             other => other,
         };
         let during = || format!("compiling for {}x{} pixels", key.width, key.height);
-        let executable = compiled.map_err(|source| PluginError::Engine { during: during(), source: Box::new(source) })?;
-        self.put(Entry { key, executable: executable.clone() });
+        let executable = compiled.map_err(|source| PluginError::Engine {
+            during: during(),
+            source: Box::new(source),
+        })?;
+        self.put(Entry {
+            key,
+            executable: executable.clone(),
+        });
         Ok(executable)
     }
 
@@ -104,8 +114,15 @@ impl ExecutableCache {
         let mut entries = self.lock();
         entries.retain(|e| e.key != entry.key);
         entries.push(entry);
-        let bytes = |entries: &[Entry]| entries.iter().map(|e| e.executable.peak_bytes()).sum::<u64>();
-        while entries.len() > self.count_max || (entries.len() > 1 && bytes(&entries) > self.bytes_max) {
+        let bytes = |entries: &[Entry]| {
+            entries
+                .iter()
+                .map(|e| e.executable.peak_bytes())
+                .sum::<u64>()
+        };
+        while entries.len() > self.count_max
+            || (entries.len() > 1 && bytes(&entries) > self.bytes_max)
+        {
             entries.remove(0);
         }
     }
@@ -118,5 +135,8 @@ impl ExecutableCache {
 
 /// Whether less memory in use, or a smaller graph, could help.
 pub(crate) fn is_memory(error: &EngineError) -> bool {
-    matches!(error, EngineError::Memory { .. } | EngineError::OutOfMemory { .. })
+    matches!(
+        error,
+        EngineError::Memory { .. } | EngineError::OutOfMemory { .. }
+    )
 }

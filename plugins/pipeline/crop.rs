@@ -63,7 +63,15 @@ pub fn plan(alpha: &Mask, wish: &CropPlan) -> (Arc<Grid>, Vec<Planned>) {
     let (mut grid, holes) = Grid::label(alpha);
     let size = (alpha.width, alpha.height);
     let mut owner: Vec<u32> = (0..holes.len() as u32).collect();
-    let mut merged: Vec<Option<Group>> = holes.iter().map(|&hole| Some(Group { hole, context: context(hole, wish, size) })).collect();
+    let mut merged: Vec<Option<Group>> = holes
+        .iter()
+        .map(|&hole| {
+            Some(Group {
+                hole,
+                context: context(hole, wish, size),
+            })
+        })
+        .collect();
     while merge_pass(&mut merged, &mut owner, wish, size) {}
     let mut numbers = vec![0u32; merged.len()];
     let mut planned = Vec::new();
@@ -84,15 +92,25 @@ struct Group {
 }
 
 /// Merges each group into an earlier one where the rule says so; true when anything changed.
-fn merge_pass(groups: &mut [Option<Group>], owner: &mut [u32], wish: &CropPlan, size: (usize, usize)) -> bool {
+fn merge_pass(
+    groups: &mut [Option<Group>],
+    owner: &mut [u32],
+    wish: &CropPlan,
+    size: (usize, usize),
+) -> bool {
     let mut changed = false;
     for i in 0..groups.len() {
         for j in i + 1..groups.len() {
-            let (Some(a), Some(b)) = (groups[i], groups[j]) else { continue };
+            let (Some(a), Some(b)) = (groups[i], groups[j]) else {
+                continue;
+            };
             if let Some(both) = merge(a, b, wish, size) {
                 groups[i] = Some(both);
                 groups[j] = None;
-                owner.iter_mut().filter(|o| **o == j as u32).for_each(|o| *o = i as u32);
+                owner
+                    .iter_mut()
+                    .filter(|o| **o == j as u32)
+                    .for_each(|o| *o = i as u32);
                 changed = true;
             }
         }
@@ -105,16 +123,24 @@ fn merge(a: Group, b: Group, wish: &CropPlan, size: (usize, usize)) -> Option<Gr
         return None;
     }
     let hole = a.hole.union(&b.hole);
-    let both = Group { hole, context: context(hole, wish, size) };
+    let both = Group {
+        hole,
+        context: context(hole, wish, size),
+    };
     let long = |r: Rect| r.width().max(r.height());
-    let free = wish.working_px_max.max(long(a.context)).max(long(b.context));
+    let free = wish
+        .working_px_max
+        .max(long(a.context))
+        .max(long(b.context));
     (a.hole.intersects(&b.hole) || long(both.context) <= free).then_some(both)
 }
 
 /// The hole with its surroundings: a margin on each side, no thinner than half as wide as long, moved into the photo.
 fn context(hole: Rect, wish: &CropPlan, size: (usize, usize)) -> Rect {
     let long = hole.width().max(hole.height());
-    let margin = wish.context_px_min.max((wish.context_share * long as f64).ceil() as usize);
+    let margin = wish
+        .context_px_min
+        .max((wish.context_share * long as f64).ceil() as usize);
     let (width, height) = (hole.width() + 2 * margin, hole.height() + 2 * margin);
     around(hole, (width.max(height / 2), height.max(width / 2)), size)
 }
@@ -123,7 +149,9 @@ fn context(hole: Rect, wish: &CropPlan, size: (usize, usize)) -> Rect {
 fn around(inner: Rect, want: (usize, usize), size: (usize, usize)) -> Rect {
     let axis = |low: usize, high: usize, want: usize, limit: usize| {
         let length = want.max(high - low).min(limit);
-        let start = ((low + high) / 2).saturating_sub(length / 2).min(limit - length);
+        let start = ((low + high) / 2)
+            .saturating_sub(length / 2)
+            .min(limit - length);
         (start, start + length)
     };
     let (x0, x1) = axis(inner.x0, inner.x1, want.0, size.0);
@@ -137,27 +165,55 @@ fn fit(context: Rect, group: u32, wish: &CropPlan, size: (usize, usize)) -> Plan
     let long = context.width().max(context.height());
     let working = wish.working_px_max.max(BUCKET_PX);
     if long <= working {
-        let (w, h) = (bucket(context.width() as f64).min(working), bucket(context.height() as f64).min(working));
+        let (w, h) = (
+            bucket(context.width() as f64).min(working),
+            bucket(context.height() as f64).min(working),
+        );
         let rect = around(context, (w, h), size);
-        return Planned { rect, group, width: rect.width(), height: rect.height() };
+        return Planned {
+            rect,
+            group,
+            width: rect.width(),
+            height: rect.height(),
+        };
     }
     let scale = long as f64 / working as f64;
     let side = |px: usize| bucket(px as f64 / scale - 1e-9).min(working);
     let (w, h) = (side(context.width()), side(context.height()));
-    let rect = around(context, ((w as f64 * scale).round() as usize, (h as f64 * scale).round() as usize), size);
+    let rect = around(
+        context,
+        (
+            (w as f64 * scale).round() as usize,
+            (h as f64 * scale).round() as usize,
+        ),
+        size,
+    );
     // Where the photo was too small to widen, the working size follows the crop, to whole multiples of 8.
     let follow = |px: usize, wanted: usize| {
         let exact = px as f64 / scale;
-        if (exact - wanted as f64).abs() < 1.0 { wanted } else { (((exact / 8.0).round() as usize).max(1) * 8).min(working) }
+        if (exact - wanted as f64).abs() < 1.0 {
+            wanted
+        } else {
+            (((exact / 8.0).round() as usize).max(1) * 8).min(working)
+        }
     };
-    Planned { rect, group, width: follow(rect.width(), w), height: follow(rect.height(), h) }
+    Planned {
+        rect,
+        group,
+        width: follow(rect.width(), w),
+        height: follow(rect.height(), h),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const WISH: CropPlan = CropPlan { context_px_min: 128, context_share: 0.25, working_px_max: 512 };
+    const WISH: CropPlan = CropPlan {
+        context_px_min: 128,
+        context_share: 0.25,
+        working_px_max: 512,
+    };
 
     fn mask(width: usize, height: usize, rects: &[[usize; 4]]) -> Mask {
         let mut m = Mask::empty(width, height);
@@ -176,13 +232,26 @@ mod tests {
         let c = crops[0];
         assert_eq!((c.width, c.height), (384, 320));
         assert_eq!((c.rect.width(), c.rect.height()), (384, 320));
-        assert!(c.rect.x0 <= 1000 - 128 && c.rect.x1 >= 1100 + 128 && c.rect.y0 <= 1000 - 128 && c.rect.y1 >= 1050 + 128);
+        assert!(
+            c.rect.x0 <= 1000 - 128
+                && c.rect.x1 >= 1100 + 128
+                && c.rect.y0 <= 1000 - 128
+                && c.rect.y1 >= 1050 + 128
+        );
     }
 
     #[test]
     fn a_crop_at_a_corner_is_shifted_into_the_photo() {
         let (_, crops) = plan(&mask(1000, 800, &[[990, 790, 1000, 800]]), &WISH);
-        assert_eq!(crops[0].rect, Rect { x0: 680, y0: 480, x1: 1000, y1: 800 });
+        assert_eq!(
+            crops[0].rect,
+            Rect {
+                x0: 680,
+                y0: 480,
+                x1: 1000,
+                y1: 800
+            }
+        );
     }
 
     #[test]
@@ -190,15 +259,28 @@ mod tests {
         let (_, crops) = plan(&mask(6000, 5000, &[[1000, 1000, 3000, 2000]]), &WISH);
         let c = crops[0];
         assert_eq!(c.width, 512);
-        let (sx, sy) = (c.rect.width() as f64 / c.width as f64, c.rect.height() as f64 / c.height as f64);
+        let (sx, sy) = (
+            c.rect.width() as f64 / c.width as f64,
+            c.rect.height() as f64 / c.height as f64,
+        );
         assert!((sx / sy - 1.0).abs() < 0.01, "{sx} {sy}");
     }
 
     #[test]
     fn far_groups_stay_apart_and_near_ones_merge() {
-        let (_, far) = plan(&mask(4000, 3000, &[[100, 100, 200, 200], [3000, 2000, 3100, 2100]]), &WISH);
+        let (_, far) = plan(
+            &mask(
+                4000,
+                3000,
+                &[[100, 100, 200, 200], [3000, 2000, 3100, 2100]],
+            ),
+            &WISH,
+        );
         assert_eq!(far.len(), 2);
-        let (grid, near) = plan(&mask(4000, 3000, &[[500, 500, 550, 550], [620, 500, 660, 550]]), &WISH);
+        let (grid, near) = plan(
+            &mask(4000, 3000, &[[500, 500, 550, 550], [620, 500, 660, 550]]),
+            &WISH,
+        );
         assert_eq!(near.len(), 1);
         assert_eq!(grid.group_at(510, 510), grid.group_at(650, 510));
     }

@@ -24,8 +24,15 @@ impl Grid {
     pub fn label(alpha: &Mask) -> (Grid, Vec<Rect>) {
         let columns = alpha.width.div_ceil(CELL_PX);
         let rows = alpha.height.div_ceil(CELL_PX);
-        let mut grid = Grid { columns, width: alpha.width, height: alpha.height, groups: vec![NONE; columns * rows] };
-        let bounds: Vec<Option<Rect>> = (0..grid.groups.len()).map(|cell| bounds_in(alpha, grid.rect(cell))).collect();
+        let mut grid = Grid {
+            columns,
+            width: alpha.width,
+            height: alpha.height,
+            groups: vec![NONE; columns * rows],
+        };
+        let bounds: Vec<Option<Rect>> = (0..grid.groups.len())
+            .map(|cell| bounds_in(alpha, grid.rect(cell)))
+            .collect();
         let mut groups = Vec::new();
         for start in 0..bounds.len() {
             if bounds[start].is_some() && grid.groups[start] == NONE {
@@ -41,11 +48,18 @@ impl Grid {
     }
 
     /// Stretches of row `y` that belong to `group` within `rect`, as `x0..x1`.
-    pub fn spans(&self, group: u32, rect: Rect, y: usize) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+    pub fn spans(
+        &self,
+        group: u32,
+        rect: Rect,
+        y: usize,
+    ) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
         let row = (y / CELL_PX) * self.columns;
         (rect.x0 / CELL_PX..rect.x1.div_ceil(CELL_PX))
             .filter(move |&column| self.groups[row + column] == group)
-            .map(move |column| (column * CELL_PX).max(rect.x0)..((column + 1) * CELL_PX).min(rect.x1))
+            .map(move |column| {
+                (column * CELL_PX).max(rect.x0)..((column + 1) * CELL_PX).min(rect.x1)
+            })
     }
 
     /// What each pixel of `rect` is to `group`, `[rect.height(), rect.width()]`: hole where `alpha` is above 0 and the group's own,
@@ -55,7 +69,13 @@ impl Grid {
         for y in rect.y0..rect.y1 {
             let row = &alpha.row(y)[rect.x0..rect.x1];
             let start = out.len();
-            out.extend(row.iter().map(|share| if *share > 0 { Pixel::Void } else { Pixel::Known }));
+            out.extend(row.iter().map(|share| {
+                if *share > 0 {
+                    Pixel::Void
+                } else {
+                    Pixel::Known
+                }
+            }));
             for x in self.spans(group, rect, y).flatten() {
                 if row[x - rect.x0] > 0 {
                     out[start + x - rect.x0] = Pixel::Hole;
@@ -74,7 +94,12 @@ impl Grid {
 
     fn flood(&mut self, start: usize, group: u32, bounds: &[Option<Rect>]) -> Rect {
         let rows = self.groups.len() / self.columns;
-        let mut around = Rect { x0: usize::MAX, y0: usize::MAX, x1: 0, y1: 0 };
+        let mut around = Rect {
+            x0: usize::MAX,
+            y0: usize::MAX,
+            x1: 0,
+            y1: 0,
+        };
         let mut open = vec![start];
         self.groups[start] = group;
         while let Some(cell) = open.pop() {
@@ -96,8 +121,16 @@ impl Grid {
     }
 
     fn rect(&self, cell: usize) -> Rect {
-        let (x0, y0) = ((cell % self.columns) * CELL_PX, (cell / self.columns) * CELL_PX);
-        Rect { x0, y0, x1: (x0 + CELL_PX).min(self.width), y1: (y0 + CELL_PX).min(self.height) }
+        let (x0, y0) = (
+            (cell % self.columns) * CELL_PX,
+            (cell / self.columns) * CELL_PX,
+        );
+        Rect {
+            x0,
+            y0,
+            x1: (x0 + CELL_PX).min(self.width),
+            y1: (y0 + CELL_PX).min(self.height),
+        }
     }
 }
 
@@ -105,8 +138,18 @@ fn bounds_in(alpha: &Mask, rect: Rect) -> Option<Rect> {
     let mut found: Option<Rect> = None;
     for y in rect.y0..rect.y1 {
         let row = &alpha.row(y)[rect.x0..rect.x1];
-        let (Some(first), Some(last)) = (row.iter().position(|&v| v != 0), row.iter().rposition(|&v| v != 0)) else { continue };
-        let line = Rect { x0: rect.x0 + first, y0: y, x1: rect.x0 + last + 1, y1: y + 1 };
+        let (Some(first), Some(last)) = (
+            row.iter().position(|&v| v != 0),
+            row.iter().rposition(|&v| v != 0),
+        ) else {
+            continue;
+        };
+        let line = Rect {
+            x0: rect.x0 + first,
+            y0: y,
+            x1: rect.x0 + last + 1,
+            y1: y + 1,
+        };
         found = Some(found.map_or(line, |r| r.union(&line)));
     }
     found
@@ -123,11 +166,38 @@ mod tests {
             alpha.data[y * 400 + x] = 1;
         }
         let (grid, groups) = Grid::label(&alpha);
-        assert_eq!(groups, [Rect { x0: 10, y0: 10, x1: 71, y1: 71 }, Rect { x0: 390, y0: 290, x1: 391, y1: 291 }]);
+        assert_eq!(
+            groups,
+            [
+                Rect {
+                    x0: 10,
+                    y0: 10,
+                    x1: 71,
+                    y1: 71
+                },
+                Rect {
+                    x0: 390,
+                    y0: 290,
+                    x1: 391,
+                    y1: 291
+                }
+            ]
+        );
         assert_eq!(grid.group_at(70, 70), Some(0));
         assert_eq!(grid.group_at(399, 299), Some(1));
         assert_eq!(grid.group_at(200, 10), None);
-        let all = Rect { x0: 0, y0: 0, x1: 400, y1: 300 };
-        assert_eq!(grid.spans(1, all, 290).collect::<Vec<_>>(), vec![std::ops::Range { start: 384, end: 400 }]);
+        let all = Rect {
+            x0: 0,
+            y0: 0,
+            x1: 400,
+            y1: 300,
+        };
+        assert_eq!(
+            grid.spans(1, all, 290).collect::<Vec<_>>(),
+            vec![std::ops::Range {
+                start: 384,
+                end: 400
+            }]
+        );
     }
 }

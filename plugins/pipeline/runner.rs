@@ -103,10 +103,17 @@ pub struct Runner {
 impl Runner {
     /// A runner on `backend` with the models of `networks` (a `ModelStore`).
     pub fn new(backend: Arc<dyn Backend>, networks: Arc<dyn Networks>, limits: RunLimits) -> Self {
-        let executables = ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
+        let executables =
+            ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
         let gather = Gather::new(limits.micro_batch_max, limits.micro_batch_wait_max);
         let embeddings = Embeddings::new(limits.embeddings_bytes_max);
-        Runner { backend, networks, executables, gather, embeddings }
+        Runner {
+            backend,
+            networks,
+            executables,
+            gather,
+            embeddings,
+        }
     }
 
     /// The device.
@@ -125,7 +132,12 @@ impl Runner {
     }
 
     /// Runs `pipeline` on one photo.
-    pub fn run(&self, pipeline: &Pipeline, request: Request, observer: &dyn Observer) -> Result<Outcome, PluginError> {
+    pub fn run(
+        &self,
+        pipeline: &Pipeline,
+        request: Request,
+        observer: &dyn Observer,
+    ) -> Result<Outcome, PluginError> {
         let pipeline = pipeline.with_overrides(&request.overrides)?;
         let masked = request.mask.is_some();
         let mut work = self.begin(request, observer)?;
@@ -152,12 +164,27 @@ impl Runner {
     }
 
     /// Runs the segment stages of `pipeline` only: the outcome's mask is what the prompts mean, its photo is as it came.
-    pub fn segment(&self, pipeline: &Pipeline, request: Request, observer: &dyn Observer) -> Result<Outcome, PluginError> {
+    pub fn segment(
+        &self,
+        pipeline: &Pipeline,
+        request: Request,
+        observer: &dyn Observer,
+    ) -> Result<Outcome, PluginError> {
         let pipeline = pipeline.with_overrides(&request.overrides)?;
         sam::check_ready(&pipeline, &*self.networks)?;
-        let mut work = self.begin(Request { mask: None, ..request }, observer)?;
+        let mut work = self.begin(
+            Request {
+                mask: None,
+                ..request
+            },
+            observer,
+        )?;
         let mut stages = Vec::new();
-        for step in pipeline.steps.iter().filter(|step| step.stage == StageKind::Segment) {
+        for step in pipeline
+            .steps
+            .iter()
+            .filter(|step| step.stage == StageKind::Segment)
+        {
             run_step(step, &mut work, &mut stages)?;
         }
         Ok(self.outcome(work, stages))
@@ -177,8 +204,17 @@ impl Runner {
         }
     }
 
-    fn begin<'a>(&'a self, request: Request, observer: &'a dyn Observer) -> Result<Work<'a>, PluginError> {
-        let Request { photo, mask, prompts, overrides: _ } = request;
+    fn begin<'a>(
+        &'a self,
+        request: Request,
+        observer: &'a dyn Observer,
+    ) -> Result<Work<'a>, PluginError> {
+        let Request {
+            photo,
+            mask,
+            prompts,
+            overrides: _,
+        } = request;
         let size = (photo.width, photo.height);
         let mut user_mask = match mask {
             Some(mask) => mask,
@@ -186,7 +222,10 @@ impl Runner {
             None => return Err(PluginError::NoMask),
         };
         if (user_mask.width, user_mask.height) != size || user_mask.data.len() != size.0 * size.1 {
-            return Err(PluginError::MaskSize { mask: (user_mask.width, user_mask.height), photo: size });
+            return Err(PluginError::MaskSize {
+                mask: (user_mask.width, user_mask.height),
+                photo: size,
+            });
         }
         user_mask.harden();
         let (mask, alpha) = (user_mask.clone(), user_mask.clone());
@@ -211,12 +250,21 @@ impl Runner {
     }
 }
 
-fn run_step(step: &Step, work: &mut Work<'_>, stages: &mut Vec<StageTiming>) -> Result<(), PluginError> {
+fn run_step(
+    step: &Step,
+    work: &mut Work<'_>,
+    stages: &mut Vec<StageTiming>,
+) -> Result<(), PluginError> {
     work.check_cancelled(&step.plugin)?;
     work.observer.stage(&step.plugin, 0.0);
     let started = Instant::now();
     step.info.build(&step.values)?.run(work)?;
-    let done = timing(Some(step.stage), &step.plugin, started, std::mem::take(&mut work.sharing));
+    let done = timing(
+        Some(step.stage),
+        &step.plugin,
+        started,
+        std::mem::take(&mut work.sharing),
+    );
     tracing::debug!(plugin = %step.plugin, ms = done.ms, "stage done");
     stages.push(done);
     work.observer.stage(&step.plugin, 1.0);
@@ -229,14 +277,35 @@ fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
     }
     if work.alpha.data.iter().all(|&v| v != 0) {
         // A mask that was found is none that was sent: the client can only prompt differently.
-        let found = work.prompts.as_ref().filter(|_| work.predicted_iou.is_some());
-        return Err(found.map_or(PluginError::WholeImageMask, |prompts| PluginError::WholeImageFound { given: prompts.given() }));
+        let found = work
+            .prompts
+            .as_ref()
+            .filter(|_| work.predicted_iou.is_some());
+        return Err(found.map_or(PluginError::WholeImageMask, |prompts| {
+            PluginError::WholeImageFound {
+                given: prompts.given(),
+            }
+        }));
     }
     Ok(())
 }
 
-fn timing(stage: Option<StageKind>, plugin: &str, started: Instant, sharing: Sharing) -> StageTiming {
+fn timing(
+    stage: Option<StageKind>,
+    plugin: &str,
+    started: Instant,
+    sharing: Sharing,
+) -> StageTiming {
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    let Sharing { waited, crops_together } = sharing;
-    StageTiming { stage, plugin: plugin.to_string(), ms: ms(started.elapsed()), waited_ms: ms(waited), crops_together }
+    let Sharing {
+        waited,
+        crops_together,
+    } = sharing;
+    StageTiming {
+        stage,
+        plugin: plugin.to_string(),
+        ms: ms(started.elapsed()),
+        waited_ms: ms(waited),
+        crops_together,
+    }
 }

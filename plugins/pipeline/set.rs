@@ -11,12 +11,30 @@ use crate::{PluginError, PluginRef, Plugins};
 
 /// The pipelines in the program, `(file name, text)`.
 const BUILTIN: &[(&str, &str)] = &[
-    ("default.toml", include_str!("../../config/pipelines/default.toml")),
-    ("lama-small.toml", include_str!("../../config/pipelines/lama-small.toml")),
-    ("big-lama.toml", include_str!("../../config/pipelines/big-lama.toml")),
-    ("lama.toml", include_str!("../../config/pipelines/lama.toml")),
-    ("patchmatch.toml", include_str!("../../config/pipelines/patchmatch.toml")),
-    ("lama-refined.toml", include_str!("../../config/pipelines/lama-refined.toml")),
+    (
+        "default.toml",
+        include_str!("../../config/pipelines/default.toml"),
+    ),
+    (
+        "lama-small.toml",
+        include_str!("../../config/pipelines/lama-small.toml"),
+    ),
+    (
+        "big-lama.toml",
+        include_str!("../../config/pipelines/big-lama.toml"),
+    ),
+    (
+        "lama.toml",
+        include_str!("../../config/pipelines/lama.toml"),
+    ),
+    (
+        "patchmatch.toml",
+        include_str!("../../config/pipelines/patchmatch.toml"),
+    ),
+    (
+        "lama-refined.toml",
+        include_str!("../../config/pipelines/lama-refined.toml"),
+    ),
 ];
 
 /// Largest pipeline file read.
@@ -72,13 +90,21 @@ impl Pipeline {
 
     /// As [`Pipeline::parse`], with the plugins of the user too.
     pub fn parse_with(plugins: &Plugins, file: &str, text: &str) -> Result<Pipeline, PluginError> {
-        let fail = |detail: String| PluginError::File { file: file.to_string(), detail };
-        let read: PipelineFile = toml::from_str(text).map_err(|e| fail(e.to_string().trim_end().to_string()))?;
+        let fail = |detail: String| PluginError::File {
+            file: file.to_string(),
+            detail,
+        };
+        let read: PipelineFile =
+            toml::from_str(text).map_err(|e| fail(e.to_string().trim_end().to_string()))?;
         let mut steps = Vec::with_capacity(read.step.len());
         for step in &read.step {
             steps.push(Step::read(plugins, step).map_err(|e| fail(e.to_string()))?);
         }
-        let pipeline = Pipeline { name: read.name, description: read.description, steps };
+        let pipeline = Pipeline {
+            name: read.name,
+            description: read.description,
+            steps,
+        };
         pipeline.check().map_err(fail)?;
         Ok(pipeline)
     }
@@ -86,7 +112,10 @@ impl Pipeline {
     fn check(&self) -> Result<(), String> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if self.name.is_empty() || self.name.len() > 40 || !self.name.chars().all(fits) {
-            return Err(format!("name {:?}: use 1 to 40 lower-case letters, digits and hyphens", self.name));
+            return Err(format!(
+                "name {:?}: use 1 to 40 lower-case letters, digits and hyphens",
+                self.name
+            ));
         }
         for pair in self.steps.windows(2) {
             if pair[0].stage > pair[1].stage {
@@ -97,7 +126,12 @@ impl Pipeline {
                 ));
             }
         }
-        match self.steps.iter().filter(|s| s.stage == StageKind::Inpaint).count() {
+        match self
+            .steps
+            .iter()
+            .filter(|s| s.stage == StageKind::Inpaint)
+            .count()
+        {
             1 => Ok(()),
             n => Err(format!("{n} inpaint plugins, exactly one is needed")),
         }
@@ -105,7 +139,10 @@ impl Pipeline {
 
     /// Names of the models that its plugins ask for.
     pub fn models(&self) -> impl Iterator<Item = &str> {
-        self.steps.iter().map(|step| step.values.text("model")).filter(|name| !name.is_empty())
+        self.steps
+            .iter()
+            .map(|step| step.values.text("model"))
+            .filter(|name| !name.is_empty())
     }
 
     /// This pipeline with `plugin.parameter = value` pairs applied on top.
@@ -116,12 +153,18 @@ impl Pipeline {
             let known: Vec<String> = self.steps.iter().map(|s| s.plugin.clone()).collect();
             let mut found = false;
             for step in pipeline.steps.iter_mut().filter(|s| s.plugin == name) {
-                step.info.manifest().set_text(&mut step.values, parameter, value)?;
+                step.info
+                    .manifest()
+                    .set_text(&mut step.values, parameter, value)?;
                 found = true;
             }
             if !found {
                 let kind = format!("plugin of pipeline {:?}", self.name);
-                return Err(PluginError::unknown(kind, name, known.iter().map(String::as_str)));
+                return Err(PluginError::unknown(
+                    kind,
+                    name,
+                    known.iter().map(String::as_str),
+                ));
             }
         }
         Ok(pipeline)
@@ -142,7 +185,12 @@ impl Step {
             manifest.set(&mut values, name, value)?;
         }
         let (plugin, stage) = (manifest.name.clone(), manifest.stage);
-        Ok(Step { plugin, stage, values, info })
+        Ok(Step {
+            plugin,
+            stage,
+            values,
+            info,
+        })
     }
 }
 
@@ -160,7 +208,10 @@ impl PipelineSet {
     }
 
     /// As [`PipelineSet::load`]; pipelines may name the user's own `plugins`.
-    pub fn load_with<P: AsRef<Path>>(plugins: &Plugins, dirs: &[P]) -> Result<PipelineSet, PluginError> {
+    pub fn load_with<P: AsRef<Path>>(
+        plugins: &Plugins,
+        dirs: &[P],
+    ) -> Result<PipelineSet, PluginError> {
         let mut set = PipelineSet::default();
         for (file, text) in BUILTIN {
             set.put(Pipeline::parse(file, text)?);
@@ -172,7 +223,10 @@ impl PipelineSet {
     }
 
     fn load_dir(&mut self, plugins: &Plugins, dir: &Path) -> Result<(), PluginError> {
-        let fail = |path: &Path, e: &dyn std::fmt::Display| PluginError::File { file: path.display().to_string(), detail: e.to_string() };
+        let fail = |path: &Path, e: &dyn std::fmt::Display| PluginError::File {
+            file: path.display().to_string(),
+            detail: e.to_string(),
+        };
         let entries = match std::fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -186,16 +240,29 @@ impl PipelineSet {
             }
         }
         if files.len() > FILES_MAX {
-            return Err(fail(dir, &format!("{} pipeline files, at most {FILES_MAX} are read", files.len())));
+            return Err(fail(
+                dir,
+                &format!(
+                    "{} pipeline files, at most {FILES_MAX} are read",
+                    files.len()
+                ),
+            ));
         }
         files.sort();
         for path in files {
             let bytes = std::fs::metadata(&path).map_err(|e| fail(&path, &e))?.len();
             if bytes > FILE_BYTES_MAX {
-                return Err(fail(&path, &format!("{bytes} bytes, at most {FILE_BYTES_MAX} are read")));
+                return Err(fail(
+                    &path,
+                    &format!("{bytes} bytes, at most {FILE_BYTES_MAX} are read"),
+                ));
             }
             let text = std::fs::read_to_string(&path).map_err(|e| fail(&path, &e))?;
-            self.put(Pipeline::parse_with(plugins, &path.display().to_string(), &text)?);
+            self.put(Pipeline::parse_with(
+                plugins,
+                &path.display().to_string(),
+                &text,
+            )?);
         }
         Ok(())
     }
@@ -208,7 +275,10 @@ impl PipelineSet {
     /// The pipeline `name`, or an error with the nearest one.
     pub fn get(&self, name: &str) -> Result<&Pipeline, PluginError> {
         let known = self.pipelines.iter().map(|p| p.name.as_str());
-        self.pipelines.iter().find(|p| p.name == name).ok_or_else(|| PluginError::unknown("pipeline", name, known))
+        self.pipelines
+            .iter()
+            .find(|p| p.name == name)
+            .ok_or_else(|| PluginError::unknown("pipeline", name, known))
     }
 
     /// All of them, built-in ones first.

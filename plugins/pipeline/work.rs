@@ -78,7 +78,11 @@ pub struct Work<'a> {
 impl Prompts {
     /// What was given, as requests name it: `points`, or `box` where there is nothing else.
     pub fn given(&self) -> &'static str {
-        if self.points.is_empty() { "box" } else { "points" }
+        if self.points.is_empty() {
+            "box"
+        } else {
+            "points"
+        }
     }
 }
 
@@ -86,7 +90,9 @@ impl Work<'_> {
     /// An error if the observer wants to stop; call it before each costly piece of work.
     pub fn check_cancelled(&self, before: &str) -> Result<(), PluginError> {
         if self.observer.cancelled() {
-            return Err(PluginError::Cancelled { before: before.to_string() });
+            return Err(PluginError::Cancelled {
+                before: before.to_string(),
+            });
         }
         Ok(())
     }
@@ -105,7 +111,10 @@ impl Work<'_> {
 
     /// Notes a network as used, once.
     pub fn used_model(&mut self, name: &str, sha256: &str) {
-        let used = ModelUse { name: name.to_string(), sha256: sha256.to_string() };
+        let used = ModelUse {
+            name: name.to_string(),
+            sha256: sha256.to_string(),
+        };
         if !self.models.contains(&used) {
             self.models.push(used);
         }

@@ -32,7 +32,11 @@ impl Header {
 
 impl std::fmt::Display for Header {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} {}x{}x{} {}", self.name, self.width, self.height, self.channels, self.kind)
+        write!(
+            f,
+            "{:?} {}x{}x{} {}",
+            self.name, self.width, self.height, self.channels, self.kind
+        )
     }
 }
 
@@ -45,18 +49,36 @@ pub struct Picture {
 
 impl Picture {
     pub fn u8(name: &str, width: usize, height: usize, data: Vec<u8>) -> Self {
-        Picture { header: Self::empty_u8(name, width, height), data }
+        Picture {
+            header: Self::empty_u8(name, width, height),
+            data,
+        }
     }
     pub fn f32(name: &str, width: usize, height: usize, data: &[f32]) -> Self {
-        Picture { header: Self::empty_f32(name, width, height), data: data.iter().flat_map(|v| v.to_le_bytes()).collect() }
+        Picture {
+            header: Self::empty_f32(name, width, height),
+            data: data.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
     }
     /// The header of a one-channel byte picture.
     pub fn empty_u8(name: &str, width: usize, height: usize) -> Header {
-        Header { name: name.to_string(), width, height, channels: 1, kind: "u8".to_string() }
+        Header {
+            name: name.to_string(),
+            width,
+            height,
+            channels: 1,
+            kind: "u8".to_string(),
+        }
     }
     /// The header of an RGB float picture.
     pub fn empty_f32(name: &str, width: usize, height: usize) -> Header {
-        Header { name: name.to_string(), width, height, channels: 3, kind: "f32".to_string() }
+        Header {
+            name: name.to_string(),
+            width,
+            height,
+            channels: 3,
+            kind: "f32".to_string(),
+        }
     }
 }
 
@@ -81,10 +103,18 @@ impl Request<'_> {
             images: Vec<&'a Header>,
         }
         let images = self.pictures.iter().map(|p| &p.header).collect();
-        let line = Line { protocol: PROTOCOL, plugin: self.plugin, stage: self.stage, parameters: self.parameters, images };
+        let line = Line {
+            protocol: PROTOCOL,
+            plugin: self.plugin,
+            stage: self.stage,
+            parameters: self.parameters,
+            images,
+        };
         let mut frame = serde_json::to_vec(&line)?;
         frame.push(b'\n');
-        self.pictures.iter().for_each(|p| frame.extend_from_slice(&p.data));
+        self.pictures
+            .iter()
+            .for_each(|p| frame.extend_from_slice(&p.data));
         Ok(frame)
     }
 }
@@ -111,19 +141,48 @@ pub enum Said {
 
 /// Reads a line.
 pub fn read_line(line: &[u8], want: &Header) -> Result<Said, String> {
-    let shown = || String::from_utf8_lossy(&line[..line.len().min(200)]).trim_end().to_string();
-    let read: Line = serde_json::from_slice(line).map_err(|e| format!("it said {:?}, which is no line of the protocol: {e}", shown()))?;
+    let shown = || {
+        String::from_utf8_lossy(&line[..line.len().min(200)])
+            .trim_end()
+            .to_string()
+    };
+    let read: Line = serde_json::from_slice(line).map_err(|e| {
+        format!(
+            "it said {:?}, which is no line of the protocol: {e}",
+            shown()
+        )
+    })?;
     match read {
-        Line { images: Some(images), error: None, progress: None } => match images.as_slice() {
+        Line {
+            images: Some(images),
+            error: None,
+            progress: None,
+        } => match images.as_slice() {
             [one] if one == want => Ok(Said::Answer),
             other => {
-                let got = other.iter().take(4).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let got = other
+                    .iter()
+                    .take(4)
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 Err(format!("it answered with images {got:.300}, wanted {want}"))
             }
         },
-        Line { images: None, error: Some(error), progress: None } => Ok(Said::Error(error)),
-        Line { images: None, error: None, progress: Some(share) } if (0.0..=1.0).contains(&share) => Ok(Said::Progress(share)),
-        _ => Err(format!("it said {:?}, wanted exactly one of images, error and progress (0 to 1)", shown())),
+        Line {
+            images: None,
+            error: Some(error),
+            progress: None,
+        } => Ok(Said::Error(error)),
+        Line {
+            images: None,
+            error: None,
+            progress: Some(share),
+        } if (0.0..=1.0).contains(&share) => Ok(Said::Progress(share)),
+        _ => Err(format!(
+            "it said {:?}, wanted exactly one of images, error and progress (0 to 1)",
+            shown()
+        )),
     }
 }
 
@@ -142,13 +201,22 @@ mod tests {
         let good = r#"{"images":[{"name":"fill","width":4,"height":3,"channels":3,"type":"f32"}]}"#;
         assert_eq!(line(good), Ok(Said::Answer));
         assert_eq!(want().bytes(), 4 * 3 * 3 * 4);
-        for (from, to) in [("fill", "mask"), (":4,", ":5,"), ("f32", "u8"), ("[{", "[{\"x\":1,")] {
+        for (from, to) in [
+            ("fill", "mask"),
+            (":4,", ":5,"),
+            ("f32", "u8"),
+            ("[{", "[{\"x\":1,"),
+        ] {
             let error = line(&good.replace(from, to)).unwrap_err();
             assert!(error.starts_with("it "), "{error}");
         }
         assert_eq!(line(r#"{"error":"no"}"#), Ok(Said::Error("no".into())));
         assert_eq!(line(r#"{"progress":0.5}"#), Ok(Said::Progress(0.5)));
-        assert!(line(r#"{"progress":2}"#).is_err() && line(r#"{"progress":0.5,"error":"x"}"#).is_err() && line("{}").is_err());
+        assert!(
+            line(r#"{"progress":2}"#).is_err()
+                && line(r#"{"progress":0.5,"error":"x"}"#).is_err()
+                && line("{}").is_err()
+        );
     }
 
     proptest! {

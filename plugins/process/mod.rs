@@ -40,13 +40,25 @@ impl Program {
     /// The program of plugin `name` in `folder`. A program given by a path must be there; a bare name is looked up in
     /// `PATH` when it is started.
     pub fn new(name: &str, folder: &Path, table: &ProcessTable) -> Result<Program, PluginError> {
-        let fail = |detail: String| PluginError::File { file: folder.join("plugin.toml").display().to_string(), detail };
+        let fail = |detail: String| PluginError::File {
+            file: folder.join("plugin.toml").display().to_string(),
+            detail,
+        };
         let folder = folder.canonicalize().map_err(|e| fail(e.to_string()))?;
-        let Some((first, arguments)) = table.command.split_first() else { return Err(fail("command is empty".to_string())) };
+        let Some((first, arguments)) = table.command.split_first() else {
+            return Err(fail("command is empty".to_string()));
+        };
         let by_path = first.contains('/');
-        let executable = if by_path { folder.join(first) } else { PathBuf::from(first) };
+        let executable = if by_path {
+            folder.join(first)
+        } else {
+            PathBuf::from(first)
+        };
         if by_path && !executable.is_file() {
-            return Err(fail(format!("command: there is no file {}", executable.display())));
+            return Err(fail(format!(
+                "command: there is no file {}",
+                executable.display()
+            )));
         }
         Ok(Program {
             name: name.to_string(),
@@ -60,7 +72,10 @@ impl Program {
     }
 
     fn fail(&self, detail: impl Into<String>) -> PluginError {
-        PluginError::User { plugin: self.name.clone(), detail: detail.into() }
+        PluginError::User {
+            plugin: self.name.clone(),
+            detail: detail.into(),
+        }
     }
 }
 
@@ -73,19 +88,37 @@ pub(crate) struct ProcessStage {
 
 impl ProcessStage {
     pub fn new(program: Arc<Program>, stage: StageKind, values: Values) -> Self {
-        ProcessStage { program, stage, values }
+        ProcessStage {
+            program,
+            stage,
+            values,
+        }
     }
 
     fn request(&self, pictures: Vec<Picture>) -> Request<'_> {
-        Request { plugin: &self.program.name, stage: self.stage, parameters: &self.values, pictures }
+        Request {
+            plugin: &self.program.name,
+            stage: self.stage,
+            parameters: &self.values,
+            pictures,
+        }
     }
 
     /// Mask in, mask out, at the photo's size.
     fn run_mask(&self, work: &mut Work<'_>, session: &mut Session<'_>) -> Result<(), PluginError> {
         let (width, height) = (work.mask.width, work.mask.height);
-        let request = self.request(vec![Picture::u8("mask", width, height, work.mask.data.clone())]);
+        let request = self.request(vec![Picture::u8(
+            "mask",
+            width,
+            height,
+            work.mask.data.clone(),
+        )]);
         let mut mask = work.mask.clone();
-        mask.data = session.exchange(work.observer, &request, &Picture::empty_u8("mask", width, height))?;
+        mask.data = session.exchange(
+            work.observer,
+            &request,
+            &Picture::empty_u8("mask", width, height),
+        )?;
         mask.harden();
         work.set_mask(mask);
         Ok(())
@@ -100,15 +133,32 @@ impl Stage for ProcessStage {
         } else {
             let answer = |work: &Work<'_>, sheet: &Sheet| {
                 let (width, height) = (sheet.width, sheet.height);
-                let mut pictures =
-                    vec![Picture::f32("photo", width, height, &sheet.photo), Picture::u8("hole", width, height, sheet.hole.clone())];
+                let mut pictures = vec![
+                    Picture::f32("photo", width, height, &sheet.photo),
+                    Picture::u8("hole", width, height, sheet.hole.clone()),
+                ];
                 if self.stage != StageKind::Inpaint {
                     pictures.push(Picture::f32("fill", width, height, &sheet.fill));
                 }
-                let bytes = session.exchange(work.observer, &self.request(pictures), &Picture::empty_f32("fill", width, height))?;
-                Ok(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+                let bytes = session.exchange(
+                    work.observer,
+                    &self.request(pictures),
+                    &Picture::empty_f32("fill", width, height),
+                )?;
+                Ok(bytes
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|b| f32::from_le_bytes(*b))
+                    .collect())
             };
-            for_each_crop(work, &self.program.name, self.stage, self.program.pixels_max, answer)?;
+            for_each_crop(
+                work,
+                &self.program.name,
+                self.stage,
+                self.program.pixels_max,
+                answer,
+            )?;
         }
         work.warnings.extend(session.finish()?);
         Ok(())

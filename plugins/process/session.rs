@@ -46,10 +46,17 @@ impl<'a> Session<'a> {
     /// Starts the program.
     pub fn start(program: &'a Program) -> Result<Session<'a>, PluginError> {
         let deadline = Instant::now() + program.time_max;
-        let failed = |e: std::io::Error| program.fail(format!("{} does not start: {e}", program.executable.display()));
+        let failed = |e: std::io::Error| {
+            program.fail(format!(
+                "{} does not start: {e}",
+                program.executable.display()
+            ))
+        };
         let mut child = command(program).spawn().map_err(failed)?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { return Err(program.fail("no pipes")) };
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(program.fail("no pipes"));
+        };
         let (requests, to_write) = sync_channel::<Vec<u8>>(1);
         let (wanted, to_read) = sync_channel::<Header>(1);
         let (found, events) = sync_channel::<Event>(1);
@@ -63,29 +70,58 @@ impl<'a> Session<'a> {
             keep_last_words(stderr, &kept);
             let _ = ended.send(());
         });
-        Ok(Session { program, child, requests: Some(requests), wanted, events, words, words_end, deadline, reaped: false })
+        Ok(Session {
+            program,
+            child,
+            requests: Some(requests),
+            wanted,
+            events,
+            words,
+            words_end,
+            deadline,
+            reaped: false,
+        })
     }
 
     /// Sends a frame and waits for the wanted picture's bytes.
-    pub fn exchange(&mut self, observer: &dyn Observer, request: &Request<'_>, want: &Header) -> Result<Vec<u8>, PluginError> {
-        let frame = request.frame().map_err(|e| self.program.fail(format!("its request cannot be written: {e}")))?;
+    pub fn exchange(
+        &mut self,
+        observer: &dyn Observer,
+        request: &Request<'_>,
+        want: &Header,
+    ) -> Result<Vec<u8>, PluginError> {
+        let frame = request.frame().map_err(|e| {
+            self.program
+                .fail(format!("its request cannot be written: {e}"))
+        })?;
         // A program that is gone shows as the end of its output.
         let _ = self.wanted.send(want.clone());
-        if let Some(TrySendError::Full(_)) = self.requests.as_ref().and_then(|requests| requests.try_send(frame).err()) {
+        if let Some(TrySendError::Full(_)) = self
+            .requests
+            .as_ref()
+            .and_then(|requests| requests.try_send(frame).err())
+        {
             return Err(self.failed("it answers without reading what it is sent".to_string()));
         }
         loop {
             if observer.cancelled() {
-                return Err(PluginError::Cancelled { before: format!("the end of {}", self.program.name) });
+                return Err(PluginError::Cancelled {
+                    before: format!("the end of {}", self.program.name),
+                });
             }
             if Instant::now() >= self.deadline {
-                return Err(self.failed(format!("it took longer than {} s (process.time_s_max)", self.program.time_max.as_secs())));
+                return Err(self.failed(format!(
+                    "it took longer than {} s (process.time_s_max)",
+                    self.program.time_max.as_secs()
+                )));
             }
             match self.events.recv_timeout(TICK) {
                 Ok(Event::Answer(bytes)) => return Ok(bytes),
                 Ok(Event::Progress(share)) => observer.stage(&self.program.name, share),
                 Ok(Event::Error(detail)) => return Err(self.failed(detail)),
-                Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => return Err(self.ended_early()),
+                Ok(Event::End) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.ended_early());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -95,11 +131,17 @@ impl<'a> Session<'a> {
     pub fn finish(mut self) -> Result<Option<String>, PluginError> {
         self.requests = None;
         let name = &self.program.name;
-        Ok(match self.wait(GRACE.min(self.deadline.saturating_duration_since(Instant::now()))) {
-            Some(status) if status.success() => None,
-            Some(status) => Some(format!("{name}: after its last answer it ended with {status}")),
-            None => Some(format!("{name}: it did not end by itself when its input was closed, and was killed")),
-        })
+        Ok(
+            match self.wait(GRACE.min(self.deadline.saturating_duration_since(Instant::now()))) {
+                Some(status) if status.success() => None,
+                Some(status) => Some(format!(
+                    "{name}: after its last answer it ended with {status}"
+                )),
+                None => Some(format!(
+                    "{name}: it did not end by itself when its input was closed, and was killed"
+                )),
+            },
+        )
     }
 
     fn ended_early(&mut self) -> PluginError {
@@ -116,7 +158,11 @@ impl<'a> Session<'a> {
         let _ = self.words_end.recv_timeout(GRACE);
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         let words = String::from_utf8_lossy(&words).trim().to_string();
-        self.program.fail(if words.is_empty() { detail } else { format!("{detail}; on standard error: {words}") })
+        self.program.fail(if words.is_empty() {
+            detail
+        } else {
+            format!("{detail}; on standard error: {words}")
+        })
     }
 
     /// Its exit status, if it ends within `limit`. What it left running in its group is killed.
@@ -153,9 +199,20 @@ impl Drop for Session<'_> {
 fn command(program: &Program) -> Command {
     use std::os::unix::process::CommandExt;
     let mut command = Command::new(&program.executable);
-    command.args(&program.arguments).current_dir(&program.folder).env_clear();
-    command.envs(VARIABLES.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .args(&program.arguments)
+        .current_dir(&program.folder)
+        .env_clear();
+    command.envs(
+        VARIABLES
+            .iter()
+            .filter_map(|name| std::env::var_os(name).map(|value| (name, value))),
+    );
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     let memory_bytes_max = program.memory_bytes_max;
     // SAFETY: runs in the new process between fork and exec; it makes system calls only, allocates nothing, takes no lock.
     unsafe { command.pre_exec(move || limit(memory_bytes_max)) };
@@ -165,11 +222,23 @@ fn command(program: &Program) -> Command {
 /// Bounds the calling process: address space (Linux), no core files, and the end of its parent thread is its own (Linux).
 fn limit(memory_bytes_max: u64) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
     #[cfg(target_os = "linux")]
     {
         let bytes = Some(memory_bytes_max);
-        setrlimit(Resource::As, Rlimit { current: bytes, maximum: bytes })?;
+        setrlimit(
+            Resource::As,
+            Rlimit {
+                current: bytes,
+                maximum: bytes,
+            },
+        )?;
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     }
     #[cfg(not(target_os = "linux"))]
@@ -178,7 +247,9 @@ fn limit(memory_bytes_max: u64) -> std::io::Result<()> {
 }
 
 fn pid(child: &Child) -> Option<rustix::process::Pid> {
-    i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw)
+    i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
 }
 
 /// Whether it has ended; it is not reaped.
@@ -191,7 +262,11 @@ fn has_ended(child: &Child) -> bool {
 fn write_all(mut stdin: impl Write, frames: &Receiver<Vec<u8>>) {
     for frame in frames {
         // A program that stops reading ends or answers; the reading side tells which.
-        if stdin.write_all(&frame).and_then(|()| stdin.flush()).is_err() {
+        if stdin
+            .write_all(&frame)
+            .and_then(|()| stdin.flush())
+            .is_err()
+        {
             return;
         }
     }
@@ -216,9 +291,14 @@ fn read_all(stdout: impl Read, wanted: &Receiver<Header>, found: &SyncSender<Eve
 
 fn next_event(stdout: &mut impl BufRead, want: &Header) -> Event {
     let mut line = Vec::new();
-    match stdout.take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line) {
+    match stdout
+        .take(LINE_BYTES_MAX as u64)
+        .read_until(b'\n', &mut line)
+    {
         Ok(_) if line.ends_with(b"\n") => {}
-        Ok(LINE_BYTES_MAX) => return Event::Error(format!("its line is longer than {LINE_BYTES_MAX} bytes")),
+        Ok(LINE_BYTES_MAX) => {
+            return Event::Error(format!("its line is longer than {LINE_BYTES_MAX} bytes"));
+        }
         _ => return Event::End,
     }
     match read_line(&line, want) {

@@ -36,14 +36,23 @@ impl ProcessTable {
         if stage == StageKind::Segment {
             return Err("a process runs as stage mask, inpaint, refine or finish".to_string());
         }
-        let shown = |what: &str, value: u64, low: u64, high: u64| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(format!("process.{what} = {value}: expected a whole number from {low} to {high}")),
-        };
+        let shown =
+            |what: &str, value: u64, low: u64, high: u64| match (low..=high).contains(&value) {
+                true => Ok(()),
+                false => Err(format!(
+                    "process.{what} = {value}: expected a whole number from {low} to {high}"
+                )),
+            };
         shown("time_s_max", self.time_s_max, 1, 3600)?;
         shown("memory_mib_max", self.memory_mib_max, 16, 1 << 20)?;
         shown("megapixels_max", self.megapixels_max as u64, 1, 64)?;
-        if self.command.is_empty() || self.command.len() > 64 || self.command.iter().any(|word| word.is_empty() || word.contains('\0')) {
+        if self.command.is_empty()
+            || self.command.len() > 64
+            || self
+                .command
+                .iter()
+                .any(|word| word.is_empty() || word.contains('\0'))
+        {
             return Err("process.command: expected 1 to 64 words, the program first".to_string());
         }
         Ok(())

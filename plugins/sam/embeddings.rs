@@ -16,7 +16,11 @@ pub type Key = [u8; 32];
 pub fn key(weights_sha256: &str, resized: &Tensor) -> Key {
     let mut hash = Sha256::new();
     hash.update(weights_sha256);
-    resized.shape.dims().iter().for_each(|side| hash.update(side.to_le_bytes()));
+    resized
+        .shape
+        .dims()
+        .iter()
+        .for_each(|side| hash.update(side.to_le_bytes()));
     hash.update(resized.as_u8().unwrap_or_default());
     hash.finalize().into()
 }
@@ -32,7 +36,10 @@ pub struct Embeddings {
 impl Embeddings {
     /// An empty cache.
     pub fn new(bytes_max: u64) -> Self {
-        Embeddings { bytes_max, kept: Mutex::default() }
+        Embeddings {
+            bytes_max,
+            kept: Mutex::default(),
+        }
     }
 
     /// The embedding of this key, if it is kept; it becomes the youngest.
@@ -74,7 +81,9 @@ fn bytes(kept: &[(Key, Arc<Maps>)]) -> u64 {
 }
 
 fn size(maps: &Maps) -> u64 {
-    maps.iter().map(|map| (map.shape.elements() * map.dtype().bytes()) as u64).sum()
+    maps.iter()
+        .map(|map| (map.shape.elements() * map.dtype().bytes()) as u64)
+        .sum()
 }
 
 #[cfg(test)]
@@ -91,14 +100,18 @@ mod tests {
         (0..2).for_each(|i| cache.put([i; 32], embedding(10)));
         assert!(cache.get(&[0; 32]).is_some());
         cache.put([2; 32], embedding(10));
-        assert!(cache.get(&[1; 32]).is_none() && cache.get(&[0; 32]).is_some() && cache.bytes() == 80);
+        assert!(
+            cache.get(&[1; 32]).is_none() && cache.get(&[0; 32]).is_some() && cache.bytes() == 80
+        );
         cache.put([3; 32], embedding(21));
         assert!(cache.bytes() == 80 && cache.get(&[3; 32]).is_none());
     }
 
     #[test]
     fn keys_tell_weights_sizes_and_pixels_apart() {
-        let photo = |dims: &[usize], first: u8| Tensor::u8(dims, std::iter::once(first).chain([0; 23]).collect());
+        let photo = |dims: &[usize], first: u8| {
+            Tensor::u8(dims, std::iter::once(first).chain([0; 23]).collect())
+        };
         let keys = [
             key("a", &photo(&[1, 2, 4, 3], 1)),
             key("b", &photo(&[1, 2, 4, 3], 1)),

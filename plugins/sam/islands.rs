@@ -19,7 +19,13 @@ struct Run {
 pub fn drop_small(mask: &mut Mask, share: f64, clicks: &[[usize; 2]]) {
     let mut runs = collect(mask, clicks);
     join_rows(&mut runs);
-    let largest = runs.iter().enumerate().filter(|(at, run)| run.parent == *at).map(|(_, run)| run.area).max().unwrap_or(0);
+    let largest = runs
+        .iter()
+        .enumerate()
+        .filter(|(at, run)| run.parent == *at)
+        .map(|(_, run)| run.area)
+        .max()
+        .unwrap_or(0);
     let least = largest as f64 * share;
     for at in 0..runs.len() {
         let root = &runs[find(&runs, at)];
@@ -41,7 +47,14 @@ fn collect(mask: &Mask, clicks: &[[usize; 2]]) -> Vec<Run> {
             }
             if x > x0 {
                 let clicked = clicks.iter().any(|c| c[1] == y && (x0..x).contains(&c[0]));
-                runs.push(Run { y, x0, x1: x, parent: runs.len(), area: x - x0, clicked });
+                runs.push(Run {
+                    y,
+                    x0,
+                    x1: x,
+                    parent: runs.len(),
+                    area: x - x0,
+                    clicked,
+                });
             } else {
                 x += 1;
             }
@@ -79,7 +92,11 @@ fn unite(runs: &mut [Run], a: usize, b: usize) {
         return;
     }
     // The larger part stays the root, which keeps the trees shallow.
-    let (root, leaf) = if runs[a].area >= runs[b].area { (a, b) } else { (b, a) };
+    let (root, leaf) = if runs[a].area >= runs[b].area {
+        (a, b)
+    } else {
+        (b, a)
+    };
     runs[leaf].parent = root;
     runs[root].area += runs[leaf].area;
     runs[root].clicked |= runs[leaf].clicked;
@@ -90,16 +107,38 @@ mod tests {
     use super::*;
 
     fn draw(rows: &[&str]) -> Mask {
-        let data = rows.iter().flat_map(|r| r.bytes().map(|b| if b == b'#' { 255 } else { 0 })).collect();
-        Mask { width: rows[0].len(), height: rows.len(), data }
+        let data = rows
+            .iter()
+            .flat_map(|r| r.bytes().map(|b| if b == b'#' { 255 } else { 0 }))
+            .collect();
+        Mask {
+            width: rows[0].len(),
+            height: rows.len(),
+            data,
+        }
     }
 
     #[test]
     fn specks_go_and_corners_hold_parts_together() {
-        let rows = ["##....#..", "##......#", "..#...#.#", ".#.......", "......##."];
+        let rows = [
+            "##....#..",
+            "##......#",
+            "..#...#.#",
+            ".#.......",
+            "......##.",
+        ];
         let mut mask = draw(&rows);
         drop_small(&mut mask, 0.4, &[]);
-        assert_eq!(mask, draw(&["##.......", "##.......", "..#......", ".#.......", "........."]));
+        assert_eq!(
+            mask,
+            draw(&[
+                "##.......",
+                "##.......",
+                "..#......",
+                ".#.......",
+                "........."
+            ])
+        );
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub use embeddings::{Embeddings, Maps};
 const NAME: &str = "sam";
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Sam::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Sam::new(values)))
+});
 
 struct Sam {
     model: String,
@@ -43,15 +45,23 @@ impl Sam {
 
 /// An error unless `pipeline` can turn points and a box into a mask now: before anything is held or queued for it.
 pub fn check_ready(pipeline: &Pipeline, networks: &dyn Networks) -> Result<(), PluginError> {
-    let mut segmenting = pipeline.steps.iter().filter(|step| step.stage == StageKind::Segment).peekable();
+    let mut segmenting = pipeline
+        .steps
+        .iter()
+        .filter(|step| step.stage == StageKind::Segment)
+        .peekable();
     if segmenting.peek().is_none() {
         return Err(PluginError::Unavailable {
-            what: format!("a segmentation model, which points and box need, in pipeline {:?}", pipeline.name),
+            what: format!(
+                "a segmentation model, which points and box need, in pipeline {:?}",
+                pipeline.name
+            ),
             remedy: "send a mask, or choose a pipeline with a segment plugin".to_string(),
         });
     }
     let ours = segmenting.filter(|step| step.plugin == NAME);
-    ours.map(|step| networks.sam_name(step.values.text("model"))).try_for_each(|name| name.map(|_| ()))
+    ours.map(|step| networks.sam_name(step.values.text("model")))
+        .try_for_each(|name| name.map(|_| ()))
 }
 
 impl Stage for Sam {
@@ -63,12 +73,20 @@ impl Stage for Sam {
         let maps = embed(work, &network)?;
         work.observer.stage("sam", 0.9);
         let (mut mask, quality) = decode(work, &network, &maps, &prompt)?;
-        let clicks: Vec<[usize; 2]> = prompts.points.iter().filter(|p| p.2 == 1).map(|p| [p.0 as usize, p.1 as usize]).collect();
+        let clicks: Vec<[usize; 2]> = prompts
+            .points
+            .iter()
+            .filter(|p| p.2 == 1)
+            .map(|p| [p.0 as usize, p.1 as usize])
+            .collect();
         islands::drop_small(&mut mask, self.island_share, &clicks);
         let holes = (mask.count() as f64 * self.hole_share) as usize;
         fill_holes::fill(&mut mask, holes);
         if mask.count() == 0 {
-            return Err(PluginError::NothingFound { model: network.name.clone(), given: prompts.given() });
+            return Err(PluginError::NothingFound {
+                model: network.name.clone(),
+                given: prompts.given(),
+            });
         }
         work.set_user_mask(mask);
         work.predicted_iou = Some(quality);
@@ -79,7 +97,8 @@ impl Stage for Sam {
 
 /// The prompt in the network's terms. Everything must lie inside the photo of `[height, width]` pixels.
 fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, PluginError> {
-    let inside = |x: f64, y: f64| (0.0..=width as f64).contains(&x) && (0.0..=height as f64).contains(&y);
+    let inside =
+        |x: f64, y: f64| (0.0..=width as f64).contains(&x) && (0.0..=height as f64).contains(&y);
     let refused = |parameter: &str, value: String| PluginError::Parameter {
         plugin: NAME.to_string(),
         parameter: parameter.to_string(),
@@ -91,10 +110,20 @@ fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, Plu
         if !inside(x, y) {
             return Err(refused("points", format!("[{x}, {y}]")));
         }
-        points.push((x as f32, y as f32, if label == 1 { Label::Foreground } else { Label::Background }));
+        points.push((
+            x as f32,
+            y as f32,
+            if label == 1 {
+                Label::Foreground
+            } else {
+                Label::Background
+            },
+        ));
     }
     let rectangle = match prompts.boxes {
-        Some([x1, y1, x2, y2]) if !inside(x1, y1) || !inside(x2, y2) => return Err(refused("box", format!("[{x1}, {y1}, {x2}, {y2}]"))),
+        Some([x1, y1, x2, y2]) if !inside(x1, y1) || !inside(x2, y2) => {
+            return Err(refused("box", format!("[{x1}, {y1}, {x2}, {y2}]")));
+        }
         corners => corners.map(|corners| corners.map(|v| v as f32)),
     };
     if points.is_empty() && rectangle.is_none() {
@@ -106,37 +135,88 @@ fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, Plu
 /// The photo's embedding, computed unless it is kept.
 fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Maps>, PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
-    let bytes = work.photo.crop_rgb8(Rect { x0: 0, y0: 0, x1: width, y1: height });
-    let resized = network.sam.resize(&Tensor::u8(&[1, height, width, 3], bytes)).map_err(|e| network.refused(&e))?;
+    let bytes = work.photo.crop_rgb8(Rect {
+        x0: 0,
+        y0: 0,
+        x1: width,
+        y1: height,
+    });
+    let resized = network
+        .sam
+        .resize(&Tensor::u8(&[1, height, width, 3], bytes))
+        .map_err(|e| network.refused(&e))?;
     let [h, w] = network.sam.resized(height, width);
     let key = embeddings::key(&network.sha256, &resized);
     if let Some(kept) = work.embeddings.get(&key) {
         return Ok(kept);
     }
     work.check_cancelled("sam, encoding the photo")?;
-    let executable = compile(work, network, "encoder", [h, w], || network.sam.encoder_graph([h, w]))?;
-    let maps = Arc::new(execute(work, &*executable, &[&resized], "sam, encoding the photo")?);
+    let executable = compile(work, network, "encoder", [h, w], || {
+        network.sam.encoder_graph([h, w])
+    })?;
+    let maps = Arc::new(execute(
+        work,
+        &*executable,
+        &[&resized],
+        "sam, encoding the photo",
+    )?);
     work.embeddings.put(key, maps.clone());
     Ok(maps)
 }
 
 /// The mask at the photo's size and its predicted quality.
-fn decode(work: &Work<'_>, network: &SegmentNetwork, maps: &Maps, prompt: &SamPrompt) -> Result<(Mask, f32), PluginError> {
+fn decode(
+    work: &Work<'_>,
+    network: &SegmentNetwork,
+    maps: &Maps,
+    prompt: &SamPrompt,
+) -> Result<(Mask, f32), PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
-    let tokens = network.sam.tokens(prompt, [height, width]).map_err(|e| network.refused(&e))?;
+    let tokens = network
+        .sam
+        .tokens(prompt, [height, width])
+        .map_err(|e| network.refused(&e))?;
     let count = prompt.tokens();
-    let executable = compile(work, network, "decoder", [count, 0], || network.sam.decoder_graph(count))?;
-    let outputs = execute(work, &*executable, &maps.iter().chain([&tokens]).collect::<Vec<_>>(), "sam, finding the object")?;
-    let [logits, iou] = outputs.as_slice() else { return Err(unusable(format!("{} outputs, wanted 2", outputs.len()))) };
-    let (logits, iou) = (logits.as_f32().unwrap_or_default(), iou.as_f32().unwrap_or_default());
-    if iou.is_empty() || !logits.len().is_multiple_of(iou.len()) || iou.iter().chain(logits).any(|v| !v.is_finite()) {
-        return Err(unusable(format!("{} logits and {} qualities, not all finite", logits.len(), iou.len())));
+    let executable = compile(work, network, "decoder", [count, 0], || {
+        network.sam.decoder_graph(count)
+    })?;
+    let outputs = execute(
+        work,
+        &*executable,
+        &maps.iter().chain([&tokens]).collect::<Vec<_>>(),
+        "sam, finding the object",
+    )?;
+    let [logits, iou] = outputs.as_slice() else {
+        return Err(unusable(format!("{} outputs, wanted 2", outputs.len())));
+    };
+    let (logits, iou) = (
+        logits.as_f32().unwrap_or_default(),
+        iou.as_f32().unwrap_or_default(),
+    );
+    if iou.is_empty()
+        || !logits.len().is_multiple_of(iou.len())
+        || iou.iter().chain(logits).any(|v| !v.is_finite())
+    {
+        return Err(unusable(format!(
+            "{} logits and {} qualities, not all finite",
+            logits.len(),
+            iou.len()
+        )));
     }
     let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
     let (row, quality) = choose(iou, if alone { Choice::Best } else { Choice::Single });
     let plane = logits.len() / iou.len();
-    let data = network.sam.mask(&logits[row * plane..][..plane], [height, width]);
-    Ok((Mask { width, height, data }, quality))
+    let data = network
+        .sam
+        .mask(&logits[row * plane..][..plane], [height, width]);
+    Ok((
+        Mask {
+            width,
+            height,
+            data,
+        },
+        quality,
+    ))
 }
 
 fn compile(
@@ -146,26 +226,50 @@ fn compile(
     [height, width]: [usize; 2],
     graph: impl FnOnce() -> Result<Graph, EngineError>,
 ) -> Result<Arc<dyn Executable>, PluginError> {
-    let key = ExecutableKey { sha256: format!("{} {part}", network.sha256), height, width };
+    let key = ExecutableKey {
+        sha256: format!("{} {part}", network.sha256),
+        height,
+        width,
+    };
     let during = format!("building {}'s {part}", network.name);
-    work.executables.get(key, work.backend, || graph().map_err(|source| PluginError::Engine { during, source: Box::new(source) }))
-}
-
-fn execute(work: &Work<'_>, executable: &dyn Executable, inputs: &[&Tensor], during: &str) -> Result<Vec<Tensor>, PluginError> {
-    let views: Vec<_> = inputs.iter().map(|tensor| tensor.view()).collect();
-    executable.run_until(&views, &|| work.observer.cancelled()).map_err(|source| {
-        if source.retryable() {
-            work.executables.clear();
-        }
-        match source {
-            EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
-            source => PluginError::Engine { during: during.to_string(), source: Box::new(source) },
-        }
+    work.executables.get(key, work.backend, || {
+        graph().map_err(|source| PluginError::Engine {
+            during,
+            source: Box::new(source),
+        })
     })
 }
 
+fn execute(
+    work: &Work<'_>,
+    executable: &dyn Executable,
+    inputs: &[&Tensor],
+    during: &str,
+) -> Result<Vec<Tensor>, PluginError> {
+    let views: Vec<_> = inputs.iter().map(|tensor| tensor.view()).collect();
+    executable
+        .run_until(&views, &|| work.observer.cancelled())
+        .map_err(|source| {
+            if source.retryable() {
+                work.executables.clear();
+            }
+            match source {
+                EngineError::Cancelled => PluginError::Cancelled {
+                    before: format!("the end of {during}"),
+                },
+                source => PluginError::Engine {
+                    during: during.to_string(),
+                    source: Box::new(source),
+                },
+            }
+        })
+}
+
 fn unusable(detail: String) -> PluginError {
-    PluginError::Output { plugin: NAME, detail }
+    PluginError::Output {
+        plugin: NAME,
+        detail,
+    }
 }
 
 #[cfg(test)]
@@ -173,22 +277,36 @@ mod tests {
     use super::*;
 
     fn prompts(points: &[(f64, f64, u8)], boxes: Option<[f64; 4]>) -> Prompts {
-        Prompts { points: points.to_vec(), boxes }
+        Prompts {
+            points: points.to_vec(),
+            boxes,
+        }
     }
 
     #[test]
     fn positions_outside_the_photo_are_refused_by_name() {
         let size = [20, 30];
-        assert!(read(&prompts(&[(29.5, 19.5, 1)], Some([30.0, 20.0, 0.0, 0.0])), size).is_ok());
+        assert!(
+            read(
+                &prompts(&[(29.5, 19.5, 1)], Some([30.0, 20.0, 0.0, 0.0])),
+                size
+            )
+            .is_ok()
+        );
         for (points, boxes, name) in [
             (vec![(31.0, 1.0, 1)], None, "sam.points"),
             (vec![(f64::NAN, 1.0, 1)], None, "sam.points"),
             (vec![], Some([0.0, 0.0, 10.0, 21.0]), "sam.box"),
             (vec![], Some([f64::INFINITY, 0.0, 10.0, 2.0]), "sam.box"),
         ] {
-            let text = read(&prompts(&points, boxes), size).unwrap_err().to_string();
+            let text = read(&prompts(&points, boxes), size)
+                .unwrap_err()
+                .to_string();
             assert!(text.contains(name) && text.contains("30"), "{text}");
         }
-        assert!(matches!(read(&prompts(&[], None), size), Err(PluginError::NoMask)));
+        assert!(matches!(
+            read(&prompts(&[], None), size),
+            Err(PluginError::NoMask)
+        ));
     }
 }

@@ -19,7 +19,9 @@ use crate::pipeline::{ExecutableKey, Stage, Work};
 use crate::{PluginError, PluginInfo, distance};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| Ok(Box::new(Seam::new(values))));
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Seam::new(values)))
+});
 
 /// Photo around the crop, so that a hole at its edge has a rim.
 const MARGIN_PX: usize = 2;
@@ -31,7 +33,10 @@ struct Seam {
 
 impl Seam {
     fn new(values: &Values) -> Self {
-        Seam { reach_px: values.integer("reach_px"), limit: values.number("limit").unwrap_or(0.3) as f32 }
+        Seam {
+            reach_px: values.integer("reach_px"),
+            limit: values.number("limit").unwrap_or(0.3) as f32,
+        }
     }
 
     /// Site words: hole where the correction is solved for, known where it is zero.
@@ -43,9 +48,22 @@ impl Seam {
         };
         let mut sites: Vec<u32> = full.pixels.iter().map(word).collect();
         if let Some(reach) = self.reach_px {
-            let outside = full.pixels.iter().map(|p| if *p == Pixel::Hole { 0 } else { 255 }).collect();
-            let outside = Mask { width: full.width(), height: full.height(), data: outside };
-            let all = Rect { x0: 0, y0: 0, x1: full.width(), y1: full.height() };
+            let outside = full
+                .pixels
+                .iter()
+                .map(|p| if *p == Pixel::Hole { 0 } else { 255 })
+                .collect();
+            let outside = Mask {
+                width: full.width(),
+                height: full.height(),
+                data: outside,
+            };
+            let all = Rect {
+                x0: 0,
+                y0: 0,
+                x1: full.width(),
+                y1: full.height(),
+            };
             let near = distance::squared(&outside, all, reach);
             for (site, near) in sites.iter_mut().zip(near) {
                 if near == u16::MAX && *site == site::HOLE {
@@ -60,39 +78,67 @@ impl Seam {
         let (width, height) = (full.width(), full.height());
         let during = format!("seam, crop of {width}x{height} pixels");
         let failed = |source: EngineError| match source {
-            EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
-            source => PluginError::Engine { during: during.clone(), source: Box::new(source) },
+            EngineError::Cancelled => PluginError::Cancelled {
+                before: format!("the end of {during}"),
+            },
+            source => PluginError::Engine {
+                during: during.clone(),
+                source: Box::new(source),
+            },
         };
         let sites = self.sites(full);
         let slopes = slopes(full, &sites);
-        let key = ExecutableKey { sha256: format!("seam {}", self.limit), height, width };
-        let executable = work.executables.get(key, work.backend, || graph(width, height, self.limit).map_err(failed))?;
+        let key = ExecutableKey {
+            sha256: format!("seam {}", self.limit),
+            height,
+            width,
+        };
+        let executable = work.executables.get(key, work.backend, || {
+            graph(width, height, self.limit).map_err(failed)
+        })?;
         let dims = [height, width, 3];
         let image = Tensor::f32(&dims, std::mem::take(&mut full.rgb));
         let (slopes, sites) = (Tensor::f32(&dims, slopes), Tensor::u32(&dims[..2], sites));
         let observer = work.observer;
-        let outputs = executable.run_until(&[image.view(), slopes.view(), sites.view()], &|| observer.cancelled()).map_err(|e| {
-            if e.retryable() {
-                work.executables.clear();
-            }
-            failed(e)
-        })?;
+        let outputs = executable
+            .run_until(&[image.view(), slopes.view(), sites.view()], &|| {
+                observer.cancelled()
+            })
+            .map_err(|e| {
+                if e.retryable() {
+                    work.executables.clear();
+                }
+                failed(e)
+            })?;
         match outputs.into_iter().next().map(|tensor| tensor.data) {
             Some(Data::F32(mut rgb)) => {
                 rgb.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
                 full.rgb = rgb;
                 Ok(())
             }
-            _ => Err(PluginError::Output { plugin: "seam", detail: "the blend is missing or no f32 picture".into() }),
+            _ => Err(PluginError::Output {
+                plugin: "seam",
+                detail: "the blend is missing or no f32 picture".into(),
+            }),
         }
     }
 }
 
 fn graph(width: usize, height: usize, limit: f32) -> Result<Graph, EngineError> {
-    let (picture, plane) = (TensorSpec::f32(&[height, width, 3]), TensorSpec::u32(&[height, width]));
-    let op = Poisson::new(Some(limit)).map_err(|source| EngineError::Kernel { layer: "seam".into(), source })?;
+    let (picture, plane) = (
+        TensorSpec::f32(&[height, width, 3]),
+        TensorSpec::u32(&[height, width]),
+    );
+    let op = Poisson::new(Some(limit)).map_err(|source| EngineError::Kernel {
+        layer: "seam".into(),
+        source,
+    })?;
     let mut graph = Graph::new();
-    let given = [graph.input(picture.clone()), graph.input(picture), graph.input(plane)];
+    let given = [
+        graph.input(picture.clone()),
+        graph.input(picture),
+        graph.input(plane),
+    ];
     let out = graph.add("seam", Arc::new(op), &given)?;
     graph.output(out);
     Ok(graph)
@@ -103,19 +149,28 @@ fn graph(width: usize, height: usize, limit: f32) -> Result<Graph, EngineError> 
 fn slopes(full: &FullSize, sites: &[u32]) -> Vec<f32> {
     let (width, height, rgb) = (full.width(), full.height(), &full.rgb);
     let mut out = vec![0.0f32; rgb.len()];
-    out.par_chunks_exact_mut(3 * width).enumerate().for_each(|(y, row)| {
-        for (x, slope) in row.chunks_exact_mut(3).enumerate() {
-            let at = y * width + x;
-            if sites[at] != site::HOLE {
-                continue;
+    out.par_chunks_exact_mut(3 * width)
+        .enumerate()
+        .for_each(|(y, row)| {
+            for (x, slope) in row.chunks_exact_mut(3).enumerate() {
+                let at = y * width + x;
+                if sites[at] != site::HOLE {
+                    continue;
+                }
+                let around = [
+                    (y > 0, at.wrapping_sub(width)),
+                    (x > 0, at.wrapping_sub(1)),
+                    (x + 1 < width, at + 1),
+                    (y + 1 < height, at + width),
+                ];
+                for (_, next) in around
+                    .into_iter()
+                    .filter(|(inside, next)| *inside && full.pixels[*next] == Pixel::Hole)
+                {
+                    (0..3).for_each(|c| slope[c] += rgb[3 * at + c] - rgb[3 * next + c]);
+                }
             }
-            let around =
-                [(y > 0, at.wrapping_sub(width)), (x > 0, at.wrapping_sub(1)), (x + 1 < width, at + 1), (y + 1 < height, at + width)];
-            for (_, next) in around.into_iter().filter(|(inside, next)| *inside && full.pixels[*next] == Pixel::Hole) {
-                (0..3).for_each(|c| slope[c] += rgb[3 * at + c] - rgb[3 * next + c]);
-            }
-        }
-    });
+        });
     out
 }
 

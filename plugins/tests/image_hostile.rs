@@ -19,31 +19,66 @@ const FIXTURES: &[&str] = &[
 ];
 
 fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read(format!(
+        "{}/tests/fixtures/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    ))
+    .unwrap()
 }
 
 fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let crc = crc32fast::hash(&[kind.as_slice(), body].concat());
-    [&(body.len() as u32).to_be_bytes()[..], kind, body, &crc.to_be_bytes()].concat()
+    [
+        &(body.len() as u32).to_be_bytes()[..],
+        kind,
+        body,
+        &crc.to_be_bytes(),
+    ]
+    .concat()
 }
 
 fn png(width: u32, height: u32, bits: u8, color: u8, extra: &[Vec<u8>]) -> Vec<u8> {
-    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[bits, color, 0, 0, 0]].concat();
+    let header = [
+        &width.to_be_bytes()[..],
+        &height.to_be_bytes(),
+        &[bits, color, 0, 0, 0],
+    ]
+    .concat();
     let data = if width <= 64 {
-        miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; (width as usize * 3 + 1) * height as usize], 6)
+        miniz_oxide::deflate::compress_to_vec_zlib(
+            &vec![0; (width as usize * 3 + 1) * height as usize],
+            6,
+        )
     } else {
         vec![]
     };
-    [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), extra.concat(), chunk(b"IDAT", &data), chunk(b"IEND", &[])].concat()
+    [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        extra.concat(),
+        chunk(b"IDAT", &data),
+        chunk(b"IEND", &[]),
+    ]
+    .concat()
 }
 
 fn jpeg(side: u16, frame: u8, ac_scans: usize) -> Vec<u8> {
-    let segment = |marker: u8, body: &[u8]| [&[0xff, marker][..], &(body.len() as u16 + 2).to_be_bytes(), body].concat();
+    let segment = |marker: u8, body: &[u8]| {
+        [
+            &[0xff, marker][..],
+            &(body.len() as u16 + 2).to_be_bytes(),
+            body,
+        ]
+        .concat()
+    };
     let table = |class: u8| [&[class, 0, 1][..], &[0; 14], &[0]].concat();
     let [s1, s0] = side.to_be_bytes();
     let mut out = vec![0xff, 0xd8];
     out.extend(segment(0xdb, &[&[0][..], &[1; 64]].concat()));
-    out.extend(segment(frame, &[8, s1, s0, s1, s0, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]));
+    out.extend(segment(
+        frame,
+        &[8, s1, s0, s1, s0, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0],
+    ));
     out.extend([segment(0xc4, &table(0)), segment(0xc4, &table(0x10))].concat());
     let last = if frame == 0xc2 { 0 } else { 63 };
     out.extend(segment(0xda, &[3, 1, 0, 2, 0, 3, 0, 0, last, 0]));
@@ -66,21 +101,42 @@ fn refused(name: &str, bytes: &[u8], wanted: fn(&ImageError) -> bool) {
     ] {
         assert!(wanted(&error), "{name}: {error}");
     }
-    assert!(started.elapsed() < Duration::from_millis(500), "{name} took {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_millis(500),
+        "{name} took {:?}",
+        started.elapsed()
+    );
 }
 
 #[test]
 fn sizes_over_the_limits_are_refused_from_the_header() {
-    let size = |e: &ImageError| matches!(e, ImageError::TooManyPixels { .. } | ImageError::SideTooLong { .. });
+    let size = |e: &ImageError| {
+        matches!(
+            e,
+            ImageError::TooManyPixels { .. } | ImageError::SideTooLong { .. }
+        )
+    };
     refused("PNG 13,000 squared", &png(13_000, 13_000, 8, 2, &[]), size);
-    refused("PNG 2^31 squared", &png(0x7fff_ffff, 0x7fff_ffff, 16, 6, &[]), size);
+    refused(
+        "PNG 2^31 squared",
+        &png(0x7fff_ffff, 0x7fff_ffff, 16, 6, &[]),
+        size,
+    );
     refused("PNG 17,000 x 1", &png(17_000, 1, 8, 2, &[]), size);
     refused("JPEG 12,000 squared", &jpeg(12_000, 0xc0, 0), size);
     refused("JPEG 65,500 squared", &jpeg(65_500, 0xc0, 0), size);
-    let canvas = [&b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0"[..], &[0xff, 0x3f, 0, 0xff, 0x3f, 0]].concat();
+    let canvas = [
+        &b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0"[..],
+        &[0xff, 0x3f, 0, 0xff, 0x3f, 0],
+    ]
+    .concat();
     refused("WebP 16,384 squared", &canvas, size);
-    refused("PNG 0 x 5", &png(0, 5, 8, 2, &[]), |e| matches!(e, ImageError::Corrupt { .. }));
-    refused("JPEG 0 squared", &jpeg(0, 0xc0, 0), |e| matches!(e, ImageError::Corrupt { .. }));
+    refused("PNG 0 x 5", &png(0, 5, 8, 2, &[]), |e| {
+        matches!(e, ImageError::Corrupt { .. })
+    });
+    refused("JPEG 0 squared", &jpeg(0, 0xc0, 0), |e| {
+        matches!(e, ImageError::Corrupt { .. })
+    });
 }
 
 #[test]
@@ -88,11 +144,20 @@ fn profiles_scans_and_text_that_inflate_are_bounded() {
     let limit = |e: &ImageError| matches!(e, ImageError::Limit { .. });
     let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&vec![0; 64 << 20], 6);
     let icc = chunk(b"iCCP", &[&b"x\0\0"[..], &bomb].concat());
-    refused("PNG with a 64 MiB profile", &png(64, 64, 8, 2, &[icc]), limit);
+    refused(
+        "PNG with a 64 MiB profile",
+        &png(64, 64, 8, 2, &[icc]),
+        limit,
+    );
     refused("JPEG with 3,000 scans", &jpeg(2_000, 0xc2, 3_000), limit);
-    let texts: Vec<Vec<u8>> = (0..40).map(|i| chunk(b"zTXt", &[format!("k{i}\0\0").as_bytes(), &bomb].concat())).collect();
+    let texts: Vec<Vec<u8>> = (0..40)
+        .map(|i| chunk(b"zTXt", &[format!("k{i}\0\0").as_bytes(), &bomb].concat()))
+        .collect();
     let photo = decode(&png(64, 64, 8, 2, &texts), &Limits::default()).unwrap();
-    assert!(photo.metadata.png_chunks.is_empty(), "a text that inflates past the limit is dropped");
+    assert!(
+        photo.metadata.png_chunks.is_empty(),
+        "a text that inflates past the limit is dropped"
+    );
 }
 
 #[test]
@@ -104,10 +169,18 @@ fn many_scans_within_the_limit_decode_in_bounded_time() {
 
 #[test]
 fn truncated_files_are_corrupt_at_every_length() {
-    for name in ["q85_420.jpg", "rgba.png", "lossy.webp", "lossless_alpha.webp"] {
+    for name in [
+        "q85_420.jpg",
+        "rgba.png",
+        "lossy.webp",
+        "lossless_alpha.webp",
+    ] {
         let whole = fixture(name);
         for keep in (0..whole.len() - 1).step_by(whole.len() / 60) {
-            assert!(decode(&whole[..keep], &Limits::default()).is_err(), "{name} cut to {keep} bytes");
+            assert!(
+                decode(&whole[..keep], &Limits::default()).is_err(),
+                "{name} cut to {keep} bytes"
+            );
         }
     }
 }

@@ -13,13 +13,27 @@ use cleanplate_plugins::pipeline::{NoObserver, PipelineSet, Request, RunLimits, 
 #[test]
 fn the_shipped_network_fills_with_the_colours_around() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
-    let runner = Runner::new(backend, Arc::new(ModelStore::open(dir.path()).unwrap()), RunLimits::default());
-    let fixture = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/upright.png")).unwrap();
+    let backend = open(&EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
+    let runner = Runner::new(
+        backend,
+        Arc::new(ModelStore::open(dir.path()).unwrap()),
+        RunLimits::default(),
+    );
+    let fixture = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/upright.png"
+    ))
+    .unwrap();
     let mut photo = decode(&fixture, &Limits::default()).unwrap();
     // A magenta object on the photo: no fill that looks at the surroundings may contain its colour.
     let mut mask = Mask::empty(photo.width, photo.height);
-    let Samples::U8(samples) = &mut photo.samples else { panic!() };
+    let Samples::U8(samples) = &mut photo.samples else {
+        panic!()
+    };
     for y in 15..27 {
         for x in 20..34 {
             mask.data[y * 60 + x] = 255;
@@ -27,17 +41,46 @@ fn the_shipped_network_fills_with_the_colours_around() {
         }
     }
     let set = PipelineSet::load::<&str>(&[]).unwrap();
-    let request = || Request { photo: photo.clone(), mask: Some(mask.clone()), prompts: None, overrides: Vec::new() };
-    let outcome = runner.run(set.get("lama-small").unwrap(), request(), &NoObserver).unwrap();
-    let Samples::U8(after) = &outcome.photo.samples else { panic!() };
-    for (i, px) in after.chunks_exact(3).enumerate().filter(|(i, _)| mask.data[*i] != 0) {
+    let request = || Request {
+        photo: photo.clone(),
+        mask: Some(mask.clone()),
+        prompts: None,
+        overrides: Vec::new(),
+    };
+    let outcome = runner
+        .run(set.get("lama-small").unwrap(), request(), &NoObserver)
+        .unwrap();
+    let Samples::U8(after) = &outcome.photo.samples else {
+        panic!()
+    };
+    for (i, px) in after
+        .chunks_exact(3)
+        .enumerate()
+        .filter(|(i, _)| mask.data[*i] != 0)
+    {
         let magenta = i32::from(px[0].min(px[2])) - i32::from(px[1]);
         assert!(magenta < 60, "pixel {i} is {px:?}");
     }
-    assert_eq!((outcome.models[0].name.as_str(), outcome.models[0].sha256.len()), ("lama-small", 64));
-    let again = runner.run(set.get("lama-small").unwrap(), request(), &NoObserver).unwrap();
-    assert!(again.photo == outcome.photo, "the same request gives the same bytes");
+    assert_eq!(
+        (
+            outcome.models[0].name.as_str(),
+            outcome.models[0].sha256.len()
+        ),
+        ("lama-small", 64)
+    );
+    let again = runner
+        .run(set.get("lama-small").unwrap(), request(), &NoObserver)
+        .unwrap();
+    assert!(
+        again.photo == outcome.photo,
+        "the same request gives the same bytes"
+    );
 
-    let absent = runner.run(set.get("big-lama").unwrap(), request(), &NoObserver).unwrap_err();
-    assert!(matches!(&absent, PluginError::Unavailable { remedy, .. } if remedy.contains("models")), "{absent}");
+    let absent = runner
+        .run(set.get("big-lama").unwrap(), request(), &NoObserver)
+        .unwrap_err();
+    assert!(
+        matches!(&absent, PluginError::Unavailable { remedy, .. } if remedy.contains("models")),
+        "{absent}"
+    );
 }

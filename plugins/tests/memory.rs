@@ -63,22 +63,42 @@ fn photo(width: usize, height: usize) -> Photo {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
-    let value = |i: usize| 80 + (hash((i / 3 % width / 3) as u32, (i / 3 / width / 3) as u32, 1) >> 26) as u8;
+    let value = |i: usize| {
+        80 + (hash((i / 3 % width / 3) as u32, (i / 3 / width / 3) as u32, 1) >> 26) as u8
+    };
     let data: Vec<u8> = (0..width * height * 3).map(value).collect();
-    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&data)
+        .unwrap();
     decode(&bytes, &Limits::default()).unwrap()
 }
 
 /// Runs the pipeline; returns the bytes that were used above those held before.
 fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> usize {
-    let backend = open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
+    let backend = open(&EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
     let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
-    let overrides = overrides.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-    let request = Request { photo: photo(width, height), mask: Some(mask), prompts: None, overrides };
+    let overrides = overrides
+        .iter()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect();
+    let request = Request {
+        photo: photo(width, height),
+        mask: Some(mask),
+        prompts: None,
+        overrides,
+    };
     let set = PipelineSet::load::<&str>(&[]).unwrap();
     let before = USED.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    let outcome = runner.run(set.get("patchmatch").unwrap(), request, &NoObserver).unwrap();
+    let outcome = runner
+        .run(set.get("patchmatch").unwrap(), request, &NoObserver)
+        .unwrap();
     assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
     PEAK.load(Ordering::Relaxed) - before
 }
@@ -94,9 +114,19 @@ fn half(width: usize, height: usize) -> Mask {
 fn a_fill_takes_no_more_memory_than_it_says_before() {
     let mut figures = Vec::new();
     // One after the other: the counters are those of the whole process.
-    for (width, height, pixels_max) in [(640, 480, 6_000_000), (1500, 1000, 6_000_000), (1500, 1000, 500_000), (3000, 2000, 700_000)] {
+    for (width, height, pixels_max) in [
+        (640, 480, 6_000_000),
+        (1500, 1000, 6_000_000),
+        (1500, 1000, 500_000),
+        (3000, 2000, 700_000),
+    ] {
         let set = pixels_max.to_string();
-        let used = peak(width, height, half(width, height), &[("patchmatch.pixels_max", &set), ("grow.radius_px", "0")]);
+        let used = peak(
+            width,
+            height,
+            half(width, height),
+            &[("patchmatch.pixels_max", &set), ("grow.radius_px", "0")],
+        );
         let factor = factor((width, height), width * height / 2, pixels_max);
         // The run keeps two masks beside the one that it was given.
         let said = memory_bytes(width * height, width * height / 2, factor) + 2 * width * height;
@@ -108,8 +138,14 @@ fn a_fill_takes_no_more_memory_than_it_says_before() {
         figures.push((width, height, factor, used, said));
     }
     for (width, height, factor, used, said) in figures {
-        assert!(used <= said, "{width}x{height} / {factor}: {used} bytes used, {said} said");
-        assert!(said < used * 3 / 2, "{width}x{height} / {factor}: {used} bytes used, {said} said");
+        assert!(
+            used <= said,
+            "{width}x{height} / {factor}: {used} bytes used, {said} said"
+        );
+        assert!(
+            said < used * 3 / 2,
+            "{width}x{height} / {factor}: {used} bytes used, {said} said"
+        );
     }
 }
 
@@ -121,7 +157,11 @@ fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
     for hole_px in [width * height / 100, width * height / 2, width * height] {
         let factor = factor((width, height), hole_px, 6_000_000);
         let fill = memory_bytes(width * height, hole_px, factor);
-        assert!(fill <= FILL_BYTES_MAX && fill + others < 3 << 29, "1/{factor}: {} MiB", (fill + others) >> 20);
+        assert!(
+            fill <= FILL_BYTES_MAX && fill + others < 3 << 29,
+            "1/{factor}: {} MiB",
+            (fill + others) >> 20
+        );
         assert!(factor <= 4, "{factor}");
     }
 }

@@ -7,21 +7,30 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use cleanplate_engine::{
-    Backend, BackendChoice, DeviceInfo, EngineError, EngineOptions, Executable, Graph, Tensor, TensorRef, TensorSpec, open,
+    Backend, BackendChoice, DeviceInfo, EngineError, EngineOptions, Executable, Graph, Tensor,
+    TensorRef, TensorSpec, open,
 };
 use cleanplate_models::ModelStore;
 use cleanplate_plugins::PluginError;
 use cleanplate_plugins::image::{Limits, Mask, Photo, decode};
 use cleanplate_plugins::models::{InpaintNetwork, Networks};
-use cleanplate_plugins::pipeline::{Observer, Outcome, Pipeline, PipelineSet, Request, RunLimits, Runner};
+use cleanplate_plugins::pipeline::{
+    Observer, Outcome, Pipeline, PipelineSet, Request, RunLimits, Runner,
+};
 
 /// A photo of noise that starts with `seed`, and a mask with a hole at a place of its own.
 fn pair(width: usize, height: usize, seed: usize) -> (Photo, Mask) {
-    let data: Vec<u8> = (0..width * height * 3).map(|i| ((i + seed * 7919).wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let data: Vec<u8> = (0..width * height * 3)
+        .map(|i| ((i + seed * 7919).wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&data)
+        .unwrap();
     let mut mask = Mask::empty(width, height);
     let (x, y) = (20 + seed % 7 * 5, 16 + seed % 3 * 6);
     (y..y + 12).for_each(|row| mask.data[row * width + x..row * width + x + 14].fill(255));
@@ -30,11 +39,20 @@ fn pair(width: usize, height: usize, seed: usize) -> (Photo, Mask) {
 
 fn request(seed: usize, size: (usize, usize)) -> Request {
     let (photo, mask) = pair(size.0, size.1, seed);
-    Request { photo, mask: Some(mask), prompts: None, overrides: Vec::new() }
+    Request {
+        photo,
+        mask: Some(mask),
+        prompts: None,
+        overrides: Vec::new(),
+    }
 }
 
 fn limits(micro_batch_max: usize) -> RunLimits {
-    RunLimits { micro_batch_max, micro_batch_wait_max: Duration::from_secs(5), ..RunLimits::default() }
+    RunLimits {
+        micro_batch_max,
+        micro_batch_wait_max: Duration::from_secs(5),
+        ..RunLimits::default()
+    }
 }
 
 /// Holds a run at its first stage until all runs are under way: from then on each waits for the others' crops.
@@ -46,7 +64,11 @@ struct Meet<'a> {
 
 impl<'a> Meet<'a> {
     fn at(all: &'a Barrier) -> Self {
-        Meet { all, met: AtomicBool::new(false), stop: AtomicBool::new(false) }
+        Meet {
+            all,
+            met: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        }
     }
 }
 
@@ -62,7 +84,11 @@ impl Observer for Meet<'_> {
 }
 
 fn pipeline() -> Pipeline {
-    PipelineSet::load::<&str>(&[]).unwrap().get("lama-small").unwrap().clone()
+    PipelineSet::load::<&str>(&[])
+        .unwrap()
+        .get("lama-small")
+        .unwrap()
+        .clone()
 }
 
 /// Runs these requests at the same time; `None` for a run that panicked.
@@ -71,25 +97,41 @@ fn together(runner: &Runner, requests: Vec<Request>) -> Vec<Option<Result<Outcom
     std::thread::scope(|scope| {
         let run = |request| scope.spawn(|| runner.run(&pipeline, request, &Meet::at(&all)));
         let threads: Vec<_> = requests.into_iter().map(run).collect();
-        threads.into_iter().map(|thread| thread.join().ok()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().ok())
+            .collect()
     })
 }
 
 /// As [`together`], for runs that succeed.
 fn outcomes(runner: &Runner, requests: Vec<Request>) -> Vec<Outcome> {
-    together(runner, requests).into_iter().map(|end| end.unwrap().unwrap()).collect()
+    together(runner, requests)
+        .into_iter()
+        .map(|end| end.unwrap().unwrap())
+        .collect()
 }
 
 #[test]
 fn results_on_the_processor_are_those_of_single_runs_to_the_bit() {
     let dir = tempfile::tempdir().unwrap();
     let runner = |crops| {
-        let backend = open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
-        Runner::new(backend, Arc::new(ModelStore::open(dir.path()).unwrap()), limits(crops))
+        let backend = open(&EngineOptions {
+            backend: BackendChoice::Cpu,
+            ..EngineOptions::default()
+        })
+        .unwrap();
+        Runner::new(
+            backend,
+            Arc::new(ModelStore::open(dir.path()).unwrap()),
+            limits(crops),
+        )
     };
     for size in [(96, 80), (200, 150)] {
         let single = runner(1);
-        let alone: Vec<Outcome> = (0..5).map(|seed| outcomes(&single, vec![request(seed, size)]).remove(0)).collect();
+        let alone: Vec<Outcome> = (0..5)
+            .map(|seed| outcomes(&single, vec![request(seed, size)]).remove(0))
+            .collect();
         assert_eq!(single.network_counts(), (5, 5));
         let grouped = runner(8);
         let ends = outcomes(&grouped, (0..5).map(|seed| request(seed, size)).collect());
@@ -97,9 +139,24 @@ fn results_on_the_processor_are_those_of_single_runs_to_the_bit() {
         assert_eq!((groups, crops), (2, 5));
         let mut most = 0;
         for (alone, grouped) in alone.iter().zip(ends) {
-            assert!(alone.photo == grouped.photo, "a neighbour changed the result at {size:?}");
-            most = most.max(grouped.stages.iter().map(|stage| stage.crops_together).max().unwrap());
-            assert!(grouped.stages.iter().all(|stage| stage.waited_ms <= stage.ms));
+            assert!(
+                alone.photo == grouped.photo,
+                "a neighbour changed the result at {size:?}"
+            );
+            most = most.max(
+                grouped
+                    .stages
+                    .iter()
+                    .map(|stage| stage.crops_together)
+                    .max()
+                    .unwrap(),
+            );
+            assert!(
+                grouped
+                    .stages
+                    .iter()
+                    .all(|stage| stage.waited_ms <= stage.ms)
+            );
         }
         assert_eq!(most, 4);
     }
@@ -128,16 +185,33 @@ struct OddRun {
 
 impl Backend for Odd {
     fn device(&self) -> DeviceInfo {
-        DeviceInfo { backend: "cpu", name: "odd".to_string(), driver: String::new(), kind: "cpu" }
+        DeviceInfo {
+            backend: "cpu",
+            name: "odd".to_string(),
+            driver: String::new(),
+            kind: "cpu",
+        }
     }
     fn compile(&self, graph: &Graph) -> Result<Arc<dyn Executable>, EngineError> {
         let dims = graph.spec(graph.inputs[0]).shape.dims().to_vec();
         if dims[0] > self.crops_max {
             let (need_bytes, max_bytes) = (dims[0] as u64, self.crops_max as u64);
-            return Err(EngineError::Memory { what: "the plan".to_string(), need_bytes, limit: "the limit", max_bytes, remedy: "" });
+            return Err(EngineError::Memory {
+                what: "the plan".to_string(),
+                need_bytes,
+                limit: "the limit",
+                max_bytes,
+                remedy: "",
+            });
         }
         let (groups, started) = (self.groups.clone(), self.started.clone());
-        Ok(Arc::new(OddRun { dims, panics: self.panics, slow: self.slow, groups, started }))
+        Ok(Arc::new(OddRun {
+            dims,
+            panics: self.panics,
+            slow: self.slow,
+            groups,
+            started,
+        }))
     }
     fn healthy(&self) -> bool {
         true
@@ -148,8 +222,14 @@ impl Backend for Odd {
 }
 
 impl Executable for OddRun {
-    fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
-        let [n, h, w, _] = *self.dims.as_slice() else { panic!() };
+    fn run_until(
+        &self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, EngineError> {
+        let [n, h, w, _] = *self.dims.as_slice() else {
+            panic!()
+        };
         self.started.fetch_add(1, Ordering::SeqCst);
         let until = Instant::now() + self.slow.unwrap_or_default();
         while Instant::now() < until {
@@ -158,13 +238,23 @@ impl Executable for OddRun {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        if inputs[0].u8().chunks(h * w * 3).any(|crop| crop[..3] == [POISON; 3]) {
+        if inputs[0]
+            .u8()
+            .chunks(h * w * 3)
+            .any(|crop| crop[..3] == [POISON; 3])
+        {
             assert!(!self.panics, "poison");
-            return Err(EngineError::Device { during: "a group".to_string(), detail: "poison".to_string() });
+            return Err(EngineError::Device {
+                during: "a group".to_string(),
+                detail: "poison".to_string(),
+            });
         }
         self.groups.lock().unwrap().push(n);
         let (ph, pw) = (h.next_multiple_of(8), w.next_multiple_of(8));
-        Ok(vec![Tensor::f32(&[n, 3, ph, pw], vec![0.5; n * 3 * ph * pw])])
+        Ok(vec![Tensor::f32(
+            &[n, 3, ph, pw],
+            vec![0.5; n * 3 * ph * pw],
+        )])
     }
     fn peak_bytes(&self) -> u64 {
         1000
@@ -206,17 +296,30 @@ impl Networks for Plain {
 /// A request whose crop makes its group fail.
 fn poisoned() -> Request {
     let mut request = request(9, (64, 48));
-    let cleanplate_plugins::image::Samples::U8(samples) = &mut request.photo.samples else { panic!() };
+    let cleanplate_plugins::image::Samples::U8(samples) = &mut request.photo.samples else {
+        panic!()
+    };
     samples[..3].fill(POISON);
     request
 }
 
 #[test]
 fn a_crop_that_fails_its_group_fails_only_its_own_run() {
-    let device = Arc::new(Odd { crops_max: 8, ..Odd::default() });
+    let device = Arc::new(Odd {
+        crops_max: 8,
+        ..Odd::default()
+    });
     let runner = Runner::new(device.clone(), Arc::new(Plain), limits(4));
-    let requests = vec![request(0, (64, 48)), poisoned(), request(1, (64, 48)), request(2, (64, 48))];
-    let mut ends: Vec<_> = together(&runner, requests).into_iter().map(Option::unwrap).collect();
+    let requests = vec![
+        request(0, (64, 48)),
+        poisoned(),
+        request(1, (64, 48)),
+        request(2, (64, 48)),
+    ];
+    let mut ends: Vec<_> = together(&runner, requests)
+        .into_iter()
+        .map(Option::unwrap)
+        .collect();
     let failed: Vec<bool> = ends.iter().map(Result::is_err).collect();
     assert_eq!(failed, [false, true, false, false]);
     let error = ends.remove(1).unwrap_err().to_string();
@@ -228,9 +331,16 @@ fn a_crop_that_fails_its_group_fails_only_its_own_run() {
 
 #[test]
 fn a_panic_in_a_group_reaches_the_run_that_caused_it_only() {
-    let device = Arc::new(Odd { crops_max: 8, panics: true, ..Odd::default() });
+    let device = Arc::new(Odd {
+        crops_max: 8,
+        panics: true,
+        ..Odd::default()
+    });
     let runner = Runner::new(device, Arc::new(Plain), limits(3));
-    let ends = together(&runner, vec![request(0, (64, 48)), poisoned(), request(1, (64, 48))]);
+    let ends = together(
+        &runner,
+        vec![request(0, (64, 48)), poisoned(), request(1, (64, 48))],
+    );
     let panicked: Vec<bool> = ends.iter().map(Option::is_none).collect();
     assert_eq!(panicked, [false, true, false]);
     assert_eq!(outcomes(&runner, vec![request(3, (64, 48))]).len(), 1);
@@ -238,17 +348,29 @@ fn a_panic_in_a_group_reaches_the_run_that_caused_it_only() {
 
 #[test]
 fn groups_are_as_large_as_memory_allows() {
-    let device = Arc::new(Odd { crops_max: 2, ..Odd::default() });
+    let device = Arc::new(Odd {
+        crops_max: 2,
+        ..Odd::default()
+    });
     let runner = Runner::new(device.clone(), Arc::new(Plain), limits(8));
-    let ends = outcomes(&runner, (0..6).map(|seed| request(seed, (64, 48))).collect());
+    let ends = outcomes(
+        &runner,
+        (0..6).map(|seed| request(seed, (64, 48))).collect(),
+    );
     assert!(ends.iter().all(|outcome| outcome.warnings.is_empty()));
     let groups = device.groups.lock().unwrap().clone();
-    assert!(groups.iter().sum::<usize>() == 6 && groups.iter().max() == Some(&2), "{groups:?}");
+    assert!(
+        groups.iter().sum::<usize>() == 6 && groups.iter().max() == Some(&2),
+        "{groups:?}"
+    );
 }
 
 #[test]
 fn crops_of_other_sizes_go_apart() {
-    let device = Arc::new(Odd { crops_max: 8, ..Odd::default() });
+    let device = Arc::new(Odd {
+        crops_max: 8,
+        ..Odd::default()
+    });
     let runner = Runner::new(device.clone(), Arc::new(Plain), limits(8));
     let sizes = [(64, 48), (48, 64), (64, 48), (48, 64)];
     outcomes(&runner, sizes.map(|size| request(1, size)).to_vec());
@@ -257,7 +379,11 @@ fn crops_of_other_sizes_go_apart() {
 
 #[test]
 fn cancelling_one_run_of_a_group_leaves_the_others_alone() {
-    let device = Arc::new(Odd { crops_max: 8, slow: Some(Duration::from_millis(1500)), ..Odd::default() });
+    let device = Arc::new(Odd {
+        crops_max: 8,
+        slow: Some(Duration::from_millis(1500)),
+        ..Odd::default()
+    });
     let runner = Runner::new(device.clone(), Arc::new(Plain), limits(2));
     let pipeline = pipeline();
     for cancelled in 0..2 {
@@ -268,18 +394,30 @@ fn cancelling_one_run_of_a_group_leaves_the_others_alone() {
             let mut threads = Vec::new();
             for (seed, meet) in meets.iter().enumerate() {
                 let (runner, pipeline) = (&runner, &pipeline);
-                threads.push(scope.spawn(move || runner.run(pipeline, request(seed, (64, 48)), meet)));
+                threads
+                    .push(scope.spawn(move || runner.run(pipeline, request(seed, (64, 48)), meet)));
             }
             while device.started.load(Ordering::SeqCst) == before {
                 std::thread::sleep(Duration::from_millis(1));
             }
             meets[cancelled].stop.store(true, Ordering::SeqCst);
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
         });
-        assert!(matches!(&ends[cancelled], Err(PluginError::Cancelled { .. })), "{:?}", ends[cancelled].as_ref().err());
+        assert!(
+            matches!(&ends[cancelled], Err(PluginError::Cancelled { .. })),
+            "{:?}",
+            ends[cancelled].as_ref().err()
+        );
         assert!(ends[1 - cancelled].is_ok());
     }
-    assert_eq!(*device.groups.lock().unwrap(), [2, 2], "the group went on for the run that stayed");
+    assert_eq!(
+        *device.groups.lock().unwrap(),
+        [2, 2],
+        "the group went on for the run that stayed"
+    );
 
     // When nobody wants it any more, the device is free at once.
     let all = Barrier::new(1);
@@ -291,5 +429,9 @@ fn cancelling_one_run_of_a_group_leaves_the_others_alone() {
         meet.stop.store(true, Ordering::SeqCst);
         assert!(run.join().unwrap().is_err());
     });
-    assert!(started.elapsed() < Duration::from_millis(1200), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_millis(1200),
+        "{:?}",
+        started.elapsed()
+    );
 }

@@ -5,11 +5,15 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use cleanplate_engine::{Backend, DeviceInfo, EngineError, Executable, Graph, Tensor, TensorRef, TensorSpec};
+use cleanplate_engine::{
+    Backend, DeviceInfo, EngineError, Executable, Graph, Tensor, TensorRef, TensorSpec,
+};
 use cleanplate_plugins::PluginError;
 use cleanplate_plugins::image::{Format, Limits, Mask, Photo, Rect, Samples, decode};
 use cleanplate_plugins::models::{InpaintNetwork, Networks};
-use cleanplate_plugins::pipeline::{NoObserver, Observer, Pipeline, PipelineSet, Prompts, Request, RunLimits, Runner};
+use cleanplate_plugins::pipeline::{
+    NoObserver, Observer, Pipeline, PipelineSet, Prompts, Request, RunLimits, Runner,
+};
 use proptest::prelude::*;
 
 /// Predicts one colour everywhere; refuses graphs over `pixels_max`; remembers the sizes it ran.
@@ -28,16 +32,30 @@ const COLOUR: [f32; 3] = [0.2, 0.4, 0.8];
 
 impl Backend for FlatDevice {
     fn device(&self) -> DeviceInfo {
-        DeviceInfo { backend: "cpu", name: "flat".to_string(), driver: String::new(), kind: "cpu" }
+        DeviceInfo {
+            backend: "cpu",
+            name: "flat".to_string(),
+            driver: String::new(),
+            kind: "cpu",
+        }
     }
     fn compile(&self, graph: &Graph) -> Result<Arc<dyn Executable>, EngineError> {
         let dims = graph.spec(graph.inputs[0]).shape.dims().to_vec();
         if dims[1] * dims[2] > self.pixels_max {
             let (need_bytes, max_bytes) = ((dims[1] * dims[2]) as u64, self.pixels_max as u64);
-            return Err(EngineError::Memory { what: "the plan".to_string(), need_bytes, limit: "the limit", max_bytes, remedy: "" });
+            return Err(EngineError::Memory {
+                what: "the plan".to_string(),
+                need_bytes,
+                limit: "the limit",
+                max_bytes,
+                remedy: "",
+            });
         }
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(FlatRun { size: (dims[2], dims[1]), sizes: self.sizes.clone() }))
+        Ok(Arc::new(FlatRun {
+            size: (dims[2], dims[1]),
+            sizes: self.sizes.clone(),
+        }))
     }
     fn healthy(&self) -> bool {
         true
@@ -48,12 +66,22 @@ impl Backend for FlatDevice {
 }
 
 impl Executable for FlatRun {
-    fn run_until(&self, inputs: &[TensorRef<'_>], _cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
+    fn run_until(
+        &self,
+        inputs: &[TensorRef<'_>],
+        _cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, EngineError> {
         let (w, h) = self.size;
-        assert_eq!((inputs[0].u8().len(), inputs[1].u8().len()), (w * h * 3, w * h));
+        assert_eq!(
+            (inputs[0].u8().len(), inputs[1].u8().len()),
+            (w * h * 3, w * h)
+        );
         self.sizes.lock().unwrap().push(self.size);
         let (pw, ph) = (w.next_multiple_of(8), h.next_multiple_of(8));
-        Ok(vec![Tensor::f32(&[1, 3, ph, pw], COLOUR.iter().flat_map(|&c| vec![c; pw * ph]).collect())])
+        Ok(vec![Tensor::f32(
+            &[1, 3, ph, pw],
+            COLOUR.iter().flat_map(|&c| vec![c; pw * ph]).collect(),
+        )])
     }
     fn peak_bytes(&self) -> u64 {
         1000
@@ -100,23 +128,46 @@ struct Bench {
 
 fn bench(pixels_max: usize) -> Bench {
     let sizes = Arc::new(Mutex::new(Vec::new()));
-    let device = Arc::new(FlatDevice { pixels_max, sizes: sizes.clone(), compiled: AtomicUsize::new(0) });
-    Bench { runner: Runner::new(device.clone(), Arc::new(Flat), RunLimits::default()), device, sizes }
+    let device = Arc::new(FlatDevice {
+        pixels_max,
+        sizes: sizes.clone(),
+        compiled: AtomicUsize::new(0),
+    });
+    Bench {
+        runner: Runner::new(device.clone(), Arc::new(Flat), RunLimits::default()),
+        device,
+        sizes,
+    }
 }
 
 fn pipeline(name: &str) -> Pipeline {
-    PipelineSet::load::<&str>(&[]).unwrap().get(name).unwrap().clone()
+    PipelineSet::load::<&str>(&[])
+        .unwrap()
+        .get(name)
+        .unwrap()
+        .clone()
 }
 
 /// A photo with a different value in every sample, through a real PNG.
 fn photo(width: usize, height: usize, color: png::ColorType, depth: png::BitDepth) -> Photo {
-    let bytes_per_pixel = color.samples() * if depth == png::BitDepth::Sixteen { 2 } else { 1 };
-    let data: Vec<u8> = (0..width * height * bytes_per_pixel).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let bytes_per_pixel = color.samples()
+        * if depth == png::BitDepth::Sixteen {
+            2
+        } else {
+            1
+        };
+    let data: Vec<u8> = (0..width * height * bytes_per_pixel)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
     encoder.set_color(color);
     encoder.set_depth(depth);
-    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&data)
+        .unwrap();
     decode(&out, &Limits::default()).unwrap()
 }
 
@@ -131,8 +182,16 @@ fn mask(width: usize, height: usize, rects: &[Rect]) -> Mask {
 }
 
 fn request(photo: &Photo, mask: Mask, overrides: &[(&str, &str)]) -> Request {
-    let overrides = overrides.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-    Request { photo: photo.clone(), mask: Some(mask), prompts: None, overrides }
+    let overrides = overrides
+        .iter()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect();
+    Request {
+        photo: photo.clone(),
+        mask: Some(mask),
+        prompts: None,
+        overrides,
+    }
 }
 
 fn values(photo: &Photo) -> Vec<u16> {
@@ -142,19 +201,43 @@ fn values(photo: &Photo) -> Vec<u16> {
     }
 }
 
-const BOX: Rect = Rect { x0: 60, y0: 50, x1: 90, y1: 70 };
+const BOX: Rect = Rect {
+    x0: 60,
+    y0: 50,
+    x1: 90,
+    y1: 70,
+};
 
 #[test]
 fn every_kind_is_filled_inside_and_untouched_outside() {
     use png::{BitDepth, ColorType};
-    for color in [ColorType::Grayscale, ColorType::GrayscaleAlpha, ColorType::Rgb, ColorType::Rgba] {
+    for color in [
+        ColorType::Grayscale,
+        ColorType::GrayscaleAlpha,
+        ColorType::Rgb,
+        ColorType::Rgba,
+    ] {
         for depth in [BitDepth::Eight, BitDepth::Sixteen] {
             let before = photo(150, 120, color, depth);
-            let outcome =
-                bench(usize::MAX).runner.run(&pipeline("lama-small"), request(&before, mask(150, 120, &[BOX]), &[]), &NoObserver).unwrap();
-            let (n, max) = (before.channels.count(), if before.bits() == 8 { 255.0 } else { 65535.0 });
-            let want =
-                |c: usize| if n < 3 { (COLOUR.iter().sum::<f32>() / 3.0 * max + 0.5) as u16 } else { (COLOUR[c] * max + 0.5) as u16 };
+            let outcome = bench(usize::MAX)
+                .runner
+                .run(
+                    &pipeline("lama-small"),
+                    request(&before, mask(150, 120, &[BOX]), &[]),
+                    &NoObserver,
+                )
+                .unwrap();
+            let (n, max) = (
+                before.channels.count(),
+                if before.bits() == 8 { 255.0 } else { 65535.0 },
+            );
+            let want = |c: usize| {
+                if n < 3 {
+                    (COLOUR.iter().sum::<f32>() / 3.0 * max + 0.5) as u16
+                } else {
+                    (COLOUR[c] * max + 0.5) as u16
+                }
+            };
             let (was, is) = (values(&before), values(&outcome.photo));
             // Grown by 3, feathered by 2: nothing further than 5 from the box may change, everything within 3 is the fill.
             let far = BOX.grown(5, 150, 120);
@@ -164,13 +247,28 @@ fn every_kind_is_filled_inside_and_untouched_outside() {
                 if !inside(&far) || c >= before.channels.colours() {
                     assert_eq!(is[i], was[i], "{color:?} {depth:?} at {x},{y}");
                 } else if inside(&BOX) {
-                    assert!(is[i].abs_diff(want(c)) <= 1, "{color:?} {depth:?} at {x},{y}: {} {}", is[i], want(c));
+                    assert!(
+                        is[i].abs_diff(want(c)) <= 1,
+                        "{color:?} {depth:?} at {x},{y}: {} {}",
+                        is[i],
+                        want(c)
+                    );
                 }
             }
             assert!((outcome.mask_share - outcome.mask.count() as f64 / 18000.0).abs() < 1e-12);
             let plugins: Vec<&str> = outcome.stages.iter().map(|s| s.plugin.as_str()).collect();
-            assert_eq!(plugins, ["grow", "fill-holes", "feather", "lama", "composite"]);
-            assert_eq!((outcome.models[0].name.as_str(), outcome.warnings.len(), outcome.photo.format), ("flat", 0, Format::Png));
+            assert_eq!(
+                plugins,
+                ["grow", "fill-holes", "feather", "lama", "composite"]
+            );
+            assert_eq!(
+                (
+                    outcome.models[0].name.as_str(),
+                    outcome.warnings.len(),
+                    outcome.photo.format
+                ),
+                ("flat", 0, Format::Png)
+            );
         }
     }
 }
@@ -180,13 +278,25 @@ fn the_lama_pipeline_changes_exactly_the_mask() {
     let before = photo(150, 120, png::ColorType::Rgb, png::BitDepth::Eight);
     let outcome = bench(usize::MAX)
         .runner
-        .run(&pipeline("lama"), request(&before, mask(150, 120, &[BOX]), &[("lama.working_px_max", "512")]), &NoObserver)
+        .run(
+            &pipeline("lama"),
+            request(
+                &before,
+                mask(150, 120, &[BOX]),
+                &[("lama.working_px_max", "512")],
+            ),
+            &NoObserver,
+        )
         .unwrap();
     let after = values(&outcome.photo);
     for (i, was) in values(&before).iter().enumerate() {
         let (x, y) = (i / 3 % 150, i / 3 / 150);
         let inside = (BOX.x0..BOX.x1).contains(&x) && (BOX.y0..BOX.y1).contains(&y);
-        let want = if inside { (COLOUR[i % 3] * 255.0 + 0.5) as u16 } else { *was };
+        let want = if inside {
+            (COLOUR[i % 3] * 255.0 + 0.5) as u16
+        } else {
+            *was
+        };
         assert_eq!(after[i], want, "{x},{y}");
     }
 }
@@ -194,41 +304,118 @@ fn the_lama_pipeline_changes_exactly_the_mask() {
 #[test]
 fn large_holes_are_scaled_and_equal_sizes_are_compiled_once() {
     let before = photo(1600, 700, png::ColorType::Grayscale, png::BitDepth::Eight);
-    let far_apart = [Rect { x0: 100, y0: 300, x1: 130, y1: 330 }, Rect { x0: 1400, y0: 300, x1: 1430, y1: 330 }];
+    let far_apart = [
+        Rect {
+            x0: 100,
+            y0: 300,
+            x1: 130,
+            y1: 330,
+        },
+        Rect {
+            x0: 1400,
+            y0: 300,
+            x1: 1430,
+            y1: 330,
+        },
+    ];
     let b = bench(usize::MAX);
-    b.runner.run(&pipeline("lama"), request(&before, mask(1600, 700, &far_apart), &[("lama.working_px_max", "512")]), &NoObserver).unwrap();
+    b.runner
+        .run(
+            &pipeline("lama"),
+            request(
+                &before,
+                mask(1600, 700, &far_apart),
+                &[("lama.working_px_max", "512")],
+            ),
+            &NoObserver,
+        )
+        .unwrap();
     assert_eq!(*b.sizes.lock().unwrap(), [(320, 320), (320, 320)]);
     assert_eq!(b.device.compiled.load(Ordering::Relaxed), 1);
-    let wide = [Rect { x0: 100, y0: 200, x1: 1500, y1: 500 }];
-    let outcome =
-        b.runner.run(&pipeline("lama"), request(&before, mask(1600, 700, &wide), &[("lama.working_px_max", "256")]), &NoObserver).unwrap();
+    let wide = [Rect {
+        x0: 100,
+        y0: 200,
+        x1: 1500,
+        y1: 500,
+    }];
+    let outcome = b
+        .runner
+        .run(
+            &pipeline("lama"),
+            request(
+                &before,
+                mask(1600, 700, &wide),
+                &[("lama.working_px_max", "256")],
+            ),
+            &NoObserver,
+        )
+        .unwrap();
     assert_eq!(b.sizes.lock().unwrap()[2].0, 256);
     let level = values(&outcome.photo)[350 * 1600 + 800];
-    assert_eq!(level, (COLOUR.iter().sum::<f32>() / 3.0 * 255.0 + 0.5) as u16);
+    assert_eq!(
+        level,
+        (COLOUR.iter().sum::<f32>() / 3.0 * 255.0 + 0.5) as u16
+    );
 }
 
 #[test]
 fn short_memory_retries_smaller_and_says_so() {
     let before = photo(700, 700, png::ColorType::Rgb, png::BitDepth::Eight);
-    let hole = mask(700, 700, &[Rect { x0: 200, y0: 200, x1: 500, y1: 500 }]);
+    let hole = mask(
+        700,
+        700,
+        &[Rect {
+            x0: 200,
+            y0: 200,
+            x1: 500,
+            y1: 500,
+        }],
+    );
     let b = bench(400 * 400);
-    let outcome = b.runner.run(&pipeline("lama"), request(&before, hole.clone(), &[("lama.working_px_max", "auto")]), &NoObserver).unwrap();
+    let outcome = b
+        .runner
+        .run(
+            &pipeline("lama"),
+            request(&before, hole.clone(), &[("lama.working_px_max", "auto")]),
+            &NoObserver,
+        )
+        .unwrap();
     assert_eq!(*b.sizes.lock().unwrap(), [(336, 336)]);
     assert!(
-        outcome.warnings.len() == 1 && outcome.warnings[0].contains("336x336") && outcome.warnings[0].contains("512x512"),
+        outcome.warnings.len() == 1
+            && outcome.warnings[0].contains("336x336")
+            && outcome.warnings[0].contains("512x512"),
         "{:?}",
         outcome.warnings
     );
-    let error = bench(100).runner.run(&pipeline("lama"), request(&before, hole, &[]), &NoObserver).unwrap_err();
-    assert!(matches!(&error, PluginError::Engine { source, .. } if matches!(**source, EngineError::Memory { .. })), "{error}");
+    let error = bench(100)
+        .runner
+        .run(&pipeline("lama"), request(&before, hole, &[]), &NoObserver)
+        .unwrap_err();
+    assert!(
+        matches!(&error, PluginError::Engine { source, .. } if matches!(**source, EngineError::Memory { .. })),
+        "{error}"
+    );
 }
 
 #[test]
 fn tiny_photos_are_padded_for_the_network() {
     for (w, h) in [(2, 1), (5, 3), (9, 40)] {
         let before = photo(w, h, png::ColorType::Rgb, png::BitDepth::Eight);
-        let one = mask(w, h, &[Rect { x0: 0, y0: 0, x1: 1, y1: 1 }]);
-        let outcome = bench(usize::MAX).runner.run(&pipeline("lama"), request(&before, one, &[]), &NoObserver).unwrap();
+        let one = mask(
+            w,
+            h,
+            &[Rect {
+                x0: 0,
+                y0: 0,
+                x1: 1,
+                y1: 1,
+            }],
+        );
+        let outcome = bench(usize::MAX)
+            .runner
+            .run(&pipeline("lama"), request(&before, one, &[]), &NoObserver)
+            .unwrap();
         assert_eq!(values(&outcome.photo)[..3], [51, 102, 204]);
         assert_eq!(values(&outcome.photo)[3..], values(&before)[3..]);
     }
@@ -237,31 +424,82 @@ fn tiny_photos_are_padded_for_the_network() {
 #[test]
 fn masks_that_cannot_be_served_are_named() {
     let p = photo(40, 30, png::ColorType::Rgb, png::BitDepth::Eight);
-    let run = |r: Request| bench(usize::MAX).runner.run(&pipeline("lama-small"), r, &NoObserver).unwrap_err();
-    let all = Rect { x0: 0, y0: 0, x1: 40, y1: 30 };
+    let run = |r: Request| {
+        bench(usize::MAX)
+            .runner
+            .run(&pipeline("lama-small"), r, &NoObserver)
+            .unwrap_err()
+    };
+    let all = Rect {
+        x0: 0,
+        y0: 0,
+        x1: 40,
+        y1: 30,
+    };
     let cases = [
         (request(&p, Mask::empty(40, 30), &[]), "empty_mask"),
         (request(&p, mask(40, 30, &[all]), &[]), "whole_image_mask"),
         (request(&p, Mask::empty(30, 40), &[]), "mask_size"),
-        (Request { mask: None, ..request(&p, Mask::empty(1, 1), &[]) }, "missing_mask"),
-        (request(&p, mask(40, 30, &[Rect { x1: 3, ..all }]), &[("grow.radius_px", "251")]), "parameter"),
-        (request(&p, mask(40, 30, &[Rect { x1: 3, ..all }]), &[("grow.radius", "1")]), "unknown_name"),
-        (request(&p, mask(40, 30, &[Rect { x1: 3, ..all }]), &[("gro.radius_px", "1")]), "unknown_name"),
+        (
+            Request {
+                mask: None,
+                ..request(&p, Mask::empty(1, 1), &[])
+            },
+            "missing_mask",
+        ),
+        (
+            request(
+                &p,
+                mask(40, 30, &[Rect { x1: 3, ..all }]),
+                &[("grow.radius_px", "251")],
+            ),
+            "parameter",
+        ),
+        (
+            request(
+                &p,
+                mask(40, 30, &[Rect { x1: 3, ..all }]),
+                &[("grow.radius", "1")],
+            ),
+            "unknown_name",
+        ),
+        (
+            request(
+                &p,
+                mask(40, 30, &[Rect { x1: 3, ..all }]),
+                &[("gro.radius_px", "1")],
+            ),
+            "unknown_name",
+        ),
     ];
     for (r, code) in cases {
         let error = run(r);
         assert_eq!(error.code(), code, "{error}");
         assert!(error.is_request_fault());
     }
-    let prompts = Some(Prompts { points: vec![(1.0, 2.0, 1)], boxes: None });
-    let error = run(Request { mask: None, prompts, ..request(&p, Mask::empty(1, 1), &[]) });
-    assert!(error.code() == "unavailable" && error.to_string().contains("send a mask"), "{error}");
+    let prompts = Some(Prompts {
+        points: vec![(1.0, 2.0, 1)],
+        boxes: None,
+    });
+    let error = run(Request {
+        mask: None,
+        prompts,
+        ..request(&p, Mask::empty(1, 1), &[])
+    });
+    assert!(
+        error.code() == "unavailable" && error.to_string().contains("send a mask"),
+        "{error}"
+    );
 }
 
 #[test]
 fn override_errors_name_plugin_parameter_range_and_nearest() {
     let p = pipeline("lama-small");
-    let error = |path: &str, value: &str| p.with_overrides(&[(path.to_string(), value.to_string())]).unwrap_err().to_string();
+    let error = |path: &str, value: &str| {
+        p.with_overrides(&[(path.to_string(), value.to_string())])
+            .unwrap_err()
+            .to_string()
+    };
     assert_eq!(
         error("grow.radius_px", "300"),
         "grow.radius_px = \"300\": expected a whole number from 0 to 250 (px of the photo), or \"auto\""
@@ -269,11 +507,23 @@ fn override_errors_name_plugin_parameter_range_and_nearest() {
     assert!(error("grow.radus_px", "3").contains("did you mean \"radius_px\""));
     assert!(error("growl.radius_px", "3").contains("did you mean \"grow\""));
     for bad in ["NaN", "1e99", "-1", "2.5", "", "0x10"] {
-        assert!(p.with_overrides(&[("grow.radius_px".to_string(), bad.to_string())]).is_err(), "{bad}");
+        assert!(
+            p.with_overrides(&[("grow.radius_px".to_string(), bad.to_string())])
+                .is_err(),
+            "{bad}"
+        );
     }
-    let set =
-        p.with_overrides(&[("grow.radius_px".to_string(), "auto".to_string()), ("feather.width_px".to_string(), "0".to_string())]).unwrap();
-    let feather = set.steps.iter().find(|step| step.plugin == "feather").expect("the default pipeline feathers");
+    let set = p
+        .with_overrides(&[
+            ("grow.radius_px".to_string(), "auto".to_string()),
+            ("feather.width_px".to_string(), "0".to_string()),
+        ])
+        .unwrap();
+    let feather = set
+        .steps
+        .iter()
+        .find(|step| step.plugin == "feather")
+        .expect("the default pipeline feathers");
     assert_eq!(feather.values.integer("width_px"), Some(0));
 }
 
@@ -294,12 +544,35 @@ impl Observer for CancelAfter {
 #[test]
 fn cancelling_stops_between_stages_and_between_crops() {
     let before = photo(1600, 700, png::ColorType::Grayscale, png::BitDepth::Eight);
-    let far_apart = [Rect { x0: 100, y0: 300, x1: 130, y1: 330 }, Rect { x0: 1400, y0: 300, x1: 1430, y1: 330 }];
+    let far_apart = [
+        Rect {
+            x0: 100,
+            y0: 300,
+            x1: 130,
+            y1: 330,
+        },
+        Rect {
+            x0: 1400,
+            y0: 300,
+            x1: 1430,
+            y1: 330,
+        },
+    ];
     for (stage, runs, before_what) in [("feather", 0, "lama"), ("lama", 1, "crop 2 of 2")] {
         let b = bench(usize::MAX);
         let observer = CancelAfter(stage, AtomicBool::new(false));
-        let error = b.runner.run(&pipeline("lama-small"), request(&before, mask(1600, 700, &far_apart), &[]), &observer).unwrap_err();
-        assert!(matches!(&error, PluginError::Cancelled { before } if before.contains(before_what)), "{error}");
+        let error = b
+            .runner
+            .run(
+                &pipeline("lama-small"),
+                request(&before, mask(1600, 700, &far_apart), &[]),
+                &observer,
+            )
+            .unwrap_err();
+        assert!(
+            matches!(&error, PluginError::Cancelled { before } if before.contains(before_what)),
+            "{error}"
+        );
         assert_eq!(b.sizes.lock().unwrap().len(), runs);
     }
 }
@@ -307,21 +580,52 @@ fn cancelling_stops_between_stages_and_between_crops() {
 #[test]
 fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
     let bad = [
-        ("step = []\nname = \"x\"\ndescription = \"\"", "0 inpaint plugins"),
-        ("name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lma\"", "did you mean \"lama\""),
-        ("name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lama\"\n[[step]]\nplugin = \"grow\"", "stages run segment, mask"),
-        ("name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lama\"\nparameters.context_px_min = 1", "from 16 to 1024"),
+        (
+            "step = []\nname = \"x\"\ndescription = \"\"",
+            "0 inpaint plugins",
+        ),
+        (
+            "name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lma\"",
+            "did you mean \"lama\"",
+        ),
+        (
+            "name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lama\"\n[[step]]\nplugin = \"grow\"",
+            "stages run segment, mask",
+        ),
+        (
+            "name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lama\"\nparameters.context_px_min = 1",
+            "from 16 to 1024",
+        ),
         ("name = \"x\"\ndescription = \"\"\nsteps = 1\n", "line 3"),
     ];
     for (text, says) in bad {
         let error = Pipeline::parse("mine.toml", text).unwrap_err().to_string();
-        assert!(error.contains(says) && error.starts_with("mine.toml"), "{error}");
+        assert!(
+            error.contains(says) && error.starts_with("mine.toml"),
+            "{error}"
+        );
     }
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("a.toml"), "name = \"default\"\ndescription = \"mine\"\n[[step]]\nplugin = \"lama\"\n").unwrap();
-    let set = PipelineSet::load(&[dir.path(), std::path::Path::new("/nonexistent/folder")]).unwrap();
-    assert_eq!((set.list().len(), set.get("default").unwrap().description.as_str()), (6, "mine"));
-    assert!(set.get("defualt").unwrap_err().to_string().contains("did you mean \"default\""));
+    std::fs::write(
+        dir.path().join("a.toml"),
+        "name = \"default\"\ndescription = \"mine\"\n[[step]]\nplugin = \"lama\"\n",
+    )
+    .unwrap();
+    let set =
+        PipelineSet::load(&[dir.path(), std::path::Path::new("/nonexistent/folder")]).unwrap();
+    assert_eq!(
+        (
+            set.list().len(),
+            set.get("default").unwrap().description.as_str()
+        ),
+        (6, "mine")
+    );
+    assert!(
+        set.get("defualt")
+            .unwrap_err()
+            .to_string()
+            .contains("did you mean \"default\"")
+    );
 }
 
 proptest! {

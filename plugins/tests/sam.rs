@@ -9,7 +9,9 @@ use cleanplate_engine::{BackendChoice, EngineOptions, open};
 use cleanplate_models::{Limits as ModelLimits, ModelStore, import};
 use cleanplate_plugins::PluginError;
 use cleanplate_plugins::image::{Limits, Photo, decode};
-use cleanplate_plugins::pipeline::{NoObserver, Outcome, Pipeline, Prompts, Request, RunLimits, Runner};
+use cleanplate_plugins::pipeline::{
+    NoObserver, Outcome, Pipeline, Prompts, Request, RunLimits, Runner,
+};
 
 const PIPELINE: &str = r#"
 name = "clicked"
@@ -23,20 +25,33 @@ parameters = { model = "lama-small", working_px_max = 128 }
 "#;
 
 fn golden() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sam/golden/mobile_sam_tiny.safetensors.gz")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../models/sam/golden/mobile_sam_tiny.safetensors.gz")
 }
 
 fn photo(rgb: &[u8], height: usize, width: usize) -> Photo {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(rgb).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(rgb)
+        .unwrap();
     decode(&out, &Limits::default()).unwrap()
 }
 
 fn overlap(outcome: &Outcome, want: &[u8]) -> f64 {
-    let pairs = || outcome.mask.data.iter().zip(want).map(|(a, b)| (*a > 0, *b > 0));
-    pairs().filter(|(a, b)| *a && *b).count() as f64 / pairs().filter(|(a, b)| *a || *b).count() as f64
+    let pairs = || {
+        outcome
+            .mask
+            .data
+            .iter()
+            .zip(want)
+            .map(|(a, b)| (*a > 0, *b > 0))
+    };
+    pairs().filter(|(a, b)| *a && *b).count() as f64
+        / pairs().filter(|(a, b)| *a || *b).count() as f64
 }
 
 #[test]
@@ -44,57 +59,123 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
     let dir = tempfile::tempdir().unwrap();
     let store = ModelStore::open(dir.path()).unwrap();
     store.import(&golden(), "tiny", &mut |_| ()).unwrap();
-    let refused = store.import(&golden(), "mobile-sam", &mut |_| ()).unwrap_err().to_string();
-    assert!(refused.contains("mobile-sam") && refused.contains("--as"), "{refused}");
+    let refused = store
+        .import(&golden(), "mobile-sam", &mut |_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("mobile-sam") && refused.contains("--as"),
+        "{refused}"
+    );
 
     let file = import::read(&golden(), &ModelLimits::default()).unwrap();
     let image = file.get("case0.image").unwrap();
     let (height, width) = (image.shape()[0], image.shape()[1]);
     let photo = photo(&image.to_bytes(), height, width);
     let want = file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes();
-    let best = file.get("case0.prompt0.expect.iou").unwrap().to_f32()[1..].iter().copied().fold(f32::MIN, f32::max);
+    let best = file.get("case0.prompt0.expect.iou").unwrap().to_f32()[1..]
+        .iter()
+        .copied()
+        .fold(f32::MIN, f32::max);
 
-    let backend = open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
+    let backend = open(&EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
     let runner = Runner::new(backend, Arc::new(store), RunLimits::default());
     let pipeline = Pipeline::parse("clicked.toml", PIPELINE).unwrap();
     let run = |prompts: Prompts| {
-        let request = Request { photo: photo.clone(), mask: None, prompts: Some(prompts), overrides: Vec::new() };
+        let request = Request {
+            photo: photo.clone(),
+            mask: None,
+            prompts: Some(prompts),
+            overrides: Vec::new(),
+        };
         runner.run(&pipeline, request, &NoObserver)
     };
-    let click = Prompts { points: vec![(125.0, 166.5, 1)], boxes: None };
+    let click = Prompts {
+        points: vec![(125.0, 166.5, 1)],
+        boxes: None,
+    };
     let outcome = run(click.clone()).unwrap();
-    assert!(overlap(&outcome, &want) > 0.995, "overlap {}", overlap(&outcome, &want));
+    assert!(
+        overlap(&outcome, &want) > 0.995,
+        "overlap {}",
+        overlap(&outcome, &want)
+    );
     assert!((outcome.predicted_iou.unwrap() - best).abs() < 1e-2);
     assert_eq!(outcome.models[0].name, "tiny");
 
     let again = run(click).unwrap();
     let sam_ms = |outcome: &Outcome| outcome.stages[0].ms;
-    assert!(sam_ms(&again) < 0.7 * sam_ms(&outcome), "{} ms after {} ms", sam_ms(&again), sam_ms(&outcome));
+    assert!(
+        sam_ms(&again) < 0.7 * sam_ms(&outcome),
+        "{} ms after {} ms",
+        sam_ms(&again),
+        sam_ms(&outcome)
+    );
     assert!(again.mask == outcome.mask);
 
     // Corners in any order mean the same box.
-    let boxed = |b: [f64; 4]| run(Prompts { points: vec![(100.0, 166.5, 0)], boxes: Some(b) }).map(|o| o.mask);
-    match (boxed([25.0, 33.3, 225.0, 299.7]), boxed([225.0, 299.7, 25.0, 33.3])) {
+    let boxed = |b: [f64; 4]| {
+        run(Prompts {
+            points: vec![(100.0, 166.5, 0)],
+            boxes: Some(b),
+        })
+        .map(|o| o.mask)
+    };
+    match (
+        boxed([25.0, 33.3, 225.0, 299.7]),
+        boxed([225.0, 299.7, 25.0, 33.3]),
+    ) {
         (Ok(a), Ok(b)) => assert!(a == b),
         (Err(a), Err(b)) => assert_eq!(a.to_string(), b.to_string()),
         (a, b) => panic!("{:?} and {:?}", a.map(|_| ()), b.map(|_| ())),
     }
-    let outside = run(Prompts { points: vec![(400.0, 1.0, 1)], boxes: None }).unwrap_err();
-    assert!(matches!(outside, PluginError::Parameter { .. }), "{outside}");
+    let outside = run(Prompts {
+        points: vec![(400.0, 1.0, 1)],
+        boxes: None,
+    })
+    .unwrap_err();
+    assert!(
+        matches!(outside, PluginError::Parameter { .. }),
+        "{outside}"
+    );
 }
 
 #[test]
 fn without_the_network_the_remedy_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
-    let runner = Runner::new(backend, Arc::new(ModelStore::open(dir.path()).unwrap()), RunLimits::default());
+    let backend = open(&EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
+    let runner = Runner::new(
+        backend,
+        Arc::new(ModelStore::open(dir.path()).unwrap()),
+        RunLimits::default(),
+    );
     let text = PIPELINE.replace("\"tiny\"", "\"mobile-sam\"");
     let request = Request {
         photo: photo(&[90; 64 * 48 * 3], 48, 64),
         mask: None,
-        prompts: Some(Prompts { points: vec![(10.0, 10.0, 1)], boxes: None }),
+        prompts: Some(Prompts {
+            points: vec![(10.0, 10.0, 1)],
+            boxes: None,
+        }),
         overrides: Vec::new(),
     };
-    let error = runner.run(&Pipeline::parse("clicked.toml", &text).unwrap(), request, &NoObserver).unwrap_err();
-    assert!(matches!(&error, PluginError::Unavailable { remedy, .. } if remedy.contains("cleanplate models")), "{error}");
+    let error = runner
+        .run(
+            &Pipeline::parse("clicked.toml", &text).unwrap(),
+            request,
+            &NoObserver,
+        )
+        .unwrap_err();
+    assert!(
+        matches!(&error, PluginError::Unavailable { remedy, .. } if remedy.contains("cleanplate models")),
+        "{error}"
+    );
 }

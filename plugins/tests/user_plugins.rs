@@ -10,7 +10,9 @@ use std::time::Instant;
 use cleanplate_engine::{BackendChoice, EngineOptions};
 use cleanplate_plugins::image::{Limits, Mask, Photo, Samples, decode};
 use cleanplate_plugins::models::{InpaintNetwork, Networks};
-use cleanplate_plugins::pipeline::{NoObserver, Observer, Outcome, Pipeline, PipelineSet, Request, RunLimits, Runner};
+use cleanplate_plugins::pipeline::{
+    NoObserver, Observer, Outcome, Pipeline, PipelineSet, Request, RunLimits, Runner,
+};
 use cleanplate_plugins::{PluginError, Plugins};
 
 const SIZE: (usize, usize) = (150, 120);
@@ -19,7 +21,10 @@ struct NoNetworks;
 
 impl Networks for NoNetworks {
     fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
-        Err(PluginError::Unavailable { what: name.to_string(), remedy: "none in this test".to_string() })
+        Err(PluginError::Unavailable {
+            what: name.to_string(),
+            remedy: "none in this test".to_string(),
+        })
     }
 }
 
@@ -48,7 +53,9 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
-        Folder { dir: tempfile::tempdir().unwrap() }
+        Folder {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// Adds a Python plugin of `stage` with the given body and lines of its `[process]` table.
@@ -74,17 +81,31 @@ fn examples() -> PathBuf {
 }
 
 fn pipeline(plugins: &Plugins, steps: &[&str]) -> Pipeline {
-    let steps: String = steps.iter().map(|name| format!("[[step]]\nplugin = {name:?}\n")).collect();
-    Pipeline::parse_with(plugins, "test.toml", &format!("name = \"test\"\ndescription = \"x\"\n{steps}")).unwrap()
+    let steps: String = steps
+        .iter()
+        .map(|name| format!("[[step]]\nplugin = {name:?}\n"))
+        .collect();
+    Pipeline::parse_with(
+        plugins,
+        "test.toml",
+        &format!("name = \"test\"\ndescription = \"x\"\n{steps}"),
+    )
+    .unwrap()
 }
 
 fn photo() -> Photo {
     let (w, h) = SIZE;
-    let data: Vec<u8> = (0..w * h * 3).map(|i| 60 + (i.wrapping_mul(2_654_435_761) >> 13) as u8 % 60).collect();
+    let data: Vec<u8> = (0..w * h * 3)
+        .map(|i| 60 + (i.wrapping_mul(2_654_435_761) >> 13) as u8 % 60)
+        .collect();
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, w as u32, h as u32);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(&data)
+        .unwrap();
     decode(&out, &Limits::default()).unwrap()
 }
 
@@ -96,11 +117,32 @@ fn mask() -> Mask {
     mask
 }
 
-fn run_on(choice: BackendChoice, pipeline: &Pipeline, overrides: &[(&str, &str)], observer: &dyn Observer) -> Result<Outcome, PluginError> {
-    let backend = cleanplate_engine::open(&EngineOptions { backend: choice, ..EngineOptions::default() }).unwrap();
+fn run_on(
+    choice: BackendChoice,
+    pipeline: &Pipeline,
+    overrides: &[(&str, &str)],
+    observer: &dyn Observer,
+) -> Result<Outcome, PluginError> {
+    let backend = cleanplate_engine::open(&EngineOptions {
+        backend: choice,
+        ..EngineOptions::default()
+    })
+    .unwrap();
     let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
-    let overrides = overrides.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-    runner.run(pipeline, Request { photo: photo(), mask: Some(mask()), prompts: None, overrides }, observer)
+    let overrides = overrides
+        .iter()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect();
+    runner.run(
+        pipeline,
+        Request {
+            photo: photo(),
+            mask: Some(mask()),
+            prompts: None,
+            overrides,
+        },
+        observer,
+    )
 }
 
 fn run(pipeline: &Pipeline, overrides: &[(&str, &str)]) -> Result<Outcome, PluginError> {
@@ -117,7 +159,9 @@ fn failure(body: &str, table: &str) -> String {
 }
 
 fn samples(photo: &Photo) -> &[u8] {
-    let Samples::U8(values) = &photo.samples else { panic!("8 bit") };
+    let Samples::U8(values) = &photo.samples else {
+        panic!("8 bit")
+    };
     values
 }
 
@@ -137,17 +181,24 @@ fn hole_samples(outcome: &Outcome) -> Vec<u8> {
 #[test]
 fn a_program_fills_and_another_refines() {
     let brighter = "images['fill'] = array('f', [v + 0.25 for v in images['fill']]); send('fill')";
-    let folder = Folder::new().process("gray", "inpaint", GRAY, "").process("brighter", "refine", brighter, "");
+    let folder = Folder::new()
+        .process("gray", "inpaint", GRAY, "")
+        .process("brighter", "refine", brighter, "");
     let outcome = run(&pipeline(&folder.plugins(), &["gray", "brighter"]), &[]).unwrap();
     let inside = hole_samples(&outcome);
-    assert!(inside.len() == 30 * 20 * 3 && inside.iter().all(|v| *v == 191), "{inside:?}");
+    assert!(
+        inside.len() == 30 * 20 * 3 && inside.iter().all(|v| *v == 191),
+        "{inside:?}"
+    );
     assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
 }
 
 #[test]
 fn a_program_changes_the_mask() {
     let body = "w = request['images'][0]['width']\nfor x in range(10): images['mask'][5 * w + x] = 200\nsend('mask')";
-    let folder = Folder::new().process("more", "mask", body, "").process("gray", "inpaint", GRAY, "");
+    let folder = Folder::new()
+        .process("more", "mask", body, "")
+        .process("gray", "inpaint", GRAY, "");
     let outcome = run(&pipeline(&folder.plugins(), &["more", "gray"]), &[]).unwrap();
     assert_eq!(outcome.mask.count(), 600 + 10);
     assert_eq!(hole_samples(&outcome).len(), 610 * 3);
@@ -158,12 +209,27 @@ fn crashes_and_wrong_answers_fail_the_job_with_the_program_s_own_words() {
     let cases = [
         ("raise ValueError('no such colour')", "no such colour"),
         ("os.kill(os.getpid(), 9)", "signal: 9"),
-        ("sys.stdout.write('hello\\n'); sys.stdout.flush()", "\"hello\", which is no line"),
+        (
+            "sys.stdout.write('hello\\n'); sys.stdout.flush()",
+            "\"hello\", which is no line",
+        ),
         ("print('{\"error\": \"I cannot\"}', flush=True)", "I cannot"),
-        ("request['images'][0]['width'] += 1; images['fill'] = images['photo']; send('fill')", "wanted \"fill\" 150x120x3 f32"),
-        ("sys.stdout.buffer.write(b'x' * 100000); sys.stdout.flush()", "longer than 65536"),
-        ("images['fill'] = array('f', [float('nan')]) * len(images['photo']); send('fill')", "NaN at pixel"),
-        ("images['fill'] = images['photo'][:30]; send('fill')\nsys.exit(3)", "exit status: 3"),
+        (
+            "request['images'][0]['width'] += 1; images['fill'] = images['photo']; send('fill')",
+            "wanted \"fill\" 150x120x3 f32",
+        ),
+        (
+            "sys.stdout.buffer.write(b'x' * 100000); sys.stdout.flush()",
+            "longer than 65536",
+        ),
+        (
+            "images['fill'] = array('f', [float('nan')]) * len(images['photo']); send('fill')",
+            "NaN at pixel",
+        ),
+        (
+            "images['fill'] = images['photo'][:30]; send('fill')\nsys.exit(3)",
+            "exit status: 3",
+        ),
     ];
     for (body, words) in cases {
         let error = failure(body, "");
@@ -174,9 +240,15 @@ fn crashes_and_wrong_answers_fail_the_job_with_the_program_s_own_words() {
 #[test]
 fn time_and_memory_are_limited() {
     let started = Instant::now();
-    let error = failure("subprocess.Popen(['sleep', '100'])\ntime.sleep(100)", "time_s_max = 1");
+    let error = failure(
+        "subprocess.Popen(['sleep', '100'])\ntime.sleep(100)",
+        "time_s_max = 1",
+    );
     assert!(error.contains("longer than 1 s"), "{error}");
-    assert!(started.elapsed().as_secs() < 8, "the whole group is killed, nothing waits for the pipes");
+    assert!(
+        started.elapsed().as_secs() < 8,
+        "the whole group is killed, nothing waits for the pipes"
+    );
     let error = failure("hog = bytearray(400 << 20)", "memory_mib_max = 300");
     assert!(error.contains("MemoryError"), "{error}");
     let error = failure("time.sleep(100)", "time_s_max = 1");
@@ -185,9 +257,18 @@ fn time_and_memory_are_limited() {
 
 #[test]
 fn a_program_that_stays_after_its_last_answer_is_killed_with_a_warning() {
-    let folder = Folder::new().process("gray", "inpaint", &format!("{GRAY}\ntime.sleep(100)"), "time_s_max = 20");
+    let folder = Folder::new().process(
+        "gray",
+        "inpaint",
+        &format!("{GRAY}\ntime.sleep(100)"),
+        "time_s_max = 20",
+    );
     let outcome = run(&pipeline(&folder.plugins(), &["gray"]), &[]).unwrap();
-    assert!(outcome.warnings.iter().any(|w| w.contains("killed")), "{:?}", outcome.warnings);
+    assert!(
+        outcome.warnings.iter().any(|w| w.contains("killed")),
+        "{:?}",
+        outcome.warnings
+    );
 }
 
 #[test]
@@ -201,7 +282,13 @@ fn cancelling_stops_a_program() {
     }
     let folder = Folder::new().process("slow", "inpaint", "time.sleep(100)", "");
     let (started, soon) = (Instant::now(), Soon(AtomicUsize::new(0)));
-    let error = run_on(BackendChoice::Cpu, &pipeline(&folder.plugins(), &["slow"]), &[], &soon).unwrap_err();
+    let error = run_on(
+        BackendChoice::Cpu,
+        &pipeline(&folder.plugins(), &["slow"]),
+        &[],
+        &soon,
+    )
+    .unwrap_err();
     assert!(matches!(error, PluginError::Cancelled { .. }), "{error}");
     assert!(started.elapsed().as_secs() < 8);
 }
@@ -223,13 +310,35 @@ fn wrong_folders_are_errors_that_name_the_file() {
     let builtin = Folder::new().process("mine", "mask", "", "");
     let file = builtin.dir.path().join("mine/plugin.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace("entry = \"process\"", "entry = \"builtin\"")).unwrap();
-    assert!(load(&builtin).contains("table [process]"), "{}", load(&builtin));
+    std::fs::write(
+        &file,
+        text.replace("entry = \"process\"", "entry = \"builtin\""),
+    )
+    .unwrap();
+    assert!(
+        load(&builtin).contains("table [process]"),
+        "{}",
+        load(&builtin)
+    );
     std::fs::write(&file, text.replace("[\"python3\",", "[\"./absent\",")).unwrap();
-    assert!(load(&builtin).contains("there is no file"), "{}", load(&builtin));
-    std::fs::write(&file, text.replace("stage = \"mask\"", "stage = \"segment\"")).unwrap();
-    assert!(load(&builtin).contains("mask, inpaint, refine or finish"), "{}", load(&builtin));
-    assert!(load(&Folder::new().process("slow", "mask", "", "time_s_max = 0")).contains("time_s_max"));
+    assert!(
+        load(&builtin).contains("there is no file"),
+        "{}",
+        load(&builtin)
+    );
+    std::fs::write(
+        &file,
+        text.replace("stage = \"mask\"", "stage = \"segment\""),
+    )
+    .unwrap();
+    assert!(
+        load(&builtin).contains("mask, inpaint, refine or finish"),
+        "{}",
+        load(&builtin)
+    );
+    assert!(
+        load(&Folder::new().process("slow", "mask", "", "time_s_max = 0")).contains("time_s_max")
+    );
 }
 
 #[test]
@@ -239,7 +348,10 @@ fn pipelines_may_name_plugins_of_the_user() {
     let text = "name = \"own\"\ndescription = \"x\"\n[[step]]\nplugin = \"lama\"\n[[step]]\nplugin = \"film-grain\"\n[step.parameters]\nstrength = 0.1\n";
     std::fs::write(dir.path().join("own.toml"), text).unwrap();
     let set = PipelineSet::load_with(&plugins, &[dir.path()]).unwrap();
-    assert_eq!(set.get("own").unwrap().steps[1].manifest().parameters.len(), 3);
+    assert_eq!(
+        set.get("own").unwrap().steps[1].manifest().parameters.len(),
+        3
+    );
     let error = PipelineSet::load(&[dir.path()]).unwrap_err().to_string();
     assert!(error.contains("unknown plugin \"film-grain\""), "{error}");
 }
@@ -249,12 +361,27 @@ fn the_python_example_matches_the_tone() {
     let folder = Folder::new().process("gray", "inpaint", GRAY, "");
     let mut plugins = folder.plugins();
     plugins.add(&examples().join("match-tone")).unwrap();
-    let outcome = run(&pipeline(&plugins, &["gray", "match-tone"]), &[("match-tone.strength", "1")]).unwrap();
+    let outcome = run(
+        &pipeline(&plugins, &["gray", "match-tone"]),
+        &[("match-tone.strength", "1")],
+    )
+    .unwrap();
     let (before, hole) = (photo(), mask());
-    let outside: Vec<f64> = samples(&before).chunks(3).zip(&hole.data).filter(|(_, m)| **m == 0).map(|(p, _)| f64::from(p[0])).collect();
+    let outside: Vec<f64> = samples(&before)
+        .chunks(3)
+        .zip(&hole.data)
+        .filter(|(_, m)| **m == 0)
+        .map(|(p, _)| f64::from(p[0]))
+        .collect();
     let want = outside.iter().sum::<f64>() / outside.len() as f64;
     let inside = hole_samples(&outcome);
-    assert!(inside.chunks(3).all(|p| (f64::from(p[0]) - want).abs() <= 1.0), "{want} {:?}", &inside[..9]);
+    assert!(
+        inside
+            .chunks(3)
+            .all(|p| (f64::from(p[0]) - want).abs() <= 1.0),
+        "{want} {:?}",
+        &inside[..9]
+    );
 }
 
 #[test]
@@ -271,10 +398,23 @@ fn the_shader_example_adds_grain_of_the_wanted_strength() {
     assert_eq!(first, again);
     assert_ne!(first, other);
     let mean = first.iter().map(|v| f64::from(*v)).sum::<f64>() / first.len() as f64;
-    let deviation = (first.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / first.len() as f64).sqrt() / 255.0;
-    assert!((0.07..0.13).contains(&deviation) && (mean - 127.5).abs() < 10.0, "{deviation} {mean}");
+    let deviation = (first
+        .iter()
+        .map(|v| (f64::from(*v) - mean).powi(2))
+        .sum::<f64>()
+        / first.len() as f64)
+        .sqrt()
+        / 255.0;
+    assert!(
+        (0.07..0.13).contains(&deviation) && (mean - 127.5).abs() < 10.0,
+        "{deviation} {mean}"
+    );
     let error = run(&pipeline, &[]).unwrap_err();
-    assert!(matches!(&error, PluginError::Unavailable { .. }) && error.to_string().contains("--backend wgpu"), "{error}");
+    assert!(
+        matches!(&error, PluginError::Unavailable { .. })
+            && error.to_string().contains("--backend wgpu"),
+        "{error}"
+    );
 }
 
 /// Runs a Python inpaint body on a photo of the test's own, then the built-in `plugin`.
@@ -282,10 +422,24 @@ fn finished(photo: &Photo, body: &str, steps: &[&str], overrides: &[(&str, &str)
     let folder = Folder::new().process("given", "inpaint", body, "");
     let steps: Vec<&str> = ["given"].iter().chain(steps).copied().collect();
     let pipeline = pipeline(&folder.plugins(), &steps);
-    let backend = cleanplate_engine::open(&EngineOptions { backend: BackendChoice::Cpu, ..EngineOptions::default() }).unwrap();
-    let overrides = overrides.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
-    let request = Request { photo: photo.clone(), mask: Some(mask()), prompts: None, overrides };
-    let outcome = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default()).run(&pipeline, request, &NoObserver).unwrap();
+    let backend = cleanplate_engine::open(&EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
+    let overrides = overrides
+        .iter()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect();
+    let request = Request {
+        photo: photo.clone(),
+        mask: Some(mask()),
+        prompts: None,
+        overrides,
+    };
+    let outcome = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default())
+        .run(&pipeline, request, &NoObserver)
+        .unwrap();
     assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
     let (was, is) = (samples(photo), samples(&outcome.photo));
     for i in (0..was.len()).filter(|i| outcome.mask.data[i / 3] == 0) {
@@ -297,13 +451,21 @@ fn finished(photo: &Photo, body: &str, steps: &[&str], overrides: &[(&str, &str)
 /// The largest difference inside the hole.
 fn worst(a: &[u8], b: &[u8]) -> u8 {
     let hole = mask();
-    (0..a.len()).filter(|i| hole.data[i / 3] != 0).map(|i| a[i].abs_diff(b[i])).max().unwrap()
+    (0..a.len())
+        .filter(|i| hole.data[i / 3] != 0)
+        .map(|i| a[i].abs_diff(b[i]))
+        .max()
+        .unwrap()
 }
 
 /// A photo from a value for each sample.
 fn made(value: impl Fn(usize, usize) -> u8) -> Photo {
     let mut made = photo();
-    made.samples = Samples::U8((0..SIZE.0 * SIZE.1 * 3).map(|i| value(i / 3 % SIZE.0, i / 3 / SIZE.0)).collect());
+    made.samples = Samples::U8(
+        (0..SIZE.0 * SIZE.1 * 3)
+            .map(|i| value(i / 3 % SIZE.0, i / 3 / SIZE.0))
+            .collect(),
+    );
     made
 }
 
@@ -313,36 +475,75 @@ fn the_seam_stage_takes_away_a_step_of_tone_and_keeps_the_gradients() {
     // The truth, 0.15 brighter; on the right half 0.9 with a limit that holds such a jump back.
     let brighter = "images['fill'] = array('f', [v + 0.15 for v in images['photo']]); send('fill')";
     let plain = finished(&truth, brighter, &[], &[]);
-    assert!(worst(&plain, samples(&truth)) >= 37, "the fill is off by 38 without the stage");
+    assert!(
+        worst(&plain, samples(&truth)) >= 37,
+        "the fill is off by 38 without the stage"
+    );
     let even = finished(&truth, brighter, &["seam"], &[("seam.limit", "1")]);
     // 0.15 is damped to 0.15 / (1 + 0.15^2), and across the rim the ramp of one step a pixel counts as flat.
-    assert!(worst(&even, samples(&truth)) <= 4, "{}", worst(&even, samples(&truth)));
+    assert!(
+        worst(&even, samples(&truth)) <= 4,
+        "{}",
+        worst(&even, samples(&truth))
+    );
     let held = finished(&truth, brighter, &["seam"], &[("seam.limit", "0.01")]);
-    assert!(worst(&held, &plain) <= 2, "beyond the limit the fill stays as it was");
-    let near = finished(&truth, brighter, &["seam"], &[("seam.limit", "1"), ("seam.reach_px", "4")]);
+    assert!(
+        worst(&held, &plain) <= 2,
+        "beyond the limit the fill stays as it was"
+    );
+    let near = finished(
+        &truth,
+        brighter,
+        &["seam"],
+        &[("seam.limit", "1"), ("seam.reach_px", "4")],
+    );
     let middle = 3 * (60 * SIZE.0 + 75);
-    assert_eq!(near[middle], plain[middle], "the middle is beyond the reach");
+    assert_eq!(
+        near[middle], plain[middle],
+        "the middle is beyond the reach"
+    );
     let rim = 3 * (60 * SIZE.0 + 60);
-    assert!(near[rim].abs_diff(samples(&truth)[rim]) <= 12, "{} at the rim, {} in the photo", near[rim], samples(&truth)[rim]);
+    assert!(
+        near[rim].abs_diff(samples(&truth)[rim]) <= 12,
+        "{} at the rim, {} in the photo",
+        near[rim],
+        samples(&truth)[rim]
+    );
 }
 
 #[test]
 fn the_grain_stage_gives_a_smooth_fill_the_noise_of_the_photo() {
-    let noise = |x: usize, y: usize| (cleanplate_kernels::patchmatch::hash(x as u32, y as u32, 1) % 13) as u8;
+    let noise = |x: usize, y: usize| {
+        (cleanplate_kernels::patchmatch::hash(x as u32, y as u32, 1) % 13) as u8
+    };
     let truth = made(|x, y| 100 + noise(x, y));
     let smooth = "images['fill'] = array('f', [106 / 255]) * len(images['photo']); send('fill')";
     let deviation = |values: &[u8]| {
         let hole = mask();
-        let all: Vec<f64> = (0..values.len()).filter(|i| hole.data[i / 3] != 0).map(|i| f64::from(values[i])).collect();
+        let all: Vec<f64> = (0..values.len())
+            .filter(|i| hole.data[i / 3] != 0)
+            .map(|i| f64::from(values[i]))
+            .collect();
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         (all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / all.len() as f64).sqrt()
     };
     assert!(deviation(&finished(&truth, smooth, &[], &[])) < 0.1);
     let grained = deviation(&finished(&truth, smooth, &["grain"], &[]));
     let ratio = grained / deviation(samples(&truth));
-    assert!((0.6..1.1).contains(&ratio), "{ratio} of the photo's own noise");
-    let twice = finished(&truth, smooth, &["seam", "grain"], &[("grain.strength", "0")]);
-    assert!(worst(&twice, &finished(&truth, smooth, &["seam"], &[])) == 0, "no strength, no grain");
+    assert!(
+        (0.6..1.1).contains(&ratio),
+        "{ratio} of the photo's own noise"
+    );
+    let twice = finished(
+        &truth,
+        smooth,
+        &["seam", "grain"],
+        &[("grain.strength", "0")],
+    );
+    assert!(
+        worst(&twice, &finished(&truth, smooth, &["seam"], &[])) == 0,
+        "no strength, no grain"
+    );
 }
 
 #[test]
@@ -360,21 +561,51 @@ fn a_shader_that_takes_too_long_fails_its_job_and_the_device_serves_the_next() {
     // long loops short, so a workgroup for every pixel makes up for it.
     let shader = "@group(0) @binding(1) var<storage, read_write> result: array<f32>;\n@compute @workgroup_size(8, 8)\nfn main(@builtin(global_invocation_id) id: vec3<u32>) {\n    var x = id.x + 1u;\n    for (var i = 0u; i < 1500u; i += 1u) {\n        for (var j = 0u; j < 10000u; j += 1u) {\n        x ^= x << 13u;\n        x ^= x >> 17u;\n        x ^= x << 5u;\n        }\n    }\n    result[0] = f32(x >> 8u) / 16777216.0;\n}\n";
     std::fs::write(slow.join("slow.wgsl"), shader).unwrap();
-    let backend = cleanplate_engine::open(&EngineOptions { backend: BackendChoice::Wgpu, ..EngineOptions::default() }).unwrap();
+    let backend = cleanplate_engine::open(&EngineOptions {
+        backend: BackendChoice::Wgpu,
+        ..EngineOptions::default()
+    })
+    .unwrap();
     let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
-    let request = || Request { photo: photo(), mask: Some(mask()), prompts: None, overrides: Vec::new() };
+    let request = || Request {
+        photo: photo(),
+        mask: Some(mask()),
+        prompts: None,
+        overrides: Vec::new(),
+    };
     let started = Instant::now();
-    let error = runner.run(&pipeline(&folder.plugins(), &["gray", "slow"]), request(), &NoObserver).unwrap_err();
+    let error = runner
+        .run(
+            &pipeline(&folder.plugins(), &["gray", "slow"]),
+            request(),
+            &NoObserver,
+        )
+        .unwrap_err();
     assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
-    assert!(matches!(&error, PluginError::User { plugin, detail } if plugin == "slow" && detail.contains("time_s_max (1 s)")), "{error}");
-    std::fs::write(slow.join("slow.wgsl"), shader.replace("1500u", "1u").replace("10000u", "1u")).unwrap();
+    assert!(
+        matches!(&error, PluginError::User { plugin, detail } if plugin == "slow" && detail.contains("time_s_max (1 s)")),
+        "{error}"
+    );
+    std::fs::write(
+        slow.join("slow.wgsl"),
+        shader.replace("1500u", "1u").replace("10000u", "1u"),
+    )
+    .unwrap();
     // The software adapter still works on the lost dispatch, so the next one may take its time.
     std::fs::write(slow.join("plugin.toml"), manifest("")).unwrap();
-    let outcome = runner.run(&pipeline(&folder.plugins(), &["gray", "slow"]), request(), &NoObserver).unwrap();
+    let outcome = runner
+        .run(
+            &pipeline(&folder.plugins(), &["gray", "slow"]),
+            request(),
+            &NoObserver,
+        )
+        .unwrap();
     assert_eq!(hole_samples(&outcome).len(), 30 * 20 * 3);
-    for (extra, words) in
-        [("time_s_max = 0\n", "time_s_max = 0"), ("memory_mib_max = 1\n", "memory_mib_max = 1"), ("time_ms_max = 5\n", "time_ms_max")]
-    {
+    for (extra, words) in [
+        ("time_s_max = 0\n", "time_s_max = 0"),
+        ("memory_mib_max = 1\n", "memory_mib_max = 1"),
+        ("time_ms_max = 5\n", "time_ms_max"),
+    ] {
         std::fs::write(slow.join("plugin.toml"), manifest(extra)).unwrap();
         let error = Plugins::load(&[folder.dir.path()]).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -390,9 +621,21 @@ fn a_shader_that_reaches_out_of_bounds_harms_nobody() {
     std::fs::write(wild.join("plugin.toml"), manifest).unwrap();
     let shader = "@group(0) @binding(1) var<storage, read> fill: array<f32>;\n@group(0) @binding(3) var<storage, read_write> result: array<f32>;\n@group(0) @binding(4) var<uniform> size: vec2<u32>;\n@compute @workgroup_size(8, 8)\nfn main(@builtin(global_invocation_id) id: vec3<u32>) {\n    result[id.y * 100000000u + id.x * 1000u + 4000000u] = fill[id.x * 3000000u + size.x];\n}\n";
     std::fs::write(wild.join("wild.wgsl"), shader).unwrap();
-    let outcome = run_on(BackendChoice::Wgpu, &pipeline(&folder.plugins(), &["gray", "wild"]), &[], &NoObserver).unwrap();
-    assert!(hole_samples(&outcome).iter().filter(|v| **v == 128).count() > 1500, "the result starts as a copy of the fill");
+    let outcome = run_on(
+        BackendChoice::Wgpu,
+        &pipeline(&folder.plugins(), &["gray", "wild"]),
+        &[],
+        &NoObserver,
+    )
+    .unwrap();
+    assert!(
+        hole_samples(&outcome).iter().filter(|v| **v == 128).count() > 1500,
+        "the result starts as a copy of the fill"
+    );
     std::fs::write(wild.join("wild.wgsl"), shader.replace("= fill[", "= bill[")).unwrap();
     let error = Plugins::load(&[folder.dir.path()]).unwrap_err().to_string();
-    assert!(error.contains("wild.wgsl:6:") && error.contains("bill["), "{error}");
+    assert!(
+        error.contains("wild.wgsl:6:") && error.contains("bill["),
+        "{error}"
+    );
 }

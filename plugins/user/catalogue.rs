@@ -37,7 +37,10 @@ impl Plugins {
         let name = plugin.manifest().name.clone();
         if self.list().any(|known| known.manifest().name == name) {
             let file = folder.join("plugin.toml").display().to_string();
-            return Err(PluginError::File { file, detail: format!("there is already a plugin {name:?}; choose another name") });
+            return Err(PluginError::File {
+                file,
+                detail: format!("there is already a plugin {name:?}; choose another name"),
+            });
         }
         self.user.insert(name, Arc::new(plugin));
         Ok(())
@@ -45,21 +48,33 @@ impl Plugins {
 
     /// All of them, built-in ones first.
     pub fn list(&self) -> impl Iterator<Item = PluginRef> {
-        PLUGINS.iter().map(|info| PluginRef::Builtin(info)).chain(self.user.values().cloned().map(PluginRef::User))
+        PLUGINS
+            .iter()
+            .map(|info| PluginRef::Builtin(info))
+            .chain(self.user.values().cloned().map(PluginRef::User))
     }
 
     /// The plugin `name`, or an error with the nearest one.
     pub fn get(&self, name: &str) -> Result<PluginRef, PluginError> {
-        self.list().find(|plugin| plugin.manifest().name == name).ok_or_else(|| {
-            let all: Vec<PluginRef> = self.list().collect();
-            PluginError::unknown("plugin", name, all.iter().map(|plugin| plugin.manifest().name.as_str()))
-        })
+        self.list()
+            .find(|plugin| plugin.manifest().name == name)
+            .ok_or_else(|| {
+                let all: Vec<PluginRef> = self.list().collect();
+                PluginError::unknown(
+                    "plugin",
+                    name,
+                    all.iter().map(|plugin| plugin.manifest().name.as_str()),
+                )
+            })
     }
 }
 
 /// The subfolders of `dir` that hold a `plugin.toml`, by name.
 fn folders(dir: &Path) -> Result<Vec<PathBuf>, PluginError> {
-    let fail = |detail: String| PluginError::File { file: dir.display().to_string(), detail };
+    let fail = |detail: String| PluginError::File {
+        file: dir.display().to_string(),
+        detail,
+    };
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -73,7 +88,10 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, PluginError> {
         }
     }
     if found.len() > PLUGINS_MAX {
-        return Err(fail(format!("{} plugins, at most {PLUGINS_MAX} are read", found.len())));
+        return Err(fail(format!(
+            "{} plugins, at most {PLUGINS_MAX} are read",
+            found.len()
+        )));
     }
     found.sort();
     Ok(found)
@@ -81,10 +99,17 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, PluginError> {
 
 /// A text file of bounded size.
 pub(crate) fn read_text(path: &Path) -> Result<String, PluginError> {
-    let fail = |detail: String| PluginError::File { file: path.display().to_string(), detail };
-    let bytes = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
+    let fail = |detail: String| PluginError::File {
+        file: path.display().to_string(),
+        detail,
+    };
+    let bytes = std::fs::metadata(path)
+        .map_err(|e| fail(e.to_string()))?
+        .len();
     if bytes > FILE_BYTES_MAX {
-        return Err(fail(format!("{bytes} bytes, at most {FILE_BYTES_MAX} are read")));
+        return Err(fail(format!(
+            "{bytes} bytes, at most {FILE_BYTES_MAX} are read"
+        )));
     }
     std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))
 }

@@ -35,14 +35,31 @@ impl UserPlugin {
         let file = folder.join("plugin.toml");
         let shown = file.display().to_string();
         let manifest = Manifest::parse(&shown, &catalogue::read_text(&file)?)?;
-        let fail = |detail: &str| PluginError::File { file: shown.clone(), detail: detail.to_string() };
-        if folder.file_name().is_some_and(|name| name != manifest.name.as_str()) {
-            return Err(fail(&format!("the plugin is named {:?}; name its folder the same", manifest.name)));
+        let fail = |detail: &str| PluginError::File {
+            file: shown.clone(),
+            detail: detail.to_string(),
+        };
+        if folder
+            .file_name()
+            .is_some_and(|name| name != manifest.name.as_str())
+        {
+            return Err(fail(&format!(
+                "the plugin is named {:?}; name its folder the same",
+                manifest.name
+            )));
         }
         let runs = match (manifest.entry, &manifest.process, &manifest.wgsl) {
-            (Entry::Process, Some(table), _) => Runs::Process(Arc::new(Program::new(&manifest.name, folder, table)?)),
-            (Entry::Wgsl, _, Some(table)) => Runs::Wgsl(Arc::new(Shader::load(&manifest, folder, table)?)),
-            _ => return Err(fail("entry = \"builtin\" is for plugins of the program itself; use \"process\" or \"wgsl\"")),
+            (Entry::Process, Some(table), _) => {
+                Runs::Process(Arc::new(Program::new(&manifest.name, folder, table)?))
+            }
+            (Entry::Wgsl, _, Some(table)) => {
+                Runs::Wgsl(Arc::new(Shader::load(&manifest, folder, table)?))
+            }
+            _ => {
+                return Err(fail(
+                    "entry = \"builtin\" is for plugins of the program itself; use \"process\" or \"wgsl\"",
+                ));
+            }
         };
         Ok(UserPlugin { manifest, runs })
     }
@@ -54,10 +71,25 @@ impl UserPlugin {
 
     fn build(&self, values: &Values) -> Box<dyn Stage> {
         match &self.runs {
-            Runs::Process(program) => Box::new(ProcessStage::new(program.clone(), self.manifest.stage, values.clone())),
+            Runs::Process(program) => Box::new(ProcessStage::new(
+                program.clone(),
+                self.manifest.stage,
+                values.clone(),
+            )),
             Runs::Wgsl(shader) => {
-                let choices = |name: &str| self.manifest.parameters.get(name).map(|p| p.choices.clone()).unwrap_or_default();
-                Box::new(WgslStage::new(shader.clone(), self.manifest.stage, values, choices))
+                let choices = |name: &str| {
+                    self.manifest
+                        .parameters
+                        .get(name)
+                        .map(|p| p.choices.clone())
+                        .unwrap_or_default()
+                };
+                Box::new(WgslStage::new(
+                    shader.clone(),
+                    self.manifest.stage,
+                    values,
+                    choices,
+                ))
             }
         }
     }

@@ -9,7 +9,11 @@ use crate::pipeline::{Crop, CropPlan, Fill, Work, plan};
 use crate::resample::{resize, shrink_hole, shrink_photo};
 
 /// Surroundings and working size of crops that an inpaint plugin of the user asks for nothing else about.
-const WISH: CropPlan = CropPlan { context_px_min: 128, context_share: 0.25, working_px_max: 1024 };
+const WISH: CropPlan = CropPlan {
+    context_px_min: 128,
+    context_share: 0.25,
+    working_px_max: 1024,
+};
 
 /// One crop as pictures of one size.
 #[derive(Debug)]
@@ -29,18 +33,43 @@ pub(crate) struct Sheet {
 impl Sheet {
     /// The plugin's answer as a fill: inside the hole what it gave, outside the photo.
     pub fn take(self, plugin: &str, answer: &[f32]) -> Result<Fill, PluginError> {
-        let Sheet { width, height, photo: mut rgb, hole, .. } = self;
+        let Sheet {
+            width,
+            height,
+            photo: mut rgb,
+            hole,
+            ..
+        } = self;
         if answer.len() != rgb.len() {
-            let detail = format!("it gave {} values for {width}x{height} pixels of 3", answer.len());
-            return Err(PluginError::User { plugin: plugin.to_string(), detail });
+            let detail = format!(
+                "it gave {} values for {width}x{height} pixels of 3",
+                answer.len()
+            );
+            return Err(PluginError::User {
+                plugin: plugin.to_string(),
+                detail,
+            });
         }
-        let pixels = rgb.chunks_exact_mut(3).zip(answer.chunks_exact(3)).zip(&hole).enumerate();
+        let pixels = rgb
+            .chunks_exact_mut(3)
+            .zip(answer.chunks_exact(3))
+            .zip(&hole)
+            .enumerate();
         for (i, ((own, given), _)) in pixels.filter(|(_, (_, hole))| **hole != 0) {
             if let Some(bad) = given.iter().find(|v| !v.is_finite()) {
-                let detail = format!("it gave {bad} at pixel ({}, {}), colours are 0 to 1", i % width, i / width);
-                return Err(PluginError::User { plugin: plugin.to_string(), detail });
+                let detail = format!(
+                    "it gave {bad} at pixel ({}, {}), colours are 0 to 1",
+                    i % width,
+                    i / width
+                );
+                return Err(PluginError::User {
+                    plugin: plugin.to_string(),
+                    detail,
+                });
             }
-            own.iter_mut().zip(given).for_each(|(own, v)| *own = v.clamp(0.0, 1.0));
+            own.iter_mut()
+                .zip(given)
+                .for_each(|(own, v)| *own = v.clamp(0.0, 1.0));
         }
         Ok(Fill { width, height, rgb })
     }
@@ -65,7 +94,11 @@ pub(crate) fn for_each_crop(
     for (i, mut crop) in crops.into_iter().enumerate() {
         work.check_cancelled(&format!("{plugin}, crop {} of {count}", i + 1))?;
         if let Some((width, height)) = target(work, plugin, &crop, pixels_max) {
-            let fill = resize(&crop.fill.rgb, (crop.fill.width, crop.fill.height), (width, height));
+            let fill = resize(
+                &crop.fill.rgb,
+                (crop.fill.width, crop.fill.height),
+                (width, height),
+            );
             let sheet = sheet(work, crop.rect, (width, height), Some(fill));
             let answer = work_on(work, &sheet)?;
             crop.fill = sheet.take(plugin, &answer)?;
@@ -88,24 +121,52 @@ fn inpaint(
         let sheet = sheet(work, crop.rect, (crop.width, crop.height), None);
         let answer = work_on(work, &sheet)?;
         let fill = sheet.take(plugin, &answer)?;
-        work.crops.push(Crop { rect: crop.rect, group: crop.group, grid: Arc::clone(&grid), fill });
-        work.observer.stage(plugin, (i + 1) as f32 / planned.len() as f32);
+        work.crops.push(Crop {
+            rect: crop.rect,
+            group: crop.group,
+            grid: Arc::clone(&grid),
+            fill,
+        });
+        work.observer
+            .stage(plugin, (i + 1) as f32 / planned.len() as f32);
     }
     Ok(())
 }
 
-fn sheet(work: &Work<'_>, rect: Rect, (width, height): (usize, usize), fill: Option<Vec<f32>>) -> Sheet {
+fn sheet(
+    work: &Work<'_>,
+    rect: Rect,
+    (width, height): (usize, usize),
+    fill: Option<Vec<f32>>,
+) -> Sheet {
     let photo = shrink_photo(&work.photo, rect, width, height);
     let hole = shrink_hole(&work.alpha, rect, width, height);
     let fill = fill.unwrap_or_else(|| {
-        let blank = |(pixel, hole): (&[f32], &u8)| if *hole == 0 { [pixel[0], pixel[1], pixel[2]] } else { [0.5; 3] };
+        let blank = |(pixel, hole): (&[f32], &u8)| {
+            if *hole == 0 {
+                [pixel[0], pixel[1], pixel[2]]
+            } else {
+                [0.5; 3]
+            }
+        };
         photo.chunks_exact(3).zip(&hole).flat_map(blank).collect()
     });
-    Sheet { width, height, photo, hole, fill }
+    Sheet {
+        width,
+        height,
+        photo,
+        hole,
+        fill,
+    }
 }
 
 /// The size at which a crop is worked on; `None` when it is left as it is.
-fn target(work: &mut Work<'_>, plugin: &str, crop: &Crop, pixels_max: usize) -> Option<(usize, usize)> {
+fn target(
+    work: &mut Work<'_>,
+    plugin: &str,
+    crop: &Crop,
+    pixels_max: usize,
+) -> Option<(usize, usize)> {
     let (width, height) = (crop.rect.width(), crop.rect.height());
     if width * height <= pixels_max {
         return Some((width, height));
@@ -113,8 +174,11 @@ fn target(work: &mut Work<'_>, plugin: &str, crop: &Crop, pixels_max: usize) -> 
     let scale = (pixels_max as f64 / (width * height) as f64).sqrt();
     let side = |px: usize| ((px as f64 * scale) as usize).max(1);
     let small = (side(width), side(height));
-    let mut warn =
-        |what: String| work.warnings.push(format!("{plugin}: a crop of {width}x{height} px is over its limit of {pixels_max} px, {what}"));
+    let mut warn = |what: String| {
+        work.warnings.push(format!(
+            "{plugin}: a crop of {width}x{height} px is over its limit of {pixels_max} px, {what}"
+        ))
+    };
     if crop.fill.width > small.0 || crop.fill.height > small.1 {
         warn("and was left as it was".to_string());
         return None;

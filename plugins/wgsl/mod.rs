@@ -29,11 +29,19 @@ pub struct Shader {
 
 impl Shader {
     /// Reads and checks the shader of `manifest` in `folder`.
-    pub fn load(manifest: &Manifest, folder: &Path, table: &WgslTable) -> Result<Shader, PluginError> {
+    pub fn load(
+        manifest: &Manifest,
+        folder: &Path,
+        table: &WgslTable,
+    ) -> Result<Shader, PluginError> {
         let path = folder.join(&table.shader);
         let text = read_text(&path)?;
         let file = path.display().to_string();
         check::check(&file, &text, table).map_err(|detail| PluginError::File { file, detail })?;
-        Ok(Shader { name: op::intern(&manifest.name), text: op::intern(&text), table: table.clone() })
+        Ok(Shader {
+            name: op::intern(&manifest.name),
+            text: op::intern(&text),
+            table: table.clone(),
+        })
     }
 }

@@ -27,11 +27,24 @@ pub struct UserOp {
 impl UserOp {
     /// The inputs of the operation, in order.
     pub fn inputs(shader: &Shader) -> impl Iterator<Item = Image> {
-        std::iter::once(Image::Fill).chain(shader.table.images.iter().copied().filter(|image| *image != Image::Fill))
+        std::iter::once(Image::Fill).chain(
+            shader
+                .table
+                .images
+                .iter()
+                .copied()
+                .filter(|image| *image != Image::Fill),
+        )
     }
 
     fn variant(&self, strategy: &'static str, template: &'static str) -> Variant {
-        Variant { kernel: USER_KERNEL, strategy, template, defines: Vec::new(), subgroups: false }
+        Variant {
+            kernel: USER_KERNEL,
+            strategy,
+            template,
+            defines: Vec::new(),
+            subgroups: false,
+        }
     }
 }
 
@@ -45,7 +58,11 @@ impl Op for UserOp {
     }
 
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let mismatch = |got: String| KernelError::Mismatch { op: self.shader.name, expected: "f32 [H, W, 3] or [H, W] images".into(), got };
+        let mismatch = |got: String| KernelError::Mismatch {
+            op: self.shader.name,
+            expected: "f32 [H, W, 3] or [H, W] images".into(),
+            got,
+        };
         let fill = inputs.first().ok_or_else(|| mismatch("no inputs".into()))?;
         match fill.shape.dims() {
             [_, _, 3] => Ok(vec![fill.clone()]),
@@ -55,13 +72,19 @@ impl Op for UserOp {
 
     /// Unknown; a guess that keeps submissions of large crops apart.
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.first().map_or(0, |fill| 32 * fill.shape.elements() as u64)
+        inputs
+            .first()
+            .map_or(0, |fill| 32 * fill.shape.elements() as u64)
     }
 
     /// A user's shader has no twin on the processor. Stages refuse such a device before they come here; should one not,
     /// the result is no number, which no stage accepts.
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
-        inputs.first().map(|fill| Tensor::f32(fill.shape().dims(), vec![f32::NAN; fill.shape().elements()])).into_iter().collect()
+        inputs
+            .first()
+            .map(|fill| Tensor::f32(fill.shape().dims(), vec![f32::NAN; fill.shape().elements()]))
+            .into_iter()
+            .collect()
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -73,17 +96,39 @@ impl Op for UserOp {
         };
         let bytes = inputs.iter().map(TensorSpec::bytes).max().unwrap_or(0);
         if bytes > caps.binding_bytes_max {
-            return Err(limit(format!("{bytes} bytes in one binding"), caps.binding_bytes_max.to_string()));
+            return Err(limit(
+                format!("{bytes} bytes in one binding"),
+                caps.binding_bytes_max.to_string(),
+            ));
         }
         let dims = inputs.first().map_or(&[][..], |fill| fill.shape.dims());
-        let (height, width) = (dims.first().map_or(0, |n| *n as u32), dims.get(1).map_or(0, |n| *n as u32));
+        let (height, width) = (
+            dims.first().map_or(0, |n| *n as u32),
+            dims.get(1).map_or(0, |n| *n as u32),
+        );
         let [gx, gy] = self.shader.table.group_px;
         let groups = [width.div_ceil(gx), height.div_ceil(gy), 1];
-        if groups.iter().any(|n| *n > caps.workgroups_per_dimension_max) {
-            return Err(limit(format!("{groups:?} workgroups"), format!("{} in each direction", caps.workgroups_per_dimension_max)));
+        if groups
+            .iter()
+            .any(|n| *n > caps.workgroups_per_dimension_max)
+        {
+            return Err(limit(
+                format!("{groups:?} workgroups"),
+                format!("{} in each direction", caps.workgroups_per_dimension_max),
+            ));
         }
-        let at = |image: Image| UserOp::inputs(&self.shader).position(|other| other == image).unwrap_or(0);
-        let mut bindings: Vec<Binding> = self.shader.table.images.iter().map(|image| Binding::Input(at(*image))).collect();
+        let at = |image: Image| {
+            UserOp::inputs(&self.shader)
+                .position(|other| other == image)
+                .unwrap_or(0)
+        };
+        let mut bindings: Vec<Binding> = self
+            .shader
+            .table
+            .images
+            .iter()
+            .map(|image| Binding::Input(at(*image)))
+            .collect();
         bindings.push(Binding::Output(0));
         let mut params = vec![width, height];
         params.extend(self.numbers.iter().map(|v| v.to_bits()));
@@ -92,10 +137,24 @@ impl Op for UserOp {
             variant: self.variant("copy", COPY),
             bindings: vec![Binding::Input(0), Binding::Output(0)],
             params: vec![values],
-            groups: [values.div_ceil(COPY_INVOCATIONS).clamp(1, caps.workgroups_per_dimension_max), 1, 1],
+            groups: [
+                values
+                    .div_ceil(COPY_INVOCATIONS)
+                    .clamp(1, caps.workgroups_per_dimension_max),
+                1,
+                1,
+            ],
         };
-        let own = Dispatch { variant: self.variant(self.shader.name, self.shader.text), bindings, params, groups };
-        Ok(Program { dispatches: vec![copy, own], scratch_bytes: Vec::new() })
+        let own = Dispatch {
+            variant: self.variant(self.shader.name, self.shader.text),
+            bindings,
+            params,
+            groups,
+        };
+        Ok(Program {
+            dispatches: vec![copy, own],
+            scratch_bytes: Vec::new(),
+        })
     }
 }
 

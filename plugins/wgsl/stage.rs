@@ -22,22 +22,42 @@ pub(crate) struct WgslStage {
 }
 
 impl WgslStage {
-    pub fn new(shader: Arc<Shader>, stage: StageKind, values: &Values, choices: impl Fn(&str) -> Vec<String>) -> Self {
-        let number = |name: &String| match values.iter().find(|(known, _)| known == name).map(|(_, value)| value) {
+    pub fn new(
+        shader: Arc<Shader>,
+        stage: StageKind,
+        values: &Values,
+        choices: impl Fn(&str) -> Vec<String>,
+    ) -> Self {
+        let number = |name: &String| match values
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+        {
             Some(Value::Number(n)) => *n as f32,
             Some(Value::Boolean(flag)) => f32::from(u8::from(*flag)),
-            Some(Value::Text(word)) => choices(name).iter().position(|choice| choice == word).unwrap_or(0) as f32,
+            Some(Value::Text(word)) => choices(name)
+                .iter()
+                .position(|choice| choice == word)
+                .unwrap_or(0) as f32,
             None => 0.0,
         };
         let numbers = shader.table.parameters.iter().map(number).collect();
-        let op = Arc::new(UserOp { shader: shader.clone(), numbers });
+        let op = Arc::new(UserOp {
+            shader: shader.clone(),
+            numbers,
+        });
         WgslStage { shader, stage, op }
     }
 
     fn run_crop(&self, work: &Work<'_>, sheet: &Sheet) -> Result<Vec<f32>, PluginError> {
-        let during = format!("{}, crop of {}x{} pixels", self.shader.name, sheet.width, sheet.height);
+        let during = format!(
+            "{}, crop of {}x{} pixels",
+            self.shader.name, sheet.width, sheet.height
+        );
         let failed = |source: EngineError| match source {
-            EngineError::Cancelled => PluginError::Cancelled { before: format!("the end of {during}") },
+            EngineError::Cancelled => PluginError::Cancelled {
+                before: format!("the end of {during}"),
+            },
             // Not tried again on a new device: the shader would most likely hang that too.
             EngineError::DeviceLost { detail, .. } => {
                 work.executables.clear();
@@ -45,11 +65,19 @@ impl WgslStage {
                     "the device was lost while its shader ran ({detail}); look for a loop that does not end, or raise wgsl.time_s_max ({} s)",
                     self.shader.table.time_s_max
                 );
-                PluginError::User { plugin: self.shader.name.to_string(), detail }
+                PluginError::User {
+                    plugin: self.shader.name.to_string(),
+                    detail,
+                }
             }
-            source => PluginError::Engine { during: during.clone(), source: Box::new(source) },
+            source => PluginError::Engine {
+                during: during.clone(),
+                source: Box::new(source),
+            },
         };
-        let images: Vec<Tensor> = UserOp::inputs(&self.shader).map(|image| tensor(sheet, image)).collect();
+        let images: Vec<Tensor> = UserOp::inputs(&self.shader)
+            .map(|image| tensor(sheet, image))
+            .collect();
         let graph = self.graph(&images).map_err(failed)?;
         // Crops differ in size, so nothing is kept; the compiled shader is, by the device.
         let executable = match work.backend.compile(&graph) {
@@ -58,13 +86,22 @@ impl WgslStage {
         };
         let views: Vec<_> = images.iter().map(Tensor::view).collect();
         let wait = Duration::from_secs(self.shader.table.time_s_max);
-        let outputs = executable.and_then(|e| e.run_within(&views, &|| work.observer.cancelled(), wait)).map_err(failed)?;
-        Ok(outputs.first().and_then(Tensor::as_f32).map(<[f32]>::to_vec).unwrap_or_default())
+        let outputs = executable
+            .and_then(|e| e.run_within(&views, &|| work.observer.cancelled(), wait))
+            .map_err(failed)?;
+        Ok(outputs
+            .first()
+            .and_then(Tensor::as_f32)
+            .map(<[f32]>::to_vec)
+            .unwrap_or_default())
     }
 
     fn graph(&self, images: &[Tensor]) -> Result<Graph, EngineError> {
         let mut graph = Graph::new();
-        let inputs: Vec<_> = images.iter().map(|image| graph.input(TensorSpec::f32(image.shape.dims()))).collect();
+        let inputs: Vec<_> = images
+            .iter()
+            .map(|image| graph.input(TensorSpec::f32(image.shape.dims())))
+            .collect();
         let result = graph.add(self.shader.name, self.op.clone(), &inputs)?;
         graph.output(result);
         Ok(graph)
@@ -81,7 +118,13 @@ impl Stage for WgslStage {
             });
         }
         let pixels_max = self.shader.table.pixels_max();
-        for_each_crop(work, self.shader.name, self.stage, pixels_max, |work, sheet| self.run_crop(work, sheet))
+        for_each_crop(
+            work,
+            self.shader.name,
+            self.stage,
+            pixels_max,
+            |work, sheet| self.run_crop(work, sheet),
+        )
     }
 }
 
@@ -90,6 +133,13 @@ fn tensor(sheet: &Sheet, image: Image) -> Tensor {
     match image {
         Image::Photo => Tensor::f32(&[height, width, 3], sheet.photo.clone()),
         Image::Fill => Tensor::f32(&[height, width, 3], sheet.fill.clone()),
-        Image::Hole => Tensor::f32(&[height, width], sheet.hole.iter().map(|v| f32::from(u8::from(*v != 0))).collect()),
+        Image::Hole => Tensor::f32(
+            &[height, width],
+            sheet
+                .hole
+                .iter()
+                .map(|v| f32::from(u8::from(*v != 0)))
+                .collect(),
+        ),
     }
 }

@@ -55,36 +55,65 @@ fn memory_mib() -> usize {
 
 impl WgslTable {
     pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), String> {
-        if !matches!(manifest.stage, StageKind::Inpaint | StageKind::Refine | StageKind::Finish) {
-            return Err("a wgsl plugin runs as stage inpaint, refine or finish; for others use a process".to_string());
+        if !matches!(
+            manifest.stage,
+            StageKind::Inpaint | StageKind::Refine | StageKind::Finish
+        ) {
+            return Err(
+                "a wgsl plugin runs as stage inpaint, refine or finish; for others use a process"
+                    .to_string(),
+            );
         }
         if self.shader.contains('/') || !self.shader.ends_with(".wgsl") {
-            return Err(format!("wgsl.shader = {:?}: expected a file *.wgsl in the plugin's folder", self.shader));
+            return Err(format!(
+                "wgsl.shader = {:?}: expected a file *.wgsl in the plugin's folder",
+                self.shader
+            ));
         }
         if (1..self.images.len()).any(|i| self.images[..i].contains(&self.images[i])) {
             return Err("wgsl.images: each image can be bound once".to_string());
         }
         if self.group_px.iter().any(|px| !(1..=1024).contains(px)) {
-            return Err(format!("wgsl.group_px = {:?}: expected two numbers from 1 to 1024", self.group_px));
+            return Err(format!(
+                "wgsl.group_px = {:?}: expected two numbers from 1 to 1024",
+                self.group_px
+            ));
         }
         if !(1..=64).contains(&self.megapixels_max) {
-            return Err(format!("wgsl.megapixels_max = {}: expected a whole number from 1 to 64", self.megapixels_max));
+            return Err(format!(
+                "wgsl.megapixels_max = {}: expected a whole number from 1 to 64",
+                self.megapixels_max
+            ));
         }
         if !(1..=600).contains(&self.time_s_max) {
-            return Err(format!("wgsl.time_s_max = {}: expected a whole number from 1 to 600", self.time_s_max));
+            return Err(format!(
+                "wgsl.time_s_max = {}: expected a whole number from 1 to 600",
+                self.time_s_max
+            ));
         }
         if !(16..=16384).contains(&self.memory_mib_max) {
-            return Err(format!("wgsl.memory_mib_max = {}: expected a whole number from 16 to 16384", self.memory_mib_max));
+            return Err(format!(
+                "wgsl.memory_mib_max = {}: expected a whole number from 16 to 16384",
+                self.memory_mib_max
+            ));
         }
         for (name, parameter) in &manifest.parameters {
             if parameter.auto || parameter.kind == Kind::Text {
-                return Err(format!("parameter {name:?}: a shader takes numbers, flags and choices, neither text nor auto"));
+                return Err(format!(
+                    "parameter {name:?}: a shader takes numbers, flags and choices, neither text nor auto"
+                ));
             }
             if !self.parameters.contains(name) {
-                return Err(format!("parameter {name:?} is not in wgsl.parameters, so the shader would not see it"));
+                return Err(format!(
+                    "parameter {name:?} is not in wgsl.parameters, so the shader would not see it"
+                ));
             }
         }
-        match self.parameters.iter().find(|name| !manifest.parameters.contains_key(*name)) {
+        match self
+            .parameters
+            .iter()
+            .find(|name| !manifest.parameters.contains_key(*name))
+        {
             Some(name) => Err(format!("wgsl.parameters: there is no [parameters.{name}]")),
             None => Ok(()),
         }
@@ -94,7 +123,12 @@ impl WgslTable {
     pub(crate) fn pixels_max(&self) -> usize {
         let bytes = |image: &Image| if *image == Image::Hole { 4 } else { 12 };
         // The fill is always there, as what the result starts from; the result has a copy for reading back.
-        let others: usize = self.images.iter().filter(|image| **image != Image::Fill).map(bytes).sum();
+        let others: usize = self
+            .images
+            .iter()
+            .filter(|image| **image != Image::Fill)
+            .map(bytes)
+            .sum();
         let per_pixel = 3 * 12 + others;
         (self.megapixels_max * 1_000_000).min((self.memory_mib_max << 20) / per_pixel)
     }

@@ -21,7 +21,9 @@ pub enum EngineError {
     #[error("graph: {0}")]
     Graph(String),
     /// The planned peak does not fit. Nothing was allocated.
-    #[error("{what} needs {need_bytes} bytes, {limit} is {max_bytes}; use a smaller working size{remedy}")]
+    #[error(
+        "{what} needs {need_bytes} bytes, {limit} is {max_bytes}; use a smaller working size{remedy}"
+    )]
     Memory {
         /// What is too large: the whole plan or one tensor.
         what: String,
@@ -35,7 +37,9 @@ pub enum EngineError {
         remedy: &'static str,
     },
     /// The device ran out of memory although the plan is within the configured ceiling.
-    #[error("device out of memory during {during} ({need_bytes} bytes planned); use a smaller working size or free memory of the device")]
+    #[error(
+        "device out of memory during {during} ({need_bytes} bytes planned); use a smaller working size or free memory of the device"
+    )]
     OutOfMemory {
         /// What was running.
         during: String,

@@ -23,7 +23,10 @@ pub fn fuse(graph: &Graph) -> Result<Graph, EngineError> {
         fuser.visit(index);
     }
     let nodes: Vec<Node> = fuser.nodes.into_iter().flatten().collect();
-    let fused = Graph { nodes, ..graph.clone() };
+    let fused = Graph {
+        nodes,
+        ..graph.clone()
+    };
     fused.validate()?;
     check_shapes(&fused)?;
     Ok(fused)
@@ -32,10 +35,19 @@ pub fn fuse(graph: &Graph) -> Result<Graph, EngineError> {
 /// A fused operation must give exactly the tensors that its parts gave.
 pub(crate) fn check_shapes(graph: &Graph) -> Result<(), EngineError> {
     for node in &graph.nodes {
-        let got = node.op.infer(&graph.specs(&node.inputs)).map_err(|source| EngineError::Kernel { layer: node.name.clone(), source })?;
+        let got = node
+            .op
+            .infer(&graph.specs(&node.inputs))
+            .map_err(|source| EngineError::Kernel {
+                layer: node.name.clone(),
+                source,
+            })?;
         let want: Vec<TensorSpec> = graph.specs(&node.outputs);
         if got != want {
-            return Err(EngineError::Graph(format!("{} gives {got:?} after fusion, its parts gave {want:?}", node.name)));
+            return Err(EngineError::Graph(format!(
+                "{} gives {got:?} after fusion, its parts gave {want:?}",
+                node.name
+            )));
         }
     }
     Ok(())
@@ -55,7 +67,12 @@ impl Fuser {
         let live = live_nodes(graph);
         let mut readers = vec![0; graph.tensors.len()];
         let mut producer = HashMap::new();
-        for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| live[*index]) {
+        for (index, node) in graph
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| live[*index])
+        {
             for id in &node.inputs {
                 readers[id.0] += 1;
             }
@@ -66,18 +83,40 @@ impl Fuser {
         for id in &graph.outputs {
             readers[id.0] += 1;
         }
-        let nodes = graph.nodes.iter().zip(live).map(|(node, live)| live.then(|| node.clone())).collect();
-        Fuser { nodes, producer, readers }
+        let nodes = graph
+            .nodes
+            .iter()
+            .zip(live)
+            .map(|(node, live)| live.then(|| node.clone()))
+            .collect();
+        Fuser {
+            nodes,
+            producer,
+            readers,
+        }
     }
 
     fn visit(&mut self, index: usize) {
-        let Some(node) = self.nodes[index].clone() else { return };
+        let Some(node) = self.nodes[index].clone() else {
+            return;
+        };
         match (node.inputs.as_slice(), node.outputs.as_slice()) {
             ([a, b], [_]) if is_add(&*node.op) => self.fuse_add(index, &node, *a, *b),
             ([input], [_]) => {
-                let Some((at, before)) = self.sole_producer(*input) else { return };
+                let Some((at, before)) = self.sole_producer(*input) else {
+                    return;
+                };
                 if let Some(op) = before.op.absorb(&*node.op) {
-                    self.replace(index, &[at], Node { name: join_names(&before.name, &node.name), op, inputs: before.inputs, ..node });
+                    self.replace(
+                        index,
+                        &[at],
+                        Node {
+                            name: join_names(&before.name, &node.name),
+                            op,
+                            inputs: before.inputs,
+                            ..node
+                        },
+                    );
                 }
             }
             _ => {}
@@ -90,7 +129,12 @@ impl Fuser {
             for (x, y) in [(first, second), (second, first)] {
                 if let Some(op) = x.op.merge_add(&*y.op) {
                     let inputs = x.inputs.iter().chain(&y.inputs).copied().collect();
-                    let fused = Node { name: join_names(&x.name, &y.name), op, inputs, outputs: node.outputs.clone() };
+                    let fused = Node {
+                        name: join_names(&x.name, &y.name),
+                        op,
+                        inputs,
+                        outputs: node.outputs.clone(),
+                    };
                     return self.replace(index, &[*at, *other_at], fused);
                 }
             }
@@ -104,7 +148,16 @@ impl Fuser {
             if let Some(op) = producer.op.absorb_add() {
                 let inputs = producer.inputs.iter().copied().chain([residual]).collect();
                 let name = join_names(&producer.name, &node.name);
-                return self.replace(index, &[at], Node { name, op, inputs, outputs: node.outputs.clone() });
+                return self.replace(
+                    index,
+                    &[at],
+                    Node {
+                        name,
+                        op,
+                        inputs,
+                        outputs: node.outputs.clone(),
+                    },
+                );
             }
         }
     }
@@ -146,8 +199,15 @@ fn live_nodes(graph: &Graph) -> Vec<bool> {
 
 /// `block.conv` and `block.norm` become `block.conv+norm`.
 fn join_names(first: &str, second: &str) -> String {
-    let shared = first.bytes().zip(second.bytes()).take_while(|(a, b)| a == b).count();
-    let cut = second.get(..shared).and_then(|prefix| prefix.rfind('.')).map_or(0, |dot| dot + 1);
+    let shared = first
+        .bytes()
+        .zip(second.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let cut = second
+        .get(..shared)
+        .and_then(|prefix| prefix.rfind('.'))
+        .map_or(0, |dot| dot + 1);
     format!("{first}+{}", second.get(cut..).unwrap_or(second))
 }
 

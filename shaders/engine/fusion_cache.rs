@@ -44,18 +44,31 @@ impl FusionCache {
         graph.validate()?;
         let key = structure(graph);
         if let Some(nodes) = self.known(&key, graph) {
-            let fused = Graph { nodes, ..graph.clone() };
+            let fused = Graph {
+                nodes,
+                ..graph.clone()
+            };
             check_shapes(&fused)?;
             return Ok(fused);
         }
         let fused = fuse(graph)?;
         let keep =
-            |node: &Node| match graph.nodes.iter().position(|source| Arc::ptr_eq(&source.op, &node.op) && source.outputs == node.outputs) {
+            |node: &Node| match graph.nodes.iter().position(|source| {
+                Arc::ptr_eq(&source.op, &node.op) && source.outputs == node.outputs
+            }) {
                 Some(index) => Kept::Same(index),
                 None => Kept::Fused(node.clone()),
             };
-        let sources = graph.nodes.iter().map(|node| Arc::downgrade(&node.op)).collect();
-        let entry = Entry { key, sources, nodes: fused.nodes.iter().map(keep).collect() };
+        let sources = graph
+            .nodes
+            .iter()
+            .map(|node| Arc::downgrade(&node.op))
+            .collect();
+        let entry = Entry {
+            key,
+            sources,
+            nodes: fused.nodes.iter().map(keep).collect(),
+        };
         let mut entries = self.entries();
         if entries.len() >= Self::ENTRIES_MAX {
             entries.remove(0);
@@ -68,7 +81,15 @@ impl FusionCache {
     pub fn weight_bytes(&self) -> u64 {
         let entries = self.entries();
         let nodes = entries.iter().flat_map(|entry| &entry.nodes);
-        nodes.map(|kept| if let Kept::Fused(node) = kept { node.op.weight_bytes() } else { 0 }).sum()
+        nodes
+            .map(|kept| {
+                if let Kept::Fused(node) = kept {
+                    node.op.weight_bytes()
+                } else {
+                    0
+                }
+            })
+            .sum()
     }
 
     fn known(&self, key: &[usize], graph: &Graph) -> Option<Vec<Node>> {
@@ -120,7 +141,10 @@ mod tests {
     impl Net {
         fn new() -> Self {
             let weight = cleanplate_kernels::Tensor::f32(&[2, 2, 3, 3], vec![0.5; 36]);
-            Net { conv: Arc::new(Conv2d::new(&weight, None, 1, Padding::Reflect(1)).unwrap()), relu: Arc::new(Activation::Relu) }
+            Net {
+                conv: Arc::new(Conv2d::new(&weight, None, 1, Padding::Reflect(1)).unwrap()),
+                relu: Arc::new(Activation::Relu),
+            }
         }
         fn graph(&self, side: usize) -> Graph {
             let mut graph = Graph::new();
@@ -139,7 +163,10 @@ mod tests {
         let large = cache.fuse(&net.graph(20)).unwrap();
         assert_eq!(large.nodes.len(), 1);
         assert!(Arc::ptr_eq(&small.nodes[0].op, &large.nodes[0].op));
-        assert_eq!(large.spec(large.outputs[0]), &TensorSpec::f32(&[1, 2, 20, 20]));
+        assert_eq!(
+            large.spec(large.outputs[0]),
+            &TensorSpec::f32(&[1, 2, 20, 20])
+        );
         assert!(cache.weight_bytes() > 0);
     }
 
@@ -147,7 +174,10 @@ mod tests {
     fn other_operations_do_not_share() {
         let cache = FusionCache::default();
         let (one, two) = (Net::new(), Net::new());
-        let (a, b) = (cache.fuse(&one.graph(8)).unwrap(), cache.fuse(&two.graph(8)).unwrap());
+        let (a, b) = (
+            cache.fuse(&one.graph(8)).unwrap(),
+            cache.fuse(&two.graph(8)).unwrap(),
+        );
         assert!(!Arc::ptr_eq(&a.nodes[0].op, &b.nodes[0].op));
     }
 

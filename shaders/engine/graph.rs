@@ -52,24 +52,49 @@ impl Graph {
         id
     }
     /// Adds an operation with exactly one output.
-    pub fn add(&mut self, name: &str, op: Arc<dyn Op>, inputs: &[TensorId]) -> Result<TensorId, EngineError> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        op: Arc<dyn Op>,
+        inputs: &[TensorId],
+    ) -> Result<TensorId, EngineError> {
         let outputs = self.add_multi(name, op, inputs)?;
         match outputs.as_slice() {
             [one] => Ok(*one),
-            many => Err(EngineError::Graph(format!("{name} has {} outputs where one is wanted", many.len()))),
+            many => Err(EngineError::Graph(format!(
+                "{name} has {} outputs where one is wanted",
+                many.len()
+            ))),
         }
     }
     /// Adds an operation with any number of outputs.
-    pub fn add_multi(&mut self, name: &str, op: Arc<dyn Op>, inputs: &[TensorId]) -> Result<Vec<TensorId>, EngineError> {
+    pub fn add_multi(
+        &mut self,
+        name: &str,
+        op: Arc<dyn Op>,
+        inputs: &[TensorId],
+    ) -> Result<Vec<TensorId>, EngineError> {
         let mut specs = Vec::with_capacity(inputs.len());
         for id in inputs {
-            let spec = self.tensors.get(id.0).ok_or_else(|| EngineError::Graph(format!("{name} uses an unknown tensor {}", id.0)))?;
+            let spec = self.tensors.get(id.0).ok_or_else(|| {
+                EngineError::Graph(format!("{name} uses an unknown tensor {}", id.0))
+            })?;
             specs.push(spec.clone());
         }
-        let outs = op.infer(&specs).map_err(|source| EngineError::Kernel { layer: name.to_string(), source })?;
-        let ids: Vec<TensorId> = (0..outs.len()).map(|i| TensorId(self.tensors.len() + i)).collect();
+        let outs = op.infer(&specs).map_err(|source| EngineError::Kernel {
+            layer: name.to_string(),
+            source,
+        })?;
+        let ids: Vec<TensorId> = (0..outs.len())
+            .map(|i| TensorId(self.tensors.len() + i))
+            .collect();
         self.tensors.extend(outs);
-        self.nodes.push(Node { name: name.to_string(), op, inputs: inputs.to_vec(), outputs: ids.clone() });
+        self.nodes.push(Node {
+            name: name.to_string(),
+            op,
+            inputs: inputs.to_vec(),
+            outputs: ids.clone(),
+        });
         Ok(ids)
     }
     /// Marks a tensor as returned by runs.
@@ -87,18 +112,31 @@ impl Graph {
 
     /// Floating-point operations of one run.
     pub fn flops(&self) -> u64 {
-        self.nodes.iter().map(|node| node.op.flops(&self.specs(&node.inputs))).sum()
+        self.nodes
+            .iter()
+            .map(|node| node.op.flops(&self.specs(&node.inputs)))
+            .sum()
     }
     /// A node's input and output shapes, for listings: `[1, 4, 8, 8] [1, 2, 8, 8] -> [1, 2, 8, 8]`.
     pub fn shapes(&self, node: &Node) -> String {
-        let list = |ids: &[TensorId]| ids.iter().map(|id| self.spec(*id).shape.to_string()).collect::<Vec<_>>().join(" ");
+        let list = |ids: &[TensorId]| {
+            ids.iter()
+                .map(|id| self.spec(*id).shape.to_string())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         format!("{} -> {}", list(&node.inputs), list(&node.outputs))
     }
     /// Checks the inputs of a run.
     pub fn check_inputs(&self, inputs: &[TensorRef<'_>]) -> Result<(), EngineError> {
         for index in 0..self.inputs.len().max(inputs.len()) {
-            let want = self.inputs.get(index).map_or("no such input".to_string(), |id| describe(self.spec(*id)));
-            let got = inputs.get(index).map_or("missing".to_string(), describe_input);
+            let want = self
+                .inputs
+                .get(index)
+                .map_or("no such input".to_string(), |id| describe(self.spec(*id)));
+            let got = inputs
+                .get(index)
+                .map_or("missing".to_string(), describe_input);
             if got != want {
                 return Err(EngineError::Input { index, got, want });
             }
@@ -124,7 +162,11 @@ impl Graph {
         for id in &self.outputs {
             read(&made, *id, "the output list")?;
         }
-        if self.outputs.is_empty() { Err(EngineError::Graph("no outputs".into())) } else { Ok(()) }
+        if self.outputs.is_empty() {
+            Err(EngineError::Graph("no outputs".into()))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -139,14 +181,27 @@ fn describe_input(input: &TensorRef<'_>) -> String {
         TensorRef::U8(_, values) => (DType::U8, values.len()),
         TensorRef::U32(_, values) => (DType::U32, values.len()),
     };
-    let text = describe(&TensorSpec { dtype, shape: input.shape().clone() });
-    if len == input.shape().elements() { text } else { format!("{text} with {len} elements") }
+    let text = describe(&TensorSpec {
+        dtype,
+        shape: input.shape().clone(),
+    });
+    if len == input.shape().elements() {
+        text
+    } else {
+        format!("{text} with {len} elements")
+    }
 }
 
 fn make(made: &mut [bool], id: TensorId, who: &str) -> Result<(), EngineError> {
     match made.get_mut(id.0) {
-        None => Err(EngineError::Graph(format!("{who} makes tensor {}, which is not declared", id.0))),
-        Some(true) => Err(EngineError::Graph(format!("{who} makes tensor {}, which exists already", id.0))),
+        None => Err(EngineError::Graph(format!(
+            "{who} makes tensor {}, which is not declared",
+            id.0
+        ))),
+        Some(true) => Err(EngineError::Graph(format!(
+            "{who} makes tensor {}, which exists already",
+            id.0
+        ))),
         Some(slot) => {
             *slot = true;
             Ok(())
@@ -157,6 +212,9 @@ fn make(made: &mut [bool], id: TensorId, who: &str) -> Result<(), EngineError> {
 fn read(made: &[bool], id: TensorId, who: &str) -> Result<(), EngineError> {
     match made.get(id.0) {
         Some(true) => Ok(()),
-        _ => Err(EngineError::Graph(format!("{who} reads tensor {}, which nothing made before it", id.0))),
+        _ => Err(EngineError::Graph(format!(
+            "{who} reads tensor {}, which nothing made before it",
+            id.0
+        ))),
     }
 }

@@ -76,10 +76,19 @@ pub trait Executable: Send + Sync {
     }
     /// As [`Executable::run`]; asks `cancelled` between pieces of work (on slow devices every 100 ms or so) and stops
     /// with [`EngineError::Cancelled`] once it says true.
-    fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError>;
+    fn run_until(
+        &self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, EngineError>;
     /// As [`Executable::run_until`]; on a GPU one submission may take at most `wait_max` (and never more than the backend's own
     /// limit) before the device counts as lost. For graphs with shaders that are not this program's own.
-    fn run_within(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool, wait_max: Duration) -> Result<Vec<Tensor>, EngineError> {
+    fn run_within(
+        &self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+        wait_max: Duration,
+    ) -> Result<Vec<Tensor>, EngineError> {
         let _ = wait_max;
         self.run_until(inputs, cancelled)
     }
@@ -110,7 +119,13 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { backend: BackendChoice::Auto, memory_bytes_max: 8 << 30, cache_dir: None, checked_shaders: false, wait_s_max: 120 }
+        EngineOptions {
+            backend: BackendChoice::Auto,
+            memory_bytes_max: 8 << 30,
+            cache_dir: None,
+            checked_shaders: false,
+            wait_s_max: 120,
+        }
     }
 }
 
@@ -119,14 +134,22 @@ pub fn open(options: &EngineOptions) -> Result<Arc<dyn Backend>, EngineError> {
     match options.backend {
         BackendChoice::Cpu => Ok(open_cpu(options, "asked for")),
         BackendChoice::Wgpu => Ok(open_gpu(options, Wanted::Any, "asked for")?),
-        BackendChoice::Auto => match open_gpu(options, Wanted::RealGpu, "automatic: there is a hardware GPU") {
+        BackendChoice::Auto => match open_gpu(
+            options,
+            Wanted::RealGpu,
+            "automatic: there is a hardware GPU",
+        ) {
             Ok(backend) => Ok(backend),
             Err(error) => Ok(open_cpu(options, &format!("automatic: {error}"))),
         },
     }
 }
 
-fn open_gpu(options: &EngineOptions, wanted: Wanted, why: &str) -> Result<Arc<dyn Backend>, EngineError> {
+fn open_gpu(
+    options: &EngineOptions,
+    wanted: Wanted,
+    why: &str,
+) -> Result<Arc<dyn Backend>, EngineError> {
     let backend = GpuBackend::open(options, wanted)?;
     announce(&backend.device(), why);
     Ok(Arc::new(backend))

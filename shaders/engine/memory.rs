@@ -15,7 +15,10 @@ impl Ledger {
     /// Counts `bytes` until the returned value is dropped.
     pub fn hold(&self, bytes: u64) -> Held {
         self.0.fetch_add(bytes, Ordering::Relaxed);
-        Held { ledger: self.clone(), bytes }
+        Held {
+            ledger: self.clone(),
+            bytes,
+        }
     }
 }
 

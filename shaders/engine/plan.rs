@@ -58,7 +58,10 @@ pub fn color(values: &[Interval]) -> Coloring {
             }
         }
     }
-    Coloring { slot, slot_bytes: slots.into_iter().map(|(bytes, _)| bytes).collect() }
+    Coloring {
+        slot,
+        slot_bytes: slots.into_iter().map(|(bytes, _)| bytes).collect(),
+    }
 }
 
 /// Where run-time inputs live.
@@ -100,18 +103,32 @@ pub fn plan(graph: &Graph, scratch: &[Vec<u64>], inputs: Inputs) -> Plan {
     for (id, life) in lives.iter().enumerate() {
         if let Some((first, last)) = *life {
             index_of[id] = Some(values.len());
-            values.push(Interval { bytes: round_up(graph.tensors[id].bytes()), first, last });
+            values.push(Interval {
+                bytes: round_up(graph.tensors[id].bytes()),
+                first,
+                last,
+            });
         }
     }
     let tensors = values.len();
     for (node, sizes) in scratch.iter().enumerate() {
-        values.extend(sizes.iter().map(|bytes| Interval { bytes: round_up(*bytes), first: node + 1, last: node + 1 }));
+        values.extend(sizes.iter().map(|bytes| Interval {
+            bytes: round_up(*bytes),
+            first: node + 1,
+            last: node + 1,
+        }));
     }
     let coloring = color(&values);
     let mut rest = coloring.slot[tensors..].iter().copied();
     Plan {
-        tensor_slot: index_of.into_iter().map(|index| index.map(|i| coloring.slot[i])).collect(),
-        scratch_slots: scratch.iter().map(|sizes| rest.by_ref().take(sizes.len()).collect()).collect(),
+        tensor_slot: index_of
+            .into_iter()
+            .map(|index| index.map(|i| coloring.slot[i]))
+            .collect(),
+        scratch_slots: scratch
+            .iter()
+            .map(|sizes| rest.by_ref().take(sizes.len()).collect())
+            .collect(),
         slot_bytes: coloring.slot_bytes,
     }
 }
@@ -120,7 +137,10 @@ pub fn plan(graph: &Graph, scratch: &[Vec<u64>], inputs: Inputs) -> Plan {
 fn lives(graph: &Graph, inputs: Inputs) -> Vec<Option<(usize, usize)>> {
     let mut lives: Vec<Option<(usize, usize)>> = vec![None; graph.tensors.len()];
     if inputs == Inputs::Uploaded {
-        graph.inputs.iter().for_each(|id| lives[id.0] = Some((0, 0)));
+        graph
+            .inputs
+            .iter()
+            .for_each(|id| lives[id.0] = Some((0, 0)));
     }
     let read = |lives: &mut Vec<Option<(usize, usize)>>, id: TensorId, step: usize| {
         if let Some((_, last)) = &mut lives[id.0] {
@@ -128,10 +148,17 @@ fn lives(graph: &Graph, inputs: Inputs) -> Vec<Option<(usize, usize)>> {
         }
     };
     for (index, node) in graph.nodes.iter().enumerate() {
-        node.outputs.iter().for_each(|id| lives[id.0] = Some((index + 1, index + 1)));
-        node.inputs.iter().for_each(|id| read(&mut lives, *id, index + 1));
+        node.outputs
+            .iter()
+            .for_each(|id| lives[id.0] = Some((index + 1, index + 1)));
+        node.inputs
+            .iter()
+            .for_each(|id| read(&mut lives, *id, index + 1));
     }
-    graph.outputs.iter().for_each(|id| read(&mut lives, *id, graph.nodes.len() + 1));
+    graph
+        .outputs
+        .iter()
+        .for_each(|id| read(&mut lives, *id, graph.nodes.len() + 1));
     lives
 }
 
@@ -147,7 +174,12 @@ impl Plan {
     }
 
     /// Checks the ceilings. `held_bytes`: weights of this plan and everything that other plans of the backend hold.
-    pub fn check(&self, graph: &Graph, held_bytes: u64, ceilings: &Ceilings) -> Result<(), EngineError> {
+    pub fn check(
+        &self,
+        graph: &Graph,
+        held_bytes: u64,
+        ceilings: &Ceilings,
+    ) -> Result<(), EngineError> {
         for node in &graph.nodes {
             for id in node.inputs.iter().chain(&node.outputs) {
                 let need_bytes = round_up(graph.spec(*id).bytes());
@@ -165,12 +197,21 @@ impl Plan {
         let largest = self.slot_bytes.iter().copied().max().unwrap_or(0);
         if largest > ceilings.buffer_bytes_max {
             let (limit, max_bytes) = ("the device's largest buffer", ceilings.buffer_bytes_max);
-            return Err(EngineError::Memory { what: "a slot of the plan".into(), need_bytes: largest, limit, max_bytes, remedy: "" });
+            return Err(EngineError::Memory {
+                what: "a slot of the plan".into(),
+                need_bytes: largest,
+                limit,
+                max_bytes,
+                remedy: "",
+            });
         }
         let need_bytes = self.peak_bytes().saturating_add(held_bytes);
         if need_bytes > ceilings.memory_bytes_max {
             return Err(EngineError::Memory {
-                what: format!("the plan ({} bytes beside {held_bytes} bytes of weights and other plans)", self.peak_bytes()),
+                what: format!(
+                    "the plan ({} bytes beside {held_bytes} bytes of weights and other plans)",
+                    self.peak_bytes()
+                ),
                 need_bytes,
                 limit: "the memory limit",
                 max_bytes: ceilings.memory_bytes_max,

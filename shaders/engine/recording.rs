@@ -95,33 +95,65 @@ pub struct Recording {
 impl Recording {
     /// The dispatches, in order.
     pub fn dispatches(&self) -> impl Iterator<Item = &DispatchStep> {
-        self.steps.iter().filter_map(|step| if let Step::Dispatch(dispatch) = step { Some(&**dispatch) } else { None })
+        self.steps.iter().filter_map(|step| {
+            if let Step::Dispatch(dispatch) = step {
+                Some(&**dispatch)
+            } else {
+                None
+            }
+        })
     }
     /// Bytes of the constants, padded as they are stored.
     pub fn constant_bytes(&self) -> u64 {
-        self.constants.iter().map(|words| round_up(4 * words.len() as u64)).sum()
+        self.constants
+            .iter()
+            .map(|words| round_up(4 * words.len() as u64))
+            .sum()
     }
 }
 
 /// Records the fused `graph` with the operations' `programs` in the slots of `plan`.
-pub fn record(graph: &Graph, programs: &[Program], plan: &Plan, caps: &Caps) -> Result<Recording, EngineError> {
-    let mut recorder = Recorder { graph, plan, caps, recording: Recording::default(), constant_index: HashMap::new() };
+pub fn record(
+    graph: &Graph,
+    programs: &[Program],
+    plan: &Plan,
+    caps: &Caps,
+) -> Result<Recording, EngineError> {
+    let mut recorder = Recorder {
+        graph,
+        plan,
+        caps,
+        recording: Recording::default(),
+        constant_index: HashMap::new(),
+    };
     recorder.recording.slot_bytes = plan.slot_bytes.clone();
     for (input, id) in graph.inputs.iter().enumerate() {
         if let Some(slot) = plan.tensor_slot[id.0] {
-            recorder.recording.steps.push(Step::Upload { input, slot, bytes: graph.spec(*id).bytes() });
+            recorder.recording.steps.push(Step::Upload {
+                input,
+                slot,
+                bytes: graph.spec(*id).bytes(),
+            });
         }
     }
     for (index, (node, program)) in graph.nodes.iter().zip(programs).enumerate() {
         for dispatch in &program.dispatches {
             let flops = node.op.flops(&graph.specs(&node.inputs)) / program.dispatches.len() as u64;
             let step = recorder.dispatch(index, node, program, dispatch, flops)?;
-            recorder.recording.steps.push(Step::Dispatch(Box::new(step)));
+            recorder
+                .recording
+                .steps
+                .push(Step::Dispatch(Box::new(step)));
         }
     }
     for (output, id) in graph.outputs.iter().enumerate() {
-        let slot = plan.tensor_slot[id.0].ok_or_else(|| EngineError::Graph(format!("output {output} has no slot")))?;
-        recorder.recording.steps.push(Step::Download { output, slot, spec: graph.spec(*id).clone() });
+        let slot = plan.tensor_slot[id.0]
+            .ok_or_else(|| EngineError::Graph(format!("output {output} has no slot")))?;
+        recorder.recording.steps.push(Step::Download {
+            output,
+            slot,
+            spec: graph.spec(*id).clone(),
+        });
     }
     Ok(recorder.recording)
 }
@@ -143,21 +175,40 @@ impl Recorder<'_> {
         dispatch: &Dispatch,
         flops: u64,
     ) -> Result<DispatchStep, EngineError> {
-        let wrong = |why: String| EngineError::Graph(format!("layer {}, shader {}: {why}", node.name, dispatch.variant.key()));
+        let wrong = |why: String| {
+            EngineError::Graph(format!(
+                "layer {}, shader {}: {why}",
+                node.name,
+                dispatch.variant.key()
+            ))
+        };
         let max = self.caps.workgroups_per_dimension_max;
         if dispatch.groups.iter().any(|n| *n == 0 || *n > max) {
-            return Err(wrong(format!("{:?} workgroups, the device takes 1 to {max} per dimension", dispatch.groups)));
+            return Err(wrong(format!(
+                "{:?} workgroups, the device takes 1 to {max} per dimension",
+                dispatch.groups
+            )));
         }
         let mut places = Vec::with_capacity(dispatch.bindings.len());
         for binding in &dispatch.bindings {
             let place = self.place(index, node, program, binding);
-            places.push(place.ok_or_else(|| wrong(format!("binding {} ({}) is not there", places.len(), label(binding))))?);
+            places.push(place.ok_or_else(|| {
+                wrong(format!(
+                    "binding {} ({}) is not there",
+                    places.len(),
+                    label(binding)
+                ))
+            })?);
         }
         for place in &places {
-            let Place::Write { slot, .. } = place else { continue };
+            let Place::Write { slot, .. } = place else {
+                continue;
+            };
             let uses = places.iter().filter(|p| matches!(p, Place::Read { slot: s, .. } | Place::Write { slot: s, .. } if s == slot));
             if uses.count() > 1 {
-                return Err(wrong(format!("slot {slot} is bound for writing and once more")));
+                return Err(wrong(format!(
+                    "slot {slot} is bound for writing and once more"
+                )));
             }
         }
         let mut params = dispatch.params.clone();
@@ -174,23 +225,44 @@ impl Recorder<'_> {
     }
 
     /// Where a binding's data lies; `None` if the operation has no such tensor or scratch buffer.
-    fn place(&mut self, index: usize, node: &Node, program: &Program, binding: &Binding) -> Option<Place> {
+    fn place(
+        &mut self,
+        index: usize,
+        node: &Node,
+        program: &Program,
+        binding: &Binding,
+    ) -> Option<Place> {
         let tensor = |ids: &[crate::TensorId], i: usize| {
             let id = ids.get(i)?;
-            Some((self.plan.tensor_slot[id.0]?, round_up(self.graph.spec(*id).bytes())))
+            Some((
+                self.plan.tensor_slot[id.0]?,
+                round_up(self.graph.spec(*id).bytes()),
+            ))
         };
-        let scratch = |i: usize| Some((*self.plan.scratch_slots.get(index)?.get(i)?, round_up(*program.scratch_bytes.get(i)?)));
+        let scratch = |i: usize| {
+            Some((
+                *self.plan.scratch_slots.get(index)?.get(i)?,
+                round_up(*program.scratch_bytes.get(i)?),
+            ))
+        };
         match binding {
-            Binding::Input(i) => tensor(&node.inputs, *i).map(|(slot, bytes)| Place::Read { slot, bytes }),
-            Binding::Output(i) => tensor(&node.outputs, *i).map(|(slot, bytes)| Place::Write { slot, bytes }),
+            Binding::Input(i) => {
+                tensor(&node.inputs, *i).map(|(slot, bytes)| Place::Read { slot, bytes })
+            }
+            Binding::Output(i) => {
+                tensor(&node.outputs, *i).map(|(slot, bytes)| Place::Write { slot, bytes })
+            }
             Binding::Scratch(i) => scratch(*i).map(|(slot, bytes)| Place::Write { slot, bytes }),
             Binding::ScratchRead(i) => scratch(*i).map(|(slot, bytes)| Place::Read { slot, bytes }),
             Binding::Constant(words) => {
                 let constants = &mut self.recording.constants;
-                let index = *self.constant_index.entry(Arc::as_ptr(words)).or_insert_with(|| {
-                    constants.push(words.clone());
-                    constants.len() - 1
-                });
+                let index = *self
+                    .constant_index
+                    .entry(Arc::as_ptr(words))
+                    .or_insert_with(|| {
+                        constants.push(words.clone());
+                        constants.len() - 1
+                    });
                 Some(Place::Constant { index })
             }
         }
@@ -207,9 +279,15 @@ fn label(binding: &Binding) -> String {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Upload { input, slot, bytes } => write!(f, "upload input {input} -> slot {slot}, {bytes} bytes"),
+            Step::Upload { input, slot, bytes } => {
+                write!(f, "upload input {input} -> slot {slot}, {bytes} bytes")
+            }
             Step::Dispatch(step) => write!(f, "{step}"),
-            Step::Download { output, slot, spec } => write!(f, "download slot {slot} -> output {output}, {:?} {}", spec.dtype, spec.shape),
+            Step::Download { output, slot, spec } => write!(
+                f,
+                "download slot {slot} -> output {output}, {:?} {}",
+                spec.dtype, spec.shape
+            ),
         }
     }
 }
@@ -217,7 +295,13 @@ impl fmt::Display for Step {
 impl fmt::Display for DispatchStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [x, y, z] = self.groups;
-        write!(f, "{}  {}  {x}x{y}x{z} groups  {}", self.layer, self.variant.key(), self.shapes)?;
+        write!(
+            f,
+            "{}  {}  {x}x{y}x{z} groups  {}",
+            self.layer,
+            self.variant.key(),
+            self.shapes
+        )?;
         for (i, place) in self.places.iter().enumerate() {
             f.write_str(if i == 0 { "  slots" } else { "" })?;
             match place {
@@ -235,7 +319,12 @@ impl fmt::Display for Recording {
         for (slot, bytes) in self.slot_bytes.iter().enumerate() {
             writeln!(f, "slot {slot}: {bytes} bytes")?;
         }
-        writeln!(f, "{} constants: {} bytes", self.constants.len(), self.constant_bytes())?;
+        writeln!(
+            f,
+            "{} constants: {} bytes",
+            self.constants.len(),
+            self.constant_bytes()
+        )?;
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }

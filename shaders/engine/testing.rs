@@ -29,7 +29,12 @@ pub fn views(tensors: &[Tensor]) -> Vec<TensorRef<'_>> {
 
 /// Runs a graph by the reference of each operation, as it is.
 pub fn reference_run(graph: &Graph, inputs: &[Tensor]) -> Vec<Tensor> {
-    let mut made: HashMap<TensorId, Tensor> = graph.inputs.iter().copied().zip(inputs.iter().cloned()).collect();
+    let mut made: HashMap<TensorId, Tensor> = graph
+        .inputs
+        .iter()
+        .copied()
+        .zip(inputs.iter().cloned())
+        .collect();
     for node in &graph.nodes {
         let args: Vec<TensorRef<'_>> = node.inputs.iter().map(|id| made[id].view()).collect();
         let results = node.op.reference(&args);
@@ -42,9 +47,26 @@ pub fn reference_run(graph: &Graph, inputs: &[Tensor]) -> Vec<Tensor> {
 pub fn max_difference(a: &Tensor, b: &Tensor) -> f64 {
     let pairs: Vec<(f64, f64)> = match (&a.data, &b.data) {
         _ if a.shape != b.shape => return f64::INFINITY,
-        (Data::F32(a), Data::F32(b)) => a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b))).collect(),
-        (Data::U8(a), Data::U8(b)) => a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b))).collect(),
+        (Data::F32(a), Data::F32(b)) => a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| (f64::from(*a), f64::from(*b)))
+            .collect(),
+        (Data::U8(a), Data::U8(b)) => a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| (f64::from(*a), f64::from(*b)))
+            .collect(),
         _ => return f64::INFINITY,
     };
-    pairs.iter().map(|(a, b)| if (a - b).is_nan() { f64::INFINITY } else { (a - b).abs() }).fold(0.0, f64::max)
+    pairs
+        .iter()
+        .map(|(a, b)| {
+            if (a - b).is_nan() {
+                f64::INFINITY
+            } else {
+                (a - b).abs()
+            }
+        })
+        .fold(0.0, f64::max)
 }

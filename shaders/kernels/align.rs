@@ -9,7 +9,13 @@ use crate::program::{Binding, Dispatch, Program, Variant};
 /// The copying shader, listed by every kernel that uses it.
 pub(crate) fn variant(kernel: &'static str) -> Variant {
     let template = include_str!("common/align_rows.wgsl");
-    Variant { kernel, strategy: "align_rows", template, defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel,
+        strategy: "align_rows",
+        template,
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
 /// Rows to copy.
@@ -34,7 +40,13 @@ impl Rows {
 
 /// Input `input` with rows as whole vec4s: where it is when its rows are such, else a copy in a new scratch buffer, which a
 /// dispatch added to `program` makes.
-pub(crate) fn bind(kernel: &'static str, program: &mut Program, input: usize, rows: Rows, caps: &Caps) -> Result<Binding, KernelError> {
+pub(crate) fn bind(
+    kernel: &'static str,
+    program: &mut Program,
+    input: usize,
+    rows: Rows,
+    caps: &Caps,
+) -> Result<Binding, KernelError> {
     if rows.cols * 4 == rows.width {
         return Ok(Binding::Input(input));
     }
@@ -43,7 +55,12 @@ pub(crate) fn bind(kernel: &'static str, program: &mut Program, input: usize, ro
     program.dispatches.push(Dispatch {
         variant: variant(kernel),
         bindings: vec![Binding::Input(input), Binding::Scratch(scratch)],
-        params: vec![word(count), word(rows.width), word(rows.cols), u32::from(rows.reflect)],
+        params: vec![
+            word(count),
+            word(rows.width),
+            word(rows.cols),
+            u32::from(rows.reflect),
+        ],
         groups: spread(kernel, count.div_ceil(64) as u64, caps)?,
     });
     Ok(Binding::ScratchRead(scratch))

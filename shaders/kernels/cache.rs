@@ -14,7 +14,11 @@ type Packed = (&'static str, Arc<Vec<u32>>);
 
 impl PackCache {
     /// The packed words of `layout`, made by `pack` on first use.
-    pub(crate) fn get(&self, layout: &'static str, pack: impl FnOnce() -> Vec<u32>) -> Arc<Vec<u32>> {
+    pub(crate) fn get(
+        &self,
+        layout: &'static str,
+        pack: impl FnOnce() -> Vec<u32>,
+    ) -> Arc<Vec<u32>> {
         let mut packed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, words)) = packed.iter().find(|(known, _)| *known == layout) {
             return words.clone();

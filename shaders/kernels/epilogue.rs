@@ -50,10 +50,14 @@ pub fn erf(x: f32) -> f32 {
     // Past 10 the result is 1, and no power of it overflows.
     let a = x.abs().min(10.0);
     let s = a * a;
-    let near =
-        a + a * (0.128_379_17 + s * (-0.376_125_34 + s * (0.112_819_925 + s * (-0.026_768_135 + s * (4.991_194_2e-3 - s * 5.967_617e-4)))));
+    let near = a + a
+        * (0.128_379_17
+            + s * (-0.376_125_34
+                + s * (0.112_819_925
+                    + s * (-0.026_768_135 + s * (4.991_194_2e-3 - s * 5.967_617e-4)))));
     let high = (3.831_971_3e-4 - 1.728_534_7e-5 * a) * s + (0.024_254_622 - 3.883_964_4e-3 * a);
-    let far = 1.0 - exp(a * (-0.128_717_51 + a * (-0.634_846_7 + a * (-0.106_777_88 + a * high))) - a);
+    let far =
+        1.0 - exp(a * (-0.128_717_51 + a * (-0.634_846_7 + a * (-0.106_777_88 + a * high))) - a);
     // The minimum above turns a NaN into a number.
     let y = if a > 0.927_734_4 { far } else { near };
     if x.is_nan() { x } else { y.copysign(x) }
@@ -71,7 +75,13 @@ pub fn exp(x: f32) -> f32 {
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let high = 0.041_665_796 + r * (8.333_452e-3 + r * (1.398_2e-3 + r * 1.987_569_1e-4));
     let poly = 0.5 + r * (0.166_666_65 + r * high);
-    let power = f32::from_bits(rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23);
+    let power = f32::from_bits(
+        rounded
+            .to_bits()
+            .wrapping_sub(ROUND.to_bits())
+            .wrapping_add(127)
+            << 23,
+    );
     (r * r * poly + r + 1.0) * power
 }
 
@@ -91,11 +101,17 @@ impl Epilogue {
     }
     /// This epilogue followed by `act`, if that can be expressed.
     pub fn then_act(self, act: Act) -> Option<Self> {
-        self.is_linear().then_some(Epilogue { act, residual: false })
+        self.is_linear().then_some(Epilogue {
+            act,
+            residual: false,
+        })
     }
     /// This epilogue followed by a residual addition, if there is none yet.
     pub fn then_add(self) -> Option<Self> {
-        (!self.residual).then_some(Epilogue { residual: true, ..self })
+        (!self.residual).then_some(Epilogue {
+            residual: true,
+            ..self
+        })
     }
 }
 
@@ -118,7 +134,11 @@ mod tests {
         for i in -8700..=8800 {
             let x = i as f32 / 100.0;
             let want = f64::from(x).exp();
-            assert!((f64::from(exp(x)) - want).abs() < 2.5e-7 * want, "exp({x}) is {} instead of {want}", exp(x));
+            assert!(
+                (f64::from(exp(x)) - want).abs() < 2.5e-7 * want,
+                "exp({x}) is {} instead of {want}",
+                exp(x)
+            );
         }
         assert!(exp(f32::NEG_INFINITY) < 2e-38 && exp(f32::NAN).is_nan());
     }
@@ -130,6 +150,11 @@ mod tests {
             let error = (f64::from(erf(x)) - erf_series(f64::from(x))).abs();
             assert!(error < 1.2e-7, "erf({x}) is off by {error}");
         }
-        assert!(erf(f32::INFINITY) == 1.0 && erf(f32::NEG_INFINITY) == -1.0 && erf(f32::MAX) == 1.0 && erf(f32::NAN).is_nan());
+        assert!(
+            erf(f32::INFINITY) == 1.0
+                && erf(f32::NEG_INFINITY) == -1.0
+                && erf(f32::MAX) == 1.0
+                && erf(f32::NAN).is_nan()
+        );
     }
 }

@@ -28,7 +28,12 @@ pub(crate) fn check_bindings<'a>(
     scratch_bytes: &[u64],
     caps: &Caps,
 ) -> Result<(), KernelError> {
-    let largest = tensors.into_iter().map(TensorSpec::bytes).chain(scratch_bytes.iter().copied()).max().unwrap_or(0);
+    let largest = tensors
+        .into_iter()
+        .map(TensorSpec::bytes)
+        .chain(scratch_bytes.iter().copied())
+        .max()
+        .unwrap_or(0);
     // Shaders index elements with 32 bits.
     let have = caps.binding_bytes_max.min(u64::from(u32::MAX));
     if largest > have {

@@ -21,15 +21,24 @@ pub struct TensorSpec {
 impl TensorSpec {
     /// A float tensor.
     pub fn f32(dims: &[usize]) -> Self {
-        TensorSpec { dtype: DType::F32, shape: Shape::new(dims) }
+        TensorSpec {
+            dtype: DType::F32,
+            shape: Shape::new(dims),
+        }
     }
     /// A byte tensor.
     pub fn u8(dims: &[usize]) -> Self {
-        TensorSpec { dtype: DType::U8, shape: Shape::new(dims) }
+        TensorSpec {
+            dtype: DType::U8,
+            shape: Shape::new(dims),
+        }
     }
     /// A tensor of 32-bit unsigned integers.
     pub fn u32(dims: &[usize]) -> Self {
-        TensorSpec { dtype: DType::U32, shape: Shape::new(dims) }
+        TensorSpec {
+            dtype: DType::U32,
+            shape: Shape::new(dims),
+        }
     }
     /// Bytes of the tensor.
     pub fn bytes(&self) -> u64 {

@@ -42,7 +42,11 @@ pub const TEXEL_MAX: i32 = 2047;
 pub const RADIUS_MAX: usize = 3;
 
 /// The twins and shaders of integer kernels agree bit for bit.
-pub(crate) const EXACT: Tolerance = Tolerance { absolute: 0.0, relative: 0.0, why: "integers only" };
+pub(crate) const EXACT: Tolerance = Tolerance {
+    absolute: 0.0,
+    relative: 0.0,
+    why: "integers only",
+};
 
 /// One pixel's channels.
 pub(crate) type Texel = [i16; CHANNELS];
@@ -62,7 +66,8 @@ compile_error!("texels are packed little-endian");
 
 /// A well-mixed 32-bit number for three keys: the only source of randomness (seed, pixel, round).
 pub fn hash(a: u32, b: u32, c: u32) -> u32 {
-    let mut x = a.wrapping_mul(0x9e37_79b1) ^ b.wrapping_mul(0x85eb_ca77) ^ c.wrapping_mul(0xc2b2_ae3d);
+    let mut x =
+        a.wrapping_mul(0x9e37_79b1) ^ b.wrapping_mul(0x85eb_ca77) ^ c.wrapping_mul(0xc2b2_ae3d);
     x ^= x >> 16;
     x = x.wrapping_mul(0x7feb_352d);
     x ^= x >> 15;
@@ -71,31 +76,57 @@ pub fn hash(a: u32, b: u32, c: u32) -> u32 {
 }
 
 /// `[H, W]` of a site, NNF or distance plane.
-pub(crate) fn plane(op: &'static str, what: &str, spec: &TensorSpec) -> Result<[usize; 2], KernelError> {
+pub(crate) fn plane(
+    op: &'static str,
+    what: &str,
+    spec: &TensorSpec,
+) -> Result<[usize; 2], KernelError> {
     match spec.shape.dims() {
-        [h, w] if *spec == TensorSpec::u32(&[*h, *w]) && h * w > 0 && h * w < NONE as usize => Ok([*h, *w]),
+        [h, w] if *spec == TensorSpec::u32(&[*h, *w]) && h * w > 0 && h * w < NONE as usize => {
+            Ok([*h, *w])
+        }
         _ => Err(mismatch(op, format!("{what} u32 [H, W]"), spec)),
     }
 }
 
 /// Checks that `spec` is exactly `want`.
-pub(crate) fn exact(op: &'static str, what: &str, spec: &TensorSpec, want: &TensorSpec) -> Result<(), KernelError> {
-    if spec == want { Ok(()) } else { Err(mismatch(op, format!("{what} {want:?}"), spec)) }
+pub(crate) fn exact(
+    op: &'static str,
+    what: &str,
+    spec: &TensorSpec,
+    want: &TensorSpec,
+) -> Result<(), KernelError> {
+    if spec == want {
+        Ok(())
+    } else {
+        Err(mismatch(op, format!("{what} {want:?}"), spec))
+    }
 }
 
 pub(crate) fn mismatch(op: &'static str, expected: String, got: &TensorSpec) -> KernelError {
-    KernelError::Mismatch { op, expected, got: format!("{got:?}") }
+    KernelError::Mismatch {
+        op,
+        expected,
+        got: format!("{got:?}"),
+    }
 }
 
 pub(crate) fn arity(op: &'static str, expected: &str, inputs: &[TensorSpec]) -> KernelError {
-    KernelError::Mismatch { op, expected: expected.into(), got: format!("{} inputs", inputs.len()) }
+    KernelError::Mismatch {
+        op,
+        expected: expected.into(),
+        got: format!("{} inputs", inputs.len()),
+    }
 }
 
 pub(crate) fn radius(op: &'static str, radius: usize) -> Result<(), KernelError> {
     if (1..=RADIUS_MAX).contains(&radius) {
         return Ok(());
     }
-    Err(KernelError::Parameters { op, why: format!("patch radius {radius} is outside 1..={RADIUS_MAX}") })
+    Err(KernelError::Parameters {
+        op,
+        why: format!("patch radius {radius} is outside 1..={RADIUS_MAX}"),
+    })
 }
 
 /// Invocations per workgroup of the shaders here: one pixel each.
@@ -112,8 +143,27 @@ pub(crate) fn per_pixel(
 ) -> Result<Program, KernelError> {
     check_bindings(variant.kernel, inputs, &[], caps)?;
     check_bindings(variant.kernel, outputs, &[], caps)?;
-    let pixels = outputs.first().map_or(0, |o| o.shape.dims().iter().take(2).product::<usize>());
-    let groups = spread(variant.kernel, pixels.div_ceil(PIXELS_PER_GROUP) as u64, caps)?;
-    let bindings = bound.iter().copied().map(Binding::Input).chain((0..outputs.len()).map(Binding::Output)).collect();
-    Ok(Program { dispatches: vec![Dispatch { variant, bindings, params, groups }], scratch_bytes: Vec::new() })
+    let pixels = outputs
+        .first()
+        .map_or(0, |o| o.shape.dims().iter().take(2).product::<usize>());
+    let groups = spread(
+        variant.kernel,
+        pixels.div_ceil(PIXELS_PER_GROUP) as u64,
+        caps,
+    )?;
+    let bindings = bound
+        .iter()
+        .copied()
+        .map(Binding::Input)
+        .chain((0..outputs.len()).map(Binding::Output))
+        .collect();
+    Ok(Program {
+        dispatches: vec![Dispatch {
+            variant,
+            bindings,
+            params,
+            groups,
+        }],
+        scratch_bytes: Vec::new(),
+    })
 }

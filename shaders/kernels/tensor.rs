@@ -82,17 +82,26 @@ impl Tensor {
     /// A float tensor; panics in debug builds if the length does not fit the shape (a programmer's error).
     pub fn f32(dims: &[usize], data: Vec<f32>) -> Self {
         debug_assert_eq!(dims.iter().product::<usize>(), data.len());
-        Tensor { shape: Shape::new(dims), data: Data::F32(data) }
+        Tensor {
+            shape: Shape::new(dims),
+            data: Data::F32(data),
+        }
     }
     /// A byte tensor; panics in debug builds if the length does not fit the shape.
     pub fn u8(dims: &[usize], data: Vec<u8>) -> Self {
         debug_assert_eq!(dims.iter().product::<usize>(), data.len());
-        Tensor { shape: Shape::new(dims), data: Data::U8(data) }
+        Tensor {
+            shape: Shape::new(dims),
+            data: Data::U8(data),
+        }
     }
     /// An integer tensor; panics in debug builds if the length does not fit the shape.
     pub fn u32(dims: &[usize], data: Vec<u32>) -> Self {
         debug_assert_eq!(dims.iter().product::<usize>(), data.len());
-        Tensor { shape: Shape::new(dims), data: Data::U32(data) }
+        Tensor {
+            shape: Shape::new(dims),
+            data: Data::U32(data),
+        }
     }
     /// Element type.
     pub fn dtype(&self) -> DType {
@@ -186,9 +195,18 @@ impl<'a> TensorRef<'a> {
     /// An owned copy.
     pub fn to_tensor(&self) -> Tensor {
         match self {
-            TensorRef::F32(s, v) => Tensor { shape: (*s).clone(), data: Data::F32(v.to_vec()) },
-            TensorRef::U8(s, v) => Tensor { shape: (*s).clone(), data: Data::U8(v.to_vec()) },
-            TensorRef::U32(s, v) => Tensor { shape: (*s).clone(), data: Data::U32(v.to_vec()) },
+            TensorRef::F32(s, v) => Tensor {
+                shape: (*s).clone(),
+                data: Data::F32(v.to_vec()),
+            },
+            TensorRef::U8(s, v) => Tensor {
+                shape: (*s).clone(),
+                data: Data::U8(v.to_vec()),
+            },
+            TensorRef::U32(s, v) => Tensor {
+                shape: (*s).clone(),
+                data: Data::U32(v.to_vec()),
+            },
         }
     }
 }
@@ -227,7 +245,10 @@ impl TensorMut<'_> {
             (TensorMut::F32(_, to), Data::F32(v)) => to.copy_from_slice(v),
             (TensorMut::U8(_, to), Data::U8(v)) => to.copy_from_slice(v),
             (TensorMut::U32(_, to), Data::U32(v)) => to.copy_from_slice(v),
-            _ => debug_assert!(false, "dtype of a kernel's output differs from its inferred dtype"),
+            _ => debug_assert!(
+                false,
+                "dtype of a kernel's output differs from its inferred dtype"
+            ),
         }
     }
 }

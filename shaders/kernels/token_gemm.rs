@@ -69,26 +69,47 @@ fn simt_variant(kernel: &'static str, side: usize, residual: bool, blocks: bool)
         ("WEIGHT_TILE", format!("{}u", DEPTH * side / 4)),
     ]);
     defines.sort();
-    Variant { kernel, strategy: "simt", template: include_str!("linear/simt_tokens.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel,
+        strategy: "simt",
+        template: include_str!("linear/simt_tokens.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 fn few_variant(kernel: &'static str, residual: bool) -> Variant {
     let mut defines = binding_defines(residual, false);
     defines.sort();
-    Variant { kernel, strategy: "few_tokens", template: include_str!("linear/few_tokens.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel,
+        strategy: "few_tokens",
+        template: include_str!("linear/few_tokens.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 fn cpu_variant(kernel: &'static str, residual: bool, blocks: bool) -> Variant {
     let mut defines = binding_defines(residual, blocks);
     defines.sort();
-    Variant { kernel, strategy: "cpu_tokens", template: include_str!("linear/cpu_tokens.wgsl"), defines, subgroups: true }
+    Variant {
+        kernel,
+        strategy: "cpu_tokens",
+        template: include_str!("linear/cpu_tokens.wgsl"),
+        defines,
+        subgroups: true,
+    }
 }
 
 /// Variants of a kernel whose layers are plain, with or without residual.
 pub(crate) fn plain_variants(kernel: &'static str) -> Vec<Variant> {
     let of = |residual| {
         let tiles = TILES.map(|side| simt_variant(kernel, side, residual, false));
-        tiles.into_iter().chain([few_variant(kernel, residual), cpu_variant(kernel, residual, false)])
+        tiles.into_iter().chain([
+            few_variant(kernel, residual),
+            cpu_variant(kernel, residual, false),
+        ])
     };
     [false, true].into_iter().flat_map(of).collect()
 }
@@ -96,13 +117,20 @@ pub(crate) fn plain_variants(kernel: &'static str) -> Vec<Variant> {
 /// Variants of a kernel whose tokens become blocks.
 pub(crate) fn block_variants(kernel: &'static str) -> Vec<Variant> {
     let tiles = TILES.map(|side| simt_variant(kernel, side, false, true));
-    tiles.into_iter().chain([cpu_variant(kernel, false, true)]).collect()
+    tiles
+        .into_iter()
+        .chain([cpu_variant(kernel, false, true)])
+        .collect()
 }
 
 impl Layer<'_> {
     /// The dispatch that applies the layer to input 0.
     pub(crate) fn dispatch(&self, caps: &Caps) -> Result<Dispatch, KernelError> {
-        let channels = if self.blocks.is_some() { self.out_channels / 4 } else { self.out_channels };
+        let channels = if self.blocks.is_some() {
+            self.out_channels / 4
+        } else {
+            self.out_channels
+        };
         let vec4s = self.in_channels.is_multiple_of(4) && channels.is_multiple_of(4);
         if self.tokens / self.groups <= FEW_TOKENS_MAX && self.blocks.is_none() {
             self.few(caps)
@@ -115,11 +143,20 @@ impl Layer<'_> {
 
     fn bindings(&self, layout: &'static str, weights: impl FnOnce() -> Vec<u32>) -> Vec<Binding> {
         let columns = self.columns();
-        let bias = |at: usize| if at % columns < self.out_channels { (self.bias)(at / columns, at % columns) } else { 0.0 };
+        let bias = |at: usize| {
+            if at % columns < self.out_channels {
+                (self.bias)(at / columns, at % columns)
+            } else {
+                0.0
+            }
+        };
         let mut bindings = vec![
             Binding::Input(0),
             Binding::Constant(self.packed.get(layout, weights)),
-            Binding::Constant(self.packed.get("bias", || words((0..self.groups * columns).map(bias)))),
+            Binding::Constant(
+                self.packed
+                    .get("bias", || words((0..self.groups * columns).map(bias))),
+            ),
             Binding::Output(0),
         ];
         bindings.extend(self.residual.then_some(Binding::Input(1)));
@@ -136,9 +173,20 @@ impl Layer<'_> {
         let [h, w] = self.blocks.unwrap_or([1, 1]);
         let rows = self.tokens / self.groups;
         let depth = self.in_channels.next_multiple_of(DEPTH);
-        let mut params = [rows, self.groups, self.in_channels, self.out_channels, depth, self.columns(), token_tiles, channel_tiles, h, w]
-            .map(word)
-            .to_vec();
+        let mut params = [
+            rows,
+            self.groups,
+            self.in_channels,
+            self.out_channels,
+            depth,
+            self.columns(),
+            token_tiles,
+            channel_tiles,
+            h,
+            w,
+        ]
+        .map(word)
+        .to_vec();
         params.push(self.act.code());
         params
     }
@@ -148,15 +196,28 @@ impl Layer<'_> {
         let (depth, columns) = (self.in_channels.next_multiple_of(DEPTH), self.columns());
         let value = |at: usize| {
             let (group, ic, oc) = (at / (depth * columns), at / columns % depth, at % columns);
-            if ic < self.in_channels && oc < self.out_channels { (self.weight)(group, oc, ic) } else { 0.0 }
+            if ic < self.in_channels && oc < self.out_channels {
+                (self.weight)(group, oc, ic)
+            } else {
+                0.0
+            }
         };
         words((0..self.groups * depth * columns).map(value))
     }
 
     fn simt(&self, caps: &Caps) -> Result<Dispatch, KernelError> {
-        let tiles = |side: usize| [(self.tokens / self.groups).div_ceil(side), self.out_channels.div_ceil(side)];
+        let tiles = |side: usize| {
+            [
+                (self.tokens / self.groups).div_ceil(side),
+                self.out_channels.div_ceil(side),
+            ]
+        };
         let groups = |side: usize| tiles(side)[0] * tiles(side)[1] * self.groups;
-        let side = if groups(TILES[0]) >= GROUPS_WANTED { TILES[0] } else { TILES[1] };
+        let side = if groups(TILES[0]) >= GROUPS_WANTED {
+            TILES[0]
+        } else {
+            TILES[1]
+        };
         Ok(Dispatch {
             variant: simt_variant(self.kernel, side, self.residual, self.blocks.is_some()),
             bindings: self.bindings("columns", || self.pack_columns()),
@@ -166,12 +227,19 @@ impl Layer<'_> {
     }
 
     fn few(&self, caps: &Caps) -> Result<Dispatch, KernelError> {
-        let tiles = [(self.tokens / self.groups).div_ceil(FEW_BLOCK[1]), self.out_channels.div_ceil(FEW_BLOCK[0])];
+        let tiles = [
+            (self.tokens / self.groups).div_ceil(FEW_BLOCK[1]),
+            self.out_channels.div_ceil(FEW_BLOCK[0]),
+        ];
         Ok(Dispatch {
             variant: few_variant(self.kernel, self.residual),
             bindings: self.bindings("columns", || self.pack_columns()),
             params: self.params(tiles),
-            groups: spread(self.kernel, (tiles[0] * tiles[1] * self.groups) as u64, caps)?,
+            groups: spread(
+                self.kernel,
+                (tiles[0] * tiles[1] * self.groups) as u64,
+                caps,
+            )?,
         })
     }
 
@@ -182,18 +250,29 @@ impl Layer<'_> {
         let value = |at: usize| {
             let (group, block) = (at / (blocks * ics * width), at / (ics * width) % blocks);
             let oc = block * width + at % width;
-            if oc < self.out_channels { (self.weight)(group, oc, at / width % ics) } else { 0.0 }
+            if oc < self.out_channels {
+                (self.weight)(group, oc, at / width % ics)
+            } else {
+                0.0
+            }
         };
         words((0..self.groups * blocks * ics * width).map(value))
     }
 
     fn cpu(&self, caps: &Caps) -> Result<Dispatch, KernelError> {
-        let tiles = [(self.tokens / self.groups).div_ceil(CPU_BLOCK[1]), self.out_channels.div_ceil(CPU_BLOCK[0])];
+        let tiles = [
+            (self.tokens / self.groups).div_ceil(CPU_BLOCK[1]),
+            self.out_channels.div_ceil(CPU_BLOCK[0]),
+        ];
         Ok(Dispatch {
             variant: cpu_variant(self.kernel, self.residual, self.blocks.is_some()),
             bindings: self.bindings("lanes", || self.pack_lanes()),
             params: self.params(tiles),
-            groups: spread(self.kernel, (tiles[0] * tiles[1] * self.groups) as u64, caps)?,
+            groups: spread(
+                self.kernel,
+                (tiles[0] * tiles[1] * self.groups) as u64,
+                caps,
+            )?,
         })
     }
 }

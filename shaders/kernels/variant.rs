@@ -34,7 +34,9 @@ pub static SNIPPETS: &[(&str, &str)] = &[
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VariantError {
     /// A line starts with `#` but is none of the known directives, or lacks its name.
-    #[error("{file}:{line}: '{text}' is no directive; known are #ifdef NAME, #ifndef NAME, #else, #endif, #import NAME")]
+    #[error(
+        "{file}:{line}: '{text}' is no directive; known are #ifdef NAME, #ifndef NAME, #else, #endif, #import NAME"
+    )]
     Directive {
         /// `kernel.strategy` or the snippet's name.
         file: String,
@@ -76,12 +78,26 @@ fn expand_with(variant: &Variant, snippets: &[(&str, &str)]) -> Result<String, V
     let mut imports: Vec<&str> = Vec::new();
     let mut out = String::with_capacity(variant.template.len() * 2);
     let file = format!("{}.{}", variant.kernel, variant.strategy);
-    expand_text(&file, variant.template, &variant.defines, snippets, &mut imports, &mut out)?;
+    expand_text(
+        &file,
+        variant.template,
+        &variant.defines,
+        snippets,
+        &mut imports,
+        &mut out,
+    )?;
     let mut done = 0;
     while done < imports.len() {
         let name = imports[done];
         if let Some((_, text)) = snippets.iter().find(|(known, _)| *known == name) {
-            expand_text(name, text, &variant.defines, snippets, &mut imports, &mut out)?;
+            expand_text(
+                name,
+                text,
+                &variant.defines,
+                snippets,
+                &mut imports,
+                &mut out,
+            )?;
         }
         done += 1;
     }
@@ -110,7 +126,11 @@ fn expand_text<'s>(
     let mut blocks: Vec<Block> = Vec::new();
     for (index, raw) in text.lines().enumerate() {
         let line = index + 1;
-        let unbalanced = |what| VariantError::Unbalanced { file: file.to_string(), line, what };
+        let unbalanced = |what| VariantError::Unbalanced {
+            file: file.to_string(),
+            line,
+            what,
+        };
         let active = blocks.last().is_none_or(|b| b.outer && b.kept);
         let trimmed = raw.trim();
         if !trimmed.starts_with('#') {
@@ -122,10 +142,22 @@ fn expand_text<'s>(
         }
         let words: Vec<&str> = trimmed.split_whitespace().collect();
         match words.as_slice() {
-            ["#ifdef", name] => blocks.push(Block { line, outer: active, kept: is_defined(defines, name), has_else: false }),
-            ["#ifndef", name] => blocks.push(Block { line, outer: active, kept: !is_defined(defines, name), has_else: false }),
+            ["#ifdef", name] => blocks.push(Block {
+                line,
+                outer: active,
+                kept: is_defined(defines, name),
+                has_else: false,
+            }),
+            ["#ifndef", name] => blocks.push(Block {
+                line,
+                outer: active,
+                kept: !is_defined(defines, name),
+                has_else: false,
+            }),
             ["#else"] => {
-                let block = blocks.last_mut().ok_or_else(|| unbalanced("#else without #ifdef"))?;
+                let block = blocks
+                    .last_mut()
+                    .ok_or_else(|| unbalanced("#else without #ifdef"))?;
                 if block.has_else {
                     return Err(unbalanced("second #else in one #ifdef"));
                 }
@@ -133,19 +165,31 @@ fn expand_text<'s>(
                 block.kept = !block.kept;
             }
             ["#endif"] => {
-                blocks.pop().ok_or_else(|| unbalanced("#endif without #ifdef"))?;
+                blocks
+                    .pop()
+                    .ok_or_else(|| unbalanced("#endif without #ifdef"))?;
             }
             ["#import", name] => {
                 if active {
                     import(file, line, name, snippets, imports)?;
                 }
             }
-            _ => return Err(VariantError::Directive { file: file.to_string(), line, text: trimmed.to_string() }),
+            _ => {
+                return Err(VariantError::Directive {
+                    file: file.to_string(),
+                    line,
+                    text: trimmed.to_string(),
+                });
+            }
         }
         out.push('\n');
     }
     match blocks.last() {
-        Some(open) => Err(VariantError::Unbalanced { file: file.to_string(), line: open.line, what: "#ifdef without #endif" }),
+        Some(open) => Err(VariantError::Unbalanced {
+            file: file.to_string(),
+            line: open.line,
+            what: "#ifdef without #endif",
+        }),
         None => Ok(()),
     }
 }
@@ -154,10 +198,25 @@ fn is_defined(defines: &[(&'static str, String)], name: &str) -> bool {
     defines.iter().any(|(known, _)| *known == name)
 }
 
-fn import<'s>(file: &str, line: usize, name: &str, snippets: &[(&'s str, &str)], imports: &mut Vec<&'s str>) -> Result<(), VariantError> {
+fn import<'s>(
+    file: &str,
+    line: usize,
+    name: &str,
+    snippets: &[(&'s str, &str)],
+    imports: &mut Vec<&'s str>,
+) -> Result<(), VariantError> {
     let Some((known, _)) = snippets.iter().find(|(known, _)| *known == name) else {
-        let known = snippets.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
-        return Err(VariantError::UnknownImport { file: file.to_string(), line, name: name.to_string(), known });
+        let known = snippets
+            .iter()
+            .map(|(known, _)| *known)
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(VariantError::UnknownImport {
+            file: file.to_string(),
+            line,
+            name: name.to_string(),
+            known,
+        });
     };
     if !imports.contains(known) {
         imports.push(known);
@@ -186,12 +245,25 @@ mod tests {
     use super::*;
 
     fn variant(template: &'static str, defines: &[(&'static str, &str)]) -> Variant {
-        let defines = defines.iter().map(|(name, value)| (*name, value.to_string())).collect();
-        Variant { kernel: "k", strategy: "s", template, defines, subgroups: false }
+        let defines = defines
+            .iter()
+            .map(|(name, value)| (*name, value.to_string()))
+            .collect();
+        Variant {
+            kernel: "k",
+            strategy: "s",
+            template,
+            defines,
+            subgroups: false,
+        }
     }
 
     fn lines(template: &'static str, defines: &[(&'static str, &str)]) -> Vec<String> {
-        expand(&variant(template, defines)).unwrap().lines().map(str::to_string).collect()
+        expand(&variant(template, defines))
+            .unwrap()
+            .lines()
+            .map(str::to_string)
+            .collect()
     }
 
     #[test]
@@ -217,20 +289,35 @@ mod tests {
             assert_eq!(got.len(), text.lines().count());
             assert_eq!(got[13], "end");
         }
-        assert_eq!(at(&[]).iter().filter(|l| !l.is_empty()).collect::<Vec<_>>(), ["-", "end"]);
+        assert_eq!(
+            at(&[]).iter().filter(|l| !l.is_empty()).collect::<Vec<_>>(),
+            ["-", "end"]
+        );
     }
 
     #[test]
     fn ifndef_is_the_opposite() {
-        assert_eq!(lines("#ifndef A\nno\n#else\nyes\n#endif", &[("A", "")]), ["", "", "", "yes", ""]);
+        assert_eq!(
+            lines("#ifndef A\nno\n#else\nyes\n#endif", &[("A", "")]),
+            ["", "", "", "yes", ""]
+        );
     }
 
     #[test]
     fn imports_come_once_at_the_end_and_may_chain() {
-        let snippets = [("base", "fn base() { N }"), ("top", "#import base\nfn top() {}")];
-        let v = variant("#import top\n#import base\n#import top\nmain", &[("N", "3")]);
+        let snippets = [
+            ("base", "fn base() { N }"),
+            ("top", "#import base\nfn top() {}"),
+        ];
+        let v = variant(
+            "#import top\n#import base\n#import top\nmain",
+            &[("N", "3")],
+        );
         let got = expand_with(&v, &snippets).unwrap();
-        assert_eq!(got.lines().collect::<Vec<_>>(), ["", "", "", "main", "", "fn top() {}", "fn base() { 3 }"]);
+        assert_eq!(
+            got.lines().collect::<Vec<_>>(),
+            ["", "", "", "main", "", "fn top() {}", "fn base() { 3 }"]
+        );
     }
 
     #[test]
@@ -253,8 +340,14 @@ mod tests {
         assert!(message("#ifdef").starts_with("k.s:1:"));
         assert_eq!(message("#endif"), "k.s:1: #endif without #ifdef");
         assert_eq!(message("\n#else"), "k.s:2: #else without #ifdef");
-        assert_eq!(message("\n#ifdef A\n#else\n#else"), "k.s:4: second #else in one #ifdef");
-        assert_eq!(message("\n#ifdef A\n#else\n"), "k.s:2: #ifdef without #endif");
+        assert_eq!(
+            message("\n#ifdef A\n#else\n#else"),
+            "k.s:4: second #else in one #ifdef"
+        );
+        assert_eq!(
+            message("\n#ifdef A\n#else\n"),
+            "k.s:2: #ifdef without #endif"
+        );
         assert!(message("#import nothing").starts_with("k.s:1: no snippet 'nothing'"));
     }
 

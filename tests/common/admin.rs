@@ -17,13 +17,28 @@ impl Admin {
         Admin(data.join("admin.sock"))
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> BufReader<UnixStream> {
-        let mut socket = UnixStream::connect(&self.0).unwrap_or_else(|error| panic!("{}: {error}", self.0.display()));
-        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let mut head = format!("{method} /admin/v1{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n");
-        headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> BufReader<UnixStream> {
+        let mut socket = UnixStream::connect(&self.0)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.0.display()));
+        socket
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let mut head =
+            format!("{method} /admin/v1{path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n");
+        headers
+            .iter()
+            .for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
         if let Some(body) = body {
-            head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+            head.push_str(&format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n",
+                body.len()
+            ));
         }
         socket.write_all(head.as_bytes()).unwrap();
         socket.write_all(b"\r\n").unwrap();
@@ -36,14 +51,21 @@ impl Admin {
         let mut from = self.send(method, path, &[], body);
         let (status, headers) = read_head(&mut from);
         let mut body = Vec::new();
-        if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
+        if headers
+            .iter()
+            .any(|(name, value)| name == "transfer-encoding" && value == "chunked")
+        {
             while let Some(chunk) = read_chunk(&mut from) {
                 body.extend(chunk);
             }
         } else {
             from.read_to_end(&mut body).unwrap();
         }
-        Reply { status, headers, body }
+        Reply {
+            status,
+            headers,
+            body,
+        }
     }
 
     pub fn get(&self, path: &str) -> Reply {
@@ -53,7 +75,12 @@ impl Admin {
     /// The JSON of a successful GET.
     pub fn json(&self, path: &str) -> Value {
         let reply = self.get(path);
-        assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        assert_eq!(
+            reply.status,
+            200,
+            "{path}: {}",
+            String::from_utf8_lossy(&reply.body)
+        );
         reply.json()
     }
 
@@ -96,8 +123,16 @@ impl Admin {
         let mut from = self.send("GET", "/events", &headers, None);
         let (status, headers) = read_head(&mut from);
         assert_eq!(status, 200);
-        assert!(headers.iter().any(|(name, value)| name == "content-type" && value == "text/event-stream"), "{headers:?}");
-        Events { from, text: String::new() }
+        assert!(
+            headers
+                .iter()
+                .any(|(name, value)| name == "content-type" && value == "text/event-stream"),
+            "{headers:?}"
+        );
+        Events {
+            from,
+            text: String::new(),
+        }
     }
 
     /// Asks until the reply is as wanted.
@@ -117,12 +152,19 @@ impl Admin {
 fn read_head(from: &mut impl BufRead) -> (u16, Vec<(String, String)>) {
     let mut line = String::new();
     from.read_line(&mut line).unwrap();
-    let status = line.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {line:?}")).parse().unwrap();
+    let status = line
+        .split(' ')
+        .nth(1)
+        .unwrap_or_else(|| panic!("no status in {line:?}"))
+        .parse()
+        .unwrap();
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
         from.read_line(&mut line).unwrap();
-        let Some((name, value)) = line.trim_end().split_once(": ") else { return (status, headers) };
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            return (status, headers);
+        };
         headers.push((name.to_lowercase(), value.to_string()));
     }
 }
@@ -130,7 +172,9 @@ fn read_head(from: &mut impl BufRead) -> (u16, Vec<(String, String)>) {
 fn read_chunk(from: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut line = String::new();
     from.read_line(&mut line).unwrap();
-    let length = usize::from_str_radix(line.trim(), 16).ok().filter(|length| *length > 0)?;
+    let length = usize::from_str_radix(line.trim(), 16)
+        .ok()
+        .filter(|length| *length > 0)?;
     let mut chunk = vec![0; length + 2];
     from.read_exact(&mut chunk).unwrap();
     chunk.truncate(length);
@@ -156,8 +200,16 @@ impl Events {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let text: String = self.text.drain(..end + 2).collect();
-                let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_string);
-                let (Some(id), Some(kind), Some(data)) = (field("id: "), field("event: "), field("data: ")) else { continue };
+                let field = |name: &str| {
+                    text.lines()
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::to_string)
+                };
+                let (Some(id), Some(kind), Some(data)) =
+                    (field("id: "), field("event: "), field("data: "))
+                else {
+                    continue;
+                };
                 let data: Value = serde_json::from_str(&data).unwrap();
                 assert_eq!(data["type"], kind.as_str());
                 return Some(Event { id, data });
@@ -171,7 +223,9 @@ impl Events {
     pub fn until(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Vec<Event> {
         let (limit, mut seen) = (Instant::now() + Duration::from_secs(60), Vec::new());
         loop {
-            let event = self.next().unwrap_or_else(|| panic!("the stream ended before {what}"));
+            let event = self
+                .next()
+                .unwrap_or_else(|| panic!("the stream ended before {what}"));
             let found = is(&event.data);
             seen.push(event);
             if found {

@@ -23,7 +23,10 @@ pub fn cleanplate() -> Command {
 }
 
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 pub fn run(args: &[&str]) -> Output {
@@ -32,7 +35,12 @@ pub fn run(args: &[&str]) -> Output {
 
 pub fn json(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: stdout {text:?}, stderr {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(&text).unwrap_or_else(|e| {
+        panic!(
+            "{e}: stdout {text:?}, stderr {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
 }
 
 /// A running daemon. Killed on drop.
@@ -46,7 +54,12 @@ pub struct Daemon {
 /// What the first start of a data folder prints.
 pub fn first_key(log: &str) -> Option<String> {
     let start = log.find("sk-live-")?;
-    Some(log[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect())
+    Some(
+        log[start..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+            .collect(),
+    )
 }
 
 impl Daemon {
@@ -57,13 +70,27 @@ impl Daemon {
 
     /// The same on another backend.
     pub fn start_on(data: &Path, config: &str, backend: &str) -> Daemon {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let addr = format!("127.0.0.1:{port}");
         std::fs::create_dir_all(data).unwrap();
         let file = data.join("test.toml");
         std::fs::write(&file, config).unwrap();
         let mut child = cleanplate()
-            .args(["serve", "--backend", backend, "--listen", &addr, "--data", data.to_str().unwrap(), "--config", file.to_str().unwrap()])
+            .args([
+                "serve",
+                "--backend",
+                backend,
+                "--listen",
+                &addr,
+                "--data",
+                data.to_str().unwrap(),
+                "--config",
+                file.to_str().unwrap(),
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -71,7 +98,12 @@ impl Daemon {
         let log = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &log);
         collect(child.stderr.take().unwrap(), &log);
-        let mut daemon = Daemon { child, addr, data: data.to_path_buf(), log };
+        let mut daemon = Daemon {
+            child,
+            addr,
+            data: data.to_path_buf(),
+            log,
+        };
         daemon.wait_ready();
         daemon
     }
@@ -80,7 +112,10 @@ impl Daemon {
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("the daemon ended with {status}: {}", self.log.lock().unwrap());
+                panic!(
+                    "the daemon ended with {status}: {}",
+                    self.log.lock().unwrap()
+                );
             }
             if TcpStream::connect(&self.addr).is_ok() && self.get("/readyz", None).status == 200 {
                 return;
@@ -97,13 +132,21 @@ impl Daemon {
             if let Some(key) = first_key(&self.log.lock().unwrap()) {
                 return key;
             }
-            assert!(Instant::now() < deadline, "no key in the log: {}", self.log.lock().unwrap());
+            assert!(
+                Instant::now() < deadline,
+                "no key in the log: {}",
+                self.log.lock().unwrap()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     pub fn url(&self, path: &str) -> String {
-        if path.starts_with("http") { path.to_string() } else { format!("http://{}{path}", self.addr) }
+        if path.starts_with("http") {
+            path.to_string()
+        } else {
+            format!("http://{}{path}", self.addr)
+        }
     }
 
     pub fn get(&self, path: &str, key: Option<&str>) -> Reply {
@@ -119,8 +162,16 @@ impl Daemon {
     }
 
     /// A POST with more headers.
-    pub fn post_with(&self, path: &str, key: Option<&str>, headers: &[(&str, &str)], form: &Form) -> Reply {
-        let mut request = agent().post(self.url(path)).content_type(form.content_type());
+    pub fn post_with(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        headers: &[(&str, &str)],
+        form: &Form,
+    ) -> Reply {
+        let mut request = agent()
+            .post(self.url(path))
+            .content_type(form.content_type());
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -140,7 +191,11 @@ impl Daemon {
 
     /// `cleanplate ARGS --data <this folder>` while the daemon runs.
     pub fn cli(&self, args: &[&str]) -> Output {
-        cleanplate().args(args).args(["--data", self.data.to_str().unwrap()]).output().unwrap()
+        cleanplate()
+            .args(args)
+            .args(["--data", self.data.to_str().unwrap()])
+            .output()
+            .unwrap()
     }
 
     pub fn kill9(mut self) {
@@ -153,7 +208,10 @@ impl Daemon {
     }
 
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 }
@@ -177,7 +235,11 @@ fn collect(stream: impl Read + Send + 'static, log: &Arc<Mutex<String>>) {
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120))).build().into()
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(120)))
+        .build()
+        .into()
 }
 
 /// A complete reply.
@@ -192,23 +254,50 @@ impl Reply {
     fn from(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Reply {
         let mut response = match result {
             Ok(response) => response,
-            Err(error) => return Reply { status: 0, headers: Vec::new(), body: error.to_string().into_bytes() },
+            Err(error) => {
+                return Reply {
+                    status: 0,
+                    headers: Vec::new(),
+                    body: error.to_string().into_bytes(),
+                };
+            }
         };
-        let headers = response.headers().iter().map(|(k, v)| (k.as_str().to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned()));
+        let headers = response.headers().iter().map(|(k, v)| {
+            (
+                k.as_str().to_string(),
+                String::from_utf8_lossy(v.as_bytes()).into_owned(),
+            )
+        });
         let headers = headers.collect();
-        let body = response.body_mut().with_config().limit(512 << 20).read_to_vec();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(512 << 20)
+            .read_to_vec();
         match body {
-            Ok(body) => Reply { status: response.status().as_u16(), headers, body },
-            Err(error) => Reply { status: 0, headers, body: error.to_string().into_bytes() },
+            Ok(body) => Reply {
+                status: response.status().as_u16(),
+                headers,
+                body,
+            },
+            Err(error) => Reply {
+                status: 0,
+                headers,
+                body: error.to_string().into_bytes(),
+            },
         }
     }
 
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 }
 
@@ -226,7 +315,9 @@ impl Form {
     }
     /// Image and mask.
     pub fn pair(image: &[u8], mask: &[u8]) -> Form {
-        Form::new().file("image", "photo.png", image).file("mask", "mask.png", mask)
+        Form::new()
+            .file("image", "photo.png", image)
+            .file("mask", "mask.png", mask)
     }
     pub fn content_type(&self) -> &'static str {
         "multipart/form-data; boundary=cleanplate-test-boundary"
@@ -248,14 +339,24 @@ impl Form {
 pub fn photo(width: u32, height: u32) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {
         let texture = ((x * 7919 + y * 104_729) % 23) as u8;
-        image::Rgb([(x * 200 / width) as u8 + texture, (y * 200 / height) as u8 + texture, 90 + texture])
+        image::Rgb([
+            (x * 200 / width) as u8 + texture,
+            (y * 200 / height) as u8 + texture,
+            90 + texture,
+        ])
     })
 }
 
 /// A mask with a filled rectangle.
 pub fn mask(width: u32, height: u32, hole: [u32; 4]) -> image::GrayImage {
     let [x0, y0, x1, y1] = hole;
-    image::GrayImage::from_fn(width, height, |x, y| image::Luma([if x >= x0 && x < x1 && y >= y0 && y < y1 { 255 } else { 0 }]))
+    image::GrayImage::from_fn(width, height, |x, y| {
+        image::Luma([if x >= x0 && x < x1 && y >= y0 && y < y1 {
+            255
+        } else {
+            0
+        }])
+    })
 }
 
 pub fn encode(picture: impl Into<image::DynamicImage>, format: image::ImageFormat) -> Vec<u8> {

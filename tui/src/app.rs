@@ -35,7 +35,9 @@ pub enum End {
 
 /// Milliseconds since 1970.
 pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -53,7 +55,14 @@ pub struct Turn {
 pub fn turn(state: &mut State, inbox: &Inbox) -> Turn {
     let (changes, more) = inbox.take(CHANGES_PER_TURN);
     let count = changes.len();
-    Turn { effects: changes.into_iter().flat_map(|change: Change| state.absorb(change)).collect(), changes: count, more }
+    Turn {
+        effects: changes
+            .into_iter()
+            .flat_map(|change: Change| state.absorb(change))
+            .collect(),
+        changes: count,
+        more,
+    }
 }
 
 /// Signals that end or stop the program.
@@ -103,7 +112,9 @@ impl Outside {
             match effect {
                 Effect::Call(call) => self.client.start(call, &self.inbox),
                 Effect::Copy(text) => self.screen.copy(&text)?,
-                Effect::Render(part, bytes, cells) => self.renderer.start(part, bytes, cells, &self.inbox),
+                Effect::Render(part, bytes, cells) => {
+                    self.renderer.start(part, bytes, cells, &self.inbox)
+                }
                 Effect::Reconnect => self.inbox.reconnect(),
                 Effect::Redraw => self.screen.redraw()?,
                 Effect::Suspend => self.screen.suspend()?,
@@ -116,12 +127,22 @@ impl Outside {
 }
 
 /// Runs until the user or a signal ends it.
-pub async fn run(mut state: State, screen: Screen, client: Client, renderer: Renderer) -> io::Result<End> {
+pub async fn run(
+    mut state: State,
+    screen: Screen,
+    client: Client,
+    renderer: Renderer,
+) -> io::Result<End> {
     let inbox = Arc::new(Inbox::default());
     let mut signals = Signals::new()?;
     let mut input = EventStream::new();
     tokio::spawn(live::follow(client.clone(), inbox.clone()));
-    let mut outside = Outside { screen, client, inbox: inbox.clone(), renderer };
+    let mut outside = Outside {
+        screen,
+        client,
+        inbox: inbox.clone(),
+        renderer,
+    };
     state.pictures = outside.renderer.draws();
     let (mut drawn_at, mut draw_at) = (Instant::now(), Some(Instant::now()));
     let (mut more, mut clock_at) = (false, Instant::now() + SECOND);

@@ -20,7 +20,12 @@ const TOKEN_BYTES_MAX: u64 = 4096;
 )]
 pub struct Args {
     /// Admin socket of the daemon [default: admin.sock in its data folder]
-    #[arg(long, value_name = "PATH", conflicts_with = "url", env = "CLEANPLATE_ADMIN_SOCKET")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "url",
+        env = "CLEANPLATE_ADMIN_SOCKET"
+    )]
     socket: Option<PathBuf>,
     /// Address of the daemon's admin listener, such as http://127.0.0.1:8081; needs a token
     #[arg(long, value_name = "URL", env = "CLEANPLATE_ADMIN_URL")]
@@ -62,29 +67,42 @@ impl Args {
     /// Reads the files that are named. Errors are for people.
     pub fn start(self, env: &dyn Fn(&str) -> Option<String>) -> Result<Start, String> {
         let default = config::default_file().filter(|file| self.config.is_none() && file.is_file());
-        let mut config =
-            config::load(self.config.as_deref().or(default.as_deref()), self.theme.as_deref()).map_err(|problem| problem.to_string())?;
+        let mut config = config::load(
+            self.config.as_deref().or(default.as_deref()),
+            self.theme.as_deref(),
+        )
+        .map_err(|problem| problem.to_string())?;
         config.mouse |= self.mouse;
         config.images = self.images.unwrap_or(config.images);
         let colourless = env("NO_COLOR").is_some_and(|value| !value.is_empty());
         if colourless {
             config.theme = config.theme.colourless();
         }
-        let target = match (self.url, self.socket) {
-            (Some(url), _) => {
-                let token = self.token_file.as_deref().map(token).transpose()?;
-                Target::url(&url, token.or_else(|| env("CLEANPLATE_ADMIN_TOKEN")))?
-            }
-            (None, Some(socket)) if !socket.as_os_str().is_empty() => Target::Socket(socket),
-            (None, _) => Target::Socket(default_socket().ok_or("there is no HOME to look for the socket in: name it with --socket PATH")?),
-        };
-        Ok(Start { target, config, readonly: self.readonly, colourless })
+        let target =
+            match (self.url, self.socket) {
+                (Some(url), _) => {
+                    let token = self.token_file.as_deref().map(token).transpose()?;
+                    Target::url(&url, token.or_else(|| env("CLEANPLATE_ADMIN_TOKEN")))?
+                }
+                (None, Some(socket)) if !socket.as_os_str().is_empty() => Target::Socket(socket),
+                (None, _) => Target::Socket(default_socket().ok_or(
+                    "there is no HOME to look for the socket in: name it with --socket PATH",
+                )?),
+            };
+        Ok(Start {
+            target,
+            config,
+            readonly: self.readonly,
+            colourless,
+        })
     }
 }
 
 fn token(file: &Path) -> Result<String, String> {
     let fail = |why: String| format!("{}: {why}", file.display());
-    let length = std::fs::metadata(file).map_err(|e| fail(format!("the token cannot be read: {e}")))?.len();
+    let length = std::fs::metadata(file)
+        .map_err(|e| fail(format!("the token cannot be read: {e}")))?
+        .len();
     if length > TOKEN_BYTES_MAX {
         return Err(fail(format!("{length} bytes are no token")));
     }
@@ -96,26 +114,58 @@ mod tests {
     use super::*;
 
     fn start(args: &[&str], env: &[(&str, &str)]) -> Result<Start, String> {
-        let args = Args::try_parse_from([&["cleanplate-tui", "--config", "/dev/null"], args].concat()).map_err(|e| e.to_string())?;
-        args.start(&|name| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string()))
+        let args =
+            Args::try_parse_from([&["cleanplate-tui", "--config", "/dev/null"], args].concat())
+                .map_err(|e| e.to_string())?;
+        args.start(&|name| {
+            env.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_string())
+        })
     }
 
     #[test]
     fn the_daemon_is_named_by_socket_or_address() {
-        assert_eq!(start(&["--socket", "/run/x.sock"], &[]).unwrap().target, Target::Socket("/run/x.sock".into()));
+        assert_eq!(
+            start(&["--socket", "/run/x.sock"], &[]).unwrap().target,
+            Target::Socket("/run/x.sock".into())
+        );
         let tcp = start(&["--url", "http://h:1"], &[("CLEANPLATE_ADMIN_TOKEN", "t")]).unwrap();
-        assert_eq!(tcp.target, Target::Tcp { authority: "h:1".to_string(), token: "t".to_string() });
-        assert!(start(&["--url", "http://h:1"], &[]).unwrap_err().contains("--token-file"));
-        assert!(start(&["--url", "http://h:1", "--token-file", "/nonexistent/token"], &[]).unwrap_err().contains("/nonexistent/token"));
+        assert_eq!(
+            tcp.target,
+            Target::Tcp {
+                authority: "h:1".to_string(),
+                token: "t".to_string()
+            }
+        );
+        assert!(
+            start(&["--url", "http://h:1"], &[])
+                .unwrap_err()
+                .contains("--token-file")
+        );
+        assert!(
+            start(
+                &["--url", "http://h:1", "--token-file", "/nonexistent/token"],
+                &[]
+            )
+            .unwrap_err()
+            .contains("/nonexistent/token")
+        );
         assert!(start(&["--url", "http://h:1", "--socket", "/x"], &[]).is_err());
     }
 
     #[test]
     fn no_color_takes_the_colours_away() {
         let style = |env: &[(&str, &str)]| {
-            start(&["--theme", "dark", "--socket", "/x"], env).unwrap().config.theme.style(crate::config::Role::Good)
+            start(&["--theme", "dark", "--socket", "/x"], env)
+                .unwrap()
+                .config
+                .theme
+                .style(crate::config::Role::Good)
         };
-        assert!(style(&[("NO_COLOR", "1")]).fg.is_none() && style(&[("NO_COLOR", "")]).fg.is_some());
+        assert!(
+            style(&[("NO_COLOR", "1")]).fg.is_none() && style(&[("NO_COLOR", "")]).fg.is_some()
+        );
         assert!(start(&["--theme", "drak", "--socket", "/x"], &[]).is_err());
     }
 }

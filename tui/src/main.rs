@@ -50,13 +50,27 @@ fn main() -> ExitCode {
 
 fn run(start: Start) -> std::io::Result<End> {
     terminal::require()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()?;
     let picker = probe::picker(start.config.images);
-    let mut state = state::State::new(&start.config, start.readonly, start.target.shown(), app::now_ms());
+    let mut state = state::State::new(
+        &start.config,
+        start.readonly,
+        start.target.shown(),
+        app::now_ms(),
+    );
     state.colourless = start.colourless;
     let screen = terminal::Screen::take(start.config.mouse)?;
     let client = net::Client::new(start.target);
-    let end = runtime.block_on(app::run(state, screen, client, preview::Renderer::new(picker)));
+    let end = runtime.block_on(app::run(
+        state,
+        screen,
+        client,
+        preview::Renderer::new(picker),
+    ));
     // Requests under way are not waited for.
     runtime.shutdown_background();
     end

@@ -28,7 +28,11 @@ pub struct Picture {
 
 impl fmt::Debug for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Picture({} x {} cells)", self.cells.width, self.cells.height)
+        write!(
+            f,
+            "Picture({} x {} cells)",
+            self.cells.width, self.cells.height
+        )
     }
 }
 
@@ -41,7 +45,9 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer for this terminal; `None` draws no pictures.
     pub fn new(picker: Option<Picker>) -> Renderer {
-        Renderer { picker: picker.map(Arc::new) }
+        Renderer {
+            picker: picker.map(Arc::new),
+        }
     }
 
     /// Whether pictures are drawn at all.
@@ -51,7 +57,9 @@ impl Renderer {
 
     /// Starts to make a picture of at most this many characters; it comes to the inbox as a [`Change::Picture`].
     pub fn start(&self, part: ImagePart, bytes: Arc<Vec<u8>>, cells: Size, inbox: &Arc<Inbox>) {
-        let (Some(picker), inbox) = (self.picker.clone(), inbox.clone()) else { return };
+        let (Some(picker), inbox) = (self.picker.clone(), inbox.clone()) else {
+            return;
+        };
         tokio::task::spawn_blocking(move || {
             let made = crate::terminal::contained(|| render(&picker, &bytes, cells));
             let made = made.unwrap_or_else(|| Err("the picture cannot be decoded".to_string()));
@@ -63,12 +71,16 @@ impl Renderer {
 /// Decodes and scales. Errors are for people.
 pub fn render(picker: &Picker, bytes: &[u8], cells: Size) -> Result<Picture, String> {
     let image = decode(bytes)?;
-    let protocol = picker.new_protocol(image, cells, Resize::Scale(Some(FilterType::Triangle))).map_err(|e| e.to_string())?;
+    let protocol = picker
+        .new_protocol(image, cells, Resize::Scale(Some(FilterType::Triangle)))
+        .map_err(|e| e.to_string())?;
     Ok(Picture { protocol, cells })
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, String> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|e| e.to_string())?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(SIDE_PX_MAX), Some(SIDE_PX_MAX));
     limits.max_alloc = Some(DECODE_BYTES_MAX);
@@ -89,7 +101,11 @@ mod tests {
 
     fn png(width: u32, height: u32) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
-        RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, (y * 37) as u8, 9])).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([x as u8, (y * 37) as u8, 9])
+        })
+        .write_to(&mut bytes, ImageFormat::Png)
+        .unwrap();
         bytes.into_inner()
     }
 
@@ -97,7 +113,10 @@ mod tests {
     fn pictures_fit_their_space() {
         let picture = render(&Picker::halfblocks(), &png(300, 100), Size::new(20, 10)).unwrap();
         let size = picture.protocol.size();
-        assert!(size.width == 20 && (2..=10).contains(&size.height), "{size:?}");
+        assert!(
+            size.width == 20 && (2..=10).contains(&size.height),
+            "{size:?}"
+        );
     }
 
     #[test]
@@ -117,8 +136,12 @@ mod tests {
             Image::new(&picture.protocol).render(area, &mut buf);
             let written: String = buf.content().iter().map(|cell| cell.symbol()).collect();
             assert!(written.contains(mark), "{protocol:?} wrote no {mark:?}");
-            let outside = |x: u16, y: u16| !area.contains(Position::new(x, y)) && buf[(x, y)].symbol() != " ";
-            assert!((0..10).all(|y| (0..18).all(|x| !outside(x, y))), "{protocol:?} wrote outside its space");
+            let outside =
+                |x: u16, y: u16| !area.contains(Position::new(x, y)) && buf[(x, y)].symbol() != " ";
+            assert!(
+                (0..10).all(|y| (0..18).all(|x| !outside(x, y))),
+                "{protocol:?} wrote outside its space"
+            );
         }
     }
 

@@ -28,7 +28,8 @@ pub fn picker(images: Images) -> Option<Picker> {
     if protocol == ProtocolType::Halfblocks {
         return Some(Picker::halfblocks());
     }
-    #[allow(deprecated)] // The other way asks the terminal itself, on a thread that goes on reading the keyboard after its time is over.
+    #[allow(deprecated)]
+    // The other way asks the terminal itself, on a thread that goes on reading the keyboard after its time is over.
     let mut picker = Picker::from_fontsize(font_px());
     picker.set_protocol_type(protocol);
     Some(picker)
@@ -49,18 +50,31 @@ fn best(env: &dyn Fn(&str) -> Option<String>, answer: &[u8]) -> ProtocolType {
     let answer = String::from_utf8_lossy(answer);
     let program = env("TERM_PROGRAM").unwrap_or_default();
     // A multiplexer stands between: what the terminal outside can do does not count, and blocks always work.
-    if env("TMUX").is_some() || env("TERM").is_some_and(|term| term.starts_with("screen") || term.starts_with("tmux")) {
+    if env("TMUX").is_some()
+        || env("TERM").is_some_and(|term| term.starts_with("screen") || term.starts_with("tmux"))
+    {
         return ProtocolType::Halfblocks;
     }
-    if matches!(program.as_str(), "iTerm.app" | "WezTerm" | "mintty" | "vscode" | "Tabby" | "rio") {
+    if matches!(
+        program.as_str(),
+        "iTerm.app" | "WezTerm" | "mintty" | "vscode" | "Tabby" | "rio"
+    ) {
         return ProtocolType::Iterm2;
     }
     if answer.contains("_Gi=31;OK") && env("KONSOLE_VERSION").is_none() {
         return ProtocolType::Kitty;
     }
     // The answer to "who are you" lists 4 for sixels: ESC [ ? 62 ; 4 ; 22 c
-    let attributes = answer.rsplit("\x1b[?").next().and_then(|rest| rest.split('c').next()).unwrap_or_default();
-    if attributes.split(';').any(|attribute| attribute == "4") { ProtocolType::Sixel } else { ProtocolType::Halfblocks }
+    let attributes = answer
+        .rsplit("\x1b[?")
+        .next()
+        .and_then(|rest| rest.split('c').next())
+        .unwrap_or_default();
+    if attributes.split(';').any(|attribute| attribute == "4") {
+        ProtocolType::Sixel
+    } else {
+        ProtocolType::Halfblocks
+    }
 }
 
 /// Asks whether kitty's pictures are understood, then who the terminal is; returns what it answers.
@@ -77,7 +91,12 @@ fn exchange() -> io::Result<Vec<u8>> {
     out.flush()?;
     let (mut answer, until) = (Vec::new(), Instant::now() + ANSWER_MAX);
     let input = io::stdin();
-    let whole = |answer: &[u8]| answer.windows(3).rposition(|w| w == b"\x1b[?").is_some_and(|start| answer[start..].contains(&b'c'));
+    let whole = |answer: &[u8]| {
+        answer
+            .windows(3)
+            .rposition(|w| w == b"\x1b[?")
+            .is_some_and(|start| answer[start..].contains(&b'c'))
+    };
     while !whole(&answer) {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() || !readable(input.as_raw_fd(), left) {
@@ -95,7 +114,11 @@ fn exchange() -> io::Result<Vec<u8>> {
 }
 
 fn readable(fd: i32, wait: Duration) -> bool {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: one valid entry, which outlives the call.
     unsafe { libc::poll(&raw mut poll, 1, wait_ms) > 0 }
@@ -118,7 +141,11 @@ mod tests {
     use super::*;
 
     fn of(env: &[(&str, &str)], answer: &str) -> ProtocolType {
-        let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_string());
+        let env = |name: &str| {
+            env.iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_string())
+        };
         best(&env, answer.as_bytes())
     }
 
@@ -126,11 +153,23 @@ mod tests {
     fn the_best_protocol_is_found() {
         let kitty = "\x1b_Gi=31;OK\x1b\\\x1b[?62;4;52c";
         assert_eq!(of(&[("TERM", "xterm-kitty")], kitty), ProtocolType::Kitty);
-        assert_eq!(of(&[("TERM", "foot")], "\x1b[?62;4;22;28c"), ProtocolType::Sixel);
-        assert_eq!(of(&[("TERM", "xterm")], "\x1b[?64;1;2;6;14;24c"), ProtocolType::Halfblocks);
-        assert_eq!(of(&[("TERM_PROGRAM", "iTerm.app")], "\x1b[?64;4c"), ProtocolType::Iterm2);
+        assert_eq!(
+            of(&[("TERM", "foot")], "\x1b[?62;4;22;28c"),
+            ProtocolType::Sixel
+        );
+        assert_eq!(
+            of(&[("TERM", "xterm")], "\x1b[?64;1;2;6;14;24c"),
+            ProtocolType::Halfblocks
+        );
+        assert_eq!(
+            of(&[("TERM_PROGRAM", "iTerm.app")], "\x1b[?64;4c"),
+            ProtocolType::Iterm2
+        );
         assert_eq!(of(&[("TMUX", "/tmp/x")], kitty), ProtocolType::Halfblocks);
-        assert_eq!(of(&[("KONSOLE_VERSION", "230804")], kitty), ProtocolType::Sixel);
+        assert_eq!(
+            of(&[("KONSOLE_VERSION", "230804")], kitty),
+            ProtocolType::Sixel
+        );
         assert_eq!(of(&[], ""), ProtocolType::Halfblocks);
     }
 }

@@ -8,8 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crossterm::cursor::{Hide, Show};
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use crossterm::{execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -28,7 +32,11 @@ thread_local! {
 
 /// Refuses to go on without a terminal: what is asked of one must not end up in a file or a pipe.
 pub fn require() -> io::Result<()> {
-    if stdout().is_terminal() && io::stdin().is_terminal() { Ok(()) } else { Err(io::Error::other("input and output must be a terminal")) }
+    if stdout().is_terminal() && io::stdin().is_terminal() {
+        Ok(())
+    } else {
+        Err(io::Error::other("input and output must be a terminal"))
+    }
 }
 
 /// The terminal while it is taken.
@@ -51,7 +59,8 @@ impl Screen {
             std::process::exit(1);
         }));
         enter(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout())).inspect_err(|_| give_back())?;
+        let terminal =
+            Terminal::new(CrosstermBackend::new(stdout())).inspect_err(|_| give_back())?;
         Ok(Screen { terminal, mouse })
     }
 
@@ -63,7 +72,11 @@ impl Screen {
     /// Takes the mouse, or leaves it to the terminal.
     pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
-        if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
+        if on {
+            execute!(stdout(), EnableMouseCapture)
+        } else {
+            execute!(stdout(), DisableMouseCapture)
+        }
     }
 
     /// Gives the terminal to the shell until the process is continued, then takes it again.
@@ -78,7 +91,8 @@ impl Screen {
     /// go to the reader of keys.
     pub fn redraw(&mut self) -> io::Result<()> {
         let size = self.terminal.size()?;
-        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
+        self.terminal
+            .resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// Puts text into the clipboard of the terminal's user (OSC 52), which works through SSH.
@@ -98,8 +112,13 @@ impl Drop for Screen {
 fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide).inspect_err(|_| give_back())?;
-    if mouse { execute!(stdout(), EnableMouseCapture) } else { Ok(()) }
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide)
+        .inspect_err(|_| give_back())?;
+    if mouse {
+        execute!(stdout(), EnableMouseCapture)
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives the terminal back as it was. May be called from anywhere, and more than once.
@@ -112,7 +131,13 @@ pub fn give_back() {
 }
 
 fn write_give_back(out: &mut impl Write) -> io::Result<()> {
-    queue!(out, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show)?;
+    queue!(
+        out,
+        DisableMouseCapture,
+        DisableBracketedPaste,
+        LeaveAlternateScreen,
+        Show
+    )?;
     out.flush()
 }
 
@@ -146,7 +171,13 @@ mod tests {
         let mut out = Vec::new();
         write_give_back(&mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
-        for sequence in ["\x1b[?1049l", "\x1b[?25h", "\x1b[?2004l", "\x1b[?1000l", "\x1b[?1006l"] {
+        for sequence in [
+            "\x1b[?1049l",
+            "\x1b[?25h",
+            "\x1b[?2004l",
+            "\x1b[?1000l",
+            "\x1b[?1006l",
+        ] {
             assert!(out.contains(sequence), "{sequence:?} is missing in {out:?}");
         }
     }

@@ -36,9 +36,23 @@ fn stand_in(c: char) -> Option<char> {
         '\u{80}'..='\u{9f}' => Some('\u{fffd}'),
         // Soft hyphen, direction marks, embeddings and isolates, zero-width and joining characters, line separators,
         // fillers that look like nothing, the byte order mark, annotations, tags and private variation selectors.
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' => Some('\u{fffd}'),
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' => Some('\u{fffd}'),
-        '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => Some('\u{fffd}'),
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' => Some('\u{fffd}'),
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{feff}' => Some('\u{fffd}'),
+        '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => Some('\u{fffd}'),
         _ => None,
     }
 }
@@ -113,7 +127,11 @@ pub fn bytes(bytes: u64) -> String {
         (value, unit) = (value / 1024.0, unit + 1);
     }
     let unit_name = ["B", "KiB", "MiB", "GiB", "TiB"][unit];
-    if unit == 0 || value >= 99.5 { format!("{value:.0} {unit_name}") } else { format!("{value:.1} {unit_name}") }
+    if unit == 0 || value >= 99.5 {
+        format!("{value:.0} {unit_name}")
+    } else {
+        format!("{value:.1} {unit_name}")
+    }
 }
 
 /// A span: `8 ms`, `1.24 s`, `3m05s`, `2h10m`, `5d03h`.
@@ -160,8 +178,16 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, of_year - (153 * shifted + 2) / 5 + 1)
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    (
+        year + era * 400 + i64::from(month <= 2),
+        month,
+        of_year - (153 * shifted + 2) / 5 + 1,
+    )
 }
 
 /// A whole number in groups of three: `12,345`.
@@ -185,16 +211,32 @@ mod tests {
     fn nothing_steers_the_terminal() {
         let hostile = "a\x1b]52;c;AAAA\x07b\u{9b}31mc\u{202e}gpj\u{200b}\r\n\u{e0041}\u{7f}";
         let safe = clean(hostile);
-        assert!(safe.chars().all(|c| !c.is_control() && stand_in(c).is_none()), "{safe:?}");
-        assert!(safe.starts_with("a␛]52;c;AAAA␇b\u{fffd}31mc\u{fffd}gpj"), "{safe:?}");
+        assert!(
+            safe.chars()
+                .all(|c| !c.is_control() && stand_in(c).is_none()),
+            "{safe:?}"
+        );
+        assert!(
+            safe.starts_with("a␛]52;c;AAAA␇b\u{fffd}31mc\u{fffd}gpj"),
+            "{safe:?}"
+        );
     }
 
     #[test]
     fn ordinary_names_stay_as_they_are() {
-        for name in ["photo.jpg", "Ärger & Söhne (2).png", "写真.webp", "e\u{301}te.jpg"] {
+        for name in [
+            "photo.jpg",
+            "Ärger & Söhne (2).png",
+            "写真.webp",
+            "e\u{301}te.jpg",
+        ] {
             assert_eq!(clean(name), name);
         }
-        assert_eq!(clean(&format!("z{}", "\u{334}".repeat(50))).chars().count(), 3, "piled marks are cut");
+        assert_eq!(
+            clean(&format!("z{}", "\u{334}".repeat(50))).chars().count(),
+            3,
+            "piled marks are cut"
+        );
     }
 
     #[test]
@@ -211,11 +253,23 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
-        assert_eq!((bytes(999), bytes(402 << 20), bytes(3 << 30)), ("999 B".into(), "402 MiB".into(), "3.0 GiB".into()));
-        assert_eq!((span_ms(8.31), span_ms(412.0), span_ms(61_000.0)), ("8.3 ms".into(), "412 ms".into(), "1m01s".into()));
-        assert_eq!((age(0, 12_000), age(0, 7_200_000), age(9, 0)), ("12s".into(), "2h".into(), "0s".into()));
+        assert_eq!(
+            (bytes(999), bytes(402 << 20), bytes(3 << 30)),
+            ("999 B".into(), "402 MiB".into(), "3.0 GiB".into())
+        );
+        assert_eq!(
+            (span_ms(8.31), span_ms(412.0), span_ms(61_000.0)),
+            ("8.3 ms".into(), "412 ms".into(), "1m01s".into())
+        );
+        assert_eq!(
+            (age(0, 12_000), age(0, 7_200_000), age(9, 0)),
+            ("12s".into(), "2h".into(), "0s".into())
+        );
         assert_eq!(date(1_795_424_834_000), "2026-11-23 09:07");
         assert_eq!(date(951_782_400_000), "2000-02-29 00:00");
-        assert_eq!((number(-1_234_567), number(12)), ("-1,234,567".into(), "12".into()));
+        assert_eq!(
+            (number(-1_234_567), number(12)),
+            ("-1,234,567".into(), "12".into())
+        );
     }
 }

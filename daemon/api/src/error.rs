@@ -68,8 +68,22 @@ pub struct ErrorRow {
     pub when: &'static str,
 }
 
-const fn row(code: ErrorCode, status: u16, body: BodyShape, retry_after: bool, name: &'static str, when: &'static str) -> ErrorRow {
-    ErrorRow { code, status, body, retry_after, name, when }
+const fn row(
+    code: ErrorCode,
+    status: u16,
+    body: BodyShape,
+    retry_after: bool,
+    name: &'static str,
+    when: &'static str,
+) -> ErrorRow {
+    ErrorRow {
+        code,
+        status,
+        body,
+        retry_after,
+        name,
+        when,
+    }
 }
 
 /// Every error the interface can answer with.
@@ -82,12 +96,54 @@ pub static ERRORS: &[ErrorRow] = &[
         "bad_request",
         "counts of images and masks differ, no files, malformed signed URL",
     ),
-    row(ErrorCode::Unauthorized, 401, BodyShape::Text, false, "unauthorized", "missing, malformed, unknown, expired or revoked key"),
-    row(ErrorCode::InsufficientCredits, 402, BodyShape::Text, false, "insufficient_credits", "balance below the price"),
-    row(ErrorCode::Forbidden, 403, BodyShape::Text, false, "forbidden", "file URL with a wrong signature; an option this key may not use"),
-    row(ErrorCode::NotFound, 404, BodyShape::Text, false, "not_found", "no such route, or no such job for this key"),
-    row(ErrorCode::MethodNotAllowed, 405, BodyShape::Text, false, "method_not_allowed", "the route has other methods"),
-    row(ErrorCode::UploadTimeout, 408, BodyShape::Text, false, "upload_timeout", "the upload did not arrive in time"),
+    row(
+        ErrorCode::Unauthorized,
+        401,
+        BodyShape::Text,
+        false,
+        "unauthorized",
+        "missing, malformed, unknown, expired or revoked key",
+    ),
+    row(
+        ErrorCode::InsufficientCredits,
+        402,
+        BodyShape::Text,
+        false,
+        "insufficient_credits",
+        "balance below the price",
+    ),
+    row(
+        ErrorCode::Forbidden,
+        403,
+        BodyShape::Text,
+        false,
+        "forbidden",
+        "file URL with a wrong signature; an option this key may not use",
+    ),
+    row(
+        ErrorCode::NotFound,
+        404,
+        BodyShape::Text,
+        false,
+        "not_found",
+        "no such route, or no such job for this key",
+    ),
+    row(
+        ErrorCode::MethodNotAllowed,
+        405,
+        BodyShape::Text,
+        false,
+        "method_not_allowed",
+        "the route has other methods",
+    ),
+    row(
+        ErrorCode::UploadTimeout,
+        408,
+        BodyShape::Text,
+        false,
+        "upload_timeout",
+        "the upload did not arrive in time",
+    ),
     row(
         ErrorCode::Conflict,
         409,
@@ -96,9 +152,30 @@ pub static ERRORS: &[ErrorRow] = &[
         "conflict",
         "a request with the same Idempotency-Key is under way; the job was cancelled or has ended",
     ),
-    row(ErrorCode::Gone, 410, BodyShape::Text, false, "gone", "file URL past its expiry, or a result that was removed"),
-    row(ErrorCode::TooLarge, 413, BodyShape::Text, false, "too_large", "image or mask above the byte limit, counted while streaming"),
-    row(ErrorCode::UnsupportedType, 415, BodyShape::Text, false, "unsupported_type", "bytes that are not JPEG, PNG or WebP"),
+    row(
+        ErrorCode::Gone,
+        410,
+        BodyShape::Text,
+        false,
+        "gone",
+        "file URL past its expiry, or a result that was removed",
+    ),
+    row(
+        ErrorCode::TooLarge,
+        413,
+        BodyShape::Text,
+        false,
+        "too_large",
+        "image or mask above the byte limit, counted while streaming",
+    ),
+    row(
+        ErrorCode::UnsupportedType,
+        415,
+        BodyShape::Text,
+        false,
+        "unsupported_type",
+        "bytes that are not JPEG, PNG or WebP",
+    ),
     row(
         ErrorCode::Invalid,
         422,
@@ -107,20 +184,65 @@ pub static ERRORS: &[ErrorRow] = &[
         "invalid",
         "missing or malformed fields, corrupt images, sizes that differ, prompts outside the image",
     ),
-    row(ErrorCode::RateLimited, 429, BodyShape::Text, true, "rate_limited", "the rate limit is used up"),
-    row(ErrorCode::QueueFull, 429, BodyShape::Text, true, "queue_full", "the queue, or this key's share of it, is full"),
-    row(ErrorCode::Internal, 500, BodyShape::Text, false, "internal", "a fault of the service; nothing was charged"),
-    row(ErrorCode::Unavailable, 503, BodyShape::Text, true, "unavailable", "shutting down, no device, or a model is missing"),
-    row(ErrorCode::StorageFull, 507, BodyShape::Text, true, "storage_full", "the disk for uploads and results is full"),
+    row(
+        ErrorCode::RateLimited,
+        429,
+        BodyShape::Text,
+        true,
+        "rate_limited",
+        "the rate limit is used up",
+    ),
+    row(
+        ErrorCode::QueueFull,
+        429,
+        BodyShape::Text,
+        true,
+        "queue_full",
+        "the queue, or this key's share of it, is full",
+    ),
+    row(
+        ErrorCode::Internal,
+        500,
+        BodyShape::Text,
+        false,
+        "internal",
+        "a fault of the service; nothing was charged",
+    ),
+    row(
+        ErrorCode::Unavailable,
+        503,
+        BodyShape::Text,
+        true,
+        "unavailable",
+        "shutting down, no device, or a model is missing",
+    ),
+    row(
+        ErrorCode::StorageFull,
+        507,
+        BodyShape::Text,
+        true,
+        "storage_full",
+        "the disk for uploads and results is full",
+    ),
 ];
 
 /// Row for a code that the table lacks; a test proves that there is none.
-const UNLISTED: ErrorRow = row(ErrorCode::Internal, 500, BodyShape::Text, false, "internal", "a fault of the service");
+const UNLISTED: ErrorRow = row(
+    ErrorCode::Internal,
+    500,
+    BodyShape::Text,
+    false,
+    "internal",
+    "a fault of the service",
+);
 
 impl ErrorCode {
     /// The code's row in [`ERRORS`].
     pub fn row(self) -> &'static ErrorRow {
-        ERRORS.iter().find(|row| row.code == self).unwrap_or(&UNLISTED)
+        ERRORS
+            .iter()
+            .find(|row| row.code == self)
+            .unwrap_or(&UNLISTED)
     }
     /// HTTP status.
     pub fn status(self) -> u16 {
@@ -160,7 +282,14 @@ pub struct FieldError {
 impl FieldError {
     /// An error at a place of names.
     pub fn new(loc: &[&str], msg: impl Into<String>, kind: &str) -> Self {
-        FieldError { loc: loc.iter().map(|part| Loc::Name((*part).to_string())).collect(), msg: msg.into(), kind: kind.to_string() }
+        FieldError {
+            loc: loc
+                .iter()
+                .map(|part| Loc::Name((*part).to_string()))
+                .collect(),
+            msg: msg.into(),
+            kind: kind.to_string(),
+        }
     }
     /// A required field that is not there.
     pub fn missing(loc: &[&str]) -> Self {
@@ -202,7 +331,11 @@ mod tests {
     #[test]
     fn every_code_has_one_row_and_one_name() {
         for code in ALL {
-            assert_eq!(ERRORS.iter().filter(|row| row.code == *code).count(), 1, "{code:?}");
+            assert_eq!(
+                ERRORS.iter().filter(|row| row.code == *code).count(),
+                1,
+                "{code:?}"
+            );
         }
         let names: std::collections::BTreeSet<_> = ERRORS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ERRORS.len());
@@ -211,8 +344,13 @@ mod tests {
 
     #[test]
     fn missing_field_has_the_documented_body() {
-        let body = InvalidBody { detail: vec![FieldError::missing(&["body", "mask"])] };
+        let body = InvalidBody {
+            detail: vec![FieldError::missing(&["body", "mask"])],
+        };
         let json = serde_json::to_string(&body).unwrap();
-        assert_eq!(json, r#"{"detail":[{"loc":["body","mask"],"msg":"field required","type":"value_error.missing"}]}"#);
+        assert_eq!(
+            json,
+            r#"{"detail":[{"loc":["body","mask"],"msg":"field required","type":"value_error.missing"}]}"#
+        );
     }
 }

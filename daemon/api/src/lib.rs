@@ -17,5 +17,7 @@ pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
 pub use folder::FolderStatus;
 pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
-pub use job::{JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming};
+pub use job::{
+    JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming,
+};
 pub use models::{ModelView, ModelsReply};

@@ -21,14 +21,33 @@ pub struct Listing {
 }
 
 /// `GET /audit`
-pub async fn list(app: web::Data<App>, Params(listing): Params<Listing>) -> Result<HttpResponse, Refusal> {
-    let (text, page) = (params::text(listing.text)?, params::page(listing.after.as_deref(), listing.rows)?);
-    let found = ask(&app, move |store| store.list_actions(text.as_deref(), &page)).await?;
+pub async fn list(
+    app: web::Data<App>,
+    Params(listing): Params<Listing>,
+) -> Result<HttpResponse, Refusal> {
+    let (text, page) = (
+        params::text(listing.text)?,
+        params::page(listing.after.as_deref(), listing.rows)?,
+    );
+    let found = ask(&app, move |store| {
+        store.list_actions(text.as_deref(), &page)
+    })
+    .await?;
     Ok(ok(&params::rows(found, rows::audit)))
 }
 
 /// Notes an action that the store does not note itself. Before the action where that can fail, so that none goes unnoted.
-pub async fn note(app: &App, who: &Who, action: &'static str, target: String, detail: Value) -> Result<(), Refusal> {
+pub async fn note(
+    app: &App,
+    who: &Who,
+    action: &'static str,
+    target: String,
+    detail: Value,
+) -> Result<(), Refusal> {
     let (who, target) = (who.0.clone(), short(&target, 100));
-    ask(app, move |store| store.record_action(&who, action, &target, &detail)).await.map(drop)
+    ask(app, move |store| {
+        store.record_action(&who, action, &target, &detail)
+    })
+    .await
+    .map(drop)
 }

@@ -16,5 +16,8 @@ pub async fn get(app: web::Data<App>) -> HttpResponse {
         default: option.default,
         secret: option.secret,
     });
-    ok(&ConfigView { file: source.file.as_ref().map(|file| file.display().to_string()), options: options.collect() })
+    ok(&ConfigView {
+        file: source.file.as_ref().map(|file| file.display().to_string()),
+        options: options.collect(),
+    })
 }

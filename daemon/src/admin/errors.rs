@@ -30,7 +30,9 @@ pub fn refused(error: StoreError) -> Refusal {
         StoreError::UnknownJob { job, .. } => no_such("job", &job),
         StoreError::UnknownBatch { batch, .. } => no_such("batch", &batch),
         StoreError::Overdrawn { .. } => conflict(error.to_string()),
-        StoreError::Invalid { field, ref problem, .. } => Refusal::field(&["body", field], problem.clone(), "value_error"),
+        StoreError::Invalid {
+            field, ref problem, ..
+        } => Refusal::field(&["body", field], problem.clone(), "value_error"),
         other => Refusal::from(other),
     }
 }
@@ -39,7 +41,9 @@ pub fn refused(error: StoreError) -> Refusal {
 pub fn model(error: &ModelError) -> Refusal {
     match error {
         ModelError::Unknown { .. } => Refusal::new(ErrorCode::NotFound, error.to_string()),
-        ModelError::Name { .. } | ModelError::Reserved { .. } => Refusal::field(&["path", "name"], error.to_string(), "value_error"),
+        ModelError::Name { .. } | ModelError::Reserved { .. } => {
+            Refusal::field(&["path", "name"], error.to_string(), "value_error")
+        }
         _ => conflict(error.to_string()),
     }
 }
@@ -51,5 +55,7 @@ pub async fn ask<T: Send + 'static>(
 ) -> Result<T, Refusal> {
     let store = app.store.clone();
     let outcome = crate::http::blocking(move || act(&*store)).await?;
-    outcome.inspect_err(|error| app.jobs.note_store_error(error)).map_err(refused)
+    outcome
+        .inspect_err(|error| app.jobs.note_store_error(error))
+        .map_err(refused)
 }

@@ -47,22 +47,47 @@ pub async fn get(
     Params(query): Params<Since>,
 ) -> Result<HttpResponse, Refusal> {
     let most = app.config.admin.streams_max;
-    let full = || Refusal::new(ErrorCode::QueueFull, format!("{most} event streams are open, which is the limit")).retry_after(5);
+    let full = || {
+        Refusal::new(
+            ErrorCode::QueueFull,
+            format!("{most} event streams are open, which is the limit"),
+        )
+        .retry_after(5)
+    };
     let reader = Reader::new(&app.feed, most).ok_or_else(full)?;
     let ring = app.feed.ring();
-    let last = req.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok()).map(str::to_string).or(query.since);
+    let last = req
+        .headers()
+        .get("Last-Event-ID")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_string)
+        .or(query.since);
     let news = ring.news();
     let resumed = last.and_then(|id| ring.resume(&id));
     let seq = resumed.unwrap_or_else(|| ring.newest());
-    let hello = Hello { version: env!("CARGO_PKG_VERSION").to_string(), boot: ring.boot().to_string(), resumed: resumed.is_some() };
+    let hello = Hello {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        boot: ring.boot().to_string(),
+        resumed: resumed.is_some(),
+    };
     let first = Some(event_text(ring.boot(), seq, Event::Hello(hello)).to_string());
-    let stream = Stream { reader, desk, news, seq, first, silent: Duration::ZERO };
+    let stream = Stream {
+        reader,
+        desk,
+        news,
+        seq,
+        first,
+        silent: Duration::ZERO,
+    };
     let events = stream::unfold(stream, |mut stream| async move {
         let text = stream.next().await?;
         Some((Ok::<Bytes, Refusal>(Bytes::from(text)), stream))
     });
     let mut reply = HttpResponse::Ok();
-    reply.content_type("text/event-stream").insert_header(("Cache-Control", "no-store")).insert_header(("X-Accel-Buffering", "no"));
+    reply
+        .content_type("text/event-stream")
+        .insert_header(("Cache-Control", "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"));
     Ok(reply.streaming(events))
 }
 
@@ -82,8 +107,16 @@ impl Stream {
             if found.missed > 0 || !found.events.is_empty() {
                 self.silent = Duration::ZERO;
                 let before = found.seq - found.events.len() as u64;
-                let resync = (found.missed > 0)
-                    .then(|| event_text(feed.ring().boot(), before, Event::Resync(Resync { missed: found.missed })).to_string());
+                let resync = (found.missed > 0).then(|| {
+                    event_text(
+                        feed.ring().boot(),
+                        before,
+                        Event::Resync(Resync {
+                            missed: found.missed,
+                        }),
+                    )
+                    .to_string()
+                });
                 return Some(resync.unwrap_or_default() + &found.events.concat());
             }
             match tokio::time::timeout(LOOK, self.news.changed()).await {

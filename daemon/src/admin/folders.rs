@@ -21,29 +21,63 @@ pub async fn list(desk: web::Data<Desk>) -> HttpResponse {
 }
 
 /// `POST /folders/{name}/pause`
-pub async fn pause(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn pause(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     give(&who, &app, &desk, &name, Order::Pause, "folder.pause").await
 }
 
 /// `POST /folders/{name}/resume`
-pub async fn resume(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn resume(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     give(&who, &app, &desk, &name, Order::Resume, "folder.resume").await
 }
 
 /// `POST /folders/{name}/rescan`
-pub async fn rescan(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn rescan(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     give(&who, &app, &desk, &name, Order::Rescan, "folder.rescan").await
 }
 
-async fn give(who: &Who, app: &App, desk: &Desk, name: &str, order: Order, action: &'static str) -> Result<HttpResponse, Refusal> {
+async fn give(
+    who: &Who,
+    app: &App,
+    desk: &Desk,
+    name: &str,
+    order: Order,
+    action: &'static str,
+) -> Result<HttpResponse, Refusal> {
     let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
     let before = find(desk, name).ok_or_else(|| errors::no_such("folder", &shown))?;
-    audit::note(app, who, action, format!("folder:{shown}"), json!({ "before": { "paused": before.paused } })).await?;
+    audit::note(
+        app,
+        who,
+        action,
+        format!("folder:{shown}"),
+        json!({ "before": { "paused": before.paused } }),
+    )
+    .await?;
     let (folders, owned) = (desk.folders.clone(), name.to_string());
-    let after = blocking(move || folders.order(&owned, order)).await?.ok_or_else(|| errors::no_such("folder", &shown))?;
+    let after = blocking(move || folders.order(&owned, order))
+        .await?
+        .ok_or_else(|| errors::no_such("folder", &shown))?;
     Ok(ok(&after))
 }
 
 fn find(desk: &Desk, name: &str) -> Option<FolderStatus> {
-    desk.folders.status().into_iter().find(|folder| folder.name == name)
+    desk.folders
+        .status()
+        .into_iter()
+        .find(|folder| folder.name == name)
 }

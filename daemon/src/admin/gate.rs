@@ -29,7 +29,9 @@ impl FromRequest for Who {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let who = req.extensions().get::<Who>().cloned();
-        ready(who.ok_or_else(|| Refusal::internal("an admin request without a name passed", &req.path())))
+        ready(who.ok_or_else(|| {
+            Refusal::internal("an admin request without a name passed", &req.path())
+        }))
     }
 }
 
@@ -42,16 +44,24 @@ struct Peer {
 /// Notes the peer of a new connection.
 pub fn note_peer(io: &dyn Any, connection: &mut Extensions) {
     if let Some(socket) = io.downcast_ref::<UnixStream>() {
-        connection.insert(Peer { uid: socket.peer_cred().ok().map(|peer| peer.uid()) });
+        connection.insert(Peer {
+            uid: socket.peer_cred().ok().map(|peer| peer.uid()),
+        });
     }
 }
 
 /// Middleware around every route: lets in who may, and logs.
-pub async fn check(req: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
+pub async fn check(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let admitted = match req.app_data::<web::Data<App>>() {
         Some(app) => admit(req.request(), app),
-        None => Err(Refusal::internal("the admin interface has no application", &req.path())),
+        None => Err(Refusal::internal(
+            "the admin interface has no application",
+            &req.path(),
+        )),
     };
     let id = uuid::Uuid::new_v4().simple().to_string();
     let (mut res, actor) = match admitted {
@@ -62,48 +72,102 @@ pub async fn check(req: ServiceRequest, next: Next<impl MessageBody + 'static>) 
         Err(refusal) => {
             let mut reply = refusal.error_response();
             if refusal.code == ErrorCode::Unauthorized {
-                reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"cleanplate-admin\""));
+                reply.headers_mut().insert(
+                    WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"cleanplate-admin\""),
+                );
             }
             (req.into_response(reply), "nobody".to_string())
         }
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
-        res.headers_mut().insert(actix_web::http::header::HeaderName::from_static("x-request-id"), value);
+        res.headers_mut().insert(
+            actix_web::http::header::HeaderName::from_static("x-request-id"),
+            value,
+        );
     }
     let (req, status) = (res.request(), res.status().as_u16());
-    let (method, path, ms) = (req.method().as_str(), escaped(req.path()), started.elapsed().as_millis() as u64);
+    let (method, path, ms) = (
+        req.method().as_str(),
+        escaped(req.path()),
+        started.elapsed().as_millis() as u64,
+    );
     match status {
-        401 | 403 => tracing::warn!(request_id = id, method, path, status, ms, "admin request refused"),
-        500.. => tracing::warn!(request_id = id, method, path, status, ms, actor, "admin request failed"),
-        _ => tracing::debug!(request_id = id, method, path, status, ms, actor, "admin request"),
+        401 | 403 => tracing::warn!(
+            request_id = id,
+            method,
+            path,
+            status,
+            ms,
+            "admin request refused"
+        ),
+        500.. => tracing::warn!(
+            request_id = id,
+            method,
+            path,
+            status,
+            ms,
+            actor,
+            "admin request failed"
+        ),
+        _ => tracing::debug!(
+            request_id = id,
+            method,
+            path,
+            status,
+            ms,
+            actor,
+            "admin request"
+        ),
     }
     Ok(res)
 }
 
 fn admit(req: &HttpRequest, app: &App) -> Result<Who, Refusal> {
-    let Some(peer) = req.conn_data::<Peer>() else { return by_token(req, app) };
+    let Some(peer) = req.conn_data::<Peer>() else {
+        return by_token(req, app);
+    };
     let mine = rustix::process::geteuid().as_raw();
     match peer.uid {
         Some(uid) if uid == 0 || uid == mine => Ok(Who(match user_name(uid) {
             Some(name) => format!("uid {uid} ({name})"),
             None => format!("uid {uid}"),
         })),
-        _ => Err(Refusal::new(ErrorCode::Forbidden, "only root and the user of the daemon may use this socket")),
+        _ => Err(Refusal::new(
+            ErrorCode::Forbidden,
+            "only root and the user of the daemon may use this socket",
+        )),
     }
 }
 
 fn by_token(req: &HttpRequest, app: &App) -> Result<Who, Refusal> {
-    let given = req.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
-    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    let given = req
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '));
+    let given = given
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
     if let Some(token) = given.and_then(|given| owner(&app.config.admin.tokens, given)) {
         return Ok(Who(format!("token {}", token.name)));
     }
-    let peer = req.peer_addr().map_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    let peer = req.peer_addr().map_or(
+        std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        |address| address.ip(),
+    );
     let state = app.limits.auth_failures.count(peer);
     if state.allowed {
-        Err(Refusal::new(ErrorCode::Unauthorized, "Invalid or missing admin token"))
+        Err(Refusal::new(
+            ErrorCode::Unauthorized,
+            "Invalid or missing admin token",
+        ))
     } else {
-        Err(Refusal::new(ErrorCode::RateLimited, "too many requests with a wrong admin token").retry_after(state.retry_after_s()))
+        Err(Refusal::new(
+            ErrorCode::RateLimited,
+            "too many requests with a wrong admin token",
+        )
+        .retry_after(state.retry_after_s()))
     }
 }
 
@@ -137,10 +201,24 @@ mod tests {
 
     #[test]
     fn tokens_are_told_apart() {
-        let token = |name: &str, secret: &str| Token { name: name.to_string(), secret: secret.to_string() };
-        let tokens = [token("ada", "0123456789abcdef0123456789abcdef"), token("bob", "fedcba9876543210fedcba9876543210")];
-        assert_eq!(owner(&tokens, "fedcba9876543210fedcba9876543210").map(|token| token.name.as_str()), Some("bob"));
-        for wrong in ["", "ada", "0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcdeff"] {
+        let token = |name: &str, secret: &str| Token {
+            name: name.to_string(),
+            secret: secret.to_string(),
+        };
+        let tokens = [
+            token("ada", "0123456789abcdef0123456789abcdef"),
+            token("bob", "fedcba9876543210fedcba9876543210"),
+        ];
+        assert_eq!(
+            owner(&tokens, "fedcba9876543210fedcba9876543210").map(|token| token.name.as_str()),
+            Some("bob")
+        );
+        for wrong in [
+            "",
+            "ada",
+            "0123456789abcdef0123456789abcde",
+            "0123456789abcdef0123456789abcdeff",
+        ] {
             assert!(owner(&tokens, wrong).is_none(), "{wrong}");
         }
         assert!(owner(&[], "").is_none());

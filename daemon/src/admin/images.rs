@@ -26,10 +26,17 @@ pub struct Size {
 
 /// Where a picture lies, if it is there. Blocks.
 pub fn path(app: &App, job: &Job, part: ImagePart) -> Option<PathBuf> {
-    let kept = job.result.as_ref().filter(|kept| kept.swept_at_ms.is_none()).map(|kept| &kept.result);
+    let kept = job
+        .result
+        .as_ref()
+        .filter(|kept| kept.swept_at_ms.is_none())
+        .map(|kept| &kept.result);
     let stored = |name: &str| app.dirs.results.join(name);
     let paths = match part {
-        ImagePart::Input => vec![crate::files::kept_image(&app.dirs, job.id), crate::files::preview_path(&app.dirs, job.id)],
+        ImagePart::Input => vec![
+            crate::files::kept_image(&app.dirs, job.id),
+            crate::files::preview_path(&app.dirs, job.id),
+        ],
         ImagePart::Result => vec![stored(&kept?.output.name)],
         ImagePart::Mask => vec![stored(&kept?.mask.as_ref()?.name)],
     };
@@ -45,15 +52,30 @@ pub async fn get(
 ) -> Result<HttpResponse, Refusal> {
     let (id, name) = at.into_inner();
     let parts = [ImagePart::Input, ImagePart::Result, ImagePart::Mask];
-    let part = parts.into_iter().find(|part| part.as_str() == name).ok_or_else(errors::not_found)?;
-    let side = size.side_px_max.map(|side| params::whole("side_px_max", Some(side), 16..=2048, 0)).transpose()?;
+    let part = parts
+        .into_iter()
+        .find(|part| part.as_str() == name)
+        .ok_or_else(errors::not_found)?;
+    let side = size
+        .side_px_max
+        .map(|side| params::whole("side_px_max", Some(side), 16..=2048, 0))
+        .transpose()?;
     let job = jobs::find(&app, &id).await?;
-    let swept = job.result.as_ref().is_some_and(|kept| kept.swept_at_ms.is_some());
+    let swept = job
+        .result
+        .as_ref()
+        .is_some_and(|kept| kept.swept_at_ms.is_some());
     let inner = app.clone().into_inner();
-    let path = blocking(move || path(&inner, &job, part)).await?.ok_or_else(|| {
-        let code = if swept { ErrorCode::Gone } else { ErrorCode::NotFound };
-        Refusal::new(code, format!("the {name} of this job is not there"))
-    })?;
+    let path = blocking(move || path(&inner, &job, part))
+        .await?
+        .ok_or_else(|| {
+            let code = if swept {
+                ErrorCode::Gone
+            } else {
+                ErrorCode::NotFound
+            };
+            Refusal::new(code, format!("the {name} of this job is not there"))
+        })?;
     match side {
         None => whole(path).await,
         Some(side) => reduced(&app, &desk, path, side).await,
@@ -68,29 +90,58 @@ async fn whole(path: PathBuf) -> Result<HttpResponse, Refusal> {
         file.read_exact(&mut head)?;
         Ok((file, bytes, head))
     };
-    let (file, bytes, head) = blocking(open).await?.map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
+    let (file, bytes, head) = blocking(open)
+        .await?
+        .map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
     let media_type = Format::of(&head).map_or("application/octet-stream", Format::media_type);
-    let rest = futures_util::stream::try_unfold(tokio::fs::File::from_std(file), |mut file| async move {
-        let mut chunk = vec![0u8; CHUNK_BYTES];
-        let count = tokio::io::AsyncReadExt::read(&mut file, &mut chunk).await?;
-        chunk.truncate(count);
-        Ok((count > 0).then_some((web::Bytes::from(chunk), file)))
-    });
-    let head = futures_util::stream::once(async { Ok::<_, std::io::Error>(web::Bytes::from(head)) });
-    let body = actix_web::body::SizedStream::new(bytes, futures_util::StreamExt::chain(head, Box::pin(rest)));
-    Ok(HttpResponse::Ok().content_type(media_type).insert_header(("Cache-Control", "no-store")).body(body))
+    let rest =
+        futures_util::stream::try_unfold(tokio::fs::File::from_std(file), |mut file| async move {
+            let mut chunk = vec![0u8; CHUNK_BYTES];
+            let count = tokio::io::AsyncReadExt::read(&mut file, &mut chunk).await?;
+            chunk.truncate(count);
+            Ok((count > 0).then_some((web::Bytes::from(chunk), file)))
+        });
+    let head =
+        futures_util::stream::once(async { Ok::<_, std::io::Error>(web::Bytes::from(head)) });
+    let body = actix_web::body::SizedStream::new(
+        bytes,
+        futures_util::StreamExt::chain(head, Box::pin(rest)),
+    );
+    Ok(HttpResponse::Ok()
+        .content_type(media_type)
+        .insert_header(("Cache-Control", "no-store"))
+        .body(body))
 }
 
-async fn reduced(app: &web::Data<App>, desk: &Desk, path: PathBuf, side: u32) -> Result<HttpResponse, Refusal> {
-    let _turn = desk.decoding.acquire().await.map_err(|error| Refusal::internal("waiting to decode a picture", &error))?;
+async fn reduced(
+    app: &web::Data<App>,
+    desk: &Desk,
+    path: PathBuf,
+    side: u32,
+) -> Result<HttpResponse, Refusal> {
+    let _turn = desk
+        .decoding
+        .acquire()
+        .await
+        .map_err(|error| Refusal::internal("waiting to decode a picture", &error))?;
     let limits = app.jobs.image_limits();
     let make = move || -> Result<Vec<u8>, Refusal> {
-        let bytes = std::fs::read(&path).map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
-        let photo = image::decode(&bytes, &limits).map_err(|error| errors::conflict(format!("the picture cannot be shown: {error}")))?;
+        let bytes = std::fs::read(&path)
+            .map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
+        let photo = image::decode(&bytes, &limits)
+            .map_err(|error| errors::conflict(format!("the picture cannot be shown: {error}")))?;
         let small = crate::picture::reduced(&photo, side as usize);
-        let options = EncodeOptions { format: Some(Format::Png), quality: None };
-        small.encode(&options).map_err(|error| Refusal::internal("a reduced picture cannot be written", &error))
+        let options = EncodeOptions {
+            format: Some(Format::Png),
+            quality: None,
+        };
+        small
+            .encode(&options)
+            .map_err(|error| Refusal::internal("a reduced picture cannot be written", &error))
     };
     let png = blocking(make).await??;
-    Ok(HttpResponse::Ok().content_type("image/png").insert_header(("Cache-Control", "no-store")).body(png))
+    Ok(HttpResponse::Ok()
+        .content_type("image/png")
+        .insert_header(("Cache-Control", "no-store"))
+        .body(png))
 }

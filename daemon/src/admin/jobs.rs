@@ -3,7 +3,9 @@
 use actix_web::{HttpResponse, web};
 use cleanplate_api::admin::{ImagePart, JobDetail};
 use cleanplate_api::{JobStatus, ModelUse, StageTiming};
-use cleanplate_store::{AccountId, BatchId, Job, JobFilter, JobId, JobStatus as Stored, KeyId, Store};
+use cleanplate_store::{
+    AccountId, BatchId, Job, JobFilter, JobId, JobStatus as Stored, KeyId, Store,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -32,9 +34,18 @@ pub struct Listing {
 }
 
 /// `GET /jobs`
-pub async fn list(app: web::Data<App>, Params(listing): Params<Listing>) -> Result<HttpResponse, Refusal> {
+pub async fn list(
+    app: web::Data<App>,
+    Params(listing): Params<Listing>,
+) -> Result<HttpResponse, Refusal> {
     let page = params::page(listing.after.as_deref(), listing.rows)?;
-    let wrong = |_| Refusal::field(&["query", "batch"], "is not the id of a batch", "value_error.id");
+    let wrong = |_| {
+        Refusal::field(
+            &["query", "batch"],
+            "is not the id of a batch",
+            "value_error.id",
+        )
+    };
     let filter = JobFilter {
         status: listing.status.map(|status| match status {
             JobStatus::Pending => Stored::Pending,
@@ -44,7 +55,12 @@ pub async fn list(app: web::Data<App>, Params(listing): Params<Listing>) -> Resu
         }),
         account: listing.account.map(AccountId),
         key: listing.key.map(KeyId),
-        batch: listing.batch.as_deref().map(str::parse::<BatchId>).transpose().map_err(wrong)?,
+        batch: listing
+            .batch
+            .as_deref()
+            .map(str::parse::<BatchId>)
+            .transpose()
+            .map_err(wrong)?,
         pipeline: listing.pipeline,
         code: listing.code,
         text: params::text(listing.text)?,
@@ -52,13 +68,17 @@ pub async fn list(app: web::Data<App>, Params(listing): Params<Listing>) -> Resu
         created_before_ms: None,
     };
     let found = ask(&app, move |store| store.list_jobs(&filter, &page)).await?;
-    Ok(ok(&params::rows(found, |job| app.feed.with_progress(job_row(&job)))))
+    Ok(ok(&params::rows(found, |job| {
+        app.feed.with_progress(job_row(&job))
+    })))
 }
 
 /// The job of a path.
 pub(super) async fn find(app: &App, id: &str) -> Result<Job, Refusal> {
     let id: JobId = params::id("job", id)?;
-    ask(app, move |store| store.job(None, id)).await?.ok_or_else(|| no_such("job", &id))
+    ask(app, move |store| store.job(None, id))
+        .await?
+        .ok_or_else(|| no_such("job", &id))
 }
 
 /// `GET /jobs/{id}`
@@ -67,7 +87,12 @@ pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpRespo
     let (account, key) = (job.account, job.key);
     let names = move |store: &dyn Store| {
         let key = key.map(|key| store.key(key)).transpose()?.flatten();
-        Ok((store.account(account)?.map_or_else(String::new, |account| account.name), key.map(|key| key.name)))
+        Ok((
+            store
+                .account(account)?
+                .map_or_else(String::new, |account| account.name),
+            key.map(|key| key.name),
+        ))
     };
     let (account_name, key_name) = ask(&app, names).await?;
     let inner = app.clone().into_inner();
@@ -78,10 +103,22 @@ pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpRespo
         (images, inner.jobs.can_retry(&job), job)
     })
     .await?;
-    Ok(ok(&detail(&app, &job, (account_name, key_name), images, can_retry)))
+    Ok(ok(&detail(
+        &app,
+        &job,
+        (account_name, key_name),
+        images,
+        can_retry,
+    )))
 }
 
-fn detail(app: &App, job: &Job, names: (String, Option<String>), images: Vec<ImagePart>, can_retry: bool) -> JobDetail {
+fn detail(
+    app: &App,
+    job: &Job,
+    names: (String, Option<String>),
+    images: Vec<ImagePart>,
+    can_retry: bool,
+) -> JobDetail {
     let kept = job.result.as_ref();
     let result = kept.map(|kept| &kept.result);
     let timings = result.map_or(Value::Null, |result| result.timings.clone());
@@ -94,20 +131,31 @@ fn detail(app: &App, job: &Job, names: (String, Option<String>), images: Vec<Ima
         worker: job.worker.clone(),
         wait_ms: job.started_at_ms.map(|started| started - job.created_at_ms),
         stages: parsed::<StageTiming>(&timings["stages"]),
-        models: result.map(|result| parsed::<ModelUse>(&result.models)).unwrap_or_default(),
-        device: device["backend"].as_str().zip(device["name"].as_str()).map(|(backend, name)| format!("{backend}: {name}")),
+        models: result
+            .map(|result| parsed::<ModelUse>(&result.models))
+            .unwrap_or_default(),
+        device: device["backend"]
+            .as_str()
+            .zip(device["name"].as_str())
+            .map(|(backend, name)| format!("{backend}: {name}")),
         mask_share: timings["mask_share"].as_f64(),
-        warnings: result.map(|result| parsed::<String>(&result.warnings)).unwrap_or_default(),
+        warnings: result
+            .map(|result| parsed::<String>(&result.warnings))
+            .unwrap_or_default(),
         output_width: result.map(|result| result.width),
         output_height: result.map(|result| result.height),
         output: result.map(|result| rows::file(&result.output)),
-        mask: result.and_then(|result| result.mask.as_ref()).map(rows::file),
+        mask: result
+            .and_then(|result| result.mask.as_ref())
+            .map(rows::file),
         expires_at_ms: kept.map(|kept| kept.expires_at_ms),
         swept_at_ms: kept.and_then(|kept| kept.swept_at_ms),
         images,
         can_cancel: !job.status.is_final(),
         can_retry,
-        retry_of: job.request[crate::jobs::RETRY_OF].as_str().map(str::to_string),
+        retry_of: job.request[crate::jobs::RETRY_OF]
+            .as_str()
+            .map(str::to_string),
         request: job.request.clone(),
     }
 }
@@ -117,10 +165,21 @@ fn parsed<T: DeserializeOwned>(value: &Value) -> Vec<T> {
 }
 
 /// `POST /jobs/{id}/cancel`
-pub async fn cancel(who: Who, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn cancel(
+    who: Who,
+    app: web::Data<App>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     let before = find(&app, &id).await?;
     let (jobs, id) = (app.jobs.clone(), before.id);
-    let job = blocking(move || jobs.cancel(None, id, "cancelled by an administrator; nothing was charged")).await??;
+    let job = blocking(move || {
+        jobs.cancel(
+            None,
+            id,
+            "cancelled by an administrator; nothing was charged",
+        )
+    })
+    .await??;
     let job = job.ok_or_else(|| no_such("job", &id))?;
     let detail = json!({ "before": { "status": before.status.as_str() }, "after": { "status": job.status.as_str() } });
     audit::note(&app, &who, "job.cancel", format!("job:{id}"), detail).await?;
@@ -128,7 +187,11 @@ pub async fn cancel(who: Who, app: web::Data<App>, id: web::Path<String>) -> Res
 }
 
 /// `POST /jobs/{id}/retry`
-pub async fn retry(who: Who, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn retry(
+    who: Who,
+    app: web::Data<App>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     let before = find(&app, &id).await?;
     let (jobs, id) = (app.jobs.clone(), before.id);
     let job = blocking(move || jobs.retry(&before)).await??;

@@ -33,8 +33,12 @@ impl Drop for SocketFile {
 pub fn bind(config: &Admin) -> anyhow::Result<Sockets> {
     let unix = config.socket.as_deref().map(bind_unix).transpose()?;
     let tcp = config.listen.map(TcpListener::bind).transpose();
-    let tcp =
-        tcp.with_context(|| format!("listening on {} for the admin interface", config.listen.map_or(String::new(), |a| a.to_string())))?;
+    let tcp = tcp.with_context(|| {
+        format!(
+            "listening on {} for the admin interface",
+            config.listen.map_or(String::new(), |a| a.to_string())
+        )
+    })?;
     if let Some(address) = config.listen.filter(|address| !address.ip().is_loopback()) {
         tracing::warn!(%address, "the admin interface is reachable from other machines, without encryption");
     }
@@ -44,18 +48,28 @@ pub fn bind(config: &Admin) -> anyhow::Result<Sockets> {
 
 fn bind_unix(path: &Path) -> anyhow::Result<(UnixListener, SocketFile)> {
     // Bound under a name of its own, made private, then moved to its name: at no time can others connect.
-    let name = path.file_name().with_context(|| format!("admin.socket: {} is not the path of a file", path.display()))?;
-    let fresh = path.with_file_name(format!(".{}-{}", std::process::id(), name.to_string_lossy()));
+    let name = path
+        .file_name()
+        .with_context(|| format!("admin.socket: {} is not the path of a file", path.display()))?;
+    let fresh = path.with_file_name(format!(
+        ".{}-{}",
+        std::process::id(),
+        name.to_string_lossy()
+    ));
     let bytes = fresh.as_os_str().len();
     if bytes > PATH_BYTES_MAX {
         let excess = bytes - PATH_BYTES_MAX;
-        bail!("admin.socket: the path {} is {excess} bytes longer than a socket can have; set a shorter one, or \"off\"", path.display());
+        bail!(
+            "admin.socket: the path {} is {excess} bytes longer than a socket can have; set a shorter one, or \"off\"",
+            path.display()
+        );
     }
     clear(path)?;
     let tried = || format!("listening on {} for the admin interface", path.display());
     drop(std::fs::remove_file(&fresh));
     let listener = UnixListener::bind(&fresh).with_context(tried)?;
-    let settled = std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).and_then(|()| std::fs::rename(&fresh, path));
+    let settled = std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))
+        .and_then(|()| std::fs::rename(&fresh, path));
     if settled.is_err() {
         drop(std::fs::remove_file(&fresh));
     }
@@ -71,14 +85,26 @@ fn clear(path: &Path) -> anyhow::Result<()> {
         Err(error) => return Err(error).with_context(|| format!("looking at {}", path.display())),
     };
     if !kind.is_socket() {
-        bail!("admin.socket: {} is there and no socket; remove it or choose another path", path.display());
+        bail!(
+            "admin.socket: {} is there and no socket; remove it or choose another path",
+            path.display()
+        );
     }
     match UnixStream::connect(path) {
-        Ok(_) => bail!("admin.socket: a running daemon listens on {}; stop it or choose another path", path.display()),
+        Ok(_) => bail!(
+            "admin.socket: a running daemon listens on {}; stop it or choose another path",
+            path.display()
+        ),
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).with_context(|| format!("removing the socket {} that an earlier run left", path.display()))
+            std::fs::remove_file(path).with_context(|| {
+                format!(
+                    "removing the socket {} that an earlier run left",
+                    path.display()
+                )
+            })
         }
-        Err(error) => Err(error).with_context(|| format!("finding out whether a daemon listens on {}", path.display())),
+        Err(error) => Err(error)
+            .with_context(|| format!("finding out whether a daemon listens on {}", path.display())),
     }
 }
 

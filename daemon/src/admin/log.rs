@@ -21,9 +21,16 @@ pub struct Listing {
 }
 
 /// `GET /log`
-pub async fn get(app: web::Data<App>, Params(listing): Params<Listing>) -> Result<HttpResponse, Refusal> {
+pub async fn get(
+    app: web::Data<App>,
+    Params(listing): Params<Listing>,
+) -> Result<HttpResponse, Refusal> {
     let rows = params::whole("rows", listing.rows, 1..=ROWS_MAX, ROWS)?;
     let text = params::text(listing.text)?.unwrap_or_default();
-    let (lines, oldest) = app.tail.newest_of(listing.level.unwrap_or(LogLevel::Trace), &text, rows as usize);
+    let (lines, oldest) = app.tail.newest_of(
+        listing.level.unwrap_or(LogLevel::Trace),
+        &text,
+        rows as usize,
+    );
     Ok(ok(&LogTail { lines, oldest }))
 }

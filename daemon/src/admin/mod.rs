@@ -60,18 +60,32 @@ pub struct Desk {
 impl Desk {
     /// A desk where nothing was done yet.
     pub fn new(folders: Arc<Folders>) -> Desk {
-        Desk { folders, tasks: tasks::Tasks::default(), decoding: tokio::sync::Semaphore::new(1), closing: AtomicBool::new(false) }
+        Desk {
+            folders,
+            tasks: tasks::Tasks::default(),
+            decoding: tokio::sync::Semaphore::new(1),
+            closing: AtomicBool::new(false),
+        }
     }
 }
 
 /// A resource whose other methods get 405 with the methods that [`ROUTES`] lists.
 fn at(path: &'static str) -> Resource {
-    let allow: Vec<&str> = ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+    let allow: Vec<&str> = ROUTES
+        .iter()
+        .filter(|route| route.path == path)
+        .map(|route| route.method.as_str())
+        .collect();
     let allow = allow.join(", ");
     web::resource(format!("{PREFIX}{path}")).default_service(web::to(move || {
-        let mut reply = HttpResponse::from_error(Refusal::new(ErrorCode::MethodNotAllowed, "Method Not Allowed"));
+        let mut reply = HttpResponse::from_error(Refusal::new(
+            ErrorCode::MethodNotAllowed,
+            "Method Not Allowed",
+        ));
         if let Ok(value) = allow.parse() {
-            reply.headers_mut().insert(actix_web::http::header::ALLOW, value);
+            reply
+                .headers_mut()
+                .insert(actix_web::http::header::ALLOW, value);
         }
         async { reply }
     }))
@@ -83,13 +97,28 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/server").route(web::get().to(server::get)))
         .service(at("/metrics/history").route(web::get().to(server::history)))
         .service(at("/events").route(web::get().to(events::get)))
-        .service(at("/accounts").route(web::get().to(accounts::list)).route(web::post().to(accounts::create)))
-        .service(at("/accounts/{id}").route(web::get().to(accounts::get)).route(web::patch().to(accounts::change)))
+        .service(
+            at("/accounts")
+                .route(web::get().to(accounts::list))
+                .route(web::post().to(accounts::create)),
+        )
+        .service(
+            at("/accounts/{id}")
+                .route(web::get().to(accounts::get))
+                .route(web::patch().to(accounts::change)),
+        )
         .service(at("/accounts/{id}/top-ups").route(web::post().to(accounts::top_up)))
         .service(at("/accounts/{id}/ledger").route(web::get().to(accounts::ledger)))
-        .service(at("/keys").route(web::get().to(keys::list)).route(web::post().to(keys::create)))
         .service(
-            at("/keys/{id}").route(web::get().to(keys::get)).route(web::patch().to(keys::change)).route(web::delete().to(keys::delete)),
+            at("/keys")
+                .route(web::get().to(keys::list))
+                .route(web::post().to(keys::create)),
+        )
+        .service(
+            at("/keys/{id}")
+                .route(web::get().to(keys::get))
+                .route(web::patch().to(keys::change))
+                .route(web::delete().to(keys::delete)),
         )
         .service(at("/keys/{id}/revoke").route(web::post().to(keys::revoke)))
         .service(at("/jobs").route(web::get().to(jobs::list)))
@@ -111,7 +140,9 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(at("/config").route(web::get().to(config::get)))
         .service(at("/log").route(web::get().to(log::get)))
         .service(at("/audit").route(web::get().to(audit::list)))
-        .default_service(web::to(|| async { HttpResponse::from_error(errors::not_found()) }));
+        .default_service(web::to(|| async {
+            HttpResponse::from_error(errors::not_found())
+        }));
 }
 
 /// Serves the sockets; `None` without any. The server runs once it is polled.
@@ -125,7 +156,13 @@ pub fn serve(
         return Ok(None);
     }
     let head_max = app.config.server.request_head_max;
-    let make = move || Actix::new().app_data(app.clone()).app_data(desk.clone()).wrap(from_fn(gate::check)).configure(routes);
+    let make = move || {
+        Actix::new()
+            .app_data(app.clone())
+            .app_data(desk.clone())
+            .wrap(from_fn(gate::check))
+            .configure(routes)
+    };
     let mut http = HttpServer::new(make)
         .workers(WORKERS)
         .max_connections(CONNECTIONS_MAX)

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
 use cleanplate_api::ErrorCode;
-use cleanplate_api::admin::{Event, ImportModel, LoadState, ModelRow, ModelsReply, PipelineRow, PipelinesReply, TaskKind};
+use cleanplate_api::admin::{
+    Event, ImportModel, LoadState, ModelRow, ModelsReply, PipelineRow, PipelinesReply, TaskKind,
+};
 use cleanplate_models::store::Progress;
 use cleanplate_models::{ModelError, ModelInfo};
 use serde_json::json;
@@ -27,10 +29,20 @@ pub async fn list(app: web::Data<App>, desk: web::Data<Desk>) -> Result<HttpResp
     let (inner, memory_bytes_max) = (app.clone().into_inner(), app.config.engine.memory_bytes_max);
     let models = blocking(move || -> Result<_, ModelError> {
         let loaded = inner.models.loaded();
-        Ok(inner.models.list()?.iter().map(|info| row(&inner, &desk.tasks, info, loaded.as_deref())).collect())
+        Ok(inner
+            .models
+            .list()?
+            .iter()
+            .map(|info| row(&inner, &desk.tasks, info, loaded.as_deref()))
+            .collect())
     });
-    let models = models.await?.map_err(|error| Refusal::internal("listing models failed", &error))?;
-    Ok(ok(&ModelsReply { models, memory_bytes_max }))
+    let models = models
+        .await?
+        .map_err(|error| Refusal::internal("listing models failed", &error))?;
+    Ok(ok(&ModelsReply {
+        models,
+        memory_bytes_max,
+    }))
 }
 
 /// `loaded`: names of those in memory; `None` while one is being loaded by a job.
@@ -44,7 +56,9 @@ fn row(app: &App, tasks: &Tasks, info: &ModelInfo, loaded: Option<&[String]>) ->
         (Some(_), _) => LoadState::Failed,
         _ => LoadState::Unloaded,
     };
-    let uses = |pipeline: &&cleanplate_plugins::pipeline::Pipeline| pipeline.models().any(|model| model == info.name);
+    let uses = |pipeline: &&cleanplate_plugins::pipeline::Pipeline| {
+        pipeline.models().any(|model| model == info.name)
+    };
     ModelRow {
         name: info.name.clone(),
         arch: info.arch.clone(),
@@ -55,7 +69,13 @@ fn row(app: &App, tasks: &Tasks, info: &ModelInfo, loaded: Option<&[String]>) ->
         embedded: info.embedded,
         state,
         error: error.filter(|_| state == LoadState::Failed),
-        pipelines: app.pipelines.list().iter().filter(uses).map(|pipeline| pipeline.name.clone()).collect(),
+        pipelines: app
+            .pipelines
+            .list()
+            .iter()
+            .filter(uses)
+            .map(|pipeline| pipeline.name.clone())
+            .collect(),
         task: tasks.of(&info.name),
     }
 }
@@ -69,7 +89,12 @@ fn tell(app: &App, tasks: &Tasks, name: &str) -> Result<ModelRow, ModelError> {
 }
 
 /// `POST /models/{name}/load`
-pub async fn load(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn load(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
     audit::note(&app, &who, "model.load", format!("model:{name}"), json!({})).await?;
     let inner = app.clone().into_inner();
@@ -78,17 +103,32 @@ pub async fn load(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: we
         drop(tell(&inner, &desk.tasks, &name));
         let loaded = inner.models.load(&name);
         desk.tasks.set_loading(&name, false);
-        desk.tasks.set_failed(&name, loaded.as_ref().err().map(ToString::to_string));
+        desk.tasks
+            .set_failed(&name, loaded.as_ref().err().map(ToString::to_string));
         let row = tell(&inner, &desk.tasks, &name);
         loaded.and(row)
     });
-    Ok(ok(&outcome.await?.map_err(|error| errors::model(&error))?))
+    Ok(ok(&outcome
+        .await?
+        .map_err(|error| errors::model(&error))?))
 }
 
 /// `POST /models/{name}/unload`
-pub async fn unload(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn unload(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
-    audit::note(&app, &who, "model.unload", format!("model:{name}"), json!({})).await?;
+    audit::note(
+        &app,
+        &who,
+        "model.unload",
+        format!("model:{name}"),
+        json!({}),
+    )
+    .await?;
     let inner = app.clone().into_inner();
     let outcome = blocking(move || {
         let info = inner.models.info(&name)?;
@@ -98,21 +138,56 @@ pub async fn unload(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: 
         desk.tasks.set_failed(&name, None);
         tell(&inner, &desk.tasks, &name)
     });
-    Ok(ok(&outcome.await?.map_err(|error| errors::model(&error))?))
+    Ok(ok(&outcome
+        .await?
+        .map_err(|error| errors::model(&error))?))
 }
 
 /// `POST /models/{name}/verify`
-pub async fn verify(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn verify(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
-    let act = |app: &App, name: &str, _: &mut dyn FnMut(Progress)| app.models.verify(name).map(drop);
-    begin(&who, app, desk, name, TaskKind::Verify, "model.verify", json!({}), act).await
+    let act =
+        |app: &App, name: &str, _: &mut dyn FnMut(Progress)| app.models.verify(name).map(drop);
+    begin(
+        &who,
+        app,
+        desk,
+        name,
+        TaskKind::Verify,
+        "model.verify",
+        json!({}),
+        act,
+    )
+    .await
 }
 
 /// `POST /models/{name}/pull`
-pub async fn pull(who: Who, app: web::Data<App>, desk: web::Data<Desk>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn pull(
+    who: Who,
+    app: web::Data<App>,
+    desk: web::Data<Desk>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
-    let act = |app: &App, name: &str, progress: &mut dyn FnMut(Progress)| app.models.pull(name, progress).map(drop);
-    begin(&who, app, desk, name, TaskKind::Pull, "model.pull", json!({}), act).await
+    let act = |app: &App, name: &str, progress: &mut dyn FnMut(Progress)| {
+        app.models.pull(name, progress).map(drop)
+    };
+    begin(
+        &who,
+        app,
+        desk,
+        name,
+        TaskKind::Pull,
+        "model.pull",
+        json!({}),
+        act,
+    )
+    .await
 }
 
 /// `POST /models/{name}/import`
@@ -130,15 +205,29 @@ pub async fn import(
         return Err(Refusal::field(&["body", "path"], text, "value_error.path"));
     }
     let detail = json!({ "path": short(&escaped(&wish.path), 1_000) });
-    let act = move |app: &App, name: &str, progress: &mut dyn FnMut(Progress)| app.models.import(&path, name, progress).map(drop);
-    begin(&who, app, desk, short(&name, 64), TaskKind::Import, "model.import", detail, act).await
+    let act = move |app: &App, name: &str, progress: &mut dyn FnMut(Progress)| {
+        app.models.import(&path, name, progress).map(drop)
+    };
+    begin(
+        &who,
+        app,
+        desk,
+        short(&name, 64),
+        TaskKind::Import,
+        "model.import",
+        detail,
+        act,
+    )
+    .await
 }
 
 /// The name, if a model has it.
 async fn known(app: &web::Data<App>, name: &str) -> Result<String, Refusal> {
     let (inner, name) = (app.clone().into_inner(), name.to_string());
     let (found, name) = blocking(move || (inner.models.info(&name).map(drop), name)).await?;
-    found.map_err(|_| errors::no_such("model", &escaped(&short(&name, 64)))).map(|()| name)
+    found
+        .map_err(|_| errors::no_such("model", &escaped(&short(&name, 64))))
+        .map(|()| name)
 }
 
 async fn begin(
@@ -152,19 +241,41 @@ async fn begin(
     act: impl FnOnce(&App, &str, &mut dyn FnMut(Progress)) -> Result<(), ModelError> + Send + 'static,
 ) -> Result<HttpResponse, Refusal> {
     desk.tasks.begin(&name, kind).map_err(|busy| match busy {
-        Busy::Model => errors::conflict(format!("something is done with model {name} already; wait for its end")),
-        Busy::All => Refusal::new(ErrorCode::QueueFull, "too many models are worked on at once").retry_after(30),
+        Busy::Model => errors::conflict(format!(
+            "something is done with model {name} already; wait for its end"
+        )),
+        Busy::All => Refusal::new(
+            ErrorCode::QueueFull,
+            "too many models are worked on at once",
+        )
+        .retry_after(30),
     })?;
-    let noted = audit::note(&app, who, action, format!("model:{}", escaped(&name)), detail).await;
+    let noted = audit::note(
+        &app,
+        who,
+        action,
+        format!("model:{}", escaped(&name)),
+        detail,
+    )
+    .await;
     if let Err(refusal) = noted {
         desk.tasks.end(&name, Some(refusal.text.clone()));
         return Err(refusal);
     }
-    let (inner, shared, model) = (app.clone().into_inner(), desk.clone().into_inner(), name.clone());
+    let (inner, shared, model) = (
+        app.clone().into_inner(),
+        desk.clone().into_inner(),
+        name.clone(),
+    );
     let run = move || {
         let mut told = Instant::now();
         let outcome = act(&inner, &model, &mut |progress: Progress| {
-            shared.tasks.progress(&model, format!("{:?}", progress.phase).to_lowercase(), progress.done_bytes, progress.total_bytes);
+            shared.tasks.progress(
+                &model,
+                format!("{:?}", progress.phase).to_lowercase(),
+                progress.done_bytes,
+                progress.total_bytes,
+            );
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();
                 drop(tell(&inner, &shared.tasks, &model));
@@ -174,12 +285,20 @@ async fn begin(
             Ok(()) => tracing::info!(model, action, "done"),
             Err(error) => tracing::warn!(model, action, %error, "failed"),
         }
-        shared.tasks.end(&model, outcome.err().map(|error| error.to_string()));
+        shared
+            .tasks
+            .end(&model, outcome.err().map(|error| error.to_string()));
         drop(tell(&inner, &shared.tasks, &model));
     };
-    if let Err(error) = std::thread::Builder::new().name("model".to_string()).spawn(run) {
+    if let Err(error) = std::thread::Builder::new()
+        .name("model".to_string())
+        .spawn(run)
+    {
         desk.tasks.end(&name, Some(error.to_string()));
-        return Err(Refusal::internal("a thread for a model could not be started", &error));
+        return Err(Refusal::internal(
+            "a thread for a model could not be started",
+            &error,
+        ));
     }
     let inner = app.clone().into_inner();
     let (task, named) = (desk.tasks.of(&name), name.clone());
@@ -211,7 +330,11 @@ pub async fn pipelines(app: web::Data<App>) -> HttpResponse {
             name: pipeline.name.clone(),
             default: pipeline.name == config.default,
             allowed: pipeline.name == config.default || config.allowed.contains(&pipeline.name),
-            plugins: pipeline.steps.iter().map(|step| step.plugin.clone()).collect(),
+            plugins: pipeline
+                .steps
+                .iter()
+                .map(|step| step.plugin.clone())
+                .collect(),
         })
         .collect();
     pipelines.sort_by(|a, b| a.name.cmp(&b.name));

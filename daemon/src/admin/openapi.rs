@@ -49,19 +49,29 @@ pub fn document() -> Value {
     let mut document = serde_json::to_value(Types::openapi()).unwrap_or(Value::Null);
     let mut paths = Map::new();
     for route in ROUTES {
-        let path = paths.entry(format!("{PREFIX}{}", route.path)).or_insert_with(|| json!({}));
+        let path = paths
+            .entry(format!("{PREFIX}{}", route.path))
+            .or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation(route);
     }
     document["paths"] = Value::Object(paths);
-    document["components"]["securitySchemes"] =
-        json!({ "token": { "type": "http", "scheme": "bearer", "description": "Admin token; only over TCP" } });
+    document["components"]["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer", "description": "Admin token; only over TCP" } });
     document["security"] = json!([{ "token": [] }, {}]);
     document
 }
 
 fn operation(route: &Route) -> Value {
-    let tag = route.path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let in_path = route.path.split('{').skip(1).filter_map(|part| part.split('}').next());
+    let tag = route
+        .path
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let in_path = route
+        .path
+        .split('{')
+        .skip(1)
+        .filter_map(|part| part.split('}').next());
     let in_path = in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let in_query = route.query.iter().map(|name| json!({ "name": name, "in": "query", "required": false, "schema": { "type": "string" } }));
     let parameters: Vec<Value> = in_path.chain(in_query).collect();
@@ -71,7 +81,11 @@ fn operation(route: &Route) -> Value {
         replies[status] = json!({ "description": when, "content": { "application/json": { "schema": schema(body) } } });
     };
     error("401", "ErrorBody", "TCP without the admin token");
-    error("403", "ErrorBody", "A peer of the socket that is neither root nor the daemon's user");
+    error(
+        "403",
+        "ErrorBody",
+        "A peer of the socket that is neither root nor the daemon's user",
+    );
     if route.path.contains('{') {
         error("404", "ErrorBody", "No such thing");
     }
@@ -83,7 +97,11 @@ fn operation(route: &Route) -> Value {
         error("413", "ErrorBody", "A body above 64 KiB");
     }
     if !route.body.is_empty() || !route.query.is_empty() {
-        error("422", "InvalidBody", "A field or parameter that is missing, unknown or out of its limits");
+        error(
+            "422",
+            "InvalidBody",
+            "A field or parameter that is missing, unknown or out of its limits",
+        );
     }
     let mut operation = json!({ "tags": [tag], "summary": route.what, "parameters": parameters, "responses": replies });
     if !route.body.is_empty() {
@@ -104,7 +122,9 @@ fn schema(name: &str) -> Value {
     match name {
         "object" => json!({ "type": "object" }),
         "image/*" => json!({ "type": "string", "format": "binary" }),
-        name => json!({ "$ref": format!("#/components/schemas/{}", name.replace('<', "_").replace('>', "")) }),
+        name => {
+            json!({ "$ref": format!("#/components/schemas/{}", name.replace('<', "_").replace('>', "")) })
+        }
     }
 }
 
@@ -132,9 +152,14 @@ mod tests {
     fn every_route_is_described_and_every_reference_leads_somewhere() {
         let document = document();
         for route in ROUTES {
-            let operation = &document["paths"][format!("{PREFIX}{}", route.path)][route.method.as_str().to_lowercase()];
+            let operation = &document["paths"][format!("{PREFIX}{}", route.path)]
+                [route.method.as_str().to_lowercase()];
             assert_eq!(operation["summary"], route.what);
-            assert!(operation["responses"][route.status.to_string()].is_object(), "{}", route.path);
+            assert!(
+                operation["responses"][route.status.to_string()].is_object(),
+                "{}",
+                route.path
+            );
         }
         let mut found = Vec::new();
         references(&document, &mut found);

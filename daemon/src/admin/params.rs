@@ -33,7 +33,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let payload = payload.take();
         Box::pin(async move {
             let bytes = tokio::time::timeout(BODY_MAX, read(payload)).await;
-            let bytes = bytes.map_err(|_| Refusal::new(ErrorCode::UploadTimeout, "the body did not arrive in time"))??;
+            let bytes = bytes.map_err(|_| {
+                Refusal::new(ErrorCode::UploadTimeout, "the body did not arrive in time")
+            })??;
             parse(&bytes).map(Body)
         })
     }
@@ -42,9 +44,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 async fn read(mut payload: Payload) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Refusal::new(ErrorCode::BadRequest, format!("reading the body: {error}")))?;
+        let chunk = chunk.map_err(|error| {
+            Refusal::new(ErrorCode::BadRequest, format!("reading the body: {error}"))
+        })?;
         if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(Refusal::new(ErrorCode::TooLarge, format!("the body has more than {BODY_BYTES_MAX} bytes")));
+            return Err(Refusal::new(
+                ErrorCode::TooLarge,
+                format!("the body has more than {BODY_BYTES_MAX} bytes"),
+            ));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -56,7 +63,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         if error.is_data() {
             Refusal::field(&["body"], error.to_string(), "value_error.json")
         } else {
-            Refusal::new(ErrorCode::BadRequest, format!("the body is not JSON: {error}"))
+            Refusal::new(
+                ErrorCode::BadRequest,
+                format!("the body is not JSON: {error}"),
+            )
         }
     })
 }
@@ -73,23 +83,39 @@ impl<T: DeserializeOwned> FromRequest for Params<T> {
         ready(
             query
                 .map(|query| Params(query.into_inner()))
-                .map_err(|error| Refusal::field(&["query"], error.to_string(), "value_error.query")),
+                .map_err(|error| {
+                    Refusal::field(&["query"], error.to_string(), "value_error.query")
+                }),
         )
     }
 }
 
 /// Reads a number of the path; one that cannot be an id does not exist.
 pub fn id<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Refusal> {
-    text.parse().map_err(|_| super::errors::no_such(what, &crate::telemetry::escaped(&crate::telemetry::short(text, 64))))
+    text.parse().map_err(|_| {
+        super::errors::no_such(
+            what,
+            &crate::telemetry::escaped(&crate::telemetry::short(text, 64)),
+        )
+    })
 }
 
 /// A whole number within limits.
-pub fn whole(name: &str, value: Option<u32>, range: std::ops::RangeInclusive<u32>, without: u32) -> Result<u32, Refusal> {
+pub fn whole(
+    name: &str,
+    value: Option<u32>,
+    range: std::ops::RangeInclusive<u32>,
+    without: u32,
+) -> Result<u32, Refusal> {
     match value {
         None => Ok(without),
         Some(value) if range.contains(&value) => Ok(value),
         Some(value) => {
-            let text = format!("must be a whole number from {} to {}, got {value}", range.start(), range.end());
+            let text = format!(
+                "must be a whole number from {} to {}, got {value}",
+                range.start(),
+                range.end()
+            );
             Err(Refusal::field(&["query", name], text, "value_error.range"))
         }
     }
@@ -98,36 +124,61 @@ pub fn whole(name: &str, value: Option<u32>, range: std::ops::RangeInclusive<u32
 /// The page that is asked for.
 pub fn page(after: Option<&str>, rows: Option<u32>) -> Result<store::PageRequest, Refusal> {
     let rows = whole("rows", rows, 1..=PAGE_ROWS_MAX, PAGE_ROWS_MAX)?;
-    let wrong = |_| Refusal::field(&["query", "after"], "is not the `next` of a page", "value_error.cursor");
-    Ok(store::PageRequest { after: after.map(str::parse).transpose().map_err(wrong)?, rows })
+    let wrong = |_| {
+        Refusal::field(
+            &["query", "after"],
+            "is not the `next` of a page",
+            "value_error.cursor",
+        )
+    };
+    Ok(store::PageRequest {
+        after: after.map(str::parse).transpose().map_err(wrong)?,
+        rows,
+    })
 }
 
 /// The text that is looked for; an empty one finds everything.
 pub fn text(text: Option<String>) -> Result<Option<String>, Refusal> {
     let text = text.filter(|text| !text.is_empty());
-    if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX) {
+    if text
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX)
+    {
         let problem = format!("has more than {TEXT_CHARS_MAX} characters");
-        return Err(Refusal::field(&["query", "text"], problem, "value_error.length"));
+        return Err(Refusal::field(
+            &["query", "text"],
+            problem,
+            "value_error.length",
+        ));
     }
     Ok(text)
 }
 
 /// A page of the store as rows of the interface.
 pub fn rows<T, R>(page: store::Page<T>, row: impl FnMut(T) -> R) -> Page<R> {
-    Page { items: page.items.into_iter().map(row).collect(), next: page.next.map(|next| next.to_string()) }
+    Page {
+        items: page.items.into_iter().map(row).collect(),
+        next: page.next.map(|next| next.to_string()),
+    }
 }
 
 /// 200 with a JSON body.
 pub fn ok(value: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(value)
+    HttpResponse::Ok()
+        .insert_header(("Cache-Control", "no-store"))
+        .json(value)
 }
 
 /// 201 with a JSON body.
 pub fn created(value: &impl Serialize) -> HttpResponse {
-    HttpResponse::Created().insert_header(("Cache-Control", "no-store")).json(value)
+    HttpResponse::Created()
+        .insert_header(("Cache-Control", "no-store"))
+        .json(value)
 }
 
 /// 202 with a JSON body.
 pub fn accepted(value: &impl Serialize) -> HttpResponse {
-    HttpResponse::Accepted().insert_header(("Cache-Control", "no-store")).json(value)
+    HttpResponse::Accepted()
+        .insert_header(("Cache-Control", "no-store"))
+        .json(value)
 }

@@ -1,6 +1,8 @@
 //! Records of the store as rows of the interface.
 
-use cleanplate_api::admin::{AccountRow, AuditRow, KeptFile, KeyRow, KeyState, LedgerCause, LedgerRow};
+use cleanplate_api::admin::{
+    AccountRow, AuditRow, KeptFile, KeyRow, KeyState, LedgerCause, LedgerRow,
+};
 use cleanplate_store::{self as store, Account, AuditEntry, KeyRecord, LedgerEntry, StoredFile};
 
 /// An account.
@@ -52,7 +54,9 @@ pub fn ledger(entry: &LedgerEntry, action: Option<&AuditEntry>) -> LedgerRow {
         available_after: entry.balance_after.available,
         held_after: entry.balance_after.held,
         actor: action.map(|action| action.actor.clone()),
-        note: action.and_then(|action| action.detail["note"].as_str()).map(str::to_string),
+        note: action
+            .and_then(|action| action.detail["note"].as_str())
+            .map(str::to_string),
         created_at_ms: entry.created_at_ms,
     }
 }
@@ -71,6 +75,14 @@ pub fn audit(entry: AuditEntry) -> AuditRow {
 
 /// A file of a job.
 pub fn file(file: &StoredFile) -> KeptFile {
-    let sha256 = file.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    KeptFile { media_type: file.media_type.clone(), bytes: file.bytes, sha256 }
+    let sha256 = file
+        .sha256
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    KeptFile {
+        media_type: file.media_type.clone(),
+        bytes: file.bytes,
+        sha256,
+    }
 }

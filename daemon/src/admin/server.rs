@@ -21,7 +21,13 @@ pub async fn get(who: Who, app: web::Data<App>) -> HttpResponse {
         DeviceState::Ready(backend) => {
             let (info, memory_bytes) = (backend.device(), backend.memory_bytes());
             let (backend, kind) = (info.backend.to_string(), info.kind.to_string());
-            Some(DeviceView { backend, name: info.name, driver: info.driver, kind, memory_bytes })
+            Some(DeviceView {
+                backend,
+                name: info.name,
+                driver: info.driver,
+                kind,
+                memory_bytes,
+            })
         }
         DeviceState::Opening | DeviceState::Failed(_) => None,
     };
@@ -45,7 +51,11 @@ pub async fn get(who: Who, app: web::Data<App>) -> HttpResponse {
         }
         .to_string(),
         device,
-        queue: QueueView { waiting, running, length_max: app.config.queue.length_max as u32 },
+        queue: QueueView {
+            waiting,
+            running,
+            length_max: app.config.queue.length_max as u32,
+        },
         totals: app.feed.totals(),
         metrics: app.feed.newest(),
         you: Admin { actor: who.0 },
@@ -59,8 +69,13 @@ pub struct Span {
 }
 
 /// `GET /metrics/history`
-pub async fn history(app: web::Data<App>, Params(span): Params<Span>) -> Result<HttpResponse, Refusal> {
+pub async fn history(
+    app: web::Data<App>,
+    Params(span): Params<Span>,
+) -> Result<HttpResponse, Refusal> {
     let most = HISTORY_S as u32;
     let seconds = params::whole("seconds", span.seconds, 1..=most, most)?;
-    Ok(ok(&MetricsHistory { ticks: app.feed.history(seconds as usize) }))
+    Ok(ok(&MetricsHistory {
+        ticks: app.feed.history(seconds as usize),
+    }))
 }

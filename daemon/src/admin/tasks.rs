@@ -70,7 +70,11 @@ impl Tasks {
     /// Notes its end.
     pub fn end(&self, model: &str, error: Option<String>) {
         if let Some(task) = self.state().tasks.get_mut(model) {
-            task.state = if error.is_some() { TaskState::Failed } else { TaskState::Done };
+            task.state = if error.is_some() {
+                TaskState::Failed
+            } else {
+                TaskState::Done
+            };
             (task.error, task.finished_at_ms) = (error, Some(now_ms()));
         }
     }
@@ -122,7 +126,10 @@ mod tests {
         tasks.progress("a", "download".to_string(), 3, 9);
         tasks.end("a", Some("no route".to_string()));
         let task = tasks.of("a").unwrap();
-        assert_eq!((task.state, task.done_bytes, task.error.as_deref()), (TaskState::Failed, 3, Some("no route")));
+        assert_eq!(
+            (task.state, task.done_bytes, task.error.as_deref()),
+            (TaskState::Failed, 3, Some("no route"))
+        );
         tasks.begin("a", TaskKind::Verify).unwrap();
         for model in ["b", "c", "d"] {
             tasks.begin(model, TaskKind::Verify).unwrap();

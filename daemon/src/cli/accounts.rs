@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use cleanplate_store::{Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry, SqliteStore};
+use cleanplate_store::{
+    Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry, SqliteStore,
+};
 use serde_json::{Value, json};
 
 use super::args::Accounts;
@@ -16,17 +18,34 @@ const ROWS_MAX: usize = 10_000;
 /// Runs one of the commands.
 pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
     match command {
-        Accounts::Create { name, credits, place, output } => {
-            let credits = &usage("--credits", &credits.to_string(), "0 or more", Some(*credits).filter(|credits| *credits >= 0))?;
+        Accounts::Create {
+            name,
+            credits,
+            place,
+            output,
+        } => {
+            let credits = &usage(
+                "--credits",
+                &credits.to_string(),
+                "0 or more",
+                Some(*credits).filter(|credits| *credits >= 0),
+            )?;
             let store = open::store(&load(place, Vec::new())?)?;
             let mut account = store.create_account(name, ACTOR)?;
             if *credits > 0 {
-                account.balance = store.top_up(account.id, *credits, ACTOR, "first credits")?.balance_after;
+                account.balance = store
+                    .top_up(account.id, *credits, ACTOR, "first credits")?
+                    .balance_after;
             }
             if output.json {
                 print_json(&view(&account))?;
             } else {
-                println!("account {} ({}) with {} credits", account.id, escaped(&account.name), account.balance.available);
+                println!(
+                    "account {} ({}) with {} credits",
+                    account.id,
+                    escaped(&account.name),
+                    account.balance.available
+                );
             }
         }
         Accounts::List { place, output } => {
@@ -47,25 +66,47 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        Accounts::TopUp { id, credits, note, place, output } => {
+        Accounts::TopUp {
+            id,
+            credits,
+            note,
+            place,
+            output,
+        } => {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = account_id(&store, "account", id)?;
-            let entry =
-                if *credits > 0 { store.top_up(account, *credits, ACTOR, note)? } else { store.correct(account, *credits, ACTOR, note)? };
+            let entry = if *credits > 0 {
+                store.top_up(account, *credits, ACTOR, note)?
+            } else {
+                store.correct(account, *credits, ACTOR, note)?
+            };
             if output.json {
                 print_json(&entry_view(&entry))?;
             } else {
-                println!("account {account} has {} credits", entry.balance_after.available);
+                println!(
+                    "account {account} has {} credits",
+                    entry.balance_after.available
+                );
             }
         }
-        Accounts::Ledger { id, limit, place, output } => {
+        Accounts::Ledger {
+            id,
+            limit,
+            place,
+            output,
+        } => {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = account_id(&store, "account", id)?;
             let entries = all(*limit as usize, |page| store.ledger(account, page))?;
             if output.json {
-                print_json(&json!({ "account_id": account.to_string(), "entries": entries.iter().map(entry_view).collect::<Vec<_>>() }))?;
+                print_json(
+                    &json!({ "account_id": account.to_string(), "entries": entries.iter().map(entry_view).collect::<Vec<_>>() }),
+                )?;
             } else {
-                println!("{:>8} {:8} {:>10} {:>8} {:>12}  CAUSE", "ID", "KIND", "AVAILABLE", "HELD", "BALANCE");
+                println!(
+                    "{:>8} {:8} {:>10} {:>8} {:>12}  CAUSE",
+                    "ID", "KIND", "AVAILABLE", "HELD", "BALANCE"
+                );
                 for e in &entries {
                     println!(
                         "{:>8} {:8} {:>+10} {:>+8} {:>12}  {}",
@@ -88,9 +129,21 @@ pub fn account_id(store: &SqliteStore, flag: &str, text: &str) -> anyhow::Result
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let named: Vec<Account> = all(ROWS_MAX, |page| store.list_accounts(None, page))?.into_iter().filter(|a| a.name == text).collect();
-    let one = if let [one] = named.as_slice() { Some(one.id) } else { None };
-    usage(flag, text, "the id of an account, or a name that one account has; `accounts list` shows both", one)
+    let named: Vec<Account> = all(ROWS_MAX, |page| store.list_accounts(None, page))?
+        .into_iter()
+        .filter(|a| a.name == text)
+        .collect();
+    let one = if let [one] = named.as_slice() {
+        Some(one.id)
+    } else {
+        None
+    };
+    usage(
+        flag,
+        text,
+        "the id of an account, or a name that one account has; `accounts list` shows both",
+        one,
+    )
 }
 
 fn view(account: &Account) -> Value {

@@ -7,7 +7,12 @@ use cleanplate_engine::BackendChoice;
 
 /// Removes unwanted objects from photos, on your own hardware.
 #[derive(Debug, Parser)]
-#[command(name = "cleanplate", version, arg_required_else_help = true, subcommand_required = true)]
+#[command(
+    name = "cleanplate",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

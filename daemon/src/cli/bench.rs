@@ -29,7 +29,11 @@ pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let backend = open::device(&config, BackendChoice::from(args.backend))?;
     let device = backend.device();
-    let (size, parts) = if is_sam(args, &config)? { sam::parts(args, &config, &*backend)? } else { lama(args, &config, &*backend)? };
+    let (size, parts) = if is_sam(args, &config)? {
+        sam::parts(args, &config, &*backend)?
+    } else {
+        lama(args, &config, &*backend)?
+    };
     let [height, width] = size;
     let mut rows = Vec::with_capacity(parts.len());
     for part in &parts {
@@ -48,7 +52,10 @@ pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
         }
         print_json(&report)?;
     } else {
-        println!("{} at {height}x{width}, batch {}, on {} ({})", args.model, args.batch, device.name, device.backend);
+        println!(
+            "{} at {height}x{width}, batch {}, on {} ({})",
+            args.model, args.batch, device.name, device.backend
+        );
         for row in &rows {
             println!(
                 "{}: median {:.2} ms, min {:.2} ms, {:.2} GFLOP, {:.1} GFLOP/s, peak {} bytes",
@@ -74,7 +81,10 @@ struct Part {
 fn row(part: &Part, args: &Bench) -> anyhow::Result<Value> {
     let executable = &*part.executable;
     if args.explain {
-        executable.explain().iter().for_each(|line| eprintln!("{line}"));
+        executable
+            .explain()
+            .iter()
+            .for_each(|line| eprintln!("{line}"));
     }
     let views: Vec<_> = part.inputs.iter().map(Tensor::view).collect();
     executable.run(&views).context("warming up")?;
@@ -98,19 +108,46 @@ fn is_sam(args: &Bench, config: &Config) -> anyhow::Result<bool> {
     Ok(open::models(config)?.info(&args.model)?.arch != Arch::Lama.name())
 }
 
-fn lama(args: &Bench, config: &Config, backend: &dyn Backend) -> anyhow::Result<([usize; 2], Vec<Part>)> {
+fn lama(
+    args: &Bench,
+    config: &Config,
+    backend: &dyn Backend,
+) -> anyhow::Result<([usize; 2], Vec<Part>)> {
     let text = args.size.as_deref().unwrap_or("512x512");
     let (height, width) = size(text)?;
     let batch = args.batch as usize;
-    let graph = network(args, config)?.graph(LamaGraph { batch, height, width, output: LamaOutput::Composite })?;
+    let graph = network(args, config)?.graph(LamaGraph {
+        batch,
+        height,
+        width,
+        output: LamaOutput::Composite,
+    })?;
     let (image, mask) = inputs(batch, height, width);
-    Ok(([height, width], vec![Part { name: "network", executable: backend.compile(&graph)?, inputs: vec![image, mask] }]))
+    Ok((
+        [height, width],
+        vec![Part {
+            name: "network",
+            executable: backend.compile(&graph)?,
+            inputs: vec![image, mask],
+        }],
+    ))
 }
 
 fn size(text: &str) -> anyhow::Result<(usize, usize)> {
-    let side = |part: &str| part.parse::<usize>().ok().filter(|side| (16..=SIDE_MAX).contains(side));
-    let pair = text.split_once('x').and_then(|(height, width)| Some((side(height)?, side(width)?)));
-    usage("--size", text, &format!("HEIGHTxWIDTH, each from 16 to {SIDE_MAX}"), pair)
+    let side = |part: &str| {
+        part.parse::<usize>()
+            .ok()
+            .filter(|side| (16..=SIDE_MAX).contains(side))
+    };
+    let pair = text
+        .split_once('x')
+        .and_then(|(height, width)| Some((side(height)?, side(width)?)));
+    usage(
+        "--size",
+        text,
+        &format!("HEIGHTxWIDTH, each from 16 to {SIDE_MAX}"),
+        pair,
+    )
 }
 
 fn network(args: &Bench, config: &Config) -> anyhow::Result<Arc<Lama>> {
@@ -130,17 +167,34 @@ fn network(args: &Bench, config: &Config) -> anyhow::Result<Arc<Lama>> {
 fn inputs(batch: usize, height: usize, width: usize) -> (Tensor, Tensor) {
     let mut state = SEED;
     let mut byte = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     };
     let image = (0..batch * height * width * 3).map(|_| byte()).collect();
     let hole = |at: usize, side: usize| (side * 3 / 8..side * 5 / 8).contains(&at);
-    let one = (0..height * width).map(|i| if hole(i / width, height) && hole(i % width, width) { 255 } else { 0 });
-    let mask: Vec<u8> = std::iter::repeat_n(one.collect::<Vec<u8>>(), batch).flatten().collect();
-    (Tensor::u8(&[batch, height, width, 3], image), Tensor::u8(&[batch, height, width], mask))
+    let one = (0..height * width).map(|i| {
+        if hole(i / width, height) && hole(i % width, width) {
+            255
+        } else {
+            0
+        }
+    });
+    let mask: Vec<u8> = std::iter::repeat_n(one.collect::<Vec<u8>>(), batch)
+        .flatten()
+        .collect();
+    (
+        Tensor::u8(&[batch, height, width, 3], image),
+        Tensor::u8(&[batch, height, width], mask),
+    )
 }
 
-fn measure(executable: &dyn Executable, inputs: &[TensorRef<'_>], runs: u32) -> anyhow::Result<Vec<f64>> {
+fn measure(
+    executable: &dyn Executable,
+    inputs: &[TensorRef<'_>],
+    runs: u32,
+) -> anyhow::Result<Vec<f64>> {
     let bar = bar(u64::from(runs), "{pos}/{len} [{bar:40}] {elapsed}");
     let mut times = Vec::with_capacity(runs as usize);
     for _ in 0..runs {
@@ -160,7 +214,11 @@ fn profile(executable: &dyn Executable, inputs: &[TensorRef<'_>]) -> anyhow::Res
     rows.sort_by(|a, b| b.1.total_cmp(&a.1));
     eprintln!("{:>10} {:>6} {:>9}  DISPATCH", "US", "SHARE", "GFLOP/S");
     for (label, us, flops) in rows {
-        eprintln!("{us:>10.1} {:>5.1}% {:>9.1}  {label}", 100.0 * us / total_us.max(1e-9), flops as f64 / us.max(1e-9) / 1000.0);
+        eprintln!(
+            "{us:>10.1} {:>5.1}% {:>9.1}  {label}",
+            100.0 * us / total_us.max(1e-9),
+            flops as f64 / us.max(1e-9) / 1000.0
+        );
     }
     eprintln!("{total_us:>10.1} 100.0%            total");
     Ok(())

@@ -17,10 +17,23 @@ pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     }
     let ok = problems.is_empty();
     if output.json {
-        let list: Vec<_> = problems.iter().map(|p| serde_json::json!({"origin": p.origin, "message": p.message})).collect();
+        let list: Vec<_> = problems
+            .iter()
+            .map(|p| serde_json::json!({"origin": p.origin, "message": p.message}))
+            .collect();
         println!("{}", serde_json::json!({"ok": ok, "problems": list}));
     } else if ok {
-        println!("{}: no problems", file.map_or_else(|| "defaults and variables".to_string(), |path| path.display().to_string()));
+        println!(
+            "{}: no problems",
+            file.map_or_else(
+                || "defaults and variables".to_string(),
+                |path| path.display().to_string()
+            )
+        );
     }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -45,11 +45,24 @@ pub fn run(args: &Eval) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let pipelines = open::pipelines(&config)?;
     let default = [config.pipelines.default.clone()];
-    let named = if args.pipelines.is_empty() { &default[..] } else { &args.pipelines };
-    let contenders = named.iter().map(|text| contender(text, &pipelines)).collect::<anyhow::Result<Vec<_>>>()?;
+    let named = if args.pipelines.is_empty() {
+        &default[..]
+    } else {
+        &args.pipelines
+    };
+    let contenders = named
+        .iter()
+        .map(|text| contender(text, &pipelines))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let cases = cases::find(&args.dir)?;
-    let choice = args.backend.map_or(config.engine.backend, BackendChoice::from);
-    let runner = Runner::new(open::device(&config, choice)?, open::models(&config)?, RunLimits::default());
+    let choice = args
+        .backend
+        .map_or(config.engine.backend, BackendChoice::from);
+    let runner = Runner::new(
+        open::device(&config, choice)?,
+        open::models(&config)?,
+        RunLimits::default(),
+    );
     let limits = crate::picture::limits(&config.limits);
     let mut lines: Vec<Vec<Line>> = contenders.iter().map(|_| Vec::new()).collect();
     let mut sheet = Sheet::new(contenders.len() + 2);
@@ -59,19 +72,29 @@ pub fn run(args: &Eval) -> anyhow::Result<ExitCode> {
         sheet.add(&read.blanked());
         let judge = metrics::Judge::new(&read.truth, &read.mask);
         for (contender, lines) in contenders.iter().zip(&mut lines) {
-            let (result, seconds) = fill(&runner, contender, &read).with_context(|| format!("{} by {}", case.name, contender.name))?;
+            let (result, seconds) = fill(&runner, contender, &read)
+                .with_context(|| format!("{} by {}", case.name, contender.name))?;
             let scores = judge.score(&result);
-            eprintln!("{}  {}  {scores}  {seconds:.2} s", case.name, contender.name);
-            lines.push(Line { photo: case.name.clone(), scores, seconds });
+            eprintln!(
+                "{}  {}  {scores}  {seconds:.2} s",
+                case.name, contender.name
+            );
+            lines.push(Line {
+                photo: case.name.clone(),
+                scores,
+                seconds,
+            });
             sheet.add(&result);
         }
     }
     if let Some(dir) = &args.out {
         std::fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
         let file = dir.join("eval.jpg");
-        std::fs::write(&file, sheet.jpeg()?).with_context(|| format!("writing {}", file.display()))?;
+        std::fs::write(&file, sheet.jpeg()?)
+            .with_context(|| format!("writing {}", file.display()))?;
         let text = serde_json::to_vec_pretty(&report(&runner, &contenders, &lines))?;
-        std::fs::write(dir.join("eval.json"), text).with_context(|| format!("writing into {}", dir.display()))?;
+        std::fs::write(dir.join("eval.json"), text)
+            .with_context(|| format!("writing into {}", dir.display()))?;
     }
     if args.output.json {
         print_json(&report(&runner, &contenders, &lines))?;
@@ -82,23 +105,37 @@ pub fn run(args: &Eval) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads `NAME[,plugin.param=value]...`.
-fn contender<'a>(text: &str, pipelines: &'a cleanplate_plugins::pipeline::PipelineSet) -> anyhow::Result<Contender<'a>> {
+fn contender<'a>(
+    text: &str,
+    pipelines: &'a cleanplate_plugins::pipeline::PipelineSet,
+) -> anyhow::Result<Contender<'a>> {
     let mut words = text.split(',');
     let pipeline = pipelines.get(words.next().unwrap_or_default())?;
     let pair = |word: &str| {
-        let pair = word.split_once('=').map(|(path, value)| (path.to_string(), value.to_string()));
+        let pair = word
+            .split_once('=')
+            .map(|(path, value)| (path.to_string(), value.to_string()));
         usage("--pipeline", text, "NAME or NAME,PLUGIN.PARAM=VALUE", pair)
     };
     let overrides = words.map(pair).collect::<anyhow::Result<Vec<_>>>()?;
     // A wrong parameter shows before a device is opened.
     pipeline.with_overrides(&overrides)?;
-    Ok(Contender { name: text.to_string(), pipeline, overrides })
+    Ok(Contender {
+        name: text.to_string(),
+        pipeline,
+        overrides,
+    })
 }
 
 /// The filled photo, and the seconds that the pipeline took, reading and writing files left out.
 fn fill(runner: &Runner, contender: &Contender<'_>, read: &Case) -> anyhow::Result<(Picture, f64)> {
     let photo = read.blank_photo();
-    let request = Request { photo, mask: Some(read.mask.clone()), prompts: None, overrides: contender.overrides.clone() };
+    let request = Request {
+        photo,
+        mask: Some(read.mask.clone()),
+        prompts: None,
+        overrides: contender.overrides.clone(),
+    };
     let bar = StageBar::new(contender.pipeline.steps.len() + 1);
     let started = Instant::now();
     let outcome = runner.run(contender.pipeline, request, &bar);
@@ -116,7 +153,12 @@ fn means(lines: &[Line]) -> BTreeMap<&'static str, f64> {
     let count = lines.len().max(1) as f64;
     let mut means = BTreeMap::new();
     for line in lines {
-        for (name, value) in line.scores.named().into_iter().chain([("seconds", line.seconds)]) {
+        for (name, value) in line
+            .scores
+            .named()
+            .into_iter()
+            .chain([("seconds", line.seconds)])
+        {
             *means.entry(name).or_insert(0.0) += value / count;
         }
     }
@@ -124,19 +166,25 @@ fn means(lines: &[Line]) -> BTreeMap<&'static str, f64> {
 }
 
 fn report(runner: &Runner, contenders: &[Contender<'_>], lines: &[Vec<Line>]) -> serde_json::Value {
-    let one =
-        |(contender, lines): (&Contender<'_>, &Vec<Line>)| json!({ "pipeline": contender.name, "mean": means(lines), "photos": lines });
+    let one = |(contender, lines): (&Contender<'_>, &Vec<Line>)| json!({ "pipeline": contender.name, "mean": means(lines), "photos": lines });
     let pipelines: Vec<_> = contenders.iter().zip(lines).map(one).collect();
     json!({ "device": runner.device(), "photos": lines.first().map_or(0, Vec::len), "pipelines": pipelines })
 }
 
 fn table(contenders: &[Contender<'_>], lines: &[Vec<Line>]) {
     const COLUMNS: [&str; 6] = ["psnr", "ssim", "sharp", "seam", "halo", "seconds"];
-    println!("| {} photos | {} |", lines.first().map_or(0, Vec::len), COLUMNS.join(" | "));
+    println!(
+        "| {} photos | {} |",
+        lines.first().map_or(0, Vec::len),
+        COLUMNS.join(" | ")
+    );
     println!("|{}", " --- |".repeat(COLUMNS.len() + 1));
     for (contender, lines) in contenders.iter().zip(lines) {
         let means = means(lines);
-        let values: Vec<String> = COLUMNS.iter().map(|name| format!("{:.3}", means.get(name).copied().unwrap_or(f64::NAN))).collect();
+        let values: Vec<String> = COLUMNS
+            .iter()
+            .map(|name| format!("{:.3}", means.get(name).copied().unwrap_or(f64::NAN)))
+            .collect();
         println!("| {} | {} |", contender.name, values.join(" | "));
     }
 }

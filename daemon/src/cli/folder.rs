@@ -20,36 +20,69 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let folder = hot_folder(args, &config)?;
     let pipelines = open::pipelines(&config)?;
-    let name = args.pipeline.as_deref().or(folder.rules.pipeline.as_deref()).unwrap_or(&config.pipelines.default);
+    let name = args
+        .pipeline
+        .as_deref()
+        .or(folder.rules.pipeline.as_deref())
+        .unwrap_or(&config.pipelines.default);
     let pipeline = Arc::new(pipelines.get(name)?.clone());
-    let choice = args.backend.map_or(config.engine.backend, BackendChoice::from);
-    let runner = Runner::new(open::device(&config, choice)?, open::models(&config)?, RunLimits::default());
+    let choice = args
+        .backend
+        .map_or(config.engine.backend, BackendChoice::from);
+    let runner = Runner::new(
+        open::device(&config, choice)?,
+        open::models(&config)?,
+        RunLimits::default(),
+    );
     let bounds = Bounds::of(&config);
     let bar = progress::bar(0, "{pos}/{len} [{bar:40}] {elapsed} {msg}");
     let shown = bar.clone();
     let show = move |status: &FolderStatus| {
-        shown.set_length(status.done + status.failed + status.ready + status.working + status.settling);
+        shown.set_length(
+            status.done + status.failed + status.ready + status.working + status.settling,
+        );
         shown.set_position(status.done + status.failed);
         shown.set_message(format!("{} failed", status.failed));
     };
     let board = Arc::new(Board::new(&folder, name, None, None, Some(Box::new(show))));
     let desk = Arc::new(DirectDesk::new(runner, bounds.image.clone()));
     let stop = Arc::new(AtomicBool::new(false));
-    let outcome = Watch::new(Setup { folder, pipeline, desk, bounds, board: board.clone(), stop, once: true }).run();
+    let outcome = Watch::new(Setup {
+        folder,
+        pipeline,
+        desk,
+        bounds,
+        board: board.clone(),
+        stop,
+        once: true,
+    })
+    .run();
     bar.finish_and_clear();
     outcome.context("working through the folder")?;
     report(args, &board.status())
 }
 
 fn hot_folder(args: &Folder, config: &Config) -> anyhow::Result<HotFolder> {
-    let absolute = |path: &Path| std::path::absolute(path).with_context(|| path.display().to_string());
+    let absolute =
+        |path: &Path| std::path::absolute(path).with_context(|| path.display().to_string());
     let path = absolute(&args.once)?;
     if !path.is_dir() {
         return Err(Usage(format!("--once {:?}: expected a folder", args.once)).into());
     }
-    let output = args.out.as_deref().map_or_else(|| Ok(path.join(OUTPUT)), absolute)?;
-    let name = path.file_name().map_or("folder".to_string(), |name| name.to_string_lossy().into_owned());
-    let folder = HotFolder { name, path, output, account: None, rules: config.folder_rules.clone() };
+    let output = args
+        .out
+        .as_deref()
+        .map_or_else(|| Ok(path.join(OUTPUT)), absolute)?;
+    let name = path.file_name().map_or("folder".to_string(), |name| {
+        name.to_string_lossy().into_owned()
+    });
+    let folder = HotFolder {
+        name,
+        path,
+        output,
+        account: None,
+        rules: config.folder_rules.clone(),
+    };
     match misplaced(std::slice::from_ref(&folder)).pop() {
         Some((_, problem)) => Err(Usage(problem).into()),
         None => Ok(folder),
@@ -60,11 +93,22 @@ fn report(args: &Folder, status: &FolderStatus) -> anyhow::Result<ExitCode> {
     for name in &status.waiting {
         eprintln!("no mask: {name}");
     }
-    let FolderStatus { done, failed, waiting_for_mask, .. } = status;
+    let FolderStatus {
+        done,
+        failed,
+        waiting_for_mask,
+        ..
+    } = status;
     if args.output.json {
         print_json(status)?;
     } else {
-        eprintln!("{done} done, {failed} failed, {waiting_for_mask} without a mask; reports are in done and failed");
+        eprintln!(
+            "{done} done, {failed} failed, {waiting_for_mask} without a mask; reports are in done and failed"
+        );
     }
-    Ok(if *failed == 0 && *waiting_for_mask == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if *failed == 0 && *waiting_for_mask == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

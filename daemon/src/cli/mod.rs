@@ -34,7 +34,9 @@ pub fn main() -> ExitCode {
         Command::Accounts(command) => accounts::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Pipelines(args) => pipelines::run(&args),
-        Command::Config(ConfigCommand::Check { file, output }) => check::run(file.as_deref(), output),
+        Command::Config(ConfigCommand::Check { file, output }) => {
+            check::run(file.as_deref(), output)
+        }
         Command::Health(args) => health::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Bench(args) => bench::run(&args),
@@ -44,7 +46,11 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", explain(&error));
-            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<Usage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -72,15 +78,31 @@ fn explain(error: &anyhow::Error) -> String {
 
 fn serve(args: &Serve) -> anyhow::Result<ExitCode> {
     let mut flags: Vec<Flag> = Vec::new();
-    flags.extend(args.listen.clone().map(|text| ("--listen", "server.listen", text)));
-    flags.extend(args.backend.map(|backend| ("--backend", "engine.backend", backend.word().to_string())));
+    flags.extend(
+        args.listen
+            .clone()
+            .map(|text| ("--listen", "server.listen", text)),
+    );
+    flags.extend(
+        args.backend
+            .map(|backend| ("--backend", "engine.backend", backend.word().to_string())),
+    );
     crate::serve::run(load(&args.place, flags)?)
 }
 
 /// Configuration of a command: defaults, file, variables, flags.
 fn load(place: &Place, mut flags: Vec<Flag>) -> anyhow::Result<Config> {
-    flags.extend(place.data.as_ref().map(|dir| ("--data", "server.data_dir", dir.display().to_string())));
-    Ok(config::load(place.config.as_deref(), std::env::vars(), &flags)?)
+    flags.extend(
+        place
+            .data
+            .as_ref()
+            .map(|dir| ("--data", "server.data_dir", dir.display().to_string())),
+    );
+    Ok(config::load(
+        place.config.as_deref(),
+        std::env::vars(),
+        &flags,
+    )?)
 }
 
 /// Prints one JSON object on standard output.

@@ -19,7 +19,10 @@ pub fn run(command: &Models) -> anyhow::Result<ExitCode> {
             if output.json {
                 print_json(&json!({ "models": list }))?;
             } else {
-                println!("{:14} {:9} {:>12} {:9} {:12} LICENCE", "NAME", "ARCH", "BYTES", "STATE", "SHA256");
+                println!(
+                    "{:14} {:9} {:>12} {:9} {:12} LICENCE",
+                    "NAME", "ARCH", "BYTES", "STATE", "SHA256"
+                );
                 for model in &list {
                     let state = if model.embedded {
                         "built in"
@@ -29,21 +32,37 @@ pub fn run(command: &Models) -> anyhow::Result<ExitCode> {
                         "absent"
                     };
                     let hash: String = model.sha256.chars().take(12).collect();
-                    println!("{:14} {:9} {:>12} {state:9} {hash:12} {}", model.name, model.arch, model.bytes, model.licence);
+                    println!(
+                        "{:14} {:9} {:>12} {state:9} {hash:12} {}",
+                        model.name, model.arch, model.bytes, model.licence
+                    );
                 }
             }
         }
-        Models::Pull { name, place, output } => {
+        Models::Pull {
+            name,
+            place,
+            output,
+        } => {
             let store = open::models(&load(place, Vec::new())?)?;
             let info = with_bar(&store, |store, progress| store.pull(name, progress))?;
             done("pulled", &info, output.json)?;
         }
-        Models::Import { file, name, place, output } => {
+        Models::Import {
+            file,
+            name,
+            place,
+            output,
+        } => {
             let store = open::models(&load(place, Vec::new())?)?;
             let info = with_bar(&store, |store, progress| store.import(file, name, progress))?;
             done("imported", &info, output.json)?;
         }
-        Models::Verify { name, place, output } => {
+        Models::Verify {
+            name,
+            place,
+            output,
+        } => {
             let info = open::models(&load(place, Vec::new())?)?.verify(name)?;
             done("verified", &info, output.json)?;
         }
@@ -55,7 +74,10 @@ fn with_bar<E>(
     store: &ModelStore,
     act: impl FnOnce(&ModelStore, &mut dyn FnMut(Progress)) -> Result<ModelInfo, E>,
 ) -> Result<ModelInfo, E> {
-    let bar: ProgressBar = bar(0, "{msg:10} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    let bar: ProgressBar = bar(
+        0,
+        "{msg:10} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+    );
     let outcome = act(store, &mut |progress: Progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.done_bytes);
@@ -69,6 +91,9 @@ fn done(what: &str, info: &ModelInfo, json: bool) -> anyhow::Result<()> {
     if json {
         return print_json(info);
     }
-    println!("{what} {}: {} bytes, sha256 {}", info.name, info.bytes, info.sha256);
+    println!(
+        "{what} {}: {} bytes, sha256 {}",
+        info.name, info.bytes, info.sha256
+    );
     Ok(())
 }

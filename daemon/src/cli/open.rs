@@ -34,7 +34,10 @@ pub fn plugins(config: &Config) -> anyhow::Result<Plugins> {
 
 /// The pipelines that are there.
 pub fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
-    Ok(PipelineSet::load_with(&plugins(config)?, &[&config.pipelines.dir])?)
+    Ok(PipelineSet::load_with(
+        &plugins(config)?,
+        &[&config.pipelines.dir],
+    )?)
 }
 
 /// A device. The pipeline cache is used only where the daemon's data folder already is.
@@ -45,7 +48,10 @@ pub fn device(config: &Config, choice: BackendChoice) -> anyhow::Result<Arc<dyn 
 }
 
 /// Every row of a listing, at most `rows_max`.
-pub fn all<T>(rows_max: usize, mut page: impl FnMut(&PageRequest) -> Result<Page<T>, StoreError>) -> anyhow::Result<Vec<T>> {
+pub fn all<T>(
+    rows_max: usize,
+    mut page: impl FnMut(&PageRequest) -> Result<Page<T>, StoreError>,
+) -> anyhow::Result<Vec<T>> {
     let (mut rows, mut request) = (Vec::new(), PageRequest::default());
     loop {
         let next = page(&request)?;

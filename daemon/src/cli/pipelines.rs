@@ -18,18 +18,33 @@ pub fn run(args: &Pipelines) -> anyhow::Result<ExitCode> {
         (None, true) => {
             let plugins: Vec<PluginRef> = open::plugins(&config)?.list().collect();
             let plugins: Vec<_> = plugins.iter().map(PluginRef::manifest).collect();
-            print_json(&json!({ "default": config.pipelines.default, "pipelines": set.list(), "plugins": plugins }))?;
+            print_json(
+                &json!({ "default": config.pipelines.default, "pipelines": set.list(), "plugins": plugins }),
+            )?;
         }
         (Some(name), true) => print_json(set.get(name)?)?,
         (None, false) => {
             for pipeline in set.list() {
-                let mark = if pipeline.name == config.pipelines.default { "*" } else { " " };
+                let mark = if pipeline.name == config.pipelines.default {
+                    "*"
+                } else {
+                    " "
+                };
                 println!("{mark} {:14} {}", pipeline.name, pipeline.description);
             }
             println!("\nplugins:");
             for plugin in open::plugins(&config)?.list() {
-                let Manifest { name, stage, entry, description, .. } = plugin.manifest();
-                println!("  {name:14} {:16} {description}", format!("{stage:?}, {entry:?}").to_lowercase());
+                let Manifest {
+                    name,
+                    stage,
+                    entry,
+                    description,
+                    ..
+                } = plugin.manifest();
+                println!(
+                    "  {name:14} {:16} {description}",
+                    format!("{stage:?}, {entry:?}").to_lowercase()
+                );
             }
         }
         (Some(name), false) => show(set.get(name)?)?,
@@ -41,10 +56,23 @@ fn show(pipeline: &Pipeline) -> anyhow::Result<()> {
     println!("{}: {}", pipeline.name, pipeline.description);
     for step in &pipeline.steps {
         let manifest = step.manifest();
-        println!("\n{} ({:?}, {:?}): {}", step.plugin, step.stage, manifest.entry, manifest.description);
+        println!(
+            "\n{} ({:?}, {:?}): {}",
+            step.plugin, step.stage, manifest.entry, manifest.description
+        );
         for (name, parameter) in &manifest.parameters {
-            let value = step.values.iter().find(|(other, _)| other == name).map(|(_, value)| serde_json::to_string(value)).transpose()?;
-            println!("  {name} = {} {}\n      {}", value.unwrap_or_default(), parameter.unit, parameter.doc);
+            let value = step
+                .values
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| serde_json::to_string(value))
+                .transpose()?;
+            println!(
+                "  {name} = {} {}\n      {}",
+                value.unwrap_or_default(),
+                parameter.unit,
+                parameter.doc
+            );
         }
     }
     Ok(())

@@ -30,7 +30,11 @@ pub struct StageBar {
 impl StageBar {
     /// A bar for a pipeline of so many steps.
     pub fn new(steps: usize) -> Self {
-        StageBar { bar: bar(1000, "{msg:12} [{bar:40}] {percent:>3} %  {elapsed}"), steps: steps.max(1) as f64, seen: Mutex::default() }
+        StageBar {
+            bar: bar(1000, "{msg:12} [{bar:40}] {percent:>3} %  {elapsed}"),
+            steps: steps.max(1) as f64,
+            seen: Mutex::default(),
+        }
     }
     /// Takes the bar away.
     pub fn finish(&self) {
@@ -40,13 +44,17 @@ impl StageBar {
 
 impl Observer for StageBar {
     fn stage(&self, name: &str, fraction: f32) {
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if seen.last().is_none_or(|last| last != name) {
             seen.push(name.to_string());
             self.bar.set_message(name.to_string());
         }
         let done = (seen.len() - 1) as f64 + f64::from(fraction);
-        self.bar.set_position((1000.0 * done / self.steps).min(1000.0) as u64);
+        self.bar
+            .set_position((1000.0 * done / self.steps).min(1000.0) as u64);
     }
     fn cancelled(&self) -> bool {
         false

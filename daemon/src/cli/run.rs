@@ -20,14 +20,31 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let started = Instant::now();
     let pipelines = open::pipelines(&config)?;
-    let pipeline = pipelines.get(args.pipeline.as_deref().unwrap_or(&config.pipelines.default))?;
-    let overrides = args.sets.iter().map(|text| set(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let pipeline = pipelines.get(
+        args.pipeline
+            .as_deref()
+            .unwrap_or(&config.pipelines.default),
+    )?;
+    let overrides = args
+        .sets
+        .iter()
+        .map(|text| set(text))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     // A wrong parameter shows before a device is opened.
     pipeline.with_overrides(&overrides)?;
-    let encode = EncodeOptions { format: format_of(&args.out)?, quality: None };
+    let encode = EncodeOptions {
+        format: format_of(&args.out)?,
+        quality: None,
+    };
     let request = request(args, &config, overrides)?;
-    let choice = args.backend.map_or(config.engine.backend, BackendChoice::from);
-    let runner = Runner::new(open::device(&config, choice)?, open::models(&config)?, RunLimits::default());
+    let choice = args
+        .backend
+        .map_or(config.engine.backend, BackendChoice::from);
+    let runner = Runner::new(
+        open::device(&config, choice)?,
+        open::models(&config)?,
+        RunLimits::default(),
+    );
     let bar = StageBar::new(pipeline.steps.len() + 1);
     let outcome = runner.run(pipeline, request, &bar);
     bar.finish();
@@ -40,21 +57,42 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(args: &Run, config: &Config, overrides: Vec<(String, String)>) -> anyhow::Result<Request> {
+fn request(
+    args: &Run,
+    config: &Config,
+    overrides: Vec<(String, String)>,
+) -> anyhow::Result<Request> {
     let limits = crate::picture::limits(&config.limits);
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
-    let photo: Photo = image::decode(&read(&args.image)?, &limits).with_context(|| args.image.display().to_string())?;
+    let read =
+        |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let photo: Photo = image::decode(&read(&args.image)?, &limits)
+        .with_context(|| args.image.display().to_string())?;
     let mask = match &args.mask {
-        Some(path) => Some(image::decode_mask(&read(path)?, &limits).with_context(|| path.display().to_string())?),
+        Some(path) => Some(
+            image::decode_mask(&read(path)?, &limits)
+                .with_context(|| path.display().to_string())?,
+        ),
         None => None,
     };
-    let prompts = if args.points.is_empty() && args.rect.is_none() { None } else { Some(prompts(args)?) };
-    Ok(Request { photo, mask, prompts, overrides })
+    let prompts = if args.points.is_empty() && args.rect.is_none() {
+        None
+    } else {
+        Some(prompts(args)?)
+    };
+    Ok(Request {
+        photo,
+        mask,
+        prompts,
+        overrides,
+    })
 }
 
 fn prompts(args: &Run) -> anyhow::Result<Prompts> {
-    let numbers =
-        |text: &str| text.split(',').map(|part| part.trim().parse().ok().filter(|n: &f64| n.is_finite())).collect::<Option<Vec<f64>>>();
+    let numbers = |text: &str| {
+        text.split(',')
+            .map(|part| part.trim().parse().ok().filter(|n: &f64| n.is_finite()))
+            .collect::<Option<Vec<f64>>>()
+    };
     let mut points = Vec::new();
     for text in &args.points {
         let point = match numbers(text).as_deref() {
@@ -62,7 +100,12 @@ fn prompts(args: &Run) -> anyhow::Result<Prompts> {
             Some([x, y, label]) if *label == 0.0 || *label == 1.0 => Some((*x, *y, *label as u8)),
             _ => None,
         };
-        points.push(usage("--point", text, "X,Y or X,Y,LABEL with label 1 or 0", point)?);
+        points.push(usage(
+            "--point",
+            text,
+            "X,Y or X,Y,LABEL with label 1 or 0",
+            point,
+        )?);
     }
     let corners = |text: &String| {
         let rect = match numbers(text).as_deref() {
@@ -77,23 +120,46 @@ fn prompts(args: &Run) -> anyhow::Result<Prompts> {
 
 fn set(text: &str) -> anyhow::Result<(String, String)> {
     let pair = text.split_once('=').filter(|(path, _)| path.contains('.'));
-    usage("--set", text, "PLUGIN.PARAM=VALUE", pair.map(|(path, value)| (path.to_string(), value.to_string())))
+    usage(
+        "--set",
+        text,
+        "PLUGIN.PARAM=VALUE",
+        pair.map(|(path, value)| (path.to_string(), value.to_string())),
+    )
 }
 
 /// The format that the ending of a result's name asks for.
 fn format_of(path: &Path) -> anyhow::Result<Option<Format>> {
-    let Some(ending) = path.extension().and_then(|ending| ending.to_str()) else { return Ok(None) };
-    usage("--out", &path.display().to_string(), "a name that ends in .jpg, .png or .webp", ending.parse().ok()).map(Some)
+    let Some(ending) = path.extension().and_then(|ending| ending.to_str()) else {
+        return Ok(None);
+    };
+    usage(
+        "--out",
+        &path.display().to_string(),
+        "a name that ends in .jpg, .png or .webp",
+        ending.parse().ok(),
+    )
+    .map(Some)
 }
 
 /// Writes under a temporary name first: what stands at `path` is always whole.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).with_context(|| format!("writing into {}", dir.display()))?;
-    std::io::Write::write_all(&mut file, bytes).with_context(|| format!("writing {}", path.display()))?;
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)
+        .with_context(|| format!("writing into {}", dir.display()))?;
+    std::io::Write::write_all(&mut file, bytes)
+        .with_context(|| format!("writing {}", path.display()))?;
     #[cfg(unix)]
-    std::fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).context("setting permissions")?;
-    file.persist(path).with_context(|| format!("writing {}", path.display()))?;
+    std::fs::set_permissions(
+        file.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o644),
+    )
+    .context("setting permissions")?;
+    file.persist(path)
+        .with_context(|| format!("writing {}", path.display()))?;
     Ok(())
 }
 
@@ -112,6 +178,9 @@ fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
     for stage in &outcome.stages {
         eprintln!("{:>10.1} ms  {}", stage.ms, stage.plugin);
     }
-    eprintln!("{:>10.1} ms  in all, on {} ({})", ms, device.name, device.backend);
+    eprintln!(
+        "{:>10.1} ms  in all, on {} ({})",
+        ms, device.name, device.backend
+    );
     Ok(())
 }

@@ -49,9 +49,24 @@ pub fn run(args: &Selftest) -> anyhow::Result<ExitCode> {
     let config = load(&Place::default(), Vec::new())?;
     let backend = open::device(&config, BackendChoice::from(args.backend))?;
     let device = backend.device();
-    let say = |line: String| if args.output.json { eprintln!("{line}") } else { println!("{line}") };
-    say(format!("device: {} ({}, {}, {})", device.name, device.backend, device.kind, device.driver));
-    let mut report = Report { device, kernels: Vec::new(), golden: Vec::new(), failed: 0, pass: true };
+    let say = |line: String| {
+        if args.output.json {
+            eprintln!("{line}")
+        } else {
+            println!("{line}")
+        }
+    };
+    say(format!(
+        "device: {} ({}, {}, {})",
+        device.name, device.backend, device.kind, device.driver
+    ));
+    let mut report = Report {
+        device,
+        kernels: Vec::new(),
+        golden: Vec::new(),
+        failed: 0,
+        pass: true,
+    };
     for kernel in KERNELS {
         for case in (kernel.cases)() {
             let line = kernel_case(kernel.name, &case, &*backend);
@@ -79,17 +94,42 @@ pub fn run(args: &Selftest) -> anyhow::Result<ExitCode> {
                 line.tolerance,
                 line.detail
             ));
-            let golden::GoldenLine { case, tensor, max_abs_error, tolerance, detail, pass } = line;
-            report.golden.push(GoldenReport { file: file.clone(), case, tensor, max_abs_error, tolerance, detail, pass });
+            let golden::GoldenLine {
+                case,
+                tensor,
+                max_abs_error,
+                tolerance,
+                detail,
+                pass,
+            } = line;
+            report.golden.push(GoldenReport {
+                file: file.clone(),
+                case,
+                tensor,
+                max_abs_error,
+                tolerance,
+                detail,
+                pass,
+            });
         }
     }
-    report.failed = report.kernels.iter().filter(|line| !line.pass).count() + report.golden.iter().filter(|line| !line.pass).count();
+    report.failed = report.kernels.iter().filter(|line| !line.pass).count()
+        + report.golden.iter().filter(|line| !line.pass).count();
     report.pass = report.failed == 0;
-    say(format!("{} kernel cases, {} golden tensors, {} failed", report.kernels.len(), report.golden.len(), report.failed));
+    say(format!(
+        "{} kernel cases, {} golden tensors, {} failed",
+        report.kernels.len(),
+        report.golden.len(),
+        report.failed
+    ));
     if args.output.json {
         print_json(&report)?;
     }
-    Ok(if report.pass { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.pass {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn word(pass: bool) -> &'static str {
@@ -99,7 +139,14 @@ fn word(pass: bool) -> &'static str {
 /// One case as a graph of one operation.
 fn kernel_case(kernel: &'static str, case: &Case, backend: &dyn Backend) -> KernelLine {
     let tolerance = f64::from(case.tolerance.absolute);
-    let line = |max_abs_error, detail: String, pass| KernelLine { kernel, case: case.name.clone(), max_abs_error, tolerance, detail, pass };
+    let line = |max_abs_error, detail: String, pass| KernelLine {
+        kernel,
+        case: case.name.clone(),
+        max_abs_error,
+        tolerance,
+        detail,
+        pass,
+    };
     let got = match run_case(case, backend) {
         Ok(got) => got,
         Err(error) => return line(f64::INFINITY, error.to_string(), false),
@@ -107,23 +154,47 @@ fn kernel_case(kernel: &'static str, case: &Case, backend: &dyn Backend) -> Kern
     let inputs: Vec<TensorRef<'_>> = case.inputs.iter().map(Tensor::view).collect();
     let want = case.op.reference(&inputs);
     if got.len() != want.len() {
-        return line(f64::INFINITY, format!("{} outputs, {} wanted", got.len(), want.len()), false);
+        return line(
+            f64::INFINITY,
+            format!("{} outputs, {} wanted", got.len(), want.len()),
+            false,
+        );
     }
     let (mut worst, mut outside) = (0.0f64, 0usize);
     for (got, want) in got.iter().zip(&want) {
         match compare(got, want, f64::from(case.tolerance.relative), tolerance) {
             Some((error, out)) => (worst, outside) = (worst.max(error), outside + out),
-            None => return line(f64::INFINITY, format!("output is {:?}, {:?} wanted", got.shape, want.shape), false),
+            None => {
+                return line(
+                    f64::INFINITY,
+                    format!("output is {:?}, {:?} wanted", got.shape, want.shape),
+                    false,
+                );
+            }
         }
     }
-    let detail = if outside > 0 { format!("{outside} elements outside of the tolerance ({})", case.tolerance.why) } else { String::new() };
+    let detail = if outside > 0 {
+        format!(
+            "{outside} elements outside of the tolerance ({})",
+            case.tolerance.why
+        )
+    } else {
+        String::new()
+    };
     line(worst, detail, outside == 0)
 }
 
 fn run_case(case: &Case, backend: &dyn Backend) -> Result<Vec<Tensor>, EngineError> {
     let mut graph = Graph::new();
-    let spec = |tensor: &Tensor| cleanplate_kernels::TensorSpec { dtype: tensor.dtype(), shape: tensor.shape.clone() };
-    let inputs: Vec<_> = case.inputs.iter().map(|tensor| graph.input(spec(tensor))).collect();
+    let spec = |tensor: &Tensor| cleanplate_kernels::TensorSpec {
+        dtype: tensor.dtype(),
+        shape: tensor.shape.clone(),
+    };
+    let inputs: Vec<_> = case
+        .inputs
+        .iter()
+        .map(|tensor| graph.input(spec(tensor)))
+        .collect();
     for id in graph.add_multi(&case.name, Arc::clone(&case.op), &inputs)? {
         graph.output(id);
     }
@@ -141,7 +212,11 @@ fn compare(got: &Tensor, want: &Tensor, relative: f64, absolute: f64) -> Option<
     for (got, want) in got.iter().zip(&want) {
         let error = (got - want).abs();
         outside += usize::from(error.is_nan() || error > absolute + relative * want.abs());
-        worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
+        worst = if error.is_nan() {
+            f64::INFINITY
+        } else {
+            worst.max(error)
+        };
     }
     Some((worst, outside))
 }
@@ -159,9 +234,14 @@ fn golden_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     for path in paths {
         if path.is_dir() {
             let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
-            let mut found: Vec<PathBuf> =
-                entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().context("reading a folder")?;
-            found.retain(|file| file.extension().is_some_and(|ending| ending == "safetensors"));
+            let mut found: Vec<PathBuf> = entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<_, _>>()
+                .context("reading a folder")?;
+            found.retain(|file| {
+                file.extension()
+                    .is_some_and(|ending| ending == "safetensors")
+            });
             found.sort();
             if found.is_empty() {
                 bail!("{}: no .safetensors file in it", path.display());

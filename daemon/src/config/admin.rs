@@ -80,24 +80,47 @@ fn tokens(r: &mut Reader<'_>) -> Vec<Token> {
     // Problems name the position, never the text.
     for (at, entry) in r.list("admin.tokens").iter().enumerate() {
         let problem = match entry.split_once(':') {
-            Some((name, secret)) if good_name(name) && good_secret(secret) && !tokens.iter().any(|token| token.name == name) => {
-                tokens.push(Token { name: name.to_string(), secret: secret.to_string() });
+            Some((name, secret))
+                if good_name(name)
+                    && good_secret(secret)
+                    && !tokens.iter().any(|token| token.name == name) =>
+            {
+                tokens.push(Token {
+                    name: name.to_string(),
+                    secret: secret.to_string(),
+                });
                 continue;
             }
-            Some((name, _)) if tokens.iter().any(|token| token.name == name) => "has the name of an earlier one".to_string(),
-            Some((name, _)) if good_name(name) => format!("has a token of less than {TOKEN_CHARS_MIN} visible characters"),
+            Some((name, _)) if tokens.iter().any(|token| token.name == name) => {
+                "has the name of an earlier one".to_string()
+            }
+            Some((name, _)) if good_name(name) => {
+                format!("has a token of less than {TOKEN_CHARS_MIN} visible characters")
+            }
             _ => "is not NAME:TOKEN with a name of letters, digits, `.`, `_`, `-`".to_string(),
         };
-        r.problem("admin.tokens", format!("entry {} of `admin.tokens` {problem}", at + 1));
+        r.problem(
+            "admin.tokens",
+            format!("entry {} of `admin.tokens` {problem}", at + 1),
+        );
     }
     if tokens.len() > TOKENS_MAX {
-        r.problem("admin.tokens", format!("`admin.tokens` has {} entries, at most {TOKENS_MAX} are allowed", tokens.len()));
+        r.problem(
+            "admin.tokens",
+            format!(
+                "`admin.tokens` has {} entries, at most {TOKENS_MAX} are allowed",
+                tokens.len()
+            ),
+        );
     }
     tokens
 }
 
 fn good_name(name: &str) -> bool {
-    (1..=NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    (1..=NAME_CHARS_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn good_secret(secret: &str) -> bool {

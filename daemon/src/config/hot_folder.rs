@@ -70,9 +70,14 @@ pub fn read(r: &mut Reader<'_>) -> (Rules, Vec<HotFolder>) {
     let common = rules(r, None);
     let count = r.entries("hot_folder");
     if count > FOLDERS_MAX {
-        r.problem("hot_folder.0.path", format!("{count} hot folders, at most {FOLDERS_MAX} are watched"));
+        r.problem(
+            "hot_folder.0.path",
+            format!("{count} hot folders, at most {FOLDERS_MAX} are watched"),
+        );
     }
-    let folders: Vec<HotFolder> = (0..count.min(FOLDERS_MAX)).filter_map(|at| folder(r, at)).collect();
+    let folders: Vec<HotFolder> = (0..count.min(FOLDERS_MAX))
+        .filter_map(|at| folder(r, at))
+        .collect();
     if folders.len() == count {
         for (at, text) in misplaced(&folders) {
             r.problem(&format!("hot_folder.{at}.path"), text);
@@ -83,9 +88,19 @@ pub fn read(r: &mut Reader<'_>) -> (Rules, Vec<HotFolder>) {
 
 fn folder(r: &mut Reader<'_>, at: usize) -> Option<HotFolder> {
     let own = |option: &str| format!("hot_folder.{at}.{option}");
-    let written = |r: &mut Reader<'_>, option: &str| if r.has(&own(option)) { r.text(&own(option)) } else { String::new() };
+    let written = |r: &mut Reader<'_>, option: &str| {
+        if r.has(&own(option)) {
+            r.text(&own(option))
+        } else {
+            String::new()
+        }
+    };
     let (path, output, name) = (written(r, "path"), written(r, "output"), written(r, "name"));
-    let account = if r.has(&own("account")) { payer(r, &own("account")) } else { None };
+    let account = if r.has(&own("account")) {
+        payer(r, &own("account"))
+    } else {
+        None
+    };
     let rules = rules(r, Some(at));
     let first = r.first_of(&format!("hot_folder.{at}."));
     let (false, Some(account)) = (path.is_empty(), account) else {
@@ -95,14 +110,32 @@ fn folder(r: &mut Reader<'_>, at: usize) -> Option<HotFolder> {
     };
     // Fails only for an empty path, which was refused.
     let path = std::path::absolute(&path).unwrap_or_else(|_| PathBuf::from(&path));
-    let output =
-        if output.is_empty() { path.join(OUTPUT) } else { std::path::absolute(&output).unwrap_or_else(|_| PathBuf::from(&output)) };
-    let name =
-        if name.is_empty() { path.file_name().map_or("folder".to_string(), |name| name.to_string_lossy().into_owned()) } else { name };
+    let output = if output.is_empty() {
+        path.join(OUTPUT)
+    } else {
+        std::path::absolute(&output).unwrap_or_else(|_| PathBuf::from(&output))
+    };
+    let name = if name.is_empty() {
+        path.file_name().map_or("folder".to_string(), |name| {
+            name.to_string_lossy().into_owned()
+        })
+    } else {
+        name
+    };
     if name.chars().count() > 100 || name.chars().any(char::is_control) {
-        r.problem(&own("name"), "a hot folder's name has 1 to 100 characters and no control characters; set `name`".to_string());
+        r.problem(
+            &own("name"),
+            "a hot folder's name has 1 to 100 characters and no control characters; set `name`"
+                .to_string(),
+        );
     }
-    Some(HotFolder { name, path, output, account: Some(account), rules })
+    Some(HotFolder {
+        name,
+        path,
+        output,
+        account: Some(account),
+        rules,
+    })
 }
 
 fn payer(r: &mut Reader<'_>, path: &str) -> Option<Payer> {
@@ -113,7 +146,8 @@ fn payer(r: &mut Reader<'_>, path: &str) -> Option<Payer> {
 fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
     let place = |r: &Reader<'_>, option: &str| {
         let own = at.map(|at| format!("hot_folder.{at}.{option}"));
-        own.filter(|own| r.has(own)).unwrap_or_else(|| format!("hot_folders.{option}"))
+        own.filter(|own| r.has(own))
+            .unwrap_or_else(|| format!("hot_folders.{option}"))
     };
     let seconds = |r: &mut Reader<'_>, option: &str, least: i64, most: i64| {
         let path = place(r, option);
@@ -123,7 +157,10 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
     let path = place(r, "format");
     let format = r.parsed(&path, None, |text| match text {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| "empty, \"jpeg\", \"png\" or \"webp\"".to_string()),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| "empty, \"jpeg\", \"png\" or \"webp\"".to_string()),
     });
     let path = place(r, "settle_ms");
     let settle = Duration::from_millis(r.whole(&path, 50..=3_600_000) as u64);
@@ -158,12 +195,21 @@ fn pairing(r: &mut Reader<'_>, path: &str) -> Vec<Pattern> {
 /// Folders whose places would make loops or mix their files: position and what is wrong.
 pub fn misplaced(folders: &[HotFolder]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    let real: Vec<(PathBuf, PathBuf)> = folders.iter().map(|folder| (resolve(&folder.path), resolve(&folder.output))).collect();
+    let real: Vec<(PathBuf, PathBuf)> = folders
+        .iter()
+        .map(|folder| (resolve(&folder.path), resolve(&folder.output)))
+        .collect();
     for (at, (path, output)) in real.iter().enumerate() {
         let shown = folders[at].path.display();
         for (other, (watched, results)) in real.iter().enumerate() {
             if at != other && path.starts_with(watched) {
-                found.push((at, format!("hot folder {shown} lies in hot folder {}; folders must be apart", folders[other].path.display())));
+                found.push((
+                    at,
+                    format!(
+                        "hot folder {shown} lies in hot folder {}; folders must be apart",
+                        folders[other].path.display()
+                    ),
+                ));
             }
             // Within its own folder only the place that is never scanned is safe.
             if output.starts_with(watched) && !(at == other && *output == watched.join(OUTPUT)) {
@@ -177,10 +223,22 @@ pub fn misplaced(folders: &[HotFolder]) -> Vec<(usize, String)> {
                 ));
             }
             if at < other && output == results {
-                found.push((other, format!("two hot folders share the output {}; give each its own", folders[at].output.display())));
+                found.push((
+                    other,
+                    format!(
+                        "two hot folders share the output {}; give each its own",
+                        folders[at].output.display()
+                    ),
+                ));
             }
             if at < other && folders[at].name == folders[other].name {
-                found.push((other, format!("two hot folders are named {:?}; set `name`", folders[at].name)));
+                found.push((
+                    other,
+                    format!(
+                        "two hot folders are named {:?}; set `name`",
+                        folders[at].name
+                    ),
+                ));
             }
         }
     }

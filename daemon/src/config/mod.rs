@@ -78,9 +78,22 @@ impl Source {
     pub fn options(&self) -> impl Iterator<Item = Shown> {
         self.effective.iter().map(|(path, setting)| {
             let secret = is_secret(path);
-            let default = self.defaults.get(path).is_some_and(|default| default.value == setting.value);
-            let value = if secret { serde_json::Value::Null } else { setting.value.to_json() };
-            Shown { path: path.clone(), value, origin: setting.origin.clone(), default, secret }
+            let default = self
+                .defaults
+                .get(path)
+                .is_some_and(|default| default.value == setting.value);
+            let value = if secret {
+                serde_json::Value::Null
+            } else {
+                setting.value.to_json()
+            };
+            Shown {
+                path: path.clone(),
+                value,
+                origin: setting.origin.clone(),
+                default,
+                secret,
+            }
         })
     }
 }
@@ -103,11 +116,24 @@ pub struct Shown {
 /// Whether an option's value must not be shown. By name, so that a new option cannot be forgotten.
 fn is_secret(path: &str) -> bool {
     let name = path.rsplit('.').next().unwrap_or(path);
-    ["token", "tokens", "secret", "secrets", "password", "passwords"].iter().any(|end| name == *end || name.ends_with(&format!("_{end}")))
+    [
+        "token",
+        "tokens",
+        "secret",
+        "secrets",
+        "password",
+        "passwords",
+    ]
+    .iter()
+    .any(|end| name == *end || name.ends_with(&format!("_{end}")))
 }
 
 /// Reads all layers and validates the outcome. Reports every problem, not only the first.
-pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>, flags: &[Flag]) -> Result<Config, ConfigError> {
+pub fn load(
+    file: Option<&Path>,
+    variables: impl Iterator<Item = (String, String)>,
+    flags: &[Flag],
+) -> Result<Config, ConfigError> {
     let defaults = raw::parse(raw::DEFAULTS, "config/cleanplate.toml").map_err(ConfigError)?;
     let (mut settings, mut problems) = (defaults.clone(), Vec::new());
     if let Some(path) = file {
@@ -118,22 +144,46 @@ pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String
     }
     let over = raw::from_variables(&defaults, variables, &mut problems);
     raw::overlay(&mut settings, over, &mut problems);
-    raw::overlay(&mut settings, from_flags(&defaults, flags, &mut problems), &mut problems);
+    raw::overlay(
+        &mut settings,
+        from_flags(&defaults, flags, &mut problems),
+        &mut problems,
+    );
     let mut reader = reader::Reader::new(&settings);
     let mut config = options::read(&mut reader);
     let effective = Arc::new(settings.clone());
-    config.source = Source { file: file.map(Path::to_path_buf), flags: flags.to_vec(), defaults: Arc::new(defaults), effective };
+    config.source = Source {
+        file: file.map(Path::to_path_buf),
+        flags: flags.to_vec(),
+        defaults: Arc::new(defaults),
+        effective,
+    };
     problems.extend(reader.finish().1);
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigError(problems))
+    }
 }
 
 fn from_flags(defaults: &Settings, flags: &[Flag], problems: &mut Vec<Problem>) -> Settings {
     let mut settings = Settings::new();
     for (flag, path, text) in flags {
-        let like = defaults.get(*path).map_or(Value::Text(String::new()), |setting| setting.value.clone());
+        let like = defaults
+            .get(*path)
+            .map_or(Value::Text(String::new()), |setting| setting.value.clone());
         match raw::typed_like(&like, text) {
-            Some(value) => drop(settings.insert((*path).to_string(), Setting { value, origin: format!("flag {flag}") })),
-            None => problems.push(Problem::new(format!("flag {flag}"), format!("`{path}` is {}, got `{text}`", like.kind()))),
+            Some(value) => drop(settings.insert(
+                (*path).to_string(),
+                Setting {
+                    value,
+                    origin: format!("flag {flag}"),
+                },
+            )),
+            None => problems.push(Problem::new(
+                format!("flag {flag}"),
+                format!("`{path}` is {}, got `{text}`", like.kind()),
+            )),
         }
     }
     settings

@@ -243,19 +243,29 @@ const DAY_S: i64 = 86_400;
 pub fn read(r: &mut Reader<'_>) -> Config {
     let server = server(r);
     let data = server.data_dir.clone();
-    let under = |text: String, name: &str| if text.is_empty() { data.join(name) } else { PathBuf::from(text) };
+    let under = |text: String, name: &str| {
+        if text.is_empty() {
+            data.join(name)
+        } else {
+            PathBuf::from(text)
+        }
+    };
     let (folder_rules, hot_folders) = super::hot_folder::read(r);
     let config = Config {
         limits: limits(r),
         engine: engine(r),
-        models: Models { dir: under(r.text("models.dir"), "") },
+        models: Models {
+            dir: under(r.text("models.dir"), ""),
+        },
         queue: Queue {
             length_max: r.whole("queue.length_max", 1..=100_000) as usize,
             per_key_in_flight_max: r.whole("queue.per_key_in_flight_max", 1..=100_000) as u32,
             job_wall_max: seconds(r, "queue.job_wall_s_max", 1..=DAY_S),
             attempts_max: r.whole("queue.attempts_max", 1..=10) as u32,
             at_once_max: match r.whole("queue.at_once_max", 0..=64) as usize {
-                0 => std::thread::available_parallelism().map_or(1, usize::from).min(8),
+                0 => std::thread::available_parallelism()
+                    .map_or(1, usize::from)
+                    .min(8),
                 given => given,
             },
         },
@@ -263,12 +273,16 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             removal: r.whole("pricing.removal", 0..=1_000_000),
             segmentation: r.whole("pricing.segmentation", 0..=1_000_000),
         },
-        accounts: Accounts { first_credits: r.whole("accounts.first_credits", 0..=1_000_000_000) },
+        accounts: Accounts {
+            first_credits: r.whole("accounts.first_credits", 0..=1_000_000_000),
+        },
         rate_limits: rate_limits(r),
         admin: super::admin::read(r, &data),
         results: Results {
             keep: Duration::from_secs(r.whole("results.keep_h", 1..=24 * 365) as u64 * 3600),
-            details_keep: Duration::from_secs(r.whole("results.details_keep_d", 8..=36_500) as u64 * DAY_S as u64),
+            details_keep: Duration::from_secs(
+                r.whole("results.details_keep_d", 8..=36_500) as u64 * DAY_S as u64,
+            ),
             url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),
             sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
         },
@@ -306,9 +320,14 @@ fn server(r: &mut Reader<'_>) -> Server {
     let workers = r.whole("server.workers", 0..=256) as usize;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Server {
-        listen: r.parsed("server.listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
-            text.parse().map_err(|_| "an address and port such as 127.0.0.1:8080".to_string())
-        }),
+        listen: r.parsed(
+            "server.listen",
+            SocketAddr::from(([127, 0, 0, 1], 8080)),
+            |text| {
+                text.parse()
+                    .map_err(|_| "an address and port such as 127.0.0.1:8080".to_string())
+            },
+        ),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
         public_url: r.parsed("server.public_url", None, public_url),
         behind_proxy: r.flag("server.behind_proxy"),
@@ -338,15 +357,18 @@ fn limits(r: &mut Reader<'_>) -> Limits {
 
 fn engine(r: &mut Reader<'_>) -> Engine {
     Engine {
-        backend: r
-            .parsed("engine.backend", BackendChoice::Auto, |text| backend(text).ok_or_else(|| "\"auto\", \"wgpu\" or \"cpu\"".to_string())),
+        backend: r.parsed("engine.backend", BackendChoice::Auto, |text| {
+            backend(text).ok_or_else(|| "\"auto\", \"wgpu\" or \"cpu\"".to_string())
+        }),
         memory_bytes_max: (r.whole("engine.memory_mib_max", 64..=1 << 24) as u64) << 20,
         checked: r.flag("engine.checked"),
         pipeline_cache: r.flag("engine.pipeline_cache"),
         wait_s_max: r.whole("engine.wait_s_max", 1..=3600) as u64,
         retry: seconds(r, "engine.retry_s", 1..=3600),
         micro_batch_max: r.whole("engine.micro_batch_max", 1..=64) as usize,
-        micro_batch_wait_max: Duration::from_millis(r.whole("engine.micro_batch_wait_ms_max", 0..=1000) as u64),
+        micro_batch_wait_max: Duration::from_millis(
+            r.whole("engine.micro_batch_wait_ms_max", 0..=1000) as u64,
+        ),
         embeddings_bytes_max: (r.whole("engine.embeddings_mib_max", 0..=65_536) as u64) << 20,
     }
 }
@@ -391,11 +413,17 @@ fn data_dir(text: &str) -> Result<PathBuf, String> {
     if !text.is_empty() {
         return Ok(PathBuf::from(text));
     }
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     from("STATE_DIRECTORY")
         .or_else(|| from("XDG_DATA_HOME").map(|dir| dir.join("cleanplate")))
         .or_else(|| from("HOME").map(|dir| dir.join(".local/share/cleanplate")))
-        .ok_or_else(|| "a folder, because neither STATE_DIRECTORY, XDG_DATA_HOME nor HOME is set".to_string())
+        .ok_or_else(|| {
+            "a folder, because neither STATE_DIRECTORY, XDG_DATA_HOME nor HOME is set".to_string()
+        })
 }
 
 fn public_url(text: &str) -> Result<Option<String>, String> {
@@ -403,9 +431,18 @@ fn public_url(text: &str) -> Result<Option<String>, String> {
     if url.is_empty() {
         return Ok(None);
     }
-    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
     match host {
-        Some(host) if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') => Ok(Some(url.to_string())),
+        Some(host)
+            if !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b'"') =>
+        {
+            Ok(Some(url.to_string()))
+        }
         _ => Err("empty, or an address such as \"https://plates.example.com\"".to_string()),
     }
 }

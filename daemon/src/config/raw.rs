@@ -68,7 +68,10 @@ pub type Settings = BTreeMap<String, Setting>;
 pub fn parse(text: &str, file: &str) -> Result<Settings, Vec<Problem>> {
     let root = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
-        vec![Problem::new(format!("{file}:{line}"), error.message().to_string())]
+        vec![Problem::new(
+            format!("{file}:{line}"),
+            error.message().to_string(),
+        )]
     })?;
     let (mut settings, mut problems) = (Settings::new(), Vec::new());
     for (section, body) in root.get_ref() {
@@ -79,25 +82,52 @@ pub fn parse(text: &str, file: &str) -> Result<Settings, Vec<Problem>> {
             DeValue::Array(tables) if name == FOLDER_LIST => {
                 for (at, table) in tables.iter().enumerate() {
                     match table.get_ref() {
-                        DeValue::Table(table) => take(text, file, &format!("{name}.{at}"), table, &mut settings, &mut problems),
-                        _ => problems.push(Problem::new(format!("{file}:{line}"), format!("write each folder as a table [[{name}]]"))),
+                        DeValue::Table(table) => take(
+                            text,
+                            file,
+                            &format!("{name}.{at}"),
+                            table,
+                            &mut settings,
+                            &mut problems,
+                        ),
+                        _ => problems.push(Problem::new(
+                            format!("{file}:{line}"),
+                            format!("write each folder as a table [[{name}]]"),
+                        )),
                     }
                 }
             }
-            _ => problems.push(Problem::new(format!("{file}:{line}"), format!("`{name}` stands outside of a section"))),
+            _ => problems.push(Problem::new(
+                format!("{file}:{line}"),
+                format!("`{name}` stands outside of a section"),
+            )),
         }
     }
-    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Takes the options of one table.
-fn take(text: &str, file: &str, section: &str, table: &DeTable<'_>, settings: &mut Settings, problems: &mut Vec<Problem>) {
+fn take(
+    text: &str,
+    file: &str,
+    section: &str,
+    table: &DeTable<'_>,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+) {
     for (option, value) in table {
         let origin = format!("{file}:{}", line_of(text, option.span().start));
         let path = format!("{section}.{}", option.get_ref());
         match value_of(value.get_ref()) {
             Some(value) => drop(settings.insert(path, Setting { value, origin })),
-            None => problems.push(Problem::new(origin, format!("`{path}` has a type that no option has"))),
+            None => problems.push(Problem::new(
+                origin,
+                format!("`{path}` has a type that no option has"),
+            )),
         }
     }
 }
@@ -105,18 +135,27 @@ fn take(text: &str, file: &str, section: &str, table: &DeTable<'_>, settings: &m
 fn value_of(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?),
+        DeValue::Integer(number) => Value::Integer(
+            i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()?,
+        ),
         DeValue::Float(number) => Value::Float(number.as_str().replace('_', "").parse().ok()?),
         DeValue::Boolean(flag) => Value::Bool(*flag),
-        DeValue::Array(items) => {
-            Value::List(items.iter().map(|item| item.get_ref().as_str().map(str::to_string)).collect::<Option<Vec<_>>>()?)
-        }
+        DeValue::Array(items) => Value::List(
+            items
+                .iter()
+                .map(|item| item.get_ref().as_str().map(str::to_string))
+                .collect::<Option<Vec<_>>>()?,
+        ),
         DeValue::Datetime(_) | DeValue::Table(_) => return None,
     })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
 }
 
 /// Puts `over` on `base`; options that `base` lacks are unknown and reported with the nearest known one.
@@ -127,7 +166,10 @@ pub fn overlay(base: &mut Settings, over: Settings, problems: &mut Vec<Problem>)
         } else if folder_option(base, &path) {
             base.insert(path, setting);
         } else {
-            problems.push(Problem::new(setting.origin, format!("unknown option `{path}`{}", nearest(base, &path))));
+            problems.push(Problem::new(
+                setting.origin,
+                format!("unknown option `{path}`{}", nearest(base, &path)),
+            ));
         }
     }
 }
@@ -135,7 +177,10 @@ pub fn overlay(base: &mut Settings, over: Settings, problems: &mut Vec<Problem>)
 /// Whether this is an option of a watched folder: its own, or one that stands over `[hot_folders]`.
 fn folder_option(known: &Settings, path: &str) -> bool {
     let mut parts = path.splitn(3, '.');
-    let (Some(FOLDER_LIST), Some(_), Some(option)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let (Some(FOLDER_LIST), Some(_), Some(option)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
     super::hot_folder::OWN.contains(&option) || known.contains_key(&format!("hot_folders.{option}"))
 }
 
@@ -145,7 +190,10 @@ fn nearest(known: &Settings, path: &str) -> String {
         .map(|key| (strsim::jaro_winkler(key, path), key))
         .filter(|(score, _)| *score > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(|| "; `config/cleanplate.toml` lists all".to_string(), |(_, key)| format!("; did you mean `{key}`?"))
+        .map_or_else(
+            || "; `config/cleanplate.toml` lists all".to_string(),
+            |(_, key)| format!("; did you mean `{key}`?"),
+        )
 }
 
 /// Name of the variable that stands over an option: `server.listen` is `CLEANPLATE_SERVER_LISTEN`.
@@ -154,23 +202,46 @@ pub fn variable_of(path: &str) -> String {
 }
 
 /// Variables that are not options: read by the command line and by the dashboard.
-const OTHER_VARIABLES: &[&str] = &["CLEANPLATE_CONFIG", "CLEANPLATE_LOG", "CLEANPLATE_ADMIN_URL", "CLEANPLATE_ADMIN_TOKEN"];
+const OTHER_VARIABLES: &[&str] = &[
+    "CLEANPLATE_CONFIG",
+    "CLEANPLATE_LOG",
+    "CLEANPLATE_ADMIN_URL",
+    "CLEANPLATE_ADMIN_TOKEN",
+];
 
 /// Settings from `CLEANPLATE_*` variables, typed by the default of the option they name.
-pub fn from_variables(defaults: &Settings, variables: impl Iterator<Item = (String, String)>, problems: &mut Vec<Problem>) -> Settings {
-    let known: BTreeMap<String, &String> = defaults.keys().map(|path| (variable_of(path), path)).collect();
+pub fn from_variables(
+    defaults: &Settings,
+    variables: impl Iterator<Item = (String, String)>,
+    problems: &mut Vec<Problem>,
+) -> Settings {
+    let known: BTreeMap<String, &String> = defaults
+        .keys()
+        .map(|path| (variable_of(path), path))
+        .collect();
     let mut settings = Settings::new();
-    for (name, text) in variables.filter(|(name, _)| name.starts_with("CLEANPLATE_") && !OTHER_VARIABLES.contains(&name.as_str())) {
+    for (name, text) in variables.filter(|(name, _)| {
+        name.starts_with("CLEANPLATE_") && !OTHER_VARIABLES.contains(&name.as_str())
+    }) {
         let origin = format!("variable {name}");
         let Some(path) = known.get(&name) else {
-            let near = known.keys().map(|key| (strsim::jaro_winkler(key, &name), key)).max_by(|a, b| a.0.total_cmp(&b.0));
+            let near = known
+                .keys()
+                .map(|key| (strsim::jaro_winkler(key, &name), key))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
             let hint = near.map_or_else(String::new, |(_, key)| format!("; did you mean `{key}`?"));
-            problems.push(Problem::new(origin, format!("no option has this variable{hint}")));
+            problems.push(Problem::new(
+                origin,
+                format!("no option has this variable{hint}"),
+            ));
             continue;
         };
         match typed_like(&defaults[*path].value, &text) {
             Some(value) => drop(settings.insert((*path).clone(), Setting { value, origin })),
-            None => problems.push(Problem::new(origin, format!("`{path}` is {}, got `{text}`", defaults[*path].value.kind()))),
+            None => problems.push(Problem::new(
+                origin,
+                format!("`{path}` is {}, got `{text}`", defaults[*path].value.kind()),
+            )),
         }
     }
     settings
@@ -183,13 +254,24 @@ pub fn typed_like(like: &Value, text: &str) -> Option<Value> {
         Value::Float(_) => Value::Float(text.parse().ok()?),
         Value::Bool(_) => Value::Bool(text.parse().ok()?),
         Value::Text(_) => Value::Text(text.to_string()),
-        Value::List(_) => Value::List(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_string).collect()),
+        Value::List(_) => Value::List(
+            text.split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(str::to_string)
+                .collect(),
+        ),
     })
 }
 
 /// Reads and parses a file.
 pub fn read(path: &Path) -> Result<Settings, Vec<Problem>> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| vec![Problem::new(file.clone(), format!("cannot be read: {error}"))])?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        vec![Problem::new(
+            file.clone(),
+            format!("cannot be read: {error}"),
+        )]
+    })?;
     parse(&text, &file)
 }

@@ -16,7 +16,11 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of these settings.
     pub fn new(settings: &'a Settings) -> Self {
-        Reader { settings, asked: BTreeSet::new(), problems: Vec::new() }
+        Reader {
+            settings,
+            asked: BTreeSet::new(),
+            problems: Vec::new(),
+        }
     }
 
     fn get(&mut self, path: &str) -> Option<(&'a Value, &'a str)> {
@@ -24,7 +28,10 @@ impl<'a> Reader<'a> {
         match self.settings.get(path) {
             Some(setting) => Some((&setting.value, setting.origin.as_str())),
             None => {
-                self.problems.push(Problem::new("defaults".to_string(), format!("`{path}` is missing from config/cleanplate.toml")));
+                self.problems.push(Problem::new(
+                    "defaults".to_string(),
+                    format!("`{path}` is missing from config/cleanplate.toml"),
+                ));
                 None
             }
         }
@@ -39,29 +46,54 @@ impl<'a> Reader<'a> {
             Value::Text(text) => format!("{text:?}"),
             Value::List(items) => format!("{items:?}"),
         };
-        self.problems.push(Problem::new(origin.to_string(), format!("`{path}` must be {wants}, got {shown}")));
+        self.problems.push(Problem::new(
+            origin.to_string(),
+            format!("`{path}` must be {wants}, got {shown}"),
+        ));
     }
 
     /// A whole number in a range.
     pub fn whole(&mut self, path: &str, range: RangeInclusive<i64>) -> i64 {
-        let Some((value, origin)) = self.get(path) else { return *range.start() };
+        let Some((value, origin)) = self.get(path) else {
+            return *range.start();
+        };
         match value {
             Value::Integer(number) if range.contains(number) => *number,
             other => {
-                self.wrong(origin, path, &format!("a whole number from {} to {}", range.start(), range.end()), other);
+                self.wrong(
+                    origin,
+                    path,
+                    &format!("a whole number from {} to {}", range.start(), range.end()),
+                    other,
+                );
                 *range.start()
             }
         }
     }
 
     /// A whole number in a range, or else a string that is not empty.
-    pub fn number_or_text(&mut self, path: &str, range: RangeInclusive<i64>) -> Option<(Option<i64>, String)> {
+    pub fn number_or_text(
+        &mut self,
+        path: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<(Option<i64>, String)> {
         let (value, origin) = self.get(path)?;
         match value {
-            Value::Integer(number) if range.contains(number) => Some((Some(*number), String::new())),
+            Value::Integer(number) if range.contains(number) => {
+                Some((Some(*number), String::new()))
+            }
             Value::Text(text) if !text.is_empty() => Some((None, text.clone())),
             other => {
-                self.wrong(origin, path, &format!("a whole number from {} to {}, or a name", range.start(), range.end()), other);
+                self.wrong(
+                    origin,
+                    path,
+                    &format!(
+                        "a whole number from {} to {}, or a name",
+                        range.start(),
+                        range.end()
+                    ),
+                    other,
+                );
                 None
             }
         }
@@ -69,7 +101,9 @@ impl<'a> Reader<'a> {
 
     /// A switch.
     pub fn flag(&mut self, path: &str) -> bool {
-        let Some((value, origin)) = self.get(path) else { return false };
+        let Some((value, origin)) = self.get(path) else {
+            return false;
+        };
         match value {
             Value::Bool(flag) => *flag,
             other => {
@@ -81,7 +115,9 @@ impl<'a> Reader<'a> {
 
     /// A string.
     pub fn text(&mut self, path: &str) -> String {
-        let Some((value, origin)) = self.get(path) else { return String::new() };
+        let Some((value, origin)) = self.get(path) else {
+            return String::new();
+        };
         match value {
             Value::Text(text) => text.clone(),
             other => {
@@ -93,7 +129,9 @@ impl<'a> Reader<'a> {
 
     /// A list of strings.
     pub fn list(&mut self, path: &str) -> Vec<String> {
-        let Some((value, origin)) = self.get(path) else { return Vec::new() };
+        let Some((value, origin)) = self.get(path) else {
+            return Vec::new();
+        };
         match value {
             Value::List(items) => items.clone(),
             other => {
@@ -104,7 +142,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A string that a function turns into something better; its error says what is wanted.
-    pub fn parsed<T>(&mut self, path: &str, fallback: T, parse: impl FnOnce(&str) -> Result<T, String>) -> T {
+    pub fn parsed<T>(
+        &mut self,
+        path: &str,
+        fallback: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
         let text = self.text(path);
         match parse(&text) {
             Ok(value) => value,
@@ -127,18 +170,31 @@ impl<'a> Reader<'a> {
     /// Number of tables in a list of tables.
     pub fn entries(&self, list: &str) -> usize {
         let prefix = format!("{list}.");
-        let numbers = self.settings.keys().filter_map(|path| path.strip_prefix(&prefix)?.split('.').next()?.parse::<usize>().ok());
+        let numbers = self.settings.keys().filter_map(|path| {
+            path.strip_prefix(&prefix)?
+                .split('.')
+                .next()?
+                .parse::<usize>()
+                .ok()
+        });
         numbers.max().map_or(0, |last| last + 1)
     }
 
     /// The first option set below `prefix`, to point at a table as a whole.
     pub fn first_of(&self, prefix: &str) -> String {
-        self.settings.keys().find(|path| path.starts_with(prefix)).cloned().unwrap_or_default()
+        self.settings
+            .keys()
+            .find(|path| path.starts_with(prefix))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Reports a problem that concerns several options.
     pub fn problem(&mut self, path: &str, message: String) {
-        let origin = self.settings.get(path).map_or_else(|| "defaults".to_string(), |setting| setting.origin.clone());
+        let origin = self
+            .settings
+            .get(path)
+            .map_or_else(|| "defaults".to_string(), |setting| setting.origin.clone());
         self.problems.push(Problem::new(origin, message));
     }
 

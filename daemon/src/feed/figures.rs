@@ -33,14 +33,26 @@ impl Times {
     }
 
     fn latency(&mut self, now: Instant) -> Latency {
-        while self.0.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        while self
+            .0
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) > WINDOW)
+        {
             self.0.pop_front();
         }
         let mut sorted: Vec<f64> = self.0.iter().map(|(_, ms)| *ms).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         // Nearest rank: the smallest value that at least this share does not exceed.
-        let at = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
-        Latency { p50_ms: at(50), p95_ms: at(95), p99_ms: at(99) }
+        let at = |percent: usize| {
+            sorted
+                .get((sorted.len() * percent).div_ceil(100).saturating_sub(1))
+                .copied()
+        };
+        Latency {
+            p50_ms: at(50),
+            p95_ms: at(95),
+            p99_ms: at(99),
+        }
     }
 }
 
@@ -70,7 +82,8 @@ impl Figures {
             JobStatus::Failed => self.failed += 1,
             JobStatus::Processing if known => {
                 if let Some(started_at_ms) = row.started_at_ms {
-                    self.wait.note(now, (started_at_ms - row.created_at_ms).max(0) as f64);
+                    self.wait
+                        .note(now, (started_at_ms - row.created_at_ms).max(0) as f64);
                 }
             }
             JobStatus::Processing | JobStatus::Pending => {}
@@ -123,7 +136,10 @@ mod tests {
             times.note(later, f64::from(ms));
         }
         let latency = times.latency(later);
-        assert_eq!((latency.p50_ms, latency.p95_ms, latency.p99_ms), (Some(50.0), Some(95.0), Some(99.0)));
+        assert_eq!(
+            (latency.p50_ms, latency.p95_ms, latency.p99_ms),
+            (Some(50.0), Some(95.0), Some(99.0))
+        );
         let mut one = Times::default();
         one.note(start, 7.0);
         assert_eq!(one.latency(start).p99_ms, Some(7.0));

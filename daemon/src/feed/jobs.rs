@@ -48,7 +48,11 @@ impl OpenJobs {
 
     /// Notes the new state of a job.
     pub fn changed(&mut self, id: JobId, row: JobRow) {
-        if self.open.remove(&id).is_some_and(|before| before.status == JobStatus::Processing) {
+        if self
+            .open
+            .remove(&id)
+            .is_some_and(|before| before.status == JobStatus::Processing)
+        {
             self.running -= 1;
         }
         match row.status {
@@ -81,12 +85,22 @@ impl OpenJobs {
 
     /// Jobs on the device.
     pub fn on_device(&self) -> Vec<JobId> {
-        self.open.iter().filter(|(_, row)| row.status == JobStatus::Processing).map(|(id, _)| *id).collect()
+        self.open
+            .iter()
+            .filter(|(_, row)| row.status == JobStatus::Processing)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// Notes how far a job on the device is; finer steps than hundredths are no news.
     pub fn progress(&mut self, id: JobId, stage: String, fraction: f32) {
-        let Some(row) = self.open.get_mut(&id).filter(|row| row.status == JobStatus::Processing) else { return };
+        let Some(row) = self
+            .open
+            .get_mut(&id)
+            .filter(|row| row.status == JobStatus::Processing)
+        else {
+            return;
+        };
         let stage = Some(stage).filter(|stage| !stage.is_empty());
         let fraction = Some((f64::from(fraction) * 100.0).round() / 100.0);
         if (&row.stage, row.fraction) == (&stage, fraction) {
@@ -99,8 +113,14 @@ impl OpenJobs {
 
     /// The row with what is known of its progress.
     pub fn with_progress(&self, mut row: JobRow) -> JobRow {
-        let known = row.id.parse::<JobId>().ok().and_then(|id| self.open.get(&id));
-        if let Some(known) = known.filter(|known| (known.status, known.attempt) == (row.status, row.attempt)) {
+        let known = row
+            .id
+            .parse::<JobId>()
+            .ok()
+            .and_then(|id| self.open.get(&id));
+        if let Some(known) =
+            known.filter(|known| (known.status, known.attempt) == (row.status, row.attempt))
+        {
             (row.stage, row.fraction) = (known.stage.clone(), known.fraction);
         }
         row
@@ -122,7 +142,12 @@ impl OpenJobs {
     /// Jobs by state.
     pub fn totals(&self) -> Totals {
         let (waiting, running) = self.load();
-        Totals { pending: waiting.into(), processing: running.into(), completed: self.completed, failed: self.failed }
+        Totals {
+            pending: waiting.into(),
+            processing: running.into(),
+            completed: self.completed,
+            failed: self.failed,
+        }
     }
 }
 
@@ -160,13 +185,27 @@ mod tests {
     #[test]
     fn a_job_shows_once_in_its_newest_state() {
         let (mut jobs, a, b) = (OpenJobs::default(), JobId::random(), JobId::random());
-        for (id, status) in [(a, JobStatus::Pending), (b, JobStatus::Pending), (a, JobStatus::Processing)] {
+        for (id, status) in [
+            (a, JobStatus::Pending),
+            (b, JobStatus::Pending),
+            (a, JobStatus::Processing),
+        ] {
             jobs.changed(id, row(id, status));
         }
         assert_eq!(jobs.load(), (1, 1));
         let changed = jobs.take().unwrap();
-        let seen: Vec<_> = changed.jobs.iter().map(|row| (row.id.clone(), row.status)).collect();
-        assert_eq!(seen, [(b.to_string(), JobStatus::Pending), (a.to_string(), JobStatus::Processing)]);
+        let seen: Vec<_> = changed
+            .jobs
+            .iter()
+            .map(|row| (row.id.clone(), row.status))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (b.to_string(), JobStatus::Pending),
+                (a.to_string(), JobStatus::Processing)
+            ]
+        );
         assert!(jobs.take().is_none());
         jobs.progress(a, "lama".to_string(), 0.501);
         jobs.progress(a, "lama".to_string(), 0.502);
@@ -175,7 +214,15 @@ mod tests {
         assert!(jobs.take().is_none(), "nothing new");
         jobs.changed(a, row(a, JobStatus::Completed));
         jobs.progress(a, "lama".to_string(), 0.9);
-        assert_eq!(jobs.totals(), Totals { pending: 1, processing: 0, completed: 1, failed: 0 });
+        assert_eq!(
+            jobs.totals(),
+            Totals {
+                pending: 1,
+                processing: 0,
+                completed: 1,
+                failed: 0
+            }
+        );
         assert_eq!(jobs.take().unwrap().jobs[0].status, JobStatus::Completed);
     }
 

@@ -95,18 +95,26 @@ impl Feed {
         let counts = store.job_counts()?;
         state.jobs.set_ended(counts.completed, counts.failed);
         for status in [JobStatus::Pending, JobStatus::Processing] {
-            let filter = JobFilter { status: Some(status), ..JobFilter::default() };
+            let filter = JobFilter {
+                status: Some(status),
+                ..JobFilter::default()
+            };
             let mut request = PageRequest::default();
             loop {
                 let page = store.list_jobs(&filter, &request)?;
-                page.items.iter().for_each(|job| state.jobs.know(job_row(job)));
+                page.items
+                    .iter()
+                    .for_each(|job| state.jobs.know(job_row(job)));
                 request.after = page.next;
                 if request.after.is_none() {
                     break;
                 }
             }
         }
-        Ok(Feed { state: Mutex::new(state), ring: Ring::new() })
+        Ok(Feed {
+            state: Mutex::new(state),
+            ring: Ring::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,7 +152,12 @@ impl Feed {
     /// The last `seconds` seconds, oldest first.
     pub fn history(&self, seconds: usize) -> Vec<MetricsTick> {
         let state = self.state();
-        state.history.iter().skip(state.history.len().saturating_sub(seconds)).cloned().collect()
+        state
+            .history
+            .iter()
+            .skip(state.history.len().saturating_sub(seconds))
+            .cloned()
+            .collect()
     }
 
     /// The newest second.

@@ -14,15 +14,21 @@ pub struct Process {
 impl Process {
     /// Begins to measure.
     pub fn new() -> Process {
-        Process { last: processor_s().map(|seconds| (Instant::now(), seconds)) }
+        Process {
+            last: processor_s().map(|seconds| (Instant::now(), seconds)),
+        }
     }
 
     /// Processor time since the last call, in cores.
     pub fn cpu_cores(&mut self) -> f64 {
-        let Some(seconds) = processor_s() else { return 0.0 };
+        let Some(seconds) = processor_s() else {
+            return 0.0;
+        };
         let now = Instant::now();
         let last = self.last.replace((now, seconds));
-        last.map_or(0.0, |(at, before)| ((seconds - before) / now.duration_since(at).as_secs_f64().max(1e-3)).max(0.0))
+        last.map_or(0.0, |(at, before)| {
+            ((seconds - before) / now.duration_since(at).as_secs_f64().max(1e-3)).max(0.0)
+        })
     }
 }
 
@@ -40,7 +46,9 @@ fn processor_s() -> Option<f64> {
 pub fn rss_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<u64>().ok());
+    let kib = line
+        .and_then(|line| line.split_whitespace().next())
+        .and_then(|number| number.parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
 }
 

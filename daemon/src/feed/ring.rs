@@ -47,7 +47,11 @@ pub struct Found {
 /// An event as the stream carries it. JSON has no line breaks, so one `data` line carries it.
 pub fn text(boot: &str, seq: u64, event: Event) -> Arc<str> {
     let name = event.name();
-    let envelope = Envelope { seq, at_ms: crate::app::now_ms(), event };
+    let envelope = Envelope {
+        seq,
+        at_ms: crate::app::now_ms(),
+        event,
+    };
     let json = serde_json::to_string(&envelope).unwrap_or_else(|error| {
         tracing::error!(%error, name, "an event cannot be written");
         "{}".to_string()
@@ -59,8 +63,18 @@ impl Ring {
     /// An empty ring.
     pub fn new() -> Ring {
         let boot = uuid::Uuid::new_v4().simple().to_string()[..12].to_string();
-        let kept = Kept { newest: 0, events: VecDeque::new(), bytes: 0, last_read: Instant::now() };
-        Ring { boot, kept: Mutex::new(kept), news: watch::Sender::new(0), readers: AtomicU32::new(0) }
+        let kept = Kept {
+            newest: 0,
+            events: VecDeque::new(),
+            bytes: 0,
+            last_read: Instant::now(),
+        };
+        Ring {
+            boot,
+            kept: Mutex::new(kept),
+            news: watch::Sender::new(0),
+            readers: AtomicU32::new(0),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -90,7 +104,9 @@ impl Ring {
         kept.bytes += text.len();
         kept.events.push_back(text);
         while kept.events.len() > EVENTS_MAX || kept.bytes > BYTES_MAX {
-            let Some(oldest) = kept.events.pop_front() else { break };
+            let Some(oldest) = kept.events.pop_front() else {
+                break;
+            };
             kept.bytes -= oldest.len();
         }
         let newest = kept.newest;
@@ -109,7 +125,11 @@ impl Ring {
 
     /// Counts a reader, unless `most` are there.
     pub(super) fn enter(&self, most: u32) -> bool {
-        self.readers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| (open < most).then_some(open + 1)).is_ok()
+        self.readers
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
+                (open < most).then_some(open + 1)
+            })
+            .is_ok()
     }
 
     /// Counts one reader less.
@@ -129,8 +149,18 @@ impl Ring {
         kept.last_read = Instant::now();
         let oldest = kept.newest - kept.events.len() as u64;
         let from = seq.max(oldest);
-        let events: Vec<_> = kept.events.iter().skip((from - oldest) as usize).take(HAND_MAX).cloned().collect();
-        Found { missed: from - seq, seq: from + events.len() as u64, events }
+        let events: Vec<_> = kept
+            .events
+            .iter()
+            .skip((from - oldest) as usize)
+            .take(HAND_MAX)
+            .cloned()
+            .collect();
+        Found {
+            missed: from - seq,
+            seq: from + events.len() as u64,
+            events,
+        }
     }
 }
 
@@ -145,14 +175,27 @@ mod tests {
             ring.push(Event::KeyGone(key));
         }
         let found = ring.after(3);
-        assert_eq!((found.missed, found.events.len(), found.seq), (7, HAND_MAX, 10 + HAND_MAX as u64));
+        assert_eq!(
+            (found.missed, found.events.len(), found.seq),
+            (7, HAND_MAX, 10 + HAND_MAX as u64)
+        );
         assert!(
-            found.events[0].starts_with(&format!("id: {}-11\nevent: key_gone\ndata: {{\"seq\":11,", ring.boot())),
+            found.events[0].starts_with(&format!(
+                "id: {}-11\nevent: key_gone\ndata: {{\"seq\":11,",
+                ring.boot()
+            )),
             "{}",
             found.events[0]
         );
         let newest = ring.newest();
-        assert_eq!(ring.after(newest), Found { missed: 0, events: Vec::new(), seq: newest });
+        assert_eq!(
+            ring.after(newest),
+            Found {
+                missed: 0,
+                events: Vec::new(),
+                seq: newest
+            }
+        );
     }
 
     #[test]

@@ -16,7 +16,12 @@ fn store() -> (tempfile::TempDir, Arc<dyn Store>) {
 }
 
 fn accept(store: &dyn Store) -> Job {
-    let account = match store.list_accounts(None, &PageRequest::default()).unwrap().items.pop() {
+    let account = match store
+        .list_accounts(None, &PageRequest::default())
+        .unwrap()
+        .items
+        .pop()
+    {
         Some(account) => account.id,
         None => {
             let account = store.create_account("a", "test").unwrap().id;
@@ -39,7 +44,10 @@ fn accept(store: &dyn Store) -> Job {
         request: json!({}),
         idempotency: None,
     };
-    let limits = QueueLimits { pending_max: 1_000_000, in_flight_per_key_max: 1_000_000 };
+    let limits = QueueLimits {
+        pending_max: 1_000_000,
+        in_flight_per_key_max: 1_000_000,
+    };
     match store.accept(&new, &limits).unwrap() {
         Accept::Accepted { job, .. } => *job,
         other => panic!("{other:?}"),
@@ -51,9 +59,19 @@ fn a_feed_knows_what_was_open_before() {
     let (_dir, store) = store();
     let first = accept(&*store);
     accept(&*store);
-    let _ended = store.cancel(None, first.id, &Failure::new("cancelled", "")).unwrap();
+    let _ended = store
+        .cancel(None, first.id, &Failure::new("cancelled", ""))
+        .unwrap();
     let feed = Arc::new(Feed::new(&*store).unwrap());
-    assert_eq!(feed.totals(), Totals { pending: 1, processing: 0, completed: 0, failed: 1 });
+    assert_eq!(
+        feed.totals(),
+        Totals {
+            pending: 1,
+            processing: 0,
+            completed: 0,
+            failed: 1
+        }
+    );
     store.watch(feed.clone());
     store.claim("worker").unwrap().unwrap();
     assert_eq!(feed.load(), (0, 1));
@@ -71,7 +89,9 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
             while !stop.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(20));
                 let changed = feed.state().jobs.take();
-                changed.into_iter().for_each(|changed| feed.ring.push(Event::Jobs(changed)));
+                changed
+                    .into_iter()
+                    .for_each(|changed| feed.ring.push(Event::Jobs(changed)));
             }
         });
         let reader = scope.spawn(|| {
@@ -95,19 +115,30 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
             while Instant::now() < due {
                 std::thread::yield_now();
             }
-            let change = Job { id: JobId::random(), ..job.clone() };
+            let change = Job {
+                id: JobId::random(),
+                ..job.clone()
+            };
             let before = Instant::now();
             feed.job_changed(&change);
             slow += usize::from(before.elapsed() > Duration::from_millis(2));
         }
-        assert!(slow < CHANGES / 100, "{slow} of {CHANGES} changes took longer than 2 ms");
+        assert!(
+            slow < CHANGES / 100,
+            "{slow} of {CHANGES} changes took longer than 2 ms"
+        );
         std::thread::sleep(Duration::from_millis(100));
         stop.store(true, Ordering::Relaxed);
         reader.join().unwrap()
     });
     let mut told = 0;
     for text in &read {
-        let data: Value = serde_json::from_str(text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
+        let data: Value = serde_json::from_str(
+            text.lines()
+                .find_map(|line| line.strip_prefix("data: "))
+                .unwrap(),
+        )
+        .unwrap();
         let jobs = data["data"]["jobs"].as_array().unwrap().len();
         assert!(jobs <= 200);
         told += jobs + data["data"]["omitted"].as_u64().unwrap() as usize;

@@ -37,7 +37,11 @@ struct Ticker {
 }
 
 /// Starts the thread; it ends soon after `stop` is set.
-pub fn start(app: Arc<App>, folders: Arc<Folders>, stop: Arc<AtomicBool>) -> std::io::Result<JoinHandle<()>> {
+pub fn start(
+    app: Arc<App>,
+    folders: Arc<Folders>,
+    stop: Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<()>> {
     let mut ticker = Ticker {
         queue: queue(&app),
         process: Process::new(),
@@ -50,17 +54,23 @@ pub fn start(app: Arc<App>, folders: Arc<Folders>, stop: Arc<AtomicBool>) -> std
         app,
         folders,
     };
-    std::thread::Builder::new().name("feed".to_string()).spawn(move || {
-        while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(TICK);
-            ticker.tick();
-        }
-    })
+    std::thread::Builder::new()
+        .name("feed".to_string())
+        .spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(TICK);
+                ticker.tick();
+            }
+        })
 }
 
 fn queue(app: &App) -> QueueView {
     let (waiting, running) = app.feed.load();
-    QueueView { waiting, running, length_max: app.config.queue.length_max as u32 }
+    QueueView {
+        waiting,
+        running,
+        length_max: app.config.queue.length_max as u32,
+    }
 }
 
 /// Whether work is taken, and why not.
@@ -72,7 +82,10 @@ pub fn server_state(app: &App) -> StateChanged {
         (Some(_), DeviceState::Opening) => ServerState::Starting,
         (Some(_), _) => ServerState::Degraded,
     };
-    StateChanged { state, reason: closed }
+    StateChanged {
+        state,
+        reason: closed,
+    }
 }
 
 impl Ticker {
@@ -89,7 +102,10 @@ impl Ticker {
         let feed = &self.app.feed;
         let running = feed.state().jobs.on_device();
         // The engine thread's lock is never taken under the feed's.
-        let progress: Vec<_> = running.into_iter().filter_map(|id| Some((id, self.app.jobs.progress(id)?))).collect();
+        let progress: Vec<_> = running
+            .into_iter()
+            .filter_map(|id| Some((id, self.app.jobs.progress(id)?)))
+            .collect();
         let (changed, others) = {
             let State { jobs, others, .. } = &mut *feed.state();
             for (id, (stage, fraction)) in progress {
@@ -97,7 +113,11 @@ impl Ticker {
             }
             (jobs.take(), std::mem::take(others))
         };
-        let mut events: Vec<Event> = changed.map(Event::Jobs).into_iter().chain(others.into_values()).collect();
+        let mut events: Vec<Event> = changed
+            .map(Event::Jobs)
+            .into_iter()
+            .chain(others.into_values())
+            .collect();
         let queue = queue(&self.app);
         if self.queue != queue {
             self.queue = queue.clone();
@@ -115,18 +135,31 @@ impl Ticker {
     fn lines(&mut self) -> Option<Event> {
         let fresh = self.app.tail.after(self.line);
         self.line = fresh.last()?.number;
-        let mut lines: Vec<_> = fresh.into_iter().filter(|line| line.level >= LogLevel::Info).collect();
+        let mut lines: Vec<_> = fresh
+            .into_iter()
+            .filter(|line| line.level >= LogLevel::Info)
+            .collect();
         let omitted = lines.len().saturating_sub(LINES_MAX);
         lines.drain(..omitted);
-        (!lines.is_empty()).then_some(Event::Log(LogLines { lines, omitted: omitted as u64 }))
+        (!lines.is_empty()).then_some(Event::Log(LogLines {
+            lines,
+            omitted: omitted as u64,
+        }))
     }
 
     fn end_second(&mut self) {
         let span = self.second.elapsed();
         self.second = Instant::now();
         let app = &self.app;
-        let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() { backend.memory_bytes() } else { 0 };
-        let (requests, errors) = (app.metrics.sum(names::REQUESTS), app.metrics.sum(names::ERRORS));
+        let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() {
+            backend.memory_bytes()
+        } else {
+            0
+        };
+        let (requests, errors) = (
+            app.metrics.sum(names::REQUESTS),
+            app.metrics.sum(names::ERRORS),
+        );
         let (second, latency, wait) = app.feed.state().figures.second(span);
         let tick = MetricsTick {
             at_ms: crate::app::now_ms(),
@@ -158,7 +191,12 @@ impl Ticker {
     }
 
     fn look_at_folders(&mut self) {
-        let now: BTreeMap<String, FolderStatus> = self.folders.status().into_iter().map(|status| (status.name.clone(), status)).collect();
+        let now: BTreeMap<String, FolderStatus> = self
+            .folders
+            .status()
+            .into_iter()
+            .map(|status| (status.name.clone(), status))
+            .collect();
         for (name, status) in &now {
             if self.statuses.get(name) != Some(status) {
                 self.app.feed.ring.push(Event::Folder(status.clone()));

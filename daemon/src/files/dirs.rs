@@ -18,7 +18,9 @@ pub enum FilesError {
         source: std::io::Error,
     },
     /// The secrets file has a line that is no key.
-    #[error("{path}:{line}: not a signing key (64 hexadecimal characters); remove the line, or the file to get new keys")]
+    #[error(
+        "{path}:{line}: not a signing key (64 hexadecimal characters); remove the line, or the file to get new keys"
+    )]
     Secret {
         /// The file.
         path: PathBuf,
@@ -31,7 +33,11 @@ impl FilesError {
     /// Wraps an error with what was tried.
     pub fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| FilesError::Io { operation, path, source }
+        move |source| FilesError::Io {
+            operation,
+            path,
+            source,
+        }
     }
     /// Whether the disk is full.
     pub fn is_full(&self) -> bool {
@@ -85,7 +91,13 @@ impl Dirs {
         if self.uploads.exists() {
             fs::remove_dir_all(&self.uploads).map_err(FilesError::io("emptying", &self.uploads))?;
         }
-        for dir in [&self.uploads, &self.inputs, &self.previews, &self.results, &self.cache] {
+        for dir in [
+            &self.uploads,
+            &self.inputs,
+            &self.previews,
+            &self.results,
+            &self.cache,
+        ] {
             make_private(dir)?;
         }
         Ok(())
@@ -93,10 +105,15 @@ impl Dirs {
 }
 
 fn make_private(dir: &Path) -> Result<(), FilesError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(FilesError::io("creating", dir))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(FilesError::io("creating", dir))?;
     let meta = fs::metadata(dir).map_err(FilesError::io("reading", dir))?;
     if meta.permissions().mode() & 0o077 != 0 {
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(FilesError::io("making private", dir))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+            .map_err(FilesError::io("making private", dir))?;
     }
     Ok(())
 }

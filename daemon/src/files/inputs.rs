@@ -18,14 +18,18 @@ pub struct Inputs {
 }
 
 fn paths(dirs: &Dirs, job: JobId) -> [PathBuf; 2] {
-    [dirs.inputs.join(format!("{job}.image")), dirs.inputs.join(format!("{job}.mask"))]
+    [
+        dirs.inputs.join(format!("{job}.image")),
+        dirs.inputs.join(format!("{job}.mask")),
+    ]
 }
 
 impl Inputs {
     /// Keeps the files for a job. When it returns, they survive a power cut.
     pub fn keep(self, dirs: &Dirs, job: JobId) -> Result<(), FilesError> {
         let [image, mask] = paths(dirs, job);
-        let kept = move_to(self.image, &image).and_then(|()| self.mask.map_or(Ok(()), |file| move_to(file, &mask)));
+        let kept = move_to(self.image, &image)
+            .and_then(|()| self.mask.map_or(Ok(()), |file| move_to(file, &mask)));
         let kept = kept.and_then(|()| fs::File::open(&dirs.inputs)?.sync_all());
         kept.map_err(|error| {
             remove(dirs, job);
@@ -37,10 +41,20 @@ impl Inputs {
     pub fn open(dirs: &Dirs, job: JobId) -> Result<Inputs, FilesError> {
         let [image, mask] = paths(dirs, job);
         let open = |path: &Path| -> std::io::Result<NamedTempFile> {
-            Ok(NamedTempFile::from_parts(fs::File::open(path)?, TempPath::try_from_path(path)?))
+            Ok(NamedTempFile::from_parts(
+                fs::File::open(path)?,
+                TempPath::try_from_path(path)?,
+            ))
         };
-        let mask = if mask.exists() { Some(open(&mask).map_err(FilesError::io("opening input", &mask))?) } else { None };
-        Ok(Inputs { image: open(&image).map_err(FilesError::io("opening input", &image))?, mask })
+        let mask = if mask.exists() {
+            Some(open(&mask).map_err(FilesError::io("opening input", &mask))?)
+        } else {
+            None
+        };
+        Ok(Inputs {
+            image: open(&image).map_err(FilesError::io("opening input", &image))?,
+            mask,
+        })
     }
 
     /// Leaves the files where they are: the job runs again.
@@ -114,13 +128,21 @@ pub fn sweep(store: &dyn Store, dirs: &Dirs, keep: Duration) -> anyhow::Result<u
 fn clean(store: &dyn Store, dirs: &Dirs, keep: Duration, quiet: bool) -> anyhow::Result<u64> {
     let (mut removed, now_ms) = (0, crate::app::now_ms());
     for entry in fs::read_dir(&dirs.inputs).map_err(FilesError::io("reading", &dirs.inputs))? {
-        let path = entry.map_err(FilesError::io("reading", &dirs.inputs))?.path();
-        let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<JobId>().ok());
+        let path = entry
+            .map_err(FilesError::io("reading", &dirs.inputs))?
+            .path();
+        let id = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .and_then(|stem| stem.parse::<JobId>().ok());
         let Some(id) = id else { continue };
         let needed = match store.job(None, id)? {
             None => !quiet,
             Some(job) => {
-                let failed = job.failure.as_ref().is_some_and(|failure| failure.code != CODE_CANCELLED);
+                let failed = job
+                    .failure
+                    .as_ref()
+                    .is_some_and(|failure| failure.code != CODE_CANCELLED);
                 let age_ms = now_ms - job.finished_at_ms.unwrap_or(now_ms);
                 !job.status.is_final() || (failed && age_ms < keep.as_millis() as i64)
             }
@@ -158,17 +180,28 @@ mod tests {
         };
         let job = JobId::random();
         assert!(!has(&dirs, job) && !move_to_job(&dirs, job, JobId::random()).unwrap());
-        Inputs { image: make("image"), mask: Some(make("mask")) }.keep(&dirs, job).unwrap();
+        Inputs {
+            image: make("image"),
+            mask: Some(make("mask")),
+        }
+        .keep(&dirs, job)
+        .unwrap();
         let count = || fs::read_dir(&dirs.inputs).unwrap().count();
         assert_eq!(count(), 2);
         let opened = Inputs::open(&dirs, job).unwrap();
-        assert_eq!(fs::read_to_string(opened.mask.as_ref().unwrap().path()).unwrap(), "mask");
+        assert_eq!(
+            fs::read_to_string(opened.mask.as_ref().unwrap().path()).unwrap(),
+            "mask"
+        );
         opened.leave();
         assert_eq!(count(), 2);
         let (other, third) = (JobId::random(), JobId::random());
         assert!(move_to_job(&dirs, job, other).unwrap());
         assert!(!move_to_job(&dirs, job, third).unwrap(), "only one has it");
-        assert_eq!((has(&dirs, job), has(&dirs, other), count()), (false, true, 2));
+        assert_eq!(
+            (has(&dirs, job), has(&dirs, other), count()),
+            (false, true, 2)
+        );
         assert!(move_to_job(&dirs, other, job).unwrap());
         drop(Inputs::open(&dirs, job).unwrap());
         assert_eq!(count(), 0);

@@ -11,8 +11,8 @@ mod sweep;
 
 pub use dirs::{Dirs, FilesError};
 pub use inputs::{
-    Inputs, has as has_inputs, image as kept_image, move_to_job as move_inputs, remove as remove_inputs,
-    remove_ended as remove_ended_inputs, sweep as sweep_inputs,
+    Inputs, has as has_inputs, image as kept_image, move_to_job as move_inputs,
+    remove as remove_inputs, remove_ended as remove_ended_inputs, sweep as sweep_inputs,
 };
 pub use previews::{keep_preview, preview_path, sweep_previews};
 pub use publish::publish;

@@ -23,10 +23,15 @@ pub fn keep_preview(dirs: &Dirs, job: JobId, photo: &Photo, side_px_max: u32) {
         return;
     }
     let small = crate::picture::reduced(photo, side_px_max as usize);
-    let options = EncodeOptions { format: Some(Format::Jpeg), quality: Some(QUALITY) };
+    let options = EncodeOptions {
+        format: Some(Format::Jpeg),
+        quality: Some(QUALITY),
+    };
     let path = preview_path(dirs, job);
     let written = small.encode(&options).map_err(|error| error.to_string());
-    if let Err(error) = written.and_then(|bytes| fs::write(&path, bytes).map_err(|error| error.to_string())) {
+    if let Err(error) =
+        written.and_then(|bytes| fs::write(&path, bytes).map_err(|error| error.to_string()))
+    {
         tracing::warn!(path = %path.display(), error, "the reduced copy of a photo could not be kept");
     }
 }
@@ -37,7 +42,10 @@ pub fn sweep_previews(dirs: &Dirs, keep: Duration) -> std::io::Result<u64> {
     for entry in fs::read_dir(&dirs.previews)? {
         let entry = entry?;
         let written = entry.metadata()?.modified()?;
-        if SystemTime::now().duration_since(written).is_ok_and(|age| age > keep) {
+        if SystemTime::now()
+            .duration_since(written)
+            .is_ok_and(|age| age > keep)
+        {
             fs::remove_file(entry.path())?;
             swept += 1;
         }

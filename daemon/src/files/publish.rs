@@ -27,7 +27,12 @@ pub struct Published {
 pub fn publish(dir: &Path, name: &str, bytes: &[u8]) -> Result<Published, FilesError> {
     let (fresh, last) = (dir.join(format!("{name}{UNFINISHED}")), dir.join(name));
     let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, &last)?;
@@ -38,7 +43,11 @@ pub fn publish(dir: &Path, name: &str, bytes: &[u8]) -> Result<Published, FilesE
         drop(fs::remove_file(&fresh));
         FilesError::io("writing result", &last)(error)
     })?;
-    Ok(Published { name: name.to_string(), sha256: Sha256::digest(bytes).into(), bytes: bytes.len() as u64 })
+    Ok(Published {
+        name: name.to_string(),
+        sha256: Sha256::digest(bytes).into(),
+        bytes: bytes.len() as u64,
+    })
 }
 
 #[cfg(test)]
@@ -51,13 +60,21 @@ mod tests {
         let published = publish(dir.path(), "a.png", b"abc").unwrap();
         assert_eq!(published.bytes, 3);
         assert_eq!(published.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
-        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["a.png"]);
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
         let error = publish(Path::new("/nonexistent/x"), "a.png", b"abc").unwrap_err();
-        assert!(error.to_string().starts_with("writing result /nonexistent/x/a.png: "), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("writing result /nonexistent/x/a.png: "),
+            "{error}"
+        );
     }
 }

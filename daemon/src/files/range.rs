@@ -18,20 +18,30 @@ pub enum ByteRange {
 
 /// Reads a `Range` header for a file of `bytes` bytes.
 pub fn parse_range(header: Option<&str>, bytes: u64) -> ByteRange {
-    let Some(spec) = header.and_then(|text| text.trim().strip_prefix("bytes=")) else { return ByteRange::Whole };
-    let Some((first, last)) = spec.trim().split_once('-') else { return ByteRange::Whole };
+    let Some(spec) = header.and_then(|text| text.trim().strip_prefix("bytes=")) else {
+        return ByteRange::Whole;
+    };
+    let Some((first, last)) = spec.trim().split_once('-') else {
+        return ByteRange::Whole;
+    };
     match (number(first), number(last)) {
         // `-N`: the last N bytes.
         (Some(None), Some(Some(0))) => ByteRange::Outside,
         (Some(None), Some(Some(_))) if bytes == 0 => ByteRange::Outside,
-        (Some(None), Some(Some(count))) => ByteRange::Part { first: bytes.saturating_sub(count), last: bytes - 1 },
+        (Some(None), Some(Some(count))) => ByteRange::Part {
+            first: bytes.saturating_sub(count),
+            last: bytes - 1,
+        },
         (Some(Some(first)), Some(last)) => {
             if last.is_some_and(|last| last < first) {
                 ByteRange::Whole
             } else if first >= bytes {
                 ByteRange::Outside
             } else {
-                ByteRange::Part { first, last: last.unwrap_or(u64::MAX).min(bytes - 1) }
+                ByteRange::Part {
+                    first,
+                    last: last.unwrap_or(u64::MAX).min(bytes - 1),
+                }
             }
         }
         _ => ByteRange::Whole,

@@ -28,25 +28,47 @@ impl UrlKeys {
     pub fn load(path: &Path) -> Result<UrlKeys, FilesError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return UrlKeys::create(path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return UrlKeys::create(path);
+            }
             Err(error) => return Err(FilesError::io("reading", path)(error)),
         };
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(FilesError::io("making private", path))?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+            .map_err(FilesError::io("making private", path))?;
         let mut keys = Vec::new();
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')) {
-            keys.push(unhex(line.trim()).ok_or_else(|| FilesError::Secret { path: path.to_path_buf(), line: at + 1 })?);
+        for (at, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+        {
+            keys.push(unhex(line.trim()).ok_or_else(|| FilesError::Secret {
+                path: path.to_path_buf(),
+                line: at + 1,
+            })?);
         }
-        if keys.is_empty() { UrlKeys::create(path) } else { Ok(UrlKeys(keys)) }
+        if keys.is_empty() {
+            UrlKeys::create(path)
+        } else {
+            Ok(UrlKeys(keys))
+        }
     }
 
     fn create(path: &Path) -> Result<UrlKeys, FilesError> {
         let mut key = [0u8; 32];
-        OsRng.try_fill_bytes(&mut key).map_err(|error| FilesError::io("drawing a key for", path)(std::io::Error::other(error)))?;
+        OsRng.try_fill_bytes(&mut key).map_err(|error| {
+            FilesError::io("drawing a key for", path)(std::io::Error::other(error))
+        })?;
         let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let text = format!("# Keys that sign result addresses. The first signs, all verify.\n{hex}\n");
+        let text =
+            format!("# Keys that sign result addresses. The first signs, all verify.\n{hex}\n");
         let fresh = path.with_extension("new");
         let write = || -> std::io::Result<()> {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&fresh)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)
@@ -93,7 +115,10 @@ mod tests {
         let made = UrlKeys::load(&path).unwrap();
         let read = UrlKeys::load(&path).unwrap();
         assert_eq!(made.signing(), read.signing());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(format!("{made:?}"), "UrlKeys(1 hidden)");
     }
 
@@ -101,10 +126,23 @@ mod tests {
     fn several_keys_are_read_in_order_and_broken_lines_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("url-keys");
-        fs::write(&path, format!("# newest first\n{}\n\n{}\n", "ab".repeat(32), "01".repeat(32))).unwrap();
+        fs::write(
+            &path,
+            format!(
+                "# newest first\n{}\n\n{}\n",
+                "ab".repeat(32),
+                "01".repeat(32)
+            ),
+        )
+        .unwrap();
         let keys = UrlKeys::load(&path).unwrap();
         assert_eq!(keys.verifying(), &[[0xab; 32], [1; 32]]);
         fs::write(&path, format!("{}\nxyz\n", "ab".repeat(32))).unwrap();
-        assert!(UrlKeys::load(&path).unwrap_err().to_string().contains("url-keys:2: "));
+        assert!(
+            UrlKeys::load(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("url-keys:2: ")
+        );
     }
 }

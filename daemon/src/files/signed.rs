@@ -43,9 +43,14 @@ impl Signed {
         if !plain || text.len() != SIG_CHARS {
             return Err(Refused::Malformed);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Refused::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| Refused::Malformed)?;
         let sig = bytes.try_into().map_err(|_| Refused::Malformed)?;
-        Ok(Signed { expires_s: digits.parse().map_err(|_| Refused::Malformed)?, sig })
+        Ok(Signed {
+            expires_s: digits.parse().map_err(|_| Refused::Malformed)?,
+            sig,
+        })
     }
 }
 
@@ -58,11 +63,20 @@ fn mac(key: &[u8; 32], path: &str, expires_s: i64, epoch: u32) -> Option<[u8; 32
 /// `path?expires=...&sig=...`. `epoch` is that of the API key the result belongs to: revoking the key raises it.
 pub fn sign(keys: &UrlKeys, path: &str, expires_s: i64, epoch: u32) -> String {
     let sig = mac(keys.signing(), path, expires_s, epoch).unwrap_or_default();
-    format!("{path}?expires={expires_s}&sig={}", URL_SAFE_NO_PAD.encode(sig))
+    format!(
+        "{path}?expires={expires_s}&sig={}",
+        URL_SAFE_NO_PAD.encode(sig)
+    )
 }
 
 /// Checks a signature with every key, in constant time, then the expiry.
-pub fn verify(keys: &UrlKeys, path: &str, signed: &Signed, epoch: u32, now_s: i64) -> Result<(), Refused> {
+pub fn verify(
+    keys: &UrlKeys,
+    path: &str,
+    signed: &Signed,
+    epoch: u32,
+    now_s: i64,
+) -> Result<(), Refused> {
     let mut fits = Choice::from(0);
     for key in keys.verifying() {
         if let Some(want) = mac(key, path, signed.expires_s, epoch) {
@@ -72,7 +86,11 @@ pub fn verify(keys: &UrlKeys, path: &str, signed: &Signed, epoch: u32, now_s: i6
     if !bool::from(fits) {
         return Err(Refused::Forged);
     }
-    if now_s >= signed.expires_s { Err(Refused::Expired) } else { Ok(()) }
+    if now_s >= signed.expires_s {
+        Err(Refused::Expired)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -102,8 +120,14 @@ mod tests {
 
     #[test]
     fn an_older_key_still_verifies_and_an_unknown_one_does_not() {
-        assert_eq!(check(&sign(&UrlKeys::from_keys(&[[9; 32]]), PATH, 1_000, 0), 0, 1), Ok(()));
-        assert_eq!(check(&sign(&UrlKeys::from_keys(&[[8; 32]]), PATH, 1_000, 0), 0, 1), Err(Refused::Forged));
+        assert_eq!(
+            check(&sign(&UrlKeys::from_keys(&[[9; 32]]), PATH, 1_000, 0), 0, 1),
+            Ok(())
+        );
+        assert_eq!(
+            check(&sign(&UrlKeys::from_keys(&[[8; 32]]), PATH, 1_000, 0), 0, 1),
+            Err(Refused::Forged)
+        );
     }
 
     #[test]

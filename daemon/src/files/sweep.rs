@@ -43,9 +43,13 @@ pub fn remove_orphans(store: &dyn Store, results: &Path) -> anyhow::Result<u64> 
     let mut removed = 0;
     for entry in fs::read_dir(results).map_err(FilesError::io("reading", results))? {
         let path = entry.map_err(FilesError::io("reading", results))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
         // Names start with the job's id; anything else was put there by someone and is not ours to remove.
-        let Some(job) = name.get(..36).and_then(|id| id.parse::<JobId>().ok()) else { continue };
+        let Some(job) = name.get(..36).and_then(|id| id.parse::<JobId>().ok()) else {
+            continue;
+        };
         let owned = store.job(None, job)?.is_some_and(|job| job.owns_file(name));
         if !owned {
             fs::remove_file(&path).map_err(FilesError::io("removing", &path))?;

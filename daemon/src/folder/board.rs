@@ -54,7 +54,14 @@ impl Board {
             ..FolderStatus::default()
         };
         let (held, nudged) = (AtomicBool::new(false), AtomicBool::new(false));
-        Board { status: Mutex::new(status), written: Mutex::default(), held, nudged, metrics, watcher }
+        Board {
+            status: Mutex::new(status),
+            written: Mutex::default(),
+            held,
+            nudged,
+            metrics,
+            watcher,
+        }
     }
 
     /// Pauses the folder, or ends that pause.
@@ -122,7 +129,11 @@ impl Board {
         status.done += u64::from(report.error.is_none());
         status.duplicates += u64::from(report.duplicate);
         if let Some(metrics) = &self.metrics {
-            metrics.add(names::FOLDER_PAIRS, &[("folder", &status.name), ("outcome", outcome)], 1.0);
+            metrics.add(
+                names::FOLDER_PAIRS,
+                &[("folder", &status.name), ("outcome", outcome)],
+                1.0,
+            );
         }
     }
 
@@ -146,9 +157,17 @@ impl Board {
                 ("working", status.working),
             ];
             for (state, count) in states {
-                metrics.set(names::FOLDER_FILES, &[("folder", folder), ("state", state)], count as f64);
+                metrics.set(
+                    names::FOLDER_FILES,
+                    &[("folder", folder), ("state", state)],
+                    count as f64,
+                );
             }
-            metrics.set(names::FOLDER_PAUSED, &[("folder", folder)], f64::from(u8::from(status.paused.is_some())));
+            metrics.set(
+                names::FOLDER_PAUSED,
+                &[("folder", folder)],
+                f64::from(u8::from(status.paused.is_some())),
+            );
         }
         if let Ok(text) = serde_json::to_vec_pretty(&status)
             && let Err(error) = take::put(dir, "status.json", &text)

@@ -67,7 +67,9 @@ impl Places {
         for name in [WORKING, DONE, FAILED] {
             let dir = self.root.join(name);
             match fs::create_dir(&dir) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.symlink_metadata()?.is_dir() => {}
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists
+                        && dir.symlink_metadata()?.is_dir() => {}
                 other => other?,
             }
         }
@@ -80,12 +82,21 @@ impl Places {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             other => other?,
         }
-        take::put(&self.output, ".cleanplate-check", b"can this folder be written?\n")?;
+        take::put(
+            &self.output,
+            ".cleanplate-check",
+            b"can this folder be written?\n",
+        )?;
         fs::remove_file(self.output.join(".cleanplate-check"))
     }
 
     /// Takes a pair. `None` when its photo was taken away meanwhile.
-    pub fn take(&self, pair: &Pair, taken: impl Fn(&str) -> bool, now_ms: i64) -> io::Result<Option<Claim>> {
+    pub fn take(
+        &self,
+        pair: &Pair,
+        taken: impl Fn(&str) -> bool,
+        now_ms: i64,
+    ) -> io::Result<Option<Claim>> {
         let mut claim = Claim {
             id: uuid::Uuid::new_v4().simple().to_string(),
             name: self.free_name(&pair.stem, taken),
@@ -103,7 +114,11 @@ impl Places {
             Ok(()) => {}
             Err(error) => {
                 fs::remove_dir_all(self.claim(&claim))?;
-                return if error.kind() == io::ErrorKind::NotFound { Ok(None) } else { Err(error) };
+                return if error.kind() == io::ErrorKind::NotFound {
+                    Ok(None)
+                } else {
+                    Err(error)
+                };
             }
         }
         self.gather(&mut claim)?;
@@ -113,7 +128,10 @@ impl Places {
     /// Brings in what belongs to a claimed photo and still lies outside.
     fn gather(&self, claim: &mut Claim) -> io::Result<()> {
         let dir = self.claim(claim);
-        let own = [(claim.mask.as_ref().filter(|_| !claim.shared), MASK), (claim.sidecar.as_ref(), SIDECAR)];
+        let own = [
+            (claim.mask.as_ref().filter(|_| !claim.shared), MASK),
+            (claim.sidecar.as_ref(), SIDECAR),
+        ];
         for (from, to) in own.into_iter().filter_map(|(from, to)| Some((from?, to))) {
             if dir.join(to).symlink_metadata().is_err() {
                 match fs::rename(self.root.join(from), dir.join(to)) {
@@ -135,8 +153,16 @@ impl Places {
     /// Puts a claim back to where it was dropped: its files changed while they were taken.
     pub fn put_back(&self, claim: &Claim) -> io::Result<()> {
         let dir = self.claim(claim);
-        let own = claim.mask.as_ref().filter(|_| !claim.shared).map(|path| (MASK, path));
-        let files = [claim.sidecar.as_ref().map(|path| (SIDECAR, path)), own, Some((PHOTO, &claim.photo))];
+        let own = claim
+            .mask
+            .as_ref()
+            .filter(|_| !claim.shared)
+            .map(|path| (MASK, path));
+        let files = [
+            claim.sidecar.as_ref().map(|path| (SIDECAR, path)),
+            own,
+            Some((PHOTO, &claim.photo)),
+        ];
         for (from, to) in files.into_iter().flatten() {
             let to = self.root.join(to);
             // Whoever dropped a new file of that name meanwhile keeps it; ours then stays for the next start.
@@ -144,7 +170,11 @@ impl Places {
                 fs::rename(dir.join(from), to)?;
             }
         }
-        if dir.join(PHOTO).symlink_metadata().is_err() { fs::remove_dir_all(dir) } else { Ok(()) }
+        if dir.join(PHOTO).symlink_metadata().is_err() {
+            fs::remove_dir_all(dir)
+        } else {
+            Ok(())
+        }
     }
 
     /// What an earlier run left under `working`. Claims that were done are tidied; the others are returned.
@@ -183,19 +213,36 @@ impl Places {
         let plain = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
         let inside = |path: &String| path.split('/').count() <= 2 && path.split('/').all(plain);
         let named = dir.file_name().is_some_and(|name| *name == *claim.id);
-        let fits = named && plain(&claim.photo) && plain(&claim.name) && claim.mask.iter().chain(&claim.sidecar).all(inside);
+        let fits = named
+            && plain(&claim.photo)
+            && plain(&claim.name)
+            && claim.mask.iter().chain(&claim.sidecar).all(inside);
         fits.then_some(claim)
     }
 
     /// The photo of a claim.
-    pub fn photo(&self, claim: &Claim, bytes_max: u64) -> Result<(Vec<u8>, take::Stamp), TakeError> {
+    pub fn photo(
+        &self,
+        claim: &Claim,
+        bytes_max: u64,
+    ) -> Result<(Vec<u8>, take::Stamp), TakeError> {
         take::read(&self.claim(claim).join(PHOTO), bytes_max)
     }
 
     /// The mask of a claim; `None` when it has none, or when it vanished.
-    pub fn mask(&self, claim: &Claim, bytes_max: u64) -> Result<Option<(Vec<u8>, take::Stamp)>, TakeError> {
-        let Some(path) = &claim.mask else { return Ok(None) };
-        let place = if claim.shared { self.root.join(path) } else { self.claim(claim).join(MASK) };
+    pub fn mask(
+        &self,
+        claim: &Claim,
+        bytes_max: u64,
+    ) -> Result<Option<(Vec<u8>, take::Stamp)>, TakeError> {
+        let Some(path) = &claim.mask else {
+            return Ok(None);
+        };
+        let place = if claim.shared {
+            self.root.join(path)
+        } else {
+            self.claim(claim).join(MASK)
+        };
         absent(take::read(&place, bytes_max))
     }
 
@@ -204,7 +251,10 @@ impl Places {
         if claim.sidecar.is_none() {
             return Ok(None);
         }
-        Ok(absent(take::read(&self.claim(claim).join(SIDECAR), bytes_max))?.map(|(bytes, _)| bytes))
+        Ok(
+            absent(take::read(&self.claim(claim).join(SIDECAR), bytes_max))?
+                .map(|(bytes, _)| bytes),
+        )
     }
 
     /// Ends a claim: report first, then the files leave `working`.
@@ -221,30 +271,56 @@ impl Places {
 
     /// Where the report of a claim lies, if it was written.
     fn reported(&self, claim: &Claim) -> Option<(PathBuf, String)> {
-        let stem = claim.photo.rsplit_once('.').map_or(claim.photo.as_str(), |(stem, _)| stem);
-        let tries = [(DONE, claim.name.clone()), (FAILED, stem.to_string()), (FAILED, with_id(stem, claim))];
-        tries.into_iter().map(|(home, name)| (self.root.join(home), name)).find(|(home, name)| self.report_is_of(home, name, claim))
+        let stem = claim
+            .photo
+            .rsplit_once('.')
+            .map_or(claim.photo.as_str(), |(stem, _)| stem);
+        let tries = [
+            (DONE, claim.name.clone()),
+            (FAILED, stem.to_string()),
+            (FAILED, with_id(stem, claim)),
+        ];
+        tries
+            .into_iter()
+            .map(|(home, name)| (self.root.join(home), name))
+            .find(|(home, name)| self.report_is_of(home, name, claim))
     }
 
     fn report_is_of(&self, home: &Path, name: &str, claim: &Claim) -> bool {
         let read = take::read(&home.join(report_name(name)), RECORD_BYTES_MAX).ok();
-        let report = read.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+        let report =
+            read.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
         report.is_some_and(|report| report["claim"] == claim.id.as_str())
     }
 
     fn failed_name(&self, claim: &Claim) -> String {
-        let stem = claim.photo.rsplit_once('.').map_or(claim.photo.as_str(), |(stem, _)| stem);
+        let stem = claim
+            .photo
+            .rsplit_once('.')
+            .map_or(claim.photo.as_str(), |(stem, _)| stem);
         let home = self.root.join(FAILED);
-        let used = [report_name(stem), claim.photo.clone()].iter().any(|name| home.join(name).symlink_metadata().is_ok());
-        if used && !self.report_is_of(&home, stem, claim) { with_id(stem, claim) } else { stem.to_string() }
+        let used = [report_name(stem), claim.photo.clone()]
+            .iter()
+            .any(|name| home.join(name).symlink_metadata().is_ok());
+        if used && !self.report_is_of(&home, stem, claim) {
+            with_id(stem, claim)
+        } else {
+            stem.to_string()
+        }
     }
 
     fn tidy(&self, claim: &Claim, home: &Path, name: &str) -> io::Result<()> {
         let dir = self.claim(claim);
-        let ending = |path: &str| path.rsplit_once('.').map_or("png".to_string(), |(_, ending)| ending.to_string());
+        let ending = |path: &str| {
+            path.rsplit_once('.')
+                .map_or("png".to_string(), |(_, ending)| ending.to_string())
+        };
         let mask = claim.mask.as_deref().map(ending).unwrap_or_default();
-        let files =
-            [(MASK, format!("{name}_mask.{mask}")), (SIDECAR, format!("{name}.json")), (PHOTO, format!("{name}.{}", ending(&claim.photo)))];
+        let files = [
+            (MASK, format!("{name}_mask.{mask}")),
+            (SIDECAR, format!("{name}.json")),
+            (PHOTO, format!("{name}.{}", ending(&claim.photo))),
+        ];
         for (from, to) in files {
             match fs::rename(dir.join(from), home.join(to)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -262,10 +338,14 @@ impl Places {
             let there = |path: PathBuf| path.symlink_metadata().is_ok();
             taken(name)
                 || there(self.root.join(DONE).join(report_name(name)))
-                || RESULT_ENDINGS.iter().any(|ending| there(self.output.join(format!("{name}.{ending}"))))
+                || RESULT_ENDINGS
+                    .iter()
+                    .any(|ending| there(self.output.join(format!("{name}.{ending}"))))
         };
         let numbered = (2..1000).map(|number| format!("{stem}-{number}"));
-        let free = std::iter::once(stem.to_string()).chain(numbered).find(|name| !used(name));
+        let free = std::iter::once(stem.to_string())
+            .chain(numbered)
+            .find(|name| !used(name));
         free.unwrap_or_else(|| format!("{stem}-{}", uuid::Uuid::new_v4().simple()))
     }
 }
@@ -291,7 +371,10 @@ mod tests {
     use super::*;
 
     fn places(dir: &Path) -> Places {
-        let places = Places { root: dir.join("in"), output: dir.join("out") };
+        let places = Places {
+            root: dir.join("in"),
+            output: dir.join("out"),
+        };
         fs::create_dir(&places.root).unwrap();
         places.prepare().unwrap();
         places.check_output().unwrap();
@@ -301,16 +384,27 @@ mod tests {
     }
 
     fn pair() -> Pair {
-        Pair { photo: "a.png".into(), stem: "a".into(), mask: Some("a_mask.png".into()), shared: false, sidecar: None }
+        Pair {
+            photo: "a.png".into(),
+            stem: "a".into(),
+            mask: Some("a_mask.png".into()),
+            shared: false,
+            sidecar: None,
+        }
     }
 
     fn report(claim: &Claim, error: Option<Fault>) -> Report {
-        Report { error, ..Report::of("f", "p", claim) }
+        Report {
+            error,
+            ..Report::of("f", "p", claim)
+        }
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -320,11 +414,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let places = places(dir.path());
         let claim = places.take(&pair(), |_| false, 1).unwrap().unwrap();
-        assert!(places.take(&pair(), |_| false, 1).unwrap().is_none(), "a pair was taken twice");
+        assert!(
+            places.take(&pair(), |_| false, 1).unwrap().is_none(),
+            "a pair was taken twice"
+        );
         assert_eq!(places.photo(&claim, 10).unwrap().0, b"photo");
         assert_eq!(places.mask(&claim, 10).unwrap().unwrap().0, b"mask");
         places.settle(&claim, &report(&claim, None)).unwrap();
-        assert_eq!(names(&places.root.join(DONE)), ["a.png", "a.report.json", "a_mask.png"]);
+        assert_eq!(
+            names(&places.root.join(DONE)),
+            ["a.png", "a.report.json", "a_mask.png"]
+        );
         assert!(names(&places.working()).is_empty() && places.resume().unwrap().is_empty());
         assert_eq!(places.free_name("a", |_| false), "a-2");
         assert_eq!(places.free_name("a", |name| name == "a-2"), "a-3");
@@ -337,7 +437,9 @@ mod tests {
         for photo in [b"one", b"two"] {
             fs::write(places.root.join("a.png"), photo).unwrap();
             let claim = places.take(&pair(), |_| false, 1).unwrap().unwrap();
-            places.settle(&claim, &report(&claim, Some(Fault::new("x", "y")))).unwrap();
+            places
+                .settle(&claim, &report(&claim, Some(Fault::new("x", "y"))))
+                .unwrap();
         }
         let photos: Vec<Vec<u8>> = names(&places.root.join(FAILED))
             .iter()
@@ -364,15 +466,25 @@ mod tests {
 
         // Died between the photo and its mask.
         let claim = places.take(&pair(), |_| false, 1).unwrap().unwrap();
-        fs::rename(places.claim(&claim).join(MASK), places.root.join("a_mask.png")).unwrap();
+        fs::rename(
+            places.claim(&claim).join(MASK),
+            places.root.join("a_mask.png"),
+        )
+        .unwrap();
         lost = places.resume().unwrap().pop().unwrap();
-        assert_eq!((&lost.id, places.mask(&lost, 10).unwrap().unwrap().0), (&claim.id, b"mask".to_vec()));
+        assert_eq!(
+            (&lost.id, places.mask(&lost, 10).unwrap().unwrap().0),
+            (&claim.id, b"mask".to_vec())
+        );
 
         // Died between the report and the files.
         let text = serde_json::to_vec(&report(&claim, None)).unwrap();
         take::put(&places.root.join(DONE), &report_name(&claim.name), &text).unwrap();
         assert!(places.resume().unwrap().is_empty());
-        assert_eq!(names(&places.root.join(DONE)), ["a.png", "a.report.json", "a_mask.png"]);
+        assert_eq!(
+            names(&places.root.join(DONE)),
+            ["a.png", "a.report.json", "a_mask.png"]
+        );
         assert!(names(&places.working()).is_empty());
     }
 
@@ -384,6 +496,9 @@ mod tests {
         claim.mask = Some("../../secret".to_string());
         places.record(&claim).unwrap();
         assert!(places.resume().unwrap().is_empty());
-        assert!(places.claim(&claim).join(PHOTO).exists(), "the pair is left for someone to look at");
+        assert!(
+            places.claim(&claim).join(PHOTO).exists(),
+            "the pair is left for someone to look at"
+        );
     }
 }

@@ -26,24 +26,47 @@ impl DirectDesk {
     /// A desk on this runner.
     pub fn new(runner: Runner, limits: Limits) -> Self {
         let room = Room::new(limits.pixels_max);
-        DirectDesk(Arc::new(Bench { runner, limits, room }))
+        DirectDesk(Arc::new(Bench {
+            runner,
+            limits,
+            room,
+        }))
     }
 }
 
 impl Bench {
     fn make(&self, task: &Task) -> Result<Made, Fault> {
-        let _room = self.room.take(u64::from(task.size.0) * u64::from(task.size.1), || false);
+        let _room = self
+            .room
+            .take(u64::from(task.size.0) * u64::from(task.size.1), || false);
         let started = Instant::now();
-        let picture = |what: &str, error: &image::ImageError| Fault::new("image", format!("{what}: {error}"));
-        let photo = image::decode(&task.photo, &self.limits).map_err(|error| picture("photo", &error))?;
+        let picture =
+            |what: &str, error: &image::ImageError| Fault::new("image", format!("{what}: {error}"));
+        let photo =
+            image::decode(&task.photo, &self.limits).map_err(|error| picture("photo", &error))?;
         let mask = match &task.mask {
-            Some(bytes) => Some(image::decode_mask(bytes, &self.limits).map_err(|error| picture("mask", &error))?),
+            Some(bytes) => Some(
+                image::decode_mask(bytes, &self.limits).map_err(|error| picture("mask", &error))?,
+            ),
             None => None,
         };
-        let request = Request { photo, mask, prompts: task.prompts.clone(), overrides: Vec::new() };
-        let outcome = self.runner.run(&task.pipeline, request, &NoObserver).map_err(|error| Fault::new(error.code(), error.to_string()))?;
-        let bytes =
-            outcome.photo.encode(&EncodeOptions { format: task.format, quality: None }).map_err(|error| picture("result", &error))?;
+        let request = Request {
+            photo,
+            mask,
+            prompts: task.prompts.clone(),
+            overrides: Vec::new(),
+        };
+        let outcome = self
+            .runner
+            .run(&task.pipeline, request, &NoObserver)
+            .map_err(|error| Fault::new(error.code(), error.to_string()))?;
+        let bytes = outcome
+            .photo
+            .encode(&EncodeOptions {
+                format: task.format,
+                quality: None,
+            })
+            .map_err(|error| picture("result", &error))?;
         Ok(Made {
             bytes: Bytes::Here(bytes),
             extension: task.format.unwrap_or(outcome.photo.format).extension(),
@@ -72,9 +95,15 @@ impl Desk for DirectDesk {
             // Nobody listens any more once the run as a whole has failed.
             drop(sender.send(bench.make(&task)));
         };
-        match std::thread::Builder::new().name("pair".to_string()).spawn(run) {
+        match std::thread::Builder::new()
+            .name("pair".to_string())
+            .spawn(run)
+        {
             Ok(_) => Begun::Running(Box::new(Waiting(receiver))),
-            Err(error) => Begun::Ended(Ending::Failed(Fault::new("internal", format!("starting a thread: {error}")), None)),
+            Err(error) => Begun::Ended(Ending::Failed(
+                Fault::new("internal", format!("starting a thread: {error}")),
+                None,
+            )),
         }
     }
 }
@@ -88,7 +117,10 @@ impl Running for Waiting {
             Ok(Ok(made)) => Some(Ending::Made(Box::new(made))),
             Ok(Err(fault)) => Some(Ending::Failed(fault, None)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Ending::Failed(Fault::new("internal", "the work on this pair panicked"), None)),
+            Err(TryRecvError::Disconnected) => Some(Ending::Failed(
+                Fault::new("internal", "the work on this pair panicked"),
+                None,
+            )),
         }
     }
 }

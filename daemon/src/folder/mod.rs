@@ -71,20 +71,37 @@ impl Bounds {
     /// The bounds of a configuration.
     pub fn of(config: &Config) -> Bounds {
         let limits = &config.limits;
-        Bounds { bytes_max: limits.upload_bytes_max, points_max: limits.points_max, image: crate::picture::limits(limits) }
+        Bounds {
+            bytes_max: limits.upload_bytes_max,
+            points_max: limits.points_max,
+            image: crate::picture::limits(limits),
+        }
     }
 }
 
 impl Folders {
     /// Starts every configured folder, and the thread that follows changes of the configuration file.
     pub fn start(app: Arc<App>) -> anyhow::Result<(Arc<Folders>, JoinHandle<()>)> {
-        let folders = Arc::new(Folders { app, live: Mutex::default(), reload: AtomicBool::new(false), stopping: AtomicBool::new(false) });
-        let changed = folders.app.config.source.file.as_deref().and_then(changed_at);
+        let folders = Arc::new(Folders {
+            app,
+            live: Mutex::default(),
+            reload: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        });
+        let changed = folders
+            .app
+            .config
+            .source
+            .file
+            .as_deref()
+            .and_then(changed_at);
         for folder in &folders.app.config.hot_folders {
             folders.begin(folder)?;
         }
         let follower = folders.clone();
-        let thread = std::thread::Builder::new().name("folders".to_string()).spawn(move || follower.follow(changed))?;
+        let thread = std::thread::Builder::new()
+            .name("folders".to_string())
+            .spawn(move || follower.follow(changed))?;
         Ok((folders, thread))
     }
 
@@ -94,12 +111,26 @@ impl Folders {
 
     fn begin(&self, folder: &HotFolder) -> anyhow::Result<()> {
         let app = &self.app;
-        let name = folder.rules.pipeline.as_deref().unwrap_or(&app.config.pipelines.default);
-        let pipeline = Arc::new(app.pipelines.get(name).with_context(|| format!("hot folder {:?}", folder.name))?.clone());
+        let name = folder
+            .rules
+            .pipeline
+            .as_deref()
+            .unwrap_or(&app.config.pipelines.default);
+        let pipeline = Arc::new(
+            app.pipelines
+                .get(name)
+                .with_context(|| format!("hot folder {:?}", folder.name))?
+                .clone(),
+        );
         // A folder of the configuration has a payer.
-        let payer = folder.account.clone().with_context(|| format!("hot folder {:?} has no account", folder.name))?;
+        let payer = folder
+            .account
+            .clone()
+            .with_context(|| format!("hot folder {:?} has no account", folder.name))?;
         // An account that is not there yet pauses the folder until it is.
-        let account = queue::payer(&*app.store, &payer).ok().map(|account| account.id);
+        let account = queue::payer(&*app.store, &payer)
+            .ok()
+            .map(|account| account.id);
         let desk = Arc::new(QueueDesk {
             jobs: app.jobs.clone(),
             store: app.store.clone(),
@@ -107,7 +138,13 @@ impl Folders {
             payer,
             price: app.config.pricing.removal,
         });
-        let board = Arc::new(Board::new(folder, name, account, Some(app.metrics.clone()), None));
+        let board = Arc::new(Board::new(
+            folder,
+            name,
+            account,
+            Some(app.metrics.clone()),
+            None,
+        ));
         let stop = Arc::new(AtomicBool::new(false));
         let setup = Setup {
             folder: folder.clone(),
@@ -127,14 +164,24 @@ impl Folders {
                 tracing::error!(%error, "a hot folder ended");
             }
         };
-        let thread = std::thread::Builder::new().name("folder".to_string()).spawn(run).context("starting a thread for a hot folder")?;
-        self.live().push(Live { folder: folder.clone(), stop, board, thread });
+        let thread = std::thread::Builder::new()
+            .name("folder".to_string())
+            .spawn(run)
+            .context("starting a thread for a hot folder")?;
+        self.live().push(Live {
+            folder: folder.clone(),
+            stop,
+            board,
+            thread,
+        });
         Ok(())
     }
 
     /// Applies changes of the configuration file until told to stop.
     fn follow(&self, mut seen: Option<(SystemTime, u64)>) {
-        let Some(file) = self.app.config.source.file.clone() else { return };
+        let Some(file) = self.app.config.source.file.clone() else {
+            return;
+        };
         while !self.stopping.load(Ordering::SeqCst) {
             std::thread::sleep(RELOAD);
             let now = changed_at(&file);
@@ -151,14 +198,19 @@ impl Folders {
                         "hot folders follow the configuration file; other options take a restart"
                     );
                 }
-                Err(error) => tracing::error!(%error, "the configuration file has errors; the hot folders stay as they are"),
+                Err(error) => {
+                    tracing::error!(%error, "the configuration file has errors; the hot folders stay as they are")
+                }
             }
         }
     }
 
     /// Ends folders that are gone or changed, then starts the new ones.
     fn apply(&self, wanted: &[HotFolder]) {
-        let gone: Vec<Live> = self.live().extract_if(.., |live| !wanted.contains(&live.folder)).collect();
+        let gone: Vec<Live> = self
+            .live()
+            .extract_if(.., |live| !wanted.contains(&live.folder))
+            .collect();
         for live in &gone {
             live.stop.store(true, Ordering::SeqCst);
         }
@@ -169,7 +221,11 @@ impl Folders {
                 && !self.stopping.load(Ordering::SeqCst)
                 && let Err(error) = self.begin(folder)
             {
-                tracing::error!(error = format!("{error:#}"), folder = folder.name, "a hot folder could not be started");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    folder = folder.name,
+                    "a hot folder could not be started"
+                );
             }
         }
     }
@@ -187,7 +243,11 @@ impl Folders {
     /// Gives an order to a folder; `None` when there is no such. The status is that after the folder took it up, or half a
     /// second later.
     pub fn order(&self, name: &str, order: Order) -> Option<FolderStatus> {
-        let board = self.live().iter().find(|live| live.folder.name == name).map(|live| live.board.clone())?;
+        let board = self
+            .live()
+            .iter()
+            .find(|live| live.folder.name == name)
+            .map(|live| live.board.clone())?;
         match order {
             Order::Pause => board.hold(true),
             Order::Resume => board.hold(false),
@@ -208,7 +268,9 @@ impl Folders {
     /// Nothing more is claimed; what runs still ends and is delivered.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        self.live().iter().for_each(|live| live.stop.store(true, Ordering::SeqCst));
+        self.live()
+            .iter()
+            .for_each(|live| live.stop.store(true, Ordering::SeqCst));
     }
 
     /// Waits for the end of every folder; call [`Folders::stop`] first. Blocks.
@@ -219,8 +281,22 @@ impl Folders {
         // The follower may have begun a folder just before it ended.
         self.stop();
         for status in self.status() {
-            let FolderStatus { name, done, failed, duplicates, waiting_for_mask, .. } = status;
-            tracing::info!(folder = name, done, failed, duplicates, waiting_for_mask, "hot folder ends");
+            let FolderStatus {
+                name,
+                done,
+                failed,
+                duplicates,
+                waiting_for_mask,
+                ..
+            } = status;
+            tracing::info!(
+                folder = name,
+                done,
+                failed,
+                duplicates,
+                waiting_for_mask,
+                "hot folder ends"
+            );
         }
         let live: Vec<Live> = self.live().drain(..).collect();
         live.into_iter().for_each(end);
@@ -229,7 +305,10 @@ impl Folders {
 
 fn end(live: Live) {
     if live.thread.join().is_err() {
-        tracing::error!(folder = live.folder.name, "the thread of a hot folder panicked; its claims are taken up at the next start");
+        tracing::error!(
+            folder = live.folder.name,
+            "the thread of a hot folder panicked; its claims are taken up at the next start"
+        );
     }
 }
 

@@ -10,8 +10,20 @@ pub const FAILED: &str = "failed";
 /// Endings of photos, lower case.
 const PHOTO_ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 /// Files of systems, browsers, editors and copy programs.
-const IGNORED: [&str; 12] =
-    [".*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.filepart", "*.download", "desktop.ini", "Thumbs.db"];
+const IGNORED: [&str; 12] = [
+    ".*",
+    "~$*",
+    "*~",
+    "*.tmp",
+    "*.temp",
+    "*.part",
+    "*.partial",
+    "*.crdownload",
+    "*.filepart",
+    "*.download",
+    "desktop.ini",
+    "Thumbs.db",
+];
 const STEM: &str = "{stem}";
 
 /// Where the mask of a photo is looked for.
@@ -26,24 +38,44 @@ pub struct Pattern {
 impl Pattern {
     /// Reads a pattern such as `{stem}_mask.png`, `masks/{stem}.png` or `_mask.png`; the error says what is wanted.
     pub fn parse(text: &str) -> Result<Pattern, String> {
-        let (dir, file) = text.rsplit_once('/').map_or((None, text), |(dir, file)| (Some(dir), file));
+        let (dir, file) = text
+            .rsplit_once('/')
+            .map_or((None, text), |(dir, file)| (Some(dir), file));
         if let Some(dir) = dir
             && (dir.is_empty() || dir.contains(['/', '{']) || dir.starts_with('.') || is_own(dir))
         {
-            return Err(format!("the folder must be one plain name, not {WORKING}, {DONE}, {FAILED} or {}", crate::config::OUTPUT));
+            return Err(format!(
+                "the folder must be one plain name, not {WORKING}, {DONE}, {FAILED} or {}",
+                crate::config::OUTPUT
+            ));
         }
-        let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-        if !ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str())) || file.starts_with('.') {
+        let ending = file
+            .rsplit_once('.')
+            .map(|(_, ending)| ending.to_ascii_lowercase());
+        if !ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str()))
+            || file.starts_with('.')
+        {
             return Err("it must end in .png, .jpg or .webp and not start with a dot".to_string());
         }
-        let (before, after) = file.split_once(STEM).map_or((file, None), |(before, after)| (before, Some(after)));
-        if after.is_some_and(|after| after.contains(STEM)) || file.replace(STEM, "").contains(['{', '}']) {
+        let (before, after) = file
+            .split_once(STEM)
+            .map_or((file, None), |(before, after)| (before, Some(after)));
+        if after.is_some_and(|after| after.contains(STEM))
+            || file.replace(STEM, "").contains(['{', '}'])
+        {
             return Err(format!("{STEM} may stand once, other braces may not"));
         }
-        if dir.is_none() && before.is_empty() && after.is_some_and(|after| after.matches('.').count() == 1 && after.starts_with('.')) {
+        if dir.is_none()
+            && before.is_empty()
+            && after.is_some_and(|after| after.matches('.').count() == 1 && after.starts_with('.'))
+        {
             return Err("it would take every photo for a mask".to_string());
         }
-        Ok(Pattern { dir: dir.map(str::to_string), before: before.to_string(), after: after.map(str::to_string) })
+        Ok(Pattern {
+            dir: dir.map(str::to_string),
+            before: before.to_string(),
+            after: after.map(str::to_string),
+        })
     }
 
     /// The folder within the watched one that masks lie in.
@@ -58,7 +90,10 @@ impl Pattern {
 
     /// Relative path of the mask of a photo.
     pub fn mask_of(&self, stem: &str) -> String {
-        let dir = self.dir.as_ref().map_or(String::new(), |dir| format!("{dir}/"));
+        let dir = self
+            .dir
+            .as_ref()
+            .map_or(String::new(), |dir| format!("{dir}/"));
         match &self.after {
             Some(after) => format!("{dir}{}{stem}{after}", self.before),
             None => format!("{dir}{}", self.before),
@@ -67,12 +102,18 @@ impl Pattern {
 
     /// Whether this relative path is a mask.
     pub fn fits(&self, path: &str) -> bool {
-        let (dir, file) = path.rsplit_once('/').map_or((None, path), |(dir, file)| (Some(dir), file));
+        let (dir, file) = path
+            .rsplit_once('/')
+            .map_or((None, path), |(dir, file)| (Some(dir), file));
         if dir != self.dir() {
             return false;
         }
-        let Some(after) = &self.after else { return file == self.before };
-        file.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str())).is_some_and(|stem| !stem.is_empty())
+        let Some(after) = &self.after else {
+            return file == self.before;
+        };
+        file.strip_prefix(self.before.as_str())
+            .and_then(|rest| rest.strip_suffix(after.as_str()))
+            .is_some_and(|stem| !stem.is_empty())
     }
 }
 
@@ -84,12 +125,17 @@ pub fn is_own(name: &str) -> bool {
 /// Name without ending, for a name that ends like a photo.
 pub fn photo_stem(name: &str) -> Option<&str> {
     let (stem, ending) = name.rsplit_once('.')?;
-    (!stem.is_empty() && PHOTO_ENDINGS.contains(&ending.to_ascii_lowercase().as_str())).then_some(stem)
+    (!stem.is_empty() && PHOTO_ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
+        .then_some(stem)
 }
 
 /// Whether a file is left alone, by the list above or the folder's own.
 pub fn is_ignored(name: &str, own: &[String]) -> bool {
-    IGNORED.iter().copied().chain(own.iter().map(String::as_str)).any(|glob| matches(glob.as_bytes(), name.as_bytes()))
+    IGNORED
+        .iter()
+        .copied()
+        .chain(own.iter().map(String::as_str))
+        .any(|glob| matches(glob.as_bytes(), name.as_bytes()))
 }
 
 /// Whether a name fits a glob with `*` and `?`. Linear in name times glob.
@@ -126,7 +172,10 @@ mod tests {
         ] {
             let pattern = Pattern::parse(text).unwrap();
             assert_eq!(pattern.mask_of("a.b"), mask);
-            assert!(pattern.fits(mask) && !pattern.fits(other) && !pattern.is_shared(), "{text}");
+            assert!(
+                pattern.fits(mask) && !pattern.fits(other) && !pattern.is_shared(),
+                "{text}"
+            );
         }
         let shared = Pattern::parse("_mask.png").unwrap();
         assert!(shared.is_shared() && shared.fits("_mask.png") && !shared.fits("a_mask.png"));
@@ -162,8 +211,16 @@ mod tests {
             ("", "a", false),
             ("*", "", true),
         ] {
-            assert_eq!(matches(glob.as_bytes(), name.as_bytes()), fits, "{glob} {name}");
+            assert_eq!(
+                matches(glob.as_bytes(), name.as_bytes()),
+                fits,
+                "{glob} {name}"
+            );
         }
-        assert!(is_ignored(".photo.png.Xy12", &[]) && is_ignored("draft-1.png", &["draft-*".to_string()]) && !is_ignored("photo.png", &[]));
+        assert!(
+            is_ignored(".photo.png.Xy12", &[])
+                && is_ignored("draft-1.png", &["draft-*".to_string()])
+                && !is_ignored("photo.png", &[])
+        );
     }
 }

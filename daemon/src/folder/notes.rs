@@ -36,18 +36,24 @@ impl Notes {
 
     fn ask(folder: &HotFolder) -> notify::Result<Notes> {
         let (sender, receiver) = sync_channel(NOTES_MAX);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let paths = match event {
-                Ok(event) if !is_change(event.kind) => return,
-                Ok(event) => event.paths,
-                // An error may hide changes: ask for a look.
-                Err(_) => Vec::new(),
-            };
-            // A full channel asks for a look already.
-            drop(sender.try_send(paths));
-        })?;
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                let paths = match event {
+                    Ok(event) if !is_change(event.kind) => return,
+                    Ok(event) => event.paths,
+                    // An error may hide changes: ask for a look.
+                    Err(_) => Vec::new(),
+                };
+                // A full channel asks for a look already.
+                drop(sender.try_send(paths));
+            })?;
         watcher.watch(&folder.path, RecursiveMode::NonRecursive)?;
-        for dir in folder.rules.pairing.iter().filter_map(|pattern| pattern.dir()) {
+        for dir in folder
+            .rules
+            .pairing
+            .iter()
+            .filter_map(|pattern| pattern.dir())
+        {
             let dir = folder.path.join(dir);
             if dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
                 watcher.watch(&dir, RecursiveMode::NonRecursive)?;

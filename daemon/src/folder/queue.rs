@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_plugins::image::{EncodeOptions, Format};
 use cleanplate_store::{
-    Accept, Account, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob, PageRequest, Store, StoreError,
+    Accept, Account, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob,
+    PageRequest, Store, StoreError,
 };
 use serde_json::json;
 use tempfile::NamedTempFile;
@@ -31,7 +32,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PASSING: [&str; 3] = ["shutting_down", "interrupted", "storage_full"];
 /// Accounts read at a time.
 const ACCOUNTS: u32 = 100;
-const NO_CREDITS: &str = "the account has too few credits; top it up with `cleanplate accounts top-up`";
+const NO_CREDITS: &str =
+    "the account has too few credits; top it up with `cleanplate accounts top-up`";
 
 /// Queue and store of the daemon.
 pub struct QueueDesk {
@@ -59,7 +61,8 @@ impl Desk for QueueDesk {
     }
 
     fn begin(&self, task: Task) -> Begun {
-        self.offer(&task, true).unwrap_or_else(|refusal| Begun::Ended(Ending::Later(later(&refusal))))
+        self.offer(&task, true)
+            .unwrap_or_else(|refusal| Begun::Ended(Ending::Later(later(&refusal))))
     }
 }
 
@@ -74,18 +77,34 @@ impl QueueDesk {
     /// Hands the task to the queue. An unpaid one has been paid for before.
     fn offer(&self, task: &Task, paid: bool) -> Result<Begun, Refusal> {
         let (done, receiver) = oneshot::channel();
-        let id: JobId = task.job.parse().map_err(|error| Refusal::internal("a job id of a hot folder", &error))?;
+        let id: JobId = task
+            .job
+            .parse()
+            .map_err(|error| Refusal::internal("a job id of a hot folder", &error))?;
         let account = match payer(&*self.store, &self.payer) {
             Ok(account) => account.id,
-            Err(why) => return Ok(Begun::Ended(Ending::Later(Later { why, after: PAUSE, all: true }))),
+            Err(why) => {
+                return Ok(Begun::Ended(Ending::Later(Later {
+                    why,
+                    after: PAUSE,
+                    all: true,
+                })));
+            }
         };
         let new = self.new_job(account, id, task, paid)?;
         let work = Work {
             image: self.stage(&task.photo)?,
-            mask: task.mask.as_ref().map(|mask| self.stage(mask)).transpose()?,
+            mask: task
+                .mask
+                .as_ref()
+                .map(|mask| self.stage(mask))
+                .transpose()?,
             prompts: task.prompts.clone(),
             pipeline: task.pipeline.clone(),
-            encode: EncodeOptions { format: task.format, quality: None },
+            encode: EncodeOptions {
+                format: task.format,
+                quality: None,
+            },
             request_id: format!("folder:{}", task.folder),
             accepted: Instant::now(),
             done,
@@ -93,7 +112,10 @@ impl QueueDesk {
         Ok(match self.jobs.offer(&new, work)? {
             Offered::Accepted => {
                 tracing::info!(folder = task.folder, photo = task.photo_name, job_id = %id, %account, "job accepted");
-                Begun::Running(Box::new(Waiting { receiver, results: self.dirs.results.clone() }))
+                Begun::Running(Box::new(Waiting {
+                    receiver,
+                    results: self.dirs.results.clone(),
+                }))
             }
             Offered::Declined(Accept::Done(job), _) => match self.earlier(task, &job) {
                 Some(made) => Begun::Ended(Ending::Made(Box::new(made))),
@@ -101,16 +123,33 @@ impl QueueDesk {
             },
             Offered::Declined(Accept::InFlight(_), _) => {
                 let why = "a pair of the same content is under way".to_string();
-                Begun::Ended(Ending::Later(Later { why, after: TWIN, all: false }))
+                Begun::Ended(Ending::Later(Later {
+                    why,
+                    after: TWIN,
+                    all: false,
+                }))
             }
             Offered::Declined(other, _) => return Err(self.jobs.refusal(&other)),
         })
     }
 
-    fn new_job(&self, account: AccountId, id: JobId, task: &Task, paid: bool) -> Result<NewJob, Refusal> {
-        let key = IdempotencyKey::parse(&hex(&task.content)).map_err(|error| Refusal::internal("the key of a pair", &error))?;
+    fn new_job(
+        &self,
+        account: AccountId,
+        id: JobId,
+        task: &Task,
+        paid: bool,
+    ) -> Result<NewJob, Refusal> {
+        let key = IdempotencyKey::parse(&hex(&task.content))
+            .map_err(|error| Refusal::internal("the key of a pair", &error))?;
         let scope = IdempotencyScope::Folder(task.folder.clone());
-        let once = Idempotency { scope, key, request_hash: task.content, keep_ms: SEEN_MS, reply: None };
+        let once = Idempotency {
+            scope,
+            key,
+            request_hash: task.content,
+            keep_ms: SEEN_MS,
+            reply: None,
+        };
         Ok(NewJob {
             id,
             account,
@@ -131,14 +170,17 @@ impl QueueDesk {
 
     /// A copy of its own: whoever still has the dropped file open cannot change what is worked on.
     fn stage(&self, bytes: &[u8]) -> Result<NamedTempFile, FilesError> {
-        let mut file = NamedTempFile::new_in(&self.dirs.uploads).map_err(FilesError::io("writing into", &self.dirs.uploads))?;
-        std::io::Write::write_all(&mut file, bytes).map_err(FilesError::io("writing", file.path()))?;
+        let mut file = NamedTempFile::new_in(&self.dirs.uploads)
+            .map_err(FilesError::io("writing into", &self.dirs.uploads))?;
+        std::io::Write::write_all(&mut file, bytes)
+            .map_err(FilesError::io("writing", file.path()))?;
         Ok(file)
     }
 
     /// The kept result of a job of the same content, if it is still there.
     fn earlier(&self, task: &Task, job: &Job) -> Option<Made> {
-        let mut made = made(job, &self.dirs.results).filter(|made| matches!(&made.bytes, Bytes::File(path) if path.is_file()))?;
+        let mut made = made(job, &self.dirs.results)
+            .filter(|made| matches!(&made.bytes, Bytes::File(path) if path.is_file()))?;
         // A job of this very claim was cut off between its end and the delivery: it is no duplicate.
         made.duplicate = !task.jobs.contains(&job.id.to_string());
         if made.duplicate {
@@ -156,10 +198,16 @@ pub fn payer(store: &dyn Store, payer: &Payer) -> Result<Account, String> {
             let found = store.account(*id).map_err(|error| error.to_string())?;
             found.ok_or_else(|| format!("account {id} does not exist; {remedy}"))
         }
-        Payer::Name(name) => match named(store, name).map_err(|error| error.to_string())?.as_slice() {
+        Payer::Name(name) => match named(store, name)
+            .map_err(|error| error.to_string())?
+            .as_slice()
+        {
             [one] => Ok(one.clone()),
             [] => Err(format!("no account is named {name:?}; {remedy}")),
-            several => Err(format!("{} accounts are named {name:?}; write the number of one; {remedy}", several.len())),
+            several => Err(format!(
+                "{} accounts are named {name:?}; write the number of one; {remedy}",
+                several.len()
+            )),
         },
     }
 }
@@ -168,8 +216,18 @@ pub fn payer(store: &dyn Store, payer: &Payer) -> Result<Account, String> {
 fn named(store: &dyn Store, name: &str) -> Result<Vec<Account>, StoreError> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = store.list_accounts(Some(name), &PageRequest { after, rows: ACCOUNTS })?;
-        found.extend(page.items.into_iter().filter(|account| account.name == name));
+        let page = store.list_accounts(
+            Some(name),
+            &PageRequest {
+                after,
+                rows: ACCOUNTS,
+            },
+        )?;
+        found.extend(
+            page.items
+                .into_iter()
+                .filter(|account| account.name == name),
+        );
         after = page.next;
         if after.is_none() {
             return Ok(found);
@@ -190,26 +248,49 @@ impl Running for Waiting {
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Closed) => {
                 let why = "the end of the job could not be stored".to_string();
-                return Some(Ending::Later(Later { why, after: PAUSE, all: true }));
+                return Some(Ending::Later(Later {
+                    why,
+                    after: PAUSE,
+                    all: true,
+                }));
             }
         };
         let id = finished.job.id.to_string();
-        Some(match (made(&finished.job, &self.results), &finished.job.failure) {
-            (Some(made), _) => Ending::Made(Box::new(made)),
-            (None, Some(failure)) if PASSING.contains(&failure.code.as_str()) => {
-                Ending::Later(Later { why: failure.detail.clone(), after: PAUSE, all: true })
-            }
-            (None, Some(failure)) => Ending::Failed(Fault::new(&failure.code, failure.detail.clone()), Some(id)),
-            (None, None) => Ending::Failed(Fault::new("internal", "the job ended without result and without reason"), Some(id)),
-        })
+        Some(
+            match (made(&finished.job, &self.results), &finished.job.failure) {
+                (Some(made), _) => Ending::Made(Box::new(made)),
+                (None, Some(failure)) if PASSING.contains(&failure.code.as_str()) => {
+                    Ending::Later(Later {
+                        why: failure.detail.clone(),
+                        after: PAUSE,
+                        all: true,
+                    })
+                }
+                (None, Some(failure)) => {
+                    Ending::Failed(Fault::new(&failure.code, failure.detail.clone()), Some(id))
+                }
+                (None, None) => Ending::Failed(
+                    Fault::new(
+                        "internal",
+                        "the job ended without result and without reason",
+                    ),
+                    Some(id),
+                ),
+            },
+        )
     }
 }
 
 fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
-    let kept = job.result.as_ref().filter(|kept| kept.swept_at_ms.is_none())?;
+    let kept = job
+        .result
+        .as_ref()
+        .filter(|kept| kept.swept_at_ms.is_none())?;
     let result = &kept.result;
-    let extension =
-        [Format::Jpeg, Format::Png, Format::WebP].into_iter().find(|format| format.media_type() == result.output.media_type)?.extension();
+    let extension = [Format::Jpeg, Format::Png, Format::WebP]
+        .into_iter()
+        .find(|format| format.media_type() == result.output.media_type)?
+        .extension();
     Some(Made {
         bytes: Bytes::File(results.join(&result.output.name)),
         extension,
@@ -230,6 +311,12 @@ fn later(refusal: &Refusal) -> Later {
         ErrorCode::InsufficientCredits => NO_CREDITS.to_string(),
         _ => refusal.text.clone(),
     };
-    let after = refusal.retry_after_s.map_or(PAUSE, |seconds| Duration::from_secs(seconds.min(30)));
-    Later { why, after, all: true }
+    let after = refusal
+        .retry_after_s
+        .map_or(PAUSE, |seconds| Duration::from_secs(seconds.min(30)));
+    Later {
+        why,
+        after,
+        all: true,
+    }
 }

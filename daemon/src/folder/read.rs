@@ -32,8 +32,13 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
         Err(TakeError::Io(_)) => Verdict::Incomplete,
         Err(_) => Verdict::Ready,
         Ok((bytes, _)) if path.extension().is_some_and(|ending| ending == "json") => {
-            let whole = bytes.len() as u64 > sidecar::BYTES_MAX || serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
-            if whole { Verdict::Ready } else { Verdict::Incomplete }
+            let whole = bytes.len() as u64 > sidecar::BYTES_MAX
+                || serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
+            if whole {
+                Verdict::Ready
+            } else {
+                Verdict::Incomplete
+            }
         }
         Ok((bytes, _)) => match image::decode(&bytes, &bounds.image) {
             Err(ImageError::Corrupt { .. } | ImageError::UnsupportedType) => Verdict::Incomplete,
@@ -52,11 +57,14 @@ pub fn task(
     report: &mut Report,
     seen: &mut Option<Stamp>,
 ) -> Result<Task, Fault> {
-    let (photo, stamp) = places.photo(claim, bounds.bytes_max).map_err(|error| refused("photo", &error))?;
+    let (photo, stamp) = places
+        .photo(claim, bounds.bytes_max)
+        .map_err(|error| refused("photo", &error))?;
     *seen = Some(stamp);
     report.photo_bytes = Some(photo.len() as u64);
     report.photo_sha256 = Some(hex(&Sha256::digest(&photo)));
-    let header = image::probe(&photo, &bounds.image).map_err(|error| Fault::new("image", format!("photo: {error}")))?;
+    let header = image::probe(&photo, &bounds.image)
+        .map_err(|error| Fault::new("image", format!("photo: {error}")))?;
     let size = (header.width as u32, header.height as u32);
     report.photo_size = Some(size);
     let (mask, prompts) = mark(places, pipeline, bounds, claim, size)?;
@@ -86,21 +94,37 @@ fn mark(
     claim: &Claim,
     size: (u32, u32),
 ) -> Result<(Option<Vec<u8>>, Option<Prompts>), Fault> {
-    if let Some((mask, _)) = places.mask(claim, bounds.bytes_max).map_err(|error| refused("mask", &error))? {
-        let header = image::probe(&mask, &bounds.image).map_err(|error| Fault::new("mask", format!("mask: {error}")))?;
+    if let Some((mask, _)) = places
+        .mask(claim, bounds.bytes_max)
+        .map_err(|error| refused("mask", &error))?
+    {
+        let header = image::probe(&mask, &bounds.image)
+            .map_err(|error| Fault::new("mask", format!("mask: {error}")))?;
         if (header.width as u32, header.height as u32) != size {
             let (width, height) = size;
-            let text =
-                format!("the mask is {}x{}, the photo is {width}x{height} (as displayed); they must be equal", header.width, header.height);
+            let text = format!(
+                "the mask is {}x{}, the photo is {width}x{height} (as displayed); they must be equal",
+                header.width, header.height
+            );
             return Err(Fault::new("mask_size", text));
         }
         return Ok((Some(mask), None));
     }
-    let Some(text) = places.sidecar(claim, sidecar::BYTES_MAX).map_err(|error| refused("sidecar", &error))? else {
-        return Err(Fault::new("missing_mask", "the mask was taken away before it was read; drop photo and mask again"));
+    let Some(text) = places
+        .sidecar(claim, sidecar::BYTES_MAX)
+        .map_err(|error| refused("sidecar", &error))?
+    else {
+        return Err(Fault::new(
+            "missing_mask",
+            "the mask was taken away before it was read; drop photo and mask again",
+        ));
     };
     let prompts = sidecar::parse(&text, bounds.points_max, size)?;
-    if !pipeline.steps.iter().any(|step| step.stage == StageKind::Segment) {
+    if !pipeline
+        .steps
+        .iter()
+        .any(|step| step.stage == StageKind::Segment)
+    {
         let text = format!(
             "points and box need a segmentation model, and pipeline \"{}\" has none: drop a mask, or set a `pipeline` with a segment plugin",
             pipeline.name
@@ -111,13 +135,28 @@ fn mark(
 }
 
 /// Hash over everything that makes the result.
-fn content(photo: &[u8], mask: Option<&[u8]>, prompts: Option<&Prompts>, pipeline: &Pipeline, folder: &HotFolder) -> [u8; 32] {
-    let prompts = prompts.map(|prompts| format!("{:?} {:?}", prompts.points, prompts.boxes)).unwrap_or_default();
+fn content(
+    photo: &[u8],
+    mask: Option<&[u8]>,
+    prompts: Option<&Prompts>,
+    pipeline: &Pipeline,
+    folder: &HotFolder,
+) -> [u8; 32] {
+    let prompts = prompts
+        .map(|prompts| format!("{:?} {:?}", prompts.points, prompts.boxes))
+        .unwrap_or_default();
     // A pipeline is names and numbers: it always has a JSON text.
     let steps = serde_json::to_string(&pipeline.steps).unwrap_or_default();
     let format = folder.rules.format.map_or("", |format| format.extension());
     let mut hash = Sha256::new();
-    for part in [photo, mask.unwrap_or_default(), prompts.as_bytes(), pipeline.name.as_bytes(), steps.as_bytes(), format.as_bytes()] {
+    for part in [
+        photo,
+        mask.unwrap_or_default(),
+        prompts.as_bytes(),
+        pipeline.name.as_bytes(),
+        steps.as_bytes(),
+        format.as_bytes(),
+    ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

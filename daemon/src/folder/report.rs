@@ -17,7 +17,10 @@ pub struct Fault {
 impl Fault {
     /// A fault of this code.
     pub fn new(code: &str, detail: impl Into<String>) -> Fault {
-        Fault { code: code.to_string(), detail: detail.into() }
+        Fault {
+            code: code.to_string(),
+            detail: detail.into(),
+        }
     }
 }
 

@@ -19,12 +19,20 @@ pub type Listing = BTreeMap<String, Stamp>;
 pub fn list(root: &Path, rules: &Rules) -> io::Result<Listing> {
     let mut listing = Listing::new();
     list_dir(root, "", rules, &mut listing)?;
-    let mut dirs: Vec<&str> = rules.pairing.iter().filter_map(|pattern| pattern.dir()).collect();
+    let mut dirs: Vec<&str> = rules
+        .pairing
+        .iter()
+        .filter_map(|pattern| pattern.dir())
+        .collect();
     dirs.sort_unstable();
     dirs.dedup();
     for dir in dirs {
         // A link to a folder is not a folder here.
-        if root.join(dir).symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        if root
+            .join(dir)
+            .symlink_metadata()
+            .is_ok_and(|meta| meta.is_dir())
+        {
             list_dir(&root.join(dir), &format!("{dir}/"), rules, &mut listing)?;
         }
     }
@@ -34,7 +42,9 @@ pub fn list(root: &Path, rules: &Rules) -> io::Result<Listing> {
 fn list_dir(dir: &Path, prefix: &str, rules: &Rules, listing: &mut Listing) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         let wanted = photo_stem(&name).is_some() || (prefix.is_empty() && name.ends_with(".json"));
         if !wanted || is_ignored(&name, &rules.ignore) || listing.len() >= ENTRIES_MAX {
             continue;
@@ -83,10 +93,29 @@ impl Tracker {
         for (path, stamp) in listing {
             match self.0.get_mut(path) {
                 Some(track) if track.stamp == *stamp => {}
-                Some(track) => *track = Track { stamp: *stamp, since: now, verdict: None, told: track.told },
+                Some(track) => {
+                    *track = Track {
+                        stamp: *stamp,
+                        since: now,
+                        verdict: None,
+                        told: track.told,
+                    }
+                }
                 None => {
-                    let since = if aged { now.checked_sub(stamp.age()).unwrap_or(now) } else { now };
-                    self.0.insert(path.clone(), Track { stamp: *stamp, since, verdict: None, told: false });
+                    let since = if aged {
+                        now.checked_sub(stamp.age()).unwrap_or(now)
+                    } else {
+                        now
+                    };
+                    self.0.insert(
+                        path.clone(),
+                        Track {
+                            stamp: *stamp,
+                            since,
+                            verdict: None,
+                            told: false,
+                        },
+                    );
                 }
             }
         }
@@ -101,7 +130,9 @@ impl Tracker {
 
     /// How long a file has been unchanged.
     pub fn quiet(&self, path: &str, now: Instant) -> Duration {
-        self.0.get(path).map_or(Duration::ZERO, |track| now.saturating_duration_since(track.since))
+        self.0.get(path).map_or(Duration::ZERO, |track| {
+            now.saturating_duration_since(track.since)
+        })
     }
 
     /// How the file looked last.
@@ -119,7 +150,9 @@ impl Tracker {
 
     /// True once per file: for log lines.
     pub fn tell_once(&mut self, path: &str) -> bool {
-        self.0.get_mut(path).is_some_and(|track| !std::mem::replace(&mut track.told, true))
+        self.0
+            .get_mut(path)
+            .is_some_and(|track| !std::mem::replace(&mut track.told, true))
     }
 }
 
@@ -142,12 +175,20 @@ impl Pair {
     /// A photo that is no file and needs no mask to be refused.
     pub fn alone(photo: &str) -> Pair {
         let stem = photo_stem(photo).unwrap_or(photo).to_string();
-        Pair { photo: photo.to_string(), stem, mask: None, shared: false, sidecar: None }
+        Pair {
+            photo: photo.to_string(),
+            stem,
+            mask: None,
+            shared: false,
+            sidecar: None,
+        }
     }
 
     /// Relative paths of all its files.
     pub fn files(&self) -> impl Iterator<Item = &String> {
-        std::iter::once(&self.photo).chain(&self.mask).chain(&self.sidecar)
+        std::iter::once(&self.photo)
+            .chain(&self.mask)
+            .chain(&self.sidecar)
     }
 }
 
@@ -155,11 +196,16 @@ impl Pair {
 pub fn pair(listing: &Listing, rules: &Rules) -> (Vec<Pair>, Vec<String>) {
     let (mut pairs, mut waiting) = (Vec::new(), Vec::new());
     for path in listing.keys() {
-        let Some(stem) = photo_stem(path) else { continue };
+        let Some(stem) = photo_stem(path) else {
+            continue;
+        };
         if path.contains('/') || rules.pairing.iter().any(|pattern| pattern.fits(path)) {
             continue;
         }
-        let found = rules.pairing.iter().find(|pattern| listing.contains_key(&pattern.mask_of(stem)));
+        let found = rules
+            .pairing
+            .iter()
+            .find(|pattern| listing.contains_key(&pattern.mask_of(stem)));
         let (own, common) = match found {
             Some(pattern) if !pattern.is_shared() => (Some(pattern), None),
             other => (None, other),
@@ -169,9 +215,21 @@ pub fn pair(listing: &Listing, rules: &Rules) -> (Vec<Pair>, Vec<String>) {
         let common = common.filter(|_| sidecar.is_none());
         if let Some(pattern) = own.or(common) {
             let (mask, shared) = (Some(pattern.mask_of(stem)), pattern.is_shared());
-            pairs.push(Pair { photo: path.clone(), stem: stem.to_string(), mask, shared, sidecar });
+            pairs.push(Pair {
+                photo: path.clone(),
+                stem: stem.to_string(),
+                mask,
+                shared,
+                sidecar,
+            });
         } else if sidecar.is_some() {
-            pairs.push(Pair { photo: path.clone(), stem: stem.to_string(), mask: None, shared: false, sidecar });
+            pairs.push(Pair {
+                photo: path.clone(),
+                stem: stem.to_string(),
+                mask: None,
+                shared: false,
+                sidecar,
+            });
         } else {
             waiting.push(path.clone());
         }
@@ -185,11 +243,19 @@ mod tests {
     use super::*;
 
     fn rules() -> Rules {
-        let pairing = ["{stem}_mask.png", "{stem}.mask.png", "masks/{stem}.png", "_mask.png"];
+        let pairing = [
+            "{stem}_mask.png",
+            "{stem}.mask.png",
+            "masks/{stem}.png",
+            "_mask.png",
+        ];
         Rules {
             pipeline: None,
             format: None,
-            pairing: pairing.iter().map(|text| Pattern::parse(text).unwrap()).collect(),
+            pairing: pairing
+                .iter()
+                .map(|text| Pattern::parse(text).unwrap())
+                .collect(),
             ignore: vec!["draft*".to_string()],
             settle: Duration::from_millis(100),
             incomplete_max: Duration::from_secs(1),
@@ -228,7 +294,17 @@ mod tests {
         ]);
         let listing = list(dir.path(), &rules()).unwrap();
         let (pairs, waiting) = pair(&listing, &rules());
-        let found: Vec<_> = pairs.iter().map(|p| (p.photo.as_str(), p.mask.as_deref(), p.sidecar.as_deref(), p.shared)).collect();
+        let found: Vec<_> = pairs
+            .iter()
+            .map(|p| {
+                (
+                    p.photo.as_str(),
+                    p.mask.as_deref(),
+                    p.sidecar.as_deref(),
+                    p.shared,
+                )
+            })
+            .collect();
         assert_eq!(
             found,
             [
@@ -242,7 +318,12 @@ mod tests {
         std::fs::write(dir.path().join("_mask.png"), b"x").unwrap();
         let (pairs, waiting) = pair(&list(dir.path(), &rules()).unwrap(), &rules());
         assert!(waiting.is_empty() && pairs.iter().any(|p| p.photo == "d.png" && p.shared));
-        assert!(pairs.iter().any(|p| p.photo == "c.webp" && p.mask.is_none()), "a photo's own sidecar stands over the mask for all");
+        assert!(
+            pairs
+                .iter()
+                .any(|p| p.photo == "c.webp" && p.mask.is_none()),
+            "a photo's own sidecar stands over the mask for all"
+        );
     }
 
     #[test]
@@ -255,8 +336,15 @@ mod tests {
             tracker.quiet("a.png", now).as_millis()
         };
         assert_eq!((look(&mut tracker, 0), look(&mut tracker, 500)), (0, 500));
-        assert_eq!(tracker.verdict("a.png", || Verdict::Incomplete), Verdict::Incomplete);
-        assert_eq!(tracker.verdict("a.png", || Verdict::Ready), Verdict::Incomplete, "one state of a file is looked into once");
+        assert_eq!(
+            tracker.verdict("a.png", || Verdict::Incomplete),
+            Verdict::Incomplete
+        );
+        assert_eq!(
+            tracker.verdict("a.png", || Verdict::Ready),
+            Verdict::Incomplete,
+            "one state of a file is looked into once"
+        );
         std::fs::write(dir.path().join("a.png"), b"longer than before").unwrap();
         assert_eq!((look(&mut tracker, 600), look(&mut tracker, 700)), (0, 100));
         assert_eq!(tracker.verdict("a.png", || Verdict::Ready), Verdict::Ready);

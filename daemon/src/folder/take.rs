@@ -25,13 +25,20 @@ impl Stamp {
 
     /// Time since the last change by the wall clock; none for a change in the future.
     pub fn age(&self) -> Duration {
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
+        let now_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as i128);
         Duration::from_nanos(u64::try_from(now_ns - self.modified_ns).unwrap_or(0))
     }
 
     fn from(meta: &Metadata) -> Stamp {
         let modified_ns = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-        Stamp { regular: meta.is_file(), len: meta.len(), modified_ns, inode: (meta.dev(), meta.ino()) }
+        Stamp {
+            regular: meta.is_file(),
+            len: meta.len(),
+            modified_ns,
+            inode: (meta.dev(), meta.ino()),
+        }
     }
 }
 
@@ -57,20 +64,34 @@ pub enum TakeError {
 /// Bytes of a regular file and how it looked once they were read.
 pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Stamp), TakeError> {
     // O_NONBLOCK: opening a pipe that took the file's place must not wait for its writer.
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
-    let file =
-        opened.map_err(|error| if error.raw_os_error() == Some(libc::ELOOP) { TakeError::NotRegular } else { TakeError::Io(error) })?;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path);
+    let file = opened.map_err(|error| {
+        if error.raw_os_error() == Some(libc::ELOOP) {
+            TakeError::NotRegular
+        } else {
+            TakeError::Io(error)
+        }
+    })?;
     let before = Stamp::from(&file.metadata()?);
     if !before.regular {
         return Err(TakeError::NotRegular);
     }
     if before.len > bytes_max {
-        return Err(TakeError::TooLarge { bytes: before.len, bytes_max });
+        return Err(TakeError::TooLarge {
+            bytes: before.len,
+            bytes_max,
+        });
     }
     let mut bytes = Vec::with_capacity(before.len as usize);
     (&file).take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        return Err(TakeError::TooLarge { bytes: bytes.len() as u64, bytes_max });
+        return Err(TakeError::TooLarge {
+            bytes: bytes.len() as u64,
+            bytes_max,
+        });
     }
     Ok((bytes, Stamp::from(&file.metadata()?)))
 }
@@ -79,7 +100,12 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Stamp), TakeError> 
 pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let fresh = dir.join(format!(".{name}.tmp"));
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&fresh)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&fresh, dir.join(name))?;
@@ -95,7 +121,12 @@ pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
 pub fn sync(dir: &Path) -> io::Result<()> {
     match File::open(dir)?.sync_all() {
         // Some network file systems cannot; they are as durable as their server.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput || error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(error)
+            if error.kind() == io::ErrorKind::InvalidInput
+                || error.kind() == io::ErrorKind::Unsupported =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }
@@ -112,13 +143,37 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         fs::write(at("secret"), b"x").unwrap();
         std::os::unix::fs::symlink(at("secret"), at("link")).unwrap();
-        assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
-        for path in [at("link"), at("pipe"), dir.path().to_path_buf(), "/dev/zero".into()] {
-            assert!(matches!(read(&path, 10), Err(TakeError::NotRegular)), "{}", path.display());
+        assert!(
+            Command::new("mkfifo")
+                .arg(at("pipe"))
+                .status()
+                .unwrap()
+                .success()
+        );
+        for path in [
+            at("link"),
+            at("pipe"),
+            dir.path().to_path_buf(),
+            "/dev/zero".into(),
+        ] {
+            assert!(
+                matches!(read(&path, 10), Err(TakeError::NotRegular)),
+                "{}",
+                path.display()
+            );
         }
         assert_eq!(read(&at("secret"), 1).unwrap().0, b"x");
-        assert!(matches!(read(&at("secret"), 0), Err(TakeError::TooLarge { bytes: 1, bytes_max: 0 })));
-        assert_eq!(read(&at("secret"), 1).unwrap().1, Stamp::of(&at("secret")).unwrap());
+        assert!(matches!(
+            read(&at("secret"), 0),
+            Err(TakeError::TooLarge {
+                bytes: 1,
+                bytes_max: 0
+            })
+        ));
+        assert_eq!(
+            read(&at("secret"), 1).unwrap().1,
+            Stamp::of(&at("secret")).unwrap()
+        );
     }
 
     #[test]

@@ -88,7 +88,10 @@ pub struct Watch {
 impl Watch {
     /// A folder that has not been looked at.
     pub fn new(setup: Setup) -> Watch {
-        let places = Places { root: setup.folder.path.clone(), output: setup.folder.output.clone() };
+        let places = Places {
+            root: setup.folder.path.clone(),
+            output: setup.folder.output.clone(),
+        };
         let now = Instant::now();
         Watch {
             places,
@@ -120,17 +123,26 @@ impl Watch {
                 self.work(now)?;
             }
             self.step_all(now, stopping);
-            if stopping && !self.held.iter().any(|held| matches!(held.state, State::Running(_))) {
+            if stopping
+                && !self
+                    .held
+                    .iter()
+                    .any(|held| matches!(held.state, State::Running(_)))
+            {
                 break;
             }
             if self.setup.once && self.is_through() {
                 break;
             }
             self.setup.board.counts(self.ready.len(), self.held.len());
-            self.setup.board.publish(&self.places.root.join(WORKING), false);
+            self.setup
+                .board
+                .publish(&self.places.root.join(WORKING), false);
             self.wait();
         }
-        self.setup.board.publish(&self.places.root.join(WORKING), true);
+        self.setup
+            .board
+            .publish(&self.places.root.join(WORKING), true);
         Ok(())
     }
 
@@ -190,15 +202,28 @@ impl Watch {
         if let Some(why) = self.setup.desk.closed() {
             return Err(io::Error::other(why));
         }
-        self.places.check_output().map_err(named("writing into the output folder", &self.places.output))?;
-        if let Some((_, text)) = crate::config::misplaced(std::slice::from_ref(&self.setup.folder)).pop() {
+        self.places
+            .check_output()
+            .map_err(named("writing into the output folder", &self.places.output))?;
+        if let Some((_, text)) =
+            crate::config::misplaced(std::slice::from_ref(&self.setup.folder)).pop()
+        {
             return Err(io::Error::other(text));
         }
         if !self.opened {
-            self.held.retain(|held| matches!(held.state, State::Running(_)));
-            for claim in self.places.resume().map_err(named("taking up what lies in", &root.join(WORKING)))? {
+            self.held
+                .retain(|held| matches!(held.state, State::Running(_)));
+            for claim in self
+                .places
+                .resume()
+                .map_err(named("taking up what lies in", &root.join(WORKING)))?
+            {
                 if self.held.iter().all(|held| held.claim.id != claim.id) {
-                    tracing::info!(folder = self.setup.folder.name, photo = claim.photo, "taking up a pair of an earlier run");
+                    tracing::info!(
+                        folder = self.setup.folder.name,
+                        photo = claim.photo,
+                        "taking up a pair of an earlier run"
+                    );
                     self.hold(claim, None);
                 }
             }
@@ -216,19 +241,29 @@ impl Watch {
     /// Whether the lock that we hold is the file in the folder: a share may have been mounted anew.
     fn is_same(&self, lock: &File) -> bool {
         use std::os::unix::fs::MetadataExt;
-        let there = self.lock_path().symlink_metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+        let there = self
+            .lock_path()
+            .symlink_metadata()
+            .map(|meta| (meta.dev(), meta.ino()))
+            .ok();
         there.is_some() && there == lock.metadata().map(|meta| (meta.dev(), meta.ino())).ok()
     }
 
     fn take_lock(&self) -> io::Result<File> {
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.lock_path();
-        let lock = File::options().write(true).create(true).truncate(false).custom_flags(libc::O_NOFOLLOW).open(&path)?;
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&path)?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(io::Error::other(format!("{} is watched by another process", self.places.root.display())))
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::other(format!(
+                "{} is watched by another process",
+                self.places.root.display()
+            ))),
             Err(std::fs::TryLockError::Error(error)) => {
                 tracing::warn!(folder = self.setup.folder.name, %error, "this file system has no locks; see to it that nobody else watches the folder");
                 Ok(lock)
@@ -241,7 +276,11 @@ impl Watch {
         self.back_off = (self.back_off * 2).min(BACK_OFF[1]);
         self.paused = Some(Instant::now() + time);
         if self.setup.board.paused(why) {
-            tracing::warn!(folder = self.setup.folder.name, why, "hot folder paused; it goes on by itself");
+            tracing::warn!(
+                folder = self.setup.folder.name,
+                why,
+                "hot folder paused; it goes on by itself"
+            );
         }
     }
 
@@ -254,17 +293,31 @@ impl Watch {
         let quiet = |path: &String| self.tracker.quiet(path, now) >= rules.settle;
         let irregular = |path: &String| listing.get(path).is_some_and(|stamp| !stamp.regular);
         // What is no file never gets better; it is claimed and refused.
-        let refused = waiting.iter().filter(|path| irregular(path)).map(|path| Pair::alone(path));
+        let refused = waiting
+            .iter()
+            .filter(|path| irregular(path))
+            .map(|path| Pair::alone(path));
         let all = pairs.len();
-        self.ready = pairs.into_iter().chain(refused).filter(|pair| pair.files().all(quiet)).collect();
+        self.ready = pairs
+            .into_iter()
+            .chain(refused)
+            .filter(|pair| pair.files().all(quiet))
+            .collect();
         let settling = all.saturating_sub(self.ready.len());
-        let waiting: Vec<String> = waiting.into_iter().filter(|path| !irregular(path)).collect();
+        let waiting: Vec<String> = waiting
+            .into_iter()
+            .filter(|path| !irregular(path))
+            .collect();
         let mut untold = false;
         for path in &waiting {
             if self.tracker.quiet(path, now) < rules.mask_wait {
                 untold = true;
             } else if self.tracker.tell_once(path) {
-                tracing::warn!(folder = self.setup.folder.name, photo = path, "waiting for a mask");
+                tracing::warn!(
+                    folder = self.setup.folder.name,
+                    photo = path,
+                    "waiting for a mask"
+                );
             }
         }
         // Without another look soon, a photo that nothing happens to would be told of at the next rescan only.
@@ -277,8 +330,16 @@ impl Watch {
 
     fn scan_pause(&self) -> Duration {
         let rules = &self.setup.folder.rules;
-        let rest = if self.notes.are_on() { rules.scan } else { rules.poll.unwrap_or(Notes::WITHOUT) };
-        if self.settling { (rules.settle / 4).min(rest) } else { rest }
+        let rest = if self.notes.are_on() {
+            rules.scan
+        } else {
+            rules.poll.unwrap_or(Notes::WITHOUT)
+        };
+        if self.settling {
+            (rules.settle / 4).min(rest)
+        } else {
+            rest
+        }
     }
 
     /// Claims complete pairs up to the limit.
@@ -286,16 +347,26 @@ impl Watch {
         let mut tried = 0;
         // One picture is decoded per round, so that running tasks are looked after in between.
         while self.held.len() < self.setup.folder.rules.in_flight_max && tried < 2 {
-            let Some(pair) = self.ready.pop_front() else { break };
+            let Some(pair) = self.ready.pop_front() else {
+                break;
+            };
             if !self.is_whole(&pair, now) {
                 self.settling = true;
-                self.next_scan = self.next_scan.min(now + self.scan_pause().max(self.scan_min));
+                self.next_scan = self
+                    .next_scan
+                    .min(now + self.scan_pause().max(self.scan_min));
                 tried += 1;
                 continue;
             }
             let expected = self.tracker.stamp(&pair.photo);
-            let names: Vec<&str> = self.held.iter().map(|held| held.claim.name.as_str()).collect();
-            let claim = self.places.take(&pair, |name| names.contains(&name), now_ms())?;
+            let names: Vec<&str> = self
+                .held
+                .iter()
+                .map(|held| held.claim.name.as_str())
+                .collect();
+            let claim = self
+                .places
+                .take(&pair, |name| names.contains(&name), now_ms())?;
             if let Some(claim) = claim {
                 self.hold(claim, expected);
                 tried += 1;
@@ -310,25 +381,39 @@ impl Watch {
     /// Whether every file of a pair is as the last scan saw it, and decodes.
     fn is_whole(&mut self, pair: &Pair, now: Instant) -> bool {
         let (root, bounds) = (&self.places.root, &self.setup.bounds);
-        let patience = if self.setup.once { self.setup.folder.rules.settle } else { self.setup.folder.rules.incomplete_max };
+        let patience = if self.setup.once {
+            self.setup.folder.rules.settle
+        } else {
+            self.setup.folder.rules.incomplete_max
+        };
         pair.files().all(|path| {
             let place = root.join(path);
             let same = Stamp::of(&place).is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
             let patient = self.tracker.quiet(path, now) < patience;
-            same && (self.tracker.verdict(path, || read::look_into(&place, bounds)) == Verdict::Ready || !patient)
+            same && (self
+                .tracker
+                .verdict(path, || read::look_into(&place, bounds))
+                == Verdict::Ready
+                || !patient)
         })
     }
 
     fn hold(&mut self, claim: Claim, expected: Option<Stamp>) {
         let report = Report::of(&self.setup.folder.name, &self.setup.pipeline.name, &claim);
-        self.held.push(Held { claim, report, state: State::Fresh(Instant::now()), expected });
+        self.held.push(Held {
+            claim,
+            report,
+            state: State::Fresh(Instant::now()),
+            expected,
+        });
     }
 
     /// Moves every claim on as far as it goes.
     fn step_all(&mut self, now: Instant, stopping: bool) {
         let resting = self.paused.is_some_and(|until| until > now);
         for mut held in std::mem::take(&mut self.held) {
-            let idle = matches!(held.state, State::Fresh(_)) && stopping || !matches!(held.state, State::Running(_)) && resting;
+            let idle = matches!(held.state, State::Fresh(_)) && stopping
+                || !matches!(held.state, State::Running(_)) && resting;
             if idle || !self.step(&mut held, now) {
                 self.held.push(held);
             }
@@ -356,11 +441,28 @@ impl Watch {
     }
 
     fn begin(&mut self, held: &mut Held) -> bool {
-        let Setup { folder, pipeline, bounds, .. } = &self.setup;
+        let Setup {
+            folder,
+            pipeline,
+            bounds,
+            ..
+        } = &self.setup;
         let mut seen = None;
-        let task = read::task(&self.places, folder, pipeline, bounds, &held.claim, &mut held.report, &mut seen);
+        let task = read::task(
+            &self.places,
+            folder,
+            pipeline,
+            bounds,
+            &held.claim,
+            &mut held.report,
+            &mut seen,
+        );
         if seen.is_some() && held.expected.is_some() && seen != held.expected {
-            tracing::info!(folder = folder.name, photo = held.claim.photo, "a photo changed while it was taken; it is put back");
+            tracing::info!(
+                folder = folder.name,
+                photo = held.claim.photo,
+                "a photo changed while it was taken; it is put back"
+            );
             return match self.places.put_back(&held.claim) {
                 Ok(()) => true,
                 Err(error) => self.keep(held, State::Fresh(Instant::now()), &error.to_string()),
@@ -374,7 +476,11 @@ impl Watch {
         };
         held.claim.jobs.push(task.job.clone());
         if let Err(error) = self.places.record(&held.claim) {
-            return self.keep(held, State::Fresh(Instant::now()), &format!("writing into working: {error}"));
+            return self.keep(
+                held,
+                State::Fresh(Instant::now()),
+                &format!("writing into working: {error}"),
+            );
         }
         match self.setup.desk.begin(task) {
             Begun::Running(running) => {
@@ -400,7 +506,13 @@ impl Watch {
     }
 
     fn fail(&mut self, held: &mut Held, fault: Fault, job: Option<String>) -> bool {
-        tracing::warn!(folder = self.setup.folder.name, photo = held.claim.photo, code = fault.code, detail = fault.detail, "pair failed");
+        tracing::warn!(
+            folder = self.setup.folder.name,
+            photo = held.claim.photo,
+            code = fault.code,
+            detail = fault.detail,
+            "pair failed"
+        );
         held.report.status = "failed".to_string();
         held.report.error = Some(fault);
         held.report.job_id = job;
@@ -417,18 +529,28 @@ impl Watch {
                     held.state = State::Fresh(Instant::now());
                     return false;
                 }
-                Err(error) => return self.keep(held, State::Undelivered(made), &format!("reading a result: {error}")),
+                Err(error) => {
+                    return self.keep(
+                        held,
+                        State::Undelivered(made),
+                        &format!("reading a result: {error}"),
+                    );
+                }
             },
         };
         let name = format!("{}.{}", held.claim.name, made.extension);
         if let Err(error) = take::put(&self.places.output, &name, &bytes) {
-            let text = format!("writing into the output folder {}: {error}", self.places.output.display());
+            let text = format!(
+                "writing into the output folder {}: {error}",
+                self.places.output.display()
+            );
             return self.keep(held, State::Undelivered(made), &text);
         }
         let sha256 = hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
         let report = &mut held.report;
         report.status = "done".to_string();
-        (report.job_id, report.credits, report.duplicate) = (made.job, made.credits, made.duplicate);
+        (report.job_id, report.credits, report.duplicate) =
+            (made.job, made.credits, made.duplicate);
         report.result = Some(ResultView {
             name,
             bytes: bytes.len() as u64,
@@ -450,7 +572,11 @@ impl Watch {
                 self.setup.board.ended(&held.report);
                 true
             }
-            Err(error) => self.keep(held, State::Unsettled, &format!("moving a pair out of working: {error}")),
+            Err(error) => self.keep(
+                held,
+                State::Unsettled,
+                &format!("moving a pair out of working: {error}"),
+            ),
         }
     }
 
@@ -464,10 +590,22 @@ impl Watch {
     /// Sleeps until something may have happened.
     fn wait(&mut self) {
         let now = Instant::now();
-        let busy = self.held.iter().any(|held| !matches!(held.state, State::Fresh(_)));
-        let due = self.paused.unwrap_or(self.next_scan).saturating_duration_since(now);
-        let limit = if busy || (!self.ready.is_empty() && self.paused.is_none()) { POLL } else { Duration::from_millis(200) };
-        let touched = self.notes.wait(due.min(limit).max(Duration::from_millis(1)));
+        let busy = self
+            .held
+            .iter()
+            .any(|held| !matches!(held.state, State::Fresh(_)));
+        let due = self
+            .paused
+            .unwrap_or(self.next_scan)
+            .saturating_duration_since(now);
+        let limit = if busy || (!self.ready.is_empty() && self.paused.is_none()) {
+            POLL
+        } else {
+            Duration::from_millis(200)
+        };
+        let touched = self
+            .notes
+            .wait(due.min(limit).max(Duration::from_millis(1)));
         if touched.is_empty() {
             return;
         }
@@ -477,11 +615,17 @@ impl Watch {
                 self.tracker.touch(&path.to_string_lossy(), now);
             }
         }
-        let pause = if self.ready.is_empty() { self.scan_min } else { SCAN_BUSY };
+        let pause = if self.ready.is_empty() {
+            self.scan_min
+        } else {
+            SCAN_BUSY
+        };
         self.next_scan = self.next_scan.min(now + pause);
     }
 }
 
 fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }

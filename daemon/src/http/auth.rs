@@ -12,7 +12,9 @@ use crate::refusal::Refusal;
 
 /// Authenticates a request and counts it against the key's limit for the route.
 pub async fn caller(req: &HttpRequest, app: &App, route: Route) -> Result<KeyRecord, Refusal> {
-    let Some(key) = bearer(req).and_then(|text| ApiKey::parse(text).ok()) else { return Err(failed(req, app)) };
+    let Some(key) = bearer(req).and_then(|text| ApiKey::parse(text).ok()) else {
+        return Err(failed(req, app));
+    };
     let hash = key.hash();
     let record = match app.store(move |store| store.authenticate(&hash)).await? {
         KeyCheck::Active(record) => *record,
@@ -20,7 +22,11 @@ pub async fn caller(req: &HttpRequest, app: &App, route: Route) -> Result<KeyRec
     };
     let state = app.limits.count(&record, route);
     req.extensions_mut().insert(state);
-    if state.allowed { Ok(record) } else { Err(too_many(&state)) }
+    if state.allowed {
+        Ok(record)
+    } else {
+        Err(too_many(&state))
+    }
 }
 
 fn bearer(req: &HttpRequest) -> Option<&str> {
@@ -33,5 +39,9 @@ fn bearer(req: &HttpRequest) -> Option<&str> {
 fn failed(req: &HttpRequest, app: &App) -> Refusal {
     let state = app.limits.auth_failures.count(client_address(req, app));
     req.extensions_mut().insert(state);
-    if state.allowed { Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key") } else { too_many(&state) }
+    if state.allowed {
+        Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key")
+    } else {
+        too_many(&state)
+    }
 }

@@ -55,11 +55,23 @@ const LOOK: Duration = Duration::from_millis(200);
     security(("key" = []))
 )]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
-    with_key(req, Body::new(payload, &app, FILES_MAX), app, Route::Batch, paid).await
+    with_key(
+        req,
+        Body::new(payload, &app, FILES_MAX),
+        app,
+        Route::Batch,
+        paid,
+    )
+    .await
 }
 
 /// The batch's reply with what it charged and what is left.
-async fn paid(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
+async fn paid(
+    req: &HttpRequest,
+    body: &Body,
+    app: &web::Data<App>,
+    key: &KeyRecord,
+) -> Result<HttpResponse, Refusal> {
     let mut done = serve(req, body, app, key).await?;
     let account = key.account;
     let balance = app.store(move |store| store.balance(account)).await?;
@@ -79,7 +91,12 @@ impl Done {
     }
 }
 
-async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<Done, Refusal> {
+async fn serve(
+    req: &HttpRequest,
+    body: &Body,
+    app: &web::Data<App>,
+    key: &KeyRecord,
+) -> Result<Done, Refusal> {
     let once = repeat::key(req)?;
     let ask = Ask::read(req, app, key)?;
     if let Some(refusal) = app.closed() {
@@ -104,13 +121,31 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     match app.store(move |store| store.start_batch(&new)).await? {
         BatchStart::Started(batch) => {
             tracing::info!(request_id = order.request_id, batch_id = %batch.id, account = %key.account, pairs = batch.pairs, "batch started");
-            detached(Run { order, batch, base, jobs: Vec::new() }, slots).await
+            detached(
+                Run {
+                    order,
+                    batch,
+                    base,
+                    jobs: Vec::new(),
+                },
+                slots,
+            )
+            .await
         }
         BatchStart::Resumed(batch) => {
             let id = batch.id;
             let jobs = app.store(move |store| store.batch_jobs(id)).await?;
             tracing::info!(request_id = order.request_id, batch_id = %id, "batch resumed");
-            detached(Run { order, batch, base, jobs }, slots).await
+            detached(
+                Run {
+                    order,
+                    batch,
+                    base,
+                    jobs,
+                },
+                slots,
+            )
+            .await
         }
         BatchStart::Replay(kept) => Ok(Done::free(repeat::replay(kept))),
         BatchStart::Done(batch) => {
@@ -119,7 +154,9 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
         }
         BatchStart::InFlight(id) => Err(Refusal::new(
             ErrorCode::Conflict,
-            format!("a request with this Idempotency-Key is under way (batch {id}); repeat it later"),
+            format!(
+                "a request with this Idempotency-Key is under way (batch {id}); repeat it later"
+            ),
         )),
         BatchStart::KeyReused => Err(app.jobs.refusal(&cleanplate_store::Accept::KeyReused)),
         BatchStart::KeyRefused => Err(app.jobs.refusal(&cleanplate_store::Accept::KeyRefused)),
@@ -147,12 +184,31 @@ async fn check(order: &Order, pairs: Vec<Pair>) -> Vec<Slot> {
     let mut slots = Vec::with_capacity(pairs.len());
     for (index, Pair { filename, files }) in (0..).zip(pairs) {
         let pair = match files {
-            Ok((image, mask)) => order.ask.check(Parts { image: Some(image), mask: Some(mask) }, &order.app).await,
+            Ok((image, mask)) => {
+                order
+                    .ask
+                    .check(
+                        Parts {
+                            image: Some(image),
+                            mask: Some(mask),
+                        },
+                        &order.app,
+                    )
+                    .await
+            }
             Err(refusal) => Err(refusal),
         };
-        let unknown = Original { filename, width: 0, height: 0 };
+        let unknown = Original {
+            filename,
+            width: 0,
+            height: 0,
+        };
         let original = pair.as_ref().map_or(unknown, Original::of);
-        slots.push(Slot { index, original, pair });
+        slots.push(Slot {
+            index,
+            original,
+            pair,
+        });
     }
     slots
 }
@@ -169,7 +225,10 @@ async fn quote(order: &Order, slots: &[Slot]) -> Result<HttpResponse, Refusal> {
         credits: price,
         credits_available: balance.available,
         sufficient: balance.available >= price,
-        errors: slots.iter().map(|slot| slot.pair.as_ref().err().map(|refusal| refusal.text.clone())).collect(),
+        errors: slots
+            .iter()
+            .map(|slot| slot.pair.as_ref().err().map(|refusal| refusal.text.clone()))
+            .collect(),
     }))
 }
 
@@ -193,21 +252,40 @@ async fn detached(run: Run, slots: Vec<Slot>) -> Result<Done, Refusal> {
         }
         outcome
     });
-    task.await.map_err(|error| Refusal::internal("a batch ended without a reply", &error))?
+    task.await
+        .map_err(|error| Refusal::internal("a batch ended without a reply", &error))?
 }
 
 impl Run {
     async fn run(self, mut slots: Vec<Slot>) -> Result<Done, Refusal> {
-        let (app, id, account) = (self.order.app.clone(), self.batch.id, self.order.key.account);
-        let kept: Vec<u32> =
-            self.jobs.iter().filter(|job| job.status != JobStatus::Failed).filter_map(|job| job.batch.map(|b| b.index)).collect();
+        let (app, id, account) = (
+            self.order.app.clone(),
+            self.batch.id,
+            self.order.key.account,
+        );
+        let kept: Vec<u32> = self
+            .jobs
+            .iter()
+            .filter(|job| job.status != JobStatus::Failed)
+            .filter_map(|job| job.batch.map(|b| b.index))
+            .collect();
         slots.retain(|slot| !kept.contains(&slot.index));
-        let before: i64 = self.jobs.iter().filter_map(|job| job.result.as_ref()).map(|kept| kept.result.credits).sum();
+        let before: i64 = self
+            .jobs
+            .iter()
+            .filter_map(|job| job.result.as_ref())
+            .map(|kept| kept.result.credits)
+            .sum();
         let begun = !self.jobs.is_empty();
         if !begun {
             let balance = app.store(move |store| store.balance(account)).await?;
             if balance.available < app.config.pricing.removal {
-                return self.discard(Refusal::new(ErrorCode::InsufficientCredits, "Insufficient credits")).await;
+                return self
+                    .discard(Refusal::new(
+                        ErrorCode::InsufficientCredits,
+                        "Insufficient credits",
+                    ))
+                    .await;
             }
         }
         let fed = Feeder::new(&self.order, id, begun).run(slots).await?;
@@ -215,30 +293,63 @@ impl Run {
             return self.discard(refusal).await;
         }
         let asynchronous = self.batch.asynchronous;
-        let reply = if asynchronous { self.look().await? } else { self.wait().await? };
+        let reply = if asynchronous {
+            self.look().await?
+        } else {
+            self.wait().await?
+        };
         // Asynchronous pairs are charged as they end, not by this call.
-        let (status, charged) = if asynchronous { (StatusCode::ACCEPTED, 0) } else { (StatusCode::OK, reply.total_credits_used - before) };
-        let body = serde_json::to_vec(&reply).map_err(|error| Refusal::internal("a reply could not be written", &error))?;
-        let keep = Reply { status: status.as_u16(), body: body.clone() };
+        let (status, charged) = if asynchronous {
+            (StatusCode::ACCEPTED, 0)
+        } else {
+            (StatusCode::OK, reply.total_credits_used - before)
+        };
+        let body = serde_json::to_vec(&reply)
+            .map_err(|error| Refusal::internal("a reply could not be written", &error))?;
+        let keep = Reply {
+            status: status.as_u16(),
+            body: body.clone(),
+        };
         let cut = matches!(fed, Fed::Cut);
-        app.store(move |store| if cut { store.interrupt_batch(id) } else { store.answer_batch(id, Some(&keep)) }).await?;
+        app.store(move |store| {
+            if cut {
+                store.interrupt_batch(id)
+            } else {
+                store.answer_batch(id, Some(&keep))
+            }
+        })
+        .await?;
         let mut answer = HttpResponse::build(status);
         if asynchronous {
-            answer.insert_header(("Preference-Applied", "respond-async")).insert_header(("Location", format!("/v1/batches/{id}")));
+            answer
+                .insert_header(("Preference-Applied", "respond-async"))
+                .insert_header(("Location", format!("/v1/batches/{id}")));
         }
-        Ok(Done { reply: answer.content_type("application/json").body(body), charged })
+        Ok(Done {
+            reply: answer.content_type("application/json").body(body),
+            charged,
+        })
     }
 
     /// Forgets a batch of which no pair was taken.
     async fn discard(&self, refusal: Refusal) -> Result<Done, Refusal> {
         let id = self.batch.id;
-        self.order.app.store(move |store| store.discard_batch(id)).await?;
+        self.order
+            .app
+            .store(move |store| store.discard_batch(id))
+            .await?;
         Err(refusal)
     }
 
     /// The reply as it is now.
     async fn look(&self) -> Result<BatchReply, Refusal> {
-        read(&self.order.app, &self.batch, &self.base, self.order.key.url_epoch).await
+        read(
+            &self.order.app,
+            &self.batch,
+            &self.base,
+            self.order.key.url_epoch,
+        )
+        .await
     }
 
     /// The reply once every job has ended.
@@ -256,7 +367,16 @@ impl Run {
 async fn read(app: &App, batch: &Batch, base: &str, epoch: u32) -> Result<BatchReply, Refusal> {
     let id = batch.id;
     let jobs = app.store(move |store| store.batch_jobs(id)).await?;
-    Ok(batch_view::batch(batch, &jobs, &view::Addresses { app, base, epoch, from: view::From::Now }))
+    Ok(batch_view::batch(
+        batch,
+        &jobs,
+        &view::Addresses {
+            app,
+            base,
+            epoch,
+            from: view::From::Now,
+        },
+    ))
 }
 
 /// One batch of the caller's account: the reply of the batch service as far as it is.
@@ -268,13 +388,19 @@ async fn read(app: &App, batch: &Batch, base: &str, epoch: u32) -> Result<BatchR
     ),
     security(("key" = []))
 )]
-pub async fn get(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn get(
+    req: HttpRequest,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let missing = || Refusal::new(ErrorCode::NotFound, "Not Found");
     let id = id.parse::<BatchId>().map_err(|_| missing())?;
     let found = app
         .store(move |store| {
-            let Some(batch) = store.batch(Some(caller.account), id)? else { return Ok(None) };
+            let Some(batch) = store.batch(Some(caller.account), id)? else {
+                return Ok(None);
+            };
             let key = batch.key.map(|key| store.key(key)).transpose()?.flatten();
             Ok(Some((batch, key.map_or(0, |key| key.url_epoch))))
         })

@@ -52,14 +52,28 @@ pub struct Feeder<'a> {
 impl<'a> Feeder<'a> {
     /// A feeder of this batch; `begun` when it already has jobs.
     pub fn new(order: &'a Order, batch: BatchId, begun: bool) -> Self {
-        Feeder { order, batch, in_flight: FuturesUnordered::new(), begun, cut: None, bad: Vec::new() }
+        Feeder {
+            order,
+            batch,
+            in_flight: FuturesUnordered::new(),
+            begun,
+            cut: None,
+            bad: Vec::new(),
+        }
     }
 
     /// Feeds all slots and waits for their ends.
     pub async fn run(mut self, slots: Vec<Slot>) -> Result<Fed, Refusal> {
-        for Slot { index, original, pair } in slots {
+        for Slot {
+            index,
+            original,
+            pair,
+        } in slots
+        {
             match (pair, self.cut.clone()) {
-                (Err(refusal), _) | (Ok(_), Some(refusal)) => self.bad.push((index, original, refusal)),
+                (Err(refusal), _) | (Ok(_), Some(refusal)) => {
+                    self.bad.push((index, original, refusal))
+                }
                 (Ok(checked), None) => {
                     if let Some(refusal) = self.feed(index, original, checked).await? {
                         return Ok(Fed::Refused(refusal));
@@ -73,12 +87,24 @@ impl<'a> Feeder<'a> {
         }
         while self.in_flight.next().await.is_some() {}
         self.note_bad().await?;
-        Ok(if self.cut.is_some() { Fed::Cut } else { Fed::All })
+        Ok(if self.cut.is_some() {
+            Fed::Cut
+        } else {
+            Fed::All
+        })
     }
 
     /// Offers a pair until it is taken or noted as bad. `Some` when the batch as a whole is refused.
-    async fn feed(&mut self, index: u32, original: Original, checked: Checked) -> Result<Option<Refusal>, Refusal> {
-        let slot = BatchSlot { batch: self.batch, index };
+    async fn feed(
+        &mut self,
+        index: u32,
+        original: Original,
+        checked: Checked,
+    ) -> Result<Option<Refusal>, Refusal> {
+        let slot = BatchSlot {
+            batch: self.batch,
+            index,
+        };
         if self.order.ask.tuning.asynchronous {
             return self.enqueue(slot, original, checked).await;
         }
@@ -99,7 +125,11 @@ impl<'a> Feeder<'a> {
                     (new, work) = (again, back);
                     // A pair that ends may free credits or a place in the queue.
                     let freed = self.in_flight.next().await.is_some();
-                    let waits = self.begun && matches!(why, Accept::QueueFull { .. } | Accept::TooManyInFlight { .. });
+                    let waits = self.begun
+                        && matches!(
+                            why,
+                            Accept::QueueFull { .. } | Accept::TooManyInFlight { .. }
+                        );
                     if freed || (waits && Instant::now() < until) {
                         if !freed {
                             tokio::time::sleep(PAUSE).await;
@@ -123,8 +153,21 @@ impl<'a> Feeder<'a> {
     }
 
     /// Queues a pair that nobody waits for, or notes it as bad.
-    async fn enqueue(&mut self, slot: BatchSlot, original: Original, checked: Checked) -> Result<Option<Refusal>, Refusal> {
-        let refusal = match self.order.enqueue(self.order.job(&original, Some(slot), None), checked, PAIRS_MAX as u32).await {
+    async fn enqueue(
+        &mut self,
+        slot: BatchSlot,
+        original: Original,
+        checked: Checked,
+    ) -> Result<Option<Refusal>, Refusal> {
+        let refusal = match self
+            .order
+            .enqueue(
+                self.order.job(&original, Some(slot), None),
+                checked,
+                PAIRS_MAX as u32,
+            )
+            .await
+        {
             Ok(Accept::Accepted { .. }) => {
                 self.begun = true;
                 return Ok(None);
@@ -144,9 +187,19 @@ impl<'a> Feeder<'a> {
 
     async fn note_bad(&mut self) -> Result<(), Refusal> {
         for (index, original, refusal) in std::mem::take(&mut self.bad) {
-            let new = self.order.job(&original, Some(BatchSlot { batch: self.batch, index }), None);
+            let new = self.order.job(
+                &original,
+                Some(BatchSlot {
+                    batch: self.batch,
+                    index,
+                }),
+                None,
+            );
             let failure = Failure::new(refusal.code.row().name, refusal.text);
-            self.order.app.store(move |store| store.record_failed(&new, &failure)).await?;
+            self.order
+                .app
+                .store(move |store| store.record_failed(&new, &failure))
+                .await?;
         }
         Ok(())
     }

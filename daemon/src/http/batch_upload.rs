@@ -31,7 +31,9 @@ pub struct Pair {
 /// Receives the pairs of a batch. A file that cannot be taken spoils its pair only; counts that do not fit, and a body
 /// that is broken or too slow, refuse the batch.
 pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Vec<Pair>, Refusal> {
-    let Some(multipart) = open(req, body, app)? else { return pair(Vec::new(), Vec::new()) };
+    let Some(multipart) = open(req, body, app)? else {
+        return pair(Vec::new(), Vec::new());
+    };
     // Each file has the time of an upload; all together have what the slowest accepted rate needs.
     let upload = app.config.server.upload;
     let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
@@ -40,7 +42,10 @@ pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Vec<Pa
     pair(images, masks)
 }
 
-async fn read(mut multipart: Multipart, app: &App) -> Result<(Vec<Arrived>, Vec<Arrived>), Refusal> {
+async fn read(
+    mut multipart: Multipart,
+    app: &App,
+) -> Result<(Vec<Arrived>, Vec<Arrived>), Refusal> {
     let (mut images, mut masks, mut others) = (Vec::new(), Vec::new(), 0);
     while let Some(field) = multipart.next().await {
         let field = field.map_err(|error| broken(&error, app))?;
@@ -50,7 +55,10 @@ async fn read(mut multipart: Multipart, app: &App) -> Result<(Vec<Arrived>, Vec<
             _ => {
                 others += 1;
                 if others > app.config.limits.parts_max {
-                    let message = format!("at most {} fields besides images and masks are accepted", app.config.limits.parts_max);
+                    let message = format!(
+                        "at most {} fields besides images and masks are accepted",
+                        app.config.limits.parts_max
+                    );
                     return Err(Refusal::field(&["body"], message, "value_error.parts"));
                 }
                 skip(field, app).await?;
@@ -61,21 +69,42 @@ async fn read(mut multipart: Multipart, app: &App) -> Result<(Vec<Arrived>, Vec<
             list.push(arrived);
         }
         if list.len() > PAIRS_MAX {
-            return Err(Refusal::new(ErrorCode::BadRequest, format!("a batch has at most {PAIRS_MAX} pairs")));
+            return Err(Refusal::new(
+                ErrorCode::BadRequest,
+                format!("a batch has at most {PAIRS_MAX} pairs"),
+            ));
         }
     }
     Ok((images, masks))
 }
 
 async fn arrive(field: Field, app: &App) -> Result<Option<Arrived>, Refusal> {
-    let (name, filename) = (field.name().unwrap_or_default().to_string(), filename(&field));
-    let limit = app.config.server.upload.limit(app.config.limits.upload_bytes_max);
+    let (name, filename) = (
+        field.name().unwrap_or_default().to_string(),
+        filename(&field),
+    );
+    let limit = app
+        .config
+        .server
+        .upload
+        .limit(app.config.limits.upload_bytes_max);
     match within(limit, store(&name, field, app)).await {
         Ok(None) => Ok(None),
-        Ok(Some(upload)) => Ok(Some(Arrived { filename, file: Ok(upload) })),
+        Ok(Some(upload)) => Ok(Some(Arrived {
+            filename,
+            file: Ok(upload),
+        })),
         // The rest of the part is skipped; the parts after it are read.
-        Err(refusal) if matches!(refusal.code, ErrorCode::TooLarge | ErrorCode::UnsupportedType) => {
-            Ok(Some(Arrived { filename, file: Err(refusal) }))
+        Err(refusal)
+            if matches!(
+                refusal.code,
+                ErrorCode::TooLarge | ErrorCode::UnsupportedType
+            ) =>
+        {
+            Ok(Some(Arrived {
+                filename,
+                file: Err(refusal),
+            }))
         }
         Err(refusal) => Err(refusal),
     }
@@ -84,14 +113,26 @@ async fn arrive(field: Field, app: &App) -> Result<Option<Arrived>, Refusal> {
 fn pair(images: Vec<Arrived>, masks: Vec<Arrived>) -> Result<Vec<Pair>, Refusal> {
     let refuse = |text: String| Err(Refusal::new(ErrorCode::BadRequest, text));
     if images.is_empty() && masks.is_empty() {
-        return refuse("no files: send the fields images and masks, as many of one as of the other".to_string());
+        return refuse(
+            "no files: send the fields images and masks, as many of one as of the other"
+                .to_string(),
+        );
     }
     if images.len() != masks.len() {
-        return refuse(format!("{} images and {} masks: there must be one mask for each image", images.len(), masks.len()));
+        return refuse(format!(
+            "{} images and {} masks: there must be one mask for each image",
+            images.len(),
+            masks.len()
+        ));
     }
     let join = |(image, mask): (Arrived, Arrived)| {
-        let files = image.file.and_then(|image| mask.file.map(|mask| (image, mask)));
-        Pair { filename: image.filename, files }
+        let files = image
+            .file
+            .and_then(|image| mask.file.map(|mask| (image, mask)));
+        Pair {
+            filename: image.filename,
+            files,
+        }
     };
     Ok(images.into_iter().zip(masks).map(join).collect())
 }
@@ -101,7 +142,10 @@ mod tests {
     use super::*;
 
     fn bad(name: &str) -> Arrived {
-        Arrived { filename: name.to_string(), file: Err(Refusal::new(ErrorCode::UnsupportedType, name)) }
+        Arrived {
+            filename: name.to_string(),
+            file: Err(Refusal::new(ErrorCode::UnsupportedType, name)),
+        }
     }
 
     #[test]
@@ -109,7 +153,11 @@ mod tests {
         for (images, masks) in [(0, 0), (1, 0), (0, 1), (2, 3)] {
             let list = |count| (0..count).map(|_| bad("x")).collect();
             let refusal = pair(list(images), list(masks)).err().unwrap();
-            assert_eq!(refusal.code, ErrorCode::BadRequest, "{images} images, {masks} masks");
+            assert_eq!(
+                refusal.code,
+                ErrorCode::BadRequest,
+                "{images} images, {masks} masks"
+            );
         }
     }
 

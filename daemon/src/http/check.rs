@@ -40,30 +40,54 @@ pub struct Checked {
 impl Ask {
     /// Reads and checks the query of a request.
     pub fn read(req: &HttpRequest, app: &App, key: &KeyRecord) -> Result<Ask, Refusal> {
-        let query = web::Query::<Query>::from_query(req.query_string()).map(web::Query::into_inner).unwrap_or_default();
+        let query = web::Query::<Query>::from_query(req.query_string())
+            .map(web::Query::into_inner)
+            .unwrap_or_default();
         let (mut tuning, prompts) = read_query(&query, app)?;
         tuning.asynchronous |= prefers_async(req);
         if let Some(url) = &tuning.webhook_url {
-            webhooks::check(url, &app.config.webhooks.allowed_hosts)
-                .map_err(|why| Refusal::field(&["query", "webhook_url"], why, "value_error.webhook_url"))?;
+            webhooks::check(url, &app.config.webhooks.allowed_hosts).map_err(|why| {
+                Refusal::field(&["query", "webhook_url"], why, "value_error.webhook_url")
+            })?;
         }
         let pipeline = choose_pipeline(&tuning, app, key)?;
-        Ok(Ask { tuning, prompts, pipeline })
+        Ok(Ask {
+            tuning,
+            prompts,
+            pipeline,
+        })
     }
 }
 
 /// Whether `Prefer: respond-async` is among the preferences of a request.
 fn prefers_async(req: &HttpRequest) -> bool {
-    let values = req.headers().get_all("Prefer").filter_map(|value| value.to_str().ok());
-    values.flat_map(|text| text.split([',', ';'])).any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
+    let values = req
+        .headers()
+        .get_all("Prefer")
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|text| text.split([',', ';']))
+        .any(|word| word.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 fn read_query(query: &Query, app: &App) -> Result<(Tuning, Option<Prompts>), Refusal> {
     let given = |name| value(query, name);
-    let prompts = prompts::parse(given("points"), given("labels"), given("box"), app.config.limits.points_max);
+    let prompts = prompts::parse(
+        given("points"),
+        given("labels"),
+        given("box"),
+        app.config.limits.points_max,
+    );
     match (Tuning::parse(query), prompts) {
         (Ok(tuning), Ok(prompts)) => Ok((tuning, prompts)),
-        (tuning, prompts) => Err(Refusal::fields(tuning.err().into_iter().chain(prompts.err()).flatten().collect())),
+        (tuning, prompts) => Err(Refusal::fields(
+            tuning
+                .err()
+                .into_iter()
+                .chain(prompts.err())
+                .flatten()
+                .collect(),
+        )),
     }
 }
 
@@ -72,21 +96,37 @@ fn choose_pipeline(tuning: &Tuning, app: &App, key: &KeyRecord) -> Result<Arc<Pi
     let settings = &app.config.pipelines;
     let name = tuning.pipeline.as_deref().unwrap_or(&settings.default);
     if name != settings.default {
-        let offered = settings.allowed.iter().any(|allowed| allowed == name) && app.pipelines.get(name).is_ok();
+        let offered = settings.allowed.iter().any(|allowed| allowed == name)
+            && app.pipelines.get(name).is_ok();
         if !offered || !key.allows_pipeline(name) {
-            return Err(Refusal::field(&["query", "pipeline"], "this key may not use a pipeline of that name", "value_error.pipeline"));
+            return Err(Refusal::field(
+                &["query", "pipeline"],
+                "this key may not use a pipeline of that name",
+                "value_error.pipeline",
+            ));
         }
     }
-    let found = app.pipelines.get(name).map_err(|error| Refusal::internal("the default pipeline is missing", &error))?;
+    let found = app
+        .pipelines
+        .get(name)
+        .map_err(|error| Refusal::internal("the default pipeline is missing", &error))?;
     let mut pipeline = found.clone();
     let mut errors = Vec::new();
     for (field, path, text) in tuning.overrides() {
         match pipeline.with_overrides(&[(path, text)]) {
             Ok(tuned) => pipeline = tuned,
-            Err(error) => errors.push(FieldError::new(&["query", field], error.to_string(), "value_error.parameter")),
+            Err(error) => errors.push(FieldError::new(
+                &["query", field],
+                error.to_string(),
+                "value_error.parameter",
+            )),
         }
     }
-    if errors.is_empty() { Ok(Arc::new(pipeline)) } else { Err(Refusal::fields(errors)) }
+    if errors.is_empty() {
+        Ok(Arc::new(pipeline))
+    } else {
+        Err(Refusal::fields(errors))
+    }
 }
 
 impl Ask {
@@ -99,12 +139,18 @@ impl Ask {
         if parts.mask.is_none() && self.prompts.is_none() {
             missing.push(FieldError::missing(&["body", "mask"]));
         }
-        let (Some(image), true) = (parts.image, missing.is_empty()) else { return Err(Refusal::fields(missing)) };
+        let (Some(image), true) = (parts.image, missing.is_empty()) else {
+            return Err(Refusal::fields(missing));
+        };
         let limits = app.jobs.image_limits();
         let (image, header) = probe("image", image, limits.clone()).await?;
         let Some(mask) = parts.mask else {
             self.check_prompts(header.width as u32, header.height as u32, app)?;
-            return Ok(Checked { image, header, mask: None });
+            return Ok(Checked {
+                image,
+                header,
+                mask: None,
+            });
         };
         let (mask, mask_header) = probe("mask", mask, limits).await?;
         if (mask_header.width, mask_header.height) != (header.width, header.height) {
@@ -112,17 +158,28 @@ impl Ask {
                 "the mask is {}x{}, the image is {}x{} (as displayed); they must be equal",
                 mask_header.width, mask_header.height, header.width, header.height
             );
-            return Err(Refusal::field(&["body", "mask"], message, "value_error.mask.size"));
+            return Err(Refusal::field(
+                &["body", "mask"],
+                message,
+                "value_error.mask.size",
+            ));
         }
-        Ok(Checked { image, header, mask: Some(mask) })
+        Ok(Checked {
+            image,
+            header,
+            mask: Some(mask),
+        })
     }
 
     fn check_prompts(&self, width: u32, height: u32, app: &App) -> Result<(), Refusal> {
         if let Some(prompts) = &self.prompts {
-            prompts.check_inside(width, height).map_err(Refusal::fields)?;
+            prompts
+                .check_inside(width, height)
+                .map_err(Refusal::fields)?;
         }
-        sam::check_ready(&self.pipeline, &*app.models)
-            .map_err(|error| Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(3600))
+        sam::check_ready(&self.pipeline, &*app.models).map_err(|error| {
+            Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(3600)
+        })
     }
 
     /// Checks the photo of a segmentation against its prompts.
@@ -134,19 +191,30 @@ impl Ask {
         if self.prompts.is_none() {
             missing.push(FieldError::missing(&["query", "points"]));
         }
-        let (Some(image), true) = (parts.image, missing.is_empty()) else { return Err(Refusal::fields(missing)) };
+        let (Some(image), true) = (parts.image, missing.is_empty()) else {
+            return Err(Refusal::fields(missing));
+        };
         let (image, header) = probe("image", image, app.jobs.image_limits()).await?;
         self.check_prompts(header.width as u32, header.height as u32, app)?;
-        Ok(Checked { image, header, mask: None })
+        Ok(Checked {
+            image,
+            header,
+            mask: None,
+        })
     }
 }
 
 /// Reads a picture's header; pixels are not touched.
-async fn probe(field: &'static str, upload: Upload, limits: image::Limits) -> Result<(Upload, Header), Refusal> {
+async fn probe(
+    field: &'static str,
+    upload: Upload,
+    limits: image::Limits,
+) -> Result<(Upload, Header), Refusal> {
     blocking(move || {
         let path = upload.file.path();
         let bytes = std::fs::read(path).map_err(FilesError::io("reading upload", path))?;
-        let header = image::probe(&bytes, &limits).map_err(|error| Refusal::image(field, &error))?;
+        let header =
+            image::probe(&bytes, &limits).map_err(|error| Refusal::image(field, &error))?;
         Ok((upload, header))
     })
     .await?

@@ -20,7 +20,9 @@ pub struct RequestId(pub String);
 
 /// Id of this request.
 pub fn request_id(req: &HttpRequest) -> String {
-    req.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone())
+    req.extensions()
+        .get::<RequestId>()
+        .map_or_else(String::new, |id| id.0.clone())
 }
 
 /// Address of the client: the peer, or what the proxy in front says.
@@ -30,34 +32,58 @@ pub fn client_address(req: &HttpRequest, app: &App) -> IpAddr {
         // The last entry is the one that our own proxy wrote.
         text.rsplit(',').next()?.trim().parse().ok()
     };
-    let peer = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-    if app.config.server.behind_proxy { forwarded().unwrap_or(peer) } else { peer }
+    let peer = req
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+    if app.config.server.behind_proxy {
+        forwarded().unwrap_or(peer)
+    } else {
+        peer
+    }
 }
 
 /// Counts a request without a key against its address.
 pub fn guard_public(req: &HttpRequest, app: &App) -> Result<(), Refusal> {
     let state = app.limits.public.count(client_address(req, app));
     req.extensions_mut().insert(state);
-    if state.allowed { Ok(()) } else { Err(too_many(&state)) }
+    if state.allowed {
+        Ok(())
+    } else {
+        Err(too_many(&state))
+    }
 }
 
 /// The refusal for a used-up limit.
 pub fn too_many(state: &LimitState) -> Refusal {
-    let text = format!("rate limit of {} requests per minute reached; try again in {} s", state.limit, state.retry_after_s());
+    let text = format!(
+        "rate limit of {} requests per minute reached; try again in {} s",
+        state.limit,
+        state.retry_after_s()
+    );
     Refusal::new(cleanplate_api::ErrorCode::RateLimited, text).retry_after(state.retry_after_s())
 }
 
 /// Middleware around every route.
-pub async fn stamp(req: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+pub async fn stamp(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().simple().to_string();
     req.extensions_mut().insert(RequestId(id.clone()));
     let mut res = next.call(req).await?;
-    let Some(app) = res.request().app_data::<web::Data<App>>().cloned() else { return Ok(res) };
+    let Some(app) = res.request().app_data::<web::Data<App>>().cloned() else {
+        return Ok(res);
+    };
     let state = res.request().extensions().get::<LimitState>().copied();
-    let state = state.unwrap_or_else(|| app.limits.public.count(client_address(res.request(), &app)));
+    let state =
+        state.unwrap_or_else(|| app.limits.public.count(client_address(res.request(), &app)));
     let headers = res.headers_mut();
-    for (name, value) in state.headers().into_iter().chain([("X-Request-Id", id.clone())]) {
+    for (name, value) in state
+        .headers()
+        .into_iter()
+        .chain([("X-Request-Id", id.clone())])
+    {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(&value)) {
             headers.insert(name, value);
         }
@@ -70,19 +96,47 @@ fn record<B>(res: &ServiceResponse<B>, app: &App, id: &str, started: Instant) {
     let req = res.request();
     let (status, seconds) = (res.status().as_u16(), started.elapsed().as_secs_f64());
     let route = req.match_pattern().unwrap_or_else(|| "none".to_string());
-    app.metrics.add(names::REQUESTS, &[("route", &route), ("status", &status.to_string())], 1.0);
-    app.metrics.observe(names::REQUEST_SECONDS, &[("route", &route)], seconds);
+    app.metrics.add(
+        names::REQUESTS,
+        &[("route", &route), ("status", &status.to_string())],
+        1.0,
+    );
+    app.metrics
+        .observe(names::REQUEST_SECONDS, &[("route", &route)], seconds);
     let ms = (seconds * 10_000.0).round() / 10.0;
     // The query may hold a signature: it is never logged.
-    let (method, path) = (req.method().as_str(), crate::telemetry::escaped(req.uri().path()));
-    let refusal = res.response().error().and_then(|error| error.as_error::<Refusal>());
+    let (method, path) = (
+        req.method().as_str(),
+        crate::telemetry::escaped(req.uri().path()),
+    );
+    let refusal = res
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<Refusal>());
     if let Some(refusal) = refusal {
-        app.metrics.add(names::ERRORS, &[("type", refusal.code.row().name)], 1.0);
+        app.metrics
+            .add(names::ERRORS, &[("type", refusal.code.row().name)], 1.0);
     }
     let reason = refusal.map_or("", |refusal| refusal.text.as_str());
     if status >= 500 {
-        tracing::warn!(request_id = id, method, path, status, ms, reason = crate::telemetry::escaped(reason), "request failed");
+        tracing::warn!(
+            request_id = id,
+            method,
+            path,
+            status,
+            ms,
+            reason = crate::telemetry::escaped(reason),
+            "request failed"
+        );
     } else {
-        tracing::info!(request_id = id, method, path, status, ms, reason = crate::telemetry::escaped(reason), "request");
+        tracing::info!(
+            request_id = id,
+            method,
+            path,
+            status,
+            ms,
+            reason = crate::telemetry::escaped(reason),
+            "request"
+        );
     }
 }

@@ -32,7 +32,9 @@ struct Place;
 
 impl Place {
     fn take() -> Option<Place> {
-        let taken = OPEN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| (open < STREAMS_MAX).then_some(open + 1));
+        let taken = OPEN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
+            (open < STREAMS_MAX).then_some(open + 1)
+        });
         taken.ok().map(|_| Place)
     }
 }
@@ -66,19 +68,42 @@ struct Watch {
     ),
     security(("key" = []))
 )]
-pub async fn get(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn get(
+    req: HttpRequest,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let id = reads::job_id(&id)?;
     reads::find(&app, caller.account, id).await?;
-    let full = || Refusal::new(ErrorCode::QueueFull, format!("{STREAMS_MAX} event streams are open, which is the limit")).retry_after(5);
+    let full = || {
+        Refusal::new(
+            ErrorCode::QueueFull,
+            format!("{STREAMS_MAX} event streams are open, which is the limit"),
+        )
+        .retry_after(5)
+    };
     let place = Arc::new(Place::take().ok_or_else(full)?);
     let (base, now) = (view::base_url(&req, &app), Instant::now());
-    let watch = Watch { app, account: caller.account, id, base, started: now, sent: now, last: None, ended: false, _place: place };
+    let watch = Watch {
+        app,
+        account: caller.account,
+        id,
+        base,
+        started: now,
+        sent: now,
+        last: None,
+        ended: false,
+        _place: place,
+    };
     let events = stream::unfold(watch, |mut watch| async move {
         let text = watch.next().await?;
         Some((Ok::<Bytes, Refusal>(Bytes::from(text)), watch))
     });
-    Ok(HttpResponse::Ok().content_type("text/event-stream").insert_header(("Cache-Control", "no-store")).streaming(events))
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("Cache-Control", "no-store"))
+        .streaming(events))
 }
 
 impl Watch {
@@ -87,17 +112,30 @@ impl Watch {
         while !self.ended && self.started.elapsed() < STREAM_MAX && !self.app.jobs.is_stopping() {
             // A fault of the store is in the log; the client connects again.
             let (job, epoch) = reads::find(&self.app, self.account, self.id).await.ok()?;
-            let addresses = view::Addresses { app: &self.app, base: &self.base, epoch, from: view::From::Now };
+            let addresses = view::Addresses {
+                app: &self.app,
+                base: &self.base,
+                epoch,
+                from: view::From::Now,
+            };
             let reply = view::job(&job, &addresses);
             let status = reply.reply.status;
             if matches!(status, JobStatus::Completed | JobStatus::Failed) {
                 self.ended = true;
-                return Some(event(job.status.as_str(), &serde_json::to_string(&reply).ok()?));
+                return Some(event(
+                    job.status.as_str(),
+                    &serde_json::to_string(&reply).ok()?,
+                ));
             }
             let (stage, fraction) = self.app.jobs.progress(self.id).unzip();
             // Hundredths: finer steps would only send more events.
             let fraction = fraction.map(|fraction| (f64::from(fraction) * 100.0).round() / 100.0);
-            let now = JobEvent { job_id: self.id.to_string(), status, stage: stage.filter(|stage| !stage.is_empty()), fraction };
+            let now = JobEvent {
+                job_id: self.id.to_string(),
+                status,
+                stage: stage.filter(|stage| !stage.is_empty()),
+                fraction,
+            };
             if self.last.as_ref() != Some(&now) {
                 let text = event("progress", &serde_json::to_string(&now).ok()?);
                 (self.last, self.sent) = (Some(now), Instant::now());

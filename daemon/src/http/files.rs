@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use actix_web::body::SizedStream;
-use actix_web::http::header::{ACCEPT_RANGES, CONTENT_RANGE, ETAG, HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE};
+use actix_web::http::header::{
+    ACCEPT_RANGES, CONTENT_RANGE, ETAG, HeaderMap, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use cleanplate_api::ErrorCode;
@@ -35,8 +37,15 @@ const CHUNK_BYTES: u64 = 64 << 10;
         (status = 429, body = cleanplate_api::ErrorBody),
     )
 )]
-pub async fn get_output(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
-    get(&req, &id, &app, |job| job.result.as_ref().map(|kept| kept.result.output.clone())).await
+pub async fn get_output(
+    req: HttpRequest,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
+    get(&req, &id, &app, |job| {
+        job.result.as_ref().map(|kept| kept.result.output.clone())
+    })
+    .await
 }
 
 /// The mask that a job used, after growing.
@@ -49,11 +58,25 @@ pub async fn get_output(req: HttpRequest, id: web::Path<String>, app: web::Data<
         (status = 410, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody),
     )
 )]
-pub async fn get_mask(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
-    get(&req, &id, &app, |job| job.result.as_ref().and_then(|kept| kept.result.mask.clone())).await
+pub async fn get_mask(
+    req: HttpRequest,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
+    get(&req, &id, &app, |job| {
+        job.result
+            .as_ref()
+            .and_then(|kept| kept.result.mask.clone())
+    })
+    .await
 }
 
-async fn get(req: &HttpRequest, id: &str, app: &App, file_of: fn(&Job) -> Option<StoredFile>) -> Result<HttpResponse, Refusal> {
+async fn get(
+    req: &HttpRequest,
+    id: &str,
+    app: &App,
+    file_of: fn(&Job) -> Option<StoredFile>,
+) -> Result<HttpResponse, Refusal> {
     guard_public(req, app)?;
     let signed = Signed::parse(req.query_string()).map_err(refused)?;
     let owner = match id.parse::<JobId>() {
@@ -65,7 +88,10 @@ async fn get(req: &HttpRequest, id: &str, app: &App, file_of: fn(&Job) -> Option
     verify(&app.url_keys, req.uri().path(), &signed, epoch, now_s()).map_err(refused)?;
     let gone = || Refusal::new(ErrorCode::Gone, "the result was removed");
     let (job, _) = owner.ok_or_else(gone)?;
-    let swept = job.result.as_ref().is_none_or(|kept| kept.swept_at_ms.is_some());
+    let swept = job
+        .result
+        .as_ref()
+        .is_none_or(|kept| kept.swept_at_ms.is_some());
     let file = file_of(&job).filter(|_| !swept).ok_or_else(gone)?;
     let etag = format!("\"{}\"", hex(&file.sha256));
     if matches(req.headers(), IF_NONE_MATCH.as_str(), &etag) {
@@ -82,15 +108,23 @@ async fn get(req: &HttpRequest, id: &str, app: &App, file_of: fn(&Job) -> Option
 
 fn refused(why: Refused) -> Refusal {
     match why {
-        Refused::Malformed => Refusal::new(ErrorCode::BadRequest, "malformed file address: expected ?expires=...&sig=..."),
-        Refused::Forged => Refusal::new(ErrorCode::Forbidden, "the signature of this address is wrong"),
+        Refused::Malformed => Refusal::new(
+            ErrorCode::BadRequest,
+            "malformed file address: expected ?expires=...&sig=...",
+        ),
+        Refused::Forged => Refusal::new(
+            ErrorCode::Forbidden,
+            "the signature of this address is wrong",
+        ),
         Refused::Expired => Refusal::new(ErrorCode::Gone, "this address has expired"),
     }
 }
 
 /// The job and the epoch that its addresses are signed with.
 fn owner(store: &dyn Store, id: JobId) -> Result<Option<(Job, u32)>, StoreError> {
-    let Some(job) = store.job(None, id)? else { return Ok(None) };
+    let Some(job) = store.job(None, id)? else {
+        return Ok(None);
+    };
     let key = job.key.map(|key| store.key(key)).transpose()?.flatten();
     Ok(Some((job, key.map_or(0, |key| key.url_epoch))))
 }
@@ -118,8 +152,13 @@ fn intact(path: &Path, want: &StoredFile) -> bool {
 }
 
 fn matches(headers: &HeaderMap, name: &str, etag: &str) -> bool {
-    let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else { return false };
-    value.trim() == "*" || value.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+    let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    value.trim() == "*"
+        || value
+            .split(',')
+            .any(|tag| tag.trim().trim_start_matches("W/") == etag)
 }
 
 /// Headers of every answer about a file.
@@ -127,7 +166,10 @@ fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpRe
     reply.insert_header((ETAG, etag.to_string()));
     reply.insert_header((ACCEPT_RANGES, "bytes"));
     reply.insert_header(("Content-Type", file.media_type.clone()));
-    reply.insert_header(("Content-Disposition", format!("attachment; filename=\"{}\"", file.name)));
+    reply.insert_header((
+        "Content-Disposition",
+        format!("attachment; filename=\"{}\"", file.name),
+    ));
     reply.insert_header(("X-Content-Type-Options", "nosniff"));
     reply.insert_header(("Content-Security-Policy", "default-src 'none'; sandbox"));
     reply.insert_header(("Cache-Control", "private, no-store"));
@@ -136,14 +178,28 @@ fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpRe
     reply
 }
 
-async fn send(req: &HttpRequest, file: &StoredFile, etag: &str, path: PathBuf) -> Result<HttpResponse, Refusal> {
-    let fresh = !req.headers().contains_key(IF_RANGE) || matches(req.headers(), IF_RANGE.as_str(), etag);
-    let range = req.headers().get(RANGE).and_then(|value| value.to_str().ok()).filter(|_| fresh);
+async fn send(
+    req: &HttpRequest,
+    file: &StoredFile,
+    etag: &str,
+    path: PathBuf,
+) -> Result<HttpResponse, Refusal> {
+    let fresh =
+        !req.headers().contains_key(IF_RANGE) || matches(req.headers(), IF_RANGE.as_str(), etag);
+    let range = req
+        .headers()
+        .get(RANGE)
+        .and_then(|value| value.to_str().ok())
+        .filter(|_| fresh);
     let (status, first, last) = match parse_range(range, file.bytes) {
         ByteRange::Whole => (StatusCode::OK, 0, file.bytes.saturating_sub(1)),
         ByteRange::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last),
         ByteRange::Outside => {
-            let mut reply = head(HttpResponse::build(StatusCode::RANGE_NOT_SATISFIABLE), file, etag);
+            let mut reply = head(
+                HttpResponse::build(StatusCode::RANGE_NOT_SATISFIABLE),
+                file,
+                etag,
+            );
             reply.insert_header((CONTENT_RANGE, format!("bytes */{}", file.bytes)));
             reply.insert_header(("Content-Type", "application/json"));
             return Ok(reply.body(r#"{"detail":"the range lies outside of the file"}"#));
@@ -151,22 +207,33 @@ async fn send(req: &HttpRequest, file: &StoredFile, etag: &str, path: PathBuf) -
     };
     let mut reply = head(HttpResponse::build(status), file, etag);
     if status == StatusCode::PARTIAL_CONTENT {
-        reply.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{}", file.bytes)));
+        reply.insert_header((
+            CONTENT_RANGE,
+            format!("bytes {first}-{last}/{}", file.bytes),
+        ));
     }
     let bytes = last + 1 - first;
     if req.method() == Method::HEAD {
-        return Ok(reply.body(SizedStream::new(bytes, stream::empty::<std::io::Result<web::Bytes>>())));
+        return Ok(reply.body(SizedStream::new(
+            bytes,
+            stream::empty::<std::io::Result<web::Bytes>>(),
+        )));
     }
     let open = async {
         let mut source = tokio::fs::File::open(&path).await?;
         source.seek(std::io::SeekFrom::Start(first)).await?;
         Ok(source)
     };
-    let source = open.await.map_err(FilesError::io("opening result", &path))?;
+    let source = open
+        .await
+        .map_err(FilesError::io("opening result", &path))?;
     Ok(reply.body(SizedStream::new(bytes, read_on(source, bytes))))
 }
 
-fn read_on(source: tokio::fs::File, bytes: u64) -> impl stream::Stream<Item = std::io::Result<web::Bytes>> {
+fn read_on(
+    source: tokio::fs::File,
+    bytes: u64,
+) -> impl stream::Stream<Item = std::io::Result<web::Bytes>> {
     stream::try_unfold((source, bytes), |(mut source, left)| async move {
         if left == 0 {
             return Ok(None);

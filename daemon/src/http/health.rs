@@ -17,19 +17,36 @@ pub async fn healthz(app: web::Data<App>) -> HttpResponse {
         DeviceState::Ready(backend) => {
             let (info, memory_bytes) = (backend.device(), backend.memory_bytes());
             let (backend, kind) = (info.backend.to_string(), info.kind.to_string());
-            (Some(DeviceView { backend, name: info.name, driver: info.driver, kind, memory_bytes }), None)
+            (
+                Some(DeviceView {
+                    backend,
+                    name: info.name,
+                    driver: info.driver,
+                    kind,
+                    memory_bytes,
+                }),
+                None,
+            )
         }
         DeviceState::Opening => (None, Some("being opened".to_string())),
         DeviceState::Failed(error) => (None, Some(error)),
     };
-    let status = if app.closed().is_none() { "ok" } else { "degraded" };
+    let status = if app.closed().is_none() {
+        "ok"
+    } else {
+        "degraded"
+    };
     HttpResponse::Ok().json(HealthReply {
         status: status.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
         uptime_s: app.started.elapsed().as_secs(),
         device,
         device_error,
-        queue: QueueView { waiting, running, length_max: app.config.queue.length_max as u32 },
+        queue: QueueView {
+            waiting,
+            running,
+            length_max: app.config.queue.length_max as u32,
+        },
     })
 }
 
@@ -38,11 +55,23 @@ pub async fn healthz(app: web::Data<App>) -> HttpResponse {
 pub async fn readyz(app: web::Data<App>) -> HttpResponse {
     let reason = match app.closed() {
         Some(refusal) => Some(refusal.text),
-        None => app.store(|store| store.health()).await.err().map(|refusal| refusal.text),
+        None => app
+            .store(|store| store.health())
+            .await
+            .err()
+            .map(|refusal| refusal.text),
     };
     match reason {
-        None => HttpResponse::Ok().json(ReadyReply { ready: true, reason: None }),
-        reason => HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(ReadyReply { ready: false, reason }),
+        None => HttpResponse::Ok().json(ReadyReply {
+            ready: true,
+            reason: None,
+        }),
+        reason => HttpResponse::ServiceUnavailable()
+            .insert_header(("Retry-After", "5"))
+            .json(ReadyReply {
+                ready: false,
+                reason,
+            }),
     }
 }
 
@@ -51,16 +80,30 @@ pub async fn readyz(app: web::Data<App>) -> HttpResponse {
 pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     guard_public(&req, &app)?;
     let (waiting, running) = app.jobs.load();
-    let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() { backend.memory_bytes() } else { 0 };
+    let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() {
+        backend.memory_bytes()
+    } else {
+        0
+    };
     app.metrics.set(names::QUEUE_DEPTH, &[], f64::from(waiting));
     app.metrics.set(names::RUNNING, &[], f64::from(running));
     let (network_runs, network_crops) = app.jobs.network_counts();
-    app.metrics.set(names::NETWORK_RUNS, &[], network_runs as f64);
-    app.metrics.set(names::NETWORK_CROPS, &[], network_crops as f64);
-    app.metrics.set(names::DEVICE_BYTES, &[], device_bytes as f64);
-    app.metrics.set(names::READY, &[], if app.closed().is_none() { 1.0 } else { 0.0 });
-    app.metrics.set(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(app.metrics.render()))
+    app.metrics
+        .set(names::NETWORK_RUNS, &[], network_runs as f64);
+    app.metrics
+        .set(names::NETWORK_CROPS, &[], network_crops as f64);
+    app.metrics
+        .set(names::DEVICE_BYTES, &[], device_bytes as f64);
+    app.metrics.set(
+        names::READY,
+        &[],
+        if app.closed().is_none() { 1.0 } else { 0.0 },
+    );
+    app.metrics
+        .set(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(app.metrics.render()))
 }
 
 /// No such route.
@@ -73,7 +116,10 @@ pub async fn not_found(req: HttpRequest, app: web::Data<App>) -> HttpResponse {
 
 /// The route exists, the method does not.
 pub async fn method_not_allowed(allow: &'static str) -> HttpResponse {
-    let mut reply = HttpResponse::from_error(Refusal::new(ErrorCode::MethodNotAllowed, "Method Not Allowed"));
+    let mut reply = HttpResponse::from_error(Refusal::new(
+        ErrorCode::MethodNotAllowed,
+        "Method Not Allowed",
+    ));
     super::reply::set(&mut reply, "Allow", allow);
     reply
 }

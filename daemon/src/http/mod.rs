@@ -94,7 +94,12 @@ fn routes(config: &mut web::ServiceConfig) {
 pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Result<Server> {
     let server = app.config.server.clone();
     let per_worker = server.connections_max.div_ceil(server.workers).max(1);
-    let make = move || Actix::new().app_data(app.clone()).wrap(from_fn(context::stamp)).configure(routes);
+    let make = move || {
+        Actix::new()
+            .app_data(app.clone())
+            .wrap(from_fn(context::stamp))
+            .configure(routes)
+    };
     let http = HttpServer::new(make)
         .workers(server.workers)
         .max_connections(per_worker)

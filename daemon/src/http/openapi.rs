@@ -47,8 +47,13 @@ struct KeyScheme;
 
 impl Modify for KeyScheme {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: sk-live-...")).build();
-        api.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key: sk-live-..."))
+            .build();
+        api.components
+            .get_or_insert_default()
+            .add_security_scheme("key", SecurityScheme::Http(scheme));
     }
 }
 
@@ -63,13 +68,17 @@ struct Api;
 
 /// The description as JSON.
 pub fn document() -> String {
-    Api::openapi().to_json().unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+    Api::openapi()
+        .to_json()
+        .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
 /// `GET /openapi.json`
 pub async fn get(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     guard_public(&req, &app)?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(document()))
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(document()))
 }
 
 #[cfg(test)]
@@ -93,7 +102,10 @@ mod tests {
         ] {
             assert!(value["paths"][path].is_object(), "{path}");
         }
-        assert_eq!(value["components"]["securitySchemes"]["key"]["scheme"], "bearer");
+        assert_eq!(
+            value["components"]["securitySchemes"]["key"]["scheme"],
+            "bearer"
+        );
         assert!(value["components"]["schemas"]["RemovalReply"].is_object());
     }
 }

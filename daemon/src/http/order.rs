@@ -50,13 +50,23 @@ pub struct Original {
 impl Original {
     /// Of a photo that passed its checks.
     pub fn of(checked: &Checked) -> Original {
-        Original { filename: checked.image.filename.clone(), width: checked.header.width as u32, height: checked.header.height as u32 }
+        Original {
+            filename: checked.image.filename.clone(),
+            width: checked.header.width as u32,
+            height: checked.header.height as u32,
+        }
     }
 }
 
 impl Order {
     /// An order of this key, now.
-    pub fn new(req: &HttpRequest, app: &web::Data<App>, key: &KeyRecord, service: Service, ask: Ask) -> Order {
+    pub fn new(
+        req: &HttpRequest,
+        app: &web::Data<App>,
+        key: &KeyRecord,
+        service: Service,
+        ask: Ask,
+    ) -> Order {
         Order {
             app: app.clone(),
             key: key.clone(),
@@ -69,7 +79,12 @@ impl Order {
     }
 
     /// The job of one photo.
-    pub fn job(&self, original: &Original, batch: Option<BatchSlot>, idempotency: Option<Idempotency>) -> NewJob {
+    pub fn job(
+        &self,
+        original: &Original,
+        batch: Option<BatchSlot>,
+        idempotency: Option<Idempotency>,
+    ) -> NewJob {
         let tuning = &self.ask.tuning;
         NewJob {
             id: JobId::random(),
@@ -93,13 +108,22 @@ impl Order {
         let tuning = &self.ask.tuning;
         let prompts = self.ask.prompts.as_ref();
         let recipe = Recipe {
-            overrides: tuning.overrides().into_iter().map(|(_, path, value)| (path, value)).collect(),
-            points: prompts.map(|prompts| prompts.points.clone()).unwrap_or_default(),
+            overrides: tuning
+                .overrides()
+                .into_iter()
+                .map(|(_, path, value)| (path, value))
+                .collect(),
+            points: prompts
+                .map(|prompts| prompts.points.clone())
+                .unwrap_or_default(),
             rect: prompts.and_then(|prompts| prompts.rect),
             output_format: tuning.format,
             quality: tuning.quality,
             request_id: self.request_id.clone(),
-            webhook: tuning.webhook_url.clone().map(|url| Hook { url, base: self.base.clone() }),
+            webhook: tuning.webhook_url.clone().map(|url| Hook {
+                url,
+                base: self.base.clone(),
+            }),
         };
         let mut value = json!(recipe);
         value["steps"] = json!(self.ask.pipeline.steps);
@@ -107,8 +131,16 @@ impl Order {
     }
 
     /// Keeps the pictures and queues an asynchronous job, `room` more of them than a key usually may.
-    pub async fn enqueue(&self, new: NewJob, checked: Checked, room: u32) -> Result<Accept, Refusal> {
-        let inputs = Inputs { image: checked.image.file, mask: checked.mask.map(|mask| mask.file) };
+    pub async fn enqueue(
+        &self,
+        new: NewJob,
+        checked: Checked,
+        room: u32,
+    ) -> Result<Accept, Refusal> {
+        let inputs = Inputs {
+            image: checked.image.file,
+            mask: checked.mask.map(|mask| mask.file),
+        };
         let jobs = self.app.jobs.clone();
         blocking(move || jobs.enqueue(&new, inputs, room)).await?
     }
@@ -119,9 +151,15 @@ impl Order {
         Work {
             image: checked.image.file,
             mask: checked.mask.map(|mask| mask.file),
-            prompts: prompts.map(|prompts| pipeline::Prompts { points: prompts.points, boxes: prompts.rect }),
+            prompts: prompts.map(|prompts| pipeline::Prompts {
+                points: prompts.points,
+                boxes: prompts.rect,
+            }),
             pipeline: self.ask.pipeline.clone(),
-            encode: EncodeOptions { format: self.ask.tuning.format, quality: self.ask.tuning.quality },
+            encode: EncodeOptions {
+                format: self.ask.tuning.format,
+                quality: self.ask.tuning.quality,
+            },
             request_id: self.request_id.clone(),
             accepted: self.accepted,
             done,

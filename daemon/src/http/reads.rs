@@ -1,7 +1,9 @@
 //! `GET /v1/jobs/{id}`, `/v1/account`, `/v1/models`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use cleanplate_api::{AccountReply, ErrorCode, JobReply, KeyView, Limits, ModelView, ModelsReply, Prices, RateLimits};
+use cleanplate_api::{
+    AccountReply, ErrorCode, JobReply, KeyView, Limits, ModelView, ModelsReply, Prices, RateLimits,
+};
 use cleanplate_store::{AccountId, Job, JobId};
 
 use super::upload::blocking;
@@ -19,11 +21,23 @@ use crate::refusal::Refusal;
     ),
     security(("key" = []))
 )]
-pub async fn job(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn job(
+    req: HttpRequest,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let (job, epoch) = find(&app, caller.account, job_id(&id)?).await?;
     let base = view::base_url(&req, &app);
-    Ok(HttpResponse::Ok().json(view::job(&job, &view::Addresses { app: &app, base: &base, epoch, from: view::From::Now })))
+    Ok(HttpResponse::Ok().json(view::job(
+        &job,
+        &view::Addresses {
+            app: &app,
+            base: &base,
+            epoch,
+            from: view::From::Now,
+        },
+    )))
 }
 
 /// Cancels a job of the caller's account that has not ended: its credits are free again.
@@ -37,15 +51,30 @@ pub async fn job(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -
     ),
     security(("key" = []))
 )]
-pub async fn cancel(req: HttpRequest, id: web::Path<String>, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn cancel(
+    req: HttpRequest,
+    id: web::Path<String>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let (id, jobs) = (job_id(&id)?, app.jobs.clone());
-    let job = blocking(move || jobs.cancel(Some(caller.account), id, "cancelled by its client; nothing was charged"))
-        .await??
-        .ok_or_else(missing)?;
+    let job = blocking(move || {
+        jobs.cancel(
+            Some(caller.account),
+            id,
+            "cancelled by its client; nothing was charged",
+        )
+    })
+    .await??
+    .ok_or_else(missing)?;
     tracing::info!(job_id = %job.id, "job cancelled");
     let base = view::base_url(&req, &app);
-    let addresses = view::Addresses { app: &app, base: &base, epoch: caller.url_epoch, from: view::From::Now };
+    let addresses = view::Addresses {
+        app: &app,
+        base: &base,
+        epoch: caller.url_epoch,
+        from: view::From::Now,
+    };
     Ok(HttpResponse::Ok().json(view::job(&job, &addresses)))
 }
 
@@ -62,7 +91,9 @@ pub(super) fn job_id(text: &str) -> Result<JobId, Refusal> {
 pub(super) async fn find(app: &App, account: AccountId, id: JobId) -> Result<(Job, u32), Refusal> {
     let found = app
         .store(move |store| {
-            let Some(job) = store.job(Some(account), id)? else { return Ok(None) };
+            let Some(job) = store.job(Some(account), id)? else {
+                return Ok(None);
+            };
             let key = job.key.map(|key| store.key(key)).transpose()?.flatten();
             Ok(Some((job, key.map_or(0, |key| key.url_epoch))))
         })
@@ -88,7 +119,10 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
         name: account.name,
         balance: account.balance.available,
         held: account.balance.held,
-        prices: Prices { removal: config.pricing.removal, segmentation: config.pricing.segmentation },
+        prices: Prices {
+            removal: config.pricing.removal,
+            segmentation: config.pricing.segmentation,
+        },
         limits: Limits {
             upload_bytes_max: config.limits.upload_bytes_max,
             pixels_max: config.limits.pixels_max,
@@ -117,7 +151,9 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
 pub async fn models(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     auth::caller(&req, &app, Route::Read).await?;
     let store = app.models.clone();
-    let list = blocking(move || store.list()).await?.map_err(|error| Refusal::internal("listing models failed", &error))?;
+    let list = blocking(move || store.list())
+        .await?
+        .map_err(|error| Refusal::internal("listing models failed", &error))?;
     let models = list.into_iter().map(model_view).collect();
     Ok(HttpResponse::Ok().json(ModelsReply { models }))
 }

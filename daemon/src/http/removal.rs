@@ -50,13 +50,31 @@ const FILES: u64 = 2;
     security(("key" = []))
 )]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
-    with_key(req, Body::new(payload, &app, FILES), app, Route::Removal, serve).await
+    with_key(
+        req,
+        Body::new(payload, &app, FILES),
+        app,
+        Route::Removal,
+        serve,
+    )
+    .await
 }
 
 /// Answers a service call for the key that it brings. A refusal tells what the account has left.
-pub(super) async fn with_key<F>(req: HttpRequest, body: Body, app: web::Data<App>, route: Route, serve: F) -> HttpResponse
+pub(super) async fn with_key<F>(
+    req: HttpRequest,
+    body: Body,
+    app: web::Data<App>,
+    route: Route,
+    serve: F,
+) -> HttpResponse
 where
-    F: AsyncFnOnce(&HttpRequest, &Body, &web::Data<App>, &KeyRecord) -> Result<HttpResponse, Refusal>,
+    F: AsyncFnOnce(
+        &HttpRequest,
+        &Body,
+        &web::Data<App>,
+        &KeyRecord,
+    ) -> Result<HttpResponse, Refusal>,
 {
     let key = match auth::caller(&req, &app, route).await {
         Ok(key) => key,
@@ -65,14 +83,22 @@ where
     match serve(&req, &body, &app, &key).await {
         Ok(reply) => reply,
         Err(refusal) => {
-            let balance = app.store(move |store| store.balance(key.account)).await.ok();
+            let balance = app
+                .store(move |store| store.balance(key.account))
+                .await
+                .ok();
             refuse(&req, refusal, body, balance).await
         }
     }
 }
 
 /// Replies with a refusal once the client had a chance to finish sending.
-async fn refuse(req: &HttpRequest, refusal: Refusal, body: Body, balance: Option<Balance>) -> HttpResponse {
+async fn refuse(
+    req: &HttpRequest,
+    refusal: Refusal,
+    body: Body,
+    balance: Option<Balance>,
+) -> HttpResponse {
     if refusal.code != ErrorCode::UploadTimeout {
         body.drain(announced(req)).await;
     }
@@ -89,7 +115,12 @@ pub(super) fn credits(reply: &mut HttpResponse, charged: i64, balance: &Balance)
     reply::set(reply, "X-Credits-Remaining", &balance.available.to_string());
 }
 
-async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
+async fn serve(
+    req: &HttpRequest,
+    body: &Body,
+    app: &web::Data<App>,
+    key: &KeyRecord,
+) -> Result<HttpResponse, Refusal> {
     let once = repeat::key(req)?;
     let ask = Ask::read(req, app, key)?;
     if let Some(refusal) = app.closed() {
@@ -103,9 +134,18 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
         return quote(&checked, app, key, Service::Removal).await;
     }
     if order.ask.tuning.asynchronous {
-        return later(&order, checked, once.map(|once| repeat::wish(once, key, print, None))).await;
+        return later(
+            &order,
+            checked,
+            once.map(|once| repeat::wish(once, key, print, None)),
+        )
+        .await;
     }
-    let new = order.job(&Original::of(&checked), None, once.map(|once| repeat::wish(once, key, print, None)));
+    let new = order.job(
+        &Original::of(&checked),
+        None,
+        once.map(|once| repeat::wish(once, key, print, None)),
+    );
     let (id, account, base) = (new.id, key.account, view::base_url(req, app));
     let (done, receiver) = oneshot::channel();
     let work = order.work(checked, done);
@@ -116,9 +156,14 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "job accepted");
             answer(&order, &base, id, receiver).await
         }
-        Offered::Declined(Accept::Replay(kept), _) => free(app, account, repeat::replay(kept)).await,
+        Offered::Declined(Accept::Replay(kept), _) => {
+            free(app, account, repeat::replay(kept)).await
+        }
         Offered::Declined(Accept::Done(job), _) => {
-            let kept = Reply { status: 200, body: body_of(&job, &order, &base)? };
+            let kept = Reply {
+                status: 200,
+                body: body_of(&job, &order, &base)?,
+            };
             free(app, account, repeat::replay(kept)).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
@@ -126,20 +171,35 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
 }
 
 /// Accepts an asynchronous job and answers at once.
-async fn later(order: &Order, checked: Checked, once: Option<Idempotency>) -> Result<HttpResponse, Refusal> {
+async fn later(
+    order: &Order,
+    checked: Checked,
+    once: Option<Idempotency>,
+) -> Result<HttpResponse, Refusal> {
     let (app, account) = (&order.app, order.key.account);
     let mut new = order.job(&Original::of(&checked), None, once);
-    let body = serde_json::to_vec(&view::pending(&new)).map_err(|error| Refusal::internal("a reply could not be written", &error))?;
+    let body = serde_json::to_vec(&view::pending(&new))
+        .map_err(|error| Refusal::internal("a reply could not be written", &error))?;
     if let Some(once) = &mut new.idempotency {
-        once.reply = Some(Reply { status: 202, body: body.clone() });
+        once.reply = Some(Reply {
+            status: 202,
+            body: body.clone(),
+        });
     }
     let id = new.id;
     match order.enqueue(new, checked, 0).await? {
         Accept::Accepted { .. } => {
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %order.key.id, "asynchronous job accepted");
             let mut reply = HttpResponse::Accepted();
-            reply.insert_header(("Preference-Applied", "respond-async")).insert_header(("Location", format!("/v1/jobs/{id}")));
-            free(app, account, reply.content_type("application/json").body(body)).await
+            reply
+                .insert_header(("Preference-Applied", "respond-async"))
+                .insert_header(("Location", format!("/v1/jobs/{id}")));
+            free(
+                app,
+                account,
+                reply.content_type("application/json").body(body),
+            )
+            .await
         }
         Accept::Replay(kept) => free(app, account, repeat::replay(kept)).await,
         why => Err(app.jobs.refusal(&why)),
@@ -155,32 +215,60 @@ pub(super) fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) 
 }
 
 /// Waits for the end of a job.
-async fn answer(order: &Order, base: &str, id: JobId, receiver: oneshot::Receiver<Finished>) -> Result<HttpResponse, Refusal> {
-    let finished = receiver.await.map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
+async fn answer(
+    order: &Order,
+    base: &str,
+    id: JobId,
+    receiver: oneshot::Receiver<Finished>,
+) -> Result<HttpResponse, Refusal> {
+    let finished = receiver
+        .await
+        .map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
     let mut reply = match finished.refusal {
         Some(refusal) => refusal.error_response(),
-        None => HttpResponse::Ok().content_type("application/json").body(body_of(&finished.job, order, base)?),
+        None => HttpResponse::Ok()
+            .content_type("application/json")
+            .body(body_of(&finished.job, order, base)?),
     };
-    let charged = finished.job.result.as_ref().map_or(0, |kept| kept.result.credits);
+    let charged = finished
+        .job
+        .result
+        .as_ref()
+        .map_or(0, |kept| kept.result.credits);
     credits(&mut reply, charged, &finished.balance);
     Ok(reply)
 }
 
 /// The reply of a job that was done: it follows from the job, whenever it is asked for.
 fn body_of(job: &Job, order: &Order, base: &str) -> Result<Vec<u8>, Refusal> {
-    let addresses = view::Addresses { app: &order.app, base, epoch: order.key.url_epoch, from: view::From::End };
-    serde_json::to_vec(&view::removal(job, &addresses)).map_err(|error| Refusal::internal("a reply could not be written", &error))
+    let addresses = view::Addresses {
+        app: &order.app,
+        base,
+        epoch: order.key.url_epoch,
+        from: view::From::End,
+    };
+    serde_json::to_vec(&view::removal(job, &addresses))
+        .map_err(|error| Refusal::internal("a reply could not be written", &error))
 }
 
 /// A reply that this call charged nothing for.
-pub(super) async fn free(app: &App, account: AccountId, mut reply: HttpResponse) -> Result<HttpResponse, Refusal> {
+pub(super) async fn free(
+    app: &App,
+    account: AccountId,
+    mut reply: HttpResponse,
+) -> Result<HttpResponse, Refusal> {
     let balance = app.store(move |store| store.balance(account)).await?;
     credits(&mut reply, 0, &balance);
     Ok(reply)
 }
 
 /// What a call would cost, once everything that can be checked was checked.
-pub(super) async fn quote(checked: &Checked, app: &App, key: &KeyRecord, service: Service) -> Result<HttpResponse, Refusal> {
+pub(super) async fn quote(
+    checked: &Checked,
+    app: &App,
+    key: &KeyRecord,
+    service: Service,
+) -> Result<HttpResponse, Refusal> {
     let account = key.account;
     let balance = app.store(move |store| store.balance(account)).await?;
     let price = service.price(&app.config.pricing);

@@ -2,7 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
-use cleanplate_store::{IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey, IdempotencyScope, KeyRecord, Reply};
+use cleanplate_store::{
+    IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey, IdempotencyScope, KeyRecord, Reply,
+};
 use sha2::{Digest, Sha256};
 
 use super::reply;
@@ -46,21 +48,45 @@ impl Fingerprint {
 
 /// The key of a request, if it has one.
 pub fn key(req: &HttpRequest) -> Result<Option<IdempotencyKey>, Refusal> {
-    let Some(value) = req.headers().get(HEADER) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok());
-    let wrong = || Refusal::field(&["header", HEADER], "1 to 255 visible ASCII characters are expected", "value_error.idempotency_key");
+    let Some(value) = req.headers().get(HEADER) else {
+        return Ok(None);
+    };
+    let parsed = value
+        .to_str()
+        .ok()
+        .and_then(|text| IdempotencyKey::parse(text).ok());
+    let wrong = || {
+        Refusal::field(
+            &["header", HEADER],
+            "1 to 255 visible ASCII characters are expected",
+            "value_error.idempotency_key",
+        )
+    };
     parsed.map(Some).ok_or_else(wrong)
 }
 
 /// The wish to be done once. `reply` is what is answered if it is known already.
-pub fn wish(key: IdempotencyKey, caller: &KeyRecord, print: Fingerprint, reply: Option<Reply>) -> Idempotency {
-    Idempotency { scope: IdempotencyScope::Key(caller.id), key, request_hash: print.hash(), keep_ms: IDEMPOTENCY_KEEP_MS, reply }
+pub fn wish(
+    key: IdempotencyKey,
+    caller: &KeyRecord,
+    print: Fingerprint,
+    reply: Option<Reply>,
+) -> Idempotency {
+    Idempotency {
+        scope: IdempotencyScope::Key(caller.id),
+        key,
+        request_hash: print.hash(),
+        keep_ms: IDEMPOTENCY_KEEP_MS,
+        reply,
+    }
 }
 
 /// A kept reply as it was sent first, marked as repeated.
 pub fn replay(kept: Reply) -> HttpResponse {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-    let mut repeated = HttpResponse::build(status).content_type("application/json").body(kept.body);
+    let mut repeated = HttpResponse::build(status)
+        .content_type("application/json")
+        .body(kept.body);
     reply::set(&mut repeated, "Idempotency-Replayed", "true");
     repeated
 }
@@ -74,7 +100,10 @@ mod tests {
     #[test]
     fn every_part_of_a_request_counts() {
         let print = |uri: &str, parts: &[&str], asynchronous| {
-            let mut print = Fingerprint::of(&TestRequest::post().uri(uri).to_http_request(), asynchronous);
+            let mut print = Fingerprint::of(
+                &TestRequest::post().uri(uri).to_http_request(),
+                asynchronous,
+            );
             parts.iter().for_each(|part| print.add(part.as_bytes()));
             print.hash()
         };
@@ -93,7 +122,11 @@ mod tests {
 
     #[test]
     fn a_malformed_key_is_refused() {
-        let read = |value: &'static str| key(&TestRequest::post().insert_header((HEADER, value)).to_http_request());
+        let read = |value: &'static str| {
+            key(&TestRequest::post()
+                .insert_header((HEADER, value))
+                .to_http_request())
+        };
         assert_eq!(read("abc-1").unwrap().unwrap().as_str(), "abc-1");
         assert!(read("").is_err());
         assert!(read("a b").is_err());

@@ -19,17 +19,26 @@ impl ResponseError for Refusal {
         let row = self.code.row();
         let mut reply = HttpResponse::build(self.status_code());
         if row.retry_after {
-            reply.insert_header((RETRY_AFTER, self.retry_after_s.unwrap_or(RETRY_AFTER_S).to_string()));
+            reply.insert_header((
+                RETRY_AFTER,
+                self.retry_after_s.unwrap_or(RETRY_AFTER_S).to_string(),
+            ));
         }
         match self.code {
             ErrorCode::Unauthorized => drop(reply.insert_header((WWW_AUTHENTICATE, "Bearer"))),
             // The rest of the body was not read.
-            ErrorCode::UploadTimeout | ErrorCode::TooLarge => drop(reply.insert_header((CONNECTION, "close"))),
+            ErrorCode::UploadTimeout | ErrorCode::TooLarge => {
+                drop(reply.insert_header((CONNECTION, "close")))
+            }
             _ => {}
         }
         match row.body {
-            BodyShape::Text => reply.json(ErrorBody { detail: self.text.clone() }),
-            BodyShape::Fields => reply.json(InvalidBody { detail: self.fields.clone() }),
+            BodyShape::Text => reply.json(ErrorBody {
+                detail: self.text.clone(),
+            }),
+            BodyShape::Fields => reply.json(InvalidBody {
+                detail: self.fields.clone(),
+            }),
         }
     }
 }
@@ -56,12 +65,22 @@ mod tests {
             };
             let reply = refusal.error_response();
             assert_eq!(reply.status().as_u16(), row.status);
-            assert_eq!(reply.headers().contains_key(RETRY_AFTER), row.retry_after, "{}", row.name);
-            assert_eq!(reply.headers().contains_key(WWW_AUTHENTICATE), row.status == 401);
+            assert_eq!(
+                reply.headers().contains_key(RETRY_AFTER),
+                row.retry_after,
+                "{}",
+                row.name
+            );
+            assert_eq!(
+                reply.headers().contains_key(WWW_AUTHENTICATE),
+                row.status == 401
+            );
             let body = to_bytes(reply.into_body()).await.unwrap();
             let want: &[u8] = match row.body {
                 BodyShape::Text => br#"{"detail":"text"}"#,
-                BodyShape::Fields => br#"{"detail":[{"loc":["body","mask"],"msg":"m","type":"t"}]}"#,
+                BodyShape::Fields => {
+                    br#"{"detail":[{"loc":["body","mask"],"msg":"m","type":"t"}]}"#
+                }
             };
             assert_eq!(&body[..], want);
         }

@@ -45,10 +45,22 @@ const FILES: u64 = 1;
     security(("key" = []))
 )]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
-    with_key(req, Body::new(payload, &app, FILES), app, Route::Removal, serve).await
+    with_key(
+        req,
+        Body::new(payload, &app, FILES),
+        app,
+        Route::Removal,
+        serve,
+    )
+    .await
 }
 
-async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRecord) -> Result<HttpResponse, Refusal> {
+async fn serve(
+    req: &HttpRequest,
+    body: &Body,
+    app: &web::Data<App>,
+    key: &KeyRecord,
+) -> Result<HttpResponse, Refusal> {
     let once = repeat::key(req)?;
     let mut ask = Ask::read(req, app, key)?;
     // The mask is the answer: there is nothing to come back for.
@@ -64,7 +76,11 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     if order.ask.tuning.dry_run {
         return quote(&checked, app, key, Service::Segmentation).await;
     }
-    let new = order.job(&Original::of(&checked), None, once.map(|once| repeat::wish(once, key, print, None)));
+    let new = order.job(
+        &Original::of(&checked),
+        None,
+        once.map(|once| repeat::wish(once, key, print, None)),
+    );
     let (id, account) = (new.id, key.account);
     let (done, receiver) = oneshot::channel();
     let work = order.work(checked, done);
@@ -73,10 +89,14 @@ async fn serve(req: &HttpRequest, body: &Body, app: &web::Data<App>, key: &KeyRe
     match blocking(move || jobs.offer(&new, work)).await?? {
         Offered::Accepted => {
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "segmentation accepted");
-            let finished = receiver.await.map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
+            let finished = receiver
+                .await
+                .map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
             answer(app, finished).await
         }
-        Offered::Declined(Accept::Replay(kept), _) => free(app, account, repeat::replay(kept)).await,
+        Offered::Declined(Accept::Replay(kept), _) => {
+            free(app, account, repeat::replay(kept)).await
+        }
         Offered::Declined(Accept::Done(job), _) => {
             let mut again = mask(app, &job).await?;
             reply::set(&mut again, "Idempotency-Replayed", "true");
@@ -91,7 +111,11 @@ async fn answer(app: &App, finished: Finished) -> Result<HttpResponse, Refusal> 
         Some(refusal) => refusal.error_response(),
         None => mask(app, &finished.job).await?,
     };
-    let charged = finished.job.result.as_ref().map_or(0, |kept| kept.result.credits);
+    let charged = finished
+        .job
+        .result
+        .as_ref()
+        .map_or(0, |kept| kept.result.credits);
     credits(&mut reply, charged, &finished.balance);
     Ok(reply)
 }
@@ -99,17 +123,27 @@ async fn answer(app: &App, finished: Finished) -> Result<HttpResponse, Refusal> 
 /// The mask that a job stored.
 async fn mask(app: &App, job: &Job) -> Result<HttpResponse, Refusal> {
     let gone = || Refusal::new(cleanplate_api::ErrorCode::Gone, "the mask was removed");
-    let kept = job.result.as_ref().filter(|kept| kept.swept_at_ms.is_none()).ok_or_else(gone)?;
+    let kept = job
+        .result
+        .as_ref()
+        .filter(|kept| kept.swept_at_ms.is_none())
+        .ok_or_else(gone)?;
     let path = app.dirs.results.join(&kept.result.output.name);
-    let bytes = blocking(move || std::fs::read(&path).map_err(FilesError::io("reading a mask", &path))).await??;
+    let bytes =
+        blocking(move || std::fs::read(&path).map_err(FilesError::io("reading a mask", &path)))
+            .await??;
     let mut reply = HttpResponse::Ok().content_type("image/png").body(bytes);
     reply::set(&mut reply, "X-Job-Id", &job.id.to_string());
-    for (header, name) in [("X-Predicted-Iou", "predicted_iou"), ("X-Mask-Share", "mask_share")] {
+    for (header, name) in [
+        ("X-Predicted-Iou", "predicted_iou"),
+        ("X-Mask-Share", "mask_share"),
+    ] {
         if let Some(value) = kept.result.timings[name].as_f64() {
             reply::set(&mut reply, header, &format!("{value:.6}"));
         }
     }
-    let models: Vec<ModelUse> = serde_json::from_value(kept.result.models.clone()).unwrap_or_default();
+    let models: Vec<ModelUse> =
+        serde_json::from_value(kept.result.models.clone()).unwrap_or_default();
     if let Some(model) = models.first() {
         reply::set(&mut reply, "X-Model", &model.name);
     }

@@ -29,7 +29,11 @@ pub struct Tuning {
 
 /// The last value of a parameter.
 pub fn value<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
-    query.iter().rev().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    query
+        .iter()
+        .rev()
+        .find(|(other, _)| other == name)
+        .map(|(_, value)| value.as_str())
 }
 
 impl Tuning {
@@ -46,7 +50,11 @@ impl Tuning {
             pipeline: value(query, "pipeline").map(str::to_string),
             webhook_url: value(query, "webhook_url").map(str::to_string),
         };
-        if errors.is_empty() { Ok(tuning) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(tuning)
+        } else {
+            Err(errors)
+        }
     }
 
     /// The tuning as parameters of plugins: query parameter, `plugin.parameter`, value.
@@ -64,7 +72,12 @@ impl Tuning {
 
 type Fault = (String, &'static str);
 
-fn read<T>(query: &Query, name: &str, parse: fn(&str) -> Result<T, Fault>, errors: &mut Vec<FieldError>) -> Option<T> {
+fn read<T>(
+    query: &Query,
+    name: &str,
+    parse: fn(&str) -> Result<T, Fault>,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
     match parse(value(query, name)?) {
         Ok(value) => Some(value),
         Err((message, kind)) => {
@@ -78,7 +91,10 @@ fn flag(text: &str) -> Result<bool, Fault> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(("value could not be parsed to a boolean".to_string(), "type_error.bool")),
+        _ => Err((
+            "value could not be parsed to a boolean".to_string(),
+            "type_error.bool",
+        )),
     }
 }
 
@@ -89,20 +105,37 @@ fn whole(text: &str) -> Result<String, Fault> {
     }
     match text.parse::<u32>() {
         Ok(number) => Ok(number.to_string()),
-        Err(_) => Err(("value is not a whole number of pixels, 0 or more".to_string(), "type_error.integer")),
+        Err(_) => Err((
+            "value is not a whole number of pixels, 0 or more".to_string(),
+            "type_error.integer",
+        )),
     }
 }
 
 fn format(text: &str) -> Result<Format, Fault> {
-    text.parse().map_err(|_| ("value is not one of jpeg, png, webp".to_string(), "type_error.enum"))
+    text.parse().map_err(|_| {
+        (
+            "value is not one of jpeg, png, webp".to_string(),
+            "type_error.enum",
+        )
+    })
 }
 
 fn quality(text: &str) -> Result<u8, Fault> {
     match text.parse::<i64>() {
         Ok(number @ 1..=100) => Ok(number as u8),
-        Ok(number) if number < 1 => Err(("ensure this value is greater than or equal to 1".to_string(), "value_error.number.not_ge")),
-        Ok(_) => Err(("ensure this value is less than or equal to 100".to_string(), "value_error.number.not_le")),
-        Err(_) => Err(("value is not a valid integer".to_string(), "type_error.integer")),
+        Ok(number) if number < 1 => Err((
+            "ensure this value is greater than or equal to 1".to_string(),
+            "value_error.number.not_ge",
+        )),
+        Ok(_) => Err((
+            "ensure this value is less than or equal to 100".to_string(),
+            "value_error.number.not_le",
+        )),
+        Err(_) => Err((
+            "value is not a valid integer".to_string(),
+            "type_error.integer",
+        )),
     }
 }
 
@@ -111,7 +144,12 @@ mod tests {
     use super::*;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<Tuning, Vec<FieldError>> {
-        Tuning::parse(&pairs.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect())
+        Tuning::parse(
+            &pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_string(), (*value).to_string()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -126,19 +164,46 @@ mod tests {
             ("x", "y"),
         ])
         .unwrap();
-        assert_eq!((tuning.format, tuning.quality, tuning.dry_run), (Some(Format::Png), Some(90), true));
+        assert_eq!(
+            (tuning.format, tuning.quality, tuning.dry_run),
+            (Some(Format::Png), Some(90), true)
+        );
         let overrides = tuning.overrides();
-        assert_eq!(overrides[0], ("dilate", "grow.radius_px".to_string(), "8".to_string()));
-        assert_eq!(overrides[1], ("feather", "feather.width_px".to_string(), "0".to_string()));
+        assert_eq!(
+            overrides[0],
+            ("dilate", "grow.radius_px".to_string(), "8".to_string())
+        );
+        assert_eq!(
+            overrides[1],
+            ("feather", "feather.width_px".to_string(), "0".to_string())
+        );
         assert_eq!(parse(&[]).unwrap(), Tuning::default());
     }
 
     #[test]
     fn every_fault_is_reported() {
-        let errors =
-            parse(&[("dilate", "-1"), ("feather", "a"), ("output_format", "gif"), ("quality", "0"), ("dry_run", "maybe")]).unwrap_err();
+        let errors = parse(&[
+            ("dilate", "-1"),
+            ("feather", "a"),
+            ("output_format", "gif"),
+            ("quality", "0"),
+            ("dry_run", "maybe"),
+        ])
+        .unwrap_err();
         let kinds: Vec<&str> = errors.iter().map(|error| error.kind.as_str()).collect();
-        assert_eq!(kinds, ["type_error.bool", "type_error.integer", "type_error.integer", "type_error.enum", "value_error.number.not_ge"]);
-        assert_eq!(parse(&[("quality", "101")]).unwrap_err()[0].kind, "value_error.number.not_le");
+        assert_eq!(
+            kinds,
+            [
+                "type_error.bool",
+                "type_error.integer",
+                "type_error.integer",
+                "type_error.enum",
+                "value_error.number.not_ge"
+            ]
+        );
+        assert_eq!(
+            parse(&[("quality", "101")]).unwrap_err()[0].kind,
+            "value_error.number.not_le"
+        );
     }
 }

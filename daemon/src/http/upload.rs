@@ -69,7 +69,12 @@ impl Body {
     /// Wraps a body that may carry `files` files.
     pub fn new(payload: Payload, app: &App, files: u64) -> Self {
         let bytes_max = app.config.limits.upload_bytes_max * files + SLACK_BYTES;
-        Body(Rc::new(RefCell::new(Source { payload, seen_bytes: 0, bytes_max, ended: false })))
+        Body(Rc::new(RefCell::new(Source {
+            payload,
+            seen_bytes: 0,
+            bytes_max,
+            ended: false,
+        })))
     }
 
     /// Bytes that it may carry.
@@ -87,7 +92,9 @@ impl Body {
             }
             source.bytes_max *= 2;
         }
-        let read = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(DRAIN_PAUSE_MAX, self.next()).await {} };
+        let read = async {
+            while let Ok(Some(Ok(_))) = tokio::time::timeout(DRAIN_PAUSE_MAX, self.next()).await {}
+        };
         // Time over: the connection is closed with the reply.
         let _ = tokio::time::timeout(DRAIN_MAX, read).await;
     }
@@ -114,25 +121,42 @@ impl Stream for Body {
 
 /// Receives the files of a removal, within the limits on bytes, parts and time.
 pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Parts, Refusal> {
-    let Some(multipart) = open(req, body, app)? else { return Ok(Parts::default()) };
+    let Some(multipart) = open(req, body, app)? else {
+        return Ok(Parts::default());
+    };
     let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
-    within(app.config.server.upload.limit(bytes), read_parts(multipart, app)).await
+    within(
+        app.config.server.upload.limit(bytes),
+        read_parts(multipart, app),
+    )
+    .await
 }
 
 /// The parts of a body; `None` when it is not a multipart form.
-pub(super) fn open(req: &HttpRequest, body: &Body, app: &App) -> Result<Option<Multipart>, Refusal> {
+pub(super) fn open(
+    req: &HttpRequest,
+    body: &Body,
+    app: &App,
+) -> Result<Option<Multipart>, Refusal> {
     if announced(req).is_some_and(|bytes| bytes > body.bytes_max()) {
         return Err(too_large(app));
     }
-    let form = header(req, CONTENT_TYPE.as_str()).is_some_and(|text| text.to_ascii_lowercase().starts_with("multipart/form-data"));
+    let form = header(req, CONTENT_TYPE.as_str())
+        .is_some_and(|text| text.to_ascii_lowercase().starts_with("multipart/form-data"));
     Ok(form.then(|| Multipart::new(req.headers(), body.clone())))
 }
 
 /// Waits for an upload no longer than this.
-pub(super) async fn within<T>(limit: Duration, read: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+pub(super) async fn within<T>(
+    limit: Duration,
+    read: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
     match tokio::time::timeout(limit, read).await {
         Ok(result) => result,
-        Err(_) => Err(Refusal::new(ErrorCode::UploadTimeout, format!("the upload took longer than {} s", limit.as_secs()))),
+        Err(_) => Err(Refusal::new(
+            ErrorCode::UploadTimeout,
+            format!("the upload took longer than {} s", limit.as_secs()),
+        )),
     }
 }
 
@@ -142,11 +166,19 @@ pub fn announced(req: &HttpRequest) -> Option<u64> {
 }
 
 fn header<'a>(req: &'a HttpRequest, name: &str) -> Option<&'a str> {
-    req.headers().get(name).and_then(|value| value.to_str().ok())
+    req.headers()
+        .get(name)
+        .and_then(|value| value.to_str().ok())
 }
 
 fn too_large(app: &App) -> Refusal {
-    Refusal::new(ErrorCode::TooLarge, format!("a file may have at most {} bytes", app.config.limits.upload_bytes_max))
+    Refusal::new(
+        ErrorCode::TooLarge,
+        format!(
+            "a file may have at most {} bytes",
+            app.config.limits.upload_bytes_max
+        ),
+    )
 }
 
 async fn read_parts(mut multipart: Multipart, app: &App) -> Result<Parts, Refusal> {
@@ -168,10 +200,19 @@ async fn read_parts(mut multipart: Multipart, app: &App) -> Result<Parts, Refusa
     Ok(parts)
 }
 
-async fn put(slot: &mut Option<Upload>, name: &str, field: Field, app: &App) -> Result<(), Refusal> {
+async fn put(
+    slot: &mut Option<Upload>,
+    name: &str,
+    field: Field,
+    app: &App,
+) -> Result<(), Refusal> {
     let upload = store(name, field, app).await?;
     if upload.is_some() && slot.is_some() {
-        return Err(Refusal::field(&["body", name], "the field is there more than once", "value_error.duplicate"));
+        return Err(Refusal::field(
+            &["body", name],
+            "the field is there more than once",
+            "value_error.duplicate",
+        ));
     }
     if upload.is_some() {
         *slot = upload;
@@ -180,7 +221,11 @@ async fn put(slot: &mut Option<Upload>, name: &str, field: Field, app: &App) -> 
 }
 
 /// Streams one part to a file. `None` for what browsers send for a file that was not chosen: no name and no bytes.
-pub(super) async fn store(name: &str, mut field: Field, app: &App) -> Result<Option<Upload>, Refusal> {
+pub(super) async fn store(
+    name: &str,
+    mut field: Field,
+    app: &App,
+) -> Result<Option<Upload>, Refusal> {
     let filename = filename(&field);
     let dir = app.dirs.uploads.clone();
     let make = move || -> std::io::Result<(NamedTempFile, std::fs::File)> {
@@ -188,7 +233,11 @@ pub(super) async fn store(name: &str, mut field: Field, app: &App) -> Result<Opt
         let handle = file.reopen()?;
         Ok((file, handle))
     };
-    let io = |error| Refusal::from(FilesError::io("storing an upload in", &app.dirs.uploads)(error));
+    let io = |error| {
+        Refusal::from(FilesError::io("storing an upload in", &app.dirs.uploads)(
+            error,
+        ))
+    };
     let (file, handle) = blocking(make).await?.map_err(io)?;
     let mut handle = tokio::fs::File::from_std(handle);
     let (mut bytes, mut head, mut known, mut hash) = (0u64, Vec::new(), false, Sha256::new());
@@ -214,12 +263,19 @@ pub(super) async fn store(name: &str, mut field: Field, app: &App) -> Result<Opt
         recognise(name, &head)?;
     }
     handle.flush().await.map_err(io)?;
-    Ok(Some(Upload { file, filename, sha256: hash.finalize().into() }))
+    Ok(Some(Upload {
+        file,
+        filename,
+        sha256: hash.finalize().into(),
+    }))
 }
 
 /// Name that a part's head gives it, made safe to show.
 pub(super) fn filename(field: &Field) -> String {
-    let given = field.content_disposition().and_then(|d| d.get_filename()).unwrap_or_default();
+    let given = field
+        .content_disposition()
+        .and_then(|d| d.get_filename())
+        .unwrap_or_default();
     short(&escaped(given), 255)
 }
 
@@ -239,7 +295,10 @@ pub(super) async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
     while let Some(chunk) = field.next().await {
         bytes += chunk.map_err(|error| broken(&error, app))?.len() as u64;
         if bytes > SMALL_FIELD_BYTES {
-            return Err(Refusal::new(ErrorCode::TooLarge, format!("an unknown field has more than {SMALL_FIELD_BYTES} bytes")));
+            return Err(Refusal::new(
+                ErrorCode::TooLarge,
+                format!("an unknown field has more than {SMALL_FIELD_BYTES} bytes"),
+            ));
         }
     }
     Ok(())
@@ -249,10 +308,18 @@ pub(super) fn broken(error: &MultipartError, app: &App) -> Refusal {
     if matches!(error, MultipartError::Payload(PayloadError::Overflow)) {
         return too_large(app);
     }
-    Refusal::fields(vec![FieldError::new(&["body"], format!("the multipart body is malformed: {error}"), "value_error.multipart")])
+    Refusal::fields(vec![FieldError::new(
+        &["body"],
+        format!("the multipart body is malformed: {error}"),
+        "value_error.multipart",
+    )])
 }
 
 /// Runs something that blocks, off the threads that serve HTTP.
-pub async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    actix_web::web::block(act).await.map_err(|error| Refusal::internal("the pool for blocking work refused", &error))
+pub async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    actix_web::web::block(act)
+        .await
+        .map_err(|error| Refusal::internal("the pool for blocking work refused", &error))
 }

@@ -15,16 +15,32 @@ pub fn base_url(req: &HttpRequest, app: &App) -> String {
     if let Some(url) = &app.config.server.public_url {
         return url.clone();
     }
-    let plain = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+    let plain = |host: &str| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))
+    };
     if app.config.server.behind_proxy {
         let info = req.connection_info();
-        let scheme = if info.scheme() == "https" { "https" } else { "http" };
+        let scheme = if info.scheme() == "https" {
+            "https"
+        } else {
+            "http"
+        };
         if plain(info.host()) {
             return format!("{scheme}://{}", info.host());
         }
     }
-    let host = req.headers().get(HOST).and_then(|value| value.to_str().ok()).filter(|host| plain(host));
-    host.map_or_else(|| format!("http://{}", app.config.server.listen), |host| format!("http://{host}"))
+    let host = req
+        .headers()
+        .get(HOST)
+        .and_then(|value| value.to_str().ok())
+        .filter(|host| plain(host));
+    host.map_or_else(
+        || format!("http://{}", app.config.server.listen),
+        |host| format!("http://{host}"),
+    )
 }
 
 /// From when on addresses are valid for the configured time.
@@ -56,9 +72,14 @@ impl Addresses<'_> {
             From::Now => now_s(),
             From::End => job.finished_at_ms? / 1000,
         };
-        let expires_s = (from_s + self.app.config.results.url_ttl.as_secs() as i64).min(kept.expires_at_ms / 1000);
+        let expires_s = (from_s + self.app.config.results.url_ttl.as_secs() as i64)
+            .min(kept.expires_at_ms / 1000);
         let path = format!("/v1/files/{}{part}", job.id);
-        Some(format!("{}{}", self.base, files::sign(&self.app.url_keys, &path, expires_s, self.epoch)))
+        Some(format!(
+            "{}{}",
+            self.base,
+            files::sign(&self.app.url_keys, &path, expires_s, self.epoch)
+        ))
     }
 }
 
@@ -88,7 +109,9 @@ pub fn removal(job: &Job, addresses: &Addresses<'_>) -> RemovalReply {
             output_width: result.map(|result| result.width),
             output_height: result.map(|result| result.height),
             credits_used: result.map_or(0, |result| result.credits),
-            mask_url: result.and_then(|result| result.mask.as_ref()).and_then(|_| addresses.of(job, "/mask")),
+            mask_url: result
+                .and_then(|result| result.mask.as_ref())
+                .and_then(|_| addresses.of(job, "/mask")),
         },
     }
 }
@@ -119,20 +142,33 @@ pub fn pending(new: &NewJob) -> RemovalReply {
 /// The reply of `GET /v1/jobs/{id}`.
 pub fn job(job: &Job, addresses: &Addresses<'_>) -> JobReply {
     let result = job.result.as_ref().map(|kept| &kept.result);
-    let of_failure = || job.failure.as_ref().map_or(Value::Null, |failure| failure.timings.clone());
+    let of_failure = || {
+        job.failure
+            .as_ref()
+            .map_or(Value::Null, |failure| failure.timings.clone())
+    };
     let timings = result.map_or_else(of_failure, |result| result.timings.clone());
-    let device = result.map(|result| result.device.clone()).unwrap_or(Value::Null);
+    let device = result
+        .map(|result| result.device.clone())
+        .unwrap_or(Value::Null);
     JobReply {
         reply: removal(job, addresses),
         created_at: job.created_at_ms / 1000,
         finished_at: job.finished_at_ms.map(|ms| ms / 1000),
         pipeline: Some(job.pipeline.clone()),
-        device: device["backend"].as_str().zip(device["name"].as_str()).map(|(backend, name)| format!("{backend}: {name}")),
+        device: device["backend"]
+            .as_str()
+            .zip(device["name"].as_str())
+            .map(|(backend, name)| format!("{backend}: {name}")),
         stages: list::<StageTiming>(&timings["stages"]),
-        models: result.map(|result| list::<ModelUse>(&result.models)).unwrap_or_default(),
+        models: result
+            .map(|result| list::<ModelUse>(&result.models))
+            .unwrap_or_default(),
         mask_share: timings["mask_share"].as_f64(),
         predicted_iou: timings["predicted_iou"].as_f64(),
-        warnings: result.map(|result| list::<String>(&result.warnings)).unwrap_or_default(),
+        warnings: result
+            .map(|result| list::<String>(&result.warnings))
+            .unwrap_or_default(),
     }
 }
 

@@ -22,30 +22,51 @@ pub struct Current {
 
 /// What a client is told whose job was cancelled.
 pub fn cancelled() -> Refusal {
-    Refusal::new(ErrorCode::Conflict, "the job was cancelled; nothing was charged")
+    Refusal::new(
+        ErrorCode::Conflict,
+        "the job was cancelled; nothing was charged",
+    )
 }
 
 impl Jobs {
     /// Stage and share done of a job that is under way.
     pub fn progress(&self, id: JobId) -> Option<(String, f32)> {
         let current = lock(&self.current);
-        current.iter().find(|current| current.id == id).map(|current| (current.stage.clone(), current.fraction))
+        current
+            .iter()
+            .find(|current| current.id == id)
+            .map(|current| (current.stage.clone(), current.fraction))
     }
 
     /// Ends a waiting or running job, of this account if one is given, and returns its hold; `None` when there is no such job. Blocks.
-    pub fn cancel(&self, account: Option<AccountId>, id: JobId, why: &str) -> Result<Option<Box<Job>>, Refusal> {
+    pub fn cancel(
+        &self,
+        account: Option<AccountId>,
+        id: JobId,
+        why: &str,
+    ) -> Result<Option<Box<Job>>, Refusal> {
         let noted = |error: &cleanplate_store::StoreError| self.note_store_error(error);
         if self.store.job(account, id).inspect_err(noted)?.is_none() {
             return Ok(None);
         }
         let failure = Failure::new(CODE_CANCELLED, why);
-        let (job, balance) = match self.store.cancel(account, id, &failure).inspect_err(noted)? {
+        let (job, balance) = match self
+            .store
+            .cancel(account, id, &failure)
+            .inspect_err(noted)?
+        {
             Ended::Now { job, balance } => (job, balance),
             Ended::Stale { status, .. } => {
-                return Err(Refusal::new(ErrorCode::Conflict, format!("the job has ended already: it is {}", status.as_str())));
+                return Err(Refusal::new(
+                    ErrorCode::Conflict,
+                    format!("the job has ended already: it is {}", status.as_str()),
+                ));
             }
         };
-        if let Some(current) = lock(&self.current).iter_mut().find(|current| current.id == id) {
+        if let Some(current) = lock(&self.current)
+            .iter_mut()
+            .find(|current| current.id == id)
+        {
             current.cancelled = true;
         }
         if job.asynchronous {
@@ -54,7 +75,11 @@ impl Jobs {
         let waiting = lock(&self.works).remove(&id);
         if let Some(work) = waiting {
             // A client that went away finds the end in the job's record.
-            drop(work.done.send(Finished { job: job.clone(), balance, refusal: Some(cancelled()) }));
+            drop(work.done.send(Finished {
+                job: job.clone(),
+                balance,
+                refusal: Some(cancelled()),
+            }));
         }
         Ok(Some(job))
     }

@@ -22,15 +22,25 @@ fn options(config: &config::Engine, dirs: Option<&Dirs>, backend: BackendChoice)
     EngineOptions {
         backend,
         memory_bytes_max: config.memory_bytes_max,
-        cache_dir: dirs.filter(|_| config.pipeline_cache).map(|dirs| dirs.cache.clone()),
+        cache_dir: dirs
+            .filter(|_| config.pipeline_cache)
+            .map(|dirs| dirs.cache.clone()),
         checked_shaders: config.checked,
         wait_s_max: config.wait_s_max,
     }
 }
 
 /// Opens the configured device. A panic of a driver binding is an error like any other.
-pub fn open(config: &config::Engine, dirs: Option<&Dirs>, backend: BackendChoice) -> Result<Arc<dyn Backend>, EngineError> {
+pub fn open(
+    config: &config::Engine,
+    dirs: Option<&Dirs>,
+    backend: BackendChoice,
+) -> Result<Arc<dyn Backend>, EngineError> {
     let options = options(config, dirs, backend);
-    std::panic::catch_unwind(|| cleanplate_engine::open(&options))
-        .unwrap_or_else(|_| Err(EngineError::NoAdapter { wanted: "usable", detail: "the driver panicked while opening".to_string() }))
+    std::panic::catch_unwind(|| cleanplate_engine::open(&options)).unwrap_or_else(|_| {
+        Err(EngineError::NoAdapter {
+            wanted: "usable",
+            detail: "the driver panicked while opening".to_string(),
+        })
+    })
 }

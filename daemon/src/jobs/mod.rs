@@ -63,7 +63,11 @@ pub struct Work {
 impl Work {
     /// Leaves the files of an asynchronous job where they are: it runs again.
     fn leave(self) {
-        crate::files::Inputs { image: self.image, mask: self.mask }.leave();
+        crate::files::Inputs {
+            image: self.image,
+            mask: self.mask,
+        }
+        .leave();
     }
 }
 
@@ -162,7 +166,9 @@ impl Jobs {
         let start = |number: usize| {
             let jobs = self.clone();
             let name = format!("engine-{number}");
-            std::thread::Builder::new().name(name.clone()).spawn(move || worker::run(&jobs, &name))
+            std::thread::Builder::new()
+                .name(name.clone())
+                .spawn(move || worker::run(&jobs, &name))
         };
         (0..self.config.queue.at_once_max).map(start).collect()
     }
@@ -173,14 +179,22 @@ impl Jobs {
             return Some(Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
         }
         if self.fatal.load(Ordering::Relaxed) {
-            return Some(Refusal::new(ErrorCode::Unavailable, "the service cannot store data").retry_after(60));
+            return Some(
+                Refusal::new(ErrorCode::Unavailable, "the service cannot store data")
+                    .retry_after(60),
+            );
         }
         match self.device() {
             DeviceState::Ready(_) => None,
-            DeviceState::Opening => Some(Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)),
+            DeviceState::Opening => Some(
+                Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2),
+            ),
             DeviceState::Failed(error) => {
                 let retry_s = self.config.engine.retry.as_secs();
-                Some(Refusal::new(ErrorCode::Unavailable, format!("no device: {error}")).retry_after(retry_s))
+                Some(
+                    Refusal::new(ErrorCode::Unavailable, format!("no device: {error}"))
+                        .retry_after(retry_s),
+                )
             }
         }
     }
@@ -197,7 +211,9 @@ impl Jobs {
 
     /// How often a network ran since the device was opened, and crops that went through.
     pub fn network_counts(&self) -> (u64, u64) {
-        lock(&self.runner).as_ref().map_or((0, 0), |runner| runner.network_counts())
+        lock(&self.runner)
+            .as_ref()
+            .map_or((0, 0), |runner| runner.network_counts())
     }
 
     /// Frees what is compiled with these weights; a job under way keeps what it uses.
@@ -209,7 +225,10 @@ impl Jobs {
 
     /// Jobs waiting in memory, and jobs under way.
     pub fn load(&self) -> (u32, u32) {
-        (lock(&self.works).len() as u32, self.running.load(Ordering::Relaxed))
+        (
+            lock(&self.works).len() as u32,
+            self.running.load(Ordering::Relaxed),
+        )
     }
 
     /// Limits on pictures.
@@ -228,37 +247,55 @@ impl Jobs {
         };
         // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
         lock(&self.works).insert(new.id, work);
-        let accepted = self.store.accept(new, &limits).inspect_err(|error| self.note_store_error(error));
+        let accepted = self
+            .store
+            .accept(new, &limits)
+            .inspect_err(|error| self.note_store_error(error));
         if let Ok(Accept::Accepted { .. }) = accepted {
             self.wake_one();
             return Ok(Offered::Accepted);
         }
-        let work = lock(&self.works).remove(&new.id).ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
+        let work = lock(&self.works)
+            .remove(&new.id)
+            .ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
         Ok(Offered::Declined(accepted?, Box::new(work)))
     }
 
     /// What a client is told when its job was not taken.
     pub fn refusal(&self, outcome: &Accept) -> Refusal {
         match outcome {
-            Accept::InsufficientCredits { .. } => Refusal::new(ErrorCode::InsufficientCredits, "Insufficient credits"),
+            Accept::InsufficientCredits { .. } => {
+                Refusal::new(ErrorCode::InsufficientCredits, "Insufficient credits")
+            }
             Accept::QueueFull { pending_max } => {
                 let text = format!("the queue is full ({pending_max} jobs are waiting)");
-                Refusal::new(ErrorCode::QueueFull, text).retry_after(self.pace.seconds_for((*pending_max).div_ceil(10)))
+                Refusal::new(ErrorCode::QueueFull, text)
+                    .retry_after(self.pace.seconds_for((*pending_max).div_ceil(10)))
             }
             Accept::TooManyInFlight { in_flight_max } => {
-                let text = format!("this key has {in_flight_max} jobs waiting or running, which is its limit");
+                let text = format!(
+                    "this key has {in_flight_max} jobs waiting or running, which is its limit"
+                );
                 Refusal::new(ErrorCode::QueueFull, text).retry_after(self.pace.seconds_for(1))
             }
-            Accept::KeyRefused => Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key"),
-            Accept::InFlight(job) => {
-                Refusal::new(ErrorCode::Conflict, format!("a request with this Idempotency-Key is under way (job {job}); repeat it later"))
+            Accept::KeyRefused => {
+                Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key")
             }
+            Accept::InFlight(job) => Refusal::new(
+                ErrorCode::Conflict,
+                format!(
+                    "a request with this Idempotency-Key is under way (job {job}); repeat it later"
+                ),
+            ),
             Accept::KeyReused => Refusal::field(
                 &["header", "Idempotency-Key"],
                 "this key was used for another request within the last 24 hours",
                 "value_error.idempotency_key.reused",
             ),
-            other => Refusal::internal("a job was neither accepted nor refused", &format!("{other:?}")),
+            other => Refusal::internal(
+                "a job was neither accepted nor refused",
+                &format!("{other:?}"),
+            ),
         }
     }
 
@@ -307,13 +344,23 @@ impl Jobs {
         let waiting: Vec<(JobId, Work)> = lock(&self.works).drain().collect();
         for (id, work) in waiting {
             let refusal = Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10);
-            match self.store.cancel(None, id, &Failure::new("shutting_down", "the daemon was stopped before the job ran")) {
+            match self.store.cancel(
+                None,
+                id,
+                &Failure::new("shutting_down", "the daemon was stopped before the job ran"),
+            ) {
                 Ok(cleanplate_store::Ended::Now { job, balance }) => {
                     // A client that is gone is told by the job's record.
-                    drop(work.done.send(Finished { job, balance, refusal: Some(refusal) }));
+                    drop(work.done.send(Finished {
+                        job,
+                        balance,
+                        refusal: Some(refusal),
+                    }));
                 }
                 Ok(cleanplate_store::Ended::Stale { .. }) => {}
-                Err(error) => tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it"),
+                Err(error) => {
+                    tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it")
+                }
             }
         }
         for thread in threads {

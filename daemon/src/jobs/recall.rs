@@ -52,9 +52,15 @@ impl Jobs {
             return Err(refusal);
         }
         let queue = &self.config.queue;
-        let limits = QueueLimits { pending_max: queue.length_max as u32, in_flight_per_key_max: queue.per_key_in_flight_max + room };
+        let limits = QueueLimits {
+            pending_max: queue.length_max as u32,
+            in_flight_per_key_max: queue.per_key_in_flight_max + room,
+        };
         inputs.keep(&self.dirs, new.id)?;
-        let accepted = self.store.accept(new, &limits).inspect_err(|error| self.note_store_error(error));
+        let accepted = self
+            .store
+            .accept(new, &limits)
+            .inspect_err(|error| self.note_store_error(error));
         match accepted {
             Ok(Accept::Accepted { .. }) => self.wake_one(),
             _ => remove_inputs(&self.dirs, new.id),
@@ -64,22 +70,46 @@ impl Jobs {
 
     /// The work of an asynchronous job, from its inputs and recipe.
     pub(super) fn recall(&self, job: &Job) -> Result<Work, Box<Fault>> {
-        let recipe: Recipe = serde_json::from_value(job.request.clone())
-            .map_err(|error| Fault::new("internal", Refusal::internal("the parameters of an asynchronous job cannot be read", &error)))?;
-        let pipeline = self.pipelines.get(&job.pipeline).and_then(|found| found.with_overrides(&recipe.overrides));
+        let recipe: Recipe = serde_json::from_value(job.request.clone()).map_err(|error| {
+            Fault::new(
+                "internal",
+                Refusal::internal(
+                    "the parameters of an asynchronous job cannot be read",
+                    &error,
+                ),
+            )
+        })?;
+        let pipeline = self
+            .pipelines
+            .get(&job.pipeline)
+            .and_then(|found| found.with_overrides(&recipe.overrides));
         let pipeline = pipeline.map_err(|error| {
             // The files of pipelines may have changed while the daemon was stopped.
-            Fault::new("pipeline", Refusal::new(ErrorCode::Unavailable, format!("the pipeline of this job is gone: {error}")))
+            Fault::new(
+                "pipeline",
+                Refusal::new(
+                    ErrorCode::Unavailable,
+                    format!("the pipeline of this job is gone: {error}"),
+                ),
+            )
         })?;
         let inputs = Inputs::open(&self.dirs, job.id)?;
         let some = !recipe.points.is_empty() || recipe.rect.is_some();
-        let prompts = some.then_some(Prompts { points: recipe.points, boxes: recipe.rect }).filter(|_| inputs.mask.is_none());
+        let prompts = some
+            .then_some(Prompts {
+                points: recipe.points,
+                boxes: recipe.rect,
+            })
+            .filter(|_| inputs.mask.is_none());
         Ok(Work {
             image: inputs.image,
             mask: inputs.mask,
             prompts,
             pipeline: Arc::new(pipeline),
-            encode: EncodeOptions { format: recipe.output_format, quality: recipe.quality },
+            encode: EncodeOptions {
+                format: recipe.output_format,
+                quality: recipe.quality,
+            },
             request_id: recipe.request_id,
             accepted: accepted_at(job.created_at_ms),
             // Nobody waits on this channel: the end is read from the job.
@@ -90,7 +120,9 @@ impl Jobs {
 
 /// The moment on the monotonic clock that lies as far back as a wall-clock time.
 fn accepted_at(created_at_ms: i64) -> Instant {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let now_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64);
     let age = Duration::from_millis(now_ms.saturating_sub(created_at_ms).max(0) as u64);
     let now = Instant::now();
     now.checked_sub(age).unwrap_or(now)

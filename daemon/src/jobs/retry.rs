@@ -14,7 +14,10 @@ pub const RETRY_OF: &str = "retry_of";
 impl Jobs {
     /// Whether the upload of a job that has failed is worth keeping.
     pub(super) fn keeps_inputs(&self, job: &Job) -> bool {
-        let failed = job.failure.as_ref().is_some_and(|failure| failure.code != CODE_CANCELLED);
+        let failed = job
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.code != CODE_CANCELLED);
         // A watched folder keeps its own pairs, in `failed`.
         job.asynchronous && job.key.is_some() && failed && !self.config.admin.retry_keep.is_zero()
     }
@@ -29,24 +32,39 @@ impl Jobs {
     pub fn retry(&self, old: &Job) -> Result<Box<Job>, Refusal> {
         let conflict = |text: &str| Refusal::new(ErrorCode::Conflict, text);
         if old.status != JobStatus::Failed {
-            return Err(conflict(&format!("only a failed job can be retried; this one is {}", old.status.as_str())));
+            return Err(conflict(&format!(
+                "only a failed job can be retried; this one is {}",
+                old.status.as_str()
+            )));
         }
         if !old.asynchronous {
-            return Err(conflict("only an asynchronous job can be retried: the upload of this one was not kept; send it again"));
+            return Err(conflict(
+                "only an asynchronous job can be retried: the upload of this one was not kept; send it again",
+            ));
         }
         if old.key.is_none() {
-            return Err(conflict("this job is of a watched folder: move its pair from the folder `failed` back into the watched one"));
+            return Err(conflict(
+                "this job is of a watched folder: move its pair from the folder `failed` back into the watched one",
+            ));
         }
         if let Some(refusal) = self.closed() {
             return Err(refusal);
         }
         let new = self.again(old);
         if !move_inputs(&self.dirs, old.id, new.id)? {
-            return Err(conflict("the upload of this job is no longer kept (it was retried before, or its time is over)"));
+            return Err(conflict(
+                "the upload of this job is no longer kept (it was retried before, or its time is over)",
+            ));
         }
         let queue = &self.config.queue;
-        let limits = QueueLimits { pending_max: queue.length_max as u32, in_flight_per_key_max: queue.per_key_in_flight_max };
-        let accepted = self.store.accept(&new, &limits).inspect_err(|error| self.note_store_error(error));
+        let limits = QueueLimits {
+            pending_max: queue.length_max as u32,
+            in_flight_per_key_max: queue.per_key_in_flight_max,
+        };
+        let accepted = self
+            .store
+            .accept(&new, &limits)
+            .inspect_err(|error| self.note_store_error(error));
         if let Ok(Accept::Accepted { job, .. }) = accepted {
             self.wake();
             return Ok(job);

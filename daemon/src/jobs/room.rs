@@ -33,14 +33,22 @@ impl Drop for Taken<'_> {
 impl Room {
     /// Room for so many pixels.
     pub fn new(pixels_max: u64) -> Self {
-        Room { pixels_max, taken: Mutex::default(), freed: Condvar::new() }
+        Room {
+            pixels_max,
+            taken: Mutex::default(),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits until these pixels fit, or nothing else runs, or `stop` says so.
     pub fn take(&self, pixels: u64, stop: impl Fn() -> bool) -> Taken<'_> {
         let mut taken = lock(&self.taken);
         while *taken > 0 && taken.saturating_add(pixels) > self.pixels_max && !stop() {
-            taken = self.freed.wait_timeout(taken, NAP).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            taken = self
+                .freed
+                .wait_timeout(taken, NAP)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .0;
         }
         *taken = taken.saturating_add(pixels);
         Taken { room: self, pixels }

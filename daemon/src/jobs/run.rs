@@ -33,13 +33,21 @@ pub struct Fault {
 
 impl Fault {
     pub(super) fn new(code: &str, refusal: Refusal) -> Box<Self> {
-        Box::new(Fault { failure: Failure::new(code, refusal.text.clone()), refusal, device_lost: false })
+        Box::new(Fault {
+            failure: Failure::new(code, refusal.text.clone()),
+            refusal,
+            device_lost: false,
+        })
     }
 }
 
 impl From<FilesError> for Box<Fault> {
     fn from(error: FilesError) -> Self {
-        let code = if error.is_full() { "storage_full" } else { "internal" };
+        let code = if error.is_full() {
+            "storage_full"
+        } else {
+            "internal"
+        };
         Fault::new(code, error.into())
     }
 }
@@ -59,7 +67,10 @@ impl Observer for Watch<'_> {
             begun.push((name.to_string(), Instant::now()));
         }
         drop(begun);
-        if let Some(current) = lock(&self.jobs.current).iter_mut().find(|current| current.id == self.job) {
+        if let Some(current) = lock(&self.jobs.current)
+            .iter_mut()
+            .find(|current| current.id == self.job)
+        {
             if current.stage != name {
                 current.stage = name.to_string();
             }
@@ -75,19 +86,33 @@ impl Watch<'_> {
     /// What the plugins took up to now, for a run that ends without a result.
     fn timings(&self, pipeline: &Pipeline) -> Vec<StageTiming> {
         let begun = lock(&self.begun);
-        let ends = begun.iter().skip(1).map(|(_, at)| *at).chain([Instant::now()]);
+        let ends = begun
+            .iter()
+            .skip(1)
+            .map(|(_, at)| *at)
+            .chain([Instant::now()]);
         let timing = |((plugin, from), to): (&(String, Instant), Instant)| {
             let step = pipeline.steps.iter().find(|step| step.plugin == *plugin);
-            let stage = step.map_or("composite".to_string(), |step| format!("{:?}", step.stage).to_lowercase());
+            let stage = step.map_or("composite".to_string(), |step| {
+                format!("{:?}", step.stage).to_lowercase()
+            });
             let ms = to.saturating_duration_since(*from).as_secs_f64() * 1000.0;
-            StageTiming { stage, plugin: plugin.clone(), ms, waited_ms: 0.0, crops_together: 0 }
+            StageTiming {
+                stage,
+                plugin: plugin.clone(),
+                ms,
+                waited_ms: 0.0,
+                crops_together: 0,
+            }
         };
         begun.iter().zip(ends).map(timing).collect()
     }
 
     /// Whether the client cancelled the job.
     fn unwanted(&self) -> bool {
-        lock(&self.jobs.current).iter().any(|current| current.id == self.job && current.cancelled)
+        lock(&self.jobs.current)
+            .iter()
+            .any(|current| current.id == self.job && current.cancelled)
     }
 }
 
@@ -100,25 +125,49 @@ struct Clock<'a> {
 
 impl Clock<'_> {
     fn note(&mut self, timing: StageTiming) {
-        self.jobs.metrics.observe(names::STAGE_SECONDS, &[("stage", &timing.stage)], timing.ms / 1000.0);
+        self.jobs.metrics.observe(
+            names::STAGE_SECONDS,
+            &[("stage", &timing.stage)],
+            timing.ms / 1000.0,
+        );
         self.stages.push(timing);
     }
     fn lap(&mut self, stage: &str) {
         let ms = self.last.elapsed().as_secs_f64() * 1000.0;
         self.last = Instant::now();
-        self.note(StageTiming { stage: stage.to_string(), plugin: String::new(), ms, waited_ms: 0.0, crops_together: 0 });
+        self.note(StageTiming {
+            stage: stage.to_string(),
+            plugin: String::new(),
+            ms,
+            waited_ms: 0.0,
+            crops_together: 0,
+        });
     }
 }
 
 /// Runs the job. When it returns `Ok`, the files are on disk.
 pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Box<Fault>> {
-    let mut clock = Clock { jobs, stages: Vec::new(), last: Instant::now() };
-    let watch = Watch { jobs, job: job.id, until: Instant::now() + jobs.config.queue.job_wall_max, begun: Mutex::default() };
+    let mut clock = Clock {
+        jobs,
+        stages: Vec::new(),
+        last: Instant::now(),
+    };
+    let watch = Watch {
+        jobs,
+        job: job.id,
+        until: Instant::now() + jobs.config.queue.job_wall_max,
+        begun: Mutex::default(),
+    };
     let (photo, mask) = decode(jobs, work)?;
     clock.lap("decode");
     keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
     clock.last = Instant::now();
-    let request = Request { photo, mask, prompts: work.prompts.clone(), overrides: Vec::new() };
+    let request = Request {
+        photo,
+        mask,
+        prompts: work.prompts.clone(),
+        overrides: Vec::new(),
+    };
     let service = Service::of(&job.service);
     let outcome = match service {
         Service::Removal => runner.run(&work.pipeline, request, &watch),
@@ -131,9 +180,17 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
         fault
     })?;
     for timing in &outcome.stages {
-        let stage = timing.stage.map_or("composite".to_string(), |stage| format!("{stage:?}").to_lowercase());
+        let stage = timing.stage.map_or("composite".to_string(), |stage| {
+            format!("{stage:?}").to_lowercase()
+        });
         let (plugin, crops_together) = (timing.plugin.clone(), timing.crops_together as u32);
-        clock.note(StageTiming { stage, plugin, ms: timing.ms, waited_ms: timing.waited_ms, crops_together });
+        clock.note(StageTiming {
+            stage,
+            plugin,
+            ms: timing.ms,
+            waited_ms: timing.waited_ms,
+            crops_together,
+        });
     }
     clock.last = Instant::now();
     if service == Service::Segmentation {
@@ -144,24 +201,49 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
         return Ok(result(job, work, &outcome, output, None, clock.stages));
     }
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
-    let bytes = outcome.photo.encode(&work.encode).map_err(|error| Fault::new("encode", Refusal::image("image", &error)))?;
+    let bytes = outcome
+        .photo
+        .encode(&work.encode)
+        .map_err(|error| Fault::new("encode", Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(&outcome)?;
     clock.lap("encode");
-    let output = store_file(jobs, &format!("{}.{}", job.id, wanted.extension()), &bytes, wanted.media_type())?;
-    let mask = store_file(jobs, &format!("{}.mask.png", job.id), &mask_bytes, "image/png")?;
+    let output = store_file(
+        jobs,
+        &format!("{}.{}", job.id, wanted.extension()),
+        &bytes,
+        wanted.media_type(),
+    )?;
+    let mask = store_file(
+        jobs,
+        &format!("{}.mask.png", job.id),
+        &mask_bytes,
+        "image/png",
+    )?;
     clock.lap("store");
-    Ok(result(job, work, &outcome, output, Some(mask), clock.stages))
+    Ok(result(
+        job,
+        work,
+        &outcome,
+        output,
+        Some(mask),
+        clock.stages,
+    ))
 }
 
 fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<Fault>> {
-    crate::picture::mask_png(&outcome.mask).map_err(|error| Fault::new("encode", Refusal::image("mask", &error)))
+    crate::picture::mask_png(&outcome.mask)
+        .map_err(|error| Fault::new("encode", Refusal::image("mask", &error)))
 }
 
 fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Box<Fault>> {
     let limits = jobs.image_limits();
-    let photo = image::decode(&read(work.image.path())?, &limits).map_err(|error| Fault::new("image", Refusal::image("image", &error)))?;
-    let Some(file) = &work.mask else { return Ok((photo, None)) };
-    let mask = image::decode_mask(&read(file.path())?, &limits).map_err(|error| Fault::new("mask", Refusal::image("mask", &error)))?;
+    let photo = image::decode(&read(work.image.path())?, &limits)
+        .map_err(|error| Fault::new("image", Refusal::image("image", &error)))?;
+    let Some(file) = &work.mask else {
+        return Ok((photo, None));
+    };
+    let mask = image::decode_mask(&read(file.path())?, &limits)
+        .map_err(|error| Fault::new("mask", Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
 }
 
@@ -169,9 +251,19 @@ fn read(path: &Path) -> Result<Vec<u8>, Box<Fault>> {
     std::fs::read(path).map_err(|error| FilesError::io("reading upload", path)(error).into())
 }
 
-fn store_file(jobs: &Jobs, name: &str, bytes: &[u8], media_type: &str) -> Result<StoredFile, Box<Fault>> {
+fn store_file(
+    jobs: &Jobs,
+    name: &str,
+    bytes: &[u8],
+    media_type: &str,
+) -> Result<StoredFile, Box<Fault>> {
     let published = publish(&jobs.dirs.results, name, bytes)?;
-    Ok(StoredFile { name: published.name, sha256: published.sha256, bytes: published.bytes, media_type: media_type.to_string() })
+    Ok(StoredFile {
+        name: published.name,
+        sha256: published.sha256,
+        bytes: published.bytes,
+        media_type: media_type.to_string(),
+    })
 }
 
 fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
@@ -180,19 +272,46 @@ fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
             return Fault::new(CODE_CANCELLED, cancelled());
         }
         if jobs.abort.load(Ordering::Relaxed) {
-            return Fault::new(SHUTTING_DOWN, Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10));
+            return Fault::new(
+                SHUTTING_DOWN,
+                Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10),
+            );
         }
-        let text = format!("the job took longer than {} s and was stopped before {before}", jobs.config.queue.job_wall_max.as_secs());
+        let text = format!(
+            "the job took longer than {} s and was stopped before {before}",
+            jobs.config.queue.job_wall_max.as_secs()
+        );
         let stage = jobs.progress(watch.job).map(|(stage, _)| stage);
         tracing::warn!(stage, "{text}");
-        return Fault::new("timed_out", Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
+        return Fault::new(
+            "timed_out",
+            Refusal::new(ErrorCode::Unavailable, text).retry_after(60),
+        );
     }
     let refusal = Refusal::pipeline(error);
-    Box::new(Fault { failure: Failure::new(error.code(), error.to_string()), refusal, device_lost: error.retryable() })
+    Box::new(Fault {
+        failure: Failure::new(error.code(), error.to_string()),
+        refusal,
+        device_lost: error.retryable(),
+    })
 }
 
-fn result(job: &Job, work: &Work, outcome: &Outcome, output: StoredFile, mask: Option<StoredFile>, stages: Vec<StageTiming>) -> JobResult {
-    let models: Vec<ModelUse> = outcome.models.iter().map(|m| ModelUse { name: m.name.clone(), sha256: m.sha256.clone() }).collect();
+fn result(
+    job: &Job,
+    work: &Work,
+    outcome: &Outcome,
+    output: StoredFile,
+    mask: Option<StoredFile>,
+    stages: Vec<StageTiming>,
+) -> JobResult {
+    let models: Vec<ModelUse> = outcome
+        .models
+        .iter()
+        .map(|m| ModelUse {
+            name: m.name.clone(),
+            sha256: m.sha256.clone(),
+        })
+        .collect();
     JobResult {
         output,
         mask,

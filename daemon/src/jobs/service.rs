@@ -22,7 +22,11 @@ impl Service {
 
     /// The service of a stored name. What is unknown was a removal: older daemons and folders knew no other.
     pub fn of(name: &str) -> Service {
-        if name == Service::Segmentation.name() { Service::Segmentation } else { Service::Removal }
+        if name == Service::Segmentation.name() {
+            Service::Segmentation
+        } else {
+            Service::Removal
+        }
     }
 
     /// Credits of one job.

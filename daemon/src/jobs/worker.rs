@@ -64,8 +64,15 @@ fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, Sto
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);
     }
-    let Some(job) = jobs.store.claim(name)? else { return Ok(None) };
-    lock(&jobs.current).push(Current { id: job.id, cancelled: false, stage: String::new(), fraction: 0.0 });
+    let Some(job) = jobs.store.claim(name)? else {
+        return Ok(None);
+    };
+    lock(&jobs.current).push(Current {
+        id: job.id,
+        cancelled: false,
+        stage: String::new(),
+        fraction: 0.0,
+    });
     let pixels = u64::from(job.original_width) * u64::from(job.original_height);
     let room = jobs.room.take(pixels, || jobs.abort.load(Ordering::SeqCst));
     Ok(Some((job, room)))
@@ -101,7 +108,13 @@ fn open(jobs: &Jobs) -> Option<Runner> {
     match device::open(engine, Some(&jobs.dirs), engine.backend) {
         Ok(backend) => {
             let info = backend.device();
-            tracing::info!(backend = info.backend, name = info.name, driver = info.driver, kind = info.kind, "device opened");
+            tracing::info!(
+                backend = info.backend,
+                name = info.name,
+                driver = info.driver,
+                kind = info.kind,
+                "device opened"
+            );
             *lock(&jobs.device) = DeviceState::Ready(backend.clone());
             let limits = RunLimits {
                 micro_batch_max: engine.micro_batch_max,
@@ -134,39 +147,75 @@ fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
     let work = match found {
         Some(work) => Ok(work),
         None if job.asynchronous => jobs.recall(&job),
-        None => Err(Fault::new("interrupted", Refusal::new(ErrorCode::Internal, "the upload of this job is gone"))),
+        None => Err(Fault::new(
+            "interrupted",
+            Refusal::new(ErrorCode::Internal, "the upload of this job is gone"),
+        )),
     };
     let work = match work {
         Ok(work) => work,
         Err(fault) => {
-            conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), None, None);
+            conclude(
+                jobs,
+                job.id,
+                jobs.store.fail(job.id, job.attempt, &fault.failure, None),
+                None,
+                None,
+            );
             remove_inputs(&jobs.dirs, job.id);
             return true;
         }
     };
     let started = Instant::now();
-    jobs.metrics.observe(names::QUEUE_SECONDS, &[], work.accepted.elapsed().as_secs_f64());
+    jobs.metrics.observe(
+        names::QUEUE_SECONDS,
+        &[],
+        work.accepted.elapsed().as_secs_f64(),
+    );
     let outcome = catch_unwind(AssertUnwindSafe(|| run::run(jobs, runner, &job, &work)));
     match outcome {
         Ok(Ok(result)) => {
             // Jobs that run together end that much more often.
             jobs.pace.note(started.elapsed() / running);
             let keep_ms = jobs.config.results.keep.as_millis() as i64;
-            let files: Vec<String> = std::iter::once(&result.output).chain(&result.mask).map(|file| file.name.clone()).collect();
-            let ended = jobs.store.finish(job.id, job.attempt, &Completion { result, keep_ms, reply: None });
+            let files: Vec<String> = std::iter::once(&result.output)
+                .chain(&result.mask)
+                .map(|file| file.name.clone())
+                .collect();
+            let ended = jobs.store.finish(
+                job.id,
+                job.attempt,
+                &Completion {
+                    result,
+                    keep_ms,
+                    reply: None,
+                },
+            );
             if !matches!(ended, Ok(Ended::Now { .. })) {
-                files.iter().for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
+                files
+                    .iter()
+                    .for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
             }
             conclude(jobs, job.id, ended, Some(work), None);
             true
         }
         Ok(Err(fault)) => failed(jobs, &job, work, *fault),
         Err(panic) => {
-            let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("");
+            let what = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("");
             tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
             let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
             let failure = Failure::new("internal", "the job panicked");
-            conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &failure, None), Some(work), Some(refusal));
+            conclude(
+                jobs,
+                job.id,
+                jobs.store.fail(job.id, job.attempt, &failure, None),
+                Some(work),
+                Some(refusal),
+            );
             false
         }
     }
@@ -179,7 +228,13 @@ fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
     }
     if !fault.device_lost {
         tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
-        conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
+        conclude(
+            jobs,
+            job.id,
+            jobs.store.fail(job.id, job.attempt, &fault.failure, None),
+            Some(work),
+            Some(fault.refusal),
+        );
         return true;
     }
     jobs.metrics.add(names::DEVICE_LOST, &[], 1.0);
@@ -189,7 +244,13 @@ fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
         requeue(jobs, job, work, fault);
         return false;
     }
-    conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), Some(work), Some(fault.refusal));
+    conclude(
+        jobs,
+        job.id,
+        jobs.store.fail(job.id, job.attempt, &fault.failure, None),
+        Some(work),
+        Some(fault.refusal),
+    );
     false
 }
 
@@ -211,25 +272,48 @@ fn requeue(jobs: &Jobs, job: &Job, work: Work, fault: Fault) {
     if let Err(error) = outcome {
         jobs.note_store_error(&error);
     }
-    conclude(jobs, job.id, jobs.store.fail(job.id, job.attempt, &fault.failure, None), work, Some(fault.refusal));
+    conclude(
+        jobs,
+        job.id,
+        jobs.store.fail(job.id, job.attempt, &fault.failure, None),
+        work,
+        Some(fault.refusal),
+    );
 }
 
 /// Tells the waiting client how the job ended.
-fn conclude(jobs: &Jobs, id: JobId, ended: Result<Ended, cleanplate_store::StoreError>, work: Option<Work>, refusal: Option<Refusal>) {
+fn conclude(
+    jobs: &Jobs,
+    id: JobId,
+    ended: Result<Ended, cleanplate_store::StoreError>,
+    work: Option<Work>,
+    refusal: Option<Refusal>,
+) {
     match ended {
         Ok(Ended::Now { job, balance }) => {
-            let outcome = if refusal.is_none() && job.result.is_some() { "completed" } else { "failed" };
+            let outcome = if refusal.is_none() && job.result.is_some() {
+                "completed"
+            } else {
+                "failed"
+            };
             jobs.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
             if let Some(kept) = &job.result {
-                jobs.metrics.add(names::CREDITS, &[], kept.result.credits as f64);
+                jobs.metrics
+                    .add(names::CREDITS, &[], kept.result.credits as f64);
             }
             if let Some(work) = work {
-                let Work { image, mask, done, .. } = work;
+                let Work {
+                    image, mask, done, ..
+                } = work;
                 if jobs.keeps_inputs(&job) {
                     Inputs { image, mask }.leave();
                 }
                 // A client that went away finds the end in the job's record.
-                drop(done.send(Finished { job, balance, refusal }));
+                drop(done.send(Finished {
+                    job,
+                    balance,
+                    refusal,
+                }));
             }
         }
         Ok(Ended::Stale { status, attempt }) => {
@@ -246,9 +330,24 @@ fn conclude(jobs: &Jobs, id: JobId, ended: Result<Ended, cleanplate_store::Store
 /// Tells a waiting client of an end that someone else brought about: it was cancelled, or ran out of time.
 fn tell_other_end(jobs: &Jobs, id: JobId, work: Option<Work>) {
     let Some(work) = work else { return };
-    let Ok(Some(job)) = jobs.store.job(None, id) else { return };
-    let Ok(balance) = jobs.store.balance(job.account) else { return };
-    let failure = job.failure.clone().unwrap_or_else(|| Failure::new(CODE_CANCELLED, "ended"));
-    let refusal = if failure.code == CODE_CANCELLED { cancelled() } else { Refusal::new(ErrorCode::Unavailable, failure.detail) };
-    drop(work.done.send(Finished { job: Box::new(job), balance, refusal: Some(refusal) }));
+    let Ok(Some(job)) = jobs.store.job(None, id) else {
+        return;
+    };
+    let Ok(balance) = jobs.store.balance(job.account) else {
+        return;
+    };
+    let failure = job
+        .failure
+        .clone()
+        .unwrap_or_else(|| Failure::new(CODE_CANCELLED, "ended"));
+    let refusal = if failure.code == CODE_CANCELLED {
+        cancelled()
+    } else {
+        Refusal::new(ErrorCode::Unavailable, failure.detail)
+    };
+    drop(work.done.send(Finished {
+        job: Box::new(job),
+        balance,
+        refusal: Some(refusal),
+    }));
 }

@@ -19,23 +19,46 @@ pub struct AddressLimit {
     policy: &'static str,
     quota: u32,
     clock: DefaultClock,
-    limiter: RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>,
+    limiter:
+        RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>,
 }
 
 impl AddressLimit {
     /// `per_minute` requests per minute, all of which may come at once.
     pub fn new(policy: &'static str, per_minute: u32) -> Self {
         let burst = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
-        let limiter = RateLimiter::dashmap(Quota::per_minute(burst)).with_middleware::<StateInformationMiddleware>();
-        AddressLimit { policy, quota: burst.get(), clock: DefaultClock::default(), limiter }
+        let limiter = RateLimiter::dashmap(Quota::per_minute(burst))
+            .with_middleware::<StateInformationMiddleware>();
+        AddressLimit {
+            policy,
+            quota: burst.get(),
+            clock: DefaultClock::default(),
+            limiter,
+        }
     }
 
     /// Counts one request from `address`.
     pub fn count(&self, address: IpAddr) -> LimitState {
-        let state = |remaining, reset, allowed| LimitState { policy: self.policy, limit: self.quota, remaining, reset, allowed };
+        let state = |remaining, reset, allowed| LimitState {
+            policy: self.policy,
+            limit: self.quota,
+            remaining,
+            reset,
+            allowed,
+        };
         match self.limiter.check_key(&block(address)) {
-            Ok(snapshot) => state(snapshot.remaining_burst_capacity(), snapshot.quota().replenish_interval(), true),
-            Err(refused) => state(0, refused.wait_time_from(self.clock.now()).max(Duration::from_millis(1)), false),
+            Ok(snapshot) => state(
+                snapshot.remaining_burst_capacity(),
+                snapshot.quota().replenish_interval(),
+                true,
+            ),
+            Err(refused) => state(
+                0,
+                refused
+                    .wait_time_from(self.clock.now())
+                    .max(Duration::from_millis(1)),
+                false,
+            ),
         }
     }
 
@@ -67,13 +90,22 @@ mod tests {
         let passed = (0..30).filter(|_| limit.count(address).allowed).count();
         assert_eq!(passed, 20);
         let refused = limit.count(address);
-        assert!(!refused.allowed && (1..=3).contains(&refused.retry_after_s()), "{refused:?}");
+        assert!(
+            !refused.allowed && (1..=3).contains(&refused.retry_after_s()),
+            "{refused:?}"
+        );
         assert!(limit.count("192.0.2.2".parse().unwrap()).allowed);
     }
 
     #[test]
     fn ipv6_counts_by_block_and_mapped_addresses_as_ipv4() {
-        assert_eq!(block("2001:db8:1:2:3:4:5:6".parse().unwrap()), "2001:db8:1:2::".parse::<IpAddr>().unwrap());
-        assert_eq!(block("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1".parse::<IpAddr>().unwrap());
+        assert_eq!(
+            block("2001:db8:1:2:3:4:5:6".parse().unwrap()),
+            "2001:db8:1:2::".parse::<IpAddr>().unwrap()
+        );
+        assert_eq!(
+            block("::ffff:192.0.2.1".parse().unwrap()),
+            "192.0.2.1".parse::<IpAddr>().unwrap()
+        );
     }
 }

@@ -57,14 +57,22 @@ impl LimitState {
 
     /// The headers of this state.
     pub fn headers(&self) -> [(&'static str, String); 5] {
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         let (policy, reset_s) = (self.policy, ceil_s(self.reset));
         [
             ("X-RateLimit-Limit", self.limit.to_string()),
             ("X-RateLimit-Remaining", self.remaining.to_string()),
             ("X-RateLimit-Reset", (now_s + reset_s).to_string()),
-            ("RateLimit-Policy", format!("\"{policy}\";q={};w={WINDOW_S}", self.limit)),
-            ("RateLimit", format!("\"{policy}\";r={};t={reset_s}", self.remaining)),
+            (
+                "RateLimit-Policy",
+                format!("\"{policy}\";q={};w={WINDOW_S}", self.limit),
+            ),
+            (
+                "RateLimit",
+                format!("\"{policy}\";r={};t={reset_s}", self.remaining),
+            ),
         ]
     }
 }
@@ -100,15 +108,22 @@ impl RateLimits {
     /// Requests per window that this key may make on this route.
     pub fn quota(&self, key: &KeyRecord, route: Route) -> u32 {
         match route {
-            Route::Removal => key.limits.removals_per_minute.unwrap_or(self.config.removal_per_minute),
-            Route::Batch => key.limits.batches_per_minute.unwrap_or(self.config.batch_per_minute),
+            Route::Removal => key
+                .limits
+                .removals_per_minute
+                .unwrap_or(self.config.removal_per_minute),
+            Route::Batch => key
+                .limits
+                .batches_per_minute
+                .unwrap_or(self.config.batch_per_minute),
             Route::Read => self.config.read_per_minute,
         }
     }
 
     /// Counts a request of this key.
     pub fn count(&self, key: &KeyRecord, route: Route) -> LimitState {
-        self.keys.count(key.id, route, self.quota(key, route), Instant::now())
+        self.keys
+            .count(key.id, route, self.quota(key, route), Instant::now())
     }
 
     /// Forgets keys and addresses without recent requests.

@@ -35,9 +35,17 @@ impl WindowLimit {
         }
         // With a smaller quota than the log is long (the limit was lowered), more than one request must leave first.
         let surplus = log.len().saturating_sub(quota as usize);
-        let reset = log.get(surplus).map_or(Duration::ZERO, |at| (*at + WINDOW).saturating_duration_since(now));
+        let reset = log.get(surplus).map_or(Duration::ZERO, |at| {
+            (*at + WINDOW).saturating_duration_since(now)
+        });
         let remaining = (quota as usize).saturating_sub(log.len()) as u32;
-        LimitState { policy: route.policy(), limit: quota, remaining, reset, allowed }
+        LimitState {
+            policy: route.policy(),
+            limit: quota,
+            remaining,
+            reset,
+            allowed,
+        }
     }
 
     /// Drops keys without a request in the last window.
@@ -55,7 +63,10 @@ impl WindowLimit {
 }
 
 fn drop_old(log: &mut VecDeque<Instant>, now: Instant) {
-    while log.front().is_some_and(|at| now.saturating_duration_since(*at) >= WINDOW) {
+    while log
+        .front()
+        .is_some_and(|at| now.saturating_duration_since(*at) >= WINDOW)
+    {
         log.pop_front();
     }
 }

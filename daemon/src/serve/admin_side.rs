@@ -24,7 +24,11 @@ pub struct Admin {
 
 impl Admin {
     /// Starts both.
-    pub fn start(app: &web::Data<App>, folders: &Arc<Folders>, sockets: Sockets) -> anyhow::Result<Admin> {
+    pub fn start(
+        app: &web::Data<App>,
+        folders: &Arc<Folders>,
+        sockets: Sockets,
+    ) -> anyhow::Result<Admin> {
         let desk = web::Data::new(Desk::new(folders.clone()));
         if let Some(path) = &app.config.admin.socket {
             tracing::info!(socket = %path.display(), "admin interface listening");
@@ -33,11 +37,19 @@ impl Admin {
             tracing::info!(%address, "admin interface listening");
         }
         let (unix, tcp, socket_file) = sockets.split();
-        let server = admin::serve(app.clone(), desk.clone(), unix, tcp).context("starting the admin interface")?;
+        let server = admin::serve(app.clone(), desk.clone(), unix, tcp)
+            .context("starting the admin interface")?;
         let server = server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
         let stop = Arc::new(AtomicBool::new(false));
-        let ticker = feed::start(app.clone().into_inner(), folders.clone(), stop.clone()).context("starting the thread for events")?;
-        Ok(Admin { desk, server, stop, ticker, _socket_file: socket_file })
+        let ticker = feed::start(app.clone().into_inner(), folders.clone(), stop.clone())
+            .context("starting the thread for events")?;
+        Ok(Admin {
+            desk,
+            server,
+            stop,
+            ticker,
+            _socket_file: socket_file,
+        })
     }
 
     /// Ends event streams, then the server, then the thread.

@@ -16,8 +16,14 @@ pub struct First {
 
 /// Makes an account and a key if there is no key yet. A crash in between is made good by the next start.
 pub fn prepare(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreError> {
-    let one = PageRequest { after: None, rows: 1 };
-    let any = KeyFilter { deleted: true, ..KeyFilter::default() };
+    let one = PageRequest {
+        after: None,
+        rows: 1,
+    };
+    let any = KeyFilter {
+        deleted: true,
+        ..KeyFilter::default()
+    };
     if !store.list_keys(&any, &one)?.items.is_empty() {
         return Ok(None);
     }
@@ -30,7 +36,11 @@ pub fn prepare(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreEr
     }
     let key = store.create_key(&NewKey::named(account.id, "first"), ACTOR)?;
     let credits = store.balance(account.id)?.available;
-    Ok(Some(First { account, credits, key }))
+    Ok(Some(First {
+        account,
+        credits,
+        key,
+    }))
 }
 
 impl First {

@@ -38,7 +38,9 @@ fn every(pause: Duration, app: &web::Data<App>, act: fn(&App)) -> JoinHandle<()>
             let started = Instant::now();
             let app = app.clone();
             if web::block(move || act(&app)).await.is_err() {
-                tracing::error!("a periodic task was refused by the pool for blocking work, or panicked");
+                tracing::error!(
+                    "a periodic task was refused by the pool for blocking work, or panicked"
+                );
             }
             tokio::time::sleep(pause.max(started.elapsed() * REST)).await;
         }
@@ -58,7 +60,10 @@ fn sweep(app: &App) {
         }
     }
     let keep_ms = app.config.results.details_keep.as_millis() as i64;
-    let forgotten = app.store.forget_details(keep_ms, ROWS).and_then(|details| Ok((details, app.store.sweep_idempotency(ROWS)?)));
+    let forgotten = app
+        .store
+        .forget_details(keep_ms, ROWS)
+        .and_then(|details| Ok((details, app.store.sweep_idempotency(ROWS)?)));
     match forgotten {
         Ok((0, _)) => {}
         Ok((details, _)) => tracing::info!(jobs = details, "forgot details of old jobs"),
@@ -77,7 +82,9 @@ fn sweep_kept(app: &App) {
         (Err(error), _) => tracing::error!(%error, "uploads of failed jobs could not be removed"),
         (_, Err(error)) => tracing::error!(%error, "reduced copies of photos could not be removed"),
         (Ok(0), Ok(0)) => {}
-        (Ok(inputs), Ok(previews)) => tracing::info!(inputs, previews, "removed what was kept long enough"),
+        (Ok(inputs), Ok(previews)) => {
+            tracing::info!(inputs, previews, "removed what was kept long enough")
+        }
     }
 }
 
@@ -86,7 +93,10 @@ fn check_books(app: &App) {
     let limit_ms = 2 * app.config.queue.job_wall_max.as_millis() as i64 + HOLD_SLACK_MS;
     match app.store.expire_holds(limit_ms) {
         Ok(expired) if expired.is_empty() => {}
-        Ok(expired) => tracing::error!(jobs = expired.len(), "jobs never ended; their credits were released"),
+        Ok(expired) => tracing::error!(
+            jobs = expired.len(),
+            "jobs never ended; their credits were released"
+        ),
         Err(error) => {
             app.jobs.note_store_error(&error);
             tracing::error!(%error, "open holds could not be checked");

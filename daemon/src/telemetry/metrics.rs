@@ -58,30 +58,80 @@ enum Kind {
 }
 
 const FAMILIES: &[(&str, Kind, &str)] = &[
-    (names::REQUESTS, Kind::Counter, "HTTP requests by route and status."),
+    (
+        names::REQUESTS,
+        Kind::Counter,
+        "HTTP requests by route and status.",
+    ),
     (names::ERRORS, Kind::Counter, "Error replies by type."),
-    (names::REQUEST_SECONDS, Kind::Histogram, "Time of HTTP requests."),
+    (
+        names::REQUEST_SECONDS,
+        Kind::Histogram,
+        "Time of HTTP requests.",
+    ),
     (names::JOBS, Kind::Counter, "Jobs that ended."),
-    (names::QUEUE_SECONDS, Kind::Histogram, "Time jobs waited for the device."),
-    (names::STAGE_SECONDS, Kind::Histogram, "Time of each stage of a job."),
+    (
+        names::QUEUE_SECONDS,
+        Kind::Histogram,
+        "Time jobs waited for the device.",
+    ),
+    (
+        names::STAGE_SECONDS,
+        Kind::Histogram,
+        "Time of each stage of a job.",
+    ),
     (names::CREDITS, Kind::Counter, "Credits charged."),
     (names::DEVICE_LOST, Kind::Counter, "Losses of the device."),
-    (names::SWEPT, Kind::Counter, "Results removed after their time."),
-    (names::BREACHES, Kind::Counter, "Broken rules found by the periodic check of the books."),
-    (names::FOLDER_PAIRS, Kind::Counter, "Pairs of hot folders that ended: done, duplicate or failed."),
-    (names::FOLDER_FILES, Kind::Gauge, "Photos in hot folders: settling, waiting for a mask, ready, working."),
-    (names::FOLDER_PAUSED, Kind::Gauge, "1 while a hot folder takes nothing."),
+    (
+        names::SWEPT,
+        Kind::Counter,
+        "Results removed after their time.",
+    ),
+    (
+        names::BREACHES,
+        Kind::Counter,
+        "Broken rules found by the periodic check of the books.",
+    ),
+    (
+        names::FOLDER_PAIRS,
+        Kind::Counter,
+        "Pairs of hot folders that ended: done, duplicate or failed.",
+    ),
+    (
+        names::FOLDER_FILES,
+        Kind::Gauge,
+        "Photos in hot folders: settling, waiting for a mask, ready, working.",
+    ),
+    (
+        names::FOLDER_PAUSED,
+        Kind::Gauge,
+        "1 while a hot folder takes nothing.",
+    ),
     (names::QUEUE_DEPTH, Kind::Gauge, "Jobs waiting."),
     (names::RUNNING, Kind::Gauge, "Jobs under way."),
-    (names::NETWORK_RUNS, Kind::Counter, "Times a filling network ran since the device was opened."),
-    (names::NETWORK_CROPS, Kind::Counter, "Crops that went through; more than runs where crops went together."),
-    (names::DEVICE_BYTES, Kind::Gauge, "Bytes held on the device for weights and plans."),
+    (
+        names::NETWORK_RUNS,
+        Kind::Counter,
+        "Times a filling network ran since the device was opened.",
+    ),
+    (
+        names::NETWORK_CROPS,
+        Kind::Counter,
+        "Crops that went through; more than runs where crops went together.",
+    ),
+    (
+        names::DEVICE_BYTES,
+        Kind::Gauge,
+        "Bytes held on the device for weights and plans.",
+    ),
     (names::READY, Kind::Gauge, "1 when service calls are taken."),
     (names::BUILD, Kind::Gauge, "Version of the daemon."),
 ];
 
 /// Upper bounds of histogram buckets in seconds.
-const BUCKETS: [f64; 14] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
+const BUCKETS: [f64; 14] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0,
+];
 
 #[derive(Default, Clone)]
 struct Histogram {
@@ -107,7 +157,12 @@ impl Metrics {
 
     /// Adds to a counter.
     pub fn add(&self, name: &'static str, labels: &[(&str, &str)], by: f64) {
-        self.with(|values| *values.numbers.entry((name, render_labels(labels))).or_default() += by);
+        self.with(|values| {
+            *values
+                .numbers
+                .entry((name, render_labels(labels)))
+                .or_default() += by
+        });
     }
 
     /// Sets a gauge.
@@ -120,7 +175,10 @@ impl Metrics {
     /// Notes a duration in seconds.
     pub fn observe(&self, name: &'static str, labels: &[(&str, &str)], seconds: f64) {
         self.with(|values| {
-            let histogram = values.histograms.entry((name, render_labels(labels))).or_default();
+            let histogram = values
+                .histograms
+                .entry((name, render_labels(labels)))
+                .or_default();
             for (count, bound) in histogram.counts.iter_mut().zip(BUCKETS) {
                 *count += u64::from(seconds <= bound);
             }
@@ -131,7 +189,14 @@ impl Metrics {
 
     /// A counter over all its labels.
     pub fn sum(&self, name: &str) -> f64 {
-        self.with(|values| values.numbers.iter().filter(|((family, _), _)| *family == name).map(|(_, value)| value).sum())
+        self.with(|values| {
+            values
+                .numbers
+                .iter()
+                .filter(|((family, _), _)| *family == name)
+                .map(|(_, value)| value)
+                .sum()
+        })
     }
 
     /// All families, text format 0.0.4.
@@ -146,10 +211,18 @@ impl Metrics {
                 };
                 // Writing to a string cannot fail.
                 let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {word}");
-                for ((_, labels), value) in values.numbers.iter().filter(|((family, _), _)| family == name) {
+                for ((_, labels), value) in values
+                    .numbers
+                    .iter()
+                    .filter(|((family, _), _)| family == name)
+                {
                     let _ = writeln!(out, "{name}{} {value}", braced(labels, ""));
                 }
-                for ((_, labels), histogram) in values.histograms.iter().filter(|((family, _), _)| family == name) {
+                for ((_, labels), histogram) in values
+                    .histograms
+                    .iter()
+                    .filter(|((family, _), _)| family == name)
+                {
                     write_histogram(&mut out, name, labels, histogram);
                 }
             }
@@ -160,16 +233,39 @@ impl Metrics {
 
 fn write_histogram(out: &mut String, name: &str, labels: &str, histogram: &Histogram) {
     for (count, bound) in histogram.counts.iter().zip(BUCKETS) {
-        let _ = writeln!(out, "{name}_bucket{} {count}", braced(labels, &format!("le=\"{bound}\"")));
+        let _ = writeln!(
+            out,
+            "{name}_bucket{} {count}",
+            braced(labels, &format!("le=\"{bound}\""))
+        );
     }
-    let _ = writeln!(out, "{name}_bucket{} {}", braced(labels, "le=\"+Inf\""), histogram.count);
+    let _ = writeln!(
+        out,
+        "{name}_bucket{} {}",
+        braced(labels, "le=\"+Inf\""),
+        histogram.count
+    );
     let _ = writeln!(out, "{name}_sum{} {}", braced(labels, ""), histogram.sum);
-    let _ = writeln!(out, "{name}_count{} {}", braced(labels, ""), histogram.count);
+    let _ = writeln!(
+        out,
+        "{name}_count{} {}",
+        braced(labels, ""),
+        histogram.count
+    );
 }
 
 fn render_labels(labels: &[(&str, &str)]) -> String {
-    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect::<Vec<_>>().join(",")
+    let escape = |value: &str| {
+        value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n")
+    };
+    labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn braced(labels: &str, more: &str) -> String {
@@ -187,8 +283,16 @@ mod tests {
     #[test]
     fn text_format() {
         let metrics = Metrics::default();
-        metrics.add(names::REQUESTS, &[("route", "removal"), ("status", "200")], 1.0);
-        metrics.add(names::REQUESTS, &[("route", "removal"), ("status", "200")], 2.0);
+        metrics.add(
+            names::REQUESTS,
+            &[("route", "removal"), ("status", "200")],
+            1.0,
+        );
+        metrics.add(
+            names::REQUESTS,
+            &[("route", "removal"), ("status", "200")],
+            2.0,
+        );
         metrics.set(names::QUEUE_DEPTH, &[], 4.0);
         metrics.observe(names::STAGE_SECONDS, &[("stage", "a\"b")], 0.02);
         let text = metrics.render();
@@ -201,14 +305,25 @@ mod tests {
             "cleanplate_stage_duration_seconds_bucket{stage=\"a\\\"b\",le=\"+Inf\"} 1",
             "cleanplate_stage_duration_seconds_sum{stage=\"a\\\"b\"} 0.02",
         ] {
-            assert!(text.lines().any(|other| other == line), "{line} not in\n{text}");
+            assert!(
+                text.lines().any(|other| other == line),
+                "{line} not in\n{text}"
+            );
         }
     }
 
     #[test]
     fn every_name_has_a_family() {
         let text = Metrics::default().render();
-        for name in [names::REQUESTS, names::ERRORS, names::JOBS, names::BREACHES, names::READY, names::BUILD, names::SWEPT] {
+        for name in [
+            names::REQUESTS,
+            names::ERRORS,
+            names::JOBS,
+            names::BREACHES,
+            names::READY,
+            names::BUILD,
+            names::SWEPT,
+        ] {
             assert!(text.contains(&format!("# TYPE {name} ")));
         }
     }

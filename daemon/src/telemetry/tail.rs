@@ -30,7 +30,13 @@ pub struct Tail {
 impl Tail {
     /// Keeps up to `lines_max` lines.
     pub fn new(lines_max: usize) -> Arc<Tail> {
-        Arc::new(Tail { lines_max, lines: Mutex::new(Lines { newest: 0, lines: VecDeque::new() }) })
+        Arc::new(Tail {
+            lines_max,
+            lines: Mutex::new(Lines {
+                newest: 0,
+                lines: VecDeque::new(),
+            }),
+        })
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
@@ -46,7 +52,12 @@ impl Tail {
     pub fn after(&self, number: u64) -> Vec<LogLine> {
         let lines = self.lines();
         let new = usize::try_from(lines.newest - number.min(lines.newest)).unwrap_or(usize::MAX);
-        lines.lines.iter().skip(lines.lines.len().saturating_sub(new)).cloned().collect()
+        lines
+            .lines
+            .iter()
+            .skip(lines.lines.len().saturating_sub(new))
+            .cloned()
+            .collect()
     }
 
     /// The newest `rows` lines of this weight and above that hold `text` in any case, oldest first; and the number of the
@@ -54,14 +65,30 @@ impl Tail {
     pub fn newest_of(&self, level: LogLevel, text: &str, rows: usize) -> (Vec<LogLine>, u64) {
         let text = text.to_lowercase();
         let holds = |line: &LogLine| {
-            let fields = || line.fields.iter().any(|(name, value)| format!("{name}={value}").to_lowercase().contains(&text));
-            text.is_empty() || line.text.to_lowercase().contains(&text) || line.target.contains(&text) || fields()
+            let fields = || {
+                line.fields
+                    .iter()
+                    .any(|(name, value)| format!("{name}={value}").to_lowercase().contains(&text))
+            };
+            text.is_empty()
+                || line.text.to_lowercase().contains(&text)
+                || line.target.contains(&text)
+                || fields()
         };
         let kept = self.lines();
-        let mut found: Vec<LogLine> =
-            kept.lines.iter().rev().filter(|line| line.level >= level && holds(line)).take(rows).cloned().collect();
+        let mut found: Vec<LogLine> = kept
+            .lines
+            .iter()
+            .rev()
+            .filter(|line| line.level >= level && holds(line))
+            .take(rows)
+            .cloned()
+            .collect();
         found.reverse();
-        (found, kept.lines.front().map_or(kept.newest, |line| line.number))
+        (
+            found,
+            kept.lines.front().map_or(kept.newest, |line| line.number),
+        )
     }
 
     fn push(&self, mut line: LogLine) {
@@ -98,7 +125,8 @@ impl Fields {
         if name == "message" {
             self.text = escaped(&short(value, TEXT_CHARS_MAX));
         } else if self.fields.len() < FIELDS_MAX {
-            self.fields.push((name.to_string(), escaped(&short(value, FIELD_CHARS_MAX))));
+            self.fields
+                .push((name.to_string(), escaped(&short(value, FIELD_CHARS_MAX))));
         }
     }
 }
@@ -118,7 +146,14 @@ impl<S: Subscriber> Layer<S> for TailLayer {
             Level::ERROR => LogLevel::Error,
         };
         let target = event.metadata().target().to_string();
-        self.0.push(LogLine { number: 0, at_ms: crate::app::now_ms(), level, target, text: fields.text, fields: fields.fields });
+        self.0.push(LogLine {
+            number: 0,
+            at_ms: crate::app::now_ms(),
+            level,
+            target,
+            text: fields.text,
+            fields: fields.fields,
+        });
     }
 }
 
@@ -140,11 +175,24 @@ mod tests {
         });
         let (lines, oldest) = tail.newest_of(LogLevel::Trace, "", 10);
         assert_eq!((oldest, lines.len(), tail.newest()), (2, 3, 4));
-        assert_eq!(lines[0].fields, [("name".to_string(), "a\\u{1b}[31m".to_string()), ("count".to_string(), "3".to_string())]);
+        assert_eq!(
+            lines[0].fields,
+            [
+                ("name".to_string(), "a\\u{1b}[31m".to_string()),
+                ("count".to_string(), "3".to_string())
+            ]
+        );
         assert_eq!(lines[2].text, "fourth \\u{d}\\u{a}");
-        let texts = |lines: Vec<LogLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
-        assert_eq!(texts(tail.newest_of(LogLevel::Warn, "", 1).0), ["fourth \\u{d}\\u{a}"]);
-        assert_eq!(texts(tail.newest_of(LogLevel::Info, "COUNT=3", 9).0), ["second"]);
+        let texts =
+            |lines: Vec<LogLine>| lines.into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(
+            texts(tail.newest_of(LogLevel::Warn, "", 1).0),
+            ["fourth \\u{d}\\u{a}"]
+        );
+        assert_eq!(
+            texts(tail.newest_of(LogLevel::Info, "COUNT=3", 9).0),
+            ["second"]
+        );
         assert_eq!(texts(tail.after(3)), ["fourth \\u{d}\\u{a}"]);
         assert_eq!(tail.after(0).len(), 3);
         assert_eq!(tail.after(99).len(), 0);

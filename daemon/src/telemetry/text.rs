@@ -5,7 +5,9 @@
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') {
+        if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -25,7 +27,10 @@ mod tests {
 
     #[test]
     fn nothing_that_controls_passes() {
-        assert_eq!(escaped("a\r\n\x1b[31mb\u{202e}c\0é\u{9b}"), "a\\u{d}\\u{a}\\u{1b}[31mb\\u{202e}c\\u{0}é\\u{9b}");
+        assert_eq!(
+            escaped("a\r\n\x1b[31mb\u{202e}c\0é\u{9b}"),
+            "a\\u{d}\\u{a}\\u{1b}[31mb\\u{202e}c\\u{0}é\\u{9b}"
+        );
         assert_eq!(escaped("plain name (1).jpg"), "plain name (1).jpg");
         assert_eq!(short("äöü", 2), "äö");
     }

@@ -43,7 +43,12 @@ pub struct Sender {
 
 impl Sender {
     /// A sender; `stop` ends its thread.
-    pub fn new(store: Arc<dyn Store>, config: config::Webhooks, compose: Box<Compose>, stop: Arc<AtomicBool>) -> Sender {
+    pub fn new(
+        store: Arc<dyn Store>,
+        config: config::Webhooks,
+        compose: Box<Compose>,
+        stop: Arc<AtomicBool>,
+    ) -> Sender {
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -52,25 +57,37 @@ impl Sender {
             .timeout_global(Some(ATTEMPT_MAX))
             .user_agent(concat!("cleanplate/", env!("CARGO_PKG_VERSION")))
             .build();
-        let resolver = GuardedResolver { allowed_hosts: config.allowed_hosts.clone() };
+        let resolver = GuardedResolver {
+            allowed_hosts: config.allowed_hosts.clone(),
+        };
         let agent = Agent::with_parts(settings, DefaultConnector::new(), resolver);
-        Sender { store, config, compose, agent, stop }
+        Sender {
+            store,
+            config,
+            compose,
+            agent,
+            stop,
+        }
     }
 
     /// Starts the thread. It ends within an attempt's time after `stop`.
     pub fn start(self) -> std::io::Result<std::thread::JoinHandle<()>> {
-        std::thread::Builder::new().name("webhooks".to_string()).spawn(move || {
-            while !self.stop.load(Ordering::SeqCst) {
-                match self.store.due_webhooks(ROWS) {
-                    Ok(due) if !due.is_empty() => due.iter().for_each(|webhook| self.deliver(webhook)),
-                    Ok(_) => std::thread::sleep(LOOK),
-                    Err(error) => {
-                        tracing::error!(%error, "due webhooks could not be read");
-                        std::thread::sleep(Duration::from_secs(5));
+        std::thread::Builder::new()
+            .name("webhooks".to_string())
+            .spawn(move || {
+                while !self.stop.load(Ordering::SeqCst) {
+                    match self.store.due_webhooks(ROWS) {
+                        Ok(due) if !due.is_empty() => {
+                            due.iter().for_each(|webhook| self.deliver(webhook))
+                        }
+                        Ok(_) => std::thread::sleep(LOOK),
+                        Err(error) => {
+                            tracing::error!(%error, "due webhooks could not be read");
+                            std::thread::sleep(Duration::from_secs(5));
+                        }
                     }
                 }
-            }
-        })
+            })
     }
 
     fn deliver(&self, webhook: &DueWebhook) {
@@ -84,10 +101,15 @@ impl Sender {
                 self.store.webhook_delivered(id)
             }
             Err(detail) => {
-                let again = pause(webhook.attempts + 1, self.config.retry, self.config.attempts_max);
+                let again = pause(
+                    webhook.attempts + 1,
+                    self.config.retry,
+                    self.config.attempts_max,
+                );
                 let detail = crate::telemetry::escaped(&detail);
                 tracing::warn!(job_id = %id, attempt = webhook.attempts + 1, again_s = again.map(|pause| pause.as_secs()), detail, "webhook failed");
-                self.store.webhook_failed(id, &detail, again.map(|pause| pause.as_millis() as i64))
+                self.store
+                    .webhook_failed(id, &detail, again.map(|pause| pause.as_millis() as i64))
             }
         };
         if let Err(error) = noted {
@@ -99,10 +121,18 @@ impl Sender {
     fn attempt(&self, webhook: &DueWebhook) -> Result<(), String> {
         check(&webhook.url, &self.config.allowed_hosts)?;
         let (body, secret) = (self.compose)(webhook).ok_or("the job's key is gone")?;
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
         let signature = format!("v1={}", sign(&secret, now_s, &body));
-        let request = self.agent.post(&webhook.url).content_type("application/json");
-        let reply = request.header(TIMESTAMP, now_s.to_string()).header(SIGNATURE, signature).send(&body[..]);
+        let request = self
+            .agent
+            .post(&webhook.url)
+            .content_type("application/json");
+        let reply = request
+            .header(TIMESTAMP, now_s.to_string())
+            .header(SIGNATURE, signature)
+            .send(&body[..]);
         match reply {
             Ok(reply) if reply.status().is_success() => Ok(()),
             Ok(reply) => Err(format!("the receiver answered {}", reply.status().as_u16())),
@@ -119,8 +149,8 @@ fn pause(attempts: u32, first: Duration, attempts_max: u32) -> Option<Duration> 
 
 /// HMAC-SHA256 over `timestamp.body` in hex, under the text of the secret.
 pub fn sign(secret: &str, timestamp_s: u64, body: &[u8]) -> String {
-    let mut mac =
-        <Hmac<Sha256> as Mac>::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(secret.as_bytes())
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
     mac.update(timestamp_s.to_string().as_bytes());
     mac.update(b".");
     mac.update(body);
@@ -129,7 +159,8 @@ pub fn sign(secret: &str, timestamp_s: u64, body: &[u8]) -> String {
 
 /// The secret of a key: derived, so that nothing more has to be stored.
 pub fn secret(master: &[u8; 32], key: i64) -> String {
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(master).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(master)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
     mac.update(format!("webhook:{key}").as_bytes());
     format!("whsec_{}", hex(&mac.finalize().into_bytes()))
 }
@@ -145,8 +176,22 @@ mod tests {
     #[test]
     fn pauses_grow_and_end() {
         let first = Duration::from_secs(10);
-        let pauses: Vec<Option<u64>> = (1..=8).map(|n| pause(n, first, 8).map(|pause| pause.as_secs())).collect();
-        assert_eq!(pauses, [Some(10), Some(40), Some(160), Some(640), Some(2560), Some(10_240), Some(21_600), None]);
+        let pauses: Vec<Option<u64>> = (1..=8)
+            .map(|n| pause(n, first, 8).map(|pause| pause.as_secs()))
+            .collect();
+        assert_eq!(
+            pauses,
+            [
+                Some(10),
+                Some(40),
+                Some(160),
+                Some(640),
+                Some(2560),
+                Some(10_240),
+                Some(21_600),
+                None
+            ]
+        );
         assert_eq!(pause(u32::MAX - 1, first, u32::MAX), Some(PAUSE_MAX));
     }
 

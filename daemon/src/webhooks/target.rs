@@ -19,18 +19,27 @@ pub fn check(url: &str, allowed_hosts: &[String]) -> Result<(), String> {
     if url.len() > URL_CHARS_MAX {
         return Err(format!("an address has at most {URL_CHARS_MAX} characters"));
     }
-    let uri: Uri = url.parse().map_err(|error| format!("not an address: {error}"))?;
+    let uri: Uri = url
+        .parse()
+        .map_err(|error| format!("not an address: {error}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err("an address starts with http:// or https://".to_string());
     }
-    let Some(authority) = uri.authority() else { return Err("the address has no host".to_string()) };
+    let Some(authority) = uri.authority() else {
+        return Err("the address has no host".to_string());
+    };
     if authority.as_str().contains('@') {
         return Err("an address may not carry a user name".to_string());
     }
     let host = authority.host();
-    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let literal = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
     match literal {
-        Ok(address) if !is_public(address) && !is_allowed(host, allowed_hosts) => Err(refusal(host)),
+        Ok(address) if !is_public(address) && !is_allowed(host, allowed_hosts) => {
+            Err(refusal(host))
+        }
         _ if host.is_empty() => Err("the address has no host".to_string()),
         _ => Ok(()),
     }
@@ -41,7 +50,9 @@ fn refusal(host: &str) -> String {
 }
 
 fn is_allowed(host: &str, allowed_hosts: &[String]) -> bool {
-    allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    allowed_hosts
+        .iter()
+        .any(|allowed| allowed.eq_ignore_ascii_case(host))
 }
 
 /// Whether an address belongs to the public network.
@@ -57,13 +68,18 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let shared = a == 100 && (64..128).contains(&b);
     let benchmark = a == 198 && (18..20).contains(&b);
     let protocol = (a, b, c) == (192, 0, 0) || (a, b, c) == (192, 88, 99);
-    let special = address.is_loopback() || address.is_private() || address.is_link_local() || address.is_documentation();
+    let special = address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_documentation();
     a != 0 && a < 224 && !shared && !benchmark && !protocol && !special
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let parts = address.segments();
-    let v4 = |high: u16, low: u16| is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)));
+    let v4 = |high: u16, low: u16| {
+        is_public_v4(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low)))
+    };
     match parts {
         // IPv4 inside: mapped, NAT64, 6to4. Judged by what is inside.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
@@ -83,15 +99,27 @@ pub struct GuardedResolver {
 }
 
 impl Resolver for GuardedResolver {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default();
         if is_allowed(host, &self.allowed_hosts) {
             return Ok(found);
         }
         let mut public = self.empty();
-        found.iter().filter(|address| is_public(address.ip())).for_each(|address| public.push(*address));
-        if public.is_empty() { Err(ureq::Error::Other(refusal(host).into())) } else { Ok(public) }
+        found
+            .iter()
+            .filter(|address| is_public(address.ip()))
+            .for_each(|address| public.push(*address));
+        if public.is_empty() {
+            Err(ureq::Error::Other(refusal(host).into()))
+        } else {
+            Ok(public)
+        }
     }
 }
 
@@ -129,7 +157,15 @@ mod tests {
         ] {
             assert!(!is_public(inner.parse().unwrap()), "{inner}");
         }
-        for outer in ["8.8.8.8", "1.1.1.1", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"] {
+        for outer in [
+            "8.8.8.8",
+            "1.1.1.1",
+            "100.128.0.1",
+            "172.32.0.1",
+            "2606:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ] {
             assert!(is_public(outer.parse().unwrap()), "{outer}");
         }
     }

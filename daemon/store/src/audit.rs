@@ -26,7 +26,13 @@ pub struct AuditEntry {
 pub trait Audit {
     /// Notes an action that changes nothing in the store, such as loading a model. All texts at most 100 characters,
     /// `detail` at most 64 KiB as JSON.
-    fn record_action(&self, actor: &str, action: &str, target: &str, detail: &Value) -> Result<AuditId>;
+    fn record_action(
+        &self,
+        actor: &str,
+        action: &str,
+        target: &str,
+        detail: &Value,
+    ) -> Result<AuditId>;
 
     /// One action, `None` when there is no such.
     fn action(&self, action: AuditId) -> Result<Option<AuditEntry>>;

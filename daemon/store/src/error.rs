@@ -9,7 +9,9 @@ use crate::{AccountId, BatchId, JobId, KeyId};
 #[non_exhaustive]
 pub enum StoreError {
     /// A second daemon on one data folder.
-    #[error("opening the store: {path} is locked by another running daemon; stop it or choose another data folder")]
+    #[error(
+        "opening the store: {path} is locked by another running daemon; stop it or choose another data folder"
+    )]
     Locked {
         /// The lock file.
         path: PathBuf,
@@ -39,7 +41,9 @@ pub enum StoreError {
         known: i64,
     },
     /// A file that is not a database of this program.
-    #[error("opening {path}: not a Cleanplate database (application id {found:#010x}); choose another data folder")]
+    #[error(
+        "opening {path}: not a Cleanplate database (application id {found:#010x}); choose another data folder"
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
@@ -57,13 +61,17 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// No room for the write; nothing was changed. Reads still work.
-    #[error("{operation}: the volume of the data folder is full; free some space, the store then goes on by itself")]
+    #[error(
+        "{operation}: the volume of the data folder is full; free some space, the store then goes on by itself"
+    )]
     Full {
         /// What was tried.
         operation: &'static str,
     },
     /// Data could not be forced to disk, or an earlier write met that: what is on disk is unknown until a restart.
-    #[error("{operation}: the disk failed to store data ({detail}); stop the daemon, check the disk, start again")]
+    #[error(
+        "{operation}: the disk failed to store data ({detail}); stop the daemon, check the disk, start again"
+    )]
     Halted {
         /// What was tried.
         operation: &'static str,
@@ -123,7 +131,9 @@ pub enum StoreError {
         batch: BatchId,
     },
     /// A correction that would leave less than nothing.
-    #[error("{operation}: account {account} has {available} credits available, {wanted} are to be taken; take at most {available}")]
+    #[error(
+        "{operation}: account {account} has {available} credits available, {wanted} are to be taken; take at most {available}"
+    )]
     Overdrawn {
         /// What was tried.
         operation: &'static str,

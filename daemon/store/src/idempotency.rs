@@ -25,8 +25,13 @@ pub struct IdempotencyKeyError;
 impl IdempotencyKey {
     /// Reads a header value.
     pub fn parse(text: &str) -> std::result::Result<Self, IdempotencyKeyError> {
-        let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(text.to_owned())) } else { Err(IdempotencyKeyError) }
+        let fits =
+            (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdempotencyKeyError)
+        }
     }
 
     /// The text.
@@ -83,7 +88,11 @@ pub trait IdempotencyRows {
     fn sweep_idempotency(&self, rows_max: u32) -> Result<u32>;
 
     /// When the row of a key expires; `None` when there is none. For inspection.
-    fn idempotency_expiry(&self, scope: &IdempotencyScope, key: &IdempotencyKey) -> Result<Option<UnixMs>>;
+    fn idempotency_expiry(
+        &self,
+        scope: &IdempotencyScope,
+        key: &IdempotencyKey,
+    ) -> Result<Option<UnixMs>>;
 }
 
 #[cfg(test)]
@@ -92,10 +101,23 @@ mod tests {
 
     #[test]
     fn keys_are_visible_ascii_of_bounded_length() {
-        for good in ["a", "8e03978e-40d5-43e8-bc93-6894a57f9324", &"x".repeat(255), "!~"] {
+        for good in [
+            "a",
+            "8e03978e-40d5-43e8-bc93-6894a57f9324",
+            &"x".repeat(255),
+            "!~",
+        ] {
             assert_eq!(IdempotencyKey::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", " ", "a b", "tab\t", "caf\u{e9}", "nul\0", &"x".repeat(256)] {
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "tab\t",
+            "caf\u{e9}",
+            "nul\0",
+            &"x".repeat(256),
+        ] {
             assert!(IdempotencyKey::parse(bad).is_err(), "{bad:?} was accepted");
         }
     }

@@ -133,7 +133,9 @@ impl FromStr for Cursor {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        text.parse().map(Self).map_err(|_| IdError { kind: "Cursor" })
+        text.parse()
+            .map(Self)
+            .map_err(|_| IdError { kind: "Cursor" })
     }
 }
 
@@ -151,7 +153,10 @@ pub struct PageRequest {
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { after: None, rows: PAGE_ROWS_MAX }
+        Self {
+            after: None,
+            rows: PAGE_ROWS_MAX,
+        }
     }
 }
 
@@ -181,8 +186,17 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.len(), 36);
         assert_eq!(text.parse::<JobId>(), Ok(id));
-        for other in [text.to_uppercase(), text.replace('-', ""), format!("{{{text}}}"), format!("urn:uuid:{text}"), String::new()] {
-            assert!(other == text || other.parse::<JobId>().is_err(), "{other} was accepted");
+        for other in [
+            text.to_uppercase(),
+            text.replace('-', ""),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            String::new(),
+        ] {
+            assert!(
+                other == text || other.parse::<JobId>().is_err(),
+                "{other} was accepted"
+            );
         }
     }
 

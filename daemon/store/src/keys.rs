@@ -70,7 +70,9 @@ impl KeyRecord {
 
     /// Whether it may ask for the pipeline of this name.
     pub fn allows_pipeline(&self, name: &str) -> bool {
-        self.pipelines.as_ref().is_none_or(|names| names.iter().any(|allowed| allowed == name))
+        self.pipelines
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|allowed| allowed == name))
     }
 }
 
@@ -92,7 +94,13 @@ pub struct NewKey {
 impl NewKey {
     /// A key without expiry and without limits of its own.
     pub fn named(account: AccountId, name: impl Into<String>) -> Self {
-        Self { account, name: name.into(), limits: KeyLimits::default(), pipelines: None, expires_at_ms: None }
+        Self {
+            account,
+            name: name.into(),
+            limits: KeyLimits::default(),
+            pipelines: None,
+            expires_at_ms: None,
+        }
     }
 }
 

@@ -68,10 +68,22 @@ pub struct LedgerEntry {
 /// Operations on the ledger that an administrator makes. Jobs write their entries through [`crate::Jobs`].
 pub trait Ledger {
     /// Adds `credits` (1 or more) and says who did it and why (`note`, at most 500 characters).
-    fn top_up(&self, account: AccountId, credits: Credits, actor: &str, note: &str) -> Result<LedgerEntry>;
+    fn top_up(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        actor: &str,
+        note: &str,
+    ) -> Result<LedgerEntry>;
 
     /// Adds or takes available credits (not 0). Taking more than is available is [`crate::StoreError::Overdrawn`].
-    fn correct(&self, account: AccountId, credits: Credits, actor: &str, note: &str) -> Result<LedgerEntry>;
+    fn correct(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        actor: &str,
+        note: &str,
+    ) -> Result<LedgerEntry>;
 
     /// The entries of an account, newest first; an error when there is no such account.
     fn ledger(&self, account: AccountId, page: &PageRequest) -> Result<Page<LedgerEntry>>;

@@ -35,25 +35,61 @@ pub use batches::{BATCH_PAIRS_MAX, Batch, BatchStart, Batches, NewBatch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::{Result, StoreError};
 pub use idempotency::{
-    IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey, IdempotencyKeyError, IdempotencyRows, IdempotencyScope, REPLY_BYTES_MAX, Reply,
+    IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey, IdempotencyKeyError, IdempotencyRows,
+    IdempotencyScope, REPLY_BYTES_MAX, Reply,
 };
-pub use ids::{AccountId, AuditId, BatchId, Credits, Cursor, EntryId, IdError, JobId, KeyId, PAGE_ROWS_MAX, Page, PageRequest, UnixMs};
+pub use ids::{
+    AccountId, AuditId, BatchId, Credits, Cursor, EntryId, IdError, JobId, KeyId, PAGE_ROWS_MAX,
+    Page, PageRequest, UnixMs,
+};
 pub use jobs::{
-    Accept, BatchSlot, CODE_ATTEMPTS, CODE_CANCELLED, CODE_INTERRUPTED, CODE_TIMED_OUT, Completion, Ended, ExpiredResult, Failure, Job,
-    JobCounts, JobFilter, JobResult, JobStatus, Jobs, KeptResult, NewJob, QueueLimits, StoredFile,
+    Accept, BatchSlot, CODE_ATTEMPTS, CODE_CANCELLED, CODE_INTERRUPTED, CODE_TIMED_OUT, Completion,
+    Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobResult, JobStatus, Jobs,
+    KeptResult, NewJob, QueueLimits, StoredFile,
 };
-pub use keys::{CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
+pub use keys::{
+    CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys,
+    LAST_USED_STALE_MS, NewKey,
+};
 pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
-pub use secret::{ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS};
+pub use secret::{
+    ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS,
+};
 pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
 pub use watch::{Watched, Watcher};
 pub use webhooks::{DueWebhook, WebhookState, Webhooks};
 
 /// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.
 pub trait Store:
-    Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Webhooks + Send + Sync
+    Accounts
+    + Ledger
+    + Keys
+    + Jobs
+    + Batches
+    + IdempotencyRows
+    + Audit
+    + Maintenance
+    + Watched
+    + Webhooks
+    + Send
+    + Sync
 {
 }
 
-impl<T: Accounts + Ledger + Keys + Jobs + Batches + IdempotencyRows + Audit + Maintenance + Watched + Webhooks + Send + Sync> Store for T {}
+impl<
+    T: Accounts
+        + Ledger
+        + Keys
+        + Jobs
+        + Batches
+        + IdempotencyRows
+        + Audit
+        + Maintenance
+        + Watched
+        + Webhooks
+        + Send
+        + Sync,
+> Store for T
+{
+}

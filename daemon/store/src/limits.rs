@@ -14,15 +14,32 @@ const JSON_BYTES_MAX: usize = 1 << 16;
 /// Longest time that something may be asked to be kept: about 100 years, so that sums of times cannot overflow.
 const KEEP_MS_MAX: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
 
-pub(crate) fn invalid(operation: &'static str, field: &'static str, problem: impl Into<String>) -> StoreError {
-    StoreError::Invalid { operation, field, problem: problem.into() }
+pub(crate) fn invalid(
+    operation: &'static str,
+    field: &'static str,
+    problem: impl Into<String>,
+) -> StoreError {
+    StoreError::Invalid {
+        operation,
+        field,
+        problem: problem.into(),
+    }
 }
 
 /// A text of 1 to `chars_max` characters.
-pub(crate) fn text(operation: &'static str, field: &'static str, value: &str, chars_max: usize) -> Result<()> {
+pub(crate) fn text(
+    operation: &'static str,
+    field: &'static str,
+    value: &str,
+    chars_max: usize,
+) -> Result<()> {
     match value.chars().count() {
         0 => Err(invalid(operation, field, "is empty")),
-        chars if chars > chars_max => Err(invalid(operation, field, format!("has {chars} characters, at most {chars_max} are allowed"))),
+        chars if chars > chars_max => Err(invalid(
+            operation,
+            field,
+            format!("has {chars} characters, at most {chars_max} are allowed"),
+        )),
         _ => Ok(()),
     }
 }
@@ -31,17 +48,33 @@ pub(crate) fn text(operation: &'static str, field: &'static str, value: &str, ch
 pub(crate) fn json(operation: &'static str, field: &'static str, value: &Value) -> Result<String> {
     let text = value.to_string();
     if text.len() > JSON_BYTES_MAX {
-        return Err(invalid(operation, field, format!("has {} bytes as JSON, at most {JSON_BYTES_MAX} are allowed", text.len())));
+        return Err(invalid(
+            operation,
+            field,
+            format!(
+                "has {} bytes as JSON, at most {JSON_BYTES_MAX} are allowed",
+                text.len()
+            ),
+        ));
     }
     Ok(text)
 }
 
 /// A number of credits within `least ..= CREDITS_MAX`.
-pub(crate) fn credits(operation: &'static str, field: &'static str, value: Credits, least: Credits) -> Result<()> {
+pub(crate) fn credits(
+    operation: &'static str,
+    field: &'static str,
+    value: Credits,
+    least: Credits,
+) -> Result<()> {
     if (least..=CREDITS_MAX).contains(&value) {
         return Ok(());
     }
-    Err(invalid(operation, field, format!("is {value}, {least} to {CREDITS_MAX} are allowed")))
+    Err(invalid(
+        operation,
+        field,
+        format!("is {value}, {least} to {CREDITS_MAX} are allowed"),
+    ))
 }
 
 /// A span for which something is kept.
@@ -49,7 +82,11 @@ pub(crate) fn keep_ms(operation: &'static str, value: i64) -> Result<()> {
     if (0..=KEEP_MS_MAX).contains(&value) {
         return Ok(());
     }
-    Err(invalid(operation, "keep_ms", format!("is {value}, 0 to {KEEP_MS_MAX} are allowed")))
+    Err(invalid(
+        operation,
+        "keep_ms",
+        format!("is {value}, 0 to {KEEP_MS_MAX} are allowed"),
+    ))
 }
 
 /// The parts of a new job that do not depend on the store.
@@ -60,7 +97,9 @@ pub(crate) fn new_job(operation: &'static str, new: &NewJob) -> Result<()> {
         text(operation, "input_filename", name, 255)?;
     }
     credits(operation, "price", new.price, 0)?;
-    new.idempotency.as_ref().map_or(Ok(()), |wish| idempotency(operation, wish))
+    new.idempotency
+        .as_ref()
+        .map_or(Ok(()), |wish| idempotency(operation, wish))
 }
 
 /// The wish that a request be done once.
@@ -69,16 +108,29 @@ pub(crate) fn idempotency(operation: &'static str, wish: &Idempotency) -> Result
     if let IdempotencyScope::Folder(name) = &wish.scope {
         text(operation, "scope", name, 255)?;
     }
-    wish.reply.as_ref().map_or(Ok(()), |kept| reply(operation, kept))
+    wish.reply
+        .as_ref()
+        .map_or(Ok(()), |kept| reply(operation, kept))
 }
 
 /// A reply to be kept.
 pub(crate) fn reply(operation: &'static str, reply: &Reply) -> Result<()> {
     if !(100..=599).contains(&reply.status) {
-        return Err(invalid(operation, "reply", format!("has status {}, 100 to 599 are allowed", reply.status)));
+        return Err(invalid(
+            operation,
+            "reply",
+            format!("has status {}, 100 to 599 are allowed", reply.status),
+        ));
     }
     if reply.body.len() > REPLY_BYTES_MAX {
-        return Err(invalid(operation, "reply", format!("has {} bytes, at most {REPLY_BYTES_MAX} are allowed", reply.body.len())));
+        return Err(invalid(
+            operation,
+            "reply",
+            format!(
+                "has {} bytes, at most {REPLY_BYTES_MAX} are allowed",
+                reply.body.len()
+            ),
+        ));
     }
     Ok(())
 }
@@ -87,17 +139,28 @@ pub(crate) fn reply(operation: &'static str, reply: &Reply) -> Result<()> {
 pub(crate) fn result(operation: &'static str, result: &JobResult) -> Result<()> {
     credits(operation, "credits", result.credits, 0)?;
     if !result.processing_ms.is_finite() {
-        return Err(invalid(operation, "processing_ms", "is not a finite number"));
+        return Err(invalid(
+            operation,
+            "processing_ms",
+            "is not a finite number",
+        ));
     }
     file(operation, &result.output)?;
-    result.mask.as_ref().map_or(Ok(()), |mask| file(operation, mask))
+    result
+        .mask
+        .as_ref()
+        .map_or(Ok(()), |mask| file(operation, mask))
 }
 
 fn file(operation: &'static str, file: &StoredFile) -> Result<()> {
     text(operation, "file name", &file.name, 255)?;
     text(operation, "media type", &file.media_type, 100)?;
     if file.bytes == 0 || i64::try_from(file.bytes).is_err() {
-        return Err(invalid(operation, "file length", format!("is {} bytes", file.bytes)));
+        return Err(invalid(
+            operation,
+            "file length",
+            format!("is {} bytes", file.bytes),
+        ));
     }
     Ok(())
 }
@@ -105,7 +168,11 @@ fn file(operation: &'static str, file: &StoredFile) -> Result<()> {
 /// Code and detail as they are stored. They are cut rather than refused: a job must be able to fail.
 pub(crate) fn failure(failure: &Failure) -> (String, String) {
     let code: String = failure.code.chars().take(64).collect();
-    let code = if code.is_empty() { "failed".to_owned() } else { code };
+    let code = if code.is_empty() {
+        "failed".to_owned()
+    } else {
+        code
+    };
     (code, failure.detail.chars().take(1_000).collect())
 }
 
@@ -116,10 +183,20 @@ mod tests {
     #[test]
     fn bounds_name_the_field_and_what_is_allowed() {
         let error = text("naming", "name", &"x".repeat(101), 100).unwrap_err();
-        assert_eq!(error.to_string(), "naming: name has 101 characters, at most 100 are allowed");
+        assert_eq!(
+            error.to_string(),
+            "naming: name has 101 characters, at most 100 are allowed"
+        );
         assert!(text("naming", "name", "", 100).is_err());
         assert!(text("naming", "name", &"\u{e9}".repeat(100), 100).is_ok());
-        assert!(json("noting", "detail", &Value::String("x".repeat(JSON_BYTES_MAX))).is_err());
+        assert!(
+            json(
+                "noting",
+                "detail",
+                &Value::String("x".repeat(JSON_BYTES_MAX))
+            )
+            .is_err()
+        );
         assert!(credits("adding", "credits", i64::MAX, 1).is_err());
         assert!(keep_ms("keeping", i64::MAX).is_err() && keep_ms("keeping", -1).is_err());
     }

@@ -47,12 +47,20 @@ impl ApiKey {
         text.push_str(KEY_PREFIX);
         let mut bytes = [0u8; 64];
         while text.len() < KEY_PREFIX.len() + RANDOM_CHARS {
-            OsRng.try_fill_bytes(&mut bytes).map_err(|source| StoreError::Database {
-                operation: "reading the random source of the operating system",
-                source: Box::new(source),
-            })?;
+            OsRng
+                .try_fill_bytes(&mut bytes)
+                .map_err(|source| StoreError::Database {
+                    operation: "reading the random source of the operating system",
+                    source: Box::new(source),
+                })?;
             let missing = KEY_PREFIX.len() + RANDOM_CHARS - text.len();
-            text.extend(bytes.iter().filter(|&&byte| byte < UNBIASED).take(missing).map(|byte| base62(u32::from(byte % 62))));
+            text.extend(
+                bytes
+                    .iter()
+                    .filter(|&&byte| byte < UNBIASED)
+                    .take(missing)
+                    .map(|byte| base62(u32::from(byte % 62))),
+            );
         }
         let check = checksum(text.as_bytes());
         text.extend(check);
@@ -66,7 +74,11 @@ impl ApiKey {
             return Err(KeyFormatError);
         }
         let (signed, check) = text.split_at(KEY_CHARS - CHECK_CHARS);
-        if checksum(signed.as_bytes()).into_iter().eq(check.chars()) { Ok(Self(text.to_owned())) } else { Err(KeyFormatError) }
+        if checksum(signed.as_bytes()).into_iter().eq(check.chars()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(KeyFormatError)
+        }
     }
 
     /// The clear text, to be shown once.
@@ -141,14 +153,20 @@ mod tests {
         // CRC-32 of "123456789" is the published check value 0xCBF43926 = 3,421,780,262.
         let mut value = 0u64;
         for digit in checksum(b"123456789") {
-            value = value * 62 + ALPHABET.iter().position(|&byte| char::from(byte) == digit).unwrap() as u64;
+            value = value * 62
+                + ALPHABET
+                    .iter()
+                    .position(|&byte| char::from(byte) == digit)
+                    .unwrap() as u64;
         }
         assert_eq!(value, 3_421_780_262);
     }
 
     #[test]
     fn keys_differ_and_use_the_whole_alphabet() {
-        let keys: HashSet<String> = (0..1_000).map(|_| ApiKey::generate().unwrap().reveal().to_owned()).collect();
+        let keys: HashSet<String> = (0..1_000)
+            .map(|_| ApiKey::generate().unwrap().reveal().to_owned())
+            .collect();
         assert_eq!(keys.len(), 1_000);
         let seen: BTreeSet<char> = keys.iter().flat_map(|key| key[8..40].chars()).collect();
         assert_eq!(seen.len(), 62);

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cleanplate_store::{
-    Accept, AccountId, Accounts, Completion, Ended, JobId, JobResult, JobStatus, Jobs, Ledger, Maintenance, NewJob, QueueLimits,
-    SqliteStore, StoredFile, SystemClock,
+    Accept, AccountId, Accounts, Completion, Ended, JobId, JobResult, JobStatus, Jobs, Ledger,
+    Maintenance, NewJob, QueueLimits, SqliteStore, StoredFile, SystemClock,
 };
 use serde_json::json;
 
@@ -28,15 +28,23 @@ fn open(folder: &Path) -> SqliteStore {
 
 fn acknowledge(step: &str, job: JobId) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "ack {step} {job}").and_then(|()| out.flush()).unwrap();
+    writeln!(out, "ack {step} {job}")
+        .and_then(|()| out.flush())
+        .unwrap();
 }
 
 /// Works until it is killed. Runs as a test only when the folder is given.
 #[test]
 fn victim() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
     let store = open(Path::new(&folder));
-    let account = store.list_accounts(None, &Default::default()).unwrap().items[0].id;
+    let account = store
+        .list_accounts(None, &Default::default())
+        .unwrap()
+        .items[0]
+        .id;
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| while work(&store, account).is_some() {});
@@ -46,7 +54,9 @@ fn victim() {
 
 fn work(store: &SqliteStore, account: AccountId) -> Option<()> {
     let id = JobId::random();
-    let asynchronous = u128::from_str_radix(&id.to_string().replace('-', ""), 16).unwrap().is_multiple_of(2);
+    let asynchronous = u128::from_str_radix(&id.to_string().replace('-', ""), 16)
+        .unwrap()
+        .is_multiple_of(2);
     let new = NewJob {
         id,
         account,
@@ -62,17 +72,29 @@ fn work(store: &SqliteStore, account: AccountId) -> Option<()> {
         request: json!({}),
         idempotency: None,
     };
-    let limits = QueueLimits { pending_max: 10_000, in_flight_per_key_max: 10_000 };
-    let Accept::Accepted { .. } = store.accept(&new, &limits).unwrap() else { return None };
+    let limits = QueueLimits {
+        pending_max: 10_000,
+        in_flight_per_key_max: 10_000,
+    };
+    let Accept::Accepted { .. } = store.accept(&new, &limits).unwrap() else {
+        return None;
+    };
     acknowledge("accepted", id);
     let job = store.claim("victim").unwrap()?;
-    let Ended::Now { job, .. } = store.finish(job.id, job.attempt, &completion()).unwrap() else { return None };
+    let Ended::Now { job, .. } = store.finish(job.id, job.attempt, &completion()).unwrap() else {
+        return None;
+    };
     acknowledge("finished", job.id);
     Some(())
 }
 
 fn completion() -> Completion {
-    let output = StoredFile { name: JobId::random().to_string(), sha256: [1; 32], bytes: 1, media_type: "image/png".into() };
+    let output = StoredFile {
+        name: JobId::random().to_string(),
+        sha256: [1; 32],
+        bytes: 1,
+        media_type: "image/png".into(),
+    };
     let none = json!([]);
     let result = JobResult {
         output,
@@ -86,7 +108,11 @@ fn completion() -> Completion {
         device: none.clone(),
         warnings: none,
     };
-    Completion { result, keep_ms: 60_000, reply: None }
+    Completion {
+        result,
+        keep_ms: 60_000,
+        reply: None,
+    }
 }
 
 #[test]
@@ -100,7 +126,8 @@ fn kill_nine_loses_nothing() {
     };
     let mut acknowledged: HashMap<JobId, String> = HashMap::new();
     for kill in 0..KILLS {
-        for (step, job) in run_and_kill(folder.path(), Duration::from_millis(20 + kill * 37 % 200)) {
+        for (step, job) in run_and_kill(folder.path(), Duration::from_millis(20 + kill * 37 % 200))
+        {
             // Steps of one job are printed by different threads, so "accepted" may be read after "finished".
             let known = acknowledged.entry(job).or_insert_with(|| step.clone());
             if step == "finished" {
@@ -109,8 +136,14 @@ fn kill_nine_loses_nothing() {
         }
         check(folder.path(), account, &acknowledged);
     }
-    let finished = acknowledged.values().filter(|step| *step == "finished").count();
-    println!("{KILLS} kills, {} jobs acknowledged, {finished} of them finished", acknowledged.len());
+    let finished = acknowledged
+        .values()
+        .filter(|step| *step == "finished")
+        .count();
+    println!(
+        "{KILLS} kills, {} jobs acknowledged, {finished} of them finished",
+        acknowledged.len()
+    );
     assert!(finished > 0, "the victim never got to work");
 }
 
@@ -121,8 +154,14 @@ fn run_and_kill(folder: &Path, after: Duration) -> Vec<(String, JobId)> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut acknowledged: Vec<_> = lines.by_ref().find_map(|line| parse(&line)).into_iter().collect();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let mut acknowledged: Vec<_> = lines
+        .by_ref()
+        .find_map(|line| parse(&line))
+        .into_iter()
+        .collect();
     std::thread::scope(|scope| {
         let rest = scope.spawn(move || lines.filter_map(|line| parse(&line)).collect::<Vec<_>>());
         std::thread::sleep(after);
@@ -142,16 +181,29 @@ fn check(folder: &Path, account: AccountId, acknowledged: &HashMap<JobId, String
     let store = open(folder);
     assert_eq!(store.integrity().unwrap(), []);
     for (job, step) in acknowledged {
-        let found = store.job(None, *job).unwrap().unwrap_or_else(|| panic!("{job} was {step} and is lost"));
-        assert!(step != "finished" || found.status == JobStatus::Completed, "{job} was finished and is {:?}", found.status);
+        let found = store
+            .job(None, *job)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{job} was {step} and is lost"));
+        assert!(
+            step != "finished" || found.status == JobStatus::Completed,
+            "{job} was finished and is {:?}",
+            found.status
+        );
     }
     store.recover(1_000).unwrap();
     // What recovery put back into the queue is done now, as a new daemon would.
     while let Some(job) = store.claim("checker").unwrap() {
-        assert!(matches!(store.finish(job.id, job.attempt, &completion()).unwrap(), Ended::Now { .. }));
+        assert!(matches!(
+            store.finish(job.id, job.attempt, &completion()).unwrap(),
+            Ended::Now { .. }
+        ));
     }
     let completed = i64::try_from(store.job_counts().unwrap().completed).unwrap();
     let balance = store.balance(account).unwrap();
-    assert_eq!((balance.held, balance.available), (0, CREDITS - completed * PRICE));
+    assert_eq!(
+        (balance.held, balance.available),
+        (0, CREDITS - completed * PRICE)
+    );
     assert_eq!(store.invariants().unwrap(), []);
 }

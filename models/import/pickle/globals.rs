@@ -84,7 +84,13 @@ const BUILTINS: &[&str] = &[
 ];
 
 /// Packages whose objects training frameworks leave beside the weights.
-const INERT_PACKAGES: &[&str] = &["pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "torch.optim"];
+const INERT_PACKAGES: &[&str] = &[
+    "pytorch_lightning",
+    "lightning",
+    "lightning_fabric",
+    "omegaconf",
+    "torch.optim",
+];
 
 /// What `module name` stands for, `None` when a weight file has no business naming it.
 pub fn lookup(module: &str, name: &str) -> Option<Global> {
@@ -92,15 +98,29 @@ pub fn lookup(module: &str, name: &str) -> Option<Global> {
         return Some(Global::Module);
     }
     if matches!(module, "builtins" | "__builtin__") {
-        return BUILTINS.contains(&name).then_some(if name == "dict" { Global::Dict } else { Global::Inert });
+        return BUILTINS.contains(&name).then_some(if name == "dict" {
+            Global::Dict
+        } else {
+            Global::Inert
+        });
     }
-    let exact = EXACT.iter().find(|(full, _)| full.split_once(' ') == Some((module, name)));
-    let package = || INERT_PACKAGES.iter().any(|package| in_package(module, package));
-    exact.map(|(_, global)| *global).or_else(|| package().then_some(Global::Inert))
+    let exact = EXACT
+        .iter()
+        .find(|(full, _)| full.split_once(' ') == Some((module, name)));
+    let package = || {
+        INERT_PACKAGES
+            .iter()
+            .any(|package| in_package(module, package))
+    };
+    exact
+        .map(|(_, global)| *global)
+        .or_else(|| package().then_some(Global::Inert))
 }
 
 fn in_package(module: &str, package: &str) -> bool {
-    module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    module
+        .strip_prefix(package)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]
@@ -109,9 +129,21 @@ mod tests {
 
     #[test]
     fn only_listed_names_are_accepted() {
-        assert_eq!(lookup("torch", "HalfStorage"), Some(Global::Storage(WeightType::F16)));
-        assert_eq!(lookup("__torch__.torch.nn.modules.conv", "Conv2d"), Some(Global::Module));
-        assert_eq!(lookup("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"), Some(Global::Inert));
+        assert_eq!(
+            lookup("torch", "HalfStorage"),
+            Some(Global::Storage(WeightType::F16))
+        );
+        assert_eq!(
+            lookup("__torch__.torch.nn.modules.conv", "Conv2d"),
+            Some(Global::Module)
+        );
+        assert_eq!(
+            lookup(
+                "pytorch_lightning.callbacks.model_checkpoint",
+                "ModelCheckpoint"
+            ),
+            Some(Global::Inert)
+        );
         assert_eq!(lookup("builtins", "dict"), Some(Global::Dict));
         for (module, name) in [
             ("os", "system"),

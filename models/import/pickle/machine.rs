@@ -21,7 +21,10 @@ pub fn load(bytes: &[u8], limits: &Limits) -> Result<Pickled, ImportError> {
     };
     loop {
         if let Some(root) = machine.step()? {
-            return Ok(Pickled { values: machine.values, root });
+            return Ok(Pickled {
+                values: machine.values,
+                root,
+            });
         }
     }
 }
@@ -55,7 +58,12 @@ impl<'a> Machine<'a> {
             b'(' => self.mark()?,
             b'0' => self.discard()?,
             b'1' => drop(self.pop_to_mark()?),
-            b'2' => self.push_again(*self.stack.last().ok_or_else(|| self.fail("stack is empty"))?)?,
+            b'2' => self.push_again(
+                *self
+                    .stack
+                    .last()
+                    .ok_or_else(|| self.fail("stack is empty"))?,
+            )?,
 
             b'N' | 0x88 | 0x89 => self.push(Value::Opaque)?,
             b'K' => self.int::<1>()?,
@@ -144,7 +152,11 @@ impl<'a> Machine<'a> {
             0x81 => self.new_object()?,
             b'b' => self.build()?,
             b'Q' => self.persistent()?,
-            other => return Err(self.fail(format!("opcode 0x{other:02x} is not accepted in weight files"))),
+            other => {
+                return Err(self.fail(format!(
+                    "opcode 0x{other:02x} is not accepted in weight files"
+                )));
+            }
         }
         Ok(None)
     }
@@ -153,7 +165,11 @@ impl<'a> Machine<'a> {
 
     pub(super) fn charge(&mut self, values: usize) -> Step<()> {
         let left = self.budget.checked_sub(values as u64);
-        let what = || ImportError::Limit { what: "values of the pickle stream".into(), got: self.budget_max + 1, max: self.budget_max };
+        let what = || ImportError::Limit {
+            what: "values of the pickle stream".into(),
+            got: self.budget_max + 1,
+            max: self.budget_max,
+        };
         self.budget = left.ok_or_else(what)?;
         Ok(())
     }
@@ -186,7 +202,10 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
-        let mark = self.marks.pop().ok_or_else(|| self.fail("no mark on the stack"))?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or_else(|| self.fail("no mark on the stack"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -200,13 +219,19 @@ impl<'a> Machine<'a> {
 
     pub(super) fn remember(&mut self, slot: u32) -> Step<()> {
         self.charge(1)?;
-        let top = *self.stack.last().ok_or_else(|| self.fail("stack is empty"))?;
+        let top = *self
+            .stack
+            .last()
+            .ok_or_else(|| self.fail("stack is empty"))?;
         self.memo.insert(slot, top);
         Ok(())
     }
 
     pub(super) fn recall(&mut self, slot: u32) -> Step<()> {
-        let id = *self.memo.get(&slot).ok_or_else(|| self.fail(format!("memo slot {slot} was never set")))?;
+        let id = *self
+            .memo
+            .get(&slot)
+            .ok_or_else(|| self.fail(format!("memo slot {slot} was never set")))?;
         self.push_again(id)
     }
 
@@ -227,7 +252,11 @@ impl<'a> Machine<'a> {
         if bytes.len() > 8 {
             return self.push(Value::Opaque);
         }
-        let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
+        let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) {
+            0xff
+        } else {
+            0
+        };
         let mut full = [fill; 8];
         full[..bytes.len()].copy_from_slice(bytes);
         self.push(Value::Int(i64::from_le_bytes(full)))
@@ -264,12 +293,19 @@ impl<'a> Machine<'a> {
 
     pub(super) fn pairs(&self, items: &[Id]) -> Step<Vec<(Id, Id)>> {
         let (pairs, rest) = items.as_chunks::<2>();
-        if rest.is_empty() { Ok(pairs.iter().map(|&[k, v]| (k, v)).collect()) } else { Err(self.fail("a dictionary key has no value")) }
+        if rest.is_empty() {
+            Ok(pairs.iter().map(|&[k, v]| (k, v)).collect())
+        } else {
+            Err(self.fail("a dictionary key has no value"))
+        }
     }
 
     pub(super) fn top_mut(&mut self) -> Step<&mut Value> {
         let at = self.op_at;
-        let top = self.stack.last().ok_or_else(|| ImportError::Pickle { at, why: "stack is empty".into() })?;
+        let top = self.stack.last().ok_or_else(|| ImportError::Pickle {
+            at,
+            why: "stack is empty".into(),
+        })?;
         Ok(&mut self.values[top.0 as usize])
     }
 

@@ -5,11 +5,17 @@ use crate::error::ImportError;
 
 impl<'a> Machine<'a> {
     pub(super) fn fail(&self, why: impl Into<String>) -> ImportError {
-        ImportError::Pickle { at: self.op_at, why: why.into() }
+        ImportError::Pickle {
+            at: self.op_at,
+            why: why.into(),
+        }
     }
 
     pub(super) fn take(&mut self, length: usize) -> Step<&'a [u8]> {
-        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|&end| end <= self.bytes.len());
         let end = end.ok_or_else(|| self.fail("the stream ends inside this opcode"))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
@@ -18,7 +24,10 @@ impl<'a> Machine<'a> {
 
     pub(super) fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
         let taken = self.take(N)?;
-        taken.first_chunk().copied().ok_or_else(|| self.fail("the stream ends inside this opcode"))
+        taken
+            .first_chunk()
+            .copied()
+            .ok_or_else(|| self.fail("the stream ends inside this opcode"))
     }
 
     /// A little-endian unsigned number of `N` bytes.
@@ -35,7 +44,10 @@ impl<'a> Machine<'a> {
 
     pub(super) fn line(&mut self) -> Step<&'a str> {
         let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|&b| b == b'\n').ok_or_else(|| self.fail("a name is not ended by a newline"))?;
+        let end = rest
+            .iter()
+            .position(|&b| b == b'\n')
+            .ok_or_else(|| self.fail("a name is not ended by a newline"))?;
         self.at += end + 1;
         std::str::from_utf8(&rest[..end]).map_err(|_| self.fail("a name is not UTF-8"))
     }

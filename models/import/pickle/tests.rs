@@ -21,12 +21,24 @@ fn refused_global(stream: &[u8], want: &str) {
 #[test]
 fn code_execution_is_refused_by_name() {
     refused_global(b"cos\nsystem\n(S'true'\ntR.", "os system");
-    refused_global(b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.", "posix system");
-    refused_global(b"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.", "builtins eval");
+    refused_global(
+        b"\x80\x02cposix\nsystem\nX\x04\x00\x00\x00true\x85R.",
+        "posix system",
+    );
+    refused_global(
+        b"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.",
+        "builtins eval",
+    );
     refused_global(b"\x80\x02c__builtin__\ngetattr\n.", "__builtin__ getattr");
-    refused_global(b"\x80\x04\x8c\x0asubprocess\x8c\x05Popen\x93.", "subprocess Popen");
+    refused_global(
+        b"\x80\x04\x8c\x0asubprocess\x8c\x05Popen\x93.",
+        "subprocess Popen",
+    );
     refused_global(b"(ios\nsystem\n.", "os system");
-    refused_global(b"\x80\x02ctorch.storage\n_load_from_bytes\nC\x01.\x85R.", "torch.storage _load_from_bytes");
+    refused_global(
+        b"\x80\x02ctorch.storage\n_load_from_bytes\nC\x01.\x85R.",
+        "torch.storage _load_from_bytes",
+    );
     refused_global(b"\x80\x02cos\nsys\x1b[2Jtem\n.", "os sys\\u{1b}[2Jtem");
 }
 
@@ -42,7 +54,10 @@ fn a_checkpoints_foreign_objects_are_passed_over() {
 fn shared_and_cyclic_structures_cost_nothing() {
     // A dictionary that holds itself.
     let pickled = read(b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.").expect("cyclic");
-    assert!(crate::import::checkpoint::tensors(&pickled, &Limits::default()).is_err(), "endless nesting is found");
+    assert!(
+        crate::import::checkpoint::tensors(&pickled, &Limits::default()).is_err(),
+        "endless nesting is found"
+    );
 }
 
 #[test]
@@ -58,8 +73,14 @@ fn repeated_copies_are_charged() {
     }
     stream.push(b'.');
     assert!(read(&stream).is_ok());
-    let tight = Limits { pickle_values_max: 10_000, ..Limits::default() };
-    assert!(matches!(load(&stream, &tight), Err(ImportError::Limit { .. })));
+    let tight = Limits {
+        pickle_values_max: 10_000,
+        ..Limits::default()
+    };
+    assert!(matches!(
+        load(&stream, &tight),
+        Err(ImportError::Limit { .. })
+    ));
 }
 
 #[test]
@@ -86,7 +107,11 @@ fn sizes_that_lie_are_errors() {
         b"P0\n.",
     ] {
         match read(stream) {
-            Ok(pickled) => assert!(stream == b"\x80\x02N)R.", "accepted {stream:?} as {:?}", pickled.get(pickled.root)),
+            Ok(pickled) => assert!(
+                stream == b"\x80\x02N)R.",
+                "accepted {stream:?} as {:?}",
+                pickled.get(pickled.root)
+            ),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

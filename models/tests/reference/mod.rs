@@ -8,7 +8,12 @@ pub struct Reference;
 
 impl Backend for Reference {
     fn device(&self) -> DeviceInfo {
-        DeviceInfo { backend: "reference", name: "plain loops".into(), driver: String::new(), kind: "cpu" }
+        DeviceInfo {
+            backend: "reference",
+            name: "plain loops".into(),
+            driver: String::new(),
+            kind: "cpu",
+        }
     }
     fn compile(&self, graph: &Graph) -> Result<Arc<dyn Executable>, EngineError> {
         Ok(Arc::new(Loops(graph.clone())))
@@ -24,7 +29,11 @@ impl Backend for Reference {
 struct Loops(Graph);
 
 impl Executable for Loops {
-    fn run_until(&self, inputs: &[TensorRef<'_>], _cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
+    fn run_until(
+        &self,
+        inputs: &[TensorRef<'_>],
+        _cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, EngineError> {
         let graph = &self.0;
         let mut tensors: Vec<Option<Tensor>> = vec![None; graph.tensors.len()];
         for (id, input) in graph.inputs.iter().zip(inputs) {
@@ -32,15 +41,24 @@ impl Executable for Loops {
         }
         let missing = || EngineError::Graph("a tensor is used before it is made".into());
         for node in &graph.nodes {
-            let inputs: Vec<TensorRef<'_>> =
-                node.inputs.iter().map(|id| tensors[id.0].as_ref().map(Tensor::view)).collect::<Option<_>>().ok_or_else(missing)?;
+            let inputs: Vec<TensorRef<'_>> = node
+                .inputs
+                .iter()
+                .map(|id| tensors[id.0].as_ref().map(Tensor::view))
+                .collect::<Option<_>>()
+                .ok_or_else(missing)?;
             let results = node.op.reference(&inputs);
             for (id, result) in node.outputs.iter().zip(results) {
                 assert_eq!(result.shape, graph.tensors[id.0].shape, "{}", node.name);
                 tensors[id.0] = Some(result);
             }
         }
-        graph.outputs.iter().map(|id| tensors[id.0].clone()).collect::<Option<_>>().ok_or_else(missing)
+        graph
+            .outputs
+            .iter()
+            .map(|id| tensors[id.0].clone())
+            .collect::<Option<_>>()
+            .ok_or_else(missing)
     }
     fn peak_bytes(&self) -> u64 {
         0

@@ -9,9 +9,17 @@ use super::JpegFile;
 use crate::image::{Channels, Format, ImageError, JpegSource, Limits, Orientation};
 
 /// Decodes to stored orientation, 8-bit gray or RGB.
-pub(in crate::image) fn decode(bytes: &[u8], file: &JpegFile, limits: &Limits) -> Result<(Channels, Vec<u8>), ImageError> {
+pub(in crate::image) fn decode(
+    bytes: &[u8],
+    file: &JpegFile,
+    limits: &Limits,
+) -> Result<(Channels, Vec<u8>), ImageError> {
     let fail = |e: &dyn std::fmt::Debug| ImageError::corrupt(Format::Jpeg, format!("{e:?}"));
-    let (channels, space) = if file.components.len() == 1 { (Channels::Gray, ColorSpace::Luma) } else { (Channels::Rgb, ColorSpace::RGB) };
+    let (channels, space) = if file.components.len() == 1 {
+        (Channels::Gray, ColorSpace::Luma)
+    } else {
+        (Channels::Rgb, ColorSpace::RGB)
+    };
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(space)
         .jpeg_set_max_scans(limits.jpeg_scans_max)
@@ -21,7 +29,10 @@ pub(in crate::image) fn decode(bytes: &[u8], file: &JpegFile, limits: &Limits) -
     decoder.decode_headers().map_err(|e| fail(&e))?;
     let want = usize::from(file.width) * usize::from(file.height) * channels.count();
     if decoder.output_buffer_size() != Some(want) {
-        return Err(ImageError::corrupt(Format::Jpeg, "its headers contradict each other"));
+        return Err(ImageError::corrupt(
+            Format::Jpeg,
+            "its headers contradict each other",
+        ));
     }
     let mut samples = vec![0; want];
     decoder.decode_into(&mut samples).map_err(|e| fail(&e))?;
@@ -31,13 +42,27 @@ pub(in crate::image) fn decode(bytes: &[u8], file: &JpegFile, limits: &Limits) -
 impl JpegFile {
     /// The coding parameters to repeat, turned like the pixels: a turned picture needs transposed tables and factors.
     pub fn source(&self, orientation: Orientation) -> JpegSource {
-        let table = |component: usize| self.components.get(component).and_then(|c| self.tables[usize::from(c.table)]).unwrap_or([1; 64]);
-        let (luma, chroma) = (table(0), table(if self.components.len() == 3 { 1 } else { 0 }));
+        let table = |component: usize| {
+            self.components
+                .get(component)
+                .and_then(|c| self.tables[usize::from(c.table)])
+                .unwrap_or([1; 64])
+        };
+        let (luma, chroma) = (
+            table(0),
+            table(if self.components.len() == 3 { 1 } else { 0 }),
+        );
         let subsampling = match self.components.as_slice() {
             [y, cb, _] => (y.h / cb.h.max(1), y.v / cb.v.max(1)),
             _ => (1, 1),
         };
-        let turned = |t: [u16; 64]| if orientation.turns() { std::array::from_fn(|i| t[(i % 8) * 8 + i / 8]) } else { t };
+        let turned = |t: [u16; 64]| {
+            if orientation.turns() {
+                std::array::from_fn(|i| t[(i % 8) * 8 + i / 8])
+            } else {
+                t
+            }
+        };
         JpegSource {
             luma: turned(luma),
             chroma: turned(chroma),

@@ -1,8 +1,8 @@
 //! Encoding with the input's own quantisation tables, subsampling and scan order.
 
 use jpeg_encoder::{
-    ChromaSubsamplingMethod, Encoder, ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit, QuantizationTableType, SamplingFactor,
-    rgb_to_ycbcr,
+    ChromaSubsamplingMethod, Encoder, ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit,
+    QuantizationTableType, SamplingFactor, rgb_to_ycbcr,
 };
 
 use crate::image::{Format, ImageError, JpegSource, Metadata, Photo, Samples, Source};
@@ -18,7 +18,13 @@ const PREFIX_BYTES: usize = 2 + 18;
 pub(in crate::image) fn encode(photo: &Photo, quality: Option<u8>) -> Result<Vec<u8>, ImageError> {
     let fail = |e: jpeg_encoder::EncodingError| ImageError::encode(Format::Jpeg, e);
     let (Ok(width), Ok(height)) = (u16::try_from(photo.width), u16::try_from(photo.height)) else {
-        return Err(ImageError::encode(Format::Jpeg, format!("{}x{} exceeds 65535 pixels per side", photo.width, photo.height)));
+        return Err(ImageError::encode(
+            Format::Jpeg,
+            format!(
+                "{}x{} exceeds 65535 pixels per side",
+                photo.width, photo.height
+            ),
+        ));
     };
     let source = match &photo.source {
         Source::Jpeg(source) => Some(source),
@@ -27,15 +33,28 @@ pub(in crate::image) fn encode(photo: &Photo, quality: Option<u8>) -> Result<Vec
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, quality.unwrap_or(QUALITY).clamp(1, 100));
     if let Some((unit, x, y)) = photo.metadata.jfif_density {
-        let unit = [PixelDensityUnit::PixelAspectRatio, PixelDensityUnit::Inches, PixelDensityUnit::Centimeters][usize::from(unit.min(2))];
-        encoder.set_density(PixelDensity { density: (x.max(1), y.max(1)), unit });
+        let unit = [
+            PixelDensityUnit::PixelAspectRatio,
+            PixelDensityUnit::Inches,
+            PixelDensityUnit::Centimeters,
+        ][usize::from(unit.min(2))];
+        encoder.set_density(PixelDensity {
+            density: (x.max(1), y.max(1)),
+            unit,
+        });
     }
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     encoder.set_sampling_factor(SamplingFactor::R_4_4_4);
     if let Some(source) = source {
         repeat(&mut encoder, source, quality.is_none());
     }
-    encoder.encode_image(Rows { photo, width, height }).map_err(fail)?;
+    encoder
+        .encode_image(Rows {
+            photo,
+            width,
+            height,
+        })
+        .map_err(fail)?;
     let segments = metadata_segments(&photo.metadata)?;
     out.splice(PREFIX_BYTES..PREFIX_BYTES, segments);
     Ok(out)
@@ -44,11 +63,13 @@ pub(in crate::image) fn encode(photo: &Photo, quality: Option<u8>) -> Result<Vec
 fn repeat(encoder: &mut Encoder<&mut Vec<u8>>, source: &JpegSource, tables: bool) {
     if tables {
         // The encoder writes 8-bit tables.
-        let table = |t: &[u16; 64]| QuantizationTableType::Custom(Box::new(t.map(|v| v.clamp(1, 255))));
+        let table =
+            |t: &[u16; 64]| QuantizationTableType::Custom(Box::new(t.map(|v| v.clamp(1, 255))));
         encoder.set_quantization_tables(table(&source.luma), table(&source.chroma));
     }
     let (h, v) = source.subsampling;
-    encoder.set_sampling_factor(SamplingFactor::from_factors(h, v).unwrap_or(SamplingFactor::R_4_4_4));
+    encoder
+        .set_sampling_factor(SamplingFactor::from_factors(h, v).unwrap_or(SamplingFactor::R_4_4_4));
     encoder.set_progressive(source.progressive);
     // Only for progressive: in sequential files the encoder would write one scan per component, which some decoders misread.
     encoder.set_optimized_huffman_tables(source.progressive);
@@ -61,16 +82,32 @@ fn metadata_segments(metadata: &Metadata) -> Result<Vec<u8>, ImageError> {
         push(&mut out, 0xe1, &[b"Exif\0\0", exif.as_slice()], "EXIF")?;
     }
     if let Some(xmp) = &metadata.xmp {
-        push(&mut out, 0xe1, &[b"http://ns.adobe.com/xap/1.0/\0", xmp.as_slice()], "XMP")?;
+        push(
+            &mut out,
+            0xe1,
+            &[b"http://ns.adobe.com/xap/1.0/\0", xmp.as_slice()],
+            "XMP",
+        )?;
     }
     if let Some(icc) = &metadata.icc {
         let part_bytes = SEGMENT_BYTES_MAX - 14;
         let count = icc.len().div_ceil(part_bytes);
         if count > 255 {
-            return Err(ImageError::encode(Format::Jpeg, format!("its ICC profile of {} bytes does not fit 255 segments", icc.len())));
+            return Err(ImageError::encode(
+                Format::Jpeg,
+                format!(
+                    "its ICC profile of {} bytes does not fit 255 segments",
+                    icc.len()
+                ),
+            ));
         }
         for (i, part) in icc.chunks(part_bytes).enumerate() {
-            push(&mut out, 0xe2, &[b"ICC_PROFILE\0", &[i as u8 + 1, count as u8], part], "ICC")?;
+            push(
+                &mut out,
+                0xe2,
+                &[b"ICC_PROFILE\0", &[i as u8 + 1, count as u8], part],
+                "ICC",
+            )?;
         }
     }
     for (marker, body) in &metadata.jpeg_segments {
@@ -82,7 +119,10 @@ fn metadata_segments(metadata: &Metadata) -> Result<Vec<u8>, ImageError> {
 fn push(out: &mut Vec<u8>, marker: u8, parts: &[&[u8]], what: &str) -> Result<(), ImageError> {
     let bytes: usize = parts.iter().map(|p| p.len()).sum();
     if bytes > SEGMENT_BYTES_MAX {
-        return Err(ImageError::encode(Format::Jpeg, format!("{what} of {bytes} bytes exceeds {SEGMENT_BYTES_MAX}; choose png or webp")));
+        return Err(ImageError::encode(
+            Format::Jpeg,
+            format!("{what} of {bytes} bytes exceeds {SEGMENT_BYTES_MAX}; choose png or webp"),
+        ));
     }
     out.extend([0xff, marker]);
     out.extend((bytes as u16 + 2).to_be_bytes());
@@ -99,7 +139,11 @@ struct Rows<'a> {
 
 impl ImageBuffer for Rows<'_> {
     fn get_jpeg_color_type(&self) -> JpegColorType {
-        if self.photo.channels.is_gray() { JpegColorType::Luma } else { JpegColorType::Ycbcr }
+        if self.photo.channels.is_gray() {
+            JpegColorType::Luma
+        } else {
+            JpegColorType::Ycbcr
+        }
     }
     fn width(&self) -> u16 {
         self.width
@@ -113,7 +157,9 @@ impl ImageBuffer for Rows<'_> {
         let row = usize::from(y) * stride..(usize::from(y) + 1) * stride;
         match &self.photo.samples {
             Samples::U8(v) => push_row(&v[row], n, |s| s, buffers),
-            Samples::U16(v) => push_row(&v[row], n, |s| ((u32::from(s) + 128) / 257) as u8, buffers),
+            Samples::U16(v) => {
+                push_row(&v[row], n, |s| ((u32::from(s) + 128) / 257) as u8, buffers)
+            }
         }
     }
 }

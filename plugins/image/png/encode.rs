@@ -16,26 +16,40 @@ const PROFILE_LEVEL: u8 = 8;
 
 /// Encodes the photo. Palette and low-bit images keep their kind when the pixels still fit it.
 pub(in crate::image) fn encode(photo: &Photo) -> Result<Vec<u8>, ImageError> {
-    let mut out = Splice { bytes: Vec::new(), insert: metadata_chunks(&photo.metadata) };
+    let mut out = Splice {
+        bytes: Vec::new(),
+        insert: metadata_chunks(&photo.metadata),
+    };
     let source = match &photo.source {
         Source::Png(source) => Some(source),
         _ => None,
     };
-    let indexed = source.and_then(|s| s.palette.as_ref()).and_then(|p| index(photo, p));
+    let indexed = source
+        .and_then(|s| s.palette.as_ref())
+        .and_then(|p| index(photo, p));
     let low = source.map_or(8, |s| s.bit_depth);
     let written = match (&photo.samples, indexed) {
         (_, Some(indexed)) => write_indexed(&mut out, photo, &indexed, low),
-        (Samples::U8(v), None) if low < 8 && photo.channels == Channels::Gray && fits(v, low) => write_low(&mut out, photo, v, low),
-        (Samples::U8(v), None) => write_rows(&mut out, photo, BitDepth::Eight, v, |row, to| to.extend_from_slice(row)),
-        (Samples::U16(v), None) => {
-            write_rows(&mut out, photo, BitDepth::Sixteen, v, |row, to| to.extend(row.iter().flat_map(|s| s.to_be_bytes())))
+        (Samples::U8(v), None) if low < 8 && photo.channels == Channels::Gray && fits(v, low) => {
+            write_low(&mut out, photo, v, low)
         }
+        (Samples::U8(v), None) => write_rows(&mut out, photo, BitDepth::Eight, v, |row, to| {
+            to.extend_from_slice(row)
+        }),
+        (Samples::U16(v), None) => write_rows(&mut out, photo, BitDepth::Sixteen, v, |row, to| {
+            to.extend(row.iter().flat_map(|s| s.to_be_bytes()))
+        }),
     };
     written.map_err(|e| ImageError::encode(Format::Png, e))?;
     Ok(out.bytes)
 }
 
-fn encoder<'a>(out: &'a mut Splice, photo: &Photo, color: ColorType, depth: BitDepth) -> Encoder<'static, &'a mut Splice> {
+fn encoder<'a>(
+    out: &'a mut Splice,
+    photo: &Photo,
+    color: ColorType,
+    depth: BitDepth,
+) -> Encoder<'static, &'a mut Splice> {
     let mut encoder = Encoder::new(out, photo.width as u32, photo.height as u32);
     encoder.set_color(color);
     encoder.set_depth(depth);
@@ -67,11 +81,25 @@ fn write_rows<S>(
     stream.finish()
 }
 
-fn write_indexed(out: &mut Splice, photo: &Photo, indexed: &Indexed, depth: u8) -> Result<(), png::EncodingError> {
-    let needed = [1u8, 2, 4, 8].into_iter().find(|d| indexed.colours.len() <= 1 << d).unwrap_or(8);
+fn write_indexed(
+    out: &mut Splice,
+    photo: &Photo,
+    indexed: &Indexed,
+    depth: u8,
+) -> Result<(), png::EncodingError> {
+    let needed = [1u8, 2, 4, 8]
+        .into_iter()
+        .find(|d| indexed.colours.len() <= 1 << d)
+        .unwrap_or(8);
     let depth = depth.max(needed).min(8);
     let mut encoder = encoder(out, photo, ColorType::Indexed, bit_depth(depth));
-    encoder.set_palette(indexed.colours.iter().flat_map(|c| [c[0], c[1], c[2]]).collect::<Vec<u8>>());
+    encoder.set_palette(
+        indexed
+            .colours
+            .iter()
+            .flat_map(|c| [c[0], c[1], c[2]])
+            .collect::<Vec<u8>>(),
+    );
     if photo.channels.has_alpha() {
         encoder.set_trns(indexed.colours.iter().map(|c| c[3]).collect::<Vec<u8>>());
     }
@@ -79,7 +107,12 @@ fn write_indexed(out: &mut Splice, photo: &Photo, indexed: &Indexed, depth: u8) 
     write_packed(&mut writer, &indexed.indices, photo.width, depth, 1)
 }
 
-fn write_low(out: &mut Splice, photo: &Photo, samples: &[u8], depth: u8) -> Result<(), png::EncodingError> {
+fn write_low(
+    out: &mut Splice,
+    photo: &Photo,
+    samples: &[u8],
+    depth: u8,
+) -> Result<(), png::EncodingError> {
     let mut writer = encoder(out, photo, ColorType::Grayscale, bit_depth(depth)).write_header()?;
     write_packed(&mut writer, samples, photo.width, depth, step(depth))
 }
@@ -95,7 +128,11 @@ fn write_packed(
     let per_byte = 8 / usize::from(depth);
     let mut stream = writer.stream_writer()?;
     for row in samples.chunks_exact(width.max(1)) {
-        let pack = |group: &[u8]| group.iter().enumerate().fold(0, |b, (i, v)| b | (v / step) << (8 - usize::from(depth) * (i + 1)));
+        let pack = |group: &[u8]| {
+            group.iter().enumerate().fold(0, |b, (i, v)| {
+                b | (v / step) << (8 - usize::from(depth) * (i + 1))
+            })
+        };
         let line: Vec<u8> = row.chunks(per_byte).map(pack).collect();
         stream.write_all(&line)?;
     }
@@ -124,17 +161,29 @@ fn bit_depth(depth: u8) -> BitDepth {
 fn metadata_chunks(metadata: &Metadata) -> Vec<u8> {
     let mut out = Vec::new();
     if let Some(icc) = &metadata.icc {
-        let profile = [b"ICC profile\0\0".as_slice(), &compress_to_vec_zlib(icc, PROFILE_LEVEL)].concat();
+        let profile = [
+            b"ICC profile\0\0".as_slice(),
+            &compress_to_vec_zlib(icc, PROFILE_LEVEL),
+        ]
+        .concat();
         push_chunk(&mut out, *b"iCCP", &profile);
     }
-    for (kind, body) in metadata.png_chunks.iter().filter(|(kind, _)| !is_text(kind)) {
+    for (kind, body) in metadata
+        .png_chunks
+        .iter()
+        .filter(|(kind, _)| !is_text(kind))
+    {
         push_chunk(&mut out, *kind, body);
     }
     if let Some(exif) = &metadata.exif {
         push_chunk(&mut out, *b"eXIf", exif);
     }
     if let Some(xmp) = &metadata.xmp {
-        push_chunk(&mut out, *b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0".as_slice(), xmp].concat());
+        push_chunk(
+            &mut out,
+            *b"iTXt",
+            &[b"XML:com.adobe.xmp\0\0\0\0\0".as_slice(), xmp].concat(),
+        );
     }
     for (kind, body) in metadata.png_chunks.iter().filter(|(kind, _)| is_text(kind)) {
         push_chunk(&mut out, *kind, body);

@@ -15,7 +15,9 @@ pub(super) struct Indexed {
 /// The photo as indices. Pixels that still have their colour keep exactly their index; new colours are appended. `None` when
 /// there are more than 256 colours in the end.
 pub(super) fn index(photo: &Photo, source: &Palette) -> Option<Indexed> {
-    let Samples::U8(samples) = &photo.samples else { return None };
+    let Samples::U8(samples) = &photo.samples else {
+        return None;
+    };
     let n = photo.channels.count();
     if n < 3 || source.indices.len() * n != samples.len() {
         return None;

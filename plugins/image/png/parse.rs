@@ -37,7 +37,9 @@ pub(in crate::image) fn parse(bytes: &[u8], limits: &Limits) -> Result<PngFile, 
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
         let kind = [head[4], head[5], head[6], head[7]];
         let body = bytes.get(at + 8..at + 8 + length).ok_or_else(short)?;
-        let crc = bytes.get(at + 8 + length..at + 12 + length).ok_or_else(short)?;
+        let crc = bytes
+            .get(at + 8 + length..at + 12 + length)
+            .ok_or_else(short)?;
         if file.width == 0 && &kind != b"IHDR" {
             return Err(ImageError::corrupt(F, "it does not start with a header"));
         }
@@ -51,7 +53,9 @@ pub(in crate::image) fn parse(bytes: &[u8], limits: &Limits) -> Result<PngFile, 
             b"IEND" => return Err(ImageError::corrupt(F, "it has no image data")),
             b"IDAT" => data = true,
             // Damaged metadata is dropped, as viewers do.
-            _ if crc32fast::hash(&bytes[at + 4..at + 8 + length]).to_be_bytes() == crc => file.read_extra(kind, body, limits)?,
+            _ if crc32fast::hash(&bytes[at + 4..at + 8 + length]).to_be_bytes() == crc => {
+                file.read_extra(kind, body, limits)?
+            }
             _ => {}
         }
         at += 12 + length;
@@ -66,7 +70,10 @@ impl PngFile {
         if self.width != 0 {
             return Err(ImageError::corrupt(F, "it has two headers"));
         }
-        (self.width, self.height) = (u32::from_be_bytes([w3, w2, w1, w0]), u32::from_be_bytes([h3, h2, h1, h0]));
+        (self.width, self.height) = (
+            u32::from_be_bytes([w3, w2, w1, w0]),
+            u32::from_be_bytes([h3, h2, h1, h0]),
+        );
         limits.check_size(F, u64::from(self.width), u64::from(self.height))?;
         let fits = match color {
             0 => matches!(depth, 1 | 2 | 4 | 8 | 16),
@@ -75,17 +82,29 @@ impl PngFile {
             _ => false,
         };
         if !fits {
-            return Err(ImageError::corrupt(F, format!("its header announces colour type {color} with {depth} bits")));
+            return Err(ImageError::corrupt(
+                F,
+                format!("its header announces colour type {color} with {depth} bits"),
+            ));
         }
         (self.bit_depth, self.color_type) = (depth, color);
         Ok(())
     }
 
-    fn read_extra(&mut self, kind: [u8; 4], body: &[u8], limits: &Limits) -> Result<(), ImageError> {
+    fn read_extra(
+        &mut self,
+        kind: [u8; 4],
+        body: &[u8],
+        limits: &Limits,
+    ) -> Result<(), ImageError> {
         match &kind {
             b"acTL" => {
                 let remedy = "send its frames as single images";
-                return Err(ImageError::Unsupported { format: F, feature: "animation".to_string(), remedy });
+                return Err(ImageError::Unsupported {
+                    format: F,
+                    feature: "animation".to_string(),
+                    remedy,
+                });
             }
             b"tRNS" => self.transparency = true,
             b"iCCP" if self.icc.is_none() => self.icc = read_profile(body, limits)?,
@@ -93,7 +112,11 @@ impl PngFile {
                 self.count(body.len(), limits)?;
                 self.exif = Some(body.to_vec());
             }
-            b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"mDCV" | b"cLLI" | b"pHYs" if body.len() <= 64 => self.keep(kind, body),
+            b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"mDCV" | b"cLLI" | b"pHYs"
+                if body.len() <= 64 =>
+            {
+                self.keep(kind, body)
+            }
             _ if is_text(&kind) => self.read_text(kind, body, limits)?,
             _ => {}
         }
@@ -111,8 +134,14 @@ impl PngFile {
         }
         // Old writers hide EXIF here, with an orientation and a thumbnail that would no longer be true.
         let stale = keyword.starts_with(b"Raw profile type ");
-        let room = limits.metadata_bytes_max.saturating_sub(self.metadata_bytes);
-        let Some(inflated) = text_bytes(kind, body, room).filter(|_| !stale && self.texts < TEXTS_MAX) else { return Ok(()) };
+        let room = limits
+            .metadata_bytes_max
+            .saturating_sub(self.metadata_bytes);
+        let Some(inflated) =
+            text_bytes(kind, body, room).filter(|_| !stale && self.texts < TEXTS_MAX)
+        else {
+            return Ok(());
+        };
         self.texts += 1;
         self.metadata_bytes += inflated;
         self.keep(kind, body);
@@ -126,7 +155,16 @@ impl PngFile {
     fn count(&mut self, bytes: usize, limits: &Limits) -> Result<(), ImageError> {
         self.metadata_bytes += bytes;
         let (got, max) = (self.metadata_bytes as u64, limits.metadata_bytes_max as u64);
-        if got > max { Err(ImageError::Limit { format: F, what: "bytes of metadata", got, max }) } else { Ok(()) }
+        if got > max {
+            Err(ImageError::Limit {
+                format: F,
+                what: "bytes of metadata",
+                got,
+                max,
+            })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -136,13 +174,18 @@ pub(super) fn is_text(kind: &[u8; 4]) -> bool {
 
 /// Inflates the profile of an iCCP chunk; a damaged one counts as none.
 fn read_profile(body: &[u8], limits: &Limits) -> Result<Option<Vec<u8>>, ImageError> {
-    let Some(name_end) = body.iter().take(80).position(|&b| b == 0) else { return Ok(None) };
+    let Some(name_end) = body.iter().take(80).position(|&b| b == 0) else {
+        return Ok(None);
+    };
     let max = limits.profile_bytes_max;
     match decompress_to_vec_zlib_with_limit(body.get(name_end + 2..).unwrap_or(&[]), max) {
         Ok(profile) => Ok(Some(profile).filter(|p| !p.is_empty())),
-        Err(e) if e.status == TINFLStatus::HasMoreOutput => {
-            Err(ImageError::Limit { format: F, what: "bytes of ICC profile or more", got: max as u64 + 1, max: max as u64 })
-        }
+        Err(e) if e.status == TINFLStatus::HasMoreOutput => Err(ImageError::Limit {
+            format: F,
+            what: "bytes of ICC profile or more",
+            got: max as u64 + 1,
+            max: max as u64,
+        }),
         Err(_) => Ok(None),
     }
 }
@@ -167,7 +210,9 @@ fn text_bytes(kind: [u8; 4], body: &[u8], max: usize) -> Option<usize> {
     let keyword_end = body.iter().take(80).position(|&b| b == 0)?;
     let bytes = match &kind {
         b"tEXt" => body.len(),
-        b"zTXt" => decompress_to_vec_zlib_with_limit(body.get(keyword_end + 2..)?, max).ok()?.len(),
+        b"zTXt" => decompress_to_vec_zlib_with_limit(body.get(keyword_end + 2..)?, max)
+            .ok()?
+            .len(),
         _ => read_international(body, max)?.len(),
     };
     (bytes.max(body.len()) <= max).then_some(bytes.max(body.len()))

@@ -26,7 +26,9 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<WebPFile, ImageErro
     let mut at = 12;
     while let Some(head) = bytes.get(at..at + 8) {
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        let body = bytes.get(at + 8..at + 8 + length).ok_or_else(|| ImageError::corrupt(F, "a chunk runs past the end of the file"))?;
+        let body = bytes
+            .get(at + 8..at + 8 + length)
+            .ok_or_else(|| ImageError::corrupt(F, "a chunk runs past the end of the file"))?;
         at += 8 + length + length % 2;
         match &head[..4] {
             b"VP8X" => file.read_extended(body)?,
@@ -39,10 +41,18 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<WebPFile, ImageErro
             }
             b"EXIF" | b"XMP " => {
                 metadata_bytes += body.len();
-                within(metadata_bytes, limits.metadata_bytes_max, "bytes of metadata")?;
+                within(
+                    metadata_bytes,
+                    limits.metadata_bytes_max,
+                    "bytes of metadata",
+                )?;
                 // Some writers keep JPEG's prefix.
                 let plain = body.strip_prefix(b"Exif\0\0").unwrap_or(body).to_vec();
-                *(if head.starts_with(b"EXIF") { &mut file.exif } else { &mut file.xmp }) = Some(plain);
+                *(if head.starts_with(b"EXIF") {
+                    &mut file.exif
+                } else {
+                    &mut file.xmp
+                }) = Some(plain);
             }
             _ => {}
         }
@@ -57,38 +67,64 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<WebPFile, ImageErro
 }
 
 fn within(got: usize, max: usize, what: &'static str) -> Result<(), ImageError> {
-    if got > max { Err(ImageError::Limit { format: F, what, got: got as u64, max: max as u64 }) } else { Ok(()) }
+    if got > max {
+        Err(ImageError::Limit {
+            format: F,
+            what,
+            got: got as u64,
+            max: max as u64,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 fn animated() -> ImageError {
-    ImageError::Unsupported { format: F, feature: "animation".to_string(), remedy: "send its frames as single images" }
+    ImageError::Unsupported {
+        format: F,
+        feature: "animation".to_string(),
+        remedy: "send its frames as single images",
+    }
 }
 
 impl WebPFile {
     fn set_size(&mut self, width: u32, height: u32) -> Result<(), ImageError> {
         if self.width != 0 && (self.width, self.height) != (width, height) {
-            return Err(ImageError::corrupt(F, "the sizes of canvas and image differ"));
+            return Err(ImageError::corrupt(
+                F,
+                "the sizes of canvas and image differ",
+            ));
         }
         (self.width, self.height) = (width, height);
         Ok(())
     }
     fn read_extended(&mut self, body: &[u8]) -> Result<(), ImageError> {
-        let &[flags, _, _, _, w0, w1, w2, h0, h1, h2, ..] = body else { return Err(ImageError::corrupt(F, "its VP8X chunk is too short")) };
+        let &[flags, _, _, _, w0, w1, w2, h0, h1, h2, ..] = body else {
+            return Err(ImageError::corrupt(F, "its VP8X chunk is too short"));
+        };
         if flags & 2 != 0 {
             return Err(animated());
         }
         self.alpha |= flags & 16 != 0;
-        self.set_size(u32::from_le_bytes([w0, w1, w2, 0]) + 1, u32::from_le_bytes([h0, h1, h2, 0]) + 1)
+        self.set_size(
+            u32::from_le_bytes([w0, w1, w2, 0]) + 1,
+            u32::from_le_bytes([h0, h1, h2, 0]) + 1,
+        )
     }
     fn read_lossy(&mut self, body: &[u8]) -> Result<(), ImageError> {
         let &[_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = body else {
-            return Err(ImageError::corrupt(F, "its VP8 chunk does not start with a key frame"));
+            return Err(ImageError::corrupt(
+                F,
+                "its VP8 chunk does not start with a key frame",
+            ));
         };
         let side = |a, b| u32::from(u16::from_le_bytes([a, b]) & 0x3fff);
         self.set_size(side(w0, w1), side(h0, h1))
     }
     fn read_lossless(&mut self, body: &[u8]) -> Result<(), ImageError> {
-        let &[0x2f, b0, b1, b2, b3, ..] = body else { return Err(ImageError::corrupt(F, "its VP8L chunk lacks its signature")) };
+        let &[0x2f, b0, b1, b2, b3, ..] = body else {
+            return Err(ImageError::corrupt(F, "its VP8L chunk lacks its signature"));
+        };
         let bits = u32::from_le_bytes([b0, b1, b2, b3]);
         self.alpha |= bits >> 28 & 1 != 0;
         self.set_size((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1)
@@ -102,7 +138,11 @@ pub(super) fn decode(bytes: &[u8], file: &WebPFile) -> Result<(Channels, Vec<u8>
     if decoder.dimensions() != (file.width, file.height) || decoder.is_animated() {
         return Err(ImageError::corrupt(F, "its headers contradict each other"));
     }
-    let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
+    let channels = if decoder.has_alpha() {
+        Channels::Rgba
+    } else {
+        Channels::Rgb
+    };
     let mut samples = vec![0; file.width as usize * file.height as usize * channels.count()];
     decoder.read_image(&mut samples).map_err(fail)?;
     Ok((channels, samples))
@@ -117,7 +157,13 @@ pub(super) fn encode(photo: &Photo) -> Result<Vec<u8>, ImageError> {
         Channels::Rgba => ColorType::Rgba8,
     };
     if photo.width.max(photo.height) > 16_384 {
-        return Err(ImageError::encode(F, format!("{}x{} exceeds WebP's 16384 pixels per side", photo.width, photo.height)));
+        return Err(ImageError::encode(
+            F,
+            format!(
+                "{}x{} exceeds WebP's 16384 pixels per side",
+                photo.width, photo.height
+            ),
+        ));
     }
     let mut out = Vec::new();
     let mut encoder = WebPEncoder::new(&mut out);
@@ -128,7 +174,10 @@ pub(super) fn encode(photo: &Photo) -> Result<Vec<u8>, ImageError> {
     let done = match &photo.samples {
         Samples::U8(v) => encoder.encode(v, width, height, color),
         Samples::U16(v) => {
-            let narrow: Vec<u8> = v.iter().map(|&s| ((u32::from(s) + 128) / 257) as u8).collect();
+            let narrow: Vec<u8> = v
+                .iter()
+                .map(|&s| ((u32::from(s) + 128) / 257) as u8)
+                .collect();
             encoder.encode(&narrow, width, height, color)
         }
     };

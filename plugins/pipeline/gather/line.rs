@@ -33,7 +33,12 @@ pub struct Share {
 
 impl Share {
     pub fn new(image: Tensor, mask: Tensor) -> Self {
-        Share { image, mask, cancelled: AtomicBool::new(false), end: Mutex::default() }
+        Share {
+            image,
+            mask,
+            cancelled: AtomicBool::new(false),
+            end: Mutex::default(),
+        }
     }
 
     pub fn cancel(&self) {
@@ -49,7 +54,10 @@ impl Share {
     }
 
     pub fn take(&self) -> Option<Result<Done, Refusal>> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.end
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -79,35 +87,55 @@ impl Line {
     }
 
     pub fn leave(&mut self, share: &Arc<Share>) {
-        self.waiting.retain(|ticket| !Arc::ptr_eq(&ticket.share, share));
+        self.waiting
+            .retain(|ticket| !Arc::ptr_eq(&ticket.share, share));
     }
 
     pub fn is_first(&self, share: &Arc<Share>) -> bool {
-        self.waiting.front().is_some_and(|ticket| Arc::ptr_eq(&ticket.share, share))
+        self.waiting
+            .front()
+            .is_some_and(|ticket| Arc::ptr_eq(&ticket.share, share))
     }
 
     /// Whether the first in line gains nothing by waiting longer.
     pub fn is_ready(&self, crops_max: usize, wait_max: Duration, now: Instant) -> bool {
-        let Some(first) = self.waiting.front() else { return false };
+        let Some(first) = self.waiting.front() else {
+            return false;
+        };
         let most = self.most(&first.key, crops_max);
-        first.alone || self.like(first).count() >= most || self.waiting.len() >= self.runs || self.ripe_in(wait_max, now).is_zero()
+        first.alone
+            || self.like(first).count() >= most
+            || self.waiting.len() >= self.runs
+            || self.ripe_in(wait_max, now).is_zero()
     }
 
     /// Time until the first in line has waited long enough.
     pub fn ripe_in(&self, wait_max: Duration, now: Instant) -> Duration {
-        self.waiting.front().map_or(wait_max, |first| (first.since + wait_max).saturating_duration_since(now))
+        self.waiting.front().map_or(wait_max, |first| {
+            (first.since + wait_max).saturating_duration_since(now)
+        })
     }
 
     /// Takes the first in line and others of its size: a power of two of them, so that few sizes of graphs are compiled.
     pub fn take_group(&mut self, crops_max: usize) -> Vec<Ticket> {
-        let Some(first) = self.waiting.pop_front() else { return Vec::new() };
+        let Some(first) = self.waiting.pop_front() else {
+            return Vec::new();
+        };
         let (key, alone) = (first.key.clone(), first.alone);
-        let there = if alone { 1 } else { (1 + self.like(&first).count()).min(self.most(&key, crops_max)) };
+        let there = if alone {
+            1
+        } else {
+            (1 + self.like(&first).count()).min(self.most(&key, crops_max))
+        };
         let wanted = 1 << there.max(1).ilog2();
         let mut group = vec![first];
         let mut rest = VecDeque::with_capacity(self.waiting.len());
         for ticket in self.waiting.drain(..) {
-            if group.len() < wanted && !ticket.alone && ticket.key == key { group.push(ticket) } else { rest.push_back(ticket) }
+            if group.len() < wanted && !ticket.alone && ticket.key == key {
+                group.push(ticket)
+            } else {
+                rest.push_back(ticket)
+            }
         }
         self.waiting = rest;
         group
@@ -119,7 +147,11 @@ impl Line {
             note(self, &first.key);
         }
         // Whoever cancelled meanwhile does not look any more.
-        group.into_iter().rev().filter(|ticket| !ticket.share.is_cancelled()).for_each(|ticket| self.waiting.push_front(ticket));
+        group
+            .into_iter()
+            .rev()
+            .filter(|ticket| !ticket.share.is_cancelled())
+            .for_each(|ticket| self.waiting.push_front(ticket));
     }
 
     /// Remembers that no more crops of this size fit into memory together.
@@ -131,10 +163,16 @@ impl Line {
     }
 
     fn most(&self, key: &ExecutableKey, crops_max: usize) -> usize {
-        self.limits.get(key).copied().unwrap_or(crops_max).clamp(1, crops_max)
+        self.limits
+            .get(key)
+            .copied()
+            .unwrap_or(crops_max)
+            .clamp(1, crops_max)
     }
 
     fn like(&self, first: &Ticket) -> impl Iterator<Item = &Ticket> {
-        self.waiting.iter().filter(move |ticket| !ticket.alone && ticket.key == first.key)
+        self.waiting
+            .iter()
+            .filter(move |ticket| !ticket.alone && ticket.key == first.key)
     }
 }

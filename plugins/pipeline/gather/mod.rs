@@ -90,7 +90,14 @@ impl Gather {
     /// Groups of at most `crops_max` crops; the first in line waits at most `wait_max` for others.
     pub fn new(crops_max: usize, wait_max: Duration) -> Self {
         let (line, changed) = (Mutex::default(), Condvar::new());
-        Gather { crops_max: crops_max.max(1), wait_max, line, changed, groups: AtomicU64::new(0), crops: AtomicU64::new(0) }
+        Gather {
+            crops_max: crops_max.max(1),
+            wait_max,
+            line,
+            changed,
+            groups: AtomicU64::new(0),
+            crops: AtomicU64::new(0),
+        }
     }
 
     /// Notes a run as under way.
@@ -101,7 +108,10 @@ impl Gather {
 
     /// Groups that ran, and crops in them.
     pub fn counts(&self) -> (u64, u64) {
-        (self.groups.load(Ordering::Relaxed), self.crops.load(Ordering::Relaxed))
+        (
+            self.groups.load(Ordering::Relaxed),
+            self.crops.load(Ordering::Relaxed),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -114,12 +124,25 @@ impl Gather {
         let asked = Instant::now();
         let share = Arc::new(Share::new(ask.image, ask.mask));
         let mut line = self.lock();
-        line.push(Ticket { key: ask.key, since: asked, alone: false, share: share.clone() });
+        line.push(Ticket {
+            key: ask.key,
+            since: asked,
+            alone: false,
+            share: share.clone(),
+        });
         self.changed.notify_all();
         loop {
             match share.take() {
-                Some(Ok(Done { prediction, crops, started })) => {
-                    return Ok(Answer { prediction, crops, waited: started.saturating_duration_since(asked) });
+                Some(Ok(Done {
+                    prediction,
+                    crops,
+                    started,
+                })) => {
+                    return Ok(Answer {
+                        prediction,
+                        crops,
+                        waited: started.saturating_duration_since(asked),
+                    });
                 }
                 Some(Err(refusal)) => return Err(refusal),
                 None => {}
@@ -141,24 +164,42 @@ impl Gather {
                 line = self.lock();
                 continue;
             }
-            let nap = if leads { line.ripe_in(self.wait_max, now).min(NAP) } else { NAP };
-            line = self.changed.wait_timeout(line, nap).unwrap_or_else(PoisonError::into_inner).0;
+            let nap = if leads {
+                line.ripe_in(self.wait_max, now).min(NAP)
+            } else {
+                NAP
+            };
+            line = self
+                .changed
+                .wait_timeout(line, nap)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
     /// Runs a group whose first crop is the caller's, and tells its members.
-    fn lead(&self, group: Vec<Ticket>, compile: &dyn Fn(usize) -> Result<Arc<dyn Executable>, PluginError>, own: &dyn Fn() -> bool) {
+    fn lead(
+        &self,
+        group: Vec<Ticket>,
+        compile: &dyn Fn(usize) -> Result<Arc<dyn Executable>, PluginError>,
+        own: &dyn Fn() -> bool,
+    ) {
         let _busy = Busy(self);
         let crops = group.len();
         let executable = match compile(crops) {
             Ok(executable) => executable,
             // The plan tells before anything is allocated that so many do not fit.
             Err(PluginError::Engine { source, .. }) if crops > 1 && is_memory(&source) => {
-                self.lock().put_back(group, |line, key| line.limit(key, crops / 2));
+                self.lock()
+                    .put_back(group, |line, key| line.limit(key, crops / 2));
                 return;
             }
             Err(_) if crops > 1 => return self.apart(group),
-            Err(error) => return group.iter().for_each(|ticket| ticket.share.end(Err(Refusal::Compile(error.clone())))),
+            Err(error) => {
+                return group
+                    .iter()
+                    .for_each(|ticket| ticket.share.end(Err(Refusal::Compile(error.clone()))));
+            }
         };
         // The group stops only when none of its members wants to go on.
         let unwanted = || {
@@ -168,16 +209,24 @@ impl Gather {
             group.iter().all(|ticket| ticket.share.is_cancelled())
         };
         let started = Instant::now();
-        match catch_unwind(AssertUnwindSafe(|| group::run(&*executable, &group, &unwanted))) {
+        match catch_unwind(AssertUnwindSafe(|| {
+            group::run(&*executable, &group, &unwanted)
+        })) {
             Ok(Ok(predictions)) => {
                 self.groups.fetch_add(1, Ordering::Relaxed);
                 self.crops.fetch_add(crops as u64, Ordering::Relaxed);
                 for (ticket, prediction) in group.iter().zip(predictions) {
-                    ticket.share.end(Ok(Done { prediction, crops, started }));
+                    ticket.share.end(Ok(Done {
+                        prediction,
+                        crops,
+                        started,
+                    }));
                 }
             }
             Ok(Err(error)) if crops == 1 || matches!(error, EngineError::Cancelled) => {
-                group.iter().for_each(|ticket| ticket.share.end(Err(Refusal::Run(error.clone()))));
+                group
+                    .iter()
+                    .for_each(|ticket| ticket.share.end(Err(Refusal::Run(error.clone()))));
             }
             Err(panic) if crops == 1 => resume_unwind(panic),
             failed => {

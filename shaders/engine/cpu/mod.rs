@@ -30,7 +30,11 @@ pub struct CpuBackend {
 impl CpuBackend {
     /// A backend; nothing is allocated yet.
     pub fn new(options: &EngineOptions) -> Self {
-        CpuBackend { memory_bytes_max: options.memory_bytes_max, fusion: FusionCache::default(), pool: Arc::new(Pool::default()) }
+        CpuBackend {
+            memory_bytes_max: options.memory_bytes_max,
+            fusion: FusionCache::default(),
+            pool: Arc::new(Pool::default()),
+        }
     }
 }
 
@@ -42,11 +46,31 @@ impl Backend for CpuBackend {
     fn compile(&self, graph: &Graph) -> Result<Arc<dyn Executable>, EngineError> {
         let graph = self.fusion.fuse(graph)?;
         let plan = plan(&graph, &vec![vec![]; graph.nodes.len()], Inputs::Borrowed);
-        let scratch = graph.nodes.iter().map(|node| node.op.native_scratch(&graph.specs(&node.inputs))).max().unwrap_or(0);
-        let weights: u64 = FORMS * graph.nodes.iter().map(|node| node.op.weight_bytes()).sum::<u64>();
-        let ceilings = Ceilings { memory_bytes_max: self.memory_bytes_max, binding_bytes_max: u64::MAX, buffer_bytes_max: u64::MAX };
+        let scratch = graph
+            .nodes
+            .iter()
+            .map(|node| node.op.native_scratch(&graph.specs(&node.inputs)))
+            .max()
+            .unwrap_or(0);
+        let weights: u64 = FORMS
+            * graph
+                .nodes
+                .iter()
+                .map(|node| node.op.weight_bytes())
+                .sum::<u64>();
+        let ceilings = Ceilings {
+            memory_bytes_max: self.memory_bytes_max,
+            binding_bytes_max: u64::MAX,
+            buffer_bytes_max: u64::MAX,
+        };
         plan.check(&graph, weights + 4 * scratch as u64, &ceilings)?;
-        Ok(Arc::new(CpuExecutable { id: self.pool.next_id(), graph, plan, scratch, pool: self.pool.clone() }))
+        Ok(Arc::new(CpuExecutable {
+            id: self.pool.next_id(),
+            graph,
+            plan,
+            scratch,
+            pool: self.pool.clone(),
+        }))
     }
 
     fn healthy(&self) -> bool {
@@ -77,17 +101,33 @@ impl CpuExecutable {
         mut after: impl FnMut(&Node),
     ) -> Result<Vec<Tensor>, EngineError> {
         self.graph.check_inputs(inputs)?;
-        Pool::with(&self.pool, self.id, &self.plan.slot_bytes, self.scratch, |slots| {
-            for node in &self.graph.nodes {
-                before()?;
-                self.execute_node(node, inputs, slots)?;
-                after(node);
-            }
-            Ok(self.graph.outputs.iter().map(|id| self.value(*id, inputs, slots).to_tensor()).collect())
-        })
+        Pool::with(
+            &self.pool,
+            self.id,
+            &self.plan.slot_bytes,
+            self.scratch,
+            |slots| {
+                for node in &self.graph.nodes {
+                    before()?;
+                    self.execute_node(node, inputs, slots)?;
+                    after(node);
+                }
+                Ok(self
+                    .graph
+                    .outputs
+                    .iter()
+                    .map(|id| self.value(*id, inputs, slots).to_tensor())
+                    .collect())
+            },
+        )
     }
 
-    fn execute_node(&self, node: &Node, inputs: &[TensorRef<'_>], slots: &mut Slots) -> Result<(), EngineError> {
+    fn execute_node(
+        &self,
+        node: &Node,
+        inputs: &[TensorRef<'_>],
+        slots: &mut Slots,
+    ) -> Result<(), EngineError> {
         // The plan keeps an operation's outputs out of its inputs' slots, so they can be taken out for writing.
         let mut taken: Vec<(usize, Vec<f32>)> = Vec::with_capacity(node.outputs.len());
         for id in &node.outputs {
@@ -95,21 +135,35 @@ impl CpuExecutable {
             taken.push((slot, std::mem::take(&mut slots.buffers[slot])));
         }
         let mut scratch = std::mem::take(&mut slots.scratch);
-        let args: Vec<TensorRef<'_>> = node.inputs.iter().map(|id| self.value(*id, inputs, slots)).collect();
+        let args: Vec<TensorRef<'_>> = node
+            .inputs
+            .iter()
+            .map(|id| self.value(*id, inputs, slots))
+            .collect();
         let mut outs: Vec<TensorMut<'_>> = Vec::with_capacity(node.outputs.len());
         for (id, (_, buffer)) in node.outputs.iter().zip(&mut taken) {
             let spec = self.graph.spec(*id);
             outs.push(view_mut(spec.dtype, &spec.shape, buffer));
         }
-        let result = catch_unwind(AssertUnwindSafe(|| node.op.native(&args, &mut outs, &mut scratch)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            node.op.native(&args, &mut outs, &mut scratch)
+        }));
         slots.scratch = scratch;
         for (slot, buffer) in taken {
             slots.buffers[slot] = buffer;
         }
-        result.map_err(|panic| EngineError::Device { during: format!("layer {}", node.name), detail: panic_text(&*panic) })
+        result.map_err(|panic| EngineError::Device {
+            during: format!("layer {}", node.name),
+            detail: panic_text(&*panic),
+        })
     }
 
-    fn value<'a>(&'a self, id: TensorId, inputs: &[TensorRef<'a>], slots: &'a Slots) -> TensorRef<'a> {
+    fn value<'a>(
+        &'a self,
+        id: TensorId,
+        inputs: &[TensorRef<'a>],
+        slots: &'a Slots,
+    ) -> TensorRef<'a> {
         if let Some(index) = self.graph.inputs.iter().position(|input| *input == id) {
             return inputs[index];
         }
@@ -140,12 +194,27 @@ fn view_mut<'a>(dtype: DType, shape: &'a Shape, buffer: &'a mut [f32]) -> Tensor
 /// The message of a caught panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string())).unwrap_or_else(|| "panic without a message".into())
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_string()))
+        .unwrap_or_else(|| "panic without a message".into())
 }
 
 impl Executable for CpuExecutable {
-    fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
-        self.execute(inputs, || if cancelled() { Err(EngineError::Cancelled) } else { Ok(()) }, |_| ())
+    fn run_until(
+        &self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, EngineError> {
+        self.execute(
+            inputs,
+            || {
+                if cancelled() {
+                    Err(EngineError::Cancelled)
+                } else {
+                    Ok(())
+                }
+            },
+            |_| (),
+        )
     }
 
     fn peak_bytes(&self) -> u64 {
@@ -157,7 +226,18 @@ impl Executable for CpuExecutable {
     }
 
     fn explain(&self) -> Vec<String> {
-        self.graph.nodes.iter().map(|node| format!("{}  {}.native  {}", node.name, node.op.kernel(), self.graph.shapes(node))).collect()
+        self.graph
+            .nodes
+            .iter()
+            .map(|node| {
+                format!(
+                    "{}  {}.native  {}",
+                    node.name,
+                    node.op.kernel(),
+                    self.graph.shapes(node)
+                )
+            })
+            .collect()
     }
 
     fn profile(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<(String, f64, u64)>, EngineError> {
@@ -169,7 +249,11 @@ impl Executable for CpuExecutable {
             |node| {
                 let flops = node.op.flops(&self.graph.specs(&node.inputs));
                 let now = Instant::now();
-                rows.push((format!("{}  {}.native", node.name, node.op.kernel()), (now - start).as_secs_f64() * 1e6, flops));
+                rows.push((
+                    format!("{}  {}.native", node.name, node.op.kernel()),
+                    (now - start).as_secs_f64() * 1e6,
+                    flops,
+                ));
                 start = now;
             },
         )?;

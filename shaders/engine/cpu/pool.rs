@@ -36,10 +36,17 @@ impl Slots {
         let fits = self.owner == owner
             && self.scratch.len() == scratch
             && self.buffers.len() == slot_bytes.len()
-            && self.buffers.iter().zip(slot_bytes).all(|(buffer, bytes)| buffer.len() == floats(*bytes));
+            && self
+                .buffers
+                .iter()
+                .zip(slot_bytes)
+                .all(|(buffer, bytes)| buffer.len() == floats(*bytes));
         if !fits {
             self.release();
-            self.buffers = slot_bytes.iter().map(|bytes| vec![0.0; floats(*bytes)]).collect();
+            self.buffers = slot_bytes
+                .iter()
+                .map(|bytes| vec![0.0; floats(*bytes)])
+                .collect();
             self.scratch = vec![0.0; scratch];
             self.owner = owner;
             self.held = Some(ledger.hold(slot_bytes.iter().sum::<u64>() + 4 * scratch as u64));
@@ -65,7 +72,13 @@ impl Pool {
     }
 
     /// Runs `work` with buffers of the given sizes for executable `owner`; one at a time.
-    pub fn with<T>(pool: &Arc<Pool>, owner: u64, slot_bytes: &[u64], scratch: usize, work: impl FnOnce(&mut Slots) -> T) -> T {
+    pub fn with<T>(
+        pool: &Arc<Pool>,
+        owner: u64,
+        slot_bytes: &[u64],
+        scratch: usize,
+        work: impl FnOnce(&mut Slots) -> T,
+    ) -> T {
         let mut slots = pool.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.fit(&pool.ledger, owner, slot_bytes, scratch);
         let result = work(&mut slots);
@@ -106,10 +119,18 @@ mod tests {
     #[test]
     fn buffers_stay_for_their_owner_and_change_with_it() {
         let pool = Arc::new(Pool::default());
-        let first = Pool::with(&pool, 1, &[64, 32], 5, |slots| slots.buffers[0].as_ptr() as usize);
+        let first = Pool::with(&pool, 1, &[64, 32], 5, |slots| {
+            slots.buffers[0].as_ptr() as usize
+        });
         assert_eq!(pool.bytes(), 116);
-        assert_eq!(Pool::with(&pool, 1, &[64, 32], 5, |slots| slots.buffers[0].as_ptr() as usize), first);
-        Pool::with(&pool, 2, &[16], 0, |slots| assert_eq!((slots.buffers.len(), slots.buffers[0].len()), (1, 4)));
+        assert_eq!(
+            Pool::with(&pool, 1, &[64, 32], 5, |slots| slots.buffers[0].as_ptr()
+                as usize),
+            first
+        );
+        Pool::with(&pool, 2, &[16], 0, |slots| {
+            assert_eq!((slots.buffers.len(), slots.buffers[0].len()), (1, 4))
+        });
         assert_eq!(pool.bytes(), 16);
     }
 
@@ -119,6 +140,8 @@ mod tests {
         Pool::with(&pool, 1, &[64], 0, |_| ());
         release_when_idle(&Arc::downgrade(&pool), Duration::from_millis(1));
         assert_eq!(pool.bytes(), 0);
-        Pool::with(&pool, 1, &[64], 0, |slots| assert_eq!(slots.buffers[0].len(), 16));
+        Pool::with(&pool, 1, &[64], 0, |slots| {
+            assert_eq!(slots.buffers[0].len(), 16)
+        });
     }
 }

@@ -24,7 +24,9 @@ fn small_net(side: usize) -> Graph {
         Arc::new(Conv2d::new(&weight, None, 1, Padding::Zero(1)).unwrap())
     };
     let a = graph.add("a", conv(4, 3), &[x]).unwrap();
-    let a = graph.add("a.relu", Arc::new(Activation::Relu), &[a]).unwrap();
+    let a = graph
+        .add("a.relu", Arc::new(Activation::Relu), &[a])
+        .unwrap();
     let b = graph.add("b", conv(4, 4), &[a]).unwrap();
     let sum = graph.add("sum", Arc::new(Add), &[b, a]).unwrap();
     let c = graph.add("c", conv(1, 4), &[sum]).unwrap();
@@ -45,7 +47,10 @@ impl Op for Invert {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        Ok(vec![TensorSpec::u8(inputs[0].shape.dims()), TensorSpec::f32(inputs[0].shape.dims())])
+        Ok(vec![
+            TensorSpec::u8(inputs[0].shape.dims()),
+            TensorSpec::f32(inputs[0].shape.dims()),
+        ])
     }
     fn flops(&self, _: &[TensorSpec]) -> u64 {
         1
@@ -57,8 +62,15 @@ impl Op for Invert {
         let dims = inputs[0].shape().dims();
         vec![Tensor::u8(dims, bytes), Tensor::f32(dims, floats)]
     }
-    fn program(&self, _: &[TensorSpec], _: &Caps) -> Result<cleanplate_kernels::program::Program, KernelError> {
-        Err(KernelError::Parameters { op: "invert", why: "test".into() })
+    fn program(
+        &self,
+        _: &[TensorSpec],
+        _: &Caps,
+    ) -> Result<cleanplate_kernels::program::Program, KernelError> {
+        Err(KernelError::Parameters {
+            op: "invert",
+            why: "test".into(),
+        })
     }
 }
 
@@ -70,7 +82,12 @@ fn results_are_those_of_the_references() {
         let inputs = random_inputs(&graph, side as u64);
         let run = backend.compile(&graph).unwrap();
         for _ in 0..2 {
-            for (got, want) in run.run(&views(&inputs)).unwrap().iter().zip(reference_run(&graph, &inputs)) {
+            for (got, want) in run
+                .run(&views(&inputs))
+                .unwrap()
+                .iter()
+                .zip(reference_run(&graph, &inputs))
+            {
                 assert!(max_difference(got, &want) < 1e-5);
             }
         }
@@ -85,7 +102,9 @@ fn byte_tensors_share_the_slots() {
     let mut graph = Graph::new();
     let x = graph.input(TensorSpec::u8(&[1, 3, 5, 1]));
     let first = graph.add_multi("first", Arc::new(Invert), &[x]).unwrap();
-    let second = graph.add_multi("second", Arc::new(Invert), &[first[0]]).unwrap();
+    let second = graph
+        .add_multi("second", Arc::new(Invert), &[first[0]])
+        .unwrap();
     graph.output(second[0]);
     graph.output(first[1]);
     graph.output(x);
@@ -101,9 +120,18 @@ fn wrong_inputs_are_named() {
     let run = backend().compile(&small_net(4)).unwrap();
     let bad = Tensor::f32(&[2, 3, 4, 5], vec![0.0; 120]);
     let text = run.run(&[bad.view()]).unwrap_err().to_string();
-    assert_eq!(text, "run: input 0 is F32 [2, 3, 4, 5], the graph wants F32 [2, 3, 4, 6]");
-    assert!(matches!(run.run(&[]), Err(EngineError::Input { index: 0, .. })));
-    assert!(matches!(run.run(&[bad.view(), bad.view()]), Err(EngineError::Input { .. })));
+    assert_eq!(
+        text,
+        "run: input 0 is F32 [2, 3, 4, 5], the graph wants F32 [2, 3, 4, 6]"
+    );
+    assert!(matches!(
+        run.run(&[]),
+        Err(EngineError::Input { index: 0, .. })
+    ));
+    assert!(matches!(
+        run.run(&[bad.view(), bad.view()]),
+        Err(EngineError::Input { .. })
+    ));
 }
 
 #[test]
@@ -113,9 +141,20 @@ fn a_panicking_kernel_is_an_error_and_the_backend_lives() {
     let y = graph.add_multi("layer7", Arc::new(Invert), &[x]).unwrap();
     graph.output(y[0]);
     let run = backend().compile(&graph).unwrap();
-    let text = run.run(&[Tensor::u8(&[2], vec![255, 0]).view()]).unwrap_err().to_string();
-    assert!(text.contains("layer7") && text.contains("a panic in a kernel"), "{text}");
-    assert_eq!(run.run(&[Tensor::u8(&[2], vec![0, 1]).view()]).unwrap()[0].as_u8().unwrap(), [255, 254]);
+    let text = run
+        .run(&[Tensor::u8(&[2], vec![255, 0]).view()])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("layer7") && text.contains("a panic in a kernel"),
+        "{text}"
+    );
+    assert_eq!(
+        run.run(&[Tensor::u8(&[2], vec![0, 1]).view()]).unwrap()[0]
+            .as_u8()
+            .unwrap(),
+        [255, 254]
+    );
 }
 
 #[test]
@@ -128,15 +167,27 @@ fn runs_stop_between_operations_when_asked() {
         asked.set(asked.get() + 1);
         asked.get() == 2
     };
-    assert!(matches!(run.run_until(&views(&inputs), &cancelled), Err(EngineError::Cancelled)));
+    assert!(matches!(
+        run.run_until(&views(&inputs), &cancelled),
+        Err(EngineError::Cancelled)
+    ));
     assert_eq!(asked.get(), 2);
 }
 
 #[test]
 fn plans_above_the_limit_are_refused() {
-    let backend = CpuBackend::new(&EngineOptions { memory_bytes_max: 1_000_000, ..EngineOptions::default() });
+    let backend = CpuBackend::new(&EngineOptions {
+        memory_bytes_max: 1_000_000,
+        ..EngineOptions::default()
+    });
     assert!(backend.compile(&small_net(4)).is_ok());
-    assert!(matches!(backend.compile(&small_net(400)), Err(EngineError::Memory { max_bytes: 1_000_000, .. })));
+    assert!(matches!(
+        backend.compile(&small_net(400)),
+        Err(EngineError::Memory {
+            max_bytes: 1_000_000,
+            ..
+        })
+    ));
     assert_eq!(backend.pool.bytes(), 0);
 }
 
@@ -148,7 +199,9 @@ fn threads_share_one_executable() {
     let run = backend().compile(&graph).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| assert!(max_difference(&run.run(&views(&inputs)).unwrap()[0], &want[0]) < 1e-5));
+            scope.spawn(|| {
+                assert!(max_difference(&run.run(&views(&inputs)).unwrap()[0], &want[0]) < 1e-5)
+            });
         }
     });
 }

@@ -11,14 +11,37 @@ use super::*;
 use crate::testing::{max_difference, random_inputs, reference_run};
 
 fn conv(rng: &mut Rng, out: usize, input: usize, kernel: usize) -> Arc<dyn Op> {
-    let weight = Tensor::f32(&[out, input, kernel, kernel], rng.values(out * input * kernel * kernel, 0.3));
-    Arc::new(Conv2d::new(&weight, Some(&rng.values(out, 0.5)), 1, Padding::Reflect(kernel / 2)).unwrap())
+    let weight = Tensor::f32(
+        &[out, input, kernel, kernel],
+        rng.values(out * input * kernel * kernel, 0.3),
+    );
+    Arc::new(
+        Conv2d::new(
+            &weight,
+            Some(&rng.values(out, 0.5)),
+            1,
+            Padding::Reflect(kernel / 2),
+        )
+        .unwrap(),
+    )
 }
 
 fn norm(rng: &mut Rng, channels: usize) -> Arc<dyn Op> {
     let positive = |v: Vec<f32>| v.into_iter().map(|x| x.abs() + 0.5).collect::<Vec<_>>();
-    let (gamma, var) = (positive(rng.values(channels, 1.0)), positive(rng.values(channels, 1.0)));
-    Arc::new(Affine::batch_norm(&gamma, &rng.values(channels, 0.2), &rng.values(channels, 0.2), &var, 1e-5).unwrap())
+    let (gamma, var) = (
+        positive(rng.values(channels, 1.0)),
+        positive(rng.values(channels, 1.0)),
+    );
+    Arc::new(
+        Affine::batch_norm(
+            &gamma,
+            &rng.values(channels, 0.2),
+            &rng.values(channels, 0.2),
+            &var,
+            1e-5,
+        )
+        .unwrap(),
+    )
 }
 
 fn relu() -> Arc<dyn Op> {
@@ -26,9 +49,19 @@ fn relu() -> Arc<dyn Op> {
 }
 
 /// The layer of a Fourier residual network as the model writes it: 15 operations, with both residuals.
-fn ffc_layer(graph: &mut Graph, rng: &mut Rng, local: TensorId, global: TensorId, residual: bool) -> (TensorId, TensorId) {
+fn ffc_layer(
+    graph: &mut Graph,
+    rng: &mut Rng,
+    local: TensorId,
+    global: TensorId,
+    residual: bool,
+) -> (TensorId, TensorId) {
     let (l, g, half) = (2, 4, 2);
-    let mut add = |name: &str, op: Arc<dyn Op>, inputs: &[TensorId]| graph.add(&format!("block.conv1.{name}"), op, inputs).unwrap();
+    let mut add = |name: &str, op: Arc<dyn Op>, inputs: &[TensorId]| {
+        graph
+            .add(&format!("block.conv1.{name}"), op, inputs)
+            .unwrap()
+    };
     let l2l = add("ffc.convl2l", conv(rng, l, l, 3), &[local]);
     let g2l = add("ffc.convg2l", conv(rng, l, g, 3), &[global]);
     let out_l = add("ffc.sum_l", Arc::new(Add), &[l2l, g2l]);
@@ -37,7 +70,11 @@ fn ffc_layer(graph: &mut Graph, rng: &mut Rng, local: TensorId, global: TensorId
     let s = add("ffc.convg2g.norm", norm(rng, half), &[s]);
     let s = add("ffc.convg2g.relu", relu(), &[s]);
     let f = add("ffc.convg2g.fu.rfft", Arc::new(Rfft2), &[s]);
-    let f = add("ffc.convg2g.fu.conv", conv(rng, 2 * half, 2 * half, 1), &[f]);
+    let f = add(
+        "ffc.convg2g.fu.conv",
+        conv(rng, 2 * half, 2 * half, 1),
+        &[f],
+    );
     let f = add("ffc.convg2g.fu.norm", norm(rng, 2 * half), &[f]);
     let f = add("ffc.convg2g.fu.relu", relu(), &[f]);
     let f = add("ffc.convg2g.fu.irfft", Arc::new(Irfft2::default()), &[f, s]);
@@ -72,7 +109,11 @@ fn an_ffc_layer_becomes_six_operations() {
         let fused = fuse(&ffc_graph(residual)).unwrap();
         let kernels: Vec<&str> = fused.nodes.iter().map(|n| n.op.kernel()).collect();
         assert_eq!(kernels.len(), 6, "{kernels:?}");
-        assert_eq!(kernels.iter().filter(|k| **k == "conv2d").count(), 4, "{kernels:?}");
+        assert_eq!(
+            kernels.iter().filter(|k| **k == "conv2d").count(),
+            4,
+            "{kernels:?}"
+        );
     }
 }
 
@@ -81,10 +122,17 @@ fn fusion_keeps_the_result() {
     for residual in [false, true] {
         let graph = ffc_graph(residual);
         let inputs = random_inputs(&graph, 11);
-        let (want, got) = (reference_run(&graph, &inputs), reference_run(&fuse(&graph).unwrap(), &inputs));
+        let (want, got) = (
+            reference_run(&graph, &inputs),
+            reference_run(&fuse(&graph).unwrap(), &inputs),
+        );
         assert_eq!(want.len(), 2);
         for (want, got) in want.iter().zip(&got) {
-            assert!(max_difference(want, got) < 1e-5, "difference {}", max_difference(want, got));
+            assert!(
+                max_difference(want, got) < 1e-5,
+                "difference {}",
+                max_difference(want, got)
+            );
         }
     }
 }
@@ -93,7 +141,10 @@ fn fusion_keeps_the_result() {
 fn names_of_fused_layers_list_their_parts() {
     let fused = fuse(&ffc_graph(true)).unwrap();
     let names: Vec<&str> = fused.nodes.iter().map(|n| n.name.as_str()).collect();
-    assert!(names.contains(&"block.conv1.ffc.convl2l+convg2l+bn_l+act_l+skip_l"), "{names:?}");
+    assert!(
+        names.contains(&"block.conv1.ffc.convl2l+convg2l+bn_l+act_l+skip_l"),
+        "{names:?}"
+    );
 }
 
 fn two_readers(output_too: bool) -> Graph {
@@ -136,13 +187,24 @@ fn a_residual_made_later_is_available_where_the_fused_operation_stands() {
     let x = graph.input(TensorSpec::f32(&[1, 2, 5, 5]));
     let early = graph.add("early", conv(&mut rng, 2, 2, 3), &[x]).unwrap();
     let late = graph.add("late", Arc::new(Rfft2), &[x]).unwrap();
-    let late = graph.add("back", Arc::new(Irfft2 { residual: true }), &[late, x, x]).unwrap();
+    let late = graph
+        .add("back", Arc::new(Irfft2 { residual: true }), &[late, x, x])
+        .unwrap();
     let sum = graph.add("sum", Arc::new(Add), &[early, late]).unwrap();
     graph.output(sum);
     let fused = fuse(&graph).unwrap();
-    assert_eq!(fused.nodes.len(), 3, "the convolution takes the addition and moves behind the transform");
+    assert_eq!(
+        fused.nodes.len(),
+        3,
+        "the convolution takes the addition and moves behind the transform"
+    );
     let inputs = random_inputs(&graph, 5);
-    assert!(max_difference(&reference_run(&graph, &inputs)[0], &reference_run(&fused, &inputs)[0]) < 1e-5);
+    assert!(
+        max_difference(
+            &reference_run(&graph, &inputs)[0],
+            &reference_run(&fused, &inputs)[0]
+        ) < 1e-5
+    );
 }
 
 #[test]
@@ -161,7 +223,12 @@ fn operations_that_reach_no_output_go() {
 fn malformed_graphs_are_refused() {
     let mut graph = two_readers(true);
     graph.nodes.swap(0, 1);
-    assert!(fuse(&graph).unwrap_err().to_string().contains("relu reads tensor 1, which nothing made before it"));
+    assert!(
+        fuse(&graph)
+            .unwrap_err()
+            .to_string()
+            .contains("relu reads tensor 1, which nothing made before it")
+    );
     let mut graph = two_readers(true);
     graph.outputs.clear();
     assert!(matches!(fuse(&graph), Err(EngineError::Graph(_))));

@@ -34,7 +34,11 @@ impl CacheFile {
                 fallback: true,
             })
         };
-        Some(CacheFile { cache, path, saved: AtomicUsize::new(0) })
+        Some(CacheFile {
+            cache,
+            path,
+            saved: AtomicUsize::new(0),
+        })
     }
 
     pub fn cache(&self) -> &wgpu::PipelineCache {
@@ -47,7 +51,9 @@ impl CacheFile {
         if self.saved.swap(compiled, Ordering::Relaxed) == compiled {
             return;
         }
-        let Some(data) = self.cache.get_data() else { return };
+        let Some(data) = self.cache.get_data() else {
+            return;
+        };
         if let Err(error) = write(&self.path, &data) {
             tracing::warn!(path = %self.path.display(), %error, "pipeline cache not written");
         }
@@ -98,7 +104,11 @@ mod tests {
         assert_eq!(read(&path), None);
         write(&path, b"pipelines").unwrap();
         assert_eq!(read(&path).unwrap(), b"pipelines");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays");
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "no temporary file stays"
+        );
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[3] ^= 1;
         std::fs::write(&path, &bytes).unwrap();

@@ -36,19 +36,37 @@ pub(super) struct Constants {
 
 impl Constants {
     pub fn new(ledger: Ledger) -> Self {
-        Constants { by_address: Mutex::default(), ledger }
+        Constants {
+            by_address: Mutex::default(),
+            ledger,
+        }
     }
 
     /// Bytes that [`Constants::upload`] would newly allocate for these.
     pub fn missing_bytes(&self, constants: &[Arc<Vec<u32>>]) -> u64 {
-        let known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = constants.iter().filter(|words| known.get(&address(words)).is_none_or(|c| c.strong_count() == 0));
+        let known = self
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let missing = constants.iter().filter(|words| {
+            known
+                .get(&address(words))
+                .is_none_or(|c| c.strong_count() == 0)
+        });
         missing.map(|words| stored_bytes(words)).sum()
     }
 
     /// Buffers with the given data, in order; those not on the device yet are uploaded.
-    pub fn upload(&self, gpu: &Gpu, constants: &[Arc<Vec<u32>>], wait: Duration) -> Result<Vec<Arc<Constant>>, EngineError> {
-        let mut known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn upload(
+        &self,
+        gpu: &Gpu,
+        constants: &[Arc<Vec<u32>>],
+        wait: Duration,
+    ) -> Result<Vec<Arc<Constant>>, EngineError> {
+        let mut known = self
+            .by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, constant| constant.strong_count() > 0);
         let mut queued = 0;
         let mut result = Vec::with_capacity(constants.len());
@@ -75,9 +93,19 @@ impl Constants {
     fn create(&self, gpu: &Gpu, words: &Arc<Vec<u32>>) -> Constant {
         let size = stored_bytes(words);
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-        let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor { label: Some("constant"), size, usage, mapped_at_creation: false });
-        gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words));
-        Constant { buffer, _words: words.clone(), _held: self.ledger.hold(size) }
+        let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("constant"),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        gpu.queue
+            .write_buffer(&buffer, 0, bytemuck::cast_slice(words));
+        Constant {
+            buffer,
+            _words: words.clone(),
+            _held: self.ledger.hold(size),
+        }
     }
 }
 

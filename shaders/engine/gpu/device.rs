@@ -41,7 +41,10 @@ pub(super) struct Status {
 impl Status {
     /// Why the device is lost, if it is.
     pub fn lost(&self) -> Option<String> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
     /// Marks the device as lost; the first reason stays.
     pub fn lose(&self, why: String) {
@@ -86,10 +89,16 @@ pub(super) struct Gpu {
 
 impl Gpu {
     /// Opens the best adapter that fits.
-    pub fn open(options: &EngineOptions, wanted: Wanted, generation: u64) -> Result<Arc<Gpu>, EngineError> {
+    pub fn open(
+        options: &EngineOptions,
+        wanted: Wanted,
+        generation: u64,
+    ) -> Result<Arc<Gpu>, EngineError> {
         let adapter = choose(wanted)?;
         let info = adapter.get_info();
-        let optional = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        let optional = wgpu::Features::SUBGROUP
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::PIPELINE_CACHE;
         let features = adapter.features() & optional;
         let limits = adapter.limits();
         let request = adapter.request_device(&wgpu::DeviceDescriptor {
@@ -99,13 +108,19 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         });
-        let (device, queue) = block_on(request)
-            .map_err(|e| EngineError::NoAdapter { wanted: wanted.name(), detail: format!("{} refused a device: {e}", info.name) })?;
+        let (device, queue) = block_on(request).map_err(|e| EngineError::NoAdapter {
+            wanted: wanted.name(),
+            detail: format!("{} refused a device: {e}", info.name),
+        })?;
         let status = Arc::new(Status::default());
         let of_handler = status.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| of_handler.report(error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            of_handler.report(error.to_string())
+        }));
         let of_callback = status.clone();
-        device.set_device_lost_callback(move |reason, message| of_callback.lose(format!("{reason:?}: {message}")));
+        device.set_device_lost_callback(move |reason, message| {
+            of_callback.lose(format!("{reason:?}: {message}"))
+        });
         let caps = caps(&info, features, &limits);
         let ledger = Ledger::default();
         tracing::info!(adapter = %info.name, driver = %info.driver_info, kind = kind(&info), family = ?caps.family, generation, "GPU device opened");
@@ -128,7 +143,12 @@ impl Gpu {
     /// The device as users see it.
     pub fn describe(&self) -> DeviceInfo {
         let driver = [self.info.driver.as_str(), self.info.driver_info.as_str()].join(" ");
-        DeviceInfo { backend: "wgpu", name: self.info.name.clone(), driver: driver.trim().to_string(), kind: kind(&self.info) }
+        DeviceInfo {
+            backend: "wgpu",
+            name: self.info.name.clone(),
+            driver: driver.trim().to_string(),
+            kind: kind(&self.info),
+        }
     }
 }
 
@@ -138,7 +158,9 @@ impl Drop for Gpu {
         let queue = unsafe { ManuallyDrop::take(&mut self.queue) };
         if self.status.lost().is_some() {
             // Dropping a queue waits for its work, which a hung device never finishes, and may panic: not on our thread.
-            let spawned = std::thread::Builder::new().name("gpu-drop".into()).spawn(move || drop(queue));
+            let spawned = std::thread::Builder::new()
+                .name("gpu-drop".into())
+                .spawn(move || drop(queue));
             if let Err(error) = spawned {
                 tracing::warn!(%error, "no thread to drop the lost GPU queue on");
             }
@@ -160,18 +182,36 @@ fn choose(wanted: Wanted) -> Result<wgpu::Adapter, EngineError> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::PRIMARY,
         flags: wgpu::InstanceFlags::empty(),
-        memory_budget_thresholds: wgpu::MemoryBudgetThresholds { for_resource_creation: Some(BUDGET_PERCENT_MAX), for_device_loss: None },
+        memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
+            for_resource_creation: Some(BUDGET_PERCENT_MAX),
+            for_device_loss: None,
+        },
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
     let mut adapters = block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
-    let found: Vec<String> = adapters.iter().map(|a| format!("{} ({})", a.get_info().name, kind(&a.get_info()))).collect();
+    let found: Vec<String> = adapters
+        .iter()
+        .map(|a| format!("{} ({})", a.get_info().name, kind(&a.get_info())))
+        .collect();
     tracing::debug!(adapters = ?found, "GPU adapters found");
     adapters.retain(|a| wanted == Wanted::Any || a.get_info().device_type != wgpu::DeviceType::Cpu);
-    let best = adapters.into_iter().enumerate().min_by_key(|(index, a)| (rank(a.get_info().device_type), *index));
+    let best = adapters
+        .into_iter()
+        .enumerate()
+        .min_by_key(|(index, a)| (rank(a.get_info().device_type), *index));
     best.map(|(_, adapter)| adapter).ok_or_else(|| {
-        let seen = if found.is_empty() { "none found".to_string() } else { format!("found only {}", found.join(", ")) };
-        let detail = format!("{seen}; install the GPU's Vulkan driver, or mesa-vulkan-drivers for the software one");
-        EngineError::NoAdapter { wanted: wanted.name(), detail }
+        let seen = if found.is_empty() {
+            "none found".to_string()
+        } else {
+            format!("found only {}", found.join(", "))
+        };
+        let detail = format!(
+            "{seen}; install the GPU's Vulkan driver, or mesa-vulkan-drivers for the software one"
+        );
+        EngineError::NoAdapter {
+            wanted: wanted.name(),
+            detail,
+        }
     })
 }
 

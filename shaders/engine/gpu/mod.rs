@@ -89,7 +89,12 @@ impl Backend for GpuBackend {
         let recorded = Arc::new(Recorded::new(&graph, &gpu.caps)?);
         let prepared = self.shared.prepare(&gpu, &graph, &recorded)?;
         let shared = self.shared.clone();
-        Ok(Arc::new(GpuExecutable { shared, graph, recorded: Mutex::new(recorded), prepared: Mutex::new(Some(prepared)) }))
+        Ok(Arc::new(GpuExecutable {
+            shared,
+            graph,
+            recorded: Mutex::new(recorded),
+            prepared: Mutex::new(Some(prepared)),
+        }))
     }
 
     fn healthy(&self) -> bool {
@@ -115,7 +120,10 @@ impl Shared {
         let mut newest = self.newest();
         if let Some(why) = newest.status.lost() {
             let opened = Gpu::open(&self.options, self.wanted, newest.generation + 1);
-            let lost = |e| EngineError::DeviceLost { during: "opening a new device".into(), detail: format!("{e} (the last one: {why})") };
+            let lost = |e| EngineError::DeviceLost {
+                during: "opening a new device".into(),
+                detail: format!("{e} (the last one: {why})"),
+            };
             *newest = opened.map_err(lost)?;
             self.rebuilds.fetch_add(1, Ordering::Relaxed);
         }
@@ -127,10 +135,20 @@ impl Shared {
     }
 
     /// Checks the ceilings, then makes buffers and pipelines.
-    fn prepare(&self, gpu: &Arc<Gpu>, graph: &Graph, recorded: &Arc<Recorded>) -> Result<Prepared, EngineError> {
-        let _one = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+    fn prepare(
+        &self,
+        gpu: &Arc<Gpu>,
+        graph: &Graph,
+        recorded: &Arc<Recorded>,
+    ) -> Result<Prepared, EngineError> {
+        let _one = self
+            .compiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let constants = &recorded.recording.constants;
-        let held = gpu.ledger.bytes() + gpu.constants.missing_bytes(constants) + Prepared::extra_bytes(gpu, &recorded.recording);
+        let held = gpu.ledger.bytes()
+            + gpu.constants.missing_bytes(constants)
+            + Prepared::extra_bytes(gpu, &recorded.recording);
         recorded.plan.check(
             graph,
             held,
@@ -158,14 +176,28 @@ impl Recorded {
     fn new(graph: &Graph, caps: &Caps) -> Result<Self, EngineError> {
         let program = |node: &crate::graph::Node| {
             let program = node.op.program(&graph.specs(&node.inputs), caps);
-            program.map_err(|source| EngineError::Kernel { layer: node.name.clone(), source })
+            program.map_err(|source| EngineError::Kernel {
+                layer: node.name.clone(),
+                source,
+            })
         };
         // In parallel: the first program of an operation packs its weights.
-        let programs = graph.nodes.par_iter().map(program).collect::<Result<Vec<Program>, EngineError>>()?;
-        let scratch: Vec<Vec<u64>> = programs.iter().map(|program| program.scratch_bytes.clone()).collect();
+        let programs = graph
+            .nodes
+            .par_iter()
+            .map(program)
+            .collect::<Result<Vec<Program>, EngineError>>()?;
+        let scratch: Vec<Vec<u64>> = programs
+            .iter()
+            .map(|program| program.scratch_bytes.clone())
+            .collect();
         let plan = plan(graph, &scratch, Inputs::Uploaded);
         let recording = record(graph, &programs, &plan, caps)?;
-        Ok(Recorded { caps: caps.clone(), plan, recording })
+        Ok(Recorded {
+            caps: caps.clone(),
+            plan,
+            recording,
+        })
     }
 }
 
@@ -181,15 +213,28 @@ struct GpuExecutable {
 
 impl GpuExecutable {
     fn recorded(&self) -> Arc<Recorded> {
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.recorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Runs `work` on buffers of a live device, making them first if the device has changed.
-    fn with_prepared<T>(&self, work: impl FnOnce(&mut Prepared) -> Result<T, EngineError>) -> Result<T, EngineError> {
-        let _one = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
+    fn with_prepared<T>(
+        &self,
+        work: impl FnOnce(&mut Prepared) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let _one = self
+            .shared
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut slot = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         let gpu = self.shared.live()?;
-        if slot.as_ref().is_none_or(|prepared| prepared.gpu.generation != gpu.generation) {
+        if slot
+            .as_ref()
+            .is_none_or(|prepared| prepared.gpu.generation != gpu.generation)
+        {
             *slot = None;
             let mut recorded = self.recorded();
             if recorded.caps != gpu.caps {
@@ -198,7 +243,9 @@ impl GpuExecutable {
             }
             *slot = Some(self.shared.prepare(&gpu, &self.graph, &recorded)?);
         }
-        let Some(prepared) = slot.as_mut() else { return Err(EngineError::Graph("no buffers were prepared".into())) };
+        let Some(prepared) = slot.as_mut() else {
+            return Err(EngineError::Graph("no buffers were prepared".into()));
+        };
         let result = work(prepared);
         // After a failure the state of staging buffers is unknown; after a cancelled run nothing is mapped.
         if !matches!(result, Ok(_) | Err(EngineError::Cancelled)) {
@@ -209,11 +256,20 @@ impl GpuExecutable {
 }
 
 impl Executable for GpuExecutable {
-    fn run_until(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool) -> Result<Vec<Tensor>, EngineError> {
+    fn run_until(
+        &self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<Tensor>, EngineError> {
         self.run_within(inputs, cancelled, self.shared.wait_max())
     }
 
-    fn run_within(&self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool, wait_max: Duration) -> Result<Vec<Tensor>, EngineError> {
+    fn run_within(
+        &self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+        wait_max: Duration,
+    ) -> Result<Vec<Tensor>, EngineError> {
         self.graph.check_inputs(inputs)?;
         let wait = wait_max.min(self.shared.wait_max());
         self.with_prepared(|prepared| prepared.run(inputs, cancelled, wait))
@@ -228,7 +284,11 @@ impl Executable for GpuExecutable {
     }
 
     fn explain(&self) -> Vec<String> {
-        self.recorded().recording.dispatches().map(ToString::to_string).collect()
+        self.recorded()
+            .recording
+            .dispatches()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn profile(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<(String, f64, u64)>, EngineError> {

@@ -31,11 +31,18 @@ pub(super) struct Key {
 impl Key {
     pub fn of(step: &DispatchStep) -> Self {
         let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
-        let mut bindings: Vec<_> = step.places.iter().map(|place| storage(!matches!(place, Place::Write { .. }))).collect();
+        let mut bindings: Vec<_> = step
+            .places
+            .iter()
+            .map(|place| storage(!matches!(place, Place::Write { .. })))
+            .collect();
         if !step.params.is_empty() {
             bindings.push(wgpu::BufferBindingType::Uniform);
         }
-        Key { variant: step.variant.clone(), bindings }
+        Key {
+            variant: step.variant.clone(),
+            bindings,
+        }
     }
 }
 
@@ -56,7 +63,10 @@ impl Pipelines {
             checked: options.checked_shaders,
             entries: Mutex::default(),
             compiled: AtomicUsize::new(0),
-            file: options.cache_dir.as_deref().and_then(|dir| CacheFile::open(device, info, dir)),
+            file: options
+                .cache_dir
+                .as_deref()
+                .and_then(|dir| CacheFile::open(device, info, dir)),
         }
     }
 
@@ -68,7 +78,13 @@ impl Pipelines {
     /// The pipeline of a key. Threads that ask for one key at once wait for a single compilation; a failure is not
     /// remembered.
     pub fn get(&self, gpu: &Gpu, key: &Key) -> Result<Arc<Pipeline>, EngineError> {
-        let entry = self.entries.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let entry = self
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(key.clone())
+            .or_default()
+            .clone();
         let mut slot = entry.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = &*slot {
             return Ok(pipeline.clone());
@@ -90,30 +106,55 @@ impl Pipelines {
         let name = key.variant.key();
         let source = expand(&key.variant)?;
         gpu.scoped(&format!("compiling shader {name}"), 0, || {
-            let module = wgpu::ShaderModuleDescriptor { label: Some(&name), source: wgpu::ShaderSource::Wgsl(Cow::Owned(source)) };
+            let module = wgpu::ShaderModuleDescriptor {
+                label: Some(&name),
+                source: wgpu::ShaderSource::Wgsl(Cow::Owned(source)),
+            };
             let trusted = key.variant.is_trusted();
             let module = if self.checked || !trusted {
                 gpu.device.create_shader_module(module)
             } else {
                 // SAFETY: the text comes from this project's own kernels, whose tests run in the checked mode too; text
                 // from outside is told apart by its variant.
-                unsafe { gpu.device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked()) }
+                unsafe {
+                    gpu.device.create_shader_module_trusted(
+                        module,
+                        wgpu::ShaderRuntimeChecks::unchecked(),
+                    )
+                }
             };
-            let entries: Vec<_> = key.bindings.iter().zip(0..).map(|(ty, binding)| layout_entry(binding, *ty)).collect();
-            let layout = gpu.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&name), entries: &entries });
-            let pipeline_layout = gpu.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(&name),
-                bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
-            });
-            let pipeline = gpu.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&name),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some("main"),
-                compilation_options: wgpu::PipelineCompilationOptions { zero_initialize_workgroup_memory: !trusted, ..Default::default() },
-                cache: self.file.as_ref().map(CacheFile::cache),
-            });
+            let entries: Vec<_> = key
+                .bindings
+                .iter()
+                .zip(0..)
+                .map(|(ty, binding)| layout_entry(binding, *ty))
+                .collect();
+            let layout = gpu
+                .device
+                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                    label: Some(&name),
+                    entries: &entries,
+                });
+            let pipeline_layout =
+                gpu.device
+                    .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                        label: Some(&name),
+                        bind_group_layouts: &[Some(&layout)],
+                        immediate_size: 0,
+                    });
+            let pipeline = gpu
+                .device
+                .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                    label: Some(&name),
+                    layout: Some(&pipeline_layout),
+                    module: &module,
+                    entry_point: Some("main"),
+                    compilation_options: wgpu::PipelineCompilationOptions {
+                        zero_initialize_workgroup_memory: !trusted,
+                        ..Default::default()
+                    },
+                    cache: self.file.as_ref().map(CacheFile::cache),
+                });
             Ok(Pipeline { pipeline, layout })
         })
     }
@@ -123,7 +164,11 @@ fn layout_entry(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLay
     wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        ty: wgpu::BindingType::Buffer {
+            ty,
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
         count: None,
     }
 }

@@ -65,30 +65,62 @@ impl Prepared {
     }
 
     /// Allocates, uploads constants and parameters, compiles what is not compiled yet.
-    pub fn new(gpu: &Arc<Gpu>, recorded: &Arc<Recorded>, wait: Duration) -> Result<Self, EngineError> {
+    pub fn new(
+        gpu: &Arc<Gpu>,
+        recorded: &Arc<Recorded>,
+        wait: Duration,
+    ) -> Result<Self, EngineError> {
         let recording = &recorded.recording;
         let pipelines = pipelines(gpu, recording)?;
         let need_bytes = recorded.plan.peak_bytes() + recording.constant_bytes();
-        let held = gpu.ledger.hold(recorded.plan.peak_bytes() + Self::extra_bytes(gpu, recording));
+        let held = gpu
+            .ledger
+            .hold(recorded.plan.peak_bytes() + Self::extra_bytes(gpu, recording));
         gpu.scoped("preparing buffers", need_bytes, || {
             let buffer = |label, size, usage| {
-                gpu.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+                gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(label),
+                    size,
+                    usage,
+                    mapped_at_creation: false,
+                })
             };
-            let slot_usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
-            let slots: Vec<_> = recording.slot_bytes.iter().map(|bytes| buffer("slot", *bytes, slot_usage)).collect();
+            let slot_usage = wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_DST
+                | wgpu::BufferUsages::COPY_SRC;
+            let slots: Vec<_> = recording
+                .slot_bytes
+                .iter()
+                .map(|bytes| buffer("slot", *bytes, slot_usage))
+                .collect();
             let staging_usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-            let staging = downloads(recording).map(|(_, bytes)| buffer("staging", bytes, staging_usage)).collect();
+            let staging = downloads(recording)
+                .map(|(_, bytes)| buffer("staging", bytes, staging_usage))
+                .collect();
             let (offsets, params_bytes) = param_offsets(gpu, recording);
-            let params = buffer("params", params_bytes, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
-            gpu.queue.write_buffer(&params, 0, &param_block(recording, &offsets, params_bytes));
+            let params = buffer(
+                "params",
+                params_bytes,
+                wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            );
+            gpu.queue
+                .write_buffer(&params, 0, &param_block(recording, &offsets, params_bytes));
             let constants = gpu.constants.upload(gpu, &recording.constants, wait)?;
             let steps = recording.dispatches().zip(pipelines).zip(&offsets);
             let steps = steps.map(|((step, pipeline), offset)| {
-                let bind_group = bind_group(gpu, step, &pipeline, &slots, &constants, &params, *offset);
-                Ready { pipeline, bind_group, groups: step.groups }
+                let bind_group =
+                    bind_group(gpu, step, &pipeline, &slots, &constants, &params, *offset);
+                Ready {
+                    pipeline,
+                    bind_group,
+                    groups: step.groups,
+                }
             });
             let steps = steps.collect();
-            let submits = cut(recording.dispatches().map(|step| step.flops), flops_per_submit(gpu));
+            let submits = cut(
+                recording.dispatches().map(|step| step.flops),
+                flops_per_submit(gpu),
+            );
             Ok(Prepared {
                 gpu: gpu.clone(),
                 recorded: recorded.clone(),
@@ -121,7 +153,10 @@ fn pipelines(gpu: &Gpu, recording: &Recording) -> Result<Vec<Arc<Pipeline>>, Eng
             distinct.push(key);
         }
     }
-    distinct.par_iter().map(|key| gpu.pipelines.get(gpu, key)).collect::<Result<Vec<_>, _>>()?;
+    distinct
+        .par_iter()
+        .map(|key| gpu.pipelines.get(gpu, key))
+        .collect::<Result<Vec<_>, _>>()?;
     keys.iter().map(|key| gpu.pipelines.get(gpu, key)).collect()
 }
 
@@ -156,28 +191,44 @@ fn bind_group(
     offset: u64,
 ) -> wgpu::BindGroup {
     let range = |buffer, offset, bytes| {
-        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(bytes) })
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer,
+            offset,
+            size: std::num::NonZeroU64::new(bytes),
+        })
     };
     let mut resources: Vec<_> = step
         .places
         .iter()
         .map(|place| match place {
-            Place::Read { slot, bytes } | Place::Write { slot, bytes } => range(&slots[*slot], 0, *bytes),
+            Place::Read { slot, bytes } | Place::Write { slot, bytes } => {
+                range(&slots[*slot], 0, *bytes)
+            }
             Place::Constant { index } => constants[*index].buffer.as_entire_binding(),
         })
         .collect();
     if !step.params.is_empty() {
         resources.push(range(params, offset, 4 * step.params.len() as u64));
     }
-    let entries: Vec<_> = resources.into_iter().zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
-    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some(&step.layer), layout: &pipeline.layout, entries: &entries })
+    let entries: Vec<_> = resources
+        .into_iter()
+        .zip(0..)
+        .map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource })
+        .collect();
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(&step.layer),
+        layout: &pipeline.layout,
+        entries: &entries,
+    })
 }
 
 /// Floating-point operations that the device does in about [`SUBMIT_S`], guessed low from its kind.
 fn flops_per_submit(gpu: &Gpu) -> u64 {
     let per_second = match gpu.info.device_type {
         wgpu::DeviceType::DiscreteGpu => 4e12,
-        wgpu::DeviceType::IntegratedGpu | wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 3e11,
+        wgpu::DeviceType::IntegratedGpu
+        | wgpu::DeviceType::VirtualGpu
+        | wgpu::DeviceType::Other => 3e11,
         wgpu::DeviceType::Cpu => 2e10,
     };
     (per_second * SUBMIT_S) as u64
@@ -208,7 +259,10 @@ mod tests {
 
     #[test]
     fn submits_hold_at_most_the_flops_and_at_least_one_dispatch() {
-        assert_eq!(cut([4, 4, 4, 20, 1, 1].into_iter(), 10), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(
+            cut([4, 4, 4, 20, 1, 1].into_iter(), 10),
+            [0..2, 2..3, 3..4, 4..6]
+        );
         assert_eq!(cut(std::iter::empty(), 10), Vec::<Range<usize>>::new());
         let ranges = cut(std::iter::repeat_n(0, 1200), 10);
         assert_eq!(ranges, [0..512, 512..1024, 1024..1200]);

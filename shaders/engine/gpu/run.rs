@@ -19,36 +19,44 @@ type Mapping = Receiver<Result<(), wgpu::BufferAsyncError>>;
 
 impl Prepared {
     /// Runs once. `inputs` have been checked.
-    pub fn run(&mut self, inputs: &[TensorRef<'_>], cancelled: &dyn Fn() -> bool, wait: Duration) -> Result<Vec<Tensor>, EngineError> {
+    pub fn run(
+        &mut self,
+        inputs: &[TensorRef<'_>],
+        cancelled: &dyn Fn() -> bool,
+        wait: Duration,
+    ) -> Result<Vec<Tensor>, EngineError> {
         let this = &*self;
-        this.gpu.scoped("a run", this.recorded.plan.peak_bytes(), || {
-            this.upload(inputs);
-            let mut in_flight: VecDeque<wgpu::SubmissionIndex> = VecDeque::new();
-            for range in &this.submits {
-                if in_flight.len() >= IN_FLIGHT_MAX
-                    && let Some(oldest) = in_flight.pop_front()
-                {
+        this.gpu
+            .scoped("a run", this.recorded.plan.peak_bytes(), || {
+                this.upload(inputs);
+                let mut in_flight: VecDeque<wgpu::SubmissionIndex> = VecDeque::new();
+                for range in &this.submits {
+                    if in_flight.len() >= IN_FLIGHT_MAX
+                        && let Some(oldest) = in_flight.pop_front()
+                    {
+                        this.gpu.wait(oldest, wait, "a run")?;
+                    }
+                    if cancelled() {
+                        if let Some(last) = in_flight.pop_back() {
+                            this.gpu.wait(last, wait, "a run")?;
+                        }
+                        return Err(EngineError::Cancelled);
+                    }
+                    in_flight.push_back(this.submit(range));
+                }
+                while let Some(oldest) = in_flight.pop_front() {
                     this.gpu.wait(oldest, wait, "a run")?;
                 }
-                if cancelled() {
-                    if let Some(last) = in_flight.pop_back() {
-                        this.gpu.wait(last, wait, "a run")?;
-                    }
-                    return Err(EngineError::Cancelled);
-                }
-                in_flight.push_back(this.submit(range));
-            }
-            while let Some(oldest) = in_flight.pop_front() {
-                this.gpu.wait(oldest, wait, "a run")?;
-            }
-            this.download(wait)
-        })
+                this.download(wait)
+            })
     }
 
     /// Queues the inputs' bytes for their slots.
     pub fn upload(&self, inputs: &[TensorRef<'_>]) {
         for step in &self.recorded.recording.steps {
-            let Step::Upload { input, slot, .. } = step else { continue };
+            let Step::Upload { input, slot, .. } = step else {
+                continue;
+            };
             let bytes: &[u8] = match inputs[*input] {
                 TensorRef::F32(_, values) => bytemuck::cast_slice(values),
                 TensorRef::U32(_, values) => bytemuck::cast_slice(values),
@@ -60,13 +68,18 @@ impl Prepared {
             if !tail.is_empty() {
                 let mut last = [0; 4];
                 last[..tail.len()].copy_from_slice(tail);
-                self.gpu.queue.write_buffer(&self.slots[*slot], words.len() as u64, &last);
+                self.gpu
+                    .queue
+                    .write_buffer(&self.slots[*slot], words.len() as u64, &last);
             }
         }
     }
 
     pub fn submit(&self, range: &Range<usize>) -> wgpu::SubmissionIndex {
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
+        let mut encoder = self
+            .gpu
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for index in range.clone() {
             self.encode(&mut pass, index);
@@ -86,28 +99,46 @@ impl Prepared {
 
     /// Copies the outputs to host memory and reads them.
     pub fn download(&self, wait: Duration) -> Result<Vec<Tensor>, EngineError> {
-        let mut encoder = self.gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("download") });
+        let mut encoder = self
+            .gpu
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor {
+                label: Some("download"),
+            });
         let mut mappings: Vec<Mapping> = Vec::new();
-        for (staging, (slot, bytes)) in self.staging.iter().zip(downloads(&self.recorded.recording)) {
+        for (staging, (slot, bytes)) in self.staging.iter().zip(downloads(&self.recorded.recording))
+        {
             encoder.copy_buffer_to_buffer(&self.slots[slot], 0, staging, 0, bytes);
             let (sender, receiver) = channel();
             // The receiver is gone only when the run has failed already.
-            encoder.map_buffer_on_submit(staging, wgpu::MapMode::Read, .., move |result| drop(sender.send(result)));
+            encoder.map_buffer_on_submit(staging, wgpu::MapMode::Read, .., move |result| {
+                drop(sender.send(result))
+            });
             mappings.push(receiver);
         }
         let submission = self.gpu.queue.submit([encoder.finish()]);
         self.gpu.wait(submission, wait, "reading back")?;
-        let failed = |detail: String| EngineError::Device { during: "reading back".into(), detail };
+        let failed = |detail: String| EngineError::Device {
+            during: "reading back".into(),
+            detail,
+        };
         let mut outputs = Vec::with_capacity(self.staging.len());
-        let specs =
-            self.recorded.recording.steps.iter().filter_map(|step| if let Step::Download { spec, .. } = step { Some(spec) } else { None });
+        let specs = self.recorded.recording.steps.iter().filter_map(|step| {
+            if let Step::Download { spec, .. } = step {
+                Some(spec)
+            } else {
+                None
+            }
+        });
         for ((staging, mapping), spec) in self.staging.iter().zip(&mappings).zip(specs) {
             match mapping.try_recv() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(failed(error.to_string())),
                 Err(_) => return Err(failed("the buffer was not mapped".into())),
             }
-            let view = staging.get_mapped_range(..).map_err(|e| failed(e.to_string()))?;
+            let view = staging
+                .get_mapped_range(..)
+                .map_err(|e| failed(e.to_string()))?;
             outputs.push(tensor(spec, &view));
             drop(view);
             staging.unmap();
@@ -124,5 +155,8 @@ fn tensor(spec: &TensorSpec, bytes: &[u8]) -> Tensor {
         DType::U32 => Data::U32(bytemuck::pod_collect_to_vec(bytes)),
         DType::U8 => Data::U8(bytes.to_vec()),
     };
-    Tensor { shape: spec.shape.clone(), data }
+    Tensor {
+        shape: spec.shape.clone(),
+        data,
+    }
 }

@@ -11,10 +11,21 @@ impl Gpu {
     /// Runs `work` (called `during` in errors, for a plan of `need_bytes`) under error scopes of this thread.
     ///
     /// The order of blame: a lost device, memory, `work`'s own error, driver and validation errors.
-    pub fn scoped<T>(&self, during: &str, need_bytes: u64, work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
-        let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
+    pub fn scoped<T>(
+        &self,
+        during: &str,
+        need_bytes: u64,
+        work: impl FnOnce() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let filters = [
+            wgpu::ErrorFilter::OutOfMemory,
+            wgpu::ErrorFilter::Internal,
+            wgpu::ErrorFilter::Validation,
+        ];
         self.status.take_errors();
-        let mut scopes: Vec<wgpu::ErrorScopeGuard> = filters.map(|filter| self.device.push_error_scope(filter)).into();
+        let mut scopes: Vec<wgpu::ErrorScopeGuard> = filters
+            .map(|filter| self.device.push_error_scope(filter))
+            .into();
         let result = catch_unwind(AssertUnwindSafe(work));
         let mut errors: Vec<wgpu::Error> = Vec::new();
         while let Some(scope) = scopes.pop() {
@@ -26,10 +37,19 @@ impl Gpu {
             let _ = self.poll(wgpu::PollType::Poll);
         }
         if let Some(detail) = self.status.lost() {
-            return Err(EngineError::DeviceLost { during: during.into(), detail });
+            return Err(EngineError::DeviceLost {
+                during: during.into(),
+                detail,
+            });
         }
-        if errors.iter().any(|e| matches!(e, wgpu::Error::OutOfMemory { .. })) {
-            return Err(EngineError::OutOfMemory { during: during.into(), need_bytes });
+        if errors
+            .iter()
+            .any(|e| matches!(e, wgpu::Error::OutOfMemory { .. }))
+        {
+            return Err(EngineError::OutOfMemory {
+                during: during.into(),
+                need_bytes,
+            });
         }
         let mut details: Vec<String> = errors.iter().map(ToString::to_string).collect();
         details.extend(self.status.take_errors());
@@ -44,7 +64,10 @@ impl Gpu {
         };
         match value {
             Some(value) if details.is_empty() => Ok(value),
-            _ => Err(EngineError::Device { during: during.into(), detail: details.join("; ") }),
+            _ => Err(EngineError::Device {
+                during: during.into(),
+                detail: details.join("; "),
+            }),
         }
     }
 
@@ -60,14 +83,29 @@ impl Gpu {
     }
 
     /// Waits until a submission is done. Taking longer than `wait` counts as loss of the device.
-    pub fn wait(&self, submission: wgpu::SubmissionIndex, wait: Duration, during: &str) -> Result<(), EngineError> {
-        let result = self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(wait) });
+    pub fn wait(
+        &self,
+        submission: wgpu::SubmissionIndex,
+        wait: Duration,
+        during: &str,
+    ) -> Result<(), EngineError> {
+        let result = self.poll(wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: Some(wait),
+        });
         if matches!(result, Err(wgpu::PollError::Timeout)) {
-            self.status.lose(format!("no answer within {} s", wait.as_secs_f32()));
+            self.status
+                .lose(format!("no answer within {} s", wait.as_secs_f32()));
         }
         match self.status.lost() {
-            Some(detail) => Err(EngineError::DeviceLost { during: during.into(), detail }),
-            None => result.map_err(|e| EngineError::Device { during: during.into(), detail: e.to_string() }),
+            Some(detail) => Err(EngineError::DeviceLost {
+                during: during.into(),
+                detail,
+            }),
+            None => result.map_err(|e| EngineError::Device {
+                during: during.into(),
+                detail: e.to_string(),
+            }),
         }
     }
 }

@@ -75,17 +75,38 @@ pub enum TestOp {
 
 impl TestOp {
     pub fn scale(factor: f32, table: &[f32]) -> Arc<dyn Op> {
-        Arc::new(TestOp::Scale { factor, table: Arc::new(table.iter().map(|v| v.to_bits()).collect()), flops: 2 })
+        Arc::new(TestOp::Scale {
+            factor,
+            table: Arc::new(table.iter().map(|v| v.to_bits()).collect()),
+            flops: 2,
+        })
     }
     /// As `scale`, but claiming so much work that every dispatch gets a submit of its own.
     pub fn slow_scale(factor: f32, table: &[f32]) -> Arc<dyn Op> {
-        Arc::new(TestOp::Scale { factor, table: Arc::new(table.iter().map(|v| v.to_bits()).collect()), flops: 1 << 50 })
+        Arc::new(TestOp::Scale {
+            factor,
+            table: Arc::new(table.iter().map(|v| v.to_bits()).collect()),
+            flops: 1 << 50,
+        })
     }
 }
 
-fn variant(strategy: &'static str, template: &'static str, defines: &[(&'static str, &str)]) -> Variant {
-    let defines = defines.iter().map(|(name, value)| (*name, value.to_string())).collect();
-    Variant { kernel: "test", strategy, template, defines, subgroups: false }
+fn variant(
+    strategy: &'static str,
+    template: &'static str,
+    defines: &[(&'static str, &str)],
+) -> Variant {
+    let defines = defines
+        .iter()
+        .map(|(name, value)| (*name, value.to_string()))
+        .collect();
+    Variant {
+        kernel: "test",
+        strategy,
+        template,
+        defines,
+        subgroups: false,
+    }
 }
 
 impl Op for TestOp {
@@ -99,14 +120,24 @@ impl Op for TestOp {
         Ok(vec![inputs[0].clone()])
     }
     fn flops(&self, _: &[TensorSpec]) -> u64 {
-        if let TestOp::Scale { flops, .. } = self { *flops } else { 1 }
+        if let TestOp::Scale { flops, .. } = self {
+            *flops
+        } else {
+            1
+        }
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         let (dims, x) = (inputs[0].shape().dims(), inputs[0].f32());
         vec![match self {
             TestOp::Scale { factor, table, .. } => {
                 let offset = |i: usize| f32::from_bits(table[i % table.len()]);
-                Tensor::f32(dims, x.iter().enumerate().map(|(i, v)| v * factor + offset(i)).collect())
+                Tensor::f32(
+                    dims,
+                    x.iter()
+                        .enumerate()
+                        .map(|(i, v)| v * factor + offset(i))
+                        .collect(),
+                )
             }
             TestOp::Triple => Tensor::f32(dims, x.iter().map(|v| v * 3.0).collect()),
             TestOp::Invert => Tensor::u8(dims, inputs[0].u8().iter().map(|v| !v).collect()),
@@ -118,13 +149,23 @@ impl Op for TestOp {
         let groups = [n.div_ceil(64), 1, 1];
         let (input, output) = (Binding::Input(0), Binding::Output(0));
         let one = |variant, bindings, params, groups| Program {
-            dispatches: vec![Dispatch { variant, bindings, params, groups }],
+            dispatches: vec![Dispatch {
+                variant,
+                bindings,
+                params,
+                groups,
+            }],
             scratch_bytes: vec![],
         };
         Ok(match self {
             TestOp::Scale { factor, table, .. } => {
                 let bindings = vec![input, Binding::Constant(table.clone()), output];
-                one(variant("scale", SCALE, &[]), bindings, vec![n, table.len() as u32, factor.to_bits()], groups)
+                one(
+                    variant("scale", SCALE, &[]),
+                    bindings,
+                    vec![n, table.len() as u32, factor.to_bits()],
+                    groups,
+                )
             }
             TestOp::Triple => Program {
                 dispatches: vec![
@@ -143,9 +184,24 @@ impl Op for TestOp {
                 ],
                 scratch_bytes: vec![4 * u64::from(n)],
             },
-            TestOp::Invert => one(variant("invert", INVERT, &[]), vec![input, output], vec![], [n.div_ceil(4), 1, 1]),
-            TestOp::Spin => one(variant("spin", SPIN, &[]), vec![input, output], vec![n, 40_000], groups),
-            TestOp::Raw { template, words } => one(variant("raw", template, &[]), vec![input, output], vec![0; *words], groups),
+            TestOp::Invert => one(
+                variant("invert", INVERT, &[]),
+                vec![input, output],
+                vec![],
+                [n.div_ceil(4), 1, 1],
+            ),
+            TestOp::Spin => one(
+                variant("spin", SPIN, &[]),
+                vec![input, output],
+                vec![n, 40_000],
+                groups,
+            ),
+            TestOp::Raw { template, words } => one(
+                variant("raw", template, &[]),
+                vec![input, output],
+                vec![0; *words],
+                groups,
+            ),
         })
     }
 }

@@ -8,10 +8,20 @@ use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 
 fn variant() -> Variant {
-    Variant { kernel: NAME, strategy: "activation", template: include_str!("activation.wgsl"), defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "activation",
+        template: include_str!("activation.wgsl"),
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &Activation, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Activation,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     check_bindings(NAME, inputs, &[], caps)?;
     let count = inputs[0].shape.elements();
     let dispatch = Dispatch {
@@ -20,7 +30,10 @@ pub(super) fn program(op: &Activation, inputs: &[TensorSpec], caps: &Caps) -> Re
         params: vec![word(count), op.act().code()],
         groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
     };
-    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![dispatch],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

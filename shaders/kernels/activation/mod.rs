@@ -52,7 +52,11 @@ impl Op for Activation {
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         match inputs {
             [x] if x.dtype == DType::F32 => Ok(vec![x.clone()]),
-            _ => Err(KernelError::Mismatch { op: NAME, expected: "one f32 tensor".into(), got: format!("{inputs:?}") }),
+            _ => Err(KernelError::Mismatch {
+                op: NAME,
+                expected: "one f32 tensor".into(),
+                got: format!("{inputs:?}"),
+            }),
         }
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
@@ -62,8 +66,15 @@ impl Op for Activation {
         reference::run(*self, inputs)
     }
 
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::run(*self, &inputs[0], output));
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
+        outputs
+            .iter_mut()
+            .for_each(|output| native::run(*self, &inputs[0], output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -77,7 +88,11 @@ fn cases() -> Vec<Case> {
         name: format!("{op:?} {dims:?}"),
         op: Arc::new(op),
         inputs: vec![Tensor::f32(dims, rng.values(dims.iter().product(), 20.0))],
-        tolerance: Tolerance { absolute: 2e-6, relative: 1e-5, why: "the device's exp" },
+        tolerance: Tolerance {
+            absolute: 2e-6,
+            relative: 1e-5,
+            why: "the device's exp",
+        },
     };
     vec![
         case(Activation::Relu, &[1, 3, 15, 11]),
@@ -89,5 +104,9 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "element-wise ReLU, ReLU6, sigmoid or GELU", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "element-wise ReLU, ReLU6, sigmoid or GELU",
+    cases,
+    variants: gpu::variants,
+};

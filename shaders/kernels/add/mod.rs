@@ -30,7 +30,11 @@ impl Op for Add {
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         match inputs {
             [a, b] if a == b && a.dtype == DType::F32 => Ok(vec![a.clone()]),
-            _ => Err(KernelError::Mismatch { op: NAME, expected: "two f32 tensors of one shape".into(), got: format!("{inputs:?}") }),
+            _ => Err(KernelError::Mismatch {
+                op: NAME,
+                expected: "two f32 tensors of one shape".into(),
+                got: format!("{inputs:?}"),
+            }),
         }
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
@@ -40,8 +44,15 @@ impl Op for Add {
         reference::run(inputs)
     }
 
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::run(inputs, output));
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
+        outputs
+            .iter_mut()
+            .for_each(|output| native::run(inputs, output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -55,12 +66,29 @@ fn cases() -> Vec<Case> {
     dims.iter()
         .map(|d| {
             let n = d.iter().product();
-            let inputs = vec![Tensor::f32(d, rng.values(n, 3.0)), Tensor::f32(d, rng.values(n, 3.0))];
-            let tolerance = Tolerance { absolute: 0.0, relative: 1e-6, why: "one addition" };
-            Case { name: format!("{d:?}"), op: Arc::new(Add), inputs, tolerance }
+            let inputs = vec![
+                Tensor::f32(d, rng.values(n, 3.0)),
+                Tensor::f32(d, rng.values(n, 3.0)),
+            ];
+            let tolerance = Tolerance {
+                absolute: 0.0,
+                relative: 1e-6,
+                why: "one addition",
+            };
+            Case {
+                name: format!("{d:?}"),
+                op: Arc::new(Add),
+                inputs,
+                tolerance,
+            }
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "sum of two tensors", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "sum of two tensors",
+    cases,
+    variants: gpu::variants,
+};

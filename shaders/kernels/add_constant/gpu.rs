@@ -9,20 +9,39 @@ use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 
 fn variant() -> Variant {
-    Variant { kernel: NAME, strategy: "add_constant", template: include_str!("add_constant.wgsl"), defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "add_constant",
+        template: include_str!("add_constant.wgsl"),
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &AddConstant, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &AddConstant,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     check_bindings(NAME, inputs, &[], caps)?;
     let count = inputs[0].shape.elements();
-    let constant = op.shader_words.get("constant", || words(op.constant.iter().copied()));
+    let constant = op
+        .shader_words
+        .get("constant", || words(op.constant.iter().copied()));
     let dispatch = Dispatch {
         variant: variant(),
-        bindings: vec![Binding::Input(0), Binding::Constant(constant), Binding::Output(0)],
+        bindings: vec![
+            Binding::Input(0),
+            Binding::Constant(constant),
+            Binding::Output(0),
+        ],
         params: vec![word(count), word(op.constant.len())],
         groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
     };
-    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![dispatch],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

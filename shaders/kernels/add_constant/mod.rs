@@ -30,9 +30,15 @@ impl AddConstant {
     /// Adds these values to every sample.
     pub fn new(constant: Vec<f32>) -> Result<Self, KernelError> {
         if constant.is_empty() {
-            return Err(KernelError::Parameters { op: NAME, why: "an empty constant".into() });
+            return Err(KernelError::Parameters {
+                op: NAME,
+                why: "an empty constant".into(),
+            });
         }
-        Ok(AddConstant { constant: Arc::new(constant), shader_words: PackCache::default() })
+        Ok(AddConstant {
+            constant: Arc::new(constant),
+            shader_words: PackCache::default(),
+        })
     }
 }
 
@@ -46,13 +52,19 @@ impl Op for AddConstant {
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         match inputs {
             [x] if x.dtype == DType::F32
-                && x.shape.dims().first().is_some_and(|n| *n > 0 && x.shape.elements() / n == self.constant.len()) =>
+                && x.shape
+                    .dims()
+                    .first()
+                    .is_some_and(|n| *n > 0 && x.shape.elements() / n == self.constant.len()) =>
             {
                 Ok(vec![x.clone()])
             }
             _ => Err(KernelError::Mismatch {
                 op: NAME,
-                expected: format!("one f32 tensor with {} values a sample", self.constant.len()),
+                expected: format!(
+                    "one f32 tensor with {} values a sample",
+                    self.constant.len()
+                ),
                 got: format!("{inputs:?}"),
             }),
         }
@@ -85,11 +97,25 @@ fn cases() -> Vec<Case> {
         .map(|d| {
             let n: usize = d.iter().product();
             let op = AddConstant::new(rng.values(n / d[0], 1.0)).expect("not empty");
-            let tolerance = Tolerance { absolute: 0.0, relative: 1e-6, why: "one addition" };
-            Case { name: format!("{d:?}"), op: Arc::new(op), inputs: vec![Tensor::f32(d, rng.values(n, 1.0))], tolerance }
+            let tolerance = Tolerance {
+                absolute: 0.0,
+                relative: 1e-6,
+                why: "one addition",
+            };
+            Case {
+                name: format!("{d:?}"),
+                op: Arc::new(op),
+                inputs: vec![Tensor::f32(d, rng.values(n, 1.0))],
+                tolerance,
+            }
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "sum with a stored tensor", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "sum with a stored tensor",
+    cases,
+    variants: gpu::variants,
+};

@@ -10,5 +10,8 @@ pub(super) fn run(op: &Affine, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         let c = at / plane % d[1];
         op.scale[c] * v + op.shift[c]
     };
-    vec![Tensor::f32(d, inputs[0].f32().iter().enumerate().map(map).collect())]
+    vec![Tensor::f32(
+        d,
+        inputs[0].f32().iter().enumerate().map(map).collect(),
+    )]
 }

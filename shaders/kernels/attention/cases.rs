@@ -38,9 +38,23 @@ pub(super) fn cases() -> Vec<Case> {
         .collect();
     let mut random = |d: &[usize]| Tensor::f32(d, rng.values(d.iter().product(), 1.0));
     let (tokens, map) = (random(&[1, 6, 32]), random(&[1, 9, 5, 32]));
-    let tolerance = Tolerance { absolute: 3e-5, relative: 3e-5, why: "f32 scores: their error is magnified by the exponential" };
+    let tolerance = Tolerance {
+        absolute: 3e-5,
+        relative: 3e-5,
+        why: "f32 scores: their error is magnified by the exponential",
+    };
     let op = Arc::new(Attention { heads: 4 });
-    cases.push(Case { name: "map as keys".into(), op: op.clone(), inputs: vec![tokens.clone(), map.clone(), map.clone()], tolerance });
-    cases.push(Case { name: "map as queries".into(), op, inputs: vec![map, tokens.clone(), tokens], tolerance });
+    cases.push(Case {
+        name: "map as keys".into(),
+        op: op.clone(),
+        inputs: vec![tokens.clone(), map.clone(), map.clone()],
+        tolerance,
+    });
+    cases.push(Case {
+        name: "map as queries".into(),
+        op,
+        inputs: vec![map, tokens.clone(), tokens],
+        tolerance,
+    });
     cases
 }

@@ -30,7 +30,10 @@ impl Attention {
     /// Attention with this many heads.
     pub fn new(heads: usize) -> Result<Self, KernelError> {
         if heads == 0 {
-            return Err(KernelError::Parameters { op: NAME, why: "0 heads, wanted at least one".into() });
+            return Err(KernelError::Parameters {
+                op: NAME,
+                why: "0 heads, wanted at least one".into(),
+            });
         }
         Ok(Attention { heads })
     }
@@ -51,13 +54,26 @@ impl Op for Attention {
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {
             op: NAME,
-            expected: format!("f32 q [N, Tq, D], k [N, Tk, D], v [N, Tk, D] with D a multiple of {}", self.heads),
+            expected: format!(
+                "f32 q [N, Tq, D], k [N, Tk, D], v [N, Tk, D] with D a multiple of {}",
+                self.heads
+            ),
             got: format!("{inputs:?}"),
         };
-        let [q, k, v] = inputs else { return Err(wrong()) };
-        let ([n, _, .., d], [kn, _, .., kd]) = (q.shape.dims(), k.shape.dims()) else { return Err(wrong()) };
-        let floats = inputs.iter().all(|x| x.dtype == DType::F32 && x.shape.elements() > 0);
-        if floats && k == v && n == kn && d == kd && d % self.heads == 0 { Ok(vec![q.clone()]) } else { Err(wrong()) }
+        let [q, k, v] = inputs else {
+            return Err(wrong());
+        };
+        let ([n, _, .., d], [kn, _, .., kd]) = (q.shape.dims(), k.shape.dims()) else {
+            return Err(wrong());
+        };
+        let floats = inputs
+            .iter()
+            .all(|x| x.dtype == DType::F32 && x.shape.elements() > 0);
+        if floats && k == v && n == kn && d == kd && d % self.heads == 0 {
+            Ok(vec![q.clone()])
+        } else {
+            Err(wrong())
+        }
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         let [q, k, _] = inputs else { return 0 };

@@ -18,7 +18,11 @@ pub(super) fn run(op: Attention, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
                 let score = |s: usize| scale * dot(query, &k[row(keys, s)..][..head]);
                 let weights = softmax((0..keys).map(score).collect());
                 for i in 0..head {
-                    let sum: f64 = weights.iter().enumerate().map(|(s, p)| p * f64::from(v[row(keys, s) + i])).sum();
+                    let sum: f64 = weights
+                        .iter()
+                        .enumerate()
+                        .map(|(s, p)| p * f64::from(v[row(keys, s) + i]))
+                        .sum();
                     out[row(queries, t) + i] = sum as f32;
                 }
             }
@@ -29,7 +33,10 @@ pub(super) fn run(op: Attention, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
 
 /// Inner product in f64.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+        .sum()
 }
 
 /// Normalised exponentials, shifted by the largest score.

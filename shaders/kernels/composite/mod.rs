@@ -37,9 +37,18 @@ impl Op for Composite {
             expected: "f32 [N, 3, Hp, Wp], u8 [N, H, W, 3] and u8 [N, H, W]".into(),
             got: format!("{inputs:?}"),
         };
-        let [prediction, image, mask] = inputs else { return Err(wrong()) };
-        let Some([n, h, w, 3]) = image.shape.dims4() else { return Err(wrong()) };
-        let padded = TensorSpec::f32(&[n, 3, h.next_multiple_of(MULTIPLE), w.next_multiple_of(MULTIPLE)]);
+        let [prediction, image, mask] = inputs else {
+            return Err(wrong());
+        };
+        let Some([n, h, w, 3]) = image.shape.dims4() else {
+            return Err(wrong());
+        };
+        let padded = TensorSpec::f32(&[
+            n,
+            3,
+            h.next_multiple_of(MULTIPLE),
+            w.next_multiple_of(MULTIPLE),
+        ]);
         let bytes = image.dtype == DType::U8 && mask.dtype == DType::U8;
         if !bytes || *prediction != padded || mask.shape.dims() != [n, h, w] || n * h * w == 0 {
             return Err(wrong());
@@ -53,8 +62,15 @@ impl Op for Composite {
         reference::run(inputs)
     }
 
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::run(inputs, output));
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
+        outputs
+            .iter_mut()
+            .for_each(|output| native::run(inputs, output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -68,7 +84,11 @@ fn cases() -> Vec<Case> {
     dims.iter()
         .map(|[n, h, w]| {
             let (hp, wp) = (h.next_multiple_of(MULTIPLE), w.next_multiple_of(MULTIPLE));
-            let prediction: Vec<f32> = rng.values(n * 3 * hp * wp, 0.5).iter().map(|v| v + 0.5).collect();
+            let prediction: Vec<f32> = rng
+                .values(n * 3 * hp * wp, 0.5)
+                .iter()
+                .map(|v| v + 0.5)
+                .collect();
             Case {
                 name: format!("{n}x{h}x{w}"),
                 op: Arc::new(Composite),
@@ -77,12 +97,20 @@ fn cases() -> Vec<Case> {
                     Tensor::u8(&[*n, *h, *w, 3], rng.bytes(n * h * w * 3)),
                     Tensor::u8(&[*n, *h, *w], rng.bytes(n * h * w)),
                 ],
-                tolerance: Tolerance { absolute: 1.0, relative: 0.0, why: "truncation turns one ulp of the product into one step" },
+                tolerance: Tolerance {
+                    absolute: 1.0,
+                    relative: 0.0,
+                    why: "truncation turns one ulp of the product into one step",
+                },
             }
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "prediction inside the hole, photo outside, as bytes", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "prediction inside the hole, photo outside, as bytes",
+    cases,
+    variants: gpu::variants,
+};

@@ -6,9 +6,17 @@ use crate::lama_input::MASK_CUT;
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
-    let (Some([_, _, hp, wp]), Some([_, h, w, _])) = (inputs[0].shape().dims4(), inputs[1].shape().dims4()) else { return };
+    let (Some([_, _, hp, wp]), Some([_, h, w, _])) =
+        (inputs[0].shape().dims4(), inputs[1].shape().dims4())
+    else {
+        return;
+    };
     let (prediction, image, mask) = (inputs[0].f32(), inputs[1].u8(), inputs[2].u8());
-    let rows = output.u8().par_chunks_exact_mut(3 * w).zip(image.par_chunks_exact(3 * w)).zip(mask.par_chunks_exact(w));
+    let rows = output
+        .u8()
+        .par_chunks_exact_mut(3 * w)
+        .zip(image.par_chunks_exact(3 * w))
+        .zip(mask.par_chunks_exact(w));
     rows.enumerate().for_each(|(at, ((out, pixels), holes))| {
         out.copy_from_slice(pixels);
         let (b, y) = (at / h, at % h);

@@ -40,7 +40,11 @@ const PLAIN: &[Row] = &[
     Row { name: "3x3 wide 64x64 tile edges", n: 1, ic: 36, oc: 70, k: 3, stride: 1, padding: Padding::Reflect(1), h: 17, w: 65 },
 ];
 
-const EXACT: Tolerance = Tolerance { absolute: 2e-5, relative: 2e-5, why: "f32 sums of up to 1300 products against an f64 sum" };
+const EXACT: Tolerance = Tolerance {
+    absolute: 2e-5,
+    relative: 2e-5,
+    why: "f32 sums of up to 1300 products against an f64 sum",
+};
 
 fn conv(rng: &mut Rng, ic: usize, oc: usize, k: usize, stride: usize, padding: Padding) -> Conv2d {
     let scale = 1.0 / ((ic * k * k) as f32).sqrt();
@@ -64,31 +68,72 @@ pub(super) fn cases() -> Vec<Case> {
             tolerance: EXACT,
         })
         .collect();
-    cases.push(two_segments(&mut rng, "3x3 + 3x3, norm, relu, residual", 3, [2, 5, 11, 17, 12]));
-    cases.push(two_segments(&mut rng, "3x3 + 1x1, norm, relu, residual", 1, [1, 6, 18, 36, 15]));
+    cases.push(two_segments(
+        &mut rng,
+        "3x3 + 3x3, norm, relu, residual",
+        3,
+        [2, 5, 11, 17, 12],
+    ));
+    cases.push(two_segments(
+        &mut rng,
+        "3x3 + 1x1, norm, relu, residual",
+        1,
+        [1, 6, 18, 36, 15],
+    ));
     cases.push(sigmoid(&mut rng));
     cases
 }
 
 /// What fusion makes of an FFC branch: two segments, folded batch norm, ReLU, residual.
-fn two_segments(rng: &mut Rng, name: &str, second_kernel: usize, [n, ic_a, ic_b, oc, side]: [usize; 5]) -> Case {
+fn two_segments(
+    rng: &mut Rng,
+    name: &str,
+    second_kernel: usize,
+    [n, ic_a, ic_b, oc, side]: [usize; 5],
+) -> Case {
     let (h, w) = (side, side + 4);
     let a = conv(rng, ic_a, oc, 3, 1, Padding::Reflect(1));
-    let padding = if second_kernel == 3 { Padding::Reflect(1) } else { Padding::Zero(0) };
+    let padding = if second_kernel == 3 {
+        Padding::Reflect(1)
+    } else {
+        Padding::Zero(0)
+    };
     let b = conv(rng, ic_b, oc, second_kernel, 1, padding);
     let variance: Vec<f32> = rng.values(oc, 0.4).iter().map(|v| v + 0.6).collect();
-    let norm = Affine::batch_norm(&rng.values(oc, 1.0), &rng.values(oc, 1.0), &rng.values(oc, 1.0), &variance, 1e-5);
+    let norm = Affine::batch_norm(
+        &rng.values(oc, 1.0),
+        &rng.values(oc, 1.0),
+        &rng.values(oc, 1.0),
+        &variance,
+        1e-5,
+    );
     let op = a
         .merge_add(&b)
         .and_then(|op| op.absorb(&norm.expect("equal lengths")))
         .and_then(|op| op.absorb(&Activation::Relu))
         .and_then(|op| op.absorb_add())
         .expect("a convolution takes all of these");
-    let inputs = vec![input(rng, [n, ic_a, h, w]), input(rng, [n, ic_b, h, w]), input(rng, [n, oc, h, w])];
-    Case { name: name.to_string(), op, inputs, tolerance: EXACT }
+    let inputs = vec![
+        input(rng, [n, ic_a, h, w]),
+        input(rng, [n, ic_b, h, w]),
+        input(rng, [n, oc, h, w]),
+    ];
+    Case {
+        name: name.to_string(),
+        op,
+        inputs,
+        tolerance: EXACT,
+    }
 }
 
 fn sigmoid(rng: &mut Rng) -> Case {
-    let op = conv(rng, 9, 3, 7, 1, Padding::Reflect(3)).absorb(&Activation::Sigmoid).expect("a linear convolution");
-    Case { name: "7x7 sigmoid".to_string(), op, inputs: vec![input(rng, [1, 9, 12, 20])], tolerance: EXACT }
+    let op = conv(rng, 9, 3, 7, 1, Padding::Reflect(3))
+        .absorb(&Activation::Sigmoid)
+        .expect("a linear convolution");
+    Case {
+        name: "7x7 sigmoid".to_string(),
+        op,
+        inputs: vec![input(rng, [1, 9, 12, 20])],
+        tolerance: EXACT,
+    }
 }

@@ -13,7 +13,11 @@ use crate::launch::{check_bindings, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Program, Variant};
 
-pub(super) fn program(op: &Conv2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Conv2d,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let output = op.infer(inputs)?.swap_remove(0);
     let program = match caps.family {
         Family::CpuSimd => cpu_simd::program(op, inputs, &output, caps)?,
@@ -23,7 +27,12 @@ pub(super) fn program(op: &Conv2d, inputs: &[TensorSpec], caps: &Caps) -> Result
         Some(program) => program,
         None => simt::program(op, inputs, &output, caps)?,
     };
-    check_bindings(NAME, inputs.iter().chain([&output]), &program.scratch_bytes, caps)?;
+    check_bindings(
+        NAME,
+        inputs.iter().chain([&output]),
+        &program.scratch_bytes,
+        caps,
+    )?;
     Ok(program)
 }
 
@@ -51,7 +60,15 @@ fn binding_defines(segments: usize, residual: bool) -> Vec<(&'static str, String
 fn segment_words(segment: &Segment, input: &TensorSpec) -> [u32; 6] {
     let d = input.shape.dims();
     let reflect = usize::from(matches!(segment.padding, Padding::Reflect(_)));
-    [segment.in_channels, d[2], d[3], segment.kernel, segment.padding.amount(), reflect].map(word)
+    [
+        segment.in_channels,
+        d[2],
+        d[3],
+        segment.kernel,
+        segment.padding.amount(),
+        reflect,
+    ]
+    .map(word)
 }
 
 /// Weights, bias, output, segments, residual: the bindings of strategies that read inputs where they are.
@@ -63,8 +80,14 @@ fn base_bindings(op: &Conv2d, weights: Arc<Vec<u32>>) -> Vec<Binding> {
 
 /// Weights, bias, output: the first bindings of every strategy.
 fn weight_bindings(op: &Conv2d, weights: Arc<Vec<u32>>) -> Vec<Binding> {
-    let bias = op.shader_words.get("bias", || words(op.bias.iter().copied()));
-    vec![Binding::Constant(weights), Binding::Constant(bias), Binding::Output(0)]
+    let bias = op
+        .shader_words
+        .get("bias", || words(op.bias.iter().copied()));
+    vec![
+        Binding::Constant(weights),
+        Binding::Constant(bias),
+        Binding::Output(0),
+    ]
 }
 
 /// Pixels of the batch, output channels, height, width, stride, activation: the head of every params block.

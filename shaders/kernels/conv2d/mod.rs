@@ -101,25 +101,49 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// A plain convolution. `weight` is `[OC, IC, K, K]`, `bias` `[OC]`.
-    pub fn new(weight: &Tensor, bias: Option<&[f32]>, stride: usize, padding: Padding) -> Result<Self, KernelError> {
+    pub fn new(
+        weight: &Tensor,
+        bias: Option<&[f32]>,
+        stride: usize,
+        padding: Padding,
+    ) -> Result<Self, KernelError> {
         let bad = |why: String| KernelError::Parameters { op: NAME, why };
-        let [oc, ic, kh, kw] = weight.shape.dims4().ok_or_else(|| bad(format!("weight is {}, wanted [OC, IC, K, K]", weight.shape)))?;
-        let data = weight.as_f32().ok_or_else(|| bad("weight is not f32".into()))?;
+        let [oc, ic, kh, kw] = weight
+            .shape
+            .dims4()
+            .ok_or_else(|| bad(format!("weight is {}, wanted [OC, IC, K, K]", weight.shape)))?;
+        let data = weight
+            .as_f32()
+            .ok_or_else(|| bad("weight is not f32".into()))?;
         if kh != kw || kh % 2 == 0 || oc == 0 || ic == 0 || stride == 0 || stride > 2 {
-            return Err(bad(format!("weight {} with stride {stride}: wanted a square odd kernel and stride 1 or 2", weight.shape)));
+            return Err(bad(format!(
+                "weight {} with stride {stride}: wanted a square odd kernel and stride 1 or 2",
+                weight.shape
+            )));
         }
         if padding.amount() > kh {
-            return Err(bad(format!("padding {} is wider than the {kh}x{kh} kernel", padding.amount())));
+            return Err(bad(format!(
+                "padding {} is wider than the {kh}x{kh} kernel",
+                padding.amount()
+            )));
         }
         if let Some(b) = bias
             && b.len() != oc
         {
-            return Err(bad(format!("bias has {} values for {oc} output channels", b.len())));
+            return Err(bad(format!(
+                "bias has {} values for {oc} output channels",
+                b.len()
+            )));
         }
         Ok(Conv2d {
             out_channels: oc,
             stride,
-            segments: vec![Segment { weight: Arc::new(data.to_vec()), in_channels: ic, kernel: kh, padding }],
+            segments: vec![Segment {
+                weight: Arc::new(data.to_vec()),
+                in_channels: ic,
+                kernel: kh,
+                padding,
+            }],
             bias: Arc::new(bias.map_or_else(|| vec![0.0; oc], <[f32]>::to_vec)),
             epilogue: Epilogue::default(),
             packed: native::Weights::default(),
@@ -136,7 +160,11 @@ impl Conv2d {
     fn out_size(&self, segment: &Segment, h: usize, w: usize) -> Option<[usize; 2]> {
         let p = segment.padding.amount();
         let reflectable = !matches!(segment.padding, Padding::Reflect(_)) || (h > p && w > p);
-        let side = |n: usize| (n + 2 * p).checked_sub(segment.kernel).map(|r| r / self.stride + 1);
+        let side = |n: usize| {
+            (n + 2 * p)
+                .checked_sub(segment.kernel)
+                .map(|r| r / self.stride + 1)
+        };
         if !reflectable {
             return None;
         }
@@ -147,11 +175,29 @@ impl Conv2d {
     fn scaled(&self, scale: &[f32], shift: &[f32]) -> Conv2d {
         let scale_rows = |s: &Segment| {
             let row = s.inner();
-            let weight = s.weight.chunks_exact(row).zip(scale).flat_map(|(w, k)| w.iter().map(move |v| v * k)).collect();
-            Segment { weight: Arc::new(weight), ..s.clone() }
+            let weight = s
+                .weight
+                .chunks_exact(row)
+                .zip(scale)
+                .flat_map(|(w, k)| w.iter().map(move |v| v * k))
+                .collect();
+            Segment {
+                weight: Arc::new(weight),
+                ..s.clone()
+            }
         };
-        let bias = self.bias.iter().zip(scale).zip(shift).map(|((b, k), t)| b * k + t).collect();
-        Conv2d { segments: self.segments.iter().map(scale_rows).collect(), bias: Arc::new(bias), ..self.clone() }
+        let bias = self
+            .bias
+            .iter()
+            .zip(scale)
+            .zip(shift)
+            .map(|((b, k), t)| b * k + t)
+            .collect();
+        Conv2d {
+            segments: self.segments.iter().map(scale_rows).collect(),
+            bias: Arc::new(bias),
+            ..self.clone()
+        }
     }
 }
 
@@ -164,33 +210,63 @@ impl Op for Conv2d {
     }
 
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let mismatch = |expected: String, got: String| KernelError::Mismatch { op: NAME, expected, got };
+        let mismatch = |expected: String, got: String| KernelError::Mismatch {
+            op: NAME,
+            expected,
+            got,
+        };
         let wanted = self.segments.len() + usize::from(self.epilogue.residual);
         if inputs.len() != wanted {
-            return Err(mismatch(format!("{wanted} inputs"), format!("{}", inputs.len())));
+            return Err(mismatch(
+                format!("{wanted} inputs"),
+                format!("{}", inputs.len()),
+            ));
         }
         let mut out: Option<[usize; 4]> = None;
         for (segment, spec) in self.segments.iter().zip(inputs) {
-            let fits = spec.shape.dims4().filter(|d| d[1] == segment.in_channels && d[0] > 0 && spec.dtype == DType::F32);
-            let [n, _, h, w] = fits.ok_or_else(|| mismatch(format!("f32 [N, {}, H, W]", segment.in_channels), format!("{spec:?}")))?;
-            let [oh, ow] = self
-                .out_size(segment, h, w)
-                .ok_or_else(|| mismatch(format!("an input larger than its padding {:?}", segment.padding), format!("{h}x{w}")))?;
+            let fits = spec
+                .shape
+                .dims4()
+                .filter(|d| d[1] == segment.in_channels && d[0] > 0 && spec.dtype == DType::F32);
+            let [n, _, h, w] = fits.ok_or_else(|| {
+                mismatch(
+                    format!("f32 [N, {}, H, W]", segment.in_channels),
+                    format!("{spec:?}"),
+                )
+            })?;
+            let [oh, ow] = self.out_size(segment, h, w).ok_or_else(|| {
+                mismatch(
+                    format!("an input larger than its padding {:?}", segment.padding),
+                    format!("{h}x{w}"),
+                )
+            })?;
             let this = [n, self.out_channels, oh, ow];
             match out {
-                Some(first) if first != this => return Err(mismatch(format!("segments that give {first:?}"), format!("{this:?}"))),
+                Some(first) if first != this => {
+                    return Err(mismatch(
+                        format!("segments that give {first:?}"),
+                        format!("{this:?}"),
+                    ));
+                }
                 _ => out = Some(this),
             }
         }
-        let out = TensorSpec::f32(&out.ok_or_else(|| mismatch("at least one segment".into(), "none".into()))?);
+        let out = TensorSpec::f32(
+            &out.ok_or_else(|| mismatch("at least one segment".into(), "none".into()))?,
+        );
         if self.epilogue.residual && inputs[wanted - 1] != out {
-            return Err(mismatch(format!("a residual like the output {out:?}"), format!("{:?}", inputs[wanted - 1])));
+            return Err(mismatch(
+                format!("a residual like the output {out:?}"),
+                format!("{:?}", inputs[wanted - 1]),
+            ));
         }
         Ok(vec![out])
     }
 
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        let Ok(out) = self.infer(inputs) else { return 0 };
+        let Ok(out) = self.infer(inputs) else {
+            return 0;
+        };
         2 * self.inner() as u64 * out[0].shape.elements() as u64
     }
 
@@ -199,7 +275,9 @@ impl Op for Conv2d {
     }
 
     fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::run(self, inputs, output, scratch));
+        outputs
+            .iter_mut()
+            .for_each(|output| native::run(self, inputs, output, scratch));
     }
 
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -218,16 +296,23 @@ impl Op for Conv2d {
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
         if let Some(affine) = next.as_any().downcast_ref::<Affine>() {
             let fits = self.epilogue.is_linear() && affine.scale.len() == self.out_channels;
-            return fits.then(|| Arc::new(self.scaled(&affine.scale, &affine.shift)) as Arc<dyn Op>);
+            return fits
+                .then(|| Arc::new(self.scaled(&affine.scale, &affine.shift)) as Arc<dyn Op>);
         }
         let act = next.as_any().downcast_ref::<Activation>()?;
         let epilogue = self.epilogue.then_act(act.act())?;
-        Some(Arc::new(Conv2d { epilogue, ..self.clone() }))
+        Some(Arc::new(Conv2d {
+            epilogue,
+            ..self.clone()
+        }))
     }
 
     fn absorb_add(&self) -> Option<Arc<dyn Op>> {
         let epilogue = self.epilogue.then_add()?;
-        Some(Arc::new(Conv2d { epilogue, ..self.clone() }))
+        Some(Arc::new(Conv2d {
+            epilogue,
+            ..self.clone()
+        }))
     }
 
     fn merge_add(&self, other: &dyn Op) -> Option<Arc<dyn Op>> {
@@ -238,9 +323,23 @@ impl Op for Conv2d {
             && self.stride == other.stride
             && self.segments.len() + other.segments.len() <= SEGMENTS_MAX;
         mergeable.then(|| {
-            let segments = self.segments.iter().chain(&other.segments).cloned().collect();
-            let bias = self.bias.iter().zip(other.bias.iter()).map(|(a, b)| a + b).collect();
-            Arc::new(Conv2d { segments, bias: Arc::new(bias), ..self.clone() }) as Arc<dyn Op>
+            let segments = self
+                .segments
+                .iter()
+                .chain(&other.segments)
+                .cloned()
+                .collect();
+            let bias = self
+                .bias
+                .iter()
+                .zip(other.bias.iter())
+                .map(|(a, b)| a + b)
+                .collect();
+            Arc::new(Conv2d {
+                segments,
+                bias: Arc::new(bias),
+                ..self.clone()
+            }) as Arc<dyn Op>
         })
     }
 }

@@ -17,7 +17,11 @@ pub(super) fn simt(op: &Conv2d, bk: usize) -> Vec<u32> {
                 for ic in first..first + bk {
                     out.extend((0..columns).map(|oc| {
                         let real = oc < op.out_channels && ic < segment.in_channels;
-                        if real { segment.weight[(oc * segment.in_channels + ic) * taps + tap] } else { 0.0 }
+                        if real {
+                            segment.weight[(oc * segment.in_channels + ic) * taps + tap]
+                        } else {
+                            0.0
+                        }
                     }));
                 }
             }
@@ -28,7 +32,10 @@ pub(super) fn simt(op: &Conv2d, bk: usize) -> Vec<u32> {
 
 /// Steps of `bk` that [`simt`] lays out.
 pub(super) fn simt_blocks(op: &Conv2d, bk: usize) -> usize {
-    op.segments.iter().map(|s| s.in_channels.div_ceil(bk) * s.kernel * s.kernel).sum()
+    op.segments
+        .iter()
+        .map(|s| s.in_channels.div_ceil(bk) * s.kernel * s.kernel)
+        .sum()
 }
 
 /// `[oc / 4][taps][ic][4]`: four output channels together, zeros where padded. First segment only.
@@ -37,9 +44,19 @@ pub(super) fn direct(op: &Conv2d) -> Vec<u32> {
     let (taps, channels) = (segment.kernel * segment.kernel, segment.in_channels);
     let blocks = op.out_channels.div_ceil(4);
     let weight = |oc: usize, ic: usize, tap: usize| {
-        if oc < op.out_channels { segment.weight[(oc * channels + ic) * taps + tap] } else { 0.0 }
+        if oc < op.out_channels {
+            segment.weight[(oc * channels + ic) * taps + tap]
+        } else {
+            0.0
+        }
     };
-    let value = |at: usize| weight(at / (taps * channels * 4) * 4 + at % 4, at / 4 % channels, at / (4 * channels) % taps);
+    let value = |at: usize| {
+        weight(
+            at / (taps * channels * 4) * 4 + at % 4,
+            at / 4 % channels,
+            at / (4 * channels) % taps,
+        )
+    };
     words((0..blocks * taps * channels * 4).map(value))
 }
 
@@ -63,7 +80,11 @@ fn weight(op: &Conv2d, segment: usize, oc: usize, ic: usize, tap: usize) -> f32 
     let segment = &op.segments[segment];
     let taps = segment.kernel * segment.kernel;
     let real = oc < op.out_channels && ic < segment.in_channels;
-    if real { segment.weight[(oc * segment.in_channels + ic) * taps + tap] } else { 0.0 }
+    if real {
+        segment.weight[(oc * segment.in_channels + ic) * taps + tap]
+    } else {
+        0.0
+    }
 }
 
 /// `[oc / 16][segment][channels][vec4s][8 lanes][4]`, segments in the given order. A 3x3 segment has five vec4s per
@@ -73,19 +94,34 @@ pub(super) fn cpu_rows(op: &Conv2d, order: &[usize]) -> Vec<u32> {
     let mut out = Vec::new();
     for block in (0..op.out_channels).step_by(ROWS_CHANNELS) {
         for segment in order {
-            let (channels, w) = (op.segments[*segment].in_channels, |oc, ic, tap| weight(op, *segment, oc, ic, tap));
+            let (channels, w) = (op.segments[*segment].in_channels, |oc, ic, tap| {
+                weight(op, *segment, oc, ic, tap)
+            });
             let lanes = (0..LANES).map(|lane| block + 2 * lane);
             if op.segments[*segment].kernel == 1 {
                 for ic in (0..channels).step_by(2) {
-                    out.extend(lanes.clone().flat_map(|oc| [w(oc, ic, 0), w(oc + 1, ic, 0), w(oc, ic + 1, 0), w(oc + 1, ic + 1, 0)]));
+                    out.extend(lanes.clone().flat_map(|oc| {
+                        [
+                            w(oc, ic, 0),
+                            w(oc + 1, ic, 0),
+                            w(oc, ic + 1, 0),
+                            w(oc + 1, ic + 1, 0),
+                        ]
+                    }));
                 }
                 continue;
             }
             for ic in 0..channels {
                 for (of_lane, first_tap) in [(0, 0), (0, 4), (1, 0), (1, 4)] {
-                    out.extend(lanes.clone().flat_map(|oc| (first_tap..first_tap + 4).map(move |tap| w(oc + of_lane, ic, tap))));
+                    out.extend(lanes.clone().flat_map(|oc| {
+                        (first_tap..first_tap + 4).map(move |tap| w(oc + of_lane, ic, tap))
+                    }));
                 }
-                out.extend(lanes.clone().flat_map(|oc| [w(oc, ic, 8), w(oc + 1, ic, 8), 0.0, 0.0]));
+                out.extend(
+                    lanes
+                        .clone()
+                        .flat_map(|oc| [w(oc, ic, 8), w(oc + 1, ic, 8), 0.0, 0.0]),
+                );
             }
         }
     }
@@ -112,14 +148,22 @@ pub(super) fn cpu_window(op: &Conv2d, channels: usize) -> Vec<u32> {
         for ic in 0..op.segments[0].in_channels {
             for row in 0..7 {
                 let half = |oc: usize, second: usize| {
-                    (4 * second..4 * second + 4).map(move |column| if column < 7 { weight(op, 0, oc, ic, row * 7 + column) } else { 0.0 })
+                    (4 * second..4 * second + 4).map(move |column| {
+                        if column < 7 {
+                            weight(op, 0, oc, ic, row * 7 + column)
+                        } else {
+                            0.0
+                        }
+                    })
                 };
                 if channels == HEAD_CHANNELS {
                     out.extend((0..LANES).flat_map(|lane| half(block + lane / 2, lane % 2)));
                     continue;
                 }
                 for (of_lane, second) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                    out.extend((0..LANES).flat_map(|lane| half(block + 2 * lane + of_lane, second)));
+                    out.extend(
+                        (0..LANES).flat_map(|lane| half(block + 2 * lane + of_lane, second)),
+                    );
                 }
             }
         }

@@ -4,11 +4,20 @@ use super::Conv2d;
 use crate::tensor::{Tensor, TensorRef};
 
 pub(super) fn run(op: &Conv2d, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
-    let specs: Vec<_> = inputs.iter().map(|t| crate::TensorSpec::f32(t.shape().dims())).collect();
-    let Some([n, oc, oh, ow]) = crate::Op::infer(op, &specs).ok().and_then(|o| o[0].shape.dims4()) else {
+    let specs: Vec<_> = inputs
+        .iter()
+        .map(|t| crate::TensorSpec::f32(t.shape().dims()))
+        .collect();
+    let Some([n, oc, oh, ow]) = crate::Op::infer(op, &specs)
+        .ok()
+        .and_then(|o| o[0].shape.dims4())
+    else {
         return Vec::new();
     };
-    let residual = op.epilogue.residual.then(|| inputs[op.segments.len()].f32());
+    let residual = op
+        .epilogue
+        .residual
+        .then(|| inputs[op.segments.len()].f32());
     let mut out = vec![0.0f32; n * oc * oh * ow];
     for b in 0..n {
         for o in 0..oc {
@@ -34,11 +43,16 @@ fn sum(op: &Conv2d, inputs: &[TensorRef<'_>], b: usize, o: usize, y: usize, x: u
         let data = input.f32();
         for i in 0..s.in_channels {
             for ky in 0..k {
-                let Some(iy) = s.padding.source((y * op.stride + ky) as isize - p, h) else { continue };
+                let Some(iy) = s.padding.source((y * op.stride + ky) as isize - p, h) else {
+                    continue;
+                };
                 for kx in 0..k {
-                    let Some(ix) = s.padding.source((x * op.stride + kx) as isize - p, w) else { continue };
+                    let Some(ix) = s.padding.source((x * op.stride + kx) as isize - p, w) else {
+                        continue;
+                    };
                     let weight = s.weight[((o * s.in_channels + i) * k + ky) * k + kx];
-                    acc += f64::from(weight) * f64::from(data[((b * s.in_channels + i) * h + iy) * w + ix]);
+                    acc += f64::from(weight)
+                        * f64::from(data[((b * s.in_channels + i) * h + iy) * w + ix]);
                 }
             }
         }

@@ -45,7 +45,13 @@ fn simt_variant((rows, columns): (usize, usize), segments: usize, residual: bool
         ("WEIGHT_TILE", format!("{}u", DEPTH * rows / 4)),
     ]);
     defines.sort();
-    Variant { kernel: NAME, strategy: "simt", template: include_str!("simt.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "simt",
+        template: include_str!("simt.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 pub(super) fn variants() -> Vec<Variant> {
@@ -63,17 +69,35 @@ pub(super) fn variants() -> Vec<Variant> {
 
 /// Weights, bias, output: the first bindings of every strategy.
 fn weight_bindings(op: &ConvTranspose2d, weights: Arc<Vec<u32>>) -> Vec<Binding> {
-    let bias = op.shader_words.get("bias", || words(op.bias.iter().copied()));
-    vec![Binding::Constant(weights), Binding::Constant(bias), Binding::Output(0)]
+    let bias = op
+        .shader_words
+        .get("bias", || words(op.bias.iter().copied()));
+    vec![
+        Binding::Constant(weights),
+        Binding::Constant(bias),
+        Binding::Output(0),
+    ]
 }
 
-pub(super) fn program(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &ConvTranspose2d,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let program = if caps.family == Family::CpuSimd && caps.subgroup_size as usize == LANES {
         quads(op, inputs, caps)?
     } else {
-        Program { dispatches: vec![simt(op, inputs, caps)?], scratch_bytes: Vec::new() }
+        Program {
+            dispatches: vec![simt(op, inputs, caps)?],
+            scratch_bytes: Vec::new(),
+        }
     };
-    check_bindings(NAME, inputs.iter().chain(&op.infer(inputs)?), &program.scratch_bytes, caps)?;
+    check_bindings(
+        NAME,
+        inputs.iter().chain(&op.infer(inputs)?),
+        &program.scratch_bytes,
+        caps,
+    )?;
     Ok(program)
 }
 
@@ -82,7 +106,13 @@ fn quads_variant(segments: usize, residual: bool) -> Variant {
     let mut defines = vec![("PARAMS", (next + usize::from(residual)).to_string())];
     defines.extend(residual.then(|| ("RESIDUAL", next.to_string())));
     defines.extend((segments > 1).then(|| ("SEGMENT1", String::new())));
-    Variant { kernel: NAME, strategy: "cpu_quads", template: include_str!("cpu_quads.wgsl"), defines, subgroups: true }
+    Variant {
+        kernel: NAME,
+        strategy: "cpu_quads",
+        template: include_str!("cpu_quads.wgsl"),
+        defines,
+        subgroups: true,
+    }
 }
 
 fn quads(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -90,20 +120,37 @@ fn quads(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Pro
     let (n, h, w) = (d[0], d[2], d[3]);
     let cols = w.div_ceil(4);
     let mut program = Program::default();
-    let mut bindings = weight_bindings(op, op.shader_words.get("cpu_quads", || pack::cpu_quads(op)));
+    let mut bindings =
+        weight_bindings(op, op.shader_words.get("cpu_quads", || pack::cpu_quads(op)));
     for (at, segment) in op.segments.iter().enumerate() {
-        let rows = Rows { count: n * h * segment.in_channels, width: w, cols, reflect: false };
+        let rows = Rows {
+            count: n * h * segment.in_channels,
+            width: w,
+            cols,
+            reflect: false,
+        };
         let x = align::bind(NAME, &mut program, at, rows, caps)?;
         bindings.extend([x.clone(), x]);
     }
-    bindings.extend(op.epilogue.residual.then_some(Binding::Input(op.segments.len())));
+    bindings.extend(
+        op.epilogue
+            .residual
+            .then_some(Binding::Input(op.segments.len())),
+    );
     let (units, blocks) = (n * h * cols, op.out_channels.div_ceil(pack::QUADS_CHANNELS));
-    let mut params = [op.out_channels, h, w, cols, units, blocks].map(word).to_vec();
+    let mut params = [op.out_channels, h, w, cols, units, blocks]
+        .map(word)
+        .to_vec();
     params.push(op.epilogue.act.code());
     params.extend(op.segments.iter().map(|s| word(s.in_channels)));
     params.resize(9, 0);
     let groups = spread(NAME, (units.div_ceil(LANES) * blocks) as u64, caps)?;
-    program.dispatches.push(Dispatch { variant: quads_variant(op.segments.len(), op.epilogue.residual), bindings, params, groups });
+    program.dispatches.push(Dispatch {
+        variant: quads_variant(op.segments.len(), op.epilogue.residual),
+        bindings,
+        params,
+        groups,
+    });
     Ok(program)
 }
 
@@ -112,11 +159,23 @@ fn simt(op: &ConvTranspose2d, inputs: &[TensorSpec], caps: &Caps) -> Result<Disp
     let pixels = d[0] * d[2] * d[3];
     let oc_tiles = |tile: (usize, usize)| op.out_channels.div_ceil(tile.0);
     let tiles = |tile: (usize, usize)| pixels.div_ceil(tile.1) * oc_tiles(tile);
-    let tile = if 4 * tiles(TILES[0]) >= GROUPS_WANTED { TILES[0] } else { TILES[1] };
+    let tile = if 4 * tiles(TILES[0]) >= GROUPS_WANTED {
+        TILES[0]
+    } else {
+        TILES[1]
+    };
     let oc_padded = op.out_channels.next_multiple_of(pack::SIMT_CHANNELS);
     let mut params = [pixels, op.out_channels, d[2], d[3]].map(word).to_vec();
     params.push(op.epilogue.act.code());
-    params.extend([oc_tiles(tile), oc_padded, pack::simt_steps(op, DEPTH), tiles(tile)].map(word));
+    params.extend(
+        [
+            oc_tiles(tile),
+            oc_padded,
+            pack::simt_steps(op, DEPTH),
+            tiles(tile),
+        ]
+        .map(word),
+    );
     params.extend(op.segments.iter().map(|s| word(s.in_channels)));
     params.resize(9 + SEGMENTS_MAX, 0);
     let weights = op.shader_words.get("simt", || pack::simt(op, DEPTH));

@@ -67,17 +67,29 @@ impl ConvTranspose2d {
     /// A plain transposed convolution. `weight` is `[IC, OC, 3, 3]`, `bias` `[OC]`.
     pub fn new(weight: &Tensor, bias: Option<&[f32]>) -> Result<Self, KernelError> {
         let bad = |why: String| KernelError::Parameters { op: NAME, why };
-        let dims = weight.shape.dims4().filter(|d| d[2] == KERNEL && d[3] == KERNEL && d[0] > 0 && d[1] > 0);
-        let [ic, oc, _, _] = dims.ok_or_else(|| bad(format!("weight is {}, wanted [IC, OC, 3, 3]", weight.shape)))?;
-        let data = weight.as_f32().ok_or_else(|| bad("weight is not f32".into()))?;
+        let dims = weight
+            .shape
+            .dims4()
+            .filter(|d| d[2] == KERNEL && d[3] == KERNEL && d[0] > 0 && d[1] > 0);
+        let [ic, oc, _, _] =
+            dims.ok_or_else(|| bad(format!("weight is {}, wanted [IC, OC, 3, 3]", weight.shape)))?;
+        let data = weight
+            .as_f32()
+            .ok_or_else(|| bad("weight is not f32".into()))?;
         if let Some(b) = bias
             && b.len() != oc
         {
-            return Err(bad(format!("bias has {} values for {oc} output channels", b.len())));
+            return Err(bad(format!(
+                "bias has {} values for {oc} output channels",
+                b.len()
+            )));
         }
         Ok(ConvTranspose2d {
             out_channels: oc,
-            segments: vec![Segment { weight: Arc::new(data.to_vec()), in_channels: ic }],
+            segments: vec![Segment {
+                weight: Arc::new(data.to_vec()),
+                in_channels: ic,
+            }],
             bias: Arc::new(bias.map_or_else(|| vec![0.0; oc], <[f32]>::to_vec)),
             epilogue: Epilogue::default(),
             shader_words: PackCache::default(),
@@ -95,11 +107,30 @@ impl ConvTranspose2d {
         let taps = KERNEL * KERNEL;
         let scale_columns = |s: &Segment| {
             let per_input = s.weight.chunks_exact(self.out_channels * taps);
-            let weight = per_input.flat_map(|w| w.chunks_exact(taps).zip(scale).flat_map(|(t, k)| t.iter().map(move |v| v * k))).collect();
-            Segment { weight: Arc::new(weight), ..s.clone() }
+            let weight = per_input
+                .flat_map(|w| {
+                    w.chunks_exact(taps)
+                        .zip(scale)
+                        .flat_map(|(t, k)| t.iter().map(move |v| v * k))
+                })
+                .collect();
+            Segment {
+                weight: Arc::new(weight),
+                ..s.clone()
+            }
         };
-        let bias = self.bias.iter().zip(scale).zip(shift).map(|((b, k), t)| b * k + t).collect();
-        ConvTranspose2d { segments: self.segments.iter().map(scale_columns).collect(), bias: Arc::new(bias), ..self.clone() }
+        let bias = self
+            .bias
+            .iter()
+            .zip(scale)
+            .zip(shift)
+            .map(|((b, k), t)| b * k + t)
+            .collect();
+        ConvTranspose2d {
+            segments: self.segments.iter().map(scale_columns).collect(),
+            bias: Arc::new(bias),
+            ..self.clone()
+        }
     }
 }
 
@@ -112,31 +143,55 @@ impl Op for ConvTranspose2d {
     }
 
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let mismatch = |expected: String, got: String| KernelError::Mismatch { op: NAME, expected, got };
+        let mismatch = |expected: String, got: String| KernelError::Mismatch {
+            op: NAME,
+            expected,
+            got,
+        };
         let wanted = self.segments.len() + usize::from(self.epilogue.residual);
         if inputs.len() != wanted {
-            return Err(mismatch(format!("{wanted} inputs"), format!("{}", inputs.len())));
+            return Err(mismatch(
+                format!("{wanted} inputs"),
+                format!("{}", inputs.len()),
+            ));
         }
         let mut out: Option<TensorSpec> = None;
         for (segment, spec) in self.segments.iter().zip(inputs) {
-            let fits = spec.shape.dims4().filter(|d| d[1] == segment.in_channels && d.iter().all(|n| *n > 0) && spec.dtype == DType::F32);
-            let [n, _, h, w] = fits.ok_or_else(|| mismatch(format!("f32 [N, {}, H, W]", segment.in_channels), format!("{spec:?}")))?;
+            let fits = spec.shape.dims4().filter(|d| {
+                d[1] == segment.in_channels && d.iter().all(|n| *n > 0) && spec.dtype == DType::F32
+            });
+            let [n, _, h, w] = fits.ok_or_else(|| {
+                mismatch(
+                    format!("f32 [N, {}, H, W]", segment.in_channels),
+                    format!("{spec:?}"),
+                )
+            })?;
             let this = TensorSpec::f32(&[n, self.out_channels, 2 * h, 2 * w]);
             match &out {
-                Some(first) if *first != this => return Err(mismatch(format!("segments that give {first:?}"), format!("{this:?}"))),
+                Some(first) if *first != this => {
+                    return Err(mismatch(
+                        format!("segments that give {first:?}"),
+                        format!("{this:?}"),
+                    ));
+                }
                 _ => out = Some(this),
             }
         }
         let out = out.ok_or_else(|| mismatch("at least one segment".into(), "none".into()))?;
         if self.epilogue.residual && inputs[wanted - 1] != out {
-            return Err(mismatch(format!("a residual like the output {out:?}"), format!("{:?}", inputs[wanted - 1])));
+            return Err(mismatch(
+                format!("a residual like the output {out:?}"),
+                format!("{:?}", inputs[wanted - 1]),
+            ));
         }
         Ok(vec![out])
     }
 
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         // Nine taps are shared by the four output phases of each input pixel.
-        let Some([n, _, h, w]) = inputs.first().and_then(|s| s.shape.dims4()) else { return 0 };
+        let Some([n, _, h, w]) = inputs.first().and_then(|s| s.shape.dims4()) else {
+            return 0;
+        };
         2 * (KERNEL * KERNEL * self.in_channels() * self.out_channels * n * h * w) as u64
     }
 
@@ -145,7 +200,9 @@ impl Op for ConvTranspose2d {
     }
 
     fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::run(self, inputs, output, scratch));
+        outputs
+            .iter_mut()
+            .for_each(|output| native::run(self, inputs, output, scratch));
     }
 
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -164,16 +221,23 @@ impl Op for ConvTranspose2d {
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
         if let Some(affine) = next.as_any().downcast_ref::<Affine>() {
             let fits = self.epilogue.is_linear() && affine.scale.len() == self.out_channels;
-            return fits.then(|| Arc::new(self.scaled(&affine.scale, &affine.shift)) as Arc<dyn Op>);
+            return fits
+                .then(|| Arc::new(self.scaled(&affine.scale, &affine.shift)) as Arc<dyn Op>);
         }
         let act = next.as_any().downcast_ref::<Activation>()?;
         let epilogue = self.epilogue.then_act(act.act())?;
-        Some(Arc::new(ConvTranspose2d { epilogue, ..self.clone() }))
+        Some(Arc::new(ConvTranspose2d {
+            epilogue,
+            ..self.clone()
+        }))
     }
 
     fn absorb_add(&self) -> Option<Arc<dyn Op>> {
         let epilogue = self.epilogue.then_add()?;
-        Some(Arc::new(ConvTranspose2d { epilogue, ..self.clone() }))
+        Some(Arc::new(ConvTranspose2d {
+            epilogue,
+            ..self.clone()
+        }))
     }
 
     fn merge_add(&self, other: &dyn Op) -> Option<Arc<dyn Op>> {
@@ -183,9 +247,23 @@ impl Op for ConvTranspose2d {
             && self.out_channels == other.out_channels
             && self.segments.len() + other.segments.len() <= crate::conv2d::SEGMENTS_MAX;
         mergeable.then(|| {
-            let segments = self.segments.iter().chain(&other.segments).cloned().collect();
-            let bias = self.bias.iter().zip(other.bias.iter()).map(|(a, b)| a + b).collect();
-            Arc::new(ConvTranspose2d { segments, bias: Arc::new(bias), ..self.clone() }) as Arc<dyn Op>
+            let segments = self
+                .segments
+                .iter()
+                .chain(&other.segments)
+                .cloned()
+                .collect();
+            let bias = self
+                .bias
+                .iter()
+                .zip(other.bias.iter())
+                .map(|(a, b)| a + b)
+                .collect();
+            Arc::new(ConvTranspose2d {
+                segments,
+                bias: Arc::new(bias),
+                ..self.clone()
+            }) as Arc<dyn Op>
         })
     }
 }

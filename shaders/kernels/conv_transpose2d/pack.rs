@@ -7,9 +7,20 @@ use crate::cache::words;
 pub(super) const SIMT_CHANNELS: usize = 64;
 
 /// The weight of one tap, zero past the last input or output channel.
-fn weight(op: &ConvTranspose2d, segment: &Segment, ic: usize, oc: usize, ky: usize, kx: usize) -> f32 {
+fn weight(
+    op: &ConvTranspose2d,
+    segment: &Segment,
+    ic: usize,
+    oc: usize,
+    ky: usize,
+    kx: usize,
+) -> f32 {
     let real = ic < segment.in_channels && oc < op.out_channels;
-    if real { segment.weight[((ic * op.out_channels + oc) * KERNEL + ky) * KERNEL + kx] } else { 0.0 }
+    if real {
+        segment.weight[((ic * op.out_channels + oc) * KERNEL + ky) * KERNEL + kx]
+    } else {
+        0.0
+    }
 }
 
 /// `[phase][steps][taps][bk][oc_padded]`, phases in the order (y, x) = (0,0), (0,1), (1,0), (1,1).
@@ -22,7 +33,9 @@ pub(super) fn simt(op: &ConvTranspose2d, bk: usize) -> Vec<u32> {
                 for (ky, _) in PHASE_TAPS[phase / 2] {
                     for (kx, _) in PHASE_TAPS[phase % 2] {
                         for ic in first..first + bk {
-                            out.extend((0..columns).map(|oc| weight(op, segment, ic, oc, *ky, *kx)));
+                            out.extend(
+                                (0..columns).map(|oc| weight(op, segment, ic, oc, *ky, *kx)),
+                            );
                         }
                     }
                 }
@@ -48,9 +61,16 @@ pub(super) fn cpu_quads(op: &ConvTranspose2d) -> Vec<u32> {
             for ic in 0..segment.in_channels {
                 for first in [0, 4, 8] {
                     let value = |oc: usize, tap: usize| {
-                        if tap < KERNEL * KERNEL { weight(op, segment, ic, oc, tap / KERNEL, tap % KERNEL) } else { 0.0 }
+                        if tap < KERNEL * KERNEL {
+                            weight(op, segment, ic, oc, tap / KERNEL, tap % KERNEL)
+                        } else {
+                            0.0
+                        }
                     };
-                    out.extend((block..block + QUADS_CHANNELS).flat_map(|oc| (first..first + 4).map(move |tap| value(oc, tap))));
+                    out.extend(
+                        (block..block + QUADS_CHANNELS)
+                            .flat_map(|oc| (first..first + 4).map(move |tap| value(oc, tap))),
+                    );
                 }
             }
         }

@@ -11,7 +11,12 @@ pub(super) fn run(op: &ConvTranspose2d, inputs: &[TensorRef<'_>]) -> Vec<Tensor>
     for (segment, input) in op.segments.iter().zip(inputs) {
         let data = input.f32();
         for (at, value) in data.iter().enumerate() {
-            let (x, y, i, b) = (at % w, at / w % h, at / (w * h) % segment.in_channels, at / (w * h * segment.in_channels));
+            let (x, y, i, b) = (
+                at % w,
+                at / w % h,
+                at / (w * h) % segment.in_channels,
+                at / (w * h * segment.in_channels),
+            );
             for o in 0..oc {
                 for ky in 0..KERNEL {
                     for kx in 0..KERNEL {
@@ -20,13 +25,17 @@ pub(super) fn run(op: &ConvTranspose2d, inputs: &[TensorRef<'_>]) -> Vec<Tensor>
                             continue;
                         }
                         let weight = segment.weight[((i * oc + o) * KERNEL + ky) * KERNEL + kx];
-                        acc[((b * oc + o) * oh + oy - 1) * ow + ox - 1] += f64::from(*value) * f64::from(weight);
+                        acc[((b * oc + o) * oh + oy - 1) * ow + ox - 1] +=
+                            f64::from(*value) * f64::from(weight);
                     }
                 }
             }
         }
     }
-    let residual = op.epilogue.residual.then(|| inputs[op.segments.len()].f32());
+    let residual = op
+        .epilogue
+        .residual
+        .then(|| inputs[op.segments.len()].f32());
     let out = acc.iter().enumerate().map(|(at, a)| {
         let o = at / (oh * ow) % oc;
         op.epilogue.act.apply((a + f64::from(op.bias[o])) as f32) + residual.map_or(0.0, |r| r[at])

@@ -29,16 +29,35 @@ struct Shape {
 
 fn conv(ic: usize, oc: usize, k: usize, stride: usize) -> Result<Conv2d, KernelError> {
     let scale = 1.0 / ((ic * k * k) as f32).sqrt();
-    let weight = Tensor::f32(&[oc, ic, k, k], Rng::new((ic * oc + k) as u64).values(oc * ic * k * k, scale));
-    Conv2d::new(&weight, None, stride, if k == 1 { Padding::Zero(0) } else { Padding::Reflect(k / 2) })
+    let weight = Tensor::f32(
+        &[oc, ic, k, k],
+        Rng::new((ic * oc + k) as u64).values(oc * ic * k * k, scale),
+    );
+    Conv2d::new(
+        &weight,
+        None,
+        stride,
+        if k == 1 {
+            Padding::Zero(0)
+        } else {
+            Padding::Reflect(k / 2)
+        },
+    )
 }
 
 fn transposed(ic: usize, oc: usize) -> Result<ConvTranspose2d, KernelError> {
-    ConvTranspose2d::new(&Tensor::f32(&[ic, oc, 3, 3], Rng::new(ic as u64).values(ic * oc * 9, 0.02)), None)
+    ConvTranspose2d::new(
+        &Tensor::f32(
+            &[ic, oc, 3, 3],
+            Rng::new(ic as u64).values(ic * oc * 9, 0.02),
+        ),
+        None,
+    )
 }
 
 fn fused(op: Option<Arc<dyn Op>>, act: Activation) -> Arc<dyn Op> {
-    op.and_then(|op| op.absorb(&act)).unwrap_or_else(|| Arc::new(act))
+    op.and_then(|op| op.absorb(&act))
+        .unwrap_or_else(|| Arc::new(act))
 }
 
 #[rustfmt::skip]
@@ -69,16 +88,36 @@ fn shapes(side: usize) -> Result<Vec<Shape>, KernelError> {
 
 /// Processor seconds that this process has used, 0 where the system does not tell.
 fn processor_s() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let nanoseconds = |path: std::path::PathBuf| std::fs::read_to_string(path).ok()?.split(' ').next()?.parse::<u64>().ok();
-    tasks.filter_map(|t| nanoseconds(t.path().join("schedstat"))).sum::<u64>() as f64 * 1e-9
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let nanoseconds = |path: std::path::PathBuf| {
+        std::fs::read_to_string(path)
+            .ok()?
+            .split(' ')
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
+    tasks
+        .filter_map(|t| nanoseconds(t.path().join("schedstat")))
+        .sum::<u64>() as f64
+        * 1e-9
 }
 
 /// Best wall-clock time and mean processor time in seconds, floating-point operations.
 fn time(shape: &Shape, runs: usize) -> Result<(f64, f64, u64), KernelError> {
-    let specs: Vec<_> = shape.inputs.iter().map(|[c, h, w]| TensorSpec::f32(&[1, *c, *h, *w])).collect();
+    let specs: Vec<_> = shape
+        .inputs
+        .iter()
+        .map(|[c, h, w]| TensorSpec::f32(&[1, *c, *h, *w]))
+        .collect();
     let output = shape.op.infer(&specs)?.remove(0);
-    let tensors: Vec<_> = specs.iter().map(|s| Tensor::f32(s.shape.dims(), Rng::new(1).values(s.shape.elements(), 1.0))).collect();
+    let tensors: Vec<_> = specs
+        .iter()
+        .map(|s| Tensor::f32(s.shape.dims(), Rng::new(1).values(s.shape.elements(), 1.0)))
+        .collect();
     let inputs: Vec<_> = tensors.iter().map(Tensor::view).collect();
     let mut scratch = vec![0.0; shape.op.native_scratch(&specs)];
     let mut data = vec![0.0; output.shape.elements()];
@@ -88,23 +127,41 @@ fn time(shape: &Shape, runs: usize) -> Result<(f64, f64, u64), KernelError> {
             before_s = processor_s();
         }
         let start = Instant::now();
-        shape.op.native(&inputs, &mut [TensorMut::F32(&output.shape, &mut data)], &mut scratch);
+        shape.op.native(
+            &inputs,
+            &mut [TensorMut::F32(&output.shape, &mut data)],
+            &mut scratch,
+        );
         best_s = best_s.min(start.elapsed().as_secs_f64());
     }
     // Idle workers go to sleep, which is when the system adds up their time.
     std::thread::sleep(std::time::Duration::from_millis(5));
-    Ok((best_s, (processor_s() - before_s) / runs.max(1) as f64, shape.op.flops(&specs)))
+    Ok((
+        best_s,
+        (processor_s() - before_s) / runs.max(1) as f64,
+        shape.op.flops(&specs),
+    ))
 }
 
 fn main() -> Result<(), KernelError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let side = arguments.first().and_then(|a| a.parse().ok()).unwrap_or(512usize).next_multiple_of(8);
+    let side = arguments
+        .first()
+        .and_then(|a| a.parse().ok())
+        .unwrap_or(512usize)
+        .next_multiple_of(8);
     let runs = arguments.get(1).and_then(|a| a.parse().ok()).unwrap_or(5);
     if let Some(name) = arguments.get(2) {
-        let known = Isa::ALL.into_iter().find(|isa| format!("{isa:?}").eq_ignore_ascii_case(name));
+        let known = Isa::ALL
+            .into_iter()
+            .find(|isa| format!("{isa:?}").eq_ignore_ascii_case(name));
         Isa::set_limit(known.unwrap_or(Isa::Avx512));
     }
-    println!("{side}x{side}, {:?}, {} threads", Isa::active(), rayon::current_num_threads());
+    println!(
+        "{side}x{side}, {:?}, {} threads",
+        Isa::active(),
+        rayon::current_num_threads()
+    );
     let (mut total_s, mut total_cpu_s, mut total_flops) = (0.0, 0.0, 0);
     for shape in shapes(side)? {
         let (best_s, cpu_s, flops) = time(&shape, runs)?;
@@ -122,6 +179,11 @@ fn main() -> Result<(), KernelError> {
             cpu_ms * count
         );
     }
-    println!("network {:.1} ms, cpu {:.1} ms, {:.1} GFLOP/s", total_s * 1e3, total_cpu_s * 1e3, total_flops as f64 * 1e-9 / total_s);
+    println!(
+        "network {:.1} ms, cpu {:.1} ms, {:.1} GFLOP/s",
+        total_s * 1e3,
+        total_cpu_s * 1e3,
+        total_flops as f64 * 1e-9 / total_s
+    );
     Ok(())
 }

@@ -26,11 +26,17 @@ const STAGES_MAX: usize = 8;
 fn capacities(caps: &Caps) -> impl Iterator<Item = usize> {
     let bytes = caps.workgroup_bytes_max as usize;
     let invocations = caps.workgroup_invocations_max as usize;
-    CAPACITIES.into_iter().filter(move |points| points * 16 <= bytes && THREADS <= invocations)
+    CAPACITIES
+        .into_iter()
+        .filter(move |points| points * 16 <= bytes && THREADS <= invocations)
 }
 
 fn capacity_defines(points: usize) -> [(&'static str, String); 3] {
-    [("POINTS", format!("{points}u")), ("POINTS_TWICE", format!("{}u", 2 * points)), ("THREADS", format!("{THREADS}u"))]
+    [
+        ("POINTS", format!("{points}u")),
+        ("POINTS_TWICE", format!("{}u", 2 * points)),
+        ("THREADS", format!("{THREADS}u")),
+    ]
 }
 
 /// Radices of a length, with zeros up to [`STAGES_MAX`], and their number. Fours first, then primes: those above 7 are
@@ -77,36 +83,92 @@ impl Maps {
     }
 }
 
-pub(super) fn forward(_op: &Rfft2, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn forward(
+    _op: &Rfft2,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let d = inputs[0].shape.dims();
-    let maps = Maps { kernel: FORWARD, planes: d[0] * d[1], h: d[2], w: d[3] };
+    let maps = Maps {
+        kernel: FORWARD,
+        planes: d[0] * d[1],
+        h: d[2],
+        w: d[3],
+    };
     check_bindings(FORWARD, inputs, &[maps.spectrum_bytes()], caps)?;
     if let Some(program) = map::forward(maps, caps)? {
         return Ok(program);
     }
-    let rows = passes::pass(maps, Mode::Rows, Binding::Input(0), Binding::Scratch(0), caps)?;
-    let columns = passes::pass(maps, Mode::Columns { inverse: false }, Binding::ScratchRead(0), Binding::Output(0), caps)?;
-    Ok(Program { dispatches: vec![rows, columns], scratch_bytes: vec![maps.spectrum_bytes()] })
+    let rows = passes::pass(
+        maps,
+        Mode::Rows,
+        Binding::Input(0),
+        Binding::Scratch(0),
+        caps,
+    )?;
+    let columns = passes::pass(
+        maps,
+        Mode::Columns { inverse: false },
+        Binding::ScratchRead(0),
+        Binding::Output(0),
+        caps,
+    )?;
+    Ok(Program {
+        dispatches: vec![rows, columns],
+        scratch_bytes: vec![maps.spectrum_bytes()],
+    })
 }
 
-pub(super) fn inverse(op: &Irfft2, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn inverse(
+    op: &Irfft2,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let (spectrum, like) = (inputs[0].shape.dims(), inputs[1].shape.dims());
-    let maps = Maps { kernel: INVERSE, planes: spectrum[0] * spectrum[1] / 2, h: spectrum[2], w: like[3] };
+    let maps = Maps {
+        kernel: INVERSE,
+        planes: spectrum[0] * spectrum[1] / 2,
+        h: spectrum[2],
+        w: like[3],
+    };
     check_bindings(INVERSE, inputs, &[maps.spectrum_bytes()], caps)?;
     if let Some(program) = map::inverse(maps, op.residual, caps)? {
         return Ok(program);
     }
-    let columns = passes::pass(maps, Mode::Columns { inverse: true }, Binding::Input(0), Binding::Scratch(0), caps)?;
-    let rows = passes::pass(maps, Mode::Real { residual: op.residual }, Binding::ScratchRead(0), Binding::Output(0), caps)?;
-    Ok(Program { dispatches: vec![columns, rows], scratch_bytes: vec![maps.spectrum_bytes()] })
+    let columns = passes::pass(
+        maps,
+        Mode::Columns { inverse: true },
+        Binding::Input(0),
+        Binding::Scratch(0),
+        caps,
+    )?;
+    let rows = passes::pass(
+        maps,
+        Mode::Real {
+            residual: op.residual,
+        },
+        Binding::ScratchRead(0),
+        Binding::Output(0),
+        caps,
+    )?;
+    Ok(Program {
+        dispatches: vec![columns, rows],
+        scratch_bytes: vec![maps.spectrum_bytes()],
+    })
 }
 
 pub(super) fn forward_variants() -> Vec<Variant> {
-    map::forward_variants().into_iter().chain(passes::forward_variants()).collect()
+    map::forward_variants()
+        .into_iter()
+        .chain(passes::forward_variants())
+        .collect()
 }
 
 pub(super) fn inverse_variants() -> Vec<Variant> {
-    map::inverse_variants().into_iter().chain(passes::inverse_variants()).collect()
+    map::inverse_variants()
+        .into_iter()
+        .chain(passes::inverse_variants())
+        .collect()
 }
 
 #[cfg(test)]

@@ -56,17 +56,26 @@ impl Op for Rfft2 {
             _ => None,
         }
         .map(|[n, c, h, w]| vec![TensorSpec::f32(&[n, 2 * c, h, w / 2 + 1])])
-        .ok_or_else(|| KernelError::Mismatch { op: FORWARD, expected: "one f32 [N, C, H, W]".into(), got: format!("{inputs:?}") })
+        .ok_or_else(|| KernelError::Mismatch {
+            op: FORWARD,
+            expected: "one f32 [N, C, H, W]".into(),
+            got: format!("{inputs:?}"),
+        })
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.first().and_then(|s| s.shape.dims4()).map_or(0, |[n, c, h, w]| flops(n * c * h * w, h, w))
+        inputs
+            .first()
+            .and_then(|s| s.shape.dims4())
+            .map_or(0, |[n, c, h, w]| flops(n * c * h * w, h, w))
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::forward(inputs)
     }
 
     fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::forward(inputs, output, scratch));
+        outputs
+            .iter_mut()
+            .for_each(|output| native::forward(inputs, output, scratch));
     }
 
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -88,32 +97,56 @@ impl Op for Irfft2 {
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {
             op: INVERSE,
-            expected: format!("f32 [N, 2C, H, W/2 + 1] and [N, *, H, W]{}", if self.residual { " and [N, C, H, W]" } else { "" }),
+            expected: format!(
+                "f32 [N, 2C, H, W/2 + 1] and [N, *, H, W]{}",
+                if self.residual {
+                    " and [N, C, H, W]"
+                } else {
+                    ""
+                }
+            ),
             got: format!("{inputs:?}"),
         };
-        if inputs.len() != 2 + usize::from(self.residual) || inputs.iter().any(|s| s.dtype != DType::F32) {
+        if inputs.len() != 2 + usize::from(self.residual)
+            || inputs.iter().any(|s| s.dtype != DType::F32)
+        {
             return Err(wrong());
         }
-        let (Some([n, c2, h, half]), Some([ln, _, lh, w])) = (inputs[0].shape.dims4(), inputs[1].shape.dims4()) else {
+        let (Some([n, c2, h, half]), Some([ln, _, lh, w])) =
+            (inputs[0].shape.dims4(), inputs[1].shape.dims4())
+        else {
             return Err(wrong());
         };
         let out = TensorSpec::f32(&[n, c2 / 2, h, w]);
-        let fits = n > 0 && c2 > 0 && h > 0 && w > 0 && c2 % 2 == 0 && (ln, lh) == (n, h) && half == w / 2 + 1;
+        let fits = n > 0
+            && c2 > 0
+            && h > 0
+            && w > 0
+            && c2 % 2 == 0
+            && (ln, lh) == (n, h)
+            && half == w / 2 + 1;
         if !fits || (self.residual && inputs[2] != out) {
             return Err(wrong());
         }
         Ok(vec![out])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        let Ok(out) = self.infer(inputs) else { return 0 };
-        out[0].shape.dims4().map_or(0, |[n, c, h, w]| flops(n * c * h * w, h, w))
+        let Ok(out) = self.infer(inputs) else {
+            return 0;
+        };
+        out[0]
+            .shape
+            .dims4()
+            .map_or(0, |[n, c, h, w]| flops(n * c * h * w, h, w))
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::inverse(*self, inputs)
     }
 
     fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::inverse(self.residual, inputs, output, scratch));
+        outputs
+            .iter_mut()
+            .for_each(|output| native::inverse(self.residual, inputs, output, scratch));
     }
 
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -137,5 +170,9 @@ pub static RFFT2: KernelInfo = KernelInfo {
 };
 
 /// Row of [`crate::KERNELS`].
-pub static IRFFT2: KernelInfo =
-    KernelInfo { name: INVERSE, summary: "inverse of rfft2, plus a residual", cases: cases::inverse, variants: gpu::inverse_variants };
+pub static IRFFT2: KernelInfo = KernelInfo {
+    name: INVERSE,
+    summary: "inverse of rfft2, plus a residual",
+    cases: cases::inverse,
+    variants: gpu::inverse_variants,
+};

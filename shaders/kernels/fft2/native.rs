@@ -78,22 +78,42 @@ impl Plans {
         let (spectrum, rest) = lane.split_at_mut(2 * self.size[0] * self.half());
         let (line, rest) = rest.split_at_mut(2 * self.half());
         let (work, real) = rest.split_at_mut(2 * self.work());
-        Lane { spectrum: complex(spectrum), line: complex(line), work: complex(work), real: &mut real[..self.size[1]] }
+        Lane {
+            spectrum: complex(spectrum),
+            line: complex(line),
+            work: complex(work),
+            real: &mut real[..self.size[1]],
+        }
     }
 
     /// One map to its spectrum.
     fn forward(&self, map: &[f32], lane: &mut [f32], re: &mut [f32], im: &mut [f32]) {
         let ([h, w], half) = (self.size, self.half());
-        let Lane { spectrum, line, work, real } = self.split(lane);
+        let Lane {
+            spectrum,
+            line,
+            work,
+            real,
+        } = self.split(lane);
         for (y, row) in map.chunks_exact(w).enumerate() {
             real.copy_from_slice(row);
-            let done = self.rows.process_with_scratch(real, line, &mut work[..self.rows.get_scratch_len()]);
+            let done = self.rows.process_with_scratch(
+                real,
+                line,
+                &mut work[..self.rows.get_scratch_len()],
+            );
             debug_assert!(done.is_ok(), "lengths are the plan's own");
-            line.iter().enumerate().for_each(|(l, v)| spectrum[l * h + y] = *v);
+            line.iter()
+                .enumerate()
+                .for_each(|(l, v)| spectrum[l * h + y] = *v);
         }
         self.columns.process_with_scratch(spectrum, work);
         let norm = 1.0 / ((h * w) as f32).sqrt();
-        for (k, (re, im)) in re.chunks_exact_mut(half).zip(im.chunks_exact_mut(half)).enumerate() {
+        for (k, (re, im)) in re
+            .chunks_exact_mut(half)
+            .zip(im.chunks_exact_mut(half))
+            .enumerate()
+        {
             for (l, (re, im)) in re.iter_mut().zip(im).enumerate() {
                 let value = spectrum[l * h + k];
                 (*re, *im) = (value.re * norm, value.im * norm);
@@ -104,7 +124,12 @@ impl Plans {
     /// One spectrum to its map.
     fn inverse(&self, re: &[f32], im: &[f32], lane: &mut [f32], map: &mut [f32]) {
         let ([h, w], half) = (self.size, self.half());
-        let Lane { spectrum, line, work, real } = self.split(lane);
+        let Lane {
+            spectrum,
+            line,
+            work,
+            real,
+        } = self.split(lane);
         let norm = 1.0 / ((h * w) as f32).sqrt();
         for (k, (re, im)) in re.chunks_exact(half).zip(im.chunks_exact(half)).enumerate() {
             for (l, (re, im)) in re.iter().zip(im).enumerate() {
@@ -113,14 +138,23 @@ impl Plans {
         }
         self.columns_back.process_with_scratch(spectrum, work);
         for (y, row) in map.chunks_exact_mut(w).enumerate() {
-            line.iter_mut().enumerate().for_each(|(l, v)| *v = spectrum[l * h + y]);
+            line.iter_mut()
+                .enumerate()
+                .for_each(|(l, v)| *v = spectrum[l * h + y]);
             // What a real signal cannot have is ignored, as PyTorch does.
             line[0].im = 0.0;
             if w.is_multiple_of(2) {
                 line[half - 1].im = 0.0;
             }
-            let done = self.rows_back.process_with_scratch(line, real, &mut work[..self.rows_back.get_scratch_len()]);
-            debug_assert!(done.is_ok(), "lengths are the plan's own and the line is a real signal's");
+            let done = self.rows_back.process_with_scratch(
+                line,
+                real,
+                &mut work[..self.rows_back.get_scratch_len()],
+            );
+            debug_assert!(
+                done.is_ok(),
+                "lengths are the plan's own and the line is a real signal's"
+            );
             row.copy_from_slice(real);
         }
     }
@@ -146,11 +180,14 @@ pub(super) fn scratch(size: Option<[usize; 2]>) -> usize {
 
 /// Height and width of a tensor.
 pub(super) fn size(spec: Option<&TensorSpec>) -> Option<[usize; 2]> {
-    spec.and_then(|s| s.shape.dims4()).map(|[_, _, h, w]| [h, w])
+    spec.and_then(|s| s.shape.dims4())
+        .map(|[_, _, h, w]| [h, w])
 }
 
 pub(super) fn forward(inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
-    let Some([n, c, h, w]) = inputs.first().and_then(|t| t.shape().dims4()) else { return };
+    let Some([n, c, h, w]) = inputs.first().and_then(|t| t.shape().dims4()) else {
+        return;
+    };
     let (plans, data) = (plans([h, w]), inputs[0].f32());
     let plane = h * plans.half();
     let output = Disjoint::new(output.f32());
@@ -161,11 +198,22 @@ pub(super) fn forward(inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scra
     });
 }
 
-pub(super) fn inverse(residual: bool, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
-    let Some([n, c, h, w]) = output.shape().dims4() else { return };
+pub(super) fn inverse(
+    residual: bool,
+    inputs: &[TensorRef<'_>],
+    output: &mut TensorMut<'_>,
+    scratch: &mut [f32],
+) {
+    let Some([n, c, h, w]) = output.shape().dims4() else {
+        return;
+    };
     let (plans, data) = (plans([h, w]), inputs[0].f32());
     let plane = h * plans.half();
-    let residual = if residual { inputs.get(2).map(TensorRef::f32) } else { None };
+    let residual = if residual {
+        inputs.get(2).map(TensorRef::f32)
+    } else {
+        None
+    };
     let output = Disjoint::new(output.f32());
     run_tasks(n * c, scratch, plans.lane_len(), |task, lane| {
         let (re, im) = data[2 * task * plane..][..2 * plane].split_at(plane);
@@ -173,7 +221,9 @@ pub(super) fn inverse(residual: bool, inputs: &[TensorRef<'_>], output: &mut Ten
         let map = unsafe { output.slice(task * h * w, h * w) };
         plans.inverse(re, im, lane, map);
         if let Some(residual) = residual {
-            map.iter_mut().zip(&residual[task * h * w..]).for_each(|(o, r)| *o += r);
+            map.iter_mut()
+                .zip(&residual[task * h * w..])
+                .for_each(|(o, r)| *o += r);
         }
     });
 }

@@ -55,7 +55,11 @@ pub(super) fn inverse(op: Irfft2, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
     let mut out = Vec::with_capacity(n * c * h * w);
     for pair in inputs[0].f32().chunks_exact(2 * h * half) {
         let (re, im) = pair.split_at(h * half);
-        let mut map: Vec<_> = re.iter().zip(im).map(|(re, im)| (f64::from(*re), f64::from(*im))).collect();
+        let mut map: Vec<_> = re
+            .iter()
+            .zip(im)
+            .map(|(re, im)| (f64::from(*re), f64::from(*im)))
+            .collect();
         columns(&mut map, half, 1.0);
         for row in map.chunks_exact(half) {
             // Hermitian completion: bins above W/2 are the conjugates of those below; DC and Nyquist are real.
@@ -70,7 +74,9 @@ pub(super) fn inverse(op: Irfft2, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         }
     }
     if op.residual {
-        out.iter_mut().zip(inputs[2].f32()).for_each(|(o, r)| *o += r);
+        out.iter_mut()
+            .zip(inputs[2].f32())
+            .for_each(|(o, r)| *o += r);
     }
     vec![Tensor::f32(&[n, c, h, w], out)]
 }

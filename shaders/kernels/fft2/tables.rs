@@ -15,7 +15,11 @@ static TABLES: Mutex<VecDeque<(Key, Arc<Vec<u32>>)>> = Mutex::new(VecDeque::new(
 
 /// The table of that name and length, made by `make` unless it is still held: equal keys give one allocation, which the
 /// engine uploads once.
-pub(super) fn table(name: &'static str, n: usize, make: impl FnOnce() -> Vec<u32>) -> Arc<Vec<u32>> {
+pub(super) fn table(
+    name: &'static str,
+    n: usize,
+    make: impl FnOnce() -> Vec<u32>,
+) -> Arc<Vec<u32>> {
     let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, held)) = tables.iter().find(|(key, _)| *key == (name, n)) {
         return held.clone();
@@ -55,13 +59,23 @@ pub(super) fn folded(n: usize) -> Arc<Vec<u32>> {
             let (k, j) = (block * FOLDED_BINS + k, 2 * pair + j);
             let angle = TAU * (j * k % n) as f64 / n as f64;
             // The sine of a whole or half turn is exactly zero: bins there have no odd part.
-            let sin = if (2 * (j * k % n)).is_multiple_of(n) { 0.0 } else { angle.sin() as f32 };
-            if unused || 2 * k > n || 2 * j > n { [0.0; 2] } else { [angle.cos() as f32, sin] }
+            let sin = if (2 * (j * k % n)).is_multiple_of(n) {
+                0.0
+            } else {
+                angle.sin() as f32
+            };
+            if unused || 2 * k > n || 2 * j > n {
+                [0.0; 2]
+            } else {
+                [angle.cos() as f32, sin]
+            }
         };
         let mut out = Vec::with_capacity(blocks * pairs * FOLDED_STRIDE * 4);
         for block in 0..blocks {
             for pair in 0..pairs {
-                out.extend((0..FOLDED_STRIDE * 2).flat_map(|at| value(block, pair, at / 2, at % 2)));
+                out.extend(
+                    (0..FOLDED_STRIDE * 2).flat_map(|at| value(block, pair, at / 2, at % 2)),
+                );
             }
         }
         words(out)

@@ -44,14 +44,27 @@ impl Op for LamaInput {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let wrong = || KernelError::Mismatch { op: NAME, expected: "u8 [N, H, W, 3] and u8 [N, H, W]".into(), got: format!("{inputs:?}") };
-        let [image, mask] = inputs else { return Err(wrong()) };
-        let Some([n, h, w, 3]) = image.shape.dims4() else { return Err(wrong()) };
+        let wrong = || KernelError::Mismatch {
+            op: NAME,
+            expected: "u8 [N, H, W, 3] and u8 [N, H, W]".into(),
+            got: format!("{inputs:?}"),
+        };
+        let [image, mask] = inputs else {
+            return Err(wrong());
+        };
+        let Some([n, h, w, 3]) = image.shape.dims4() else {
+            return Err(wrong());
+        };
         let bytes = image.dtype == DType::U8 && mask.dtype == DType::U8;
         if !bytes || mask.shape.dims() != [n, h, w] || n * h * w == 0 {
             return Err(wrong());
         }
-        Ok(vec![TensorSpec::f32(&[n, 4, h.next_multiple_of(MULTIPLE), w.next_multiple_of(MULTIPLE)])])
+        Ok(vec![TensorSpec::f32(&[
+            n,
+            4,
+            h.next_multiple_of(MULTIPLE),
+            w.next_multiple_of(MULTIPLE),
+        ])])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         inputs.first().map_or(0, |s| 2 * s.shape.elements() as u64)
@@ -60,8 +73,15 @@ impl Op for LamaInput {
         reference::run(inputs)
     }
 
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
-        outputs.iter_mut().for_each(|output| native::run(inputs, output));
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
+        outputs
+            .iter_mut()
+            .for_each(|output| native::run(inputs, output));
     }
 
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -76,12 +96,23 @@ fn cases() -> Vec<Case> {
         .map(|[n, h, w]| Case {
             name: format!("{n}x{h}x{w}"),
             op: Arc::new(LamaInput),
-            inputs: vec![Tensor::u8(&[*n, *h, *w, 3], rng.bytes(n * h * w * 3)), Tensor::u8(&[*n, *h, *w], rng.bytes(n * h * w))],
-            tolerance: Tolerance { absolute: 1e-6, relative: 0.0, why: "one division" },
+            inputs: vec![
+                Tensor::u8(&[*n, *h, *w, 3], rng.bytes(n * h * w * 3)),
+                Tensor::u8(&[*n, *h, *w], rng.bytes(n * h * w)),
+            ],
+            tolerance: Tolerance {
+                absolute: 1e-6,
+                relative: 0.0,
+                why: "one division",
+            },
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "photo and mask bytes to LaMa's padded four-channel input", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "photo and mask bytes to LaMa's padded four-channel input",
+    cases,
+    variants: gpu::variants,
+};

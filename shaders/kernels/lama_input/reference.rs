@@ -15,7 +15,11 @@ pub(super) fn run(inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
                 let from = (b * h + symmetric(y, h)) * w + symmetric(x, w);
                 let hole = mask[from] >= MASK_CUT;
                 for c in 0..3 {
-                    let value = if hole { 0.0 } else { f32::from(image[from * 3 + c]) / 255.0 };
+                    let value = if hole {
+                        0.0
+                    } else {
+                        f32::from(image[from * 3 + c]) / 255.0
+                    };
                     out[((b * 4 + c) * hp + y) * wp + x] = value;
                 }
                 out[((b * 4 + 3) * hp + y) * wp + x] = f32::from(u8::from(hole));

@@ -10,16 +10,35 @@ use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 
 fn rows_variant(four: bool) -> Variant {
-    let mut defines = vec![("ELEMENT", if four { "vec4<f32>" } else { "f32" }.to_string())];
+    let mut defines = vec![(
+        "ELEMENT",
+        if four { "vec4<f32>" } else { "f32" }.to_string(),
+    )];
     defines.extend(four.then(|| ("FOUR", String::new())));
-    Variant { kernel: NAME, strategy: "rows", template: include_str!("rows.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "rows",
+        template: include_str!("rows.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 fn reduce_variant() -> Variant {
-    Variant { kernel: NAME, strategy: "reduce", template: include_str!("reduce.wgsl"), defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "reduce",
+        template: include_str!("reduce.wgsl"),
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &LayerNorm, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &LayerNorm,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     check_bindings(NAME, inputs, &[], caps)?;
     let c = op.gamma.len();
     let count = inputs[0].shape.elements() / c;
@@ -27,18 +46,32 @@ pub(super) fn program(op: &LayerNorm, inputs: &[TensorSpec], caps: &Caps) -> Res
         Axis::Last if caps.family == Family::Simt => (reduce_variant(), c, 1, count),
         Axis::Last if c.is_multiple_of(4) => (rows_variant(true), c / 4, 1, count.div_ceil(64)),
         Axis::Last => (rows_variant(false), c, 1, count.div_ceil(64)),
-        Axis::Channels => (rows_variant(false), c, inputs[0].shape.dims()[2..].iter().product(), count.div_ceil(64)),
+        Axis::Channels => (
+            rows_variant(false),
+            c,
+            inputs[0].shape.dims()[2..].iter().product(),
+            count.div_ceil(64),
+        ),
     };
-    let map = op.shader_words.get("map", || words(op.gamma.iter().chain(op.beta.iter()).copied()));
+    let map = op.shader_words.get("map", || {
+        words(op.gamma.iter().chain(op.beta.iter()).copied())
+    });
     let mut params = [count, elements, plane].map(word).to_vec();
     params.extend([c as f32, op.eps].map(f32::to_bits));
     let dispatch = Dispatch {
         variant,
-        bindings: vec![Binding::Input(0), Binding::Constant(map), Binding::Output(0)],
+        bindings: vec![
+            Binding::Input(0),
+            Binding::Constant(map),
+            Binding::Output(0),
+        ],
         params,
         groups: spread(NAME, groups as u64, caps)?,
     };
-    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![dispatch],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

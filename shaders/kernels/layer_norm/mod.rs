@@ -56,7 +56,13 @@ impl LayerNorm {
             );
             return Err(KernelError::Parameters { op: NAME, why });
         }
-        Ok(LayerNorm { gamma: Arc::new(gamma.to_vec()), beta: Arc::new(beta.to_vec()), eps, axis, shader_words: PackCache::default() })
+        Ok(LayerNorm {
+            gamma: Arc::new(gamma.to_vec()),
+            beta: Arc::new(beta.to_vec()),
+            eps,
+            axis,
+            shader_words: PackCache::default(),
+        })
     }
 }
 
@@ -73,7 +79,12 @@ impl Op for LayerNorm {
             Axis::Channels => x.shape.dims4().map(|d| d[1]),
         };
         match inputs {
-            [x] if x.dtype == DType::F32 && x.shape.elements() > 0 && channels(x) == Some(self.gamma.len()) => Ok(vec![x.clone()]),
+            [x] if x.dtype == DType::F32
+                && x.shape.elements() > 0
+                && channels(x) == Some(self.gamma.len()) =>
+            {
+                Ok(vec![x.clone()])
+            }
             _ => Err(KernelError::Mismatch {
                 op: NAME,
                 expected: format!("f32 with {} channels ({:?})", self.gamma.len(), self.axis),

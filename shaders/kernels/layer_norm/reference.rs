@@ -14,7 +14,10 @@ pub(super) fn run(op: &LayerNorm, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         for pixel in 0..plane {
             let at = |i: usize| (group * c + i) * plane + pixel;
             let mean = (0..c).map(|i| f64::from(data[at(i)])).sum::<f64>() / c as f64;
-            let var = (0..c).map(|i| (f64::from(data[at(i)]) - mean).powi(2)).sum::<f64>() / c as f64;
+            let var = (0..c)
+                .map(|i| (f64::from(data[at(i)]) - mean).powi(2))
+                .sum::<f64>()
+                / c as f64;
             for i in 0..c {
                 let unit = (f64::from(data[at(i)]) - mean) / (var + f64::from(op.eps)).sqrt();
                 out[at(i)] = (unit * f64::from(op.gamma[i]) + f64::from(op.beta[i])) as f32;

@@ -8,7 +8,11 @@ use crate::op::{Op, TensorSpec};
 use crate::program::{Program, Variant};
 use crate::token_gemm::{self, Layer};
 
-pub(super) fn program(op: &Linear, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Linear,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     check_bindings(NAME, inputs.iter().chain(&outputs), &[], caps)?;
     let layer = Layer {
@@ -24,7 +28,10 @@ pub(super) fn program(op: &Linear, inputs: &[TensorSpec], caps: &Caps) -> Result
         weight: &|group, oc, ic| op.weight[(group * op.out_channels + oc) * op.in_channels + ic],
         bias: &|group, oc| op.bias[group * op.out_channels + oc],
     };
-    Ok(Program { dispatches: vec![layer.dispatch(caps)?], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![layer.dispatch(caps)?],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

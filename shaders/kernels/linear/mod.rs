@@ -49,10 +49,17 @@ impl Linear {
     pub fn new(weight: &Tensor, bias: Option<&[f32]>) -> Result<Self, KernelError> {
         let dims = weight.shape.dims();
         match dims {
-            [oc, ic] | [oc, ic, 1, 1] => {
-                Linear::grouped(&Tensor { shape: crate::Shape::new(&[1, *oc, *ic]), data: weight.data.clone() }, bias)
-            }
-            _ => Err(KernelError::Parameters { op: NAME, why: format!("weight is {}, wanted [OC, IC]", weight.shape) }),
+            [oc, ic] | [oc, ic, 1, 1] => Linear::grouped(
+                &Tensor {
+                    shape: crate::Shape::new(&[1, *oc, *ic]),
+                    data: weight.data.clone(),
+                },
+                bias,
+            ),
+            _ => Err(KernelError::Parameters {
+                op: NAME,
+                why: format!("weight is {}, wanted [OC, IC]", weight.shape),
+            }),
         }
     }
 
@@ -60,11 +67,19 @@ impl Linear {
     pub fn grouped(weight: &Tensor, bias: Option<&[f32]>) -> Result<Self, KernelError> {
         let bad = |why: String| KernelError::Parameters { op: NAME, why };
         let ([groups, oc, ic], Some(data)) = (weight.shape.dims(), weight.as_f32()) else {
-            return Err(bad(format!("weight is {:?} {}, wanted f32 [G, OC, IC]", weight.dtype(), weight.shape)));
+            return Err(bad(format!(
+                "weight is {:?} {}, wanted f32 [G, OC, IC]",
+                weight.dtype(),
+                weight.shape
+            )));
         };
         let (groups, oc, ic) = (*groups, *oc, *ic);
         if data.is_empty() || bias.is_some_and(|b| b.len() != groups * oc) {
-            return Err(bad(format!("weight {} with {:?} biases", weight.shape, bias.map(<[f32]>::len))));
+            return Err(bad(format!(
+                "weight {} with {:?} biases",
+                weight.shape,
+                bias.map(<[f32]>::len)
+            )));
         }
         Ok(Linear {
             weight: Arc::new(data.to_vec()),
@@ -82,14 +97,30 @@ impl Linear {
     pub fn then_norm(&self, norm: &Affine) -> Result<Linear, KernelError> {
         let (scale, shift) = (&norm.scale, &norm.shift);
         if scale.len() != self.out_channels || !self.epilogue.is_linear() {
-            let why = format!("a norm of {} channels behind {} channels, {:?}", scale.len(), self.out_channels, self.epilogue);
+            let why = format!(
+                "a norm of {} channels behind {} channels, {:?}",
+                scale.len(),
+                self.out_channels,
+                self.epilogue
+            );
             return Err(KernelError::Parameters { op: NAME, why });
         }
         let channel = |row: usize| row % self.out_channels;
         let rows = self.weight.chunks_exact(self.in_channels).enumerate();
-        let weight = rows.flat_map(|(row, w)| w.iter().map(move |v| v * scale[channel(row)])).collect();
-        let bias = self.bias.iter().enumerate().map(|(row, b)| b * scale[channel(row)] + shift[channel(row)]).collect();
-        Ok(Linear { weight: Arc::new(weight), bias: Arc::new(bias), ..self.clone() })
+        let weight = rows
+            .flat_map(|(row, w)| w.iter().map(move |v| v * scale[channel(row)]))
+            .collect();
+        let bias = self
+            .bias
+            .iter()
+            .enumerate()
+            .map(|(row, b)| b * scale[channel(row)] + shift[channel(row)])
+            .collect();
+        Ok(Linear {
+            weight: Arc::new(weight),
+            bias: Arc::new(bias),
+            ..self.clone()
+        })
     }
 }
 
@@ -105,15 +136,28 @@ impl Op for Linear {
             op: NAME,
             expected: format!(
                 "f32 [.., {}, {}]{}",
-                if self.groups > 1 { self.groups.to_string() } else { "T".into() },
+                if self.groups > 1 {
+                    self.groups.to_string()
+                } else {
+                    "T".into()
+                },
                 self.in_channels,
-                if self.epilogue.residual { " and a residual like the output" } else { "" }
+                if self.epilogue.residual {
+                    " and a residual like the output"
+                } else {
+                    ""
+                }
             ),
             got: format!("{inputs:?}"),
         };
-        let x = inputs.first().filter(|x| x.dtype == DType::F32).ok_or_else(wrong)?;
+        let x = inputs
+            .first()
+            .filter(|x| x.dtype == DType::F32)
+            .ok_or_else(wrong)?;
         let (rest, tokens) = match x.shape.dims() {
-            [rest @ .., tokens, ic] if *ic == self.in_channels && x.shape.elements() > 0 => (rest, *tokens),
+            [rest @ .., tokens, ic] if *ic == self.in_channels && x.shape.elements() > 0 => {
+                (rest, *tokens)
+            }
             _ => return Err(wrong()),
         };
         let out = TensorSpec::f32(&[rest, &[tokens, self.out_channels]].concat());
@@ -123,10 +167,16 @@ impl Op for Linear {
             _ => false,
         };
         let groups_fit = self.groups == 1 || self.groups == tokens;
-        if residual_fits && groups_fit { Ok(vec![out]) } else { Err(wrong()) }
+        if residual_fits && groups_fit {
+            Ok(vec![out])
+        } else {
+            Err(wrong())
+        }
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.first().map_or(0, |x| 2 * (x.shape.elements() * self.out_channels) as u64)
+        inputs
+            .first()
+            .map_or(0, |x| 2 * (x.shape.elements() * self.out_channels) as u64)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
@@ -148,11 +198,17 @@ impl Op for Linear {
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
         let act = next.as_any().downcast_ref::<Activation>()?;
         let epilogue = self.epilogue.then_act(act.act())?;
-        Some(Arc::new(Linear { epilogue, ..self.clone() }))
+        Some(Arc::new(Linear {
+            epilogue,
+            ..self.clone()
+        }))
     }
     fn absorb_add(&self) -> Option<Arc<dyn Op>> {
         let epilogue = self.epilogue.then_add()?;
-        Some(Arc::new(Linear { epilogue, ..self.clone() }))
+        Some(Arc::new(Linear {
+            epilogue,
+            ..self.clone()
+        }))
     }
 }
 

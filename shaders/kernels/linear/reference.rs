@@ -11,7 +11,10 @@ pub(super) fn run(op: &Linear, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
     for (t, x) in inputs[0].f32().chunks_exact(ic).enumerate() {
         for o in 0..oc {
             let row = t % op.groups * oc + o;
-            let products = x.iter().zip(&op.weight[row * ic..]).map(|(a, b)| f64::from(*a) * f64::from(*b));
+            let products = x
+                .iter()
+                .zip(&op.weight[row * ic..])
+                .map(|(a, b)| f64::from(*a) * f64::from(*b));
             let acc = f64::from(op.bias[row]) + products.sum::<f64>();
             out.push(op.epilogue.act.apply(acc as f32) + residual.map_or(0.0, |r| r[t * oc + o]));
         }

@@ -9,10 +9,20 @@ use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 
 fn variant() -> Variant {
-    Variant { kernel: NAME, strategy: "matmul_nt", template: include_str!("matmul_nt.wgsl"), defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "matmul_nt",
+        template: include_str!("matmul_nt.wgsl"),
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &MatmulNt, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &MatmulNt,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     check_bindings(NAME, inputs.iter().chain(&outputs), &[], caps)?;
     let (a, columns) = (inputs[0].shape.dims(), tokens(inputs[1].shape.dims()));
@@ -24,7 +34,10 @@ pub(super) fn program(op: &MatmulNt, inputs: &[TensorSpec], caps: &Caps) -> Resu
         params: [count, a[1], columns, a[2], blocks].map(word).to_vec(),
         groups: spread(NAME, count.div_ceil(256) as u64, caps)?,
     };
-    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![dispatch],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

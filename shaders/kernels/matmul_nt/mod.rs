@@ -35,8 +35,12 @@ impl Op for MatmulNt {
             got: format!("{inputs:?}"),
         };
         let [a, b] = inputs else { return Err(wrong()) };
-        let ([n, m, c], [bn, rest @ .., bc]) = (a.shape.dims(), b.shape.dims()) else { return Err(wrong()) };
-        let floats = inputs.iter().all(|x| x.dtype == DType::F32 && x.shape.elements() > 0);
+        let ([n, m, c], [bn, rest @ .., bc]) = (a.shape.dims(), b.shape.dims()) else {
+            return Err(wrong());
+        };
+        let floats = inputs
+            .iter()
+            .all(|x| x.dtype == DType::F32 && x.shape.elements() > 0);
         if !floats || n != bn || c != bc || !(1..=2).contains(&rest.len()) {
             return Err(wrong());
         }
@@ -62,16 +66,34 @@ impl Op for MatmulNt {
 
 fn cases() -> Vec<Case> {
     let mut rng = Rng::new(27);
-    let rows: [([usize; 3], &[usize]); 4] =
-        [([1, 4, 32], &[1, 37, 32]), ([2, 3, 9], &[2, 15, 11, 9]), ([1, 1, 1], &[1, 1, 1]), ([1, 4, 8], &[1, 64, 64, 8])];
+    let rows: [([usize; 3], &[usize]); 4] = [
+        ([1, 4, 32], &[1, 37, 32]),
+        ([2, 3, 9], &[2, 15, 11, 9]),
+        ([1, 1, 1], &[1, 1, 1]),
+        ([1, 4, 8], &[1, 64, 64, 8]),
+    ];
     rows.iter()
         .map(|(a, b)| {
             let mut random = |d: &[usize]| Tensor::f32(d, rng.values(d.iter().product(), 1.0));
-            let tolerance = Tolerance { absolute: 1e-5, relative: 1e-5, why: "f32 sums of up to 32 products" };
-            Case { name: format!("{a:?} x {b:?}"), op: Arc::new(MatmulNt), inputs: vec![random(a), random(b)], tolerance }
+            let tolerance = Tolerance {
+                absolute: 1e-5,
+                relative: 1e-5,
+                why: "f32 sums of up to 32 products",
+            };
+            Case {
+                name: format!("{a:?} x {b:?}"),
+                op: Arc::new(MatmulNt),
+                inputs: vec![random(a), random(b)],
+                tolerance,
+            }
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "products of the rows of two token lists", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "products of the rows of two token lists",
+    cases,
+    variants: gpu::variants,
+};

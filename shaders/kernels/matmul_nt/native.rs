@@ -39,6 +39,7 @@ fn products(left: &[f32], right: &[f32], out: &mut [f32]) {
         for (a, b) in left_chunks.iter().zip(chunks) {
             (0..LANES).for_each(|i| sums[i] += a[i] * b[i]);
         }
-        *out = sums.iter().sum::<f32>() + left_rest.iter().zip(rest).map(|(a, b)| a * b).sum::<f32>();
+        *out =
+            sums.iter().sum::<f32>() + left_rest.iter().zip(rest).map(|(a, b)| a * b).sum::<f32>();
     }
 }

@@ -30,6 +30,10 @@ impl<T> Clone for Cached<T> {
 
 impl<T> fmt::Debug for Cached<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.iter().any(|v| v.get().is_some()) { "Cached(filled)" } else { "Cached(empty)" })
+        f.write_str(if self.0.iter().any(|v| v.get().is_some()) {
+            "Cached(filled)"
+        } else {
+            "Cached(empty)"
+        })
     }
 }

@@ -29,7 +29,13 @@ impl Columns {
         let fitting = BLOCK_FLOATS / inner.max(1) / columns * columns;
         let fair = pixels.div_ceil(4 * lanes()).next_multiple_of(columns);
         let block = fitting.min(fair).clamp(columns, BLOCK_PIXELS_MAX);
-        Columns { isa, inputs, inner, width, block }
+        Columns {
+            isa,
+            inputs,
+            inner,
+            width,
+            block,
+        }
     }
 
     /// The instruction set that panels are laid out for.
@@ -55,7 +61,14 @@ impl Columns {
 
     /// Packs the columns of the pixels `first..first + count` of one image into panels and returns those. `data` holds
     /// the operation's inputs.
-    pub fn pack<'a>(&self, data: &[&[f32]], image: usize, first: usize, count: usize, block: &'a mut [f32]) -> &'a [f32] {
+    pub fn pack<'a>(
+        &self,
+        data: &[&[f32]],
+        image: usize,
+        first: usize,
+        count: usize,
+        block: &'a mut [f32],
+    ) -> &'a [f32] {
         let columns = self.isa.columns();
         let used = &mut block[..self.inner * count.next_multiple_of(columns)];
         for (index, panel) in used.chunks_exact_mut(self.inner * columns).enumerate() {

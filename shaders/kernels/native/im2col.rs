@@ -55,13 +55,26 @@ fn pack(input: Input, data: &[f32], run: Run, columns: usize, panel: &mut [f32])
 
 /// `whole(line from the first value on, row)` fills a row at once or returns false if it cannot.
 #[inline(always)]
-fn pack_rows(input: Input, data: &[f32], run: Run, columns: usize, panel: &mut [f32], whole: impl Fn(&[f32], &mut [f32]) -> bool) {
+fn pack_rows(
+    input: Input,
+    data: &[f32],
+    run: Run,
+    columns: usize,
+    panel: &mut [f32],
+    whole: impl Fn(&[f32], &mut [f32]) -> bool,
+) {
     let [h, w] = input.size;
-    let (y, x) = ((run.y * input.stride) as isize + input.origin[0], (run.x * input.stride) as isize + input.origin[1]);
+    let (y, x) = (
+        (run.y * input.stride) as isize + input.origin[0],
+        (run.x * input.stride) as isize + input.origin[1],
+    );
     let mut rows = panel.chunks_exact_mut(columns);
     for channel in data.chunks_exact(h * w) {
         for ky in 0..input.kernel[0] {
-            let line = input.padding.source(y + ky as isize, h).map(|y| &channel[y * w..][..w]);
+            let line = input
+                .padding
+                .source(y + ky as isize, h)
+                .map(|y| &channel[y * w..][..w]);
             for kx in 0..input.kernel[1] {
                 let Some(row) = rows.next() else { return };
                 let to = &mut row[run.at..run.at + run.len];
@@ -70,7 +83,10 @@ fn pack_rows(input: Input, data: &[f32], run: Run, columns: usize, panel: &mut [
                     continue;
                 };
                 let start = x + kx as isize;
-                let done = start >= 0 && line.get(start as usize..).is_some_and(|from| whole(from, to));
+                let done = start >= 0
+                    && line
+                        .get(start as usize..)
+                        .is_some_and(|from| whole(from, to));
                 if !done {
                     pack_line(input, line, start, to);
                 }
@@ -84,24 +100,36 @@ fn pack_line(input: Input, line: &[f32], start: isize, to: &mut [f32]) {
     let last = start + ((to.len() - 1) * input.stride) as isize;
     if start >= 0 && (last as usize) < line.len() {
         let from = &line[start as usize..=last as usize];
-        to.iter_mut().zip(from.iter().step_by(input.stride)).for_each(|(t, f)| *t = *f);
+        to.iter_mut()
+            .zip(from.iter().step_by(input.stride))
+            .for_each(|(t, f)| *t = *f);
         return;
     }
     for (i, value) in to.iter_mut().enumerate() {
-        *value = input.padding.source(start + (i * input.stride) as isize, line.len()).map_or(0.0, |x| line[x]);
+        *value = input
+            .padding
+            .source(start + (i * input.stride) as isize, line.len())
+            .map_or(0.0, |x| line[x]);
     }
 }
 
 #[inline(always)]
 fn copy<const N: usize>(from: &[f32], to: &mut [f32]) -> bool {
-    let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) else { return false };
+    let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) else {
+        return false;
+    };
     *to = *from;
     true
 }
 
 #[inline(always)]
 fn every_second<const N: usize>(from: &[f32], to: &mut [f32]) -> bool {
-    let (Some(from), Some(to)) = (from.as_chunks::<2>().0.first_chunk::<N>(), to.first_chunk_mut::<N>()) else { return false };
+    let (Some(from), Some(to)) = (
+        from.as_chunks::<2>().0.first_chunk::<N>(),
+        to.first_chunk_mut::<N>(),
+    ) else {
+        return false;
+    };
     for i in 0..N {
         to[i] = from[i][0];
     }

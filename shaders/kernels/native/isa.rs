@@ -25,9 +25,14 @@ impl Isa {
         match self {
             Isa::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma"),
+            Isa::Avx2 => {
+                std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma")
+            }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => std::arch::is_x86_feature_detected!("avx512f") && Isa::Avx2.is_supported(),
+            Isa::Avx512 => {
+                std::arch::is_x86_feature_detected!("avx512f") && Isa::Avx2.is_supported()
+            }
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 | Isa::Avx512 => false,
         }
@@ -36,7 +41,11 @@ impl Isa {
     /// The strongest one that this processor has and [`Isa::set_limit`] allows.
     pub fn active() -> Isa {
         let allowed = |isa: &Isa| *isa as u8 <= LIMIT.load(Ordering::Relaxed) && isa.is_supported();
-        Isa::ALL.into_iter().rev().find(allowed).unwrap_or(Isa::Portable)
+        Isa::ALL
+            .into_iter()
+            .rev()
+            .find(allowed)
+            .unwrap_or(Isa::Portable)
     }
 
     /// Caps [`Isa::active`] for the whole process: for tests and comparisons. Scratch sizes depend on it.

@@ -9,7 +9,15 @@ use super::Isa;
 /// `k * rows` floats (column by column), `b` to `k * isa.columns()` floats (row by row); `c` points to `rows` rows of
 /// `isa.columns()` writable floats, `stride` floats apart, which nobody else accesses during the call.
 #[inline]
-pub unsafe fn multiply(isa: Isa, rows: usize, k: usize, a: *const f32, b: *const f32, c: *mut f32, stride: usize) {
+pub unsafe fn multiply(
+    isa: Isa,
+    rows: usize,
+    k: usize,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    stride: usize,
+) {
     // SAFETY: the caller's promises are exactly those of the versions.
     unsafe {
         match isa {
@@ -38,15 +46,30 @@ pub unsafe fn multiply(isa: Isa, rows: usize, k: usize, a: *const f32, b: *const
 ///
 /// # Safety
 /// As [`multiply`] with `Isa::Portable` and `rows == R`.
-unsafe fn portable<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut f32, stride: usize) {
+unsafe fn portable<const R: usize>(
+    k: usize,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    stride: usize,
+) {
     const N: usize = Isa::Portable.columns();
     let mut sum = [[0.0f32; N]; R];
     for p in 0..k {
         // SAFETY: p < k, and the panels hold k columns of R and k rows of N floats.
-        let (column, row) = unsafe { (&*a.add(p * R).cast::<[f32; R]>(), &*b.add(p * N).cast::<[f32; N]>()) };
+        let (column, row) = unsafe {
+            (
+                &*a.add(p * R).cast::<[f32; R]>(),
+                &*b.add(p * N).cast::<[f32; N]>(),
+            )
+        };
         for (sum, weight) in sum.iter_mut().zip(column) {
             for (s, v) in sum.iter_mut().zip(row) {
-                *s = if cfg!(target_feature = "neon") { weight.mul_add(*v, *s) } else { *s + weight * v };
+                *s = if cfg!(target_feature = "neon") {
+                    weight.mul_add(*v, *s)
+                } else {
+                    *s + weight * v
+                };
             }
         }
     }
@@ -63,7 +86,13 @@ mod x86 {
     /// # Safety
     /// As [`super::multiply`] with `Isa::Avx512` and `rows == R`.
     #[target_feature(enable = "avx512f")]
-    pub unsafe fn avx512<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut f32, stride: usize) {
+    pub unsafe fn avx512<const R: usize>(
+        k: usize,
+        a: *const f32,
+        b: *const f32,
+        c: *mut f32,
+        stride: usize,
+    ) {
         let mut sum = [[_mm512_setzero_ps(); 2]; R];
         for p in 0..k {
             // SAFETY: p < k, and the panels hold k columns of R and k rows of 32 floats.
@@ -89,7 +118,13 @@ mod x86 {
     /// # Safety
     /// As [`super::multiply`] with `Isa::Avx2` and `rows == R`.
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn avx2<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut f32, stride: usize) {
+    pub unsafe fn avx2<const R: usize>(
+        k: usize,
+        a: *const f32,
+        b: *const f32,
+        c: *mut f32,
+        stride: usize,
+    ) {
         let mut sum = [[_mm256_setzero_ps(); 2]; R];
         for p in 0..k {
             // SAFETY: p < k, and the panels hold k columns of R and k rows of 16 floats.

@@ -27,7 +27,9 @@ impl Packed {
     /// First row and number of rows of each panel.
     pub fn panels(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let (rows, step) = (self.rows, self.isa.rows());
-        (0..rows).step_by(step).map(move |first| (first, step.min(rows - first)))
+        (0..rows)
+            .step_by(step)
+            .map(move |first| (first, step.min(rows - first)))
     }
 
     /// The product of the panel that starts at row `first` with a panel of the right matrix, of which as many rows are
@@ -39,7 +41,17 @@ impl Packed {
         let b = &b[..self.k * self.isa.columns()];
         // SAFETY: `a` has k columns of `height` floats, `b` k rows of `columns` floats, the tile holds the largest result
         // of any instruction set; `isa` was found on this processor.
-        unsafe { micro::multiply(self.isa, height, self.k, a.as_ptr(), b.as_ptr(), tile.0.as_mut_ptr(), self.isa.columns()) };
+        unsafe {
+            micro::multiply(
+                self.isa,
+                height,
+                self.k,
+                a.as_ptr(),
+                b.as_ptr(),
+                tile.0.as_mut_ptr(),
+                self.isa.columns(),
+            )
+        };
     }
 
     /// Multiplies with packed columns (panels of as many rows as this matrix has columns) and gives every result tile to `store` as
@@ -58,7 +70,9 @@ impl Packed {
 
 /// Rows of the panel that starts at row `first`, zero rows included.
 pub fn panel_height(isa: Isa, rows: usize, first: usize) -> usize {
-    (rows - first).min(isa.rows()).next_multiple_of(isa.row_step())
+    (rows - first)
+        .min(isa.rows())
+        .next_multiple_of(isa.row_step())
 }
 
 const TILE: usize = Isa::Avx512.rows() * Isa::Avx512.columns();

@@ -17,7 +17,12 @@ pub fn runs(first: usize, count: usize, width: usize) -> impl Iterator<Item = Ru
             return None;
         }
         let (y, x) = ((first + at) / width, (first + at) % width);
-        let run = Run { y, x, len: (width - x).min(count - at), at };
+        let run = Run {
+            y,
+            x,
+            len: (width - x).min(count - at),
+            at,
+        };
         at += run.len;
         Some(run)
     })

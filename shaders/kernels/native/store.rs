@@ -17,7 +17,14 @@ impl Store {
     /// Fills `out` from `sums`, both of one length; `residual` has the same length or is absent.
     /// With `accumulate`, the old content of `out` is part of the sum.
     #[inline]
-    pub fn row(self, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]) {
+    pub fn row(
+        self,
+        sums: &[f32],
+        bias: f32,
+        accumulate: bool,
+        residual: Option<&[f32]>,
+        out: &mut [f32],
+    ) {
         let act = self.act;
         by_isa!(self.isa, row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]));
     }
@@ -47,32 +54,79 @@ fn channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out:
 }
 
 #[inline(always)]
-fn add_channels(act: impl Fn(f32) -> f32, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+fn add_channels(
+    act: impl Fn(f32) -> f32,
+    sums: &[f32],
+    bias: &[f32],
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+) {
     let values = out.iter_mut().zip(sums).zip(bias);
     match residual {
         None => values.for_each(|((o, s), b)| *o = act(s + b)),
-        Some(residual) => values.zip(residual).for_each(|(((o, s), b), r)| *o = act(s + b) + r),
+        Some(residual) => values
+            .zip(residual)
+            .for_each(|(((o, s), b), r)| *o = act(s + b) + r),
     }
 }
 
 #[inline(always)]
-fn row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]) {
+fn row(
+    act: Act,
+    sums: &[f32],
+    bias: f32,
+    accumulate: bool,
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+) {
     match act {
         Act::None => one_pass(|x| x, sums, bias, accumulate, residual, out),
         Act::Relu => one_pass(|x| x.max(0.0), sums, bias, accumulate, residual, out),
-        Act::Sigmoid => one_pass(|x| Act::Sigmoid.apply(x), sums, bias, accumulate, residual, out),
-        Act::Gelu => one_pass(|x| Act::Gelu.apply(x), sums, bias, accumulate, residual, out),
-        Act::Relu6 => one_pass(|x| Act::Relu6.apply(x), sums, bias, accumulate, residual, out),
+        Act::Sigmoid => one_pass(
+            |x| Act::Sigmoid.apply(x),
+            sums,
+            bias,
+            accumulate,
+            residual,
+            out,
+        ),
+        Act::Gelu => one_pass(
+            |x| Act::Gelu.apply(x),
+            sums,
+            bias,
+            accumulate,
+            residual,
+            out,
+        ),
+        Act::Relu6 => one_pass(
+            |x| Act::Relu6.apply(x),
+            sums,
+            bias,
+            accumulate,
+            residual,
+            out,
+        ),
     }
 }
 
 #[inline(always)]
-fn one_pass(act: impl Fn(f32) -> f32, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]) {
+fn one_pass(
+    act: impl Fn(f32) -> f32,
+    sums: &[f32],
+    bias: f32,
+    accumulate: bool,
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+) {
     let values = out.iter_mut().zip(sums);
     match (accumulate, residual) {
         (false, None) => values.for_each(|(o, s)| *o = act(s + bias)),
         (true, None) => values.for_each(|(o, s)| *o = act(*o + s + bias)),
-        (false, Some(residual)) => values.zip(residual).for_each(|((o, s), r)| *o = act(s + bias) + r),
-        (true, Some(residual)) => values.zip(residual).for_each(|((o, s), r)| *o = act(*o + s + bias) + r),
+        (false, Some(residual)) => values
+            .zip(residual)
+            .for_each(|((o, s), r)| *o = act(s + bias) + r),
+        (true, Some(residual)) => values
+            .zip(residual)
+            .for_each(|((o, s), r)| *o = act(*o + s + bias) + r),
     }
 }

@@ -63,7 +63,13 @@ impl<'a> Block<'a> {
     /// A block that has seen no key.
     pub fn new(queries: &'a [f32], out: &'a mut [f32], bias: KeyBias<'a>) -> Self {
         out.fill(0.0);
-        Block { queries, out, bias, top: [f32::NEG_INFINITY; LANES_MAX], sum: [0.0; LANES_MAX] }
+        Block {
+            queries,
+            out,
+            bias,
+            top: [f32::NEG_INFINITY; LANES_MAX],
+            sum: [0.0; LANES_MAX],
+        }
     }
 }
 
@@ -92,7 +98,10 @@ impl Streamed {
             let height = panel_height(self.isa, self.keys, first);
             // Rows beyond the last key repeat it; their scores are not used.
             (0..height).for_each(|r| lines[r] = &line((first + r).min(self.keys - 1))[..self.dim]);
-            transpose(&lines[..height], &mut packed[first * self.dim..][..height * self.dim]);
+            transpose(
+                &lines[..height],
+                &mut packed[first * self.dim..][..height * self.dim],
+            );
         }
     }
 
@@ -110,7 +119,13 @@ impl Streamed {
     }
 
     /// Packs up to [`Streamed::lanes`] queries times `scale`; `line(lane)` is the channels of one.
-    pub fn pack_queries<'l>(&self, count: usize, scale: f32, line: impl Fn(usize) -> &'l [f32], packed: &mut [f32]) {
+    pub fn pack_queries<'l>(
+        &self,
+        count: usize,
+        scale: f32,
+        line: impl Fn(usize) -> &'l [f32],
+        packed: &mut [f32],
+    ) {
         let mut lines: [&[f32]; LANES_MAX] = [&[]; LANES_MAX];
         // Lanes beyond the last query repeat it; their results are not used.
         (0..self.lanes()).for_each(|lane| lines[lane] = &line(lane.min(count - 1))[..self.dim]);
@@ -120,7 +135,13 @@ impl Streamed {
 
     /// Attends with all blocks to all keys; afterwards every block's `out` is its result. A tile of keys and values
     /// serves all blocks while it is in the cache.
-    pub fn attend(&self, keys: &[f32], values: &[f32], blocks: &mut [Block<'_>], scores: &mut [f32]) {
+    pub fn attend(
+        &self,
+        keys: &[f32],
+        values: &[f32],
+        blocks: &mut [Block<'_>],
+        scores: &mut [f32],
+    ) {
         for first in (0..self.keys).step_by(TILE_KEYS) {
             let count = TILE_KEYS.min(self.keys - first);
             for block in blocks.iter_mut() {
@@ -133,7 +154,15 @@ impl Streamed {
     }
 
     /// The keys `first..first + count` for one block.
-    fn tile(&self, keys: &[f32], values: &[f32], block: &mut Block<'_>, first: usize, count: usize, scores: &mut [f32]) {
+    fn tile(
+        &self,
+        keys: &[f32],
+        values: &[f32],
+        block: &mut Block<'_>,
+        first: usize,
+        count: usize,
+        scores: &mut [f32],
+    ) {
         let (isa, lanes, dim) = (self.isa, self.lanes(), self.dim);
         let queries = &block.queries[..dim * lanes];
         for row in (0..count).step_by(isa.rows()) {
@@ -142,7 +171,17 @@ impl Streamed {
             let tile = &mut scores[row * lanes..][..height * lanes];
             // SAFETY: the panel has `dim` columns of `height` floats, the queries `dim` rows of `lanes` floats, the tile
             // `height` rows of `lanes` floats; `isa` was found on this processor.
-            unsafe { micro::multiply(isa, height, dim, panel.as_ptr(), queries.as_ptr(), tile.as_mut_ptr(), lanes) };
+            unsafe {
+                micro::multiply(
+                    isa,
+                    height,
+                    dim,
+                    panel.as_ptr(),
+                    queries.as_ptr(),
+                    tile.as_mut_ptr(),
+                    lanes,
+                )
+            };
         }
         let scores = &mut scores[..count * lanes];
         let (bias, top, sum) = (block.bias, &mut block.top, &mut block.sum);
@@ -155,9 +194,23 @@ impl Streamed {
             let panel = &values[channel * self.keys + first * height..][..count * height];
             // SAFETY: the panel has `count` columns of `height` floats, the scores `count` rows of `lanes` floats, the
             // tile holds the largest result of any instruction set; `isa` was found on this processor.
-            unsafe { micro::multiply(isa, height, count, panel.as_ptr(), scores.as_ptr(), product.0.as_mut_ptr(), lanes) };
+            unsafe {
+                micro::multiply(
+                    isa,
+                    height,
+                    count,
+                    panel.as_ptr(),
+                    scores.as_ptr(),
+                    product.0.as_mut_ptr(),
+                    lanes,
+                )
+            };
             let rows = height.min(dim - channel);
-            let (out, sums, keep) = (&mut block.out[channel * lanes..][..rows * lanes], &product.0[..rows * lanes], &keep[..lanes]);
+            let (out, sums, keep) = (
+                &mut block.out[channel * lanes..][..rows * lanes],
+                &product.0[..rows * lanes],
+                &keep[..lanes],
+            );
             by_isa!(isa, accumulate(lanes: usize, sums: &[f32], keep: &[f32], out: &mut [f32]));
         }
     }
@@ -166,7 +219,9 @@ impl Streamed {
         let lanes = self.lanes();
         let factors = block.sum.map(|sum| 1.0 / sum);
         for row in block.out.chunks_exact_mut(lanes) {
-            row.iter_mut().zip(&factors).for_each(|(v, factor)| *v *= factor);
+            row.iter_mut()
+                .zip(&factors)
+                .for_each(|(v, factor)| *v *= factor);
         }
     }
 }
@@ -175,7 +230,10 @@ impl Streamed {
 #[inline(always)]
 fn accumulate(lanes: usize, sums: &[f32], keep: &[f32], out: &mut [f32]) {
     for (out, sums) in out.chunks_exact_mut(lanes).zip(sums.chunks_exact(lanes)) {
-        out.iter_mut().zip(sums).zip(keep).for_each(|((o, s), k)| *o = *o * k + s);
+        out.iter_mut()
+            .zip(sums)
+            .zip(keep)
+            .for_each(|((o, s), k)| *o = *o * k + s);
     }
 }
 
@@ -207,7 +265,11 @@ fn soften_lanes<const N: usize>(
     sum: &mut [f32; LANES_MAX],
     kept: &mut [f32; LANES_MAX],
 ) {
-    let (Some(top), Some(sum), Some(kept)) = (top.first_chunk_mut::<N>(), sum.first_chunk_mut::<N>(), kept.first_chunk_mut::<N>()) else {
+    let (Some(top), Some(sum), Some(kept)) = (
+        top.first_chunk_mut::<N>(),
+        sum.first_chunk_mut::<N>(),
+        kept.first_chunk_mut::<N>(),
+    ) else {
         return;
     };
     let scores = scores.as_chunks_mut::<N>().0;
@@ -215,13 +277,22 @@ fn soften_lanes<const N: usize>(
     match bias {
         KeyBias::None => scores.iter().for_each(|row| raise(&mut most, row)),
         KeyBias::Matrix { values, stride } => {
-            for (row, bias) in scores.iter_mut().zip(values[first * stride..].chunks(stride)) {
-                let Some(bias) = bias.first_chunk::<N>() else { return };
+            for (row, bias) in scores
+                .iter_mut()
+                .zip(values[first * stride..].chunks(stride))
+            {
+                let Some(bias) = bias.first_chunk::<N>() else {
+                    return;
+                };
                 (0..N).for_each(|i| row[i] += bias[i]);
                 raise(&mut most, row);
             }
         }
-        KeyBias::Sums { rows, columns, side } => {
+        KeyBias::Sums {
+            rows,
+            columns,
+            side,
+        } => {
             let (rows, columns) = (rows.as_chunks::<N>().0, &columns.as_chunks::<N>().0[..side]);
             let (mut y, mut x) = (first / side, first % side);
             for row in scores.iter_mut() {

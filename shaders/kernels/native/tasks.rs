@@ -13,7 +13,12 @@ pub fn lanes() -> usize {
 /// Runs `task(index, scratch)` for every index below `count`, on as many threads as there are `lane_len`-float pieces
 /// in `scratch` (at most [`lanes`]). Threads take the next free index, so unequal tasks and busy cores even out.
 /// Tasks must not start parallel work of their own.
-pub fn run_tasks(count: usize, scratch: &mut [f32], lane_len: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
+pub fn run_tasks(
+    count: usize,
+    scratch: &mut [f32],
+    lane_len: usize,
+    task: impl Fn(usize, &mut [f32]) + Sync,
+) {
     let next = AtomicUsize::new(0);
     let work = |lane: &mut [f32]| {
         loop {
@@ -26,11 +31,22 @@ pub fn run_tasks(count: usize, scratch: &mut [f32], lane_len: usize, task: impl 
     };
     let threads = lanes().min(count);
     if lane_len == 0 {
-        (0..threads).into_par_iter().with_max_len(1).for_each(|_| work(&mut []));
+        (0..threads)
+            .into_par_iter()
+            .with_max_len(1)
+            .for_each(|_| work(&mut []));
         return;
     }
-    assert!(scratch.len() >= lane_len, "scratch of {} floats, one thread needs {lane_len}", scratch.len());
-    scratch.par_chunks_exact_mut(lane_len).take(threads).with_max_len(1).for_each(work);
+    assert!(
+        scratch.len() >= lane_len,
+        "scratch of {} floats, one thread needs {lane_len}",
+        scratch.len()
+    );
+    scratch
+        .par_chunks_exact_mut(lane_len)
+        .take(threads)
+        .with_max_len(1)
+        .for_each(work);
 }
 
 /// An output that several tasks fill, each its own elements.
@@ -49,7 +65,11 @@ unsafe impl Sync for Disjoint<'_> {}
 impl<'a> Disjoint<'a> {
     /// Shares `data` among tasks.
     pub fn new(data: &'a mut [f32]) -> Self {
-        Disjoint { data: data.as_mut_ptr(), len: data.len(), life: PhantomData }
+        Disjoint {
+            data: data.as_mut_ptr(),
+            len: data.len(),
+            life: PhantomData,
+        }
     }
 
     /// The elements `start..start + len`.
@@ -58,7 +78,11 @@ impl<'a> Disjoint<'a> {
     /// While the result lives, no other slice of these elements exists.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn slice(&self, start: usize, len: usize) -> &'a mut [f32] {
-        assert!(start.checked_add(len).is_some_and(|end| end <= self.len), "{start} + {len} is outside {} floats", self.len);
+        assert!(
+            start.checked_add(len).is_some_and(|end| end <= self.len),
+            "{start} + {len} is outside {} floats",
+            self.len
+        );
         // SAFETY: inside the allocation (checked above), unaliased by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(start), len) }
     }

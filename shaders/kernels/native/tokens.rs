@@ -25,28 +25,56 @@ impl PackedColumns {
         let mut data = Vec::with_capacity(columns.next_multiple_of(width) * k);
         for first in (0..columns).step_by(width) {
             for row in 0..k {
-                data.extend((first..first + width).map(|c| if c < columns { at(row, c) } else { 0.0 }));
+                data.extend(
+                    (first..first + width).map(|c| if c < columns { at(row, c) } else { 0.0 }),
+                );
             }
         }
-        PackedColumns { isa, k, columns, data }
+        PackedColumns {
+            isa,
+            k,
+            columns,
+            data,
+        }
     }
 
     /// Multiplies with `tokens` rows of `x`, each `k` floats long. Every result is given to `store` once, in tiles.
-    pub fn multiply(&self, x: &[f32], tokens: usize, scratch: &mut [f32], store: impl Fn(TokenTile<'_>) + Sync) {
-        let (width, cut) = (self.isa.columns(), Cut::new(self.isa, self.k, tokens, self.columns));
-        run_tasks(cut.blocks * cut.bands, scratch, cut.lane_len(self.isa, self.k), |task, scratch| {
-            let (block, band) = (task / cut.bands, task % cut.bands);
-            let first = block * cut.tokens;
-            let count = cut.tokens.min(tokens - first);
-            self.pack(&x[first * self.k..][..count * self.k], count, scratch);
-            let panels = self.data.chunks_exact(self.k * width).enumerate();
-            for (index, panel) in panels.skip(band * cut.panels).take(cut.panels) {
-                let column = index * width;
-                self.tiles(panel, count, scratch, |row, rows, tile| {
-                    store(TokenTile { token: first + row, rows, column, len: width.min(self.columns - column), width, sums: tile });
-                });
-            }
-        });
+    pub fn multiply(
+        &self,
+        x: &[f32],
+        tokens: usize,
+        scratch: &mut [f32],
+        store: impl Fn(TokenTile<'_>) + Sync,
+    ) {
+        let (width, cut) = (
+            self.isa.columns(),
+            Cut::new(self.isa, self.k, tokens, self.columns),
+        );
+        run_tasks(
+            cut.blocks * cut.bands,
+            scratch,
+            cut.lane_len(self.isa, self.k),
+            |task, scratch| {
+                let (block, band) = (task / cut.bands, task % cut.bands);
+                let first = block * cut.tokens;
+                let count = cut.tokens.min(tokens - first);
+                self.pack(&x[first * self.k..][..count * self.k], count, scratch);
+                let panels = self.data.chunks_exact(self.k * width).enumerate();
+                for (index, panel) in panels.skip(band * cut.panels).take(cut.panels) {
+                    let column = index * width;
+                    self.tiles(panel, count, scratch, |row, rows, tile| {
+                        store(TokenTile {
+                            token: first + row,
+                            rows,
+                            column,
+                            len: width.min(self.columns - column),
+                            width,
+                            sums: tile,
+                        });
+                    });
+                }
+            },
+        );
     }
 
     fn pack(&self, x: &[f32], count: usize, packed: &mut [f32]) {
@@ -56,18 +84,37 @@ impl PackedColumns {
             let line = |r: usize| &x[(first + r).min(count - 1) * self.k..][..self.k];
             let mut lines = [&x[..0]; Isa::Avx512.rows()];
             (0..height).for_each(|r| lines[r] = line(r));
-            transpose(&lines[..height], &mut packed[first * self.k..][..height * self.k]);
+            transpose(
+                &lines[..height],
+                &mut packed[first * self.k..][..height * self.k],
+            );
         }
     }
 
-    fn tiles(&self, panel: &[f32], count: usize, packed: &[f32], mut give: impl FnMut(usize, usize, &[f32])) {
+    fn tiles(
+        &self,
+        panel: &[f32],
+        count: usize,
+        packed: &[f32],
+        mut give: impl FnMut(usize, usize, &[f32]),
+    ) {
         let mut tile = Tile::default();
         for first in (0..count).step_by(self.isa.rows()) {
             let height = panel_height(self.isa, count, first);
             let a = &packed[first * self.k..][..height * self.k];
             // SAFETY: `a` has k columns of `height` floats, `panel` k rows of `columns` floats, the tile holds the largest
             // result of any instruction set; `isa` was found on this processor.
-            unsafe { micro::multiply(self.isa, height, self.k, a.as_ptr(), panel.as_ptr(), tile.0.as_mut_ptr(), self.isa.columns()) };
+            unsafe {
+                micro::multiply(
+                    self.isa,
+                    height,
+                    self.k,
+                    a.as_ptr(),
+                    panel.as_ptr(),
+                    tile.0.as_mut_ptr(),
+                    self.isa.columns(),
+                )
+            };
             give(first, self.isa.rows().min(count - first), &tile.0);
         }
     }
@@ -96,7 +143,11 @@ impl<'a> TokenTile<'a> {
     /// Each token with its `len` sums.
     pub fn tokens(&self) -> impl Iterator<Item = (usize, &'a [f32])> + use<'a> {
         let (first, len) = (self.token, self.len);
-        self.sums.chunks_exact(self.width).take(self.rows).enumerate().map(move |(r, sums)| (first + r, &sums[..len]))
+        self.sums
+            .chunks_exact(self.width)
+            .take(self.rows)
+            .enumerate()
+            .map(move |(r, sums)| (first + r, &sums[..len]))
     }
 }
 
@@ -115,10 +166,17 @@ impl Cut {
         let (rows, wanted) = (isa.rows(), 4 * lanes());
         let fitting = BLOCK_FLOATS / k.max(1) / rows * rows;
         let fair = tokens.div_ceil(wanted).next_multiple_of(rows);
-        let block = fitting.min(fair.max(4 * rows)).clamp(rows, BLOCK_TOKENS_MAX / rows * rows);
+        let block = fitting
+            .min(fair.max(4 * rows))
+            .clamp(rows, BLOCK_TOKENS_MAX / rows * rows);
         let (blocks, panels) = (tokens.div_ceil(block), columns.div_ceil(isa.columns()));
         let per_band = panels.div_ceil(wanted.div_ceil(blocks)).max(1);
-        Cut { tokens: block, blocks, panels: per_band, bands: panels.div_ceil(per_band) }
+        Cut {
+            tokens: block,
+            blocks,
+            panels: per_band,
+            bands: panels.div_ceil(per_band),
+        }
     }
 
     fn lane_len(&self, isa: Isa, k: usize) -> usize {

@@ -17,7 +17,9 @@ pub fn transpose(lines: &[&[f32]], panel: &mut [f32]) {
 }
 
 fn fixed<const H: usize>(lines: &[&[f32]], panel: &mut [f32]) {
-    let Some(lines) = lines.first_chunk::<H>() else { return };
+    let Some(lines) = lines.first_chunk::<H>() else {
+        return;
+    };
     let columns = panel.as_chunks_mut::<H>().0;
     let (fours, rest) = columns.as_chunks_mut::<4>();
     let done = 4 * fours.len();
@@ -55,7 +57,10 @@ mod tests {
             let lines: Vec<&[f32]> = data.chunks_exact(len).collect();
             let mut panel = vec![f32::NAN; height * len];
             transpose(&lines, &mut panel);
-            assert!((0..height * len).all(|i| panel[i] == data[i % height * len + i / height]), "{height} lines of {len}");
+            assert!(
+                (0..height * len).all(|i| panel[i] == data[i % height * len + i / height]),
+                "{height} lines of {len}"
+            );
         }
     }
 }

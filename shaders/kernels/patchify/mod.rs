@@ -64,16 +64,30 @@ impl Op for Patchify {
 
 fn cases() -> Vec<Case> {
     let mut rng = Rng::new(34);
-    let rows = [([1, 3, 32, 48], 16), ([2, 2, 6, 9], 3), ([1, 1, 1, 1], 1), ([1, 5, 4, 10], 2)];
+    let rows = [
+        ([1, 3, 32, 48], 16),
+        ([2, 2, 6, 9], 3),
+        ([1, 1, 1, 1], 1),
+        ([1, 5, 4, 10], 2),
+    ];
     rows.iter()
         .map(|(d, side)| Case {
             name: format!("{d:?} by {side}"),
             op: Arc::new(Patchify { side: *side }),
             inputs: vec![Tensor::f32(d, rng.values(d.iter().product(), 1.0))],
-            tolerance: Tolerance { absolute: 0.0, relative: 0.0, why: "values are only moved" },
+            tolerance: Tolerance {
+                absolute: 0.0,
+                relative: 0.0,
+                why: "values are only moved",
+            },
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "square patches of a map as rows", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "square patches of a map as rows",
+    cases,
+    variants: gpu::variants,
+};

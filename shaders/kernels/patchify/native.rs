@@ -6,16 +6,25 @@ use super::Patchify;
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(op: Patchify, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
-    let Some((data, [_, c, h, w])) = inputs.first().and_then(|x| Some((x.f32(), x.shape().dims4()?))) else { return };
+    let Some((data, [_, c, h, w])) = inputs
+        .first()
+        .and_then(|x| Some((x.f32(), x.shape().dims4()?)))
+    else {
+        return;
+    };
     let (p, rows) = (op.side, h / op.side);
     let length = c * p * p;
-    output.f32().par_chunks_exact_mut(w / p * length).enumerate().for_each(|(row, out)| {
-        let (image, y) = (row / rows, row % rows * p);
-        for (x, patch) in out.chunks_exact_mut(length).enumerate() {
-            for (line, to) in patch.chunks_exact_mut(p).enumerate() {
-                let at = ((image * c + line / p) * h + y + line % p) * w + x * p;
-                to.copy_from_slice(&data[at..at + p]);
+    output
+        .f32()
+        .par_chunks_exact_mut(w / p * length)
+        .enumerate()
+        .for_each(|(row, out)| {
+            let (image, y) = (row / rows, row % rows * p);
+            for (x, patch) in out.chunks_exact_mut(length).enumerate() {
+                for (line, to) in patch.chunks_exact_mut(p).enumerate() {
+                    let at = ((image * c + line / p) * h + y + line % p) * w + x * p;
+                    to.copy_from_slice(&data[at..at + p]);
+                }
             }
-        }
-    });
+        });
 }

@@ -16,23 +16,43 @@ impl Scene {
     /// A hole in the middle (at the left border with `edge`), some void pixels, patches of `radius`.
     pub(crate) fn new(height: usize, width: usize, radius: usize, edge: bool, seed: u64) -> Self {
         let left = if edge { 0 } else { width / 3 };
-        let hole = |x: usize, y: usize| (left..width / 2).contains(&x) && (height / 4..height * 2 / 3).contains(&y);
+        let hole = |x: usize, y: usize| {
+            (left..width / 2).contains(&x) && (height / 4..height * 2 / 3).contains(&y)
+        };
         let void = |x: usize, y: usize| x + 2 >= width && y < 3;
         let window = |x: usize, y: usize| {
             let rows = y.saturating_sub(radius)..(y + radius + 1).min(height);
-            rows.flat_map(move |j| (x.saturating_sub(radius)..(x + radius + 1).min(width)).map(move |i| (i, j)))
+            rows.flat_map(move |j| {
+                (x.saturating_sub(radius)..(x + radius + 1).min(width)).map(move |i| (i, j))
+            })
         };
         let full = (2 * radius + 1) * (2 * radius + 1);
         let sites = (0..height * width).map(|at| {
             let (x, y) = (at % width, at / width);
-            let known = window(x, y).filter(|(i, j)| !hole(*i, *j) && !void(*i, *j)).count();
+            let known = window(x, y)
+                .filter(|(i, j)| !hole(*i, *j) && !void(*i, *j))
+                .count();
             let holes = window(x, y).filter(|(i, j)| hole(*i, *j)).count();
             let mut flags = if hole(x, y) { site::HOLE } else { site::KNOWN };
-            flags |= if holes > 0 { site::TARGET } else { 0 } | if known == full { site::SOURCE } else { 0 };
-            let depth = if hole(x, y) { (x + 1 - left).min(width / 2 - x) as u32 * site::DISTANCE_STEPS } else { 0 };
-            if void(x, y) { 0 } else { site::pack(flags, (4 * known + holes) as u32, depth) }
+            flags |= if holes > 0 { site::TARGET } else { 0 }
+                | if known == full { site::SOURCE } else { 0 };
+            let depth = if hole(x, y) {
+                (x + 1 - left).min(width / 2 - x) as u32 * site::DISTANCE_STEPS
+            } else {
+                0
+            };
+            if void(x, y) {
+                0
+            } else {
+                site::pack(flags, (4 * known + holes) as u32, depth)
+            }
         });
-        Scene { height, width, sites: sites.collect(), rng: Rng::new(seed) }
+        Scene {
+            height,
+            width,
+            sites: sites.collect(),
+            rng: Rng::new(seed),
+        }
     }
 
     fn dims(&self) -> [usize; 2] {
@@ -56,34 +76,62 @@ impl Scene {
     }
     /// A random picture in 0..1 of whole bytes.
     pub(crate) fn image(&mut self) -> Tensor {
-        let data = self.rng.bytes(self.height * self.width * 3).iter().map(|b| f32::from(*b) / 255.0).collect();
+        let data = self
+            .rng
+            .bytes(self.height * self.width * 3)
+            .iter()
+            .map(|b| f32::from(*b) / 255.0)
+            .collect();
         Tensor::f32(&[self.height, self.width, 3], data)
     }
     /// Valid sources, in row order.
     pub(crate) fn sources(&self) -> Vec<u32> {
-        (0..self.sites.len() as u32).filter(|at| self.sites[*at as usize] & site::SOURCE != 0).collect()
+        (0..self.sites.len() as u32)
+            .filter(|at| self.sites[*at as usize] & site::SOURCE != 0)
+            .collect()
     }
     /// A random valid field.
     pub(crate) fn field(&mut self) -> Tensor {
         let sources = self.sources();
         let mut pick = || sources[self.rng.bits() as usize % sources.len()];
-        let data = self.sites.iter().map(|s| if s & site::TARGET != 0 { pick() } else { NONE }).collect();
+        let data = self
+            .sites
+            .iter()
+            .map(|s| if s & site::TARGET != 0 { pick() } else { NONE })
+            .collect();
         Tensor::u32(&self.dims(), data)
     }
     /// For each hole pixel a random pixel of a random source patch of `radius`.
     pub(crate) fn picks(&mut self, radius: usize) -> Tensor {
         let (sources, w, side) = (self.sources(), self.width, 2 * radius + 1);
         let mut pick = || {
-            let (centre, place) = (sources[self.rng.bits() as usize % sources.len()] as usize, self.rng.bits() as usize % (side * side));
+            let (centre, place) = (
+                sources[self.rng.bits() as usize % sources.len()] as usize,
+                self.rng.bits() as usize % (side * side),
+            );
             ((centre / w + place / side - radius) * w + centre % w + place % side - radius) as u32
         };
-        let data = self.sites.iter().map(|s| if s & site::HOLE != 0 { pick() } else { NONE }).collect();
+        let data = self
+            .sites
+            .iter()
+            .map(|s| if s & site::HOLE != 0 { pick() } else { NONE })
+            .collect();
         Tensor::u32(&self.dims(), data)
     }
     /// Random distances, some zero.
     pub(crate) fn distances(&mut self) -> Tensor {
-        let mut pick = || if self.rng.bits().is_multiple_of(5) { 0 } else { (self.rng.bits() % 300_000_000) as u32 };
-        let data = self.sites.iter().map(|s| if s & site::TARGET != 0 { pick() } else { 0 }).collect();
+        let mut pick = || {
+            if self.rng.bits().is_multiple_of(5) {
+                0
+            } else {
+                (self.rng.bits() % 300_000_000) as u32
+            }
+        };
+        let data = self
+            .sites
+            .iter()
+            .map(|s| if s & site::TARGET != 0 { pick() } else { 0 })
+            .collect();
         Tensor::u32(&self.dims(), data)
     }
 }

@@ -36,5 +36,9 @@ pub fn distance(site: u32) -> u32 {
 }
 /// Factor of a tap's difference: `known` on known pixels, 1 in the hole, 0 on void ones. Its square is the tap's weight.
 pub(crate) fn tap(site: u32, known: i16) -> i16 {
-    if site & KNOWN != 0 { known } else { i16::from(site & HOLE != 0) }
+    if site & KNOWN != 0 {
+        known
+    } else {
+        i16::from(site & HOLE != 0)
+    }
 }

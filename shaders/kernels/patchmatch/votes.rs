@@ -45,14 +45,22 @@ pub(crate) struct Votes {
 
 impl Votes {
     pub(crate) fn new() -> Self {
-        Votes { source: [0; VOTES_MAX], exponent: [0; VOTES_MAX], count: 0 }
+        Votes {
+            source: [0; VOTES_MAX],
+            exponent: [0; VOTES_MAX],
+            count: 0,
+        }
     }
 
     /// Collects the votes of all patches that cover `(x, y)`, in row order of their centres.
     #[inline(always)]
     pub(crate) fn collect(&mut self, rule: Rule, field: Field<'_>, x: usize, y: usize) {
         let (r, w) = (rule.radius, field.width);
-        let (x0, x1, y1) = (x.saturating_sub(r), (x + r).min(w - 1), (y + r).min(field.height - 1));
+        let (x0, x1, y1) = (
+            x.saturating_sub(r),
+            (x + r).min(w - 1),
+            (y + r).min(field.height - 1),
+        );
         let mut means = [0u32; VOTES_MAX];
         let (mut count, mut sum) = (0, 0);
         for qy in y.saturating_sub(r)..=y1 {
@@ -64,7 +72,9 @@ impl Votes {
                 let (dx, dy) = ((q - qy * w).abs_diff(x) as u32, qy.abs_diff(y) as u32);
                 // The source pixel is as far from the source's centre as this pixel is from the patch's centre.
                 self.source[count] = (source as usize + y * w + x - q) as u32;
-                self.exponent[count] = falloff_exponent(site::distance(field.site[q]), rule.falloff) + (dx * dx + dy * dy) * rule.spread;
+                self.exponent[count] =
+                    falloff_exponent(site::distance(field.site[q]), rule.falloff)
+                        + (dx * dx + dy * dy) * rule.spread;
                 means[count] = field.mean[q];
                 sum += field.mean[q];
                 count += 1;
@@ -84,7 +94,10 @@ impl Votes {
 
     /// Source pixels and weights; the greatest weight is 2^13.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
-        self.source[..self.count].iter().zip(&self.exponent[..self.count]).map(|(s, e)| (*s as usize, weight(*e)))
+        self.source[..self.count]
+            .iter()
+            .zip(&self.exponent[..self.count])
+            .map(|(s, e)| (*s as usize, weight(*e)))
     }
 }
 
@@ -103,11 +116,19 @@ pub(crate) fn plain(rule: Rule, field: Field<'_>, x: usize, y: usize) -> Vec<(us
         }
         let source = field.nnf[q] as isize + (y - qy) * w + (x - qx);
         let apart = ((x - qx) * (x - qx) + (y - qy) * (y - qy)) as u32;
-        votes.push((source as usize, field.mean[q], falloff_exponent(site::distance(field.site[q]), rule.falloff) + apart * rule.spread));
+        votes.push((
+            source as usize,
+            field.mean[q],
+            falloff_exponent(site::distance(field.site[q]), rule.falloff) + apart * rule.spread,
+        ));
     }
     let sum: u32 = votes.iter().map(|v| v.1).sum();
     let decay = Decay::new(sum / (votes.len() as u32).max(1));
     let exponents: Vec<u32> = votes.iter().map(|v| v.2 + decay.exponent(v.1)).collect();
     let least = exponents.iter().copied().min().unwrap_or(0);
-    votes.iter().zip(&exponents).map(|(v, e)| (v.0, weight(e - least))).collect()
+    votes
+        .iter()
+        .zip(&exponents)
+        .map(|(v, e)| (v.0, weight(e - least)))
+        .collect()
 }

@@ -15,15 +15,19 @@ const RATIO_MAX: u32 = 20;
 
 /// `round(2^13 * 2^(-i/32))`.
 pub(crate) const FRACTIONS: [u32; STEPS as usize] = [
-    8192, 8016, 7845, 7677, 7512, 7351, 7194, 7039, 6889, 6741, 6597, 6455, 6317, 6182, 6049, 5919, 5793, 5668, 5547, 5428, 5312, 5198,
-    5087, 4978, 4871, 4767, 4664, 4565, 4467, 4371, 4277, 4186,
+    8192, 8016, 7845, 7677, 7512, 7351, 7194, 7039, 6889, 6741, 6597, 6455, 6317, 6182, 6049, 5919,
+    5793, 5668, 5547, 5428, 5312, 5198, 5087, 4978, 4871, 4767, 4664, 4565, 4467, 4371, 4277, 4186,
 ];
 
 /// `2^13 * 2^(-exponent/32)`.
 #[inline(always)]
 pub(crate) fn weight(exponent: u32) -> u32 {
     let octaves = exponent / STEPS;
-    if octaves > ONE_BITS { 0 } else { FRACTIONS[(exponent % STEPS) as usize] >> octaves }
+    if octaves > ONE_BITS {
+        0
+    } else {
+        FRACTIONS[(exponent % STEPS) as usize] >> octaves
+    }
 }
 
 /// Turns a mean square into exponent steps, relative to the pixel's own scale.
@@ -41,7 +45,11 @@ impl Decay {
         let s2 = s2.max(1);
         let shift = (32 - s2.leading_zeros()).saturating_sub(12);
         let scaled = s2 >> shift;
-        Decay { shift, limit: RATIO_MAX * scaled, factor: (DECAY << 20) / scaled }
+        Decay {
+            shift,
+            limit: RATIO_MAX * scaled,
+            factor: (DECAY << 20) / scaled,
+        }
     }
     /// Exponent steps for the mean square `d`.
     #[inline(always)]
@@ -74,7 +82,10 @@ mod tests {
                 let d = (s2 as f64 * ratio).round();
                 let want = d / s2 as f64 * 0.5 * std::f64::consts::LOG2_E * f64::from(STEPS);
                 let got = f64::from(Decay::new(s2).exponent(d as u32));
-                assert!((got - want).abs() <= 1.0 + 0.01 * want, "s2 {s2} ratio {ratio}: {got} for {want}");
+                assert!(
+                    (got - want).abs() <= 1.0 + 0.01 * want,
+                    "s2 {s2} ratio {ratio}: {got} for {want}"
+                );
             }
         }
         let _ = Decay::new(u32::MAX / 64).exponent(u32::MAX);

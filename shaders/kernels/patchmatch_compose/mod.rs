@@ -30,7 +30,9 @@ pub struct Compose {
 impl Compose {
     /// The weights of [`crate::patchmatch_vote::Vote::new`] times a Gaussian of one pixel around each patch centre.
     pub fn new(radius: usize, gamma: f32) -> Result<Self, KernelError> {
-        Ok(Compose { rule: crate::patchmatch_vote::rule(NAME, radius, gamma, true)? })
+        Ok(Compose {
+            rule: crate::patchmatch_vote::rule(NAME, radius, gamma, true)?,
+        })
     }
 }
 
@@ -54,7 +56,9 @@ impl Op for Compose {
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         let side = 2 * self.rule.radius as u64 + 1;
-        inputs.get(1).map_or(0, |s| s.shape.elements() as u64 * side * side * 6)
+        inputs
+            .get(1)
+            .map_or(0, |s| s.shape.elements() as u64 * side * side * 6)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
@@ -64,7 +68,14 @@ impl Op for Compose {
             let mean: &mut [u32] = bytemuck::cast_slice_mut(&mut scratch[..inputs[1].u32().len()]);
             crate::patchmatch_vote::native::means(inputs[1].u32(), inputs[3].u32(), mean);
             let field = crate::patchmatch_vote::field(inputs, mean);
-            native::run(self.rule, inputs[0].f32(), field, inputs[4].u32(), out.f32(), slopes.f32());
+            native::run(
+                self.rule,
+                inputs[0].f32(),
+                field,
+                inputs[4].u32(),
+                out.f32(),
+                slopes.f32(),
+            );
         }
     }
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -79,19 +90,34 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (radius, gamma, edge) in [(3, 2.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(30, 37, radius, edge, 3 + radius as u64);
-        let Ok(op) = Compose::new(radius, gamma) else { continue };
-        let mut inputs = vec![scene.image(), scene.sites(), scene.field(), scene.distances()];
+        let Ok(op) = Compose::new(radius, gamma) else {
+            continue;
+        };
+        let mut inputs = vec![
+            scene.image(),
+            scene.sites(),
+            scene.field(),
+            scene.distances(),
+        ];
         inputs.push(scene.picks(radius));
         cases.push(Case {
             name: format!("radius {radius} gamma {gamma}"),
             op: Arc::new(op),
             inputs,
-            tolerance: Tolerance { absolute: 2e-6, relative: 1e-5, why: "sums of up to 49 products in f32" },
+            tolerance: Tolerance {
+                absolute: 2e-6,
+                relative: 1e-5,
+                why: "sums of up to 49 products in f32",
+            },
         });
     }
     cases
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "voted colours of the photo and sums of source gradients", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "voted colours of the photo and sums of source gradients",
+    cases,
+    variants: gpu::variants,
+};

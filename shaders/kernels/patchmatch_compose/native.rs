@@ -5,9 +5,18 @@ use rayon::prelude::*;
 use crate::patchmatch::votes::{Field, Rule, Votes};
 use crate::patchmatch::{NONE, site};
 
-pub(super) fn run(rule: Rule, image: &[f32], field: Field<'_>, picks: &[u32], out: &mut [f32], slopes: &mut [f32]) {
+pub(super) fn run(
+    rule: Rule,
+    image: &[f32],
+    field: Field<'_>,
+    picks: &[u32],
+    out: &mut [f32],
+    slopes: &mut [f32],
+) {
     let width = field.width;
-    let rows = out.par_chunks_mut(3 * width).zip(slopes.par_chunks_mut(3 * width));
+    let rows = out
+        .par_chunks_mut(3 * width)
+        .zip(slopes.par_chunks_mut(3 * width));
     rows.enumerate().for_each(|(y, (out, slopes))| {
         out.copy_from_slice(&image[y * 3 * width..][..3 * width]);
         slopes.fill(0.0);
@@ -39,15 +48,25 @@ pub(super) fn run(rule: Rule, image: &[f32], field: Field<'_>, picks: &[u32], ou
 fn slope(image: &[f32], field: Field<'_>, picks: &[u32], x: usize, y: usize) -> [f32; 3] {
     let (w, at) = (field.width, y * field.width + x);
     let mut sum = [0.0; 3];
-    let directions = [(y > 0, w.wrapping_neg()), (x > 0, 1usize.wrapping_neg()), (x + 1 < w, 1), (y + 1 < field.height, w)];
+    let directions = [
+        (y > 0, w.wrapping_neg()),
+        (x > 0, 1usize.wrapping_neg()),
+        (x + 1 < w, 1),
+        (y + 1 < field.height, w),
+    ];
     for (inside, towards) in directions {
         let next = at.wrapping_add(towards);
         if !inside || field.site[next] & (site::KNOWN | site::HOLE) == 0 {
             continue;
         }
         let from_own = beside(field, picks[at], towards).map(|(own, beside)| [own, beside]);
-        let from_other = beside(field, picks[next], towards.wrapping_neg()).map(|(other, beside)| [beside, other]);
-        let share = if from_own.is_some() && from_other.is_some() { 0.5 } else { 1.0 };
+        let from_other = beside(field, picks[next], towards.wrapping_neg())
+            .map(|(other, beside)| [beside, other]);
+        let share = if from_own.is_some() && from_other.is_some() {
+            0.5
+        } else {
+            1.0
+        };
         for [a, b] in [from_own, from_other].into_iter().flatten() {
             for (c, sum) in sum.iter_mut().enumerate() {
                 *sum += share * (image[3 * a + c] - image[3 * b + c]);
@@ -65,6 +84,8 @@ fn beside(field: Field<'_>, pick: u32, towards: usize) -> Option<(usize, usize)>
     }
     let (own, w) = (pick as usize, field.width);
     let next = own.wrapping_add(towards);
-    let wraps = (towards == 1 && next.is_multiple_of(w)) || (towards == 1usize.wrapping_neg() && own.is_multiple_of(w));
-    (next < field.site.len() && !wraps && field.site[next] & site::KNOWN != 0).then_some((own, next))
+    let wraps = (towards == 1 && next.is_multiple_of(w))
+        || (towards == 1usize.wrapping_neg() && own.is_multiple_of(w));
+    (next < field.site.len() && !wraps && field.site[next] & site::KNOWN != 0)
+        .then_some((own, next))
 }

@@ -7,7 +7,11 @@ use crate::tensor::{Tensor, TensorRef};
 
 pub(super) fn run(op: &Compose, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
     let (image, sites, dims) = (inputs[0].f32(), inputs[1].u32(), inputs[0].shape().dims());
-    let mean: Vec<u32> = sites.iter().zip(inputs[3].u32()).map(|(s, d)| mean_square(*s, *d)).collect();
+    let mean: Vec<u32> = sites
+        .iter()
+        .zip(inputs[3].u32())
+        .map(|(s, d)| mean_square(*s, *d))
+        .collect();
     let field = crate::patchmatch_vote::field(inputs, &mean);
     let (mut out, mut slopes) = (image.to_vec(), vec![0.0; image.len()]);
     for at in (0..sites.len()).filter(|at| sites[*at] & site::HOLE != 0) {
@@ -15,7 +19,10 @@ pub(super) fn run(op: &Compose, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         let total: u32 = votes.iter().map(|v| v.1).sum();
         for c in 0..3 {
             if total > 0 {
-                let sum: f64 = votes.iter().map(|v| f64::from(v.1) * f64::from(image[3 * v.0 + c])).sum();
+                let sum: f64 = votes
+                    .iter()
+                    .map(|v| f64::from(v.1) * f64::from(image[3 * v.0 + c]))
+                    .sum();
                 out[3 * at + c] = (sum / f64::from(total)) as f32;
             }
             slopes[3 * at + c] = slope(image, field, inputs[4].u32(), at, c);
@@ -27,8 +34,9 @@ pub(super) fn run(op: &Compose, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
 fn slope(image: &[f32], field: Field<'_>, picks: &[u32], at: usize, c: usize) -> f32 {
     let (w, h) = (field.width as isize, field.height as isize);
     let place = |at: usize| (at as isize % w, at as isize / w);
-    let known =
-        |(x, y): (isize, isize), flags: u32| (0..w).contains(&x) && (0..h).contains(&y) && field.site[(y * w + x) as usize] & flags != 0;
+    let known = |(x, y): (isize, isize), flags: u32| {
+        (0..w).contains(&x) && (0..h).contains(&y) && field.site[(y * w + x) as usize] & flags != 0
+    };
     let value = |(x, y): (isize, isize)| image[3 * (y * w + x) as usize + c];
     let ((x, y), mut sum) = (place(at), 0.0);
     for (dx, dy) in [(0, -1), (-1, 0), (1, 0), (0, 1)] {
@@ -46,7 +54,11 @@ fn slope(image: &[f32], field: Field<'_>, picks: &[u32], at: usize, c: usize) ->
             found.push(((sx - dx, sy - dy), (sx, sy)));
         }
         found.retain(|(a, b)| known(*a, site::KNOWN) && known(*b, site::KNOWN));
-        sum += found.iter().map(|(a, b)| value(*a) - value(*b)).sum::<f32>() / found.len().max(1) as f32;
+        sum += found
+            .iter()
+            .map(|(a, b)| value(*a) - value(*b))
+            .sum::<f32>()
+            / found.len().max(1) as f32;
     }
     sum
 }

@@ -10,13 +10,28 @@ use crate::program::{Program, Variant};
 
 fn variant() -> Variant {
     let defines = Vec::new();
-    Variant { kernel: NAME, strategy: "down", template: include_str!("down.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "down",
+        template: include_str!("down.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &Down, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Down,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     let (h, w) = (inputs[2].shape.dims()[0], inputs[2].shape.dims()[1]);
-    let params = vec![word(h), word(w), word(inputs[1].shape.dims()[0]), word(inputs[1].shape.dims()[1])];
+    let params = vec![
+        word(h),
+        word(w),
+        word(inputs[1].shape.dims()[0]),
+        word(inputs[1].shape.dims()[1]),
+    ];
     per_pixel(variant(), inputs, &[0, 1], &outputs, params, caps)
 }
 

@@ -31,19 +31,37 @@ impl Op for Down {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [texels, sites, coarse] = inputs else { return Err(arity(NAME, "texels, sites, coarse sites", inputs)) };
+        let [texels, sites, coarse] = inputs else {
+            return Err(arity(NAME, "texels, sites, coarse sites", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "texels", texels, &TensorSpec::u32(&[h, w, WORDS]))?;
-        exact(NAME, "coarse sites", coarse, &TensorSpec::u32(&[h.div_ceil(2), w.div_ceil(2)]))?;
-        Ok(vec![TensorSpec::u32(&[h.div_ceil(2), w.div_ceil(2), WORDS])])
+        exact(
+            NAME,
+            "coarse sites",
+            coarse,
+            &TensorSpec::u32(&[h.div_ceil(2), w.div_ceil(2)]),
+        )?;
+        Ok(vec![TensorSpec::u32(&[
+            h.div_ceil(2),
+            w.div_ceil(2),
+            WORDS,
+        ])])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.get(2).map_or(0, |s| s.shape.elements() as u64 * 16 * 16)
+        inputs
+            .get(2)
+            .map_or(0, |s| s.shape.elements() as u64 * 16 * 16)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [out] = outputs {
             native::run(inputs, texels_of_mut(out.u32()));
         }
@@ -55,7 +73,11 @@ impl Op for Down {
 
 fn fine<'a>(inputs: &[TensorRef<'a>]) -> (&'a [crate::patchmatch::Texel], &'a [u32], [usize; 2]) {
     let dims = inputs[1].shape().dims();
-    (texels_of(inputs[0].u32()), inputs[1].u32(), [dims[0], dims[1]])
+    (
+        texels_of(inputs[0].u32()),
+        inputs[1].u32(),
+        [dims[0], dims[1]],
+    )
 }
 
 fn cases() -> Vec<Case> {
@@ -63,12 +85,24 @@ fn cases() -> Vec<Case> {
         .iter()
         .map(|(h, w)| {
             let mut scene = Scene::new(*h, *w, 1, false, *h as u64);
-            let coarse = Tensor::u32(&[h.div_ceil(2), w.div_ceil(2)], vec![0; h.div_ceil(2) * w.div_ceil(2)]);
-            Case { name: format!("{h}x{w}"), op: Arc::new(Down), inputs: vec![scene.texels(), scene.sites(), coarse], tolerance: EXACT }
+            let coarse = Tensor::u32(
+                &[h.div_ceil(2), w.div_ceil(2)],
+                vec![0; h.div_ceil(2) * w.div_ceil(2)],
+            );
+            Case {
+                name: format!("{h}x{w}"),
+                op: Arc::new(Down),
+                inputs: vec![scene.texels(), scene.sites(), coarse],
+                tolerance: EXACT,
+            }
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "texels at half the size, from known pixels only", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "texels at half the size, from known pixels only",
+    cases,
+    variants: gpu::variants,
+};

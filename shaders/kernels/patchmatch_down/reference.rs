@@ -23,7 +23,11 @@ pub(super) fn run(inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
                     total += weight;
                 }
             }
-            *value = if total > 0 { ((sum + sum.signum() * (total / 2)) / total) as i16 } else { 0 };
+            *value = if total > 0 {
+                ((sum + sum.signum() * (total / 2)) / total) as i16
+            } else {
+                0
+            };
         }
     }
     vec![Tensor::u32(&[dims[0], dims[1], WORDS], out)]

@@ -30,7 +30,9 @@ pub struct Pick {
 impl Pick {
     /// The votes of [`crate::patchmatch_compose::Compose::new`].
     pub fn new(radius: usize, gamma: f32) -> Result<Self, KernelError> {
-        Ok(Pick { rule: crate::patchmatch_vote::rule(NAME, radius, gamma, true)? })
+        Ok(Pick {
+            rule: crate::patchmatch_vote::rule(NAME, radius, gamma, true)?,
+        })
     }
 }
 
@@ -42,7 +44,9 @@ impl Op for Pick {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [sites, nnf, distance] = inputs else { return Err(arity(NAME, "sites, nnf, distances", inputs)) };
+        let [sites, nnf, distance] = inputs else {
+            return Err(arity(NAME, "sites, nnf, distances", inputs));
+        };
         plane(NAME, "sites", sites)?;
         exact(NAME, "nnf", nnf, sites)?;
         exact(NAME, "distances", distance, sites)?;
@@ -50,7 +54,9 @@ impl Op for Pick {
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         let votes = (2 * self.rule.radius as u64 + 1).pow(2);
-        inputs.first().map_or(0, |s| s.shape.elements() as u64 * votes * (8 + votes / 2))
+        inputs
+            .first()
+            .map_or(0, |s| s.shape.elements() as u64 * votes * (8 + votes / 2))
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
@@ -72,29 +78,54 @@ impl Op for Pick {
 
 fn field<'a>(inputs: &[TensorRef<'a>], mean: &'a [u32]) -> crate::patchmatch::votes::Field<'a> {
     let dims = inputs[0].shape().dims();
-    crate::patchmatch::votes::Field { site: inputs[0].u32(), nnf: inputs[1].u32(), mean, height: dims[0], width: dims[1] }
+    crate::patchmatch::votes::Field {
+        site: inputs[0].u32(),
+        nnf: inputs[1].u32(),
+        mean,
+        height: dims[0],
+        width: dims[1],
+    }
 }
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (radius, gamma, edge) in [(3, 3.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(28, 39, radius, edge, 9 + radius as u64);
-        let Ok(op) = Pick::new(radius, gamma) else { continue };
+        let Ok(op) = Pick::new(radius, gamma) else {
+            continue;
+        };
         // A field of few different shifts, so that votes for one pixel add up; the rest random.
         let mut nnf = scene.field();
         if let crate::tensor::Data::U32(values) = &mut nnf.data {
             let sources = scene.sources();
-            for (at, value) in values.iter_mut().enumerate().filter(|(at, v)| **v != crate::patchmatch::NONE && at % 3 != 0) {
+            for (at, value) in values
+                .iter_mut()
+                .enumerate()
+                .filter(|(at, v)| **v != crate::patchmatch::NONE && at % 3 != 0)
+            {
                 let shifted = (at + 7) as u32;
-                *value = if sources.binary_search(&shifted).is_ok() { shifted } else { *value };
+                *value = if sources.binary_search(&shifted).is_ok() {
+                    shifted
+                } else {
+                    *value
+                };
             }
         }
         let inputs = vec![scene.sites(), nnf, scene.distances()];
-        cases.push(Case { name: format!("radius {radius} gamma {gamma}"), op: Arc::new(op), inputs, tolerance: EXACT });
+        cases.push(Case {
+            name: format!("radius {radius} gamma {gamma}"),
+            op: Arc::new(op),
+            inputs,
+            tolerance: EXACT,
+        });
     }
     cases
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "the source pixel with the most votes, for each hole pixel", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "the source pixel with the most votes, for each hole pixel",
+    cases,
+    variants: gpu::variants,
+};

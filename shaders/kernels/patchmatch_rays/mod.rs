@@ -31,18 +31,27 @@ impl Op for Rays {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [texels, sites] = inputs else { return Err(arity(NAME, "texels, sites", inputs)) };
+        let [texels, sites] = inputs else {
+            return Err(arity(NAME, "texels, sites", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "texels", texels, &TensorSpec::u32(&[h, w, WORDS]))?;
         Ok(vec![texels.clone()])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.get(1).map_or(0, |s| s.shape.elements() as u64 * 16 * 64)
+        inputs
+            .get(1)
+            .map_or(0, |s| s.shape.elements() as u64 * 16 * 64)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [out] = outputs {
             native::run(inputs, texels_of_mut(out.u32()));
         }
@@ -53,7 +62,11 @@ impl Op for Rays {
 }
 
 fn planes<'a>(inputs: &[TensorRef<'a>]) -> (&'a [crate::patchmatch::Texel], &'a [u32], usize) {
-    (texels_of(inputs[0].u32()), inputs[1].u32(), inputs[1].shape().dims()[1])
+    (
+        texels_of(inputs[0].u32()),
+        inputs[1].u32(),
+        inputs[1].shape().dims()[1],
+    )
 }
 
 fn cases() -> Vec<Case> {
@@ -61,7 +74,12 @@ fn cases() -> Vec<Case> {
         .iter()
         .map(|(h, w, edge)| {
             let mut scene = Scene::new(*h, *w, 2, *edge, *h as u64);
-            Case { name: format!("{h}x{w}"), op: Arc::new(Rays), inputs: vec![scene.texels(), scene.sites()], tolerance: EXACT }
+            Case {
+                name: format!("{h}x{w}"),
+                op: Arc::new(Rays),
+                inputs: vec![scene.texels(), scene.sites()],
+                tolerance: EXACT,
+            }
         })
         .collect()
 }

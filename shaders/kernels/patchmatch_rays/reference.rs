@@ -15,9 +15,16 @@ pub(super) fn run(inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         let (x, y) = ((at % width) as i32, (at / width) as i32);
         let met = DIRECTIONS.iter().filter_map(|(dx, dy)| {
             let steps = (1..).map(|n| (n, x + n * dx, y + n * dy));
-            let mut inside = steps.take_while(|(_, px, py)| *px >= 0 && *py >= 0 && *px < width as i32 && *py < height as i32);
-            let (n, px, py) = inside.find(|(_, px, py)| sites[*py as usize * width + *px as usize] & site::KNOWN != 0)?;
-            Some((py as usize * width + px as usize, (ONE / (n * n * (dx * dx + dy * dy))).max(1)))
+            let mut inside = steps.take_while(|(_, px, py)| {
+                *px >= 0 && *py >= 0 && *px < width as i32 && *py < height as i32
+            });
+            let (n, px, py) = inside.find(|(_, px, py)| {
+                sites[*py as usize * width + *px as usize] & site::KNOWN != 0
+            })?;
+            Some((
+                py as usize * width + px as usize,
+                (ONE / (n * n * (dx * dx + dy * dy))).max(1),
+            ))
         });
         let met: Vec<(usize, i32)> = met.collect();
         let total: i32 = met.iter().map(|m| m.1).sum();

@@ -38,17 +38,41 @@ impl Search {
     /// A pass for patches of `2 * radius + 1` pixels a side, propagating over `step` pixels, with random samples within
     /// `reach` pixels (0: none). `known_weight` (1 or 4) is the weight of a difference on a known pixel of the target.
     /// `fresh` measures the given sources first instead of trusting the given distances. `salt` numbers the pass.
-    pub fn new(radius: usize, known_weight: u32, step: usize, reach: u32, fresh: bool, seed: u32, salt: u32) -> Result<Self, KernelError> {
+    pub fn new(
+        radius: usize,
+        known_weight: u32,
+        step: usize,
+        reach: u32,
+        fresh: bool,
+        seed: u32,
+        salt: u32,
+    ) -> Result<Self, KernelError> {
         crate::patchmatch::radius(NAME, radius)?;
         let known_factor = match known_weight {
             1 => 1,
             4 => 2,
-            other => return Err(KernelError::Parameters { op: NAME, why: format!("weight {other} of known pixels is not 1 or 4") }),
+            other => {
+                return Err(KernelError::Parameters {
+                    op: NAME,
+                    why: format!("weight {other} of known pixels is not 1 or 4"),
+                });
+            }
         };
         if reach > 0x7fff || step == 0 {
-            return Err(KernelError::Parameters { op: NAME, why: format!("step {step} is 0 or reach {reach} is above 32767") });
+            return Err(KernelError::Parameters {
+                op: NAME,
+                why: format!("step {step} is 0 or reach {reach} is above 32767"),
+            });
         }
-        Ok(Search { radius, known_factor, step, reach, fresh, seed, salt })
+        Ok(Search {
+            radius,
+            known_factor,
+            step,
+            reach,
+            fresh,
+            seed,
+            salt,
+        })
     }
 }
 
@@ -60,7 +84,9 @@ impl Op for Search {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [texels, sites, nnf, distance] = inputs else { return Err(arity(NAME, "texels, sites, nnf, distances", inputs)) };
+        let [texels, sites, nnf, distance] = inputs else {
+            return Err(arity(NAME, "texels, sites, nnf, distances", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "texels", texels, &TensorSpec::u32(&[h, w, WORDS]))?;
         exact(NAME, "nnf", nnf, sites)?;
@@ -70,12 +96,19 @@ impl Op for Search {
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         let side = 2 * self.radius as u64 + 1;
         let tries = 4 + u64::from(self.fresh) + u64::from(32 - self.reach.leading_zeros());
-        inputs.get(1).map_or(0, |s| s.shape.elements() as u64 * tries * side * side * 16)
+        inputs
+            .get(1)
+            .map_or(0, |s| s.shape.elements() as u64 * tries * side * side * 16)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [nnf, distance] = outputs {
             native::run(self, planes(inputs), nnf.u32(), distance.u32());
         }
@@ -99,15 +132,28 @@ fn planes<'a>(inputs: &[TensorRef<'a>]) -> native::Planes<'a> {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (i, (radius, weight, step, reach, fresh)) in
-        [(3, 4, 1, 20, true), (3, 4, 4, 0, false), (2, 1, 1, 9, true), (1, 1, 8, 3, false)].iter().enumerate()
+    for (i, (radius, weight, step, reach, fresh)) in [
+        (3, 4, 1, 20, true),
+        (3, 4, 4, 0, false),
+        (2, 1, 1, 9, true),
+        (1, 1, 8, 3, false),
+    ]
+    .iter()
+    .enumerate()
     {
         let mut scene = Scene::new(29 + i, 41 - i, *radius, i % 2 == 1, i as u64);
-        let Ok(op) = Search::new(*radius, *weight, *step, *reach, *fresh, 7, i as u32) else { continue };
+        let Ok(op) = Search::new(*radius, *weight, *step, *reach, *fresh, 7, i as u32) else {
+            continue;
+        };
         cases.push(Case {
             name: format!("radius {radius} weight {weight} step {step} reach {reach}"),
             op: Arc::new(op),
-            inputs: vec![scene.texels(), scene.sites(), scene.field(), scene.distances()],
+            inputs: vec![
+                scene.texels(),
+                scene.sites(),
+                scene.field(),
+                scene.distances(),
+            ],
             tolerance: EXACT,
         });
     }
@@ -115,5 +161,9 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "one pass of the search for better source patches", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "one pass of the search for better source patches",
+    cases,
+    variants: gpu::variants,
+};

@@ -26,7 +26,9 @@ pub(super) struct Planes<'a> {
 
 pub(super) fn run(op: &Search, planes: Planes<'_>, nnf: &mut [u32], distance: &mut [u32]) {
     let isa = Isa::active();
-    let rows = nnf.par_chunks_mut(planes.width).zip(distance.par_chunks_mut(planes.width));
+    let rows = nnf
+        .par_chunks_mut(planes.width)
+        .zip(distance.par_chunks_mut(planes.width));
     rows.enumerate().with_min_len(4).for_each(|(y, (nnf, distance))| match op.radius {
         1 => by_isa!(isa, row::<1>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32], distance: &mut [u32])),
         2 => by_isa!(isa, row::<2>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32], distance: &mut [u32])),
@@ -36,8 +38,17 @@ pub(super) fn run(op: &Search, planes: Planes<'_>, nnf: &mut [u32], distance: &m
 
 /// One row of targets.
 #[inline(always)]
-fn row<const R: usize>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32], distance: &mut [u32]) {
-    let mut patch = Patch { values: [[[0; 8]; 8]; 7], factors: [[[0; 8]; 8]; 7] };
+fn row<const R: usize>(
+    op: &Search,
+    planes: Planes<'_>,
+    y: usize,
+    nnf: &mut [u32],
+    distance: &mut [u32],
+) {
+    let mut patch = Patch {
+        values: [[[0; 8]; 8]; 7],
+        factors: [[[0; 8]; 8]; 7],
+    };
     let corner = op.radius * planes.width + op.radius;
     for x in 0..planes.width {
         let at = y * planes.width + x;
@@ -49,10 +60,22 @@ fn row<const R: usize>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32
         let mut candidates = Candidates::new(op, planes, x, y);
         let mut best = (planes.distance[at], planes.nnf[at]);
         if op.fresh {
-            best.0 = measure::<R>(&patch, planes.texels, planes.width, best.1 as usize - corner, u32::MAX);
+            best.0 = measure::<R>(
+                &patch,
+                planes.texels,
+                planes.width,
+                best.1 as usize - corner,
+                u32::MAX,
+            );
         }
         while let Some(source) = candidates.next(best.1) {
-            let found = measure::<R>(&patch, planes.texels, planes.width, source as usize - corner, best.0);
+            let found = measure::<R>(
+                &patch,
+                planes.texels,
+                planes.width,
+                source as usize - corner,
+                best.0,
+            );
             best = best.min((found, source));
         }
         (distance[x], nnf[x]) = best;
@@ -77,14 +100,22 @@ fn gather(op: &Search, planes: Planes<'_>, x: usize, y: usize, patch: &mut Patch
 
 /// Distance of the patch whose first pixel is `corner`; exact if it is at most `best`.
 #[inline(always)]
-fn measure<const R: usize>(patch: &Patch, texels: &[Texel], width: usize, corner: usize, best: u32) -> u32 {
+fn measure<const R: usize>(
+    patch: &Patch,
+    texels: &[Texel],
+    width: usize,
+    corner: usize,
+    best: u32,
+) -> u32 {
     let mut sum = 0u32;
     for j in 0..=2 * R {
         let source = &texels[corner + j * width..][..2 * R + 1];
         let mut lanes = [0i32; 8];
         for (i, texel) in source.iter().enumerate() {
             for k in 0..8 {
-                let difference = texel[k].wrapping_sub(patch.values[j][i][k]).wrapping_mul(patch.factors[j][i][k]);
+                let difference = texel[k]
+                    .wrapping_sub(patch.values[j][i][k])
+                    .wrapping_mul(patch.factors[j][i][k]);
                 lanes[k] += i32::from(difference) * i32::from(difference);
             }
         }

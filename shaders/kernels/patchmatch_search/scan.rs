@@ -17,7 +17,15 @@ pub(super) struct Candidates<'a> {
 
 impl<'a> Candidates<'a> {
     pub(super) fn new(op: &'a Search, planes: Planes<'a>, x: usize, y: usize) -> Self {
-        Candidates { op, planes, x, y, step: 0, reach: op.reach, draw: 0 }
+        Candidates {
+            op,
+            planes,
+            x,
+            y,
+            step: 0,
+            reach: op.reach,
+            draw: 0,
+        }
     }
 
     /// The next source worth measuring, given the best source so far.
@@ -44,7 +52,12 @@ impl<'a> Candidates<'a> {
     #[inline(always)]
     fn neighbour(&self, direction: usize) -> Option<u32> {
         let (w, h, step) = (self.planes.width, self.planes.height, self.op.step);
-        let (dx, dy) = [(0, step.wrapping_neg()), (step.wrapping_neg(), 0), (step, 0), (0, step)][direction];
+        let (dx, dy) = [
+            (0, step.wrapping_neg()),
+            (step.wrapping_neg(), 0),
+            (step, 0),
+            (0, step),
+        ][direction];
         let (nx, ny) = (self.x.wrapping_add(dx), self.y.wrapping_add(dy));
         if nx >= w || ny >= h {
             return None;
@@ -53,7 +66,10 @@ impl<'a> Candidates<'a> {
         if source == NONE {
             return None;
         }
-        let (sx, sy) = ((source as usize % w).wrapping_sub(dx), (source as usize / w).wrapping_sub(dy));
+        let (sx, sy) = (
+            (source as usize % w).wrapping_sub(dx),
+            (source as usize / w).wrapping_sub(dy),
+        );
         self.valid(sx, sy)
     }
 
@@ -61,7 +77,11 @@ impl<'a> Candidates<'a> {
     fn random(&self, best: u32) -> Option<u32> {
         let w = self.planes.width;
         let at = (self.y * w + self.x) as u32;
-        let bits = hash(self.op.seed, at, self.op.salt.wrapping_mul(64).wrapping_add(self.draw));
+        let bits = hash(
+            self.op.seed,
+            at,
+            self.op.salt.wrapping_mul(64).wrapping_add(self.draw),
+        );
         let span = 2 * self.reach + 1;
         let dx = ((bits & 0xffff) * span) >> 16;
         let dy = ((bits >> 16) * span) >> 16;

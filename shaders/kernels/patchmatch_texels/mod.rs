@@ -33,10 +33,15 @@ impl Texels {
     /// differences, `None` if there is no guide image.
     pub fn new(texture: f32, guide: Option<f32>) -> Result<Self, KernelError> {
         if !(0.0..=16.0).contains(&texture) || guide.is_some_and(|g| !(0.0..=1.0).contains(&g)) {
-            let why = format!("texture weight {texture} is outside 0..=16 or guide weight {guide:?} outside 0..=1");
+            let why = format!(
+                "texture weight {texture} is outside 0..=16 or guide weight {guide:?} outside 0..=1"
+            );
             return Err(KernelError::Parameters { op: NAME, why });
         }
-        Ok(Texels { texture: (texture * 256.0).round() as u32, guide: guide.map(|g| (g.sqrt() * 256.0).round() as u32) })
+        Ok(Texels {
+            texture: (texture * 256.0).round() as u32,
+            guide: guide.map(|g| (g.sqrt() * 256.0).round() as u32),
+        })
     }
 }
 
@@ -66,7 +71,12 @@ impl Op for Texels {
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [out] = outputs {
             native::run(self, inputs, texels_of_mut(out.u32()));
         }
@@ -78,16 +88,30 @@ impl Op for Texels {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (i, (texture, guide)) in [(5.0, None), (1.0, Some(0.5)), (16.0, Some(1.0))].iter().enumerate() {
+    for (i, (texture, guide)) in [(5.0, None), (1.0, Some(0.5)), (16.0, Some(1.0))]
+        .iter()
+        .enumerate()
+    {
         let mut scene = Scene::new(21 + i, 33 - i, 3, i == 1, 40 + i as u64);
-        let Ok(op) = Texels::new(*texture, *guide) else { continue };
+        let Ok(op) = Texels::new(*texture, *guide) else {
+            continue;
+        };
         let mut inputs = vec![scene.image(), scene.sites()];
         inputs.extend(guide.map(|_| scene.image()));
-        cases.push(Case { name: format!("texture {texture} guide {guide:?}"), op: Arc::new(op), inputs, tolerance: EXACT });
+        cases.push(Case {
+            name: format!("texture {texture} guide {guide:?}"),
+            op: Arc::new(op),
+            inputs,
+            tolerance: EXACT,
+        });
     }
     cases
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "a photo as weighted colour, texture and guide channels", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "a photo as weighted colour, texture and guide channels",
+    cases,
+    variants: gpu::variants,
+};

@@ -22,7 +22,10 @@ pub(super) fn run(op: &Texels, inputs: &[TensorRef<'_>], out: &mut [Texel]) {
                 texel[..3].copy_from_slice(&colour(&image[at * 3..]));
             }
             if let (Some(weight), Some(guide)) = (op.guide, inputs.get(2)) {
-                texel[5..].copy_from_slice(&colour(&guide.f32()[at * 3..]).map(|v| (i32::from(v) * weight as i32 / 256) as i16));
+                texel[5..].copy_from_slice(
+                    &colour(&guide.f32()[at * 3..])
+                        .map(|v| (i32::from(v) * weight as i32 / 256) as i16),
+                );
             }
         }
     });
@@ -32,11 +35,16 @@ pub(super) fn run(op: &Texels, inputs: &[TensorRef<'_>], out: &mut [Texel]) {
 /// Writes the texture channels of `out`, whose colours are set.
 pub(crate) fn put_texture(weight: u32, sites: &[u32], width: usize, out: &mut [Texel]) {
     let height = out.len() / width;
-    let slopes: Vec<[u16; 4]> =
-        (0..out.len()).into_par_iter().with_min_len(4096).map(|at| slope(out, sites, at % width, at / width, width, height)).collect();
+    let slopes: Vec<[u16; 4]> = (0..out.len())
+        .into_par_iter()
+        .with_min_len(4096)
+        .map(|at| slope(out, sites, at % width, at / width, width, height))
+        .collect();
     out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
         let mut columns = vec![[0u32; 4]; width];
-        for line in slopes[y.saturating_sub(WINDOW) * width..(y + WINDOW + 1).min(height) * width].chunks(width) {
+        for line in slopes[y.saturating_sub(WINDOW) * width..(y + WINDOW + 1).min(height) * width]
+            .chunks(width)
+        {
             for (sum, slope) in columns.iter_mut().zip(line) {
                 for k in 0..4 {
                     sum[k] += u32::from(slope[k]);
@@ -69,7 +77,14 @@ pub(super) fn colour(rgb: &[f32]) -> [i16; 3] {
 }
 
 /// Absolute difference of luma to the right and below, each with 1 if both pixels are known.
-fn slope(texels: &[Texel], sites: &[u32], x: usize, y: usize, width: usize, height: usize) -> [u16; 4] {
+fn slope(
+    texels: &[Texel],
+    sites: &[u32],
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+) -> [u16; 4] {
     let at = y * width + x;
     let known = |at: usize| sites[at] & site::KNOWN != 0;
     let mut out = [0; 4];

@@ -10,14 +10,34 @@ use crate::patchmatch_texels::native;
 use crate::program::{Program, Variant};
 
 fn variant() -> Variant {
-    let defines = vec![("TEXTURE_MAX", format!("{}u", native::TEXTURE_MAX)), ("WINDOW", format!("{}u", native::WINDOW))];
-    Variant { kernel: NAME, strategy: "texture", template: include_str!("texture.wgsl"), defines, subgroups: false }
+    let defines = vec![
+        ("TEXTURE_MAX", format!("{}u", native::TEXTURE_MAX)),
+        ("WINDOW", format!("{}u", native::WINDOW)),
+    ];
+    Variant {
+        kernel: NAME,
+        strategy: "texture",
+        template: include_str!("texture.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &Texture, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Texture,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     let dims = inputs[1].shape.dims();
-    per_pixel(variant(), inputs, &[0, 1], &outputs, vec![word(dims[0]), word(dims[1]), op.weight], caps)
+    per_pixel(
+        variant(),
+        inputs,
+        &[0, 1],
+        &outputs,
+        vec![word(dims[0]), word(dims[1]), op.weight],
+        caps,
+    )
 }
 
 pub(super) fn variants() -> Vec<Variant> {

@@ -32,9 +32,14 @@ impl Texture {
     /// `texture` (0..=16) weighs the mean gradient against colour.
     pub fn new(texture: f32) -> Result<Self, KernelError> {
         if !(0.0..=16.0).contains(&texture) {
-            return Err(KernelError::Parameters { op: NAME, why: format!("texture weight {texture} is outside 0..=16") });
+            return Err(KernelError::Parameters {
+                op: NAME,
+                why: format!("texture weight {texture} is outside 0..=16"),
+            });
         }
-        Ok(Texture { weight: (texture * 256.0).round() as u32 })
+        Ok(Texture {
+            weight: (texture * 256.0).round() as u32,
+        })
     }
 }
 
@@ -46,7 +51,9 @@ impl Op for Texture {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [texels, sites] = inputs else { return Err(arity(NAME, "texels, sites", inputs)) };
+        let [texels, sites] = inputs else {
+            return Err(arity(NAME, "texels, sites", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "texels", texels, &TensorSpec::u32(&[h, w, WORDS]))?;
         Ok(vec![texels.clone()])
@@ -57,10 +64,21 @@ impl Op for Texture {
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [out] = outputs {
             let width = inputs[1].shape().dims()[1];
-            native::run(self, texels_of(inputs[0].u32()), inputs[1].u32(), width, texels_of_mut(out.u32()));
+            native::run(
+                self,
+                texels_of(inputs[0].u32()),
+                inputs[1].u32(),
+                width,
+                texels_of_mut(out.u32()),
+            );
         }
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
@@ -72,13 +90,24 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, texture) in [5.0, 1.0, 16.0].iter().enumerate() {
         let mut scene = Scene::new(20 + i, 35 - 3 * i, 2, i == 1, 60 + i as u64);
-        let Ok(op) = Texture::new(*texture) else { continue };
+        let Ok(op) = Texture::new(*texture) else {
+            continue;
+        };
         let inputs = vec![scene.texels(), scene.sites()];
-        cases.push(Case { name: format!("texture {texture}"), op: Arc::new(op), inputs, tolerance: EXACT });
+        cases.push(Case {
+            name: format!("texture {texture}"),
+            op: Arc::new(op),
+            inputs,
+            tolerance: EXACT,
+        });
     }
     cases
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "texture measured afresh on one level, from known pixels only", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "texture measured afresh on one level, from known pixels only",
+    cases,
+    variants: gpu::variants,
+};

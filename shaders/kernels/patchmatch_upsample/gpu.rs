@@ -10,10 +10,20 @@ use crate::program::{Program, Variant};
 
 fn variant() -> Variant {
     let defines = vec![("NEAR", super::native::NEAR.to_string())];
-    Variant { kernel: NAME, strategy: "upsample", template: include_str!("upsample.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "upsample",
+        template: include_str!("upsample.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &Upsample, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Upsample,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     let (h, w) = (inputs[1].shape.dims()[0], inputs[1].shape.dims()[1]);
     let params = vec![word(h), word(w), word(inputs[2].shape.elements()), op.seed];

@@ -40,12 +40,25 @@ impl Op for Upsample {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [coarse, sites, sources] = inputs else { return Err(arity(NAME, "coarse nnf, sites, sources", inputs)) };
+        let [coarse, sites, sources] = inputs else {
+            return Err(arity(NAME, "coarse nnf, sites, sources", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
-        exact(NAME, "coarse nnf", coarse, &TensorSpec::u32(&[h.div_ceil(2), w.div_ceil(2)]))?;
+        exact(
+            NAME,
+            "coarse nnf",
+            coarse,
+            &TensorSpec::u32(&[h.div_ceil(2), w.div_ceil(2)]),
+        )?;
         match sources.shape.dims() {
-            [count] if *count > 0 && sources.dtype == DType::U32 => Ok(vec![sites.clone(), sites.clone()]),
-            _ => Err(crate::patchmatch::mismatch(NAME, "sources u32 [K], K >= 1".into(), sources)),
+            [count] if *count > 0 && sources.dtype == DType::U32 => {
+                Ok(vec![sites.clone(), sites.clone()])
+            }
+            _ => Err(crate::patchmatch::mismatch(
+                NAME,
+                "sources u32 [K], K >= 1".into(),
+                sources,
+            )),
         }
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
@@ -54,7 +67,12 @@ impl Op for Upsample {
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [out, distances] = outputs {
             native::run(self.seed, inputs, out.u32());
             distances.u32().fill(0);
@@ -84,4 +102,9 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "the field of the next finer level", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "the field of the next finer level",
+    cases,
+    variants: gpu::variants,
+};

@@ -23,11 +23,15 @@ pub(super) fn run(seed: u32, inputs: &[TensorRef<'_>], out: &mut [u32]) {
             }
             let parent = coarse[y / 2 * coarse_width + x / 2];
             let doubled = (parent != NONE).then(|| {
-                let (px, py) = (parent as usize % coarse_width, parent as usize / coarse_width);
+                let (px, py) = (
+                    parent as usize % coarse_width,
+                    parent as usize / coarse_width,
+                );
                 ((2 * px + x % 2) as i32, (2 * py + y % 2) as i32)
             });
             let found = doubled.and_then(|(px, py)| nearest(sites, height, width, px, py));
-            *out = found.unwrap_or_else(|| sources[hash(seed, at as u32, SPARE) as usize % sources.len()]);
+            *out = found
+                .unwrap_or_else(|| sources[hash(seed, at as u32, SPARE) as usize % sources.len()]);
         }
     });
 }
@@ -35,7 +39,8 @@ pub(super) fn run(seed: u32, inputs: &[TensorRef<'_>], out: &mut [u32]) {
 fn nearest(sites: &[u32], height: usize, width: usize, px: i32, py: i32) -> Option<u32> {
     let valid = |x: i32, y: i32| {
         let inside = x >= 0 && y >= 0 && x < width as i32 && y < height as i32;
-        (inside && sites[y as usize * width + x as usize] & site::SOURCE != 0).then(|| y as u32 * width as u32 + x as u32)
+        (inside && sites[y as usize * width + x as usize] & site::SOURCE != 0)
+            .then(|| y as u32 * width as u32 + x as u32)
     };
     if let Some(found) = valid(px, py) {
         return Some(found);

@@ -28,17 +28,31 @@ impl Vote {
     /// Votes of patches of `2 * radius + 1` pixels a side, each weighted by `gamma^-distance` to the nearest known pixel
     /// and by its match, relative to the mean match of the patches that cover the pixel.
     pub fn new(radius: usize, gamma: f32) -> Result<Self, KernelError> {
-        Ok(Vote { rule: rule(NAME, radius, gamma, false)? })
+        Ok(Vote {
+            rule: rule(NAME, radius, gamma, false)?,
+        })
     }
 }
 
 /// Checks the parameters; `near` adds a Gaussian of one pixel around each patch centre.
-pub(crate) fn rule(op: &'static str, radius: usize, gamma: f32, near: bool) -> Result<Rule, KernelError> {
+pub(crate) fn rule(
+    op: &'static str,
+    radius: usize,
+    gamma: f32,
+    near: bool,
+) -> Result<Rule, KernelError> {
     crate::patchmatch::radius(op, radius)?;
     if !(1.0..=16.0).contains(&gamma) {
-        return Err(KernelError::Parameters { op, why: format!("gamma {gamma} is outside 1..=16") });
+        return Err(KernelError::Parameters {
+            op,
+            why: format!("gamma {gamma} is outside 1..=16"),
+        });
     }
-    Ok(Rule { radius, falloff: (64.0 * gamma.log2()).round() as u32, spread: if near { SPREAD } else { 0 } })
+    Ok(Rule {
+        radius,
+        falloff: (64.0 * gamma.log2()).round() as u32,
+        spread: if near { SPREAD } else { 0 },
+    })
 }
 
 impl Op for Vote {
@@ -49,7 +63,9 @@ impl Op for Vote {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let [texels, sites, nnf, distance] = inputs else { return Err(arity(NAME, "texels, sites, nnf, distances", inputs)) };
+        let [texels, sites, nnf, distance] = inputs else {
+            return Err(arity(NAME, "texels, sites, nnf, distances", inputs));
+        };
         let [h, w] = plane(NAME, "sites", sites)?;
         exact(NAME, "texels", texels, &TensorSpec::u32(&[h, w, WORDS]))?;
         exact(NAME, "nnf", nnf, sites)?;
@@ -58,7 +74,9 @@ impl Op for Vote {
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
         let side = 2 * self.rule.radius as u64 + 1;
-        inputs.get(1).map_or(0, |s| s.shape.elements() as u64 * side * side * 16)
+        inputs
+            .get(1)
+            .map_or(0, |s| s.shape.elements() as u64 * side * side * 16)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
@@ -67,7 +85,12 @@ impl Op for Vote {
         if let [out] = outputs {
             let mean: &mut [u32] = bytemuck::cast_slice_mut(&mut scratch[..inputs[1].u32().len()]);
             native::means(inputs[1].u32(), inputs[3].u32(), mean);
-            native::run(self.rule, texels_of(inputs[0].u32()), field(inputs, mean), texels_of_mut(out.u32()));
+            native::run(
+                self.rule,
+                texels_of(inputs[0].u32()),
+                field(inputs, mean),
+                texels_of_mut(out.u32()),
+            );
         }
     }
     fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
@@ -80,18 +103,31 @@ impl Op for Vote {
 
 pub(crate) fn field<'a>(inputs: &[TensorRef<'a>], mean: &'a [u32]) -> Field<'a> {
     let dims = inputs[1].shape().dims();
-    Field { site: inputs[1].u32(), nnf: inputs[2].u32(), mean, height: dims[0], width: dims[1] }
+    Field {
+        site: inputs[1].u32(),
+        nnf: inputs[2].u32(),
+        mean,
+        height: dims[0],
+        width: dims[1],
+    }
 }
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (radius, gamma, edge) in [(3, 2.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(30, 37, radius, edge, 3 + radius as u64);
-        let Ok(op) = Vote::new(radius, gamma) else { continue };
+        let Ok(op) = Vote::new(radius, gamma) else {
+            continue;
+        };
         cases.push(Case {
             name: format!("radius {radius} gamma {gamma}"),
             op: Arc::new(op),
-            inputs: vec![scene.texels(), scene.sites(), scene.field(), scene.distances()],
+            inputs: vec![
+                scene.texels(),
+                scene.sites(),
+                scene.field(),
+                scene.distances(),
+            ],
             tolerance: EXACT,
         });
     }
@@ -99,5 +135,9 @@ fn cases() -> Vec<Case> {
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "the hole rebuilt from its source patches by weighted votes", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "the hole rebuilt from its source patches by weighted votes",
+    cases,
+    variants: gpu::variants,
+};

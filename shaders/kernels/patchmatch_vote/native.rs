@@ -42,7 +42,10 @@ fn row(rule: Rule, texels: &[Texel], field: Field<'_>, y: usize, out: &mut [Texe
 
 /// Mean squares of a plane of distances.
 pub(crate) fn means(site: &[u32], distance: &[u32], out: &mut [u32]) {
-    let each = out.par_chunks_mut(4096).zip(distance.par_chunks(4096)).zip(site.par_chunks(4096));
+    let each = out
+        .par_chunks_mut(4096)
+        .zip(distance.par_chunks(4096))
+        .zip(site.par_chunks(4096));
     each.for_each(|((out, distance), site)| {
         for ((out, distance), site) in out.iter_mut().zip(distance).zip(site) {
             *out = crate::patchmatch::votes::mean_square(*site, *distance);

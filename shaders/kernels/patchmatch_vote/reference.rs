@@ -7,7 +7,11 @@ use crate::tensor::{Tensor, TensorRef};
 
 pub(super) fn run(op: &Vote, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
     let (sites, texels) = (inputs[1].u32(), texels_of(inputs[0].u32()));
-    let mean: Vec<u32> = sites.iter().zip(inputs[3].u32()).map(|(s, d)| mean_square(*s, *d)).collect();
+    let mean: Vec<u32> = sites
+        .iter()
+        .zip(inputs[3].u32())
+        .map(|(s, d)| mean_square(*s, *d))
+        .collect();
     let field = super::field(inputs, &mean);
     let mut out = inputs[0].u32().to_vec();
     for (at, texel) in texels_of_mut(&mut out).iter_mut().enumerate() {
@@ -17,7 +21,10 @@ pub(super) fn run(op: &Vote, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         let votes = plain(op.rule, field, at % field.width, at / field.width);
         let total: i32 = votes.iter().map(|v| v.1 as i32).sum();
         for (c, value) in texel.iter_mut().enumerate().take(VOTED) {
-            let sum: i32 = votes.iter().map(|v| v.1 as i32 * i32::from(texels[v.0][c])).sum();
+            let sum: i32 = votes
+                .iter()
+                .map(|v| v.1 as i32 * i32::from(texels[v.0][c]))
+                .sum();
             if total > 0 {
                 *value = ((sum + sum.signum() * (total / 2)) / total) as i16;
             }

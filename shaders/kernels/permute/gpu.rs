@@ -11,10 +11,20 @@ use crate::program::{Binding, Dispatch, Program, Variant};
 const SIDE: usize = 16;
 
 fn variant() -> Variant {
-    Variant { kernel: NAME, strategy: "permute", template: include_str!("permute.wgsl"), defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "permute",
+        template: include_str!("permute.wgsl"),
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
-pub(super) fn program(op: &Permute, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Permute,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     check_bindings(NAME, inputs, &[], caps)?;
     let d = inputs[0].shape.dims();
     let (rows, columns) = match op {
@@ -25,10 +35,15 @@ pub(super) fn program(op: &Permute, inputs: &[TensorSpec], caps: &Caps) -> Resul
     let dispatch = Dispatch {
         variant: variant(),
         bindings: vec![Binding::Input(0), Binding::Output(0)],
-        params: [d[0], rows, columns, row_tiles, column_tiles].map(word).to_vec(),
+        params: [d[0], rows, columns, row_tiles, column_tiles]
+            .map(word)
+            .to_vec(),
         groups: spread(NAME, (d[0] * row_tiles * column_tiles) as u64, caps)?,
     };
-    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![dispatch],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

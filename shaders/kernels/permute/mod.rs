@@ -67,7 +67,11 @@ impl Op for Permute {
 fn cases() -> Vec<Case> {
     let mut rng = Rng::new(28);
     let mut case = |op: Permute, d: &[usize]| {
-        let tolerance = Tolerance { absolute: 0.0, relative: 0.0, why: "values are only moved" };
+        let tolerance = Tolerance {
+            absolute: 0.0,
+            relative: 0.0,
+            why: "values are only moved",
+        };
         Case {
             name: format!("{op:?} {d:?}"),
             op: Arc::new(op),
@@ -75,10 +79,26 @@ fn cases() -> Vec<Case> {
             tolerance,
         }
     };
-    let dims: [&[usize]; 4] = [&[1, 7, 15, 11], &[2, 33, 4, 9], &[1, 1, 1, 1], &[1, 64, 16, 16]];
-    dims.iter().flat_map(|d| [case(Permute::ChannelsLast, d), case(Permute::ChannelsFirst, d)]).collect()
+    let dims: [&[usize]; 4] = [
+        &[1, 7, 15, 11],
+        &[2, 33, 4, 9],
+        &[1, 1, 1, 1],
+        &[1, 64, 16, 16],
+    ];
+    dims.iter()
+        .flat_map(|d| {
+            [
+                case(Permute::ChannelsLast, d),
+                case(Permute::ChannelsFirst, d),
+            ]
+        })
+        .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "between channels-first and channels-last maps", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "between channels-first and channels-last maps",
+    cases,
+    variants: gpu::variants,
+};

@@ -9,14 +9,25 @@ use crate::tensor::{TensorMut, TensorRef};
 const TILE: usize = 16;
 
 pub(super) fn run(op: Permute, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
-    let Some((x, [_, a, b, c])) = inputs.first().and_then(|x| Some((x.f32(), x.shape().dims4()?))) else { return };
+    let Some((x, [_, a, b, c])) = inputs
+        .first()
+        .and_then(|x| Some((x.f32(), x.shape().dims4()?)))
+    else {
+        return;
+    };
     let (rows, columns) = match op {
         Permute::ChannelsLast => (a, b * c),
         Permute::ChannelsFirst => (a * b, c),
     };
-    for (out, x) in output.f32().chunks_exact_mut(rows * columns).zip(x.chunks_exact(rows * columns)) {
+    for (out, x) in output
+        .f32()
+        .chunks_exact_mut(rows * columns)
+        .zip(x.chunks_exact(rows * columns))
+    {
         // Rows of the output are columns of the input.
-        out.par_chunks_mut(TILE * rows).enumerate().for_each(|(band, out)| transpose(x, columns, band * TILE, rows, out));
+        out.par_chunks_mut(TILE * rows)
+            .enumerate()
+            .for_each(|(band, out)| transpose(x, columns, band * TILE, rows, out));
     }
 }
 
@@ -27,7 +38,9 @@ fn transpose(x: &[f32], columns: usize, first: usize, rows: usize, out: &mut [f3
         let end = rows.min(start + TILE);
         for c in 0..count {
             let to = &mut out[c * rows + start..c * rows + end];
-            to.iter_mut().zip(start..end).for_each(|(to, r)| *to = x[r * columns + first + c]);
+            to.iter_mut()
+                .zip(start..end)
+                .for_each(|(to, r)| *to = x[r * columns + first + c]);
         }
     }
 }

@@ -31,7 +31,10 @@ impl Poisson {
     /// fill stays where the rim disagrees strongly with it.
     pub fn new(soft: Option<f32>) -> Result<Self, KernelError> {
         if soft.is_some_and(|s| !(s > 0.0 && s.is_finite())) {
-            return Err(KernelError::Parameters { op: NAME, why: format!("soft limit {soft:?} is not positive") });
+            return Err(KernelError::Parameters {
+                op: NAME,
+                why: format!("soft limit {soft:?} is not positive"),
+            });
         }
         Ok(Poisson { soft })
     }
@@ -45,22 +48,40 @@ impl Op for Poisson {
         self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
-        let wrong =
-            || KernelError::Mismatch { op: NAME, expected: "f32 [H, W, 3] twice and u32 [H, W]".into(), got: format!("{inputs:?}") };
-        let [image, slopes, sites] = inputs else { return Err(wrong()) };
-        let &[h, w] = sites.shape.dims() else { return Err(wrong()) };
-        if h * w == 0 || *sites != TensorSpec::u32(&[h, w]) || *image != TensorSpec::f32(&[h, w, 3]) || slopes != image {
+        let wrong = || KernelError::Mismatch {
+            op: NAME,
+            expected: "f32 [H, W, 3] twice and u32 [H, W]".into(),
+            got: format!("{inputs:?}"),
+        };
+        let [image, slopes, sites] = inputs else {
+            return Err(wrong());
+        };
+        let &[h, w] = sites.shape.dims() else {
+            return Err(wrong());
+        };
+        if h * w == 0
+            || *sites != TensorSpec::u32(&[h, w])
+            || *image != TensorSpec::f32(&[h, w, 3])
+            || slopes != image
+        {
             return Err(wrong());
         }
         Ok(vec![image.clone()])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.first().map_or(0, |s| s.shape.elements() as u64 * 100)
+        inputs
+            .first()
+            .map_or(0, |s| s.shape.elements() as u64 * 100)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self.soft, inputs)
     }
-    fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], _scratch: &mut [f32]) {
+    fn native(
+        &self,
+        inputs: &[TensorRef<'_>],
+        outputs: &mut [TensorMut<'_>],
+        _scratch: &mut [f32],
+    ) {
         if let [out] = outputs {
             native::run(self.soft, inputs, out.f32());
         }
@@ -73,12 +94,19 @@ impl Op for Poisson {
 /// How much of a pixel's change stays.
 fn damping(soft: Option<f32>, delta: [f32; 3]) -> f32 {
     let greatest = delta.iter().fold(0.0f32, |m, d| m.max(d.abs()));
-    soft.map_or(1.0, |soft| 1.0 / (1.0 + (greatest / soft) * (greatest / soft)))
+    soft.map_or(1.0, |soft| {
+        1.0 / (1.0 + (greatest / soft) * (greatest / soft))
+    })
 }
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (h, w, edge, soft) in [(16, 24, false, None), (37, 45, true, None), (33, 50, true, Some(0.1)), (2, 3, true, None)] {
+    for (h, w, edge, soft) in [
+        (16, 24, false, None),
+        (37, 45, true, None),
+        (33, 50, true, Some(0.1)),
+        (2, 3, true, None),
+    ] {
         let mut scene = Scene::new(h, w, 1, edge, h as u64);
         let Ok(op) = Poisson::new(soft) else { continue };
         let mut small = scene.image();
@@ -89,12 +117,20 @@ fn cases() -> Vec<Case> {
             name: format!("{h}x{w} soft {soft:?}"),
             op: Arc::new(op),
             inputs: vec![scene.image(), small, scene.sites()],
-            tolerance: Tolerance { absolute: 5e-4, relative: 0.0, why: "a fixed number of multigrid cycles; half a step of 10 bits" },
+            tolerance: Tolerance {
+                absolute: 5e-4,
+                relative: 0.0,
+                why: "a fixed number of multigrid cycles; half a step of 10 bits",
+            },
         });
     }
     cases
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "the fill with given gradients that meets the photo at the rim", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "the fill with given gradients that meets the photo at the rim",
+    cases,
+    variants: gpu::variants,
+};

@@ -50,15 +50,27 @@ pub(super) fn run(soft: Option<f32>, inputs: &[TensorRef<'_>], out: &mut [f32]) 
     let (image, slopes, sites) = (inputs[0].f32(), inputs[1].f32(), inputs[2].u32());
     let plane_width = inputs[2].shape().dims()[1];
     out.copy_from_slice(image);
-    let Some(frame) = frame(sites, plane_width) else { return };
+    let Some(frame) = frame(sites, plane_width) else {
+        return;
+    };
     let grids = grids(sites, frame);
-    let corrections: Vec<Vec<f32>> = (0..3).into_par_iter().map(|c| solve(&grids, residual(image, slopes, sites, frame, c))).collect();
+    let corrections: Vec<Vec<f32>> = (0..3)
+        .into_par_iter()
+        .map(|c| solve(&grids, residual(image, slopes, sites, frame, c)))
+        .collect();
     let pitch = grids[0].pitch;
     for y in 0..frame.height {
         for x in 0..frame.width {
-            let (at, cell) = ((frame.y0 + y) * plane_width + frame.x0 + x, (y + 1) * pitch + x + 1);
+            let (at, cell) = (
+                (frame.y0 + y) * plane_width + frame.x0 + x,
+                (y + 1) * pitch + x + 1,
+            );
             if sites[at] & site::HOLE != 0 {
-                let delta = [corrections[0][cell], corrections[1][cell], corrections[2][cell]];
+                let delta = [
+                    corrections[0][cell],
+                    corrections[1][cell],
+                    corrections[2][cell],
+                ];
                 let keep = super::damping(soft, delta);
                 for c in 0..3 {
                     out[3 * at + c] = image[3 * at + c] + delta[c] * keep;
@@ -77,7 +89,13 @@ fn frame(sites: &[u32], plane_width: usize) -> Option<Frame> {
         }
     }
     let plane = (plane_width, sites.len() / plane_width);
-    (x0 < x1).then(|| Frame { x0, y0, width: x1 - x0, height: y1 - y0, plane })
+    (x0 < x1).then(|| Frame {
+        x0,
+        y0,
+        width: x1 - x0,
+        height: y1 - y0,
+        plane,
+    })
 }
 
 fn grids(sites: &[u32], frame: Frame) -> Vec<Grid> {
@@ -85,7 +103,10 @@ fn grids(sites: &[u32], frame: Frame) -> Vec<Grid> {
     // The finest cells with their border, which is part of the photo where the box does not end at its edge.
     let mut cells = vec![Cell::Outside; pitch * (frame.height + 2)];
     for (i, cell) in cells.iter_mut().enumerate() {
-        let (x, y) = ((frame.x0 + i % pitch).wrapping_sub(1), (frame.y0 + i / pitch).wrapping_sub(1));
+        let (x, y) = (
+            (frame.x0 + i % pitch).wrapping_sub(1),
+            (frame.y0 + i / pitch).wrapping_sub(1),
+        );
         if x < frame.plane.0 && y < frame.plane.1 {
             *cell = match sites[y * frame.plane.0 + x] {
                 s if s & site::HOLE != 0 => Cell::Hole,
@@ -102,7 +123,13 @@ fn grids(sites: &[u32], frame: Frame) -> Vec<Grid> {
         }
         let reciprocal = reciprocals(&cells, *height, width + 2);
         let outside = cells.iter().map(|c| *c == Cell::Outside).collect();
-        out.push(Grid { width: *width, height: *height, pitch: width + 2, reciprocal, outside });
+        out.push(Grid {
+            width: *width,
+            height: *height,
+            pitch: width + 2,
+            reciprocal,
+            outside,
+        });
     }
     out
 }
@@ -137,7 +164,10 @@ fn reciprocals(cells: &[Cell], height: usize, pitch: usize) -> Vec<f32> {
         for at in y * pitch + 1..(y + 1) * pitch - 1 {
             if cells[at] == Cell::Hole {
                 let around = [at - pitch, at - 1, at + 1, at + pitch];
-                let count = around.iter().filter(|n| cells[**n] != Cell::Outside).count();
+                let count = around
+                    .iter()
+                    .filter(|n| cells[**n] != Cell::Outside)
+                    .count();
                 out[at] = if count > 0 { 1.0 / count as f32 } else { 0.0 };
             }
         }
@@ -156,9 +186,17 @@ fn residual(image: &[f32], slopes: &[f32], sites: &[u32], frame: Frame, c: usize
             if sites[at] & site::HOLE == 0 {
                 continue;
             }
-            let around = [(py > 0, at.wrapping_sub(w)), (px > 0, at.wrapping_sub(1)), (px + 1 < w, at + 1), (py + 1 < h, at + w)];
+            let around = [
+                (py > 0, at.wrapping_sub(w)),
+                (px > 0, at.wrapping_sub(1)),
+                (px + 1 < w, at + 1),
+                (py + 1 < h, at + w),
+            ];
             let counts = |n: usize| sites[n] & (site::HOLE | site::KNOWN) != 0;
-            let differences = around.iter().filter(|(inside, n)| *inside && counts(*n)).map(|(_, n)| image[3 * at + c] - image[3 * n + c]);
+            let differences = around
+                .iter()
+                .filter(|(inside, n)| *inside && counts(*n))
+                .map(|(_, n)| image[3 * at + c] - image[3 * n + c]);
             out[(y + 1) * pitch + x + 1] = slopes[3 * at + c] - differences.sum::<f32>();
         }
     }
@@ -166,7 +204,10 @@ fn residual(image: &[f32], slopes: &[f32], sites: &[u32], frame: Frame, c: usize
 }
 
 fn solve(grids: &[Grid], residual: Vec<f32>) -> Vec<f32> {
-    let blank = |grid: &Grid| Values { x: vec![0.0; grid.reciprocal.len()], b: vec![0.0; grid.reciprocal.len()] };
+    let blank = |grid: &Grid| Values {
+        x: vec![0.0; grid.reciprocal.len()],
+        b: vec![0.0; grid.reciprocal.len()],
+    };
     let mut values: Vec<Values> = grids.iter().map(blank).collect();
     values[0].b = residual;
     for _ in 0..CYCLES {
@@ -176,7 +217,9 @@ fn solve(grids: &[Grid], residual: Vec<f32>) -> Vec<f32> {
 }
 
 fn cycle(grids: &[Grid], values: &mut [Values]) {
-    let ([grid, coarser @ ..], [own, rest @ ..]) = (grids, values) else { return };
+    let ([grid, coarser @ ..], [own, rest @ ..]) = (grids, values) else {
+        return;
+    };
     let (Some(coarse), Some(below)) = (coarser.first(), rest.first_mut()) else {
         sweeps(grid, own, SWEEPS_COARSEST);
         return;
@@ -205,7 +248,8 @@ fn sweep(grid: &Grid, values: &mut Values, pass: usize) {
         let mut at = y * p + 1 + (y + pass) % 2;
         while at <= y * p + grid.width {
             let x = &mut values.x;
-            x[at] = (values.b[at] + x[at - p] + x[at - 1] + x[at + 1] + x[at + p]) * grid.reciprocal[at];
+            x[at] = (values.b[at] + x[at - p] + x[at - 1] + x[at + 1] + x[at + p])
+                * grid.reciprocal[at];
             at += 2;
         }
     }
@@ -221,7 +265,8 @@ fn restrict(grid: &Grid, values: &Values, coarse: &Grid, below: &mut Values) {
             let (at, v) = (y * p + x, &values.x);
             if grid.reciprocal[at] > 0.0 {
                 let around = v[at - p] + v[at - 1] + v[at + 1] + v[at + p];
-                below.b[y.div_ceil(2) * coarse.pitch + x.div_ceil(2)] += values.b[at] + around - v[at] / grid.reciprocal[at];
+                below.b[y.div_ceil(2) * coarse.pitch + x.div_ceil(2)] +=
+                    values.b[at] + around - v[at] / grid.reciprocal[at];
             }
         }
     }
@@ -234,13 +279,21 @@ fn prolong(grid: &Grid, values: &mut Values, coarse: &Grid, below: &Values) {
             let at = y * grid.pitch + x;
             if grid.reciprocal[at] > 0.0 {
                 let (cy, cx) = (y.div_ceil(2), x.div_ceil(2));
-                let (ny, nx) = (if y % 2 == 1 { cy - 1 } else { cy + 1 }, if x % 2 == 1 { cx - 1 } else { cx + 1 });
+                let (ny, nx) = (
+                    if y % 2 == 1 { cy - 1 } else { cy + 1 },
+                    if x % 2 == 1 { cx - 1 } else { cx + 1 },
+                );
                 let centre = below.x[cy * coarse.pitch + cx];
                 let v = |y: usize, x: usize| {
                     let near = y * coarse.pitch + x;
-                    if coarse.outside[near] { centre } else { below.x[near] }
+                    if coarse.outside[near] {
+                        centre
+                    } else {
+                        below.x[near]
+                    }
                 };
-                values.x[at] += 0.5625 * centre + 0.1875 * (v(cy, nx) + v(ny, cx)) + 0.0625 * v(ny, nx);
+                values.x[at] +=
+                    0.5625 * centre + 0.1875 * (v(cy, nx) + v(ny, cx)) + 0.0625 * v(ny, nx);
             }
         }
     }

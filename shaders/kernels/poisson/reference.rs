@@ -10,11 +10,23 @@ pub(super) fn run(soft: Option<f32>, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
     let mut u: Vec<f64> = image.iter().map(|v| f64::from(*v)).collect();
     let around = |at: usize| {
         let (x, y) = (at % w, at / w);
-        let all = [(y > 0, at.wrapping_sub(w)), (x > 0, at.wrapping_sub(1)), (x + 1 < w, at + 1), (y + 1 < h, at + w)];
+        let all = [
+            (y > 0, at.wrapping_sub(w)),
+            (x > 0, at.wrapping_sub(1)),
+            (x + 1 < w, at + 1),
+            (y + 1 < h, at + w),
+        ];
         let counts = |n: &usize| sites[*n] & (site::HOLE | site::KNOWN) != 0;
-        all.into_iter().filter(|(inside, _)| *inside).map(|(_, n)| n).filter(counts).collect::<Vec<_>>()
+        all.into_iter()
+            .filter(|(inside, _)| *inside)
+            .map(|(_, n)| n)
+            .filter(counts)
+            .collect::<Vec<_>>()
     };
-    let hole: Vec<(usize, Vec<usize>)> = (0..h * w).filter(|at| sites[*at] & site::HOLE != 0).map(|at| (at, around(at))).collect();
+    let hole: Vec<(usize, Vec<usize>)> = (0..h * w)
+        .filter(|at| sites[*at] & site::HOLE != 0)
+        .map(|at| (at, around(at)))
+        .collect();
     for _ in 0..4000 {
         let mut moved = 0.0f64;
         for (at, next) in hole.iter().filter(|(_, next)| !next.is_empty()) {

@@ -79,13 +79,24 @@ fn cases() -> Vec<Case> {
     rows.iter()
         .map(|(d, [height, width])| Case {
             name: format!("{d:?} to {height}x{width}"),
-            op: Arc::new(ResizeU8 { height: *height, width: *width }),
+            op: Arc::new(ResizeU8 {
+                height: *height,
+                width: *width,
+            }),
             inputs: vec![Tensor::u8(d, rng.bytes(d.iter().product()))],
-            tolerance: Tolerance { absolute: 0.0, relative: 0.0, why: "integer arithmetic" },
+            tolerance: Tolerance {
+                absolute: 0.0,
+                relative: 0.0,
+                why: "integer arithmetic",
+            },
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "antialiased bilinear resize of bytes, rounded as Pillow rounds", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "antialiased bilinear resize of bytes, rounded as Pillow rounds",
+    cases,
+    variants: gpu::variants,
+};

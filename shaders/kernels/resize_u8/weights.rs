@@ -21,10 +21,15 @@ pub fn windows(from: usize, to: usize) -> Vec<Window> {
         // Pillow truncates after adding a half, also for negative values (which the maximum then removes).
         let first = (centre - support + 0.5).max(0.0) as usize;
         let end = ((centre + support + 0.5) as usize).min(from);
-        let raw: Vec<f64> = (first..end).map(|x| (1.0 - ((x as f64 - centre + 0.5) / support).abs()).max(0.0)).collect();
+        let raw: Vec<f64> = (first..end)
+            .map(|x| (1.0 - ((x as f64 - centre + 0.5) / support).abs()).max(0.0))
+            .collect();
         let sum: f64 = raw.iter().sum();
         let fixed = |w: &f64| (0.5 + w / sum * f64::from(1u32 << BITS)) as i32;
-        Window { first, weights: raw.iter().map(fixed).collect() }
+        Window {
+            first,
+            weights: raw.iter().map(fixed).collect(),
+        }
     };
     (0..to).map(window).collect()
 }

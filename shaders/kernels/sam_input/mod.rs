@@ -67,17 +67,34 @@ impl Op for SamInput {
 
 fn cases() -> Vec<Case> {
     let mut rng = Rng::new(32);
-    let rows = [([1, 24, 32, 3], 32), ([2, 15, 11, 3], 16), ([1, 1, 1, 3], 8), ([1, 32, 9, 3], 32)];
+    let rows = [
+        ([1, 24, 32, 3], 32),
+        ([2, 15, 11, 3], 16),
+        ([1, 1, 1, 3], 8),
+        ([1, 32, 9, 3], 32),
+    ];
     rows.iter()
         .map(|(d, side)| Case {
             name: format!("{d:?} in {side}"),
-            op: Arc::new(SamInput { side: *side, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] }),
+            op: Arc::new(SamInput {
+                side: *side,
+                mean: [123.675, 116.28, 103.53],
+                std: [58.395, 57.12, 57.375],
+            }),
             inputs: vec![Tensor::u8(d, rng.bytes(d.iter().product()))],
-            tolerance: Tolerance { absolute: 1e-6, relative: 1e-6, why: "one subtraction and one division" },
+            tolerance: Tolerance {
+                absolute: 1e-6,
+                relative: 1e-6,
+                why: "one subtraction and one division",
+            },
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "photo bytes to SAM's normalised, zero-padded input", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "photo bytes to SAM's normalised, zero-padded input",
+    cases,
+    variants: gpu::variants,
+};

@@ -9,12 +9,24 @@ use cleanplate_kernels::activation::Activation;
 use cleanplate_kernels::conv2d::{Conv2d, Padding};
 use cleanplate_kernels::native::Isa;
 use cleanplate_kernels::testing::Rng;
-use cleanplate_kernels::{Case, DType, Data, KERNELS, Op, Tensor, TensorMut, TensorSpec, Tolerance};
+use cleanplate_kernels::{
+    Case, DType, Data, KERNELS, Op, Tensor, TensorMut, TensorSpec, Tolerance,
+};
 
 /// Runs the twin with outputs and scratch full of NaN (or 0xAA), so that anything not written shows.
 fn native(case: &Case) -> Vec<Tensor> {
-    let specs: Vec<TensorSpec> = case.inputs.iter().map(|t| TensorSpec { dtype: t.dtype(), shape: t.shape.clone() }).collect();
-    let outputs = case.op.infer(&specs).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    let specs: Vec<TensorSpec> = case
+        .inputs
+        .iter()
+        .map(|t| TensorSpec {
+            dtype: t.dtype(),
+            shape: t.shape.clone(),
+        })
+        .collect();
+    let outputs = case
+        .op
+        .infer(&specs)
+        .unwrap_or_else(|e| panic!("{}: {e}", case.name));
     let mut scratch = vec![f32::NAN; case.op.native_scratch(&specs)];
     let inputs: Vec<_> = case.inputs.iter().map(Tensor::view).collect();
     let blank = |spec: &TensorSpec| match spec.dtype {
@@ -50,21 +62,41 @@ fn difference(case: &Case, got: &Tensor, want: &Tensor) -> Option<String> {
         return Some(format!("shape {} instead of {}", got.shape, want.shape));
     }
     let excess = |g: f64, w: f64| {
-        let excess = (g - w).abs() - f64::from(case.tolerance.absolute) - f64::from(case.tolerance.relative) * w.abs();
-        if excess.is_nan() { f64::INFINITY } else { excess }
+        let excess = (g - w).abs()
+            - f64::from(case.tolerance.absolute)
+            - f64::from(case.tolerance.relative) * w.abs();
+        if excess.is_nan() {
+            f64::INFINITY
+        } else {
+            excess
+        }
     };
     let (got, want) = (values(got), values(want));
-    let worst = (0..got.len()).max_by(|a, b| excess(got[*a], want[*a]).total_cmp(&excess(got[*b], want[*b])))?;
-    (excess(got[worst], want[worst]) > 0.0).then(|| format!("element {worst} is {} instead of {}", got[worst], want[worst]))
+    let worst = (0..got.len())
+        .max_by(|a, b| excess(got[*a], want[*a]).total_cmp(&excess(got[*b], want[*b])))?;
+    (excess(got[worst], want[worst]) > 0.0).then(|| {
+        format!(
+            "element {worst} is {} instead of {}",
+            got[worst], want[worst]
+        )
+    })
 }
 
 fn pool(threads: usize) -> rayon::ThreadPool {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a small pool")
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("a small pool")
 }
 
 /// Runs the cases (made anew for every run) for each instruction set, on one and on two threads.
 fn failures(kernel: &str, cases: impl Fn() -> Vec<Case>) -> Vec<String> {
-    let want: Vec<_> = cases().iter().map(|c| c.op.reference(&c.inputs.iter().map(Tensor::view).collect::<Vec<_>>())).collect();
+    let want: Vec<_> = cases()
+        .iter()
+        .map(|c| {
+            c.op.reference(&c.inputs.iter().map(Tensor::view).collect::<Vec<_>>())
+        })
+        .collect();
     let pools = [pool(1), pool(2)];
     let mut failures = Vec::new();
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
@@ -72,9 +104,16 @@ fn failures(kernel: &str, cases: impl Fn() -> Vec<Case>) -> Vec<String> {
         for pool in &pools {
             for (case, want) in cases().iter().zip(&want) {
                 let got = pool.install(|| native(case));
-                for text in got.iter().zip(want).filter_map(|(got, want)| difference(case, got, want)) {
+                for text in got
+                    .iter()
+                    .zip(want)
+                    .filter_map(|(got, want)| difference(case, got, want))
+                {
                     let threads = pool.current_num_threads();
-                    failures.push(format!("{kernel} / {} / {isa:?} / {threads} threads: {text}", case.name));
+                    failures.push(format!(
+                        "{kernel} / {} / {isa:?} / {threads} threads: {text}",
+                        case.name
+                    ));
                 }
             }
         }
@@ -83,7 +122,14 @@ fn failures(kernel: &str, cases: impl Fn() -> Vec<Case>) -> Vec<String> {
 }
 
 /// Name, segments as (input channels, kernel), output channels, height and width, batch, reflect padding.
-type Large = (&'static str, &'static [(usize, usize)], usize, [usize; 2], usize, bool);
+type Large = (
+    &'static str,
+    &'static [(usize, usize)],
+    usize,
+    [usize; 2],
+    usize,
+    bool,
+);
 
 /// Convolutions large enough for strategies that small cases do not reach: kernel sizes and channels of the segments,
 /// output channels, height and width, images, padding.
@@ -103,21 +149,44 @@ const LARGE: &[Large] = &[
 fn large() -> Vec<Case> {
     let mut rng = Rng::new(77);
     let mut convolution = |ic: usize, oc: usize, k: usize, total: usize, reflect: bool| {
-        let weight = Tensor::f32(&[oc, ic, k, k], rng.values(oc * ic * k * k, 1.0 / (total as f32).sqrt()));
-        let padding = if reflect && k > 1 { Padding::Reflect(k / 2) } else { Padding::Zero(k / 2) };
+        let weight = Tensor::f32(
+            &[oc, ic, k, k],
+            rng.values(oc * ic * k * k, 1.0 / (total as f32).sqrt()),
+        );
+        let padding = if reflect && k > 1 {
+            Padding::Reflect(k / 2)
+        } else {
+            Padding::Zero(k / 2)
+        };
         Conv2d::new(&weight, Some(&rng.values(oc, 0.5)), 1, padding).expect("valid parameters")
     };
     let case = |(name, segments, oc, [h, w], n, reflect): &Large| {
         let total = segments.iter().map(|(k, ic)| k * k * ic).sum();
-        let mut parts = segments.iter().map(|(k, ic)| convolution(*ic, *oc, *k, total, *reflect));
+        let mut parts = segments
+            .iter()
+            .map(|(k, ic)| convolution(*ic, *oc, *k, total, *reflect));
         let first: Arc<dyn Op> = Arc::new(parts.next().expect("a segment"));
         let sum = parts.fold(first, |sum, part| sum.merge_add(&part).expect("mergeable"));
-        let op = sum.absorb(&Activation::Relu).and_then(|op| op.absorb_add()).expect("an epilogue");
+        let op = sum
+            .absorb(&Activation::Relu)
+            .and_then(|op| op.absorb_add())
+            .expect("an epilogue");
         let channels = segments.iter().map(|(_, ic)| *ic).chain([*oc]);
         let mut values = Rng::new(78);
-        let inputs = channels.map(|c| Tensor::f32(&[*n, c, *h, *w], values.values(n * c * h * w, 1.0))).collect();
-        let tolerance = Tolerance { absolute: 2e-5, relative: 2e-5, why: "as the kernel's own cases" };
-        Case { name: (*name).to_string(), op, inputs, tolerance }
+        let inputs = channels
+            .map(|c| Tensor::f32(&[*n, c, *h, *w], values.values(n * c * h * w, 1.0)))
+            .collect();
+        let tolerance = Tolerance {
+            absolute: 2e-5,
+            relative: 2e-5,
+            why: "as the kernel's own cases",
+        };
+        Case {
+            name: (*name).to_string(),
+            op,
+            inputs,
+            tolerance,
+        }
     };
     LARGE.iter().map(case).collect()
 }
@@ -125,7 +194,15 @@ fn large() -> Vec<Case> {
 // One test: the limit on the instruction set belongs to the process.
 #[test]
 fn twins_agree_with_references() {
-    let mut all: Vec<String> = KERNELS.iter().flat_map(|kernel| failures(kernel.name, kernel.cases)).collect();
+    let mut all: Vec<String> = KERNELS
+        .iter()
+        .flat_map(|kernel| failures(kernel.name, kernel.cases))
+        .collect();
     all.extend(failures("conv2d", large));
-    assert!(all.is_empty(), "{} failures:\n{}", all.len(), all.join("\n"));
+    assert!(
+        all.is_empty(),
+        "{} failures:\n{}",
+        all.len(),
+        all.join("\n")
+    );
 }

@@ -13,21 +13,36 @@ const STORAGE_BINDINGS_MAX: usize = 8;
 
 /// A large discrete GPU.
 fn large() -> Caps {
-    Caps { workgroup_bytes_max: 48 << 10, workgroup_invocations_max: 1024, binding_bytes_max: 2 << 30, ..Caps::baseline() }
+    Caps {
+        workgroup_bytes_max: 48 << 10,
+        workgroup_invocations_max: 1024,
+        binding_bytes_max: 2 << 30,
+        ..Caps::baseline()
+    }
 }
 
 fn module(variant: &Variant) -> naga::Module {
     let text = cleanplate_kernels::variant::expand(variant).expect("the template expands");
-    naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}:\n{}", variant.key(), e.emit_to_string(&text)))
+    naga::front::wgsl::parse_str(&text)
+        .unwrap_or_else(|e| panic!("{}:\n{}", variant.key(), e.emit_to_string(&text)))
 }
 
 /// Workgroup memory in bytes and invocations of the entry point `main`.
 fn needs(module: &naga::Module, key: &str) -> (u32, u32) {
     let mut layouter = naga::proc::Layouter::default();
-    layouter.update(module.to_ctx()).expect("types have layouts");
-    let shared = module.global_variables.iter().filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
+    layouter
+        .update(module.to_ctx())
+        .expect("types have layouts");
+    let shared = module
+        .global_variables
+        .iter()
+        .filter(|(_, v)| v.space == naga::AddressSpace::WorkGroup);
     let bytes = shared.map(|(_, v)| layouter[v.ty].size).sum();
-    let main = module.entry_points.iter().find(|e| e.name == "main").unwrap_or_else(|| panic!("{key}: no entry point main"));
+    let main = module
+        .entry_points
+        .iter()
+        .find(|e| e.name == "main")
+        .unwrap_or_else(|| panic!("{key}: no entry point main"));
     (bytes, main.workgroup_size.iter().product())
 }
 
@@ -41,27 +56,52 @@ fn every_listed_variant_is_valid_and_small_enough() {
             assert_eq!(variant.kernel, kernel.name);
             assert!(variant.defines.is_sorted(), "{key}: defines are not sorted");
             let module = module(variant);
-            let capabilities = if variant.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+            let capabilities = if variant.subgroups {
+                Capabilities::SUBGROUP
+            } else {
+                Capabilities::empty()
+            };
             let mut validator = Validator::new(ValidationFlags::all(), capabilities);
             if variant.subgroups {
                 validator.subgroup_stages(naga::valid::ShaderStages::COMPUTE);
                 validator.subgroup_operations(naga::valid::SubgroupOperationSet::all());
             }
-            validator.validate(&module).unwrap_or_else(|e| panic!("{key}: {e:?}"));
+            validator
+                .validate(&module)
+                .unwrap_or_else(|e| panic!("{key}: {e:?}"));
             let (bytes, threads) = needs(&module, &key);
-            let storage = module.global_variables.iter().filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. })).count();
-            assert!(bytes <= 48 << 10, "{key}: {bytes} bytes of workgroup memory");
+            let storage = module
+                .global_variables
+                .iter()
+                .filter(|(_, v)| matches!(v.space, naga::AddressSpace::Storage { .. }))
+                .count();
+            assert!(
+                bytes <= 48 << 10,
+                "{key}: {bytes} bytes of workgroup memory"
+            );
             assert!(threads <= 256, "{key}: {threads} invocations");
-            assert!(storage <= STORAGE_BINDINGS_MAX, "{key}: {storage} storage bindings");
+            assert!(
+                storage <= STORAGE_BINDINGS_MAX,
+                "{key}: {storage} storage bindings"
+            );
         }
         let distinct: HashSet<_> = variants.iter().collect();
-        assert_eq!(distinct.len(), variants.len(), "{} lists a variant twice", kernel.name);
+        assert_eq!(
+            distinct.len(),
+            variants.len(),
+            "{} lists a variant twice",
+            kernel.name
+        );
     }
 }
 
 #[test]
 fn keys_tell_variants_apart() {
-    let keys: Vec<String> = KERNELS.iter().flat_map(|k| (k.variants)()).map(|v| v.key()).collect();
+    let keys: Vec<String> = KERNELS
+        .iter()
+        .flat_map(|k| (k.variants)())
+        .map(|v| v.key())
+        .collect();
     let distinct: HashSet<_> = keys.iter().collect();
     assert_eq!(distinct.len(), keys.len(), "two variants share a label");
 }
@@ -74,20 +114,58 @@ fn programs_emit_listed_variants_within_limits() {
             let specs = specs(&case);
             let outputs = case.op.infer(&specs).expect("the case is valid").len();
             for caps in [Caps::baseline(), Caps::lavapipe(), large()] {
-                let program = case.op.program(&specs, &caps).expect("the case fits the device");
+                let program = case
+                    .op
+                    .program(&specs, &caps)
+                    .expect("the case fits the device");
                 assert!(!program.dispatches.is_empty());
                 for dispatch in &program.dispatches {
-                    let label = format!("{} '{}' on {:?}: {}", kernel.name, case.name, caps.family, dispatch.variant.key());
+                    let label = format!(
+                        "{} '{}' on {:?}: {}",
+                        kernel.name,
+                        case.name,
+                        caps.family,
+                        dispatch.variant.key()
+                    );
                     assert!(listed.contains(&dispatch.variant), "{label} is not listed");
-                    assert!(!dispatch.variant.subgroups || caps.family == Family::CpuSimd, "{label} needs subgroups");
-                    assert!(dispatch.groups.iter().all(|g| (1..=caps.workgroups_per_dimension_max).contains(g)), "{label}: groups");
+                    assert!(
+                        !dispatch.variant.subgroups || caps.family == Family::CpuSimd,
+                        "{label} needs subgroups"
+                    );
+                    assert!(
+                        dispatch
+                            .groups
+                            .iter()
+                            .all(|g| (1..=caps.workgroups_per_dimension_max).contains(g)),
+                        "{label}: groups"
+                    );
                     let module = module(&dispatch.variant);
                     let (bytes, threads) = needs(&module, &label);
-                    assert!(bytes <= caps.workgroup_bytes_max, "{label}: {bytes} bytes of workgroup memory");
-                    assert!(threads <= caps.workgroup_invocations_max, "{label}: {threads} invocations");
-                    let bound = module.global_variables.iter().filter(|(_, v)| v.binding.is_some()).count();
-                    assert_eq!(bound, dispatch.bindings.len() + 1, "{label}: bindings and params block");
-                    check_bindings(&dispatch.bindings, specs.len(), outputs, program.scratch_bytes.len(), &label);
+                    assert!(
+                        bytes <= caps.workgroup_bytes_max,
+                        "{label}: {bytes} bytes of workgroup memory"
+                    );
+                    assert!(
+                        threads <= caps.workgroup_invocations_max,
+                        "{label}: {threads} invocations"
+                    );
+                    let bound = module
+                        .global_variables
+                        .iter()
+                        .filter(|(_, v)| v.binding.is_some())
+                        .count();
+                    assert_eq!(
+                        bound,
+                        dispatch.bindings.len() + 1,
+                        "{label}: bindings and params block"
+                    );
+                    check_bindings(
+                        &dispatch.bindings,
+                        specs.len(),
+                        outputs,
+                        program.scratch_bytes.len(),
+                        &label,
+                    );
                 }
             }
         }
@@ -95,7 +173,13 @@ fn programs_emit_listed_variants_within_limits() {
 }
 
 fn specs(case: &Case) -> Vec<TensorSpec> {
-    case.inputs.iter().map(|t| TensorSpec { dtype: t.dtype(), shape: t.shape.clone() }).collect()
+    case.inputs
+        .iter()
+        .map(|t| TensorSpec {
+            dtype: t.dtype(),
+            shape: t.shape.clone(),
+        })
+        .collect()
 }
 
 #[test]
@@ -103,11 +187,27 @@ fn tensors_beyond_one_binding_are_refused() {
     for kernel in KERNELS {
         for case in (kernel.cases)() {
             let specs = specs(&case);
-            let largest = specs.iter().map(TensorSpec::bytes).max().expect("a case has inputs");
+            let largest = specs
+                .iter()
+                .map(TensorSpec::bytes)
+                .max()
+                .expect("a case has inputs");
             for caps in [Caps::baseline(), Caps::lavapipe()] {
-                let caps = Caps { binding_bytes_max: largest - 1, ..caps };
-                let refused = matches!(case.op.program(&specs, &caps), Err(KernelError::Limit { .. }));
-                assert!(refused, "{} '{}' ignores a limit of {} bytes", kernel.name, case.name, largest - 1);
+                let caps = Caps {
+                    binding_bytes_max: largest - 1,
+                    ..caps
+                };
+                let refused = matches!(
+                    case.op.program(&specs, &caps),
+                    Err(KernelError::Limit { .. })
+                );
+                assert!(
+                    refused,
+                    "{} '{}' ignores a limit of {} bytes",
+                    kernel.name,
+                    case.name,
+                    largest - 1
+                );
             }
         }
     }
@@ -118,19 +218,43 @@ fn workgroups_fold_into_the_next_dimension() {
     for kernel in KERNELS {
         for case in (kernel.cases)() {
             for caps in [Caps::baseline(), Caps::lavapipe()] {
-                let wide = case.op.program(&specs(&case), &caps).expect("the case fits the device");
-                let narrow = Caps { workgroups_per_dimension_max: 40, ..caps };
-                let narrow = case.op.program(&specs(&case), &narrow).expect("the case fits 40 x 40 workgroups");
+                let wide = case
+                    .op
+                    .program(&specs(&case), &caps)
+                    .expect("the case fits the device");
+                let narrow = Caps {
+                    workgroups_per_dimension_max: 40,
+                    ..caps
+                };
+                let narrow = case
+                    .op
+                    .program(&specs(&case), &narrow)
+                    .expect("the case fits 40 x 40 workgroups");
                 for (a, b) in wide.dispatches.iter().zip(&narrow.dispatches) {
-                    let (wanted, got) = (a.groups.iter().product::<u32>(), b.groups.iter().product::<u32>());
-                    assert!(b.groups.iter().all(|g| *g <= 40) && got >= wanted, "{} '{}': {:?}", kernel.name, case.name, b.groups);
+                    let (wanted, got) = (
+                        a.groups.iter().product::<u32>(),
+                        b.groups.iter().product::<u32>(),
+                    );
+                    assert!(
+                        b.groups.iter().all(|g| *g <= 40) && got >= wanted,
+                        "{} '{}': {:?}",
+                        kernel.name,
+                        case.name,
+                        b.groups
+                    );
                 }
             }
         }
     }
 }
 
-fn check_bindings(bindings: &[Binding], inputs: usize, outputs: usize, scratch: usize, label: &str) {
+fn check_bindings(
+    bindings: &[Binding],
+    inputs: usize,
+    outputs: usize,
+    scratch: usize,
+    label: &str,
+) {
     for binding in bindings {
         let exists = match binding {
             Binding::Input(i) => *i < inputs,

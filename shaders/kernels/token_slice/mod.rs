@@ -35,12 +35,20 @@ impl Op for TokenSlice {
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {
             op: NAME,
-            expected: format!("f32 [N, T, C] with at least {} tokens", self.start + self.count),
+            expected: format!(
+                "f32 [N, T, C] with at least {} tokens",
+                self.start + self.count
+            ),
             got: format!("{inputs:?}"),
         };
         let [x] = inputs else { return Err(wrong()) };
         match x.shape.dims() {
-            [n, t, c] if x.dtype == DType::F32 && self.count > 0 && self.start + self.count <= *t && n * c > 0 => {
+            [n, t, c]
+                if x.dtype == DType::F32
+                    && self.count > 0
+                    && self.start + self.count <= *t
+                    && n * c > 0 =>
+            {
                 Ok(vec![TensorSpec::f32(&[*n, self.count, *c])])
             }
             _ => Err(wrong()),
@@ -65,16 +73,33 @@ impl Op for TokenSlice {
 
 fn cases() -> Vec<Case> {
     let mut rng = Rng::new(30);
-    let rows = [([1, 7, 9], 0, 1), ([2, 9, 32], 1, 4), ([1, 1, 1], 0, 1), ([3, 5, 6], 4, 1)];
+    let rows = [
+        ([1, 7, 9], 0, 1),
+        ([2, 9, 32], 1, 4),
+        ([1, 1, 1], 0, 1),
+        ([3, 5, 6], 4, 1),
+    ];
     rows.iter()
         .map(|(d, start, count)| Case {
             name: format!("{d:?} {start}+{count}"),
-            op: Arc::new(TokenSlice { start: *start, count: *count }),
+            op: Arc::new(TokenSlice {
+                start: *start,
+                count: *count,
+            }),
             inputs: vec![Tensor::f32(d, rng.values(d.iter().product(), 1.0))],
-            tolerance: Tolerance { absolute: 0.0, relative: 0.0, why: "values are only moved" },
+            tolerance: Tolerance {
+                absolute: 0.0,
+                relative: 0.0,
+                why: "values are only moved",
+            },
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo = KernelInfo { name: NAME, summary: "a run of tokens of every sample", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "a run of tokens of every sample",
+    cases,
+    variants: gpu::variants,
+};

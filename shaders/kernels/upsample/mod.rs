@@ -51,14 +51,17 @@ impl Op for Upsample {
             let [ch, cw] = self.used(*h, *w);
             (1..=*h).contains(&ch) && (1..=*w).contains(&cw) && self.height > 0 && self.width > 0
         };
-        dims.filter(fits).map(|[n, c, ..]| vec![TensorSpec::f32(&[n, c, self.height, self.width])]).ok_or_else(|| KernelError::Mismatch {
-            op: NAME,
-            expected: "one f32 [N, C, H, W], the crop inside it".into(),
-            got: format!("{inputs:?} with {self:?}"),
-        })
+        dims.filter(fits)
+            .map(|[n, c, ..]| vec![TensorSpec::f32(&[n, c, self.height, self.width])])
+            .ok_or_else(|| KernelError::Mismatch {
+                op: NAME,
+                expected: "one f32 [N, C, H, W], the crop inside it".into(),
+                got: format!("{inputs:?} with {self:?}"),
+            })
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        self.infer(inputs).map_or(0, |out| 8 * out[0].shape.elements() as u64)
+        self.infer(inputs)
+            .map_or(0, |out| 8 * out[0].shape.elements() as u64)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(*self, inputs)
@@ -86,13 +89,25 @@ fn cases() -> Vec<Case> {
     rows.iter()
         .map(|(d, crop, [height, width])| Case {
             name: format!("{d:?} {crop:?} to {height}x{width}"),
-            op: Arc::new(Upsample { crop: *crop, height: *height, width: *width }),
+            op: Arc::new(Upsample {
+                crop: *crop,
+                height: *height,
+                width: *width,
+            }),
             inputs: vec![Tensor::f32(d, rng.values(d.iter().product(), 1.0))],
-            tolerance: Tolerance { absolute: 2e-5, relative: 1e-5, why: "positions in f32: an ulp of a position of 64 times the slope" },
+            tolerance: Tolerance {
+                absolute: 2e-5,
+                relative: 1e-5,
+                why: "positions in f32: an ulp of a position of 64 times the slope",
+            },
         })
         .collect()
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "bilinear resize of float maps, half-pixel centres, with a crop", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "bilinear resize of float maps, half-pixel centres, with a crop",
+    cases,
+    variants: gpu::variants,
+};

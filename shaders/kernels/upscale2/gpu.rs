@@ -8,7 +8,11 @@ use crate::op::{Op, TensorSpec};
 use crate::program::{Program, Variant};
 use crate::token_gemm::{self, Layer};
 
-pub(super) fn program(op: &Upscale2, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Upscale2,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     check_bindings(NAME, inputs.iter().chain(&outputs), &[], caps)?;
     let (d, channels) = (inputs[0].shape.dims(), op.bias.len());
@@ -25,7 +29,10 @@ pub(super) fn program(op: &Upscale2, inputs: &[TensorSpec], caps: &Caps) -> Resu
         weight: &|_, row, ic| op.weight[(ic * channels + row % channels) * 4 + row / channels],
         bias: &|_, row| op.bias[row % channels],
     };
-    Ok(Program { dispatches: vec![layer.dispatch(caps)?], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![layer.dispatch(caps)?],
+        scratch_bytes: Vec::new(),
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {

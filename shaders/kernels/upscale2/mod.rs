@@ -53,7 +53,11 @@ impl Upscale2 {
             }
             _ => Err(KernelError::Parameters {
                 op: NAME,
-                why: format!("weight {} with {} biases, wanted [IC, OC, 2, 2] and OC", weight.shape, bias.len()),
+                why: format!(
+                    "weight {} with {} biases, wanted [IC, OC, 2, 2] and OC",
+                    weight.shape,
+                    bias.len()
+                ),
             }),
         }
     }
@@ -68,17 +72,23 @@ impl Op for Upscale2 {
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let dims = match inputs {
-            [x] if x.dtype == DType::F32 => x.shape.dims4().filter(|d| d[3] == self.in_channels && d.iter().all(|v| *v > 0)),
+            [x] if x.dtype == DType::F32 => x
+                .shape
+                .dims4()
+                .filter(|d| d[3] == self.in_channels && d.iter().all(|v| *v > 0)),
             _ => None,
         };
-        dims.map(|[n, h, w, _]| vec![TensorSpec::f32(&[n, 2 * h, 2 * w, self.bias.len()])]).ok_or_else(|| KernelError::Mismatch {
-            op: NAME,
-            expected: format!("f32 [N, H, W, {}]", self.in_channels),
-            got: format!("{inputs:?}"),
-        })
+        dims.map(|[n, h, w, _]| vec![TensorSpec::f32(&[n, 2 * h, 2 * w, self.bias.len()])])
+            .ok_or_else(|| KernelError::Mismatch {
+                op: NAME,
+                expected: format!("f32 [N, H, W, {}]", self.in_channels),
+                got: format!("{inputs:?}"),
+            })
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        inputs.first().map_or(0, |x| 8 * (x.shape.elements() * self.bias.len()) as u64)
+        inputs
+            .first()
+            .map_or(0, |x| 8 * (x.shape.elements() * self.bias.len()) as u64)
     }
     fn reference(&self, inputs: &[TensorRef<'_>]) -> Vec<Tensor> {
         reference::run(self, inputs)
@@ -99,28 +109,54 @@ impl Op for Upscale2 {
     }
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
         let act = next.as_any().downcast_ref::<Activation>()?;
-        (self.act == Act::None).then(|| Arc::new(Upscale2 { act: act.act(), ..self.clone() }) as Arc<dyn Op>)
+        (self.act == Act::None).then(|| {
+            Arc::new(Upscale2 {
+                act: act.act(),
+                ..self.clone()
+            }) as Arc<dyn Op>
+        })
     }
 }
 
 #[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut rng = Rng::new(26);
-    let rows = [([1, 15, 11, 9], 7), ([2, 6, 5, 64], 32), ([1, 1, 1, 3], 2), ([1, 9, 16, 40], 65)];
+    let rows = [
+        ([1, 15, 11, 9], 7),
+        ([2, 6, 5, 64], 32),
+        ([1, 1, 1, 3], 2),
+        ([1, 9, 16, 40], 65),
+    ];
     let mut cases = Vec::new();
     for (dims, oc) in rows {
         let weight = Tensor::f32(&[dims[3], oc, 2, 2], rng.values(dims[3] * oc * 4, 0.2));
-        let plain = Upscale2::new(&weight, &rng.values(oc, 0.5)).expect("case parameters are valid");
-        let gelu = plain.absorb(&Activation::Gelu).expect("takes an activation");
+        let plain =
+            Upscale2::new(&weight, &rng.values(oc, 0.5)).expect("case parameters are valid");
+        let gelu = plain
+            .absorb(&Activation::Gelu)
+            .expect("takes an activation");
         let input = Tensor::f32(&dims, rng.values(dims.iter().product(), 1.0));
-        let tolerance = Tolerance { absolute: 2e-5, relative: 1e-5, why: "f32 sums of up to 64 products" };
+        let tolerance = Tolerance {
+            absolute: 2e-5,
+            relative: 1e-5,
+            why: "f32 sums of up to 64 products",
+        };
         for (name, op) in [("plain", Arc::new(plain) as Arc<dyn Op>), ("gelu", gelu)] {
-            cases.push(Case { name: format!("{dims:?} to {oc} {name}"), op, inputs: vec![input.clone()], tolerance });
+            cases.push(Case {
+                name: format!("{dims:?} to {oc} {name}"),
+                op,
+                inputs: vec![input.clone()],
+                tolerance,
+            });
         }
     }
     cases
 }
 
 /// Row of [`crate::KERNELS`].
-pub static INFO: KernelInfo =
-    KernelInfo { name: NAME, summary: "transposed 2x2 convolution, stride 2, channels last", cases, variants: gpu::variants };
+pub static INFO: KernelInfo = KernelInfo {
+    name: NAME,
+    summary: "transposed 2x2 convolution, stride 2, channels last",
+    cases,
+    variants: gpu::variants,
+};

@@ -12,16 +12,31 @@ pub(super) type Weights = Cached<(PackedColumns, Vec<f32>)>;
 fn pack(op: &Upscale2, isa: Isa) -> (PackedColumns, Vec<f32>) {
     let oc = op.bias.len();
     let at = |i: usize, column: usize| op.weight[(i * oc + column % oc) * 4 + column / oc];
-    (PackedColumns::new(isa, op.in_channels, 4 * oc, at), op.bias.repeat(2))
+    (
+        PackedColumns::new(isa, op.in_channels, 4 * oc, at),
+        op.bias.repeat(2),
+    )
 }
 
 pub(super) fn scratch(op: &Upscale2, inputs: &[TensorSpec]) -> usize {
-    let tokens = inputs.first().map_or(0, |x| x.shape.elements() / op.in_channels);
+    let tokens = inputs
+        .first()
+        .map_or(0, |x| x.shape.elements() / op.in_channels);
     PackedColumns::scratch(Isa::active(), op.in_channels, tokens, 4 * op.bias.len())
 }
 
-pub(super) fn run(op: &Upscale2, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
-    let Some((x, [_, _, w, ic])) = inputs.first().and_then(|t| Some((t.f32(), t.shape().dims4()?))) else { return };
+pub(super) fn run(
+    op: &Upscale2,
+    inputs: &[TensorRef<'_>],
+    output: &mut TensorMut<'_>,
+    scratch: &mut [f32],
+) {
+    let Some((x, [_, _, w, ic])) = inputs
+        .first()
+        .and_then(|t| Some((t.f32(), t.shape().dims4()?)))
+    else {
+        return;
+    };
     let isa = Isa::active();
     let (weights, bias) = op.packed.get_or(isa, || pack(op, isa));
     let store = Store { isa, act: op.act };

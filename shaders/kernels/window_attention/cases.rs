@@ -37,16 +37,33 @@ pub(super) fn cases() -> Vec<Case> {
                 "distance" => Bias::Distance(Arc::new(rng.values(r.heads * side * side, 1.0))),
                 "decomposed" => {
                     let mut table = || Arc::new(rng.values((2 * side - 1) * r.dim, 0.3));
-                    Bias::Decomposed { rows: table(), columns: table() }
+                    Bias::Decomposed {
+                        rows: table(),
+                        columns: table(),
+                    }
                 }
                 _ => Bias::None,
             };
-            let op =
-                WindowAttention::new(r.heads, r.dim, r.layout, r.window, bias, rng.values(3 * d, 1.0)).expect("case parameters are valid");
+            let op = WindowAttention::new(
+                r.heads,
+                r.dim,
+                r.layout,
+                r.window,
+                bias,
+                rng.values(3 * d, 1.0),
+            )
+            .expect("case parameters are valid");
             let input = Tensor::f32(&[n, h, w, 3 * d], rng.values(n * h * w * 3 * d, 1.0));
-            let tolerance = Tolerance { absolute: 5e-5, relative: 5e-5, why: "f32 scores: their error is magnified by the exponential" };
+            let tolerance = Tolerance {
+                absolute: 5e-5,
+                relative: 5e-5,
+                why: "f32 scores: their error is magnified by the exponential",
+            };
             Case {
-                name: format!("{h}x{w} window {:?} heads {} {:?} {}", r.window, r.heads, r.layout, r.bias),
+                name: format!(
+                    "{h}x{w} window {:?} heads {} {:?} {}",
+                    r.window, r.heads, r.layout, r.bias
+                ),
                 op: Arc::new(op),
                 inputs: vec![input],
                 tolerance,

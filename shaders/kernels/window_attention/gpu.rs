@@ -38,7 +38,13 @@ fn simt_variant(dim: usize, bias: Option<&'static str>) -> Variant {
     let mut defines = tile_defines(dim);
     defines.extend(bias_defines(bias));
     defines.sort();
-    Variant { kernel: NAME, strategy: "simt", template: include_str!("simt.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "simt",
+        template: include_str!("simt.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 fn pairs_variant(dim: usize, bias: Option<&'static str>) -> Variant {
@@ -46,11 +52,23 @@ fn pairs_variant(dim: usize, bias: Option<&'static str>) -> Variant {
     defines.push(("DIM4", format!("{dim}u")));
     defines.extend((dim == PAIRS_DIMS[1]).then(|| ("WIDE", String::new())));
     defines.sort();
-    Variant { kernel: NAME, strategy: "cpu_pairs", template: include_str!("cpu_pairs.wgsl"), defines, subgroups: true }
+    Variant {
+        kernel: NAME,
+        strategy: "cpu_pairs",
+        template: include_str!("cpu_pairs.wgsl"),
+        defines,
+        subgroups: true,
+    }
 }
 
 fn relative_variant() -> Variant {
-    Variant { kernel: NAME, strategy: "relative", template: include_str!("relative.wgsl"), defines: Vec::new(), subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "relative",
+        template: include_str!("relative.wgsl"),
+        defines: Vec::new(),
+        subgroups: false,
+    }
 }
 
 /// A map and its windows.
@@ -82,30 +100,66 @@ fn steps(op: &WindowAttention) -> [usize; 2] {
     }
 }
 
-pub(super) fn program(op: &WindowAttention, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &WindowAttention,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let outputs = op.infer(inputs)?;
     let d = inputs[0].shape.dims();
     let side = op.window.map_or([d[1], d[2]], |side| [side, side]);
-    let map = Map { n: d[0], h: d[1], w: d[2], side };
+    let map = Map {
+        n: d[0],
+        h: d[1],
+        w: d[2],
+        side,
+    };
     let mut program = Program::default();
     let bias = match &op.bias {
         Bias::None => None,
-        Bias::Distance(table) => Some(Binding::Constant(op.shader_words.get("distance", || words(table.iter().copied())))),
+        Bias::Distance(table) => Some(Binding::Constant(
+            op.shader_words
+                .get("distance", || words(table.iter().copied())),
+        )),
         Bias::Decomposed { rows, columns } => {
-            let tables = op.shader_words.get("decomposed", || words(rows.iter().chain(columns.iter()).copied()));
-            program.dispatches.push(relative(op, map, Binding::Constant(tables), caps)?);
-            program.scratch_bytes.push(4 * map.relative(op.heads) as u64);
+            let tables = op.shader_words.get("decomposed", || {
+                words(rows.iter().chain(columns.iter()).copied())
+            });
+            program
+                .dispatches
+                .push(relative(op, map, Binding::Constant(tables), caps)?);
+            program
+                .scratch_bytes
+                .push(4 * map.relative(op.heads) as u64);
             Some(Binding::ScratchRead(0))
         }
     };
-    check_bindings(NAME, inputs.iter().chain(&outputs), &program.scratch_bytes, caps)?;
+    check_bindings(
+        NAME,
+        inputs.iter().chain(&outputs),
+        &program.scratch_bytes,
+        caps,
+    )?;
     program.dispatches.push(attend(op, map, bias, caps)?);
     Ok(program)
 }
 
-fn relative(op: &WindowAttention, map: Map, tables: Binding, caps: &Caps) -> Result<Dispatch, KernelError> {
+fn relative(
+    op: &WindowAttention,
+    map: Map,
+    tables: Binding,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
     let count = map.relative(op.heads);
-    let params = [count, map.h, map.w, map.side[0], op.heads, op.head_dim / 4, steps(op)[0]];
+    let params = [
+        count,
+        map.h,
+        map.w,
+        map.side[0],
+        op.heads,
+        op.head_dim / 4,
+        steps(op)[0],
+    ];
     Ok(Dispatch {
         variant: relative_variant(),
         bindings: vec![Binding::Input(0), tables, Binding::Scratch(0)],
@@ -124,22 +178,54 @@ fn strategy(op: &WindowAttention, caps: &Caps) -> Result<(Variant, usize), Kerne
     }
 }
 
-fn attend(op: &WindowAttention, map: Map, bias: Option<Binding>, caps: &Caps) -> Result<Dispatch, KernelError> {
+fn attend(
+    op: &WindowAttention,
+    map: Map,
+    bias: Option<Binding>,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
     let (variant, queries) = strategy(op, caps)?;
     let pad = op.shader_words.get("pad", || words(op.pad.iter().copied()));
-    let mut bindings = vec![Binding::Input(0), Binding::Constant(pad), Binding::Output(0)];
+    let mut bindings = vec![
+        Binding::Input(0),
+        Binding::Constant(pad),
+        Binding::Output(0),
+    ];
     bindings.extend(bias);
     let [down, across] = map.windows();
-    let (blocks, [head_step, part_step]) = ((map.side[0] * map.side[1]).div_ceil(queries), steps(op));
+    let (blocks, [head_step, part_step]) =
+        ((map.side[0] * map.side[1]).div_ceil(queries), steps(op));
     let units = map.n * down * across * op.heads * blocks;
-    let params = [units, map.h, map.w, map.side[0], map.side[1], down, across, op.heads, op.head_dim / 4, blocks, head_step, part_step];
+    let params = [
+        units,
+        map.h,
+        map.w,
+        map.side[0],
+        map.side[1],
+        down,
+        across,
+        op.heads,
+        op.head_dim / 4,
+        blocks,
+        head_step,
+        part_step,
+    ];
     let mut params = params.map(word).to_vec();
     params.push((1.0 / (op.head_dim as f32).sqrt()).to_bits());
-    Ok(Dispatch { variant, bindings, params, groups: spread(NAME, units as u64, caps)? })
+    Ok(Dispatch {
+        variant,
+        bindings,
+        params,
+        groups: spread(NAME, units as u64, caps)?,
+    })
 }
 
 pub(super) fn variants() -> Vec<Variant> {
-    let simt = DIMS.into_iter().flat_map(|dim| BIASES.map(|bias| simt_variant(dim, bias)));
-    let pairs = PAIRS_DIMS.into_iter().flat_map(|dim| BIASES.map(|bias| pairs_variant(dim, bias)));
+    let simt = DIMS
+        .into_iter()
+        .flat_map(|dim| BIASES.map(|bias| simt_variant(dim, bias)));
+    let pairs = PAIRS_DIMS
+        .into_iter()
+        .flat_map(|dim| BIASES.map(|bias| pairs_variant(dim, bias)));
     simt.chain(pairs).chain([relative_variant()]).collect()
 }

@@ -82,10 +82,16 @@ impl WindowAttention {
     ) -> Result<Self, KernelError> {
         let bad = |why: String| Err(KernelError::Parameters { op: NAME, why });
         if heads == 0 || head_dim == 0 || window == Some(0) {
-            return bad(format!("{heads} heads of {head_dim} channels, window {window:?}: wanted at least 1 each"));
+            return bad(format!(
+                "{heads} heads of {head_dim} channels, window {window:?}: wanted at least 1 each"
+            ));
         }
         if pad.len() != 3 * heads * head_dim {
-            return bad(format!("{} channels of padding, wanted {}", pad.len(), 3 * heads * head_dim));
+            return bad(format!(
+                "{} channels of padding, wanted {}",
+                pad.len(),
+                3 * heads * head_dim
+            ));
         }
         let op = WindowAttention {
             heads,
@@ -98,7 +104,9 @@ impl WindowAttention {
             shader_words: PackCache::default(),
         };
         match window {
-            Some(side) if !op.bias_fits(side) => bad(format!("the bias table does not fit a window of {side}")),
+            Some(side) if !op.bias_fits(side) => {
+                bad(format!("the bias table does not fit a window of {side}"))
+            }
             _ => Ok(op),
         }
     }
@@ -116,7 +124,9 @@ impl WindowAttention {
         match &self.bias {
             Bias::None => true,
             Bias::Distance(table) => table.len() == self.heads * side * side,
-            Bias::Decomposed { rows, columns } => [rows.len(), columns.len()] == [(2 * side - 1) * self.head_dim; 2],
+            Bias::Decomposed { rows, columns } => {
+                [rows.len(), columns.len()] == [(2 * side - 1) * self.head_dim; 2]
+            }
         }
     }
 }
@@ -132,19 +142,28 @@ impl Op for WindowAttention {
         let d = self.heads * self.head_dim;
         let wrong = || KernelError::Mismatch {
             op: NAME,
-            expected: format!("f32 [N, H, W, {}] (square, as its bias table, if global)", 3 * d),
+            expected: format!(
+                "f32 [N, H, W, {}] (square, as its bias table, if global)",
+                3 * d
+            ),
             got: format!("{inputs:?}"),
         };
         let [x] = inputs else { return Err(wrong()) };
-        let Some([n, h, w, c]) = x.shape.dims4() else { return Err(wrong()) };
-        let global_fits = self.window.is_some() || matches!(self.bias, Bias::None) || (h == w && self.bias_fits(h));
+        let Some([n, h, w, c]) = x.shape.dims4() else {
+            return Err(wrong());
+        };
+        let global_fits = self.window.is_some()
+            || matches!(self.bias, Bias::None)
+            || (h == w && self.bias_fits(h));
         if x.dtype != DType::F32 || c != 3 * d || n * h * w == 0 || !global_fits {
             return Err(wrong());
         }
         Ok(vec![TensorSpec::f32(&[n, h, w, d])])
     }
     fn flops(&self, inputs: &[TensorSpec]) -> u64 {
-        let Some([n, h, w, _]) = inputs.first().and_then(|x| x.shape.dims4()) else { return 0 };
+        let Some([n, h, w, _]) = inputs.first().and_then(|x| x.shape.dims4()) else {
+            return 0;
+        };
         let keys = self.window.map_or(h * w, |s| s * s);
         4 * (n * h * w * keys * self.heads * self.head_dim) as u64
     }

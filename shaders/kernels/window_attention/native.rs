@@ -30,17 +30,26 @@ fn table(op: &WindowAttention, isa: Isa, side: usize) -> Table {
     match &op.bias {
         Bias::None => Table::None,
         Bias::Decomposed { rows, columns } => {
-            let pack = |table: &[f32]| Packed::new(isa, 2 * side - 1, op.head_dim, |row, i| table[row * op.head_dim + i]);
+            let pack = |table: &[f32]| {
+                Packed::new(isa, 2 * side - 1, op.head_dim, |row, i| {
+                    table[row * op.head_dim + i]
+                })
+            };
             Table::Decomposed([pack(rows), pack(columns)])
         }
         Bias::Distance(table) => {
             let (pixels, stride) = (side * side, (side * side).next_multiple_of(isa.columns()));
             let value = |head: usize, key: usize, query: usize| {
                 let q = query.min(pixels - 1);
-                table[(head * side + (key / side).abs_diff(q / side)) * side + (key % side).abs_diff(q % side)]
+                table[(head * side + (key / side).abs_diff(q / side)) * side
+                    + (key % side).abs_diff(q % side)]
             };
-            let row = |at: usize| (0..stride).map(move |query| value(at / pixels, at % pixels, query));
-            Table::Matrix { values: (0..op.heads * pixels).flat_map(row).collect(), stride }
+            let row =
+                |at: usize| (0..stride).map(move |query| value(at / pixels, at % pixels, query));
+            Table::Matrix {
+                values: (0..op.heads * pixels).flat_map(row).collect(),
+                stride,
+            }
         }
     }
 }
@@ -64,19 +73,37 @@ impl Plan {
         let window = op.window.map_or([h, w], |s| [s, s]);
         let windows = [h.div_ceil(window[0]), w.div_ceil(window[1])];
         let queries = window[0] * window[1];
-        let streamed = Streamed { isa: Isa::active(), dim: op.head_dim, keys: queries };
+        let streamed = Streamed {
+            isa: Isa::active(),
+            dim: op.head_dim,
+            keys: queries,
+        };
         // Large windows are shared by several threads where there are few of them; packing their keys again is cheap then.
         let runs = (4 * lanes()).div_ceil(n * windows[0] * windows[1] * op.heads);
-        let run = queries.div_ceil(runs).max(512).next_multiple_of(streamed.lanes()).min(queries.next_multiple_of(streamed.lanes()));
+        let run = queries
+            .div_ceil(runs)
+            .max(512)
+            .next_multiple_of(streamed.lanes())
+            .min(queries.next_multiple_of(streamed.lanes()));
         let blocks = BLOCKS_MAX.min(run / streamed.lanes());
-        Plan { streamed, map: [n, h, w], window, windows, run, blocks }
+        Plan {
+            streamed,
+            map: [n, h, w],
+            window,
+            windows,
+            run,
+            blocks,
+        }
     }
 
     /// Floats of position tables: of a block along both axes, and of the product they are taken from.
     fn position_lens(&self, op: &WindowAttention) -> [usize; 2] {
         let [sh, sw] = self.window;
         match op.bias {
-            Bias::Decomposed { .. } => [(sh + sw) * self.streamed.lanes(), (2 * sh.max(sw) + 12) * self.streamed.lanes()],
+            Bias::Decomposed { .. } => [
+                (sh + sw) * self.streamed.lanes(),
+                (2 * sh.max(sw) + 12) * self.streamed.lanes(),
+            ],
             Bias::None | Bias::Distance(_) => [0, 0],
         }
     }
@@ -84,7 +111,11 @@ impl Plan {
     fn lane_len(&self, op: &WindowAttention) -> usize {
         let s = &self.streamed;
         let [positions, product] = self.position_lens(op);
-        s.keys_len() + s.values_len() + s.scores_len() + product + self.blocks * (2 * s.dim * s.lanes() + positions)
+        s.keys_len()
+            + s.values_len()
+            + s.scores_len()
+            + product
+            + self.blocks * (2 * s.dim * s.lanes() + positions)
     }
 }
 
@@ -96,24 +127,57 @@ fn map(dims: &[usize]) -> Option<[usize; 3]> {
 }
 
 pub(super) fn scratch(op: &WindowAttention, inputs: &[TensorSpec]) -> usize {
-    let Some(map) = inputs.first().and_then(|x| map(x.shape.dims())) else { return 0 };
+    let Some(map) = inputs.first().and_then(|x| map(x.shape.dims())) else {
+        return 0;
+    };
     lanes() * Plan::new(op, map).lane_len(op)
 }
 
-pub(super) fn run(op: &WindowAttention, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
-    let Some((x, map)) = inputs.first().and_then(|x| Some((x.f32(), map(x.shape().dims())?))) else { return };
+pub(super) fn run(
+    op: &WindowAttention,
+    inputs: &[TensorRef<'_>],
+    output: &mut TensorMut<'_>,
+    scratch: &mut [f32],
+) {
+    let Some((x, map)) = inputs
+        .first()
+        .and_then(|x| Some((x.f32(), map(x.shape().dims())?)))
+    else {
+        return;
+    };
     let plan = Plan::new(op, map);
     let isa = plan.streamed.isa;
     let table = op.packed.get_or(isa, || table(op, isa, plan.window[0]));
     let out = Disjoint::new(output.f32());
     let runs = (plan.window[0] * plan.window[1]).div_ceil(plan.run);
     let [rows, columns] = plan.windows;
-    run_tasks(map[0] * rows * columns * op.heads * runs, scratch, plan.lane_len(op), |task, scratch| {
-        let (window, head, run) = (task / (runs * op.heads), task / runs % op.heads, task % runs);
-        let origin = [window / columns % rows * plan.window[0], window % columns * plan.window[1]];
-        let task = Task { op, plan: &plan, table, x, out, sample: window / (rows * columns), origin, head };
-        task.run(run * plan.run, scratch);
-    });
+    run_tasks(
+        map[0] * rows * columns * op.heads * runs,
+        scratch,
+        plan.lane_len(op),
+        |task, scratch| {
+            let (window, head, run) = (
+                task / (runs * op.heads),
+                task / runs % op.heads,
+                task % runs,
+            );
+            let origin = [
+                window / columns % rows * plan.window[0],
+                window % columns * plan.window[1],
+            ];
+            let task = Task {
+                op,
+                plan: &plan,
+                table,
+                x,
+                out,
+                sample: window / (rows * columns),
+                origin,
+                head,
+            };
+            task.run(run * plan.run, scratch);
+        },
+    );
 }
 
 /// One head in one window.
@@ -133,14 +197,19 @@ impl Task<'_> {
     /// The pixel at a position of the window; `None` if it is padding.
     fn pixel(&self, position: usize) -> Option<usize> {
         let [_, h, w] = self.plan.map;
-        let (y, x) = (self.origin[0] + position / self.plan.window[1], self.origin[1] + position % self.plan.window[1]);
+        let (y, x) = (
+            self.origin[0] + position / self.plan.window[1],
+            self.origin[1] + position % self.plan.window[1],
+        );
         (y < h && x < w).then_some((self.sample * h + y) * w + x)
     }
 
     /// Query, key or value (`part` 0, 1, 2) at a position of the window.
     fn line(&self, part: usize, position: usize) -> &[f32] {
         let (at, c) = (self.op.offsets(self.head)[part], self.op.pad.len());
-        let all = self.pixel(position).map_or(&self.op.pad[..], |pixel| &self.x[pixel * c..][..c]);
+        let all = self
+            .pixel(position)
+            .map_or(&self.op.pad[..], |pixel| &self.x[pixel * c..][..c]);
         &all[at..at + self.op.head_dim]
     }
 
@@ -161,29 +230,56 @@ impl Task<'_> {
         for first in (first..end).step_by(plan.blocks * s.lanes()) {
             let starts = (first..end.min(first + plan.blocks * s.lanes())).step_by(s.lanes());
             let pieces = starts.clone().zip(blocks.chunks_exact_mut(block_len));
-            let mut states: Vec<Block<'_>> = pieces.map(|(start, piece)| self.block(start, end, piece, product)).collect();
+            let mut states: Vec<Block<'_>> = pieces
+                .map(|(start, piece)| self.block(start, end, piece, product))
+                .collect();
             s.attend(keys, values, &mut states, scores);
-            starts.zip(&states).for_each(|(start, state)| self.store(start, end, state.out));
+            starts
+                .zip(&states)
+                .for_each(|(start, state)| self.store(start, end, state.out));
         }
     }
 
     /// The queries from `start` on, packed, with their biases.
-    fn block<'b>(&'b self, start: usize, end: usize, piece: &'b mut [f32], product: &mut [f32]) -> Block<'b> {
+    fn block<'b>(
+        &'b self,
+        start: usize,
+        end: usize,
+        piece: &'b mut [f32],
+        product: &mut [f32],
+    ) -> Block<'b> {
         let (s, plan) = (self.plan.streamed, self.plan);
         let (queries, rest) = piece.split_at_mut(s.dim * s.lanes());
         let (out, positions) = rest.split_at_mut(s.dim * s.lanes());
         s.pack_queries(end - start, 1.0, |lane| self.line(0, start + lane), queries);
         let bias = match self.table {
             Table::None => KeyBias::None,
-            Table::Matrix { values, stride } => {
-                KeyBias::Matrix { values: &values[self.head * s.keys * stride..][..s.keys * stride][start..], stride: *stride }
-            }
+            Table::Matrix { values, stride } => KeyBias::Matrix {
+                values: &values[self.head * s.keys * stride..][..s.keys * stride][start..],
+                stride: *stride,
+            },
             Table::Decomposed(tables) => {
                 let (rows, columns) = positions.split_at_mut(plan.window[0] * s.lanes());
                 let at = |lane: usize| (start + lane).min(end - 1);
-                self.positions(&tables[0], queries, |lane| at(lane) / plan.window[1], product, rows);
-                self.positions(&tables[1], queries, |lane| at(lane) % plan.window[1], product, columns);
-                KeyBias::Sums { rows, columns, side: plan.window[1] }
+                self.positions(
+                    &tables[0],
+                    queries,
+                    |lane| at(lane) / plan.window[1],
+                    product,
+                    rows,
+                );
+                self.positions(
+                    &tables[1],
+                    queries,
+                    |lane| at(lane) % plan.window[1],
+                    product,
+                    columns,
+                );
+                KeyBias::Sums {
+                    rows,
+                    columns,
+                    side: plan.window[1],
+                }
             }
         };
         let scale = 1.0 / (s.dim as f32).sqrt();
@@ -192,10 +288,19 @@ impl Task<'_> {
     }
 
     /// `out[key, lane]` = the table's row for the distance between the lane's query and the key along one axis, times the query.
-    fn positions(&self, table: &Packed, queries: &[f32], at: impl Fn(usize) -> usize, product: &mut [f32], out: &mut [f32]) {
+    fn positions(
+        &self,
+        table: &Packed,
+        queries: &[f32],
+        at: impl Fn(usize) -> usize,
+        product: &mut [f32],
+        out: &mut [f32],
+    ) {
         let lanes = self.plan.streamed.lanes();
         let side = out.len() / lanes;
-        table.multiply(queries, |first, rows, _, tile| product[first * lanes..][..rows * lanes].copy_from_slice(&tile[..rows * lanes]));
+        table.multiply(queries, |first, rows, _, tile| {
+            product[first * lanes..][..rows * lanes].copy_from_slice(&tile[..rows * lanes])
+        });
         for lane in 0..lanes {
             let query = at(lane);
             for key in 0..side {
@@ -207,10 +312,14 @@ impl Task<'_> {
     fn store(&self, start: usize, end: usize, result: &[f32]) {
         let (s, d) = (self.plan.streamed, self.op.heads * self.op.head_dim);
         for lane in 0..s.lanes().min(end - start) {
-            let Some(pixel) = self.pixel(start + lane) else { continue };
+            let Some(pixel) = self.pixel(start + lane) else {
+                continue;
+            };
             // SAFETY: each pixel and head belongs to one task.
             let to = unsafe { self.out.slice(pixel * d + self.head * s.dim, s.dim) };
-            to.iter_mut().enumerate().for_each(|(i, value)| *value = result[i * s.lanes() + lane]);
+            to.iter_mut()
+                .enumerate()
+                .for_each(|(i, value)| *value = result[i * s.lanes() + lane]);
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct Chord {
 impl Chord {
     /// The chord of a key press. Terminals tell shift with a letter in two ways, and shift-tab as a key of its own: one form for all.
     pub fn of(key: &KeyEvent) -> Chord {
-        let mut modifiers = key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let mut modifiers =
+            key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         let code = match key.code {
             KeyCode::BackTab => {
                 modifiers |= KeyModifiers::SHIFT;
@@ -52,14 +53,28 @@ impl Chord {
     /// The chord of this name, or what is wrong with the name.
     pub fn parse(name: &str) -> Result<Chord, String> {
         let (mut rest, mut modifiers) = (name, KeyModifiers::NONE);
-        for (prefix, modifier) in [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)] {
+        for (prefix, modifier) in [
+            ("ctrl-", KeyModifiers::CONTROL),
+            ("alt-", KeyModifiers::ALT),
+            ("shift-", KeyModifiers::SHIFT),
+        ] {
             if let Some(tail) = rest.strip_prefix(prefix).filter(|tail| !tail.is_empty()) {
                 (rest, modifiers) = (tail, modifiers | modifier);
             }
         }
         let mut characters = rest.chars();
-        let function = |rest: &str| rest.strip_prefix('f')?.parse::<u8>().ok().filter(|n| (1..=12).contains(n));
-        let code = match (NAMED.iter().find(|(named, _)| *named == rest), function(rest), characters.next(), characters.next()) {
+        let function = |rest: &str| {
+            rest.strip_prefix('f')?
+                .parse::<u8>()
+                .ok()
+                .filter(|n| (1..=12).contains(n))
+        };
+        let code = match (
+            NAMED.iter().find(|(named, _)| *named == rest),
+            function(rest),
+            characters.next(),
+            characters.next(),
+        ) {
             (Some((_, code)), ..) => *code,
             (None, Some(number), ..) => KeyCode::F(number),
             (None, None, Some(c), None) if !c.is_control() => KeyCode::Char(c),
@@ -84,7 +99,11 @@ impl Chord {
 
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (modifier, name) in [(KeyModifiers::CONTROL, "ctrl-"), (KeyModifiers::ALT, "alt-"), (KeyModifiers::SHIFT, "shift-")] {
+        for (modifier, name) in [
+            (KeyModifiers::CONTROL, "ctrl-"),
+            (KeyModifiers::ALT, "alt-"),
+            (KeyModifiers::SHIFT, "shift-"),
+        ] {
             if self.modifiers.contains(modifier) {
                 f.write_str(name)?;
             }
@@ -104,7 +123,19 @@ mod tests {
 
     #[test]
     fn names_and_chords_agree() {
-        for name in ["q", "Q", "ctrl-d", "alt-enter", "shift-tab", "f5", "page-down", "space", "-", "ctrl--", "?"] {
+        for name in [
+            "q",
+            "Q",
+            "ctrl-d",
+            "alt-enter",
+            "shift-tab",
+            "f5",
+            "page-down",
+            "space",
+            "-",
+            "ctrl--",
+            "?",
+        ] {
             assert_eq!(Chord::parse(name).unwrap().to_string(), name);
         }
     }
@@ -112,14 +143,27 @@ mod tests {
     #[test]
     fn the_forms_of_shift_are_one() {
         let of = |code, modifiers| Chord::of(&KeyEvent::new(code, modifiers));
-        assert_eq!(of(KeyCode::Char('g'), KeyModifiers::SHIFT), Chord::parse("G").unwrap());
-        assert_eq!(of(KeyCode::Char('G'), KeyModifiers::SHIFT), Chord::parse("G").unwrap());
-        assert_eq!(of(KeyCode::BackTab, KeyModifiers::NONE), Chord::parse("shift-tab").unwrap());
+        assert_eq!(
+            of(KeyCode::Char('g'), KeyModifiers::SHIFT),
+            Chord::parse("G").unwrap()
+        );
+        assert_eq!(
+            of(KeyCode::Char('G'), KeyModifiers::SHIFT),
+            Chord::parse("G").unwrap()
+        );
+        assert_eq!(
+            of(KeyCode::BackTab, KeyModifiers::NONE),
+            Chord::parse("shift-tab").unwrap()
+        );
     }
 
     #[test]
     fn wrong_names_are_told() {
-        assert!(Chord::parse("pagedown").unwrap_err().contains("did you mean `page-down`?"));
+        assert!(
+            Chord::parse("pagedown")
+                .unwrap_err()
+                .contains("did you mean `page-down`?")
+        );
         for name in ["", "ctrl-", "f13", "qq"] {
             assert!(Chord::parse(name).is_err(), "{name}");
         }

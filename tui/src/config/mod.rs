@@ -26,12 +26,22 @@ pub struct Problem {
 
 impl Problem {
     fn at(file: &str, text: &str, start: usize, message: String) -> Problem {
-        let line = text.get(..start).map(|before| before.matches('\n').count() + 1);
-        Problem { file: file.to_string(), line, message }
+        let line = text
+            .get(..start)
+            .map(|before| before.matches('\n').count() + 1);
+        Problem {
+            file: file.to_string(),
+            line,
+            message,
+        }
     }
 
     fn whole(file: &str, message: String) -> Problem {
-        Problem { file: file.to_string(), line: None, message }
+        Problem {
+            file: file.to_string(),
+            line: None,
+            message,
+        }
     }
 
     fn parse(file: &str, text: &str, error: &toml::de::Error) -> Problem {
@@ -53,8 +63,12 @@ impl std::error::Error for Problem {}
 
 /// `; did you mean ...?` for the nearest of these names, or nothing.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let near = names.map(|known| (strsim::normalized_damerau_levenshtein(name, known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
-    near.filter(|(score, _)| *score > 0.6).map(|(_, known)| format!("; did you mean `{known}`?")).unwrap_or_default()
+    let near = names
+        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    near.filter(|(score, _)| *score > 0.6)
+        .map(|(_, known)| format!("; did you mean `{known}`?"))
+        .unwrap_or_default()
 }
 
 /// How pictures are drawn.
@@ -89,7 +103,11 @@ pub struct Config {
 
 /// The file that is read when none is named: `$XDG_CONFIG_HOME/cleanplate/tui.toml`, else `~/.config/cleanplate/tui.toml`.
 pub fn default_file() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
     Some(folder.join("cleanplate").join("tui.toml"))
 }
@@ -97,7 +115,9 @@ pub fn default_file() -> Option<PathBuf> {
 /// The defaults under the file, if there is one. `theme` stands over the file's choice: a name, or a file that ends in `.toml`.
 pub fn load(file: Option<&Path>, theme: Option<&str>) -> Result<Config, Problem> {
     let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|e| Problem::whole(&path.display().to_string(), format!("cannot be read: {e}")))
+        std::fs::read_to_string(path).map_err(|e| {
+            Problem::whole(&path.display().to_string(), format!("cannot be read: {e}"))
+        })
     };
     let (name, text) = match file {
         Some(path) => (path.display().to_string(), read(path)?),
@@ -115,10 +135,20 @@ fn parse(
     read: &dyn Fn(&Path) -> Result<String, Problem>,
 ) -> Result<Config, Problem> {
     const NAMES: &[&str] = &["theme", "mouse", "images", "keys", "colors"];
-    let mut config = Config { keys: KeyMap::standard()?, theme: Theme::named(THEMES[0].0)?, mouse: false, images: Images::Auto };
+    let mut config = Config {
+        keys: KeyMap::standard()?,
+        theme: Theme::named(THEMES[0].0)?,
+        mouse: false,
+        images: Images::Auto,
+    };
     let mut chosen = theme.map(str::to_string);
     let wrong = |name: &Spanned<Cow<'_, str>>, wants: &str| {
-        Problem::at(file, text, name.span().start, format!("`{}` must be {wants}", name.get_ref()))
+        Problem::at(
+            file,
+            text,
+            name.span().start,
+            format!("`{}` must be {wants}", name.get_ref()),
+        )
     };
     for (name, value) in table {
         match (name.get_ref().as_ref(), value.get_ref()) {
@@ -127,16 +157,26 @@ fn parse(
             ("mouse", DeValue::Boolean(on)) => config.mouse = *on,
             ("mouse", _) => return Err(wrong(name, "true or false")),
             ("images", DeValue::String(word)) => {
-                config.images = <Images as clap::ValueEnum>::from_str(word, false).map_err(|_| {
-                    Problem::at(file, text, value.span().start, "`images` must be auto, blocks, kitty, sixel, iterm2 or off".to_string())
-                })?;
+                config.images =
+                    <Images as clap::ValueEnum>::from_str(word, false).map_err(|_| {
+                        Problem::at(
+                            file,
+                            text,
+                            value.span().start,
+                            "`images` must be auto, blocks, kitty, sixel, iterm2 or off"
+                                .to_string(),
+                        )
+                    })?;
             }
             ("images", _) => return Err(wrong(name, "a string")),
             ("keys", DeValue::Table(keys)) => config.keys.patch(file, text, keys)?,
             ("colors", DeValue::Table(_)) => {}
             ("keys" | "colors", _) => return Err(wrong(name, "a table")),
             (unknown, _) => {
-                let message = format!("there is no setting `{unknown}`{}", nearest(unknown, NAMES.iter().copied()));
+                let message = format!(
+                    "there is no setting `{unknown}`{}",
+                    nearest(unknown, NAMES.iter().copied())
+                );
                 return Err(Problem::at(file, text, name.span().start, message));
             }
         }
@@ -159,7 +199,9 @@ mod tests {
 
     fn of(text: &str) -> Result<Config, Problem> {
         let table = DeTable::parse(text).map_err(|e| Problem::parse("tui.toml", text, &e))?;
-        parse("tui.toml", text, table.get_ref(), None, &|_| Ok(String::new()))
+        parse("tui.toml", text, table.get_ref(), None, &|_| {
+            Ok(String::new())
+        })
     }
 
     #[test]
@@ -176,10 +218,19 @@ mod tests {
     #[test]
     fn mistakes_name_file_line_and_remedy() {
         for (text, want) in [
-            ("\nmuose = true\n", "tui.toml:2: there is no setting `muose`; did you mean `mouse`?"),
+            (
+                "\nmuose = true\n",
+                "tui.toml:2: there is no setting `muose`; did you mean `mouse`?",
+            ),
             ("mouse = 1\n", "tui.toml:1: `mouse` must be true or false"),
-            ("[colors]\n\ntxet = \"red\"\n", "tui.toml:3: there is no style `txet`; did you mean `text`?"),
-            ("[keys.global]\nquit = [\"pgup\"]\n", "tui.toml:2: `pgup` is no key"),
+            (
+                "[colors]\n\ntxet = \"red\"\n",
+                "tui.toml:3: there is no style `txet`; did you mean `text`?",
+            ),
+            (
+                "[keys.global]\nquit = [\"pgup\"]\n",
+                "tui.toml:2: `pgup` is no key",
+            ),
             ("mouse = \n", "tui.toml:1: "),
             ("theme = \"drak\"\n", "theme: there is no theme `drak`"),
         ] {

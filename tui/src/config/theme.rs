@@ -81,9 +81,15 @@ const ROLES: &[(&str, Role)] = &[
 
 /// The themes that come with the program; the first is the default.
 pub const THEMES: &[(&str, &str)] = &[
-    ("terminal", include_str!("../../../config/tui/themes/terminal.toml")),
+    (
+        "terminal",
+        include_str!("../../../config/tui/themes/terminal.toml"),
+    ),
     ("dark", include_str!("../../../config/tui/themes/dark.toml")),
-    ("light", include_str!("../../../config/tui/themes/light.toml")),
+    (
+        "light",
+        include_str!("../../../config/tui/themes/light.toml"),
+    ),
 ];
 
 const COLORS: &[(&str, Color)] = &[
@@ -127,7 +133,10 @@ impl Theme {
             let names: Vec<&str> = THEMES.iter().map(|(known, _)| *known).collect();
             return Err(Problem::whole(
                 "theme",
-                format!("there is no theme `{name}`: there are {}, and files that end in .toml", names.join(", ")),
+                format!(
+                    "there is no theme `{name}`: there are {}, and files that end in .toml",
+                    names.join(", ")
+                ),
             ));
         };
         let file = format!("config/tui/themes/{name}.toml");
@@ -137,10 +146,18 @@ impl Theme {
     /// A theme of a file, which names every role.
     pub fn whole(file: &str, text: &str) -> Result<Theme, Problem> {
         let table = DeTable::parse(text).map_err(|e| Problem::parse(file, text, &e))?;
-        if let Some((missing, _)) = ROLES.iter().find(|(role, _)| !table.get_ref().contains_key(*role)) {
-            return Err(Problem::whole(file, format!("the style `{missing}` is missing")));
+        if let Some((missing, _)) = ROLES
+            .iter()
+            .find(|(role, _)| !table.get_ref().contains_key(*role))
+        {
+            return Err(Problem::whole(
+                file,
+                format!("the style `{missing}` is missing"),
+            ));
         }
-        let mut theme = Theme { styles: [Style::new(); ROLES.len()] };
+        let mut theme = Theme {
+            styles: [Style::new(); ROLES.len()],
+        };
         theme.patch(file, text, table.get_ref())?;
         Ok(theme)
     }
@@ -149,7 +166,10 @@ impl Theme {
     pub fn patch(&mut self, file: &str, text: &str, table: &DeTable<'_>) -> Result<(), Problem> {
         for (name, value) in table {
             let at = |message| Problem::at(file, text, name.span().start, message);
-            let Some((_, role)) = ROLES.iter().find(|(role, _)| *role == name.get_ref().as_ref()) else {
+            let Some((_, role)) = ROLES
+                .iter()
+                .find(|(role, _)| *role == name.get_ref().as_ref())
+            else {
                 return Err(at(format!(
                     "there is no style `{}`{}",
                     name.get_ref(),
@@ -157,7 +177,10 @@ impl Theme {
                 )));
             };
             let DeValue::String(words) = value.get_ref() else {
-                return Err(at(format!("the style `{}` must be a string such as \"cyan bold\"", name.get_ref())));
+                return Err(at(format!(
+                    "the style `{}` must be a string such as \"cyan bold\"",
+                    name.get_ref()
+                )));
             };
             self.styles[*role as usize] = style(words).map_err(at)?;
         }
@@ -193,20 +216,44 @@ fn style(words: &str) -> Result<Style, String> {
             style = style.add_modifier(*modifier);
         } else {
             let color = color(word)?;
-            style = if std::mem::take(&mut ground) { style.bg(color) } else { style.fg(color) };
+            style = if std::mem::take(&mut ground) {
+                style.bg(color)
+            } else {
+                style.fg(color)
+            };
         }
     }
-    if ground { Err(format!("\"{words}\" ends in `on`: a colour must follow")) } else { Ok(style) }
+    if ground {
+        Err(format!("\"{words}\" ends in `on`: a colour must follow"))
+    } else {
+        Ok(style)
+    }
 }
 
 fn color(word: &str) -> Result<Color, String> {
-    let named = COLORS.iter().find(|(name, _)| *name == word).map(|(_, color)| *color);
-    let hex = || word.strip_prefix('#').filter(|hex| hex.len() == 6).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    let named = COLORS
+        .iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, color)| *color);
+    let hex = || {
+        word.strip_prefix('#')
+            .filter(|hex| hex.len() == 6)
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+    };
     let number = || word.parse::<u8>().ok().map(Color::Indexed);
-    named.or_else(|| hex().map(Color::from_u32)).or_else(number).ok_or_else(|| {
-        let near = nearest(word, COLORS.iter().map(|(name, _)| *name).chain(MODIFIERS.iter().map(|(name, _)| *name)));
-        format!("`{word}` is no colour: write a name, #rrggbb or 0 to 255{near}")
-    })
+    named
+        .or_else(|| hex().map(Color::from_u32))
+        .or_else(number)
+        .ok_or_else(|| {
+            let near = nearest(
+                word,
+                COLORS
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .chain(MODIFIERS.iter().map(|(name, _)| *name)),
+            );
+            format!("`{word}` is no colour: write a name, #rrggbb or 0 to 255{near}")
+        })
 }
 
 #[cfg(test)]
@@ -231,14 +278,27 @@ mod tests {
     fn without_colours_no_colour_is_left_and_the_cursor_is_seen() {
         for (name, _) in THEMES {
             let theme = Theme::named(name).unwrap().colourless();
-            assert!(theme.styles.iter().all(|s| s.fg.is_none() && s.bg.is_none()));
-            assert!(theme.style(R::Cursor).add_modifier.contains(Modifier::REVERSED));
+            assert!(
+                theme
+                    .styles
+                    .iter()
+                    .all(|s| s.fg.is_none() && s.bg.is_none())
+            );
+            assert!(
+                theme
+                    .style(R::Cursor)
+                    .add_modifier
+                    .contains(Modifier::REVERSED)
+            );
         }
     }
 
     #[test]
     fn styles_are_words() {
-        let want = Style::new().fg(Color::Rgb(1, 2, 255)).bg(Color::Indexed(7)).add_modifier(Modifier::BOLD);
+        let want = Style::new()
+            .fg(Color::Rgb(1, 2, 255))
+            .bg(Color::Indexed(7))
+            .add_modifier(Modifier::BOLD);
         assert_eq!(style("#0102ff on 7 bold").unwrap(), want);
         assert!(style("rde").unwrap_err().contains("did you mean `red`?"));
         assert!(style("red on").is_err());

@@ -2,8 +2,9 @@
 
 use cleanplate_api::FolderStatus;
 use cleanplate_api::admin::{
-    AccountChange, AccountRow, FoldersReply, ImagePart, JobDetail, JobRow, KeyChange, KeyCreated, KeyRow, LedgerRow, LogTail,
-    MetricsHistory, ModelRow, ModelsReply, NewAccount, NewKey, PREFIX, Page, ServerView, TopUp,
+    AccountChange, AccountRow, FoldersReply, ImagePart, JobDetail, JobRow, KeyChange, KeyCreated,
+    KeyRow, LedgerRow, LogTail, MetricsHistory, ModelRow, ModelsReply, NewAccount, NewKey, PREFIX,
+    Page, ServerView, TopUp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -124,7 +125,13 @@ pub struct Request {
 impl Call {
     /// Whether it changes something in the daemon: not with `--readonly`, and never repeated by itself.
     pub fn changes(&self) -> bool {
-        !matches!(self.request(), Ok(Request { method: hyper::Method::GET, .. }))
+        !matches!(
+            self.request(),
+            Ok(Request {
+                method: hyper::Method::GET,
+                ..
+            })
+        )
     }
 
     /// What is sent.
@@ -137,12 +144,23 @@ impl Call {
             Call::Server => get("/server"),
             Call::History => get("/metrics/history"),
             Call::Jobs { text, after } => {
-                let after = after.as_ref().map(|after| format!("&after={}", escape(after))).unwrap_or_default();
-                let text = if text.is_empty() { String::new() } else { format!("&text={}", escape(text)) };
+                let after = after
+                    .as_ref()
+                    .map(|after| format!("&after={}", escape(after)))
+                    .unwrap_or_default();
+                let text = if text.is_empty() {
+                    String::new()
+                } else {
+                    format!("&text={}", escape(text))
+                };
                 get(&format!("/jobs?rows=100{text}{after}"))
             }
             Call::Job(id) => get(&format!("/jobs/{}", escape(id))),
-            Call::Picture(id, part) => get(&format!("/jobs/{}/images/{}?side_px_max={PICTURE_SIDE_PX_MAX}", escape(id), part.as_str())),
+            Call::Picture(id, part) => get(&format!(
+                "/jobs/{}/images/{}?side_px_max={PICTURE_SIDE_PX_MAX}",
+                escape(id),
+                part.as_str()
+            )),
             Call::Accounts(after) => get(&page("/accounts", after)),
             Call::Ledger(id, after) => get(&page(&format!("/accounts/{id}/ledger"), after)),
             Call::Keys(after) => get(&page("/keys", after)),
@@ -152,13 +170,23 @@ impl Call {
             Call::CancelJob(id) => post(&format!("/jobs/{}/cancel", escape(id))),
             Call::RetryJob(id) => post(&format!("/jobs/{}/retry", escape(id))),
             Call::CreateKey(new) => with(hyper::Method::POST, "/keys", new),
-            Call::ChangeKey(id, change) => with(hyper::Method::PATCH, &format!("/keys/{id}"), change),
+            Call::ChangeKey(id, change) => {
+                with(hyper::Method::PATCH, &format!("/keys/{id}"), change)
+            }
             Call::RevokeKey(id) => post(&format!("/keys/{id}/revoke")),
             Call::DeleteKey(id) => plain(hyper::Method::DELETE, &format!("/keys/{id}")),
             Call::CreateAccount(new) => with(hyper::Method::POST, "/accounts", new),
-            Call::ChangeAccount(id, change) => with(hyper::Method::PATCH, &format!("/accounts/{id}"), change),
-            Call::TopUp(id, top_up) => with(hyper::Method::POST, &format!("/accounts/{id}/top-ups"), top_up),
-            Call::Folder(name, verb) => post(&format!("/folders/{}/{}", escape(name), verb.as_str())),
+            Call::ChangeAccount(id, change) => {
+                with(hyper::Method::PATCH, &format!("/accounts/{id}"), change)
+            }
+            Call::TopUp(id, top_up) => with(
+                hyper::Method::POST,
+                &format!("/accounts/{id}/top-ups"),
+                top_up,
+            ),
+            Call::Folder(name, verb) => {
+                post(&format!("/folders/{}/{}", escape(name), verb.as_str()))
+            }
             Call::Model(name, verb) => post(&format!("/models/{}/{}", escape(name), verb.as_str())),
         }
     }
@@ -179,7 +207,9 @@ impl Call {
             Call::Log => Reply::Log(json(&body)?),
             Call::CancelJob(_) | Call::RetryJob(_) => Reply::JobRow(Box::new(json(&body)?)),
             Call::CreateKey(_) => Reply::KeyCreated(Box::new(json(&body)?)),
-            Call::ChangeKey(..) | Call::RevokeKey(_) | Call::DeleteKey(_) => Reply::KeyRow(Box::new(json(&body)?)),
+            Call::ChangeKey(..) | Call::RevokeKey(_) | Call::DeleteKey(_) => {
+                Reply::KeyRow(Box::new(json(&body)?))
+            }
             Call::CreateAccount(_) | Call::ChangeAccount(..) => Reply::AccountRow(json(&body)?),
             Call::TopUp(..) => Reply::LedgerRow(json(&body)?),
             Call::Folder(..) => Reply::Folder(Box::new(json(&body)?)),
@@ -189,7 +219,11 @@ impl Call {
 }
 
 fn plain(method: hyper::Method, path: &str) -> Result<Request, NetError> {
-    Ok(Request { method, path: format!("{PREFIX}{path}"), body: Vec::new() })
+    Ok(Request {
+        method,
+        path: format!("{PREFIX}{path}"),
+        body: Vec::new(),
+    })
 }
 
 fn get(path: &str) -> Result<Request, NetError> {
@@ -201,18 +235,35 @@ fn post(path: &str) -> Result<Request, NetError> {
 }
 
 fn with<T: Serialize>(method: hyper::Method, path: &str, body: &T) -> Result<Request, NetError> {
-    let body = serde_json::to_vec(body).map_err(|e| NetError::Protocol(format!("the request cannot be written: {e}")))?;
-    Ok(Request { method, path: format!("{PREFIX}{path}"), body })
+    let body = serde_json::to_vec(body)
+        .map_err(|e| NetError::Protocol(format!("the request cannot be written: {e}")))?;
+    Ok(Request {
+        method,
+        path: format!("{PREFIX}{path}"),
+        body,
+    })
 }
 
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, NetError> {
-    serde_json::from_slice(body).map_err(|e| NetError::Protocol(format!("the reply is not what this version understands: {e}")))
+    serde_json::from_slice(body).map_err(|e| {
+        NetError::Protocol(format!(
+            "the reply is not what this version understands: {e}"
+        ))
+    })
 }
 
 /// The text as part of a path or a query: everything but letters, digits and `-_.~` as `%XX`.
 fn escape(text: &str) -> String {
     let kept = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    text.bytes().map(|b| if kept(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| {
+            if kept(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -221,16 +272,36 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_place_in_the_path() {
-        let request = Call::Folder("../keys/1?x=1#é".to_string(), Verb::Pause).request().unwrap();
-        assert_eq!(request.path, "/admin/v1/folders/..%2Fkeys%2F1%3Fx%3D1%23%C3%A9/pause");
-        let request = Call::Jobs { text: "a&after=b".to_string(), after: Some("c d".to_string()) }.request().unwrap();
-        assert_eq!(request.path, "/admin/v1/jobs?rows=100&text=a%26after%3Db&after=c%20d");
+        let request = Call::Folder("../keys/1?x=1#é".to_string(), Verb::Pause)
+            .request()
+            .unwrap();
+        assert_eq!(
+            request.path,
+            "/admin/v1/folders/..%2Fkeys%2F1%3Fx%3D1%23%C3%A9/pause"
+        );
+        let request = Call::Jobs {
+            text: "a&after=b".to_string(),
+            after: Some("c d".to_string()),
+        }
+        .request()
+        .unwrap();
+        assert_eq!(
+            request.path,
+            "/admin/v1/jobs?rows=100&text=a%26after%3Db&after=c%20d"
+        );
     }
 
     #[test]
     fn only_reads_count_as_reads() {
-        assert!(!Call::Server.changes() && !Call::Picture("a".to_string(), ImagePart::Mask).changes());
-        for call in [Call::CancelJob("a".to_string()), Call::RevokeKey(1), Call::DeleteKey(1), Call::Model("m".to_string(), Verb::Load)] {
+        assert!(
+            !Call::Server.changes() && !Call::Picture("a".to_string(), ImagePart::Mask).changes()
+        );
+        for call in [
+            Call::CancelJob("a".to_string()),
+            Call::RevokeKey(1),
+            Call::DeleteKey(1),
+            Call::Model("m".to_string(), Verb::Load),
+        ] {
             assert!(call.changes(), "{call:?}");
         }
     }
@@ -243,7 +314,10 @@ mod tests {
         let calls = [
             Call::Server,
             Call::History,
-            Call::Jobs { text: "t".to_string(), after: Some("a".to_string()) },
+            Call::Jobs {
+                text: "t".to_string(),
+                after: Some("a".to_string()),
+            },
             Call::Job(id()),
             Call::Picture(id(), ImagePart::Input),
             Call::Accounts(Some(id())),
@@ -258,9 +332,18 @@ mod tests {
             Call::ChangeKey(1, KeyChange::default()),
             Call::RevokeKey(1),
             Call::DeleteKey(1),
-            Call::CreateAccount(NewAccount { name: id(), credits: 0 }),
+            Call::CreateAccount(NewAccount {
+                name: id(),
+                credits: 0,
+            }),
             Call::ChangeAccount(1, AccountChange::default()),
-            Call::TopUp(1, TopUp { credits: 1, note: String::new() }),
+            Call::TopUp(
+                1,
+                TopUp {
+                    credits: 1,
+                    note: String::new(),
+                },
+            ),
             Call::Folder(id(), Verb::Pause),
             Call::Folder(id(), Verb::Resume),
             Call::Folder(id(), Verb::Rescan),
@@ -274,9 +357,12 @@ mod tests {
             let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
             let fits = |route: &str| {
                 let (ours, theirs) = (path.trim_start_matches(PREFIX).split('/'), route.split('/'));
-                ours.clone().count() == theirs.clone().count() && ours.zip(theirs).all(|(a, b)| b.starts_with('{') || a == b)
+                ours.clone().count() == theirs.clone().count()
+                    && ours.zip(theirs).all(|(a, b)| b.starts_with('{') || a == b)
             };
-            let route = ROUTES.iter().find(|route| route.method.as_str() == request.method.as_str() && fits(route.path));
+            let route = ROUTES
+                .iter()
+                .find(|route| route.method.as_str() == request.method.as_str() && fits(route.path));
             let route = route.unwrap_or_else(|| panic!("{} {path} is no route", request.method));
             for parameter in query.split('&').filter(|p| !p.is_empty()) {
                 let name = parameter.split('=').next().unwrap();

@@ -8,7 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cleanplate_api::FolderStatus;
 use cleanplate_api::QueueView;
-use cleanplate_api::admin::{AccountRow, Event, Hello, ImagePart, JobRow, KeyRow, LogLine, MetricsTick, ModelRow, StateChanged};
+use cleanplate_api::admin::{
+    AccountRow, Event, Hello, ImagePart, JobRow, KeyRow, LogLine, MetricsTick, ModelRow,
+    StateChanged,
+};
 use tokio::sync::Notify;
 
 use super::{Call, NetError, Reply};
@@ -110,7 +113,9 @@ impl Inbox {
             Event::Resync(_) => waiting.first.push_back(Change::Resync),
             Event::Jobs(changed) => {
                 waiting.overflowed |= changed.omitted > 0;
-                changed.jobs.into_iter().for_each(|job| waiting.put(Slot::Job(job.id.clone()), Change::Job(Box::new(job))));
+                changed.jobs.into_iter().for_each(|job| {
+                    waiting.put(Slot::Job(job.id.clone()), Change::Job(Box::new(job)))
+                });
             }
             Event::Queue(queue) => waiting.put(Slot::Queue, Change::Queue(queue)),
             Event::State(state) => waiting.put(Slot::State, Change::State(state)),
@@ -120,13 +125,23 @@ impl Inbox {
                     waiting.ticks.pop_front();
                 }
             }
-            Event::Folder(folder) => {
-                waiting.put(Slot::Folder(folder.name.clone()), Change::Folder(folder.name.clone(), Some(Box::new(folder))))
+            Event::Folder(folder) => waiting.put(
+                Slot::Folder(folder.name.clone()),
+                Change::Folder(folder.name.clone(), Some(Box::new(folder))),
+            ),
+            Event::FolderGone(name) => {
+                waiting.put(Slot::Folder(name.clone()), Change::Folder(name, None))
             }
-            Event::FolderGone(name) => waiting.put(Slot::Folder(name.clone()), Change::Folder(name, None)),
-            Event::Model(model) => waiting.put(Slot::Model(model.name.clone()), Change::Model(Box::new(model))),
-            Event::Account(account) => waiting.put(Slot::Account(account.id), Change::Account(account)),
-            Event::Key(key) => waiting.put(Slot::Key(key.id), Change::Key(key.id, Some(Box::new(key)))),
+            Event::Model(model) => waiting.put(
+                Slot::Model(model.name.clone()),
+                Change::Model(Box::new(model)),
+            ),
+            Event::Account(account) => {
+                waiting.put(Slot::Account(account.id), Change::Account(account))
+            }
+            Event::Key(key) => {
+                waiting.put(Slot::Key(key.id), Change::Key(key.id, Some(Box::new(key))))
+            }
             Event::KeyGone(id) => waiting.put(Slot::Key(id), Change::Key(id, None)),
             Event::Log(log) => {
                 waiting.lines.extend(log.lines);
@@ -203,7 +218,11 @@ impl Waiting {
     }
 
     fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.order.is_empty() && self.ticks.is_empty() && self.lines.is_empty() && !self.overflowed
+        self.first.is_empty()
+            && self.order.is_empty()
+            && self.ticks.is_empty()
+            && self.lines.is_empty()
+            && !self.overflowed
     }
 }
 
@@ -215,7 +234,12 @@ mod tests {
     use crate::tests::made_up::job;
 
     fn jobs(ids: impl Iterator<Item = usize>, attempt: u32) -> Event {
-        let jobs = ids.map(|id| JobRow { attempt, ..job(&format!("job-{id}")) }).collect();
+        let jobs = ids
+            .map(|id| JobRow {
+                attempt,
+                ..job(&format!("job-{id}"))
+            })
+            .collect();
         Event::Jobs(JobsChanged { jobs, omitted: 0 })
     }
 
@@ -227,7 +251,11 @@ mod tests {
         }
         let (changes, more) = inbox.take(100);
         assert!(!more && changes.len() == 3, "{}", changes.len());
-        assert!(changes.iter().all(|change| matches!(change, Change::Job(job) if job.attempt == 499)));
+        assert!(
+            changes
+                .iter()
+                .all(|change| matches!(change, Change::Job(job) if job.attempt == 499))
+        );
     }
 
     #[test]
@@ -246,10 +274,22 @@ mod tests {
         let (changes, more) = inbox.take(usize::MAX);
         assert!(!more && changes.len() == SLOTS_MAX + 1);
         assert!(matches!(changes[0], Change::Resync));
-        let line = |number| LogLine { number, at_ms: 0, level: LogLevel::Info, target: String::new(), text: String::new(), fields: vec![] };
-        inbox.push_event(Event::Log(LogLines { lines: (0..5000).map(line).collect(), omitted: 0 }));
+        let line = |number| LogLine {
+            number,
+            at_ms: 0,
+            level: LogLevel::Info,
+            target: String::new(),
+            text: String::new(),
+            fields: vec![],
+        };
+        inbox.push_event(Event::Log(LogLines {
+            lines: (0..5000).map(line).collect(),
+            omitted: 0,
+        }));
         let (changes, _) = inbox.take(usize::MAX);
         assert_eq!(changes.len(), LINES_MAX / LINES_PER_CHANGE);
-        assert!(matches!(changes.last(), Some(Change::Log(lines)) if lines.last().unwrap().number == 4999));
+        assert!(
+            matches!(changes.last(), Some(Change::Log(lines)) if lines.last().unwrap().number == 4999)
+        );
     }
 }

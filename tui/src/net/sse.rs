@@ -71,8 +71,14 @@ mod tests {
     fn events_survive_any_split() {
         let text = b": hi\n\nid: b-1\nevent: queue\ndata: {\"a\":\ndata: 1}\n\r\nid: b-2\r\ndata:x\r\n\r\ndata: cut";
         let want = [
-            Sse { id: Some("b-1".to_string()), data: "{\"a\":\n1}".to_string() },
-            Sse { id: Some("b-2".to_string()), data: "x".to_string() },
+            Sse {
+                id: Some("b-1".to_string()),
+                data: "{\"a\":\n1}".to_string(),
+            },
+            Sse {
+                id: Some("b-2".to_string()),
+                data: "x".to_string(),
+            },
         ];
         for step in 1..text.len() {
             let (mut parser, mut out) = (SseParser::default(), Vec::new());

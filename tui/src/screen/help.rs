@@ -16,8 +16,17 @@ use crate::widget::table_view::scrollbar;
 pub fn overlay(state: &mut State, buf: &mut Buffer, screen: Rect) -> Option<(u16, u16)> {
     let theme = state.theme.clone();
     let context = state.context();
-    let key = |context, action| state.keys_map.hint(context, action).map(|chord| chord.to_string()).unwrap_or_default();
-    let (enter, leave) = (key(Context::Dialog, Action::Accept), key(Context::Global, Action::Back));
+    let key = |context, action| {
+        state
+            .keys_map
+            .hint(context, action)
+            .map(|chord| chord.to_string())
+            .unwrap_or_default()
+    };
+    let (enter, leave) = (
+        key(Context::Dialog, Action::Accept),
+        key(Context::Global, Action::Back),
+    );
     match &mut state.overlay {
         None => None,
         Some(Overlay::Help(scroll)) => {
@@ -25,15 +34,28 @@ pub fn overlay(state: &mut State, buf: &mut Buffer, screen: Rect) -> Option<(u16
             scrolled(buf, screen, &theme, "help", &lines, scroll);
             None
         }
-        Some(Overlay::Notice { title, lines, scroll }) => {
+        Some(Overlay::Notice {
+            title,
+            lines,
+            scroll,
+        }) => {
             let width = usize::from(screen.width.saturating_sub(8)).min(100);
             let style = theme.style(Role::Text);
-            let shown: Vec<(String, Style)> = lines.iter().flat_map(|line| text::wrap(line, width, 40)).map(|line| (line, style)).collect();
+            let shown: Vec<(String, Style)> = lines
+                .iter()
+                .flat_map(|line| text::wrap(line, width, 40))
+                .map(|line| (line, style))
+                .collect();
             scrolled(buf, screen, &theme, title, &shown, scroll);
             None
         }
-        Some(Overlay::Question { title, body, yes, .. }) => {
-            let keys = (key(Context::Dialog, Action::Yes), key(Context::Dialog, Action::No));
+        Some(Overlay::Question {
+            title, body, yes, ..
+        }) => {
+            let keys = (
+                key(Context::Dialog, Action::Yes),
+                key(Context::Dialog, Action::No),
+            );
             dialog::question(buf, screen, &theme, title, body, *yes, (&keys.0, &keys.1));
             None
         }
@@ -44,9 +66,19 @@ pub fn overlay(state: &mut State, buf: &mut Buffer, screen: Rect) -> Option<(u16
                 Purpose::TopUp(_) => "top up",
             };
             let next = key(Context::Dialog, Action::NextField);
-            dialog::form(buf, screen, &theme, form, &format!("{enter}: {verb}   {next}: next field   {leave}: leave"))
+            dialog::form(
+                buf,
+                screen,
+                &theme,
+                form,
+                &format!("{enter}: {verb}   {next}: next field   {leave}: leave"),
+            )
         }
-        Some(Overlay::Secret { secret, name, copied }) => {
+        Some(Overlay::Secret {
+            secret,
+            name,
+            copied,
+        }) => {
             let copy = key(Context::Dialog, Action::Copy);
             let inner = dialog::popup(buf, screen, &theme, &format!("key {name}"), 60, 7);
             let (text_style, dim) = (theme.style(Role::Text), theme.style(Role::Dim));
@@ -56,13 +88,22 @@ pub fn overlay(state: &mut State, buf: &mut Buffer, screen: Rect) -> Option<(u16
                 format!("{copy}: copy   {enter} or {leave}: leave")
             };
             let lines = [
-                ("This is shown once. The daemon keeps only a hash of it.".to_string(), theme.style(Role::Warn)),
+                (
+                    "This is shown once. The daemon keeps only a hash of it.".to_string(),
+                    theme.style(Role::Warn),
+                ),
                 (String::new(), text_style),
                 (secret.text().to_string(), theme.style(Role::Good)),
                 (String::new(), text_style),
-                ("Clients send it as  Authorization: Bearer sk-live-…".to_string(), dim),
+                (
+                    "Clients send it as  Authorization: Bearer sk-live-…".to_string(),
+                    dim,
+                ),
                 (String::new(), text_style),
-                (state_line, theme.style(if *copied { Role::Good } else { Role::Key })),
+                (
+                    state_line,
+                    theme.style(if *copied { Role::Good } else { Role::Key }),
+                ),
             ];
             dialog::lines(buf, inner, &lines);
             None
@@ -70,14 +111,30 @@ pub fn overlay(state: &mut State, buf: &mut Buffer, screen: Rect) -> Option<(u16
     }
 }
 
-fn scrolled(buf: &mut Buffer, screen: Rect, theme: &Theme, title: &str, lines: &[(String, Style)], scroll: &mut usize) {
-    let width = lines.iter().map(|(line, _)| text::width(&text::clean(line))).max().unwrap_or(0).max(20) as u16;
+fn scrolled(
+    buf: &mut Buffer,
+    screen: Rect,
+    theme: &Theme,
+    title: &str,
+    lines: &[(String, Style)],
+    scroll: &mut usize,
+) {
+    let width = lines
+        .iter()
+        .map(|(line, _)| text::width(&text::clean(line)))
+        .max()
+        .unwrap_or(0)
+        .max(20) as u16;
     let inner = dialog::popup(buf, screen, theme, title, width, lines.len() as u16);
     let rows = usize::from(inner.height);
     *scroll = (*scroll).min(lines.len().saturating_sub(rows));
     dialog::lines(buf, inner, &lines[*scroll..]);
     if lines.len() > rows {
-        let bar = Rect { x: inner.right(), width: 1, ..inner };
+        let bar = Rect {
+            x: inner.right(),
+            width: 1,
+            ..inner
+        };
         scrollbar(buf, bar, *scroll, rows, lines.len(), theme);
     }
 }
@@ -95,15 +152,33 @@ fn help(keys: &KeyMap, context: Option<Context>, theme: &Theme) -> Vec<(String, 
         }
         seen.push(context);
         lines.push((context.name().to_string(), theme.style(Role::Title)));
-        for (place, row) in ACTIONS.iter().enumerate().filter(|(_, row)| row.context == context) {
-            let chords = keys.chords(place).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            lines.push((format!("  {} {}", text::pad(&chords, 22, false), row.what), theme.style(Role::Text)));
+        for (place, row) in ACTIONS
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.context == context)
+        {
+            let chords = keys
+                .chords(place)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ");
+            lines.push((
+                format!("  {} {}", text::pad(&chords, 22, false), row.what),
+                theme.style(Role::Text),
+            ));
         }
         lines.push((String::new(), theme.style(Role::Text)));
     }
-    lines.push(("commands, besides the names of actions".to_string(), theme.style(Role::Title)));
-    lines.extend(
-        command::commands().map(|(written, what)| (format!("  {} {what}", text::pad(&written, 22, false)), theme.style(Role::Text))),
-    );
+    lines.push((
+        "commands, besides the names of actions".to_string(),
+        theme.style(Role::Title),
+    ));
+    lines.extend(command::commands().map(|(written, what)| {
+        (
+            format!("  {} {what}", text::pad(&written, 22, false)),
+            theme.style(Role::Text),
+        )
+    }));
     lines
 }

@@ -25,12 +25,27 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let (pictures, covered) = (state.pictures, state.overlay.is_some());
     let Some(view) = &mut state.job else { return };
     let title = format!("job {}", view.id);
-    let has_pictures = pictures && view.detail.as_ref().is_some_and(|detail| !detail.images.is_empty());
+    let has_pictures = pictures
+        && view
+            .detail
+            .as_ref()
+            .is_some_and(|detail| !detail.images.is_empty());
     let (facts, beside) = split(area, has_pictures);
     let inner = dialog::panel(buf, facts, &theme, &title);
     let Some(detail) = &view.detail else {
-        let (line, role) = view.error.as_ref().map_or(("asking the daemon …", Role::Dim), |error| (error.as_str(), Role::Bad));
-        put(buf, inner.x + 1, inner.y, text::fit(line, usize::from(inner.width.saturating_sub(2))), theme.style(role));
+        let (line, role) = view
+            .error
+            .as_ref()
+            .map_or(("asking the daemon …", Role::Dim), |error| {
+                (error.as_str(), Role::Bad)
+            });
+        put(
+            buf,
+            inner.x + 1,
+            inner.y,
+            text::fit(line, usize::from(inner.width.saturating_sub(2))),
+            theme.style(role),
+        );
         return;
     };
     draw_facts(detail, &mut view.scroll, buf, inner, &theme, now_ms);
@@ -48,11 +63,31 @@ fn split(area: Rect, pictures: bool) -> (Rect, Option<Rect>) {
         return (area, None);
     }
     if area.width >= FACTS_COLUMNS + 40 {
-        let facts = Rect { width: FACTS_COLUMNS, ..area };
-        return (facts, Some(Rect { x: area.x + FACTS_COLUMNS, width: area.width - FACTS_COLUMNS, ..area }));
+        let facts = Rect {
+            width: FACTS_COLUMNS,
+            ..area
+        };
+        return (
+            facts,
+            Some(Rect {
+                x: area.x + FACTS_COLUMNS,
+                width: area.width - FACTS_COLUMNS,
+                ..area
+            }),
+        );
     }
     let below = area.height * 9 / 20;
-    (Rect { height: area.height - below, ..area }, Some(Rect { y: area.bottom() - below, height: below, ..area }))
+    (
+        Rect {
+            height: area.height - below,
+            ..area
+        },
+        Some(Rect {
+            y: area.bottom() - below,
+            height: below,
+            ..area
+        }),
+    )
 }
 
 /// A line of facts: a label, a text, and a bar of this share behind it.
@@ -64,48 +99,152 @@ struct Line {
 }
 
 fn line(label: &str, value: impl Into<String>, role: Role) -> Line {
-    Line { label: label.to_string(), value: value.into(), role, bar: None }
+    Line {
+        label: label.to_string(),
+        value: value.into(),
+        role,
+        bar: None,
+    }
 }
 
 fn facts(detail: &JobDetail, now_ms: i64) -> Vec<Line> {
     let job = &detail.job;
-    let span = rows::job_span_ms(job, now_ms).map(|ms| format!(" · {}", text::span_ms(ms))).unwrap_or_default();
-    let wait = detail.wait_ms.map(|ms| format!(" · waited {}", text::span_ms(ms as f64))).unwrap_or_default();
-    let mut lines = vec![line("status", format!("{}{span}{wait}", rows::status(job.status)), rows::status_role(job.status))];
+    let span = rows::job_span_ms(job, now_ms)
+        .map(|ms| format!(" · {}", text::span_ms(ms)))
+        .unwrap_or_default();
+    let wait = detail
+        .wait_ms
+        .map(|ms| format!(" · waited {}", text::span_ms(ms as f64)))
+        .unwrap_or_default();
+    let mut lines = vec![line(
+        "status",
+        format!("{}{span}{wait}", rows::status(job.status)),
+        rows::status_role(job.status),
+    )];
     if let (Some(stage), fraction) = (&job.stage, job.fraction) {
-        lines.push(Line { label: "now".to_string(), value: stage.clone(), role: Role::Busy, bar: fraction });
+        lines.push(Line {
+            label: "now".to_string(),
+            value: stage.clone(),
+            role: Role::Busy,
+            bar: fraction,
+        });
     }
     if let Some(error) = &job.error {
-        lines.push(line("error", format!("{}: {error}", job.error_code.as_deref().unwrap_or("failed")), Role::Bad));
+        lines.push(line(
+            "error",
+            format!("{}: {error}", job.error_code.as_deref().unwrap_or("failed")),
+            Role::Bad,
+        ));
     }
-    lines.push(line("file", job.input_filename.as_deref().unwrap_or("without a name"), Role::Text));
-    let output = detail.output.as_ref().map(|file| format!(" → {} {}", file.media_type, text::bytes(file.bytes))).unwrap_or_default();
-    lines.push(line("size", format!("{} x {}{output}", job.width, job.height), Role::Text));
-    lines.extend(detail.mask_share.map(|share| line("mask", format!("{:.1} % of the photo", share * 100.0), Role::Text)));
-    lines.push(line("account", format!("{} {}", job.account_id, detail.account_name), Role::Text));
-    lines.extend(detail.key_name.as_ref().map(|name| line("key", format!("{} {name}", job.key_id.unwrap_or(0)), Role::Text)));
     lines.push(line(
-        "credits",
-        if job.credits_used > 0 { format!("{} charged", job.credits_used) } else { format!("{} held, none charged", job.price) },
+        "file",
+        job.input_filename.as_deref().unwrap_or("without a name"),
         Role::Text,
     ));
-    let how = if job.asynchronous { "asynchronous" } else { "synchronous" };
-    lines.push(line("made", format!("{} · {how} · attempt {}", text::date(job.created_at_ms), job.attempt), Role::Text));
+    let output = detail
+        .output
+        .as_ref()
+        .map(|file| format!(" → {} {}", file.media_type, text::bytes(file.bytes)))
+        .unwrap_or_default();
+    lines.push(line(
+        "size",
+        format!("{} x {}{output}", job.width, job.height),
+        Role::Text,
+    ));
+    lines.extend(detail.mask_share.map(|share| {
+        line(
+            "mask",
+            format!("{:.1} % of the photo", share * 100.0),
+            Role::Text,
+        )
+    }));
+    lines.push(line(
+        "account",
+        format!("{} {}", job.account_id, detail.account_name),
+        Role::Text,
+    ));
+    lines.extend(detail.key_name.as_ref().map(|name| {
+        line(
+            "key",
+            format!("{} {name}", job.key_id.unwrap_or(0)),
+            Role::Text,
+        )
+    }));
+    lines.push(line(
+        "credits",
+        if job.credits_used > 0 {
+            format!("{} charged", job.credits_used)
+        } else {
+            format!("{} held, none charged", job.price)
+        },
+        Role::Text,
+    ));
+    let how = if job.asynchronous {
+        "asynchronous"
+    } else {
+        "synchronous"
+    };
+    lines.push(line(
+        "made",
+        format!(
+            "{} · {how} · attempt {}",
+            text::date(job.created_at_ms),
+            job.attempt
+        ),
+        Role::Text,
+    ));
     lines.push(line("pipeline", &*job.pipeline, Role::Text));
-    lines.extend(detail.device.as_ref().map(|device| line("device", device.as_str(), Role::Text)));
-    lines.extend(job.batch_id.as_ref().map(|id| line("batch", format!("{id}, pair {}", detail.batch_index.unwrap_or(0) + 1), Role::Text)));
-    lines.extend(detail.retry_of.as_ref().map(|id| line("retries", id.as_str(), Role::Text)));
+    lines.extend(
+        detail
+            .device
+            .as_ref()
+            .map(|device| line("device", device.as_str(), Role::Text)),
+    );
+    lines.extend(job.batch_id.as_ref().map(|id| {
+        line(
+            "batch",
+            format!("{id}, pair {}", detail.batch_index.unwrap_or(0) + 1),
+            Role::Text,
+        )
+    }));
+    lines.extend(
+        detail
+            .retry_of
+            .as_ref()
+            .map(|id| line("retries", id.as_str(), Role::Text)),
+    );
     lines.extend(detail.swept_at_ms.or(detail.expires_at_ms).map(|at| {
-        let label = if detail.swept_at_ms.is_some() { "removed" } else { "kept to" };
+        let label = if detail.swept_at_ms.is_some() {
+            "removed"
+        } else {
+            "kept to"
+        };
         line(label, text::date(at), Role::Dim)
     }));
-    lines.extend(detail.warnings.iter().map(|warning| line("warning", warning.as_str(), Role::Warn)));
+    lines.extend(
+        detail
+            .warnings
+            .iter()
+            .map(|warning| line("warning", warning.as_str(), Role::Warn)),
+    );
     if !detail.stages.is_empty() {
-        let longest = detail.stages.iter().map(|stage| stage.ms).fold(f64::MIN_POSITIVE, f64::max);
+        let longest = detail
+            .stages
+            .iter()
+            .map(|stage| stage.ms)
+            .fold(f64::MIN_POSITIVE, f64::max);
         lines.push(line("", "", Role::Dim));
         lines.extend(detail.stages.iter().map(|stage| {
-            let plugin = if stage.plugin.is_empty() { String::new() } else { format!(" {}", stage.plugin) };
-            let together = if stage.crops_together > 1 { format!(", {} together", stage.crops_together) } else { String::new() };
+            let plugin = if stage.plugin.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", stage.plugin)
+            };
+            let together = if stage.crops_together > 1 {
+                format!(", {} together", stage.crops_together)
+            } else {
+                String::new()
+            };
             let plugin = format!("{plugin}{together}");
             Line {
                 label: stage.stage.clone(),
@@ -117,30 +256,61 @@ fn facts(detail: &JobDetail, now_ms: i64) -> Vec<Line> {
     }
     if !detail.models.is_empty() {
         lines.push(line("", "", Role::Dim));
-        lines.extend(
-            detail
-                .models
-                .iter()
-                .map(|model| line("model", format!("{} {}", model.name, model.sha256.chars().take(16).collect::<String>()), Role::Text)),
-        );
+        lines.extend(detail.models.iter().map(|model| {
+            line(
+                "model",
+                format!(
+                    "{} {}",
+                    model.name,
+                    model.sha256.chars().take(16).collect::<String>()
+                ),
+                Role::Text,
+            )
+        }));
     }
     lines
 }
 
-fn draw_facts(detail: &JobDetail, scroll: &mut usize, buf: &mut Buffer, inner: Rect, theme: &Theme, now_ms: i64) {
-    let area = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+fn draw_facts(
+    detail: &JobDetail,
+    scroll: &mut usize,
+    buf: &mut Buffer,
+    inner: Rect,
+    theme: &Theme,
+    now_ms: i64,
+) {
+    let area = Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    };
     let lines = facts(detail, now_ms);
     let rows = usize::from(area.height);
     *scroll = (*scroll).min(lines.len().saturating_sub(rows));
     for (y, line) in (area.y..area.bottom()).zip(lines.iter().skip(*scroll)) {
         dialog::pair(buf, area, y, 10, &line.label, &line.value, theme, line.role);
-        let bar = Rect { x: area.right().saturating_sub(BAR_COLUMNS), y, width: BAR_COLUMNS.min(area.width), height: 1 };
+        let bar = Rect {
+            x: area.right().saturating_sub(BAR_COLUMNS),
+            y,
+            width: BAR_COLUMNS.min(area.width),
+            height: 1,
+        };
         if let Some(share) = line.bar.filter(|_| area.width > 10 + BAR_COLUMNS + 12) {
-            graph::gauge(buf, bar, share, theme.style(Role::Gauge), theme.style(Role::Border));
+            graph::gauge(
+                buf,
+                bar,
+                share,
+                theme.style(Role::Gauge),
+                theme.style(Role::Border),
+            );
         }
     }
     if lines.len() > rows {
-        let bar = Rect { x: inner.right().saturating_sub(1), width: 1, ..inner };
+        let bar = Rect {
+            x: inner.right().saturating_sub(1),
+            width: 1,
+            ..inner
+        };
         table_view::scrollbar(buf, bar, *scroll, rows, lines.len(), theme);
     }
 }
@@ -148,18 +318,30 @@ fn draw_facts(detail: &JobDetail, scroll: &mut usize, buf: &mut Buffer, inner: R
 fn draw_pictures(view: &mut JobView, buf: &mut Buffer, area: Rect, theme: &Theme, covered: bool) {
     let parts = view.show.parts();
     // A character is about twice as high as wide.
-    let photo_wide = view.detail.as_ref().is_some_and(|detail| detail.job.width >= detail.job.height);
-    let stacked =
-        view.show == Show::Both && area.height >= 30 && (area.width < area.height * 3 || photo_wide && area.width < area.height * 4);
+    let photo_wide = view
+        .detail
+        .as_ref()
+        .is_some_and(|detail| detail.job.width >= detail.job.height);
+    let stacked = view.show == Show::Both
+        && area.height >= 30
+        && (area.width < area.height * 3 || photo_wide && area.width < area.height * 4);
     let count = parts.len() as u16;
     for (place, part) in (0..).zip(parts) {
         let panel = if stacked {
             // Equal heights make equal pictures; a row that is over stays empty.
             let height = area.height / count;
-            Rect { y: area.y + place * height, height, ..area }
+            Rect {
+                y: area.y + place * height,
+                height,
+                ..area
+            }
         } else {
             let width = area.width / count;
-            Rect { x: area.x + place * width, width, ..area }
+            Rect {
+                x: area.x + place * width,
+                width,
+                ..area
+            }
         };
         let title = match part {
             ImagePart::Input => "before",
@@ -171,8 +353,18 @@ fn draw_pictures(view: &mut JobView, buf: &mut Buffer, area: Rect, theme: &Theme
     }
 }
 
-fn draw_picture(view: &mut JobView, part: ImagePart, buf: &mut Buffer, area: Rect, style: Style, covered: bool) {
-    let there = view.detail.as_ref().is_some_and(|detail| detail.images.contains(&part));
+fn draw_picture(
+    view: &mut JobView,
+    part: ImagePart,
+    buf: &mut Buffer,
+    area: Rect,
+    style: Style,
+    covered: bool,
+) {
+    let there = view
+        .detail
+        .as_ref()
+        .is_some_and(|detail| detail.images.contains(&part));
     view.slot(part).wanted = Some(Size::new(area.width, area.height));
     let slot = view.look(part);
     let says = match (&slot.error, there) {
@@ -181,7 +373,10 @@ fn draw_picture(view: &mut JobView, part: ImagePart, buf: &mut Buffer, area: Rec
         // Under a dialog a picture would be drawn over it: some protocols know no layers.
         (None, true) if covered => "",
         (None, true) => match &slot.picture {
-            Some(picture) if picture.protocol.size().width <= area.width && picture.protocol.size().height <= area.height => {
+            Some(picture)
+                if picture.protocol.size().width <= area.width
+                    && picture.protocol.size().height <= area.height =>
+            {
                 let size = picture.protocol.size();
                 let centred = Rect {
                     x: area.x + (area.width - size.width) / 2,
@@ -196,6 +391,12 @@ fn draw_picture(view: &mut JobView, part: ImagePart, buf: &mut Buffer, area: Rec
         },
     };
     if area.height > 0 {
-        put(buf, area.x, area.y, text::fit(says, usize::from(area.width)), style);
+        put(
+            buf,
+            area.x,
+            area.y,
+            text::fit(says, usize::from(area.width)),
+            style,
+        );
     }
 }

@@ -49,7 +49,10 @@ pub const SCREENS: [(ScreenId, &str); 7] = [
 impl ScreenId {
     /// The screen `by` places on; after the last comes the first.
     pub fn step(self, by: isize) -> ScreenId {
-        let here = SCREENS.iter().position(|(screen, _)| *screen == self).unwrap_or(0) as isize;
+        let here = SCREENS
+            .iter()
+            .position(|(screen, _)| *screen == self)
+            .unwrap_or(0) as isize;
         SCREENS[(here + by).rem_euclid(SCREENS.len() as isize) as usize].0
     }
 }
@@ -63,13 +66,28 @@ pub fn draw(state: &mut State, frame: &mut Frame<'_>) {
     buf.set_style(area, state.theme.style(Role::Text));
     if area.width < SIZE_MIN.0 || area.height < SIZE_MIN.1 {
         let (width, height) = SIZE_MIN;
-        buf.set_stringn(area.x, area.y, format!("needs {width}x{height}"), usize::from(area.width), state.theme.style(Role::Warn));
+        buf.set_stringn(
+            area.x,
+            area.y,
+            format!("needs {width}x{height}"),
+            usize::from(area.width),
+            state.theme.style(Role::Warn),
+        );
         return;
     }
-    let line = |y: u16| Rect { x: area.x, y, width: area.width, height: 1 };
+    let line = |y: u16| Rect {
+        x: area.x,
+        y,
+        width: area.width,
+        height: 1,
+    };
     chrome::header(state, buf, line(area.y));
     chrome::tabs(state, buf, line(area.y + 1));
-    let body = Rect { y: area.y + 2, height: area.height - 3, ..area };
+    let body = Rect {
+        y: area.y + 2,
+        height: area.height - 3,
+        ..area
+    };
     match state.screen {
         ScreenId::Overview => overview::draw(state, buf, body),
         ScreenId::Jobs if state.job.is_some() => job::draw(state, buf, body),
@@ -83,7 +101,10 @@ pub fn draw(state: &mut State, frame: &mut Frame<'_>) {
     chrome::toasts(state, buf, body);
     let prompt = chrome::bottom(state, buf, line(area.bottom() - 1));
     let overlay = help::overlay(state, buf, area);
-    if let Some(at) = overlay.or(prompt).filter(|(x, y)| *x < area.right() && *y < area.bottom()) {
+    if let Some(at) = overlay
+        .or(prompt)
+        .filter(|(x, y)| *x < area.right() && *y < area.bottom())
+    {
         frame.set_cursor_position(at);
     }
 }

@@ -21,7 +21,14 @@ const RESYNC_PAUSE_MS: i64 = 3_000;
 impl State {
     /// Takes one change in.
     pub fn absorb(&mut self, change: Change) -> Vec<Effect> {
-        let event = !matches!(change, Change::Linked(_) | Change::Lost { .. } | Change::Reply(..) | Change::Picture(..) | Change::Resync);
+        let event = !matches!(
+            change,
+            Change::Linked(_)
+                | Change::Lost { .. }
+                | Change::Reply(..)
+                | Change::Picture(..)
+                | Change::Resync
+        );
         if self.frozen && event {
             self.held_back = true;
             return Vec::new();
@@ -31,12 +38,24 @@ impl State {
                 let (known, resumed) = (self.server.is_some(), hello.resumed);
                 (self.link, self.hello) = (Link::Live, Some(hello));
                 // A stream that goes on where it ended has missed nothing.
-                return if known && resumed { vec![Effect::Call(Call::Server)] } else { self.fetch_all() };
+                return if known && resumed {
+                    vec![Effect::Call(Call::Server)]
+                } else {
+                    self.fetch_all()
+                };
             }
             Change::Lost { why, retry_ms } => {
-                let since_ms = if let Link::Lost { since_ms, .. } = self.link { since_ms } else { self.now_ms };
+                let since_ms = if let Link::Lost { since_ms, .. } = self.link {
+                    since_ms
+                } else {
+                    self.now_ms
+                };
                 let retry_at_ms = self.now_ms + i64::try_from(retry_ms).unwrap_or(i64::MAX);
-                self.link = Link::Lost { since_ms, why, retry_at_ms };
+                self.link = Link::Lost {
+                    since_ms,
+                    why,
+                    retry_at_ms,
+                };
             }
             Change::Resync => {
                 self.resync_wanted = true;
@@ -46,13 +65,21 @@ impl State {
             Change::Reply(call, Err(error)) => self.refused(*call, &error),
             Change::Picture(part, outcome) => self.picture(part, outcome),
             Change::Job(job) => {
-                let news = self.job.as_mut().filter(|view| view.id == job.id).is_some_and(|view| view.take_row(&job));
+                let news = self
+                    .job
+                    .as_mut()
+                    .filter(|view| view.id == job.id)
+                    .is_some_and(|view| view.take_row(&job));
                 let id = job.id.clone();
                 // While the daemon looked for a text, jobs that do not hold it would not belong to the answer.
                 if self.jobs_text.is_empty() || self.jobs.get(&id).is_some() {
                     self.jobs.put(*job);
                 }
-                return if news { vec![Effect::Call(Call::Job(id))] } else { Vec::new() };
+                return if news {
+                    vec![Effect::Call(Call::Job(id))]
+                } else {
+                    Vec::new()
+                };
             }
             Change::Queue(queue) => self.queue = Some(queue),
             Change::State(now) => {
@@ -77,7 +104,11 @@ impl State {
 
     /// What was put off and may be done now: a daemon that is too busy to tell everything is not asked for everything all the time.
     pub fn due(&mut self) -> Vec<Effect> {
-        if self.resync_wanted && self.now_ms - self.fetched_at_ms >= RESYNC_PAUSE_MS { self.fetch_all() } else { Vec::new() }
+        if self.resync_wanted && self.now_ms - self.fetched_at_ms >= RESYNC_PAUSE_MS {
+            self.fetch_all()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Figures that no event tells, asked for while they are on the screen: balances, last uses, the state of the daemon.
@@ -93,7 +124,11 @@ impl State {
             ScreenId::Accounts if self.accounts.counts().2 <= POLL_ROWS_MAX => {
                 self.accounts.begin_snapshot();
                 calls.push(Call::Accounts(None));
-                calls.extend(self.ledger.as_ref().map(|ledger| Call::Ledger(ledger.account, None)));
+                calls.extend(
+                    self.ledger
+                        .as_ref()
+                        .map(|ledger| Call::Ledger(ledger.account, None)),
+                );
             }
             ScreenId::Keys if self.keys.counts().2 <= POLL_ROWS_MAX => {
                 self.keys.begin_snapshot();
@@ -115,10 +150,17 @@ impl State {
     }
 
     fn account(&mut self, account: AccountRow) -> Vec<Effect> {
-        let open = self.ledger.as_ref().is_some_and(|ledger| ledger.account == account.id);
+        let open = self
+            .ledger
+            .as_ref()
+            .is_some_and(|ledger| ledger.account == account.id);
         let id = account.id;
         self.accounts.put(account);
-        if open { vec![Effect::Call(Call::Ledger(id, None))] } else { Vec::new() }
+        if open {
+            vec![Effect::Call(Call::Ledger(id, None))]
+        } else {
+            Vec::new()
+        }
     }
 
     fn reply(&mut self, call: Call, reply: Reply) -> Vec<Effect> {
@@ -129,7 +171,11 @@ impl State {
             }
             (_, Reply::History(history)) => {
                 let newer: Vec<MetricsTick> = self.ticks.drain(..).collect();
-                history.ticks.into_iter().chain(newer).for_each(|tick| self.take_tick(tick));
+                history
+                    .ticks
+                    .into_iter()
+                    .chain(newer)
+                    .for_each(|tick| self.take_tick(tick));
             }
             (Call::Jobs { text, after }, Reply::Jobs(page)) if text == self.jobs_text => {
                 let first = after.is_none();
@@ -137,11 +183,23 @@ impl State {
                 // may have changed meanwhile, so they go.
                 if first {
                     let whole = page.next.is_none();
-                    let oldest = page.items.iter().map(|job| job.created_at_ms).min().unwrap_or(0);
+                    let oldest = page
+                        .items
+                        .iter()
+                        .map(|job| job.created_at_ms)
+                        .min()
+                        .unwrap_or(0);
                     if !whole {
-                        let doubtful =
-                            |job: &&JobRow| job.created_at_ms < oldest && matches!(job.status, JobStatus::Pending | JobStatus::Processing);
-                        let old: Vec<String> = self.jobs.all().filter(doubtful).map(|job| job.id.clone()).collect();
+                        let doubtful = |job: &&JobRow| {
+                            job.created_at_ms < oldest
+                                && matches!(job.status, JobStatus::Pending | JobStatus::Processing)
+                        };
+                        let old: Vec<String> = self
+                            .jobs
+                            .all()
+                            .filter(doubtful)
+                            .map(|job| job.id.clone())
+                            .collect();
                         old.iter().for_each(|id| self.jobs.remove(id));
                     }
                     self.jobs.snapshot(page.items, whole);
@@ -167,9 +225,15 @@ impl State {
                 let next = page.next.clone();
                 match after {
                     None => self.accounts.snapshot(page.items, page.next.is_none()),
-                    Some(_) => page.items.into_iter().for_each(|row| self.accounts.put(row)),
+                    Some(_) => page
+                        .items
+                        .into_iter()
+                        .for_each(|row| self.accounts.put(row)),
                 }
-                return next.map(|next| Effect::Call(Call::Accounts(Some(next)))).into_iter().collect();
+                return next
+                    .map(|next| Effect::Call(Call::Accounts(Some(next))))
+                    .into_iter()
+                    .collect();
             }
             (Call::Keys(after), Reply::Keys(page)) => {
                 let next = page.next.clone();
@@ -177,7 +241,10 @@ impl State {
                     None => self.keys.snapshot(page.items, page.next.is_none()),
                     Some(_) => page.items.into_iter().for_each(|row| self.keys.put(row)),
                 }
-                return next.map(|next| Effect::Call(Call::Keys(Some(next)))).into_iter().collect();
+                return next
+                    .map(|next| Effect::Call(Call::Keys(Some(next))))
+                    .into_iter()
+                    .collect();
             }
             (Call::Ledger(id, after), Reply::Ledger(page)) => {
                 if let Some(ledger) = self.ledger.as_mut().filter(|ledger| ledger.account == id) {
@@ -207,16 +274,30 @@ impl State {
         }
         match (call, reply) {
             (Call::CancelJob(_), Reply::JobRow(job)) => {
-                self.toast(Role::Good, format!("cancelled {}", super::rows::short(&job.id)));
+                self.toast(
+                    Role::Good,
+                    format!("cancelled {}", super::rows::short(&job.id)),
+                );
                 return self.absorb(Change::Job(job));
             }
             (Call::RetryJob(old), Reply::JobRow(job)) => {
-                self.toast(Role::Good, format!("{} runs again as {}", super::rows::short(&old), super::rows::short(&job.id)));
+                self.toast(
+                    Role::Good,
+                    format!(
+                        "{} runs again as {}",
+                        super::rows::short(&old),
+                        super::rows::short(&job.id)
+                    ),
+                );
                 self.jobs.put(*job);
             }
             (_, Reply::KeyCreated(created)) => {
                 let created = *created;
-                self.overlay = Some(Overlay::Secret { name: created.key.name.clone(), secret: Secret::new(created.secret), copied: false });
+                self.overlay = Some(Overlay::Secret {
+                    name: created.key.name.clone(),
+                    secret: Secret::new(created.secret),
+                    copied: false,
+                });
                 self.keys.put(created.key);
             }
             (Call::DeleteKey(id), Reply::KeyRow(key)) => {
@@ -224,17 +305,31 @@ impl State {
                 self.keys.remove(&id);
             }
             (call, Reply::KeyRow(key)) => {
-                let done = if matches!(call, Call::RevokeKey(_)) { "revoked" } else { "changed" };
+                let done = if matches!(call, Call::RevokeKey(_)) {
+                    "revoked"
+                } else {
+                    "changed"
+                };
                 self.toast(Role::Good, format!("{done} the key {}", key.name));
                 self.keys.put(*key);
             }
             (_, Reply::AccountRow(account)) => {
-                self.toast(Role::Good, format!("account {}: {}", account.id, account.name));
+                self.toast(
+                    Role::Good,
+                    format!("account {}: {}", account.id, account.name),
+                );
                 return self.account(account);
             }
             (Call::TopUp(id, _), Reply::LedgerRow(entry)) => {
                 let change = entry.available_change;
-                self.toast(Role::Good, format!("{} {change:+} credits, {} available", self.account_name(id), entry.available_after));
+                self.toast(
+                    Role::Good,
+                    format!(
+                        "{} {change:+} credits, {} available",
+                        self.account_name(id),
+                        entry.available_after
+                    ),
+                );
                 if let Some(mut account) = self.accounts.get(&id).cloned() {
                     (account.available, account.held) = (entry.available_after, entry.held_after);
                     self.accounts.put(account);
@@ -272,10 +367,16 @@ impl State {
             call if call.changes() => {
                 // A lost connection may have come after the change was made.
                 let unsure = !matches!(error, NetError::Refused { .. } | NetError::Connect { .. });
-                let text = if unsure { format!("{text}; look whether it was done before you do it again") } else { text };
+                let text = if unsure {
+                    format!("{text}; look whether it was done before you do it again")
+                } else {
+                    text
+                };
                 let waits = self.form_waits_for(&call);
                 match &mut self.overlay {
-                    Some(Overlay::Form(form, _)) if waits => (form.busy, form.error) = (false, Some(text)),
+                    Some(Overlay::Form(form, _)) if waits => {
+                        (form.busy, form.error) = (false, Some(text))
+                    }
                     _ => self.toast(Role::Bad, text),
                 }
             }
@@ -299,11 +400,15 @@ impl State {
 
     /// Whether the form that is open was sent by this call and has no answer yet.
     fn form_waits_for(&self, call: &Call) -> bool {
-        let Some(Overlay::Form(form, purpose)) = &self.overlay else { return false };
+        let Some(Overlay::Form(form, purpose)) = &self.overlay else {
+            return false;
+        };
         let fits = match (purpose, call) {
-            (Purpose::CreateKey, Call::CreateKey(_)) | (Purpose::CreateAccount, Call::CreateAccount(_)) => true,
+            (Purpose::CreateKey, Call::CreateKey(_))
+            | (Purpose::CreateAccount, Call::CreateAccount(_)) => true,
             (Purpose::ChangeKey(key), Call::ChangeKey(id, _)) => key.id == *id,
-            (Purpose::ChangeAccount(ours), Call::ChangeAccount(id, _)) | (Purpose::TopUp(ours), Call::TopUp(id, _)) => ours == id,
+            (Purpose::ChangeAccount(ours), Call::ChangeAccount(id, _))
+            | (Purpose::TopUp(ours), Call::TopUp(id, _)) => ours == id,
             _ => false,
         };
         form.busy && fits

@@ -22,7 +22,11 @@ const NAMES_MAX: usize = 5;
 impl State {
     /// Does an action.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
-        if self.readonly && ACTIONS.iter().any(|row| row.action == action && row.changes) {
+        if self.readonly
+            && ACTIONS
+                .iter()
+                .any(|row| row.action == action && row.changes)
+        {
             self.toast(Role::Warn, "this dashboard was started with --readonly");
             return Vec::new();
         }
@@ -31,7 +35,13 @@ impl State {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
-            Action::Help => self.overlay = if matches!(self.overlay, Some(Overlay::Help(_))) { None } else { Some(Overlay::Help(0)) },
+            Action::Help => {
+                self.overlay = if matches!(self.overlay, Some(Overlay::Help(_))) {
+                    None
+                } else {
+                    Some(Overlay::Help(0))
+                }
+            }
             Action::Command => self.open_prompt(PromptKind::Command, String::new()),
             Action::Filter => {
                 if let Some(before) = self.list().map(|list| list.filter().to_string()) {
@@ -57,9 +67,11 @@ impl State {
             Action::SortNext => self.on_list(|list| list.sort_by(1)),
             Action::SortPrevious => self.on_list(|list| list.sort_by(-1)),
             Action::SortReverse => self.on_list(|list| list.reverse()),
-            Action::CancelJobs => {
-                self.ask_jobs("Cancel", |job| matches!(job.status, JobStatus::Pending | JobStatus::Processing), Call::CancelJob)
-            }
+            Action::CancelJobs => self.ask_jobs(
+                "Cancel",
+                |job| matches!(job.status, JobStatus::Pending | JobStatus::Processing),
+                Call::CancelJob,
+            ),
             Action::RetryJobs => return self.retry_jobs(),
             Action::NextStatus => self.next_status(),
             Action::NextPicture => {
@@ -70,10 +82,16 @@ impl State {
             Action::Create => return self.open_create(),
             Action::Change => self.open_change(),
             Action::TopUp => self.open_top_up(),
-            Action::RevokeKeys => {
-                self.ask_keys("Revoke", "Clients that use them are refused at once; result addresses die too.", Call::RevokeKey)
-            }
-            Action::DeleteKeys => self.ask_keys("Delete", "They are revoked and leave all lists. This cannot be undone.", Call::DeleteKey),
+            Action::RevokeKeys => self.ask_keys(
+                "Revoke",
+                "Clients that use them are refused at once; result addresses die too.",
+                Call::RevokeKey,
+            ),
+            Action::DeleteKeys => self.ask_keys(
+                "Delete",
+                "They are revoked and leave all lists. This cannot be undone.",
+                Call::DeleteKey,
+            ),
             Action::Do(verb) => return self.do_verb(verb),
             Action::NextLevel => {
                 self.log_level = match self.log_level {
@@ -105,7 +123,12 @@ impl State {
 
     fn open_prompt(&mut self, kind: PromptKind, before: String) {
         if self.overlay.is_none() {
-            self.prompt = Some(Prompt { kind, line: Edit::new(&before), before, back: 0 });
+            self.prompt = Some(Prompt {
+                kind,
+                line: Edit::new(&before),
+                before,
+                back: 0,
+            });
         }
     }
 
@@ -125,7 +148,10 @@ impl State {
         } else if self.overlay.take().is_some() {
         } else if self.job.take().is_some() || self.ledger.take().is_some() {
             self.refresh();
-        } else if self.screen == ScreenId::Jobs && !self.jobs_text.is_empty() && self.jobs.filter().is_empty() {
+        } else if self.screen == ScreenId::Jobs
+            && !self.jobs_text.is_empty()
+            && self.jobs.filter().is_empty()
+        {
             return self.find(String::new());
         } else {
             self.on_list(|list| {
@@ -139,7 +165,11 @@ impl State {
 
     fn freeze(&mut self) -> Vec<Effect> {
         self.frozen = !self.frozen;
-        if !self.frozen && std::mem::take(&mut self.held_back) { self.fetch_all() } else { Vec::new() }
+        if !self.frozen && std::mem::take(&mut self.held_back) {
+            self.fetch_all()
+        } else {
+            Vec::new()
+        }
     }
 
     fn step(&mut self, step: Move) -> Vec<Effect> {
@@ -153,9 +183,13 @@ impl State {
             Move::Last => usize::MAX / 2,
         };
         match (&mut self.overlay, &mut self.job) {
-            (Some(Overlay::Help(at) | Overlay::Notice { scroll: at, .. }), _) => *at = scrolled(*at),
+            (Some(Overlay::Help(at) | Overlay::Notice { scroll: at, .. }), _) => {
+                *at = scrolled(*at)
+            }
             (Some(_), _) => {}
-            (None, Some(view)) if self.screen == ScreenId::Jobs => view.scroll = scrolled(view.scroll),
+            (None, Some(view)) if self.screen == ScreenId::Jobs => {
+                view.scroll = scrolled(view.scroll)
+            }
             _ => {
                 let at_end = self.list().is_some_and(|list| list.step(step));
                 if at_end {
@@ -169,8 +203,15 @@ impl State {
     /// The cursor wants to go on after the last row.
     fn fetch_older(&mut self) -> Vec<Effect> {
         let call = match (self.screen, &mut self.ledger) {
-            (ScreenId::Jobs, _) => self.jobs.older.take().map(|after| Call::Jobs { text: self.jobs_text.clone(), after: Some(after) }),
-            (ScreenId::Accounts, Some(ledger)) => ledger.table.older.take().map(|after| Call::Ledger(ledger.account, Some(after))),
+            (ScreenId::Jobs, _) => self.jobs.older.take().map(|after| Call::Jobs {
+                text: self.jobs_text.clone(),
+                after: Some(after),
+            }),
+            (ScreenId::Accounts, Some(ledger)) => ledger
+                .table
+                .older
+                .take()
+                .map(|after| Call::Ledger(ledger.account, Some(after))),
             _ => None,
         };
         call.map(Effect::Call).into_iter().collect()
@@ -179,10 +220,20 @@ impl State {
     fn open(&mut self) -> Vec<Effect> {
         match self.screen {
             ScreenId::Overview => self.go(ScreenId::Jobs),
-            ScreenId::Jobs => self.jobs.current().map(|job| job.id.clone()).map(|id| self.open_job(id)).unwrap_or_default(),
+            ScreenId::Jobs => self
+                .jobs
+                .current()
+                .map(|job| job.id.clone())
+                .map(|id| self.open_job(id))
+                .unwrap_or_default(),
             ScreenId::Accounts if self.ledger.is_none() => {
-                let Some(account) = self.accounts.current().map(|account| account.id) else { return Vec::new() };
-                self.ledger = Some(LedgerView { account, table: Table::new(LEDGER_MAX, 0, true, Rest::First) });
+                let Some(account) = self.accounts.current().map(|account| account.id) else {
+                    return Vec::new();
+                };
+                self.ledger = Some(LedgerView {
+                    account,
+                    table: Table::new(LEDGER_MAX, 0, true, Rest::First),
+                });
                 vec![Effect::Call(Call::Ledger(account, None))]
             }
             _ => {
@@ -202,7 +253,13 @@ impl State {
 
     /// Everything about the row under the cursor, for tables that have no screen for it.
     fn particulars(&self) -> Option<Overlay> {
-        let notice = |title: &str, lines: Vec<String>| Some(Overlay::Notice { title: title.to_string(), lines, scroll: 0 });
+        let notice = |title: &str, lines: Vec<String>| {
+            Some(Overlay::Notice {
+                title: title.to_string(),
+                lines,
+                scroll: 0,
+            })
+        };
         match self.screen {
             ScreenId::Folders => {
                 let folder = self.folders.current()?;
@@ -211,11 +268,24 @@ impl State {
                     format!("output    {}", folder.output),
                     format!("pipeline  {}", folder.pipeline),
                 ];
-                lines.extend(folder.account.map(|id| format!("account   {id} {}", self.account_name(id))));
+                lines.extend(
+                    folder
+                        .account
+                        .map(|id| format!("account   {id} {}", self.account_name(id))),
+                );
                 lines.extend(folder.paused.as_ref().map(|why| format!("paused    {why}")));
-                lines.push(format!("pairs     {} done, {} failed, {} duplicates", folder.done, folder.failed, folder.duplicates));
+                lines.push(format!(
+                    "pairs     {} done, {} failed, {} duplicates",
+                    folder.done, folder.failed, folder.duplicates
+                ));
                 if folder.waiting_for_mask > 0 {
-                    lines.extend(["".to_string(), format!("{} photos without a mask or a sidecar:", folder.waiting_for_mask)]);
+                    lines.extend([
+                        "".to_string(),
+                        format!(
+                            "{} photos without a mask or a sidecar:",
+                            folder.waiting_for_mask
+                        ),
+                    ]);
                     lines.extend(folder.waiting.iter().map(|name| format!("  {name}")));
                 }
                 notice(&folder.name, lines)
@@ -223,30 +293,70 @@ impl State {
             ScreenId::Models => {
                 let model = self.models.current()?;
                 let mut lines = vec![
-                    format!("sha256    {}", if model.sha256.is_empty() { "unknown" } else { &model.sha256 }),
-                    format!("size      {} bytes", crate::text::number(i64::try_from(model.bytes).unwrap_or(i64::MAX))),
+                    format!(
+                        "sha256    {}",
+                        if model.sha256.is_empty() {
+                            "unknown"
+                        } else {
+                            &model.sha256
+                        }
+                    ),
+                    format!(
+                        "size      {} bytes",
+                        crate::text::number(i64::try_from(model.bytes).unwrap_or(i64::MAX))
+                    ),
                     format!("arch      {}", model.arch),
                     format!("origin    {}", model.origin),
                     format!("licence   {}", model.licence),
                     format!(
                         "used by   {}",
-                        if model.pipelines.is_empty() { "no pipeline".to_string() } else { model.pipelines.join(", ") }
+                        if model.pipelines.is_empty() {
+                            "no pipeline".to_string()
+                        } else {
+                            model.pipelines.join(", ")
+                        }
                     ),
                 ];
-                lines.extend(model.error.as_ref().map(|error| format!("error     {error}")));
-                lines.extend(model.task.as_ref().map(|_| format!("task      {}", rows::model_task(model))));
+                lines.extend(
+                    model
+                        .error
+                        .as_ref()
+                        .map(|error| format!("error     {error}")),
+                );
+                lines.extend(
+                    model
+                        .task
+                        .as_ref()
+                        .map(|_| format!("task      {}", rows::model_task(model))),
+                );
                 notice(&model.name, lines)
             }
             ScreenId::Log => {
                 let line = self.log.current()?;
                 let mut lines = vec![line.text.clone(), String::new()];
-                lines.extend(line.fields.iter().map(|(name, value)| format!("{name} = {value}")));
-                notice(&format!("{} {} {}", crate::text::clock(line.at_ms), rows::level(line.level).0, line.target), lines)
+                lines.extend(
+                    line.fields
+                        .iter()
+                        .map(|(name, value)| format!("{name} = {value}")),
+                );
+                notice(
+                    &format!(
+                        "{} {} {}",
+                        crate::text::clock(line.at_ms),
+                        rows::level(line.level).0,
+                        line.target
+                    ),
+                    lines,
+                )
             }
             ScreenId::Keys => {
                 let key = self.keys.current()?;
                 let date = |at: Option<i64>| at.map_or("never".to_string(), crate::text::date);
-                let limit = |limit: Option<u32>| limit.map_or("as configured".to_string(), |limit| format!("{limit} a minute"));
+                let limit = |limit: Option<u32>| {
+                    limit.map_or("as configured".to_string(), |limit| {
+                        format!("{limit} a minute")
+                    })
+                };
                 notice(
                     &key.name,
                     vec![
@@ -254,7 +364,12 @@ impl State {
                         format!("account    {} {}", key.account_id, key.account_name),
                         format!("removals   {}", limit(key.removals_per_minute)),
                         format!("batches    {}", limit(key.batches_per_minute)),
-                        format!("pipelines  {}", key.pipelines.as_ref().map_or("all".to_string(), |names| names.join(", "))),
+                        format!(
+                            "pipelines  {}",
+                            key.pipelines
+                                .as_ref()
+                                .map_or("all".to_string(), |names| names.join(", "))
+                        ),
                         format!("made       {}", crate::text::date(key.created_at_ms)),
                         format!("last used  {}", date(key.last_used_at_ms)),
                         format!("expires    {}", date(key.expires_at_ms)),
@@ -276,9 +391,16 @@ impl State {
         }
         let text = match self.screen {
             ScreenId::Overview => None,
-            ScreenId::Jobs => self.job.as_ref().map(|view| view.id.clone()).or_else(|| self.jobs.current().map(|job| job.id.clone())),
+            ScreenId::Jobs => self
+                .job
+                .as_ref()
+                .map(|view| view.id.clone())
+                .or_else(|| self.jobs.current().map(|job| job.id.clone())),
             ScreenId::Keys => self.keys.current().map(|key| key.hint.clone()),
-            ScreenId::Accounts => self.accounts.current().map(|account| account.id.to_string()),
+            ScreenId::Accounts => self
+                .accounts
+                .current()
+                .map(|account| account.id.to_string()),
             ScreenId::Folders => self.folders.current().map(|folder| folder.path.clone()),
             ScreenId::Models => self.models.current().map(|model| model.sha256.clone()),
             ScreenId::Log => self.log.current().map(rows::log_text),
@@ -291,36 +413,78 @@ impl State {
     /// The jobs that an action is about.
     fn chosen_jobs(&self) -> Vec<JobRow> {
         match &self.job {
-            Some(view) => view.detail.iter().map(|detail| detail.job.clone()).collect(),
+            Some(view) => view
+                .detail
+                .iter()
+                .map(|detail| detail.job.clone())
+                .collect(),
             None => self.jobs.chosen().into_iter().cloned().collect(),
         }
     }
 
-    fn ask_jobs(&mut self, verb: &str, fits: impl Fn(&JobRow) -> bool, call: impl Fn(String) -> Call) {
-        let chosen: Vec<JobRow> = self.chosen_jobs().into_iter().filter(|job| fits(job)).collect();
+    fn ask_jobs(
+        &mut self,
+        verb: &str,
+        fits: impl Fn(&JobRow) -> bool,
+        call: impl Fn(String) -> Call,
+    ) {
+        let chosen: Vec<JobRow> = self
+            .chosen_jobs()
+            .into_iter()
+            .filter(|job| fits(job))
+            .collect();
         if chosen.is_empty() {
             self.toast(Role::Warn, "no job here is waiting or running");
             return;
         }
-        let names = chosen.iter().map(|job| format!("{}  {}", short(&job.id), job.input_filename.as_deref().unwrap_or("")));
-        self.ask(verb, "job", names.collect(), "Nothing is charged for them.", chosen.into_iter().map(|job| call(job.id)).collect());
+        let names = chosen.iter().map(|job| {
+            format!(
+                "{}  {}",
+                short(&job.id),
+                job.input_filename.as_deref().unwrap_or("")
+            )
+        });
+        self.ask(
+            verb,
+            "job",
+            names.collect(),
+            "Nothing is charged for them.",
+            chosen.into_iter().map(|job| call(job.id)).collect(),
+        );
     }
 
     fn retry_jobs(&mut self) -> Vec<Effect> {
-        let failed: Vec<JobRow> = self.chosen_jobs().into_iter().filter(|job| job.status == JobStatus::Failed).collect();
+        let failed: Vec<JobRow> = self
+            .chosen_jobs()
+            .into_iter()
+            .filter(|job| job.status == JobStatus::Failed)
+            .collect();
         if failed.is_empty() {
             self.toast(Role::Warn, "only jobs that failed can be retried");
         }
         self.jobs.clear_marks();
-        failed.into_iter().map(|job| Effect::Call(Call::RetryJob(job.id))).collect()
+        failed
+            .into_iter()
+            .map(|job| Effect::Call(Call::RetryJob(job.id)))
+            .collect()
     }
 
     fn ask_keys(&mut self, verb: &str, note: &str, call: impl Fn(i64) -> Call) {
-        let chosen: Vec<(i64, String)> =
-            self.keys.chosen().into_iter().map(|key| (key.id, format!("{}  {}", key.name, key.hint))).collect();
+        let chosen: Vec<(i64, String)> = self
+            .keys
+            .chosen()
+            .into_iter()
+            .map(|key| (key.id, format!("{}  {}", key.name, key.hint)))
+            .collect();
         if !chosen.is_empty() {
             let calls = chosen.iter().map(|(id, _)| call(*id)).collect();
-            self.ask(verb, "key", chosen.into_iter().map(|(_, name)| name).collect(), note, calls);
+            self.ask(
+                verb,
+                "key",
+                chosen.into_iter().map(|(_, name)| name).collect(),
+                note,
+                calls,
+            );
         }
     }
 
@@ -331,7 +495,12 @@ impl State {
         let mut body: Vec<String> = names.into_iter().take(NAMES_MAX).collect();
         body.extend((more > 0).then(|| format!("and {more} more")));
         body.extend([String::new(), note.to_string()]);
-        self.overlay = Some(Overlay::Question { title, body, yes: false, calls });
+        self.overlay = Some(Overlay::Question {
+            title,
+            body,
+            yes: false,
+            calls,
+        });
     }
 
     fn next_status(&mut self) {
@@ -346,8 +515,20 @@ impl State {
     }
 
     fn do_verb(&mut self, verb: Verb) -> Vec<Effect> {
-        let folder = |verb| self.folders.chosen().into_iter().map(|row| Effect::Call(Call::Folder(row.id(), verb))).collect();
-        let model = |verb| self.models.chosen().into_iter().map(|row| Effect::Call(Call::Model(row.id(), verb))).collect();
+        let folder = |verb| {
+            self.folders
+                .chosen()
+                .into_iter()
+                .map(|row| Effect::Call(Call::Folder(row.id(), verb)))
+                .collect()
+        };
+        let model = |verb| {
+            self.models
+                .chosen()
+                .into_iter()
+                .map(|row| Effect::Call(Call::Model(row.id(), verb)))
+                .collect()
+        };
         match verb {
             Verb::Pause | Verb::Resume | Verb::Rescan => folder(verb),
             Verb::Load | Verb::Unload | Verb::Verify | Verb::Pull => model(verb),
@@ -359,7 +540,9 @@ impl State {
         if !matches!(self.overlay, Some(Overlay::Question { .. })) {
             return Vec::new();
         }
-        let Some(Overlay::Question { calls, .. }) = self.overlay.take() else { return Vec::new() };
+        let Some(Overlay::Question { calls, .. }) = self.overlay.take() else {
+            return Vec::new();
+        };
         if !yes {
             return Vec::new();
         }
@@ -384,7 +567,9 @@ impl State {
         match &mut self.overlay {
             Some(Overlay::Form(form, _)) => form.go(by),
             Some(Overlay::Question { yes, .. }) => *yes = !*yes,
-            Some(Overlay::Help(at) | Overlay::Notice { scroll: at, .. }) => *at = at.saturating_add_signed(by),
+            Some(Overlay::Help(at) | Overlay::Notice { scroll: at, .. }) => {
+                *at = at.saturating_add_signed(by)
+            }
             _ => {}
         }
     }

@@ -24,7 +24,10 @@ impl State {
                 let on_text = form.on_text();
                 self.form_key(chord, on_text)
             }
-            Some(_) => match self.keys_map.action(&[Context::Dialog, Context::List, Context::Global], chord) {
+            Some(_) => match self
+                .keys_map
+                .action(&[Context::Dialog, Context::List, Context::Global], chord)
+            {
                 Some(action) => self.act(action),
                 None => Vec::new(),
             },
@@ -48,7 +51,10 @@ impl State {
             self.prompt_changed();
             return Vec::new();
         }
-        match self.keys_map.action(&[Context::Edit, Context::Dialog, Context::Global], chord) {
+        match self
+            .keys_map
+            .action(&[Context::Edit, Context::Dialog, Context::Global], chord)
+        {
             Some(Action::Edit(step)) => {
                 if let Some(prompt) = &mut self.prompt {
                     prompt.line.step(step);
@@ -77,19 +83,34 @@ impl State {
     }
 
     fn form_key(&mut self, chord: Chord, on_text: bool) -> Vec<Effect> {
-        let Some(Overlay::Form(form, _)) = &mut self.overlay else { return Vec::new() };
+        let Some(Overlay::Form(form, _)) = &mut self.overlay else {
+            return Vec::new();
+        };
         if on_text && let (Some(c), Some(edit)) = (chord.character(), form.edit()) {
             edit.insert(c);
             form.error = None;
             return Vec::new();
         }
-        if on_text && let (Some(Action::Edit(step)), Some(edit)) = (self.keys_map.action(&[Context::Edit], chord), form.edit()) {
+        if on_text
+            && let (Some(Action::Edit(step)), Some(edit)) =
+                (self.keys_map.action(&[Context::Edit], chord), form.edit())
+        {
             edit.step(step);
             return Vec::new();
         }
-        match self.keys_map.action(&[Context::Dialog, Context::Global], chord) {
-            Some(action @ (Action::NextField | Action::PreviousField | Action::NextChoice | Action::PreviousChoice)) => self.act(action),
-            Some(action @ (Action::Accept | Action::Back | Action::Redraw | Action::Suspend)) => self.act(action),
+        match self
+            .keys_map
+            .action(&[Context::Dialog, Context::Global], chord)
+        {
+            Some(
+                action @ (Action::NextField
+                | Action::PreviousField
+                | Action::NextChoice
+                | Action::PreviousChoice),
+            ) => self.act(action),
+            Some(action @ (Action::Accept | Action::Back | Action::Redraw | Action::Suspend)) => {
+                self.act(action)
+            }
             // In a form the key that quits only leaves the form, when it is no character.
             Some(Action::Quit) if chord.character().is_none() => self.act(Action::Back),
             _ => Vec::new(),
@@ -114,20 +135,31 @@ impl State {
         match mouse.kind {
             MouseEventKind::ScrollUp => return self.act(Action::Move(Move::Up)),
             MouseEventKind::ScrollDown => return self.act(Action::Move(Move::Down)),
-            MouseEventKind::Down(MouseButton::Left) if self.overlay.is_none() && self.prompt.is_none() => {}
+            MouseEventKind::Down(MouseButton::Left)
+                if self.overlay.is_none() && self.prompt.is_none() => {}
             _ => return Vec::new(),
         }
         let at = Position::new(mouse.column, mouse.row);
-        let hit = self.hits.iter().find(|(area, _)| area.contains(at)).copied();
+        let hit = self
+            .hits
+            .iter()
+            .find(|(area, _)| area.contains(at))
+            .copied();
         match hit {
             Some((_, Hit::Tab(screen))) => self.act(Action::Go(screen)),
             Some((area, Hit::Rows)) => {
                 let line = usize::from(mouse.row - area.y);
-                let Some(list) = self.list() else { return Vec::new() };
+                let Some(list) = self.list() else {
+                    return Vec::new();
+                };
                 let was = list.cursor();
                 list.click(line);
                 // A second click on the same row opens it.
-                if list.cursor() == was { self.act(Action::Open) } else { Vec::new() }
+                if list.cursor() == was {
+                    self.act(Action::Open)
+                } else {
+                    Vec::new()
+                }
             }
             None => Vec::new(),
         }
@@ -135,7 +167,13 @@ impl State {
 
     /// The filter follows what is written.
     fn prompt_changed(&mut self) {
-        let Some(prompt) = self.prompt.as_ref().filter(|prompt| prompt.kind == PromptKind::Filter) else { return };
+        let Some(prompt) = self
+            .prompt
+            .as_ref()
+            .filter(|prompt| prompt.kind == PromptKind::Filter)
+        else {
+            return;
+        };
         let text = prompt.line.text().to_string();
         if let Some(list) = self.list() {
             list.set_filter(&text);

@@ -77,7 +77,14 @@ pub struct JobView {
 impl JobView {
     /// Opens a job.
     pub fn new(id: String) -> JobView {
-        JobView { id, detail: None, error: None, show: Show::Both, scroll: 0, slots: Default::default() }
+        JobView {
+            id,
+            detail: None,
+            error: None,
+            show: Show::Both,
+            scroll: 0,
+            slots: Default::default(),
+        }
     }
 
     /// The place of a picture.
@@ -96,7 +103,10 @@ impl JobView {
         for part in &detail.images {
             let slot = &mut self.slots[*part as usize];
             if slot.bytes.is_none() && slot.error.is_some() {
-                *slot = Slot { wanted: slot.wanted, ..Slot::default() };
+                *slot = Slot {
+                    wanted: slot.wanted,
+                    ..Slot::default()
+                };
             }
         }
         (self.detail, self.error) = (Some(detail), None);
@@ -104,7 +114,9 @@ impl JobView {
 
     /// An event tells of the job; whether its particulars must be fetched anew.
     pub fn take_row(&mut self, row: &JobRow) -> bool {
-        let Some(detail) = &mut self.detail else { return false };
+        let Some(detail) = &mut self.detail else {
+            return false;
+        };
         let news = detail.job.status != row.status || detail.job.attempt != row.attempt;
         detail.job = row.clone();
         detail.can_cancel = matches!(row.status, JobStatus::Pending | JobStatus::Processing);
@@ -113,18 +125,29 @@ impl JobView {
 
     /// What must be asked for or made so that the pictures of the last drawing can be seen.
     pub fn needs(&mut self) -> Vec<Effect> {
-        let Some(detail) = &self.detail else { return Vec::new() };
+        let Some(detail) = &self.detail else {
+            return Vec::new();
+        };
         let mut effects = Vec::new();
-        for part in self.show.parts().iter().filter(|part| detail.images.contains(part)) {
+        for part in self
+            .show
+            .parts()
+            .iter()
+            .filter(|part| detail.images.contains(part))
+        {
             let slot = &mut self.slots[*part as usize];
-            let Some(wanted) = slot.wanted.filter(|size| size.width > 1 && size.height > 1) else { continue };
+            let Some(wanted) = slot.wanted.filter(|size| size.width > 1 && size.height > 1) else {
+                continue;
+            };
             let made = slot.picture.as_ref().map(|picture| picture.cells);
             match &slot.bytes {
                 None if !slot.asked && slot.error.is_none() => {
                     slot.asked = true;
                     effects.push(Effect::Call(Call::Picture(self.id.clone(), *part)));
                 }
-                Some(bytes) if made != Some(wanted) && slot.under_way.is_none() && slot.error.is_none() => {
+                Some(bytes)
+                    if made != Some(wanted) && slot.under_way.is_none() && slot.error.is_none() =>
+                {
                     slot.under_way = Some(wanted);
                     effects.push(Effect::Render(*part, bytes.clone(), wanted));
                 }

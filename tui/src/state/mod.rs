@@ -13,7 +13,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use cleanplate_api::admin::{
-    AccountRow, Hello, ImagePart, JobRow, KeyRow, LedgerRow, LogLevel, LogLine, MetricsTick, ModelRow, ServerView,
+    AccountRow, Hello, ImagePart, JobRow, KeyRow, LedgerRow, LogLevel, LogLine, MetricsTick,
+    ModelRow, ServerView,
 };
 use cleanplate_api::{FolderStatus, JobStatus, QueueView};
 use ratatui::layout::{Rect, Size};
@@ -263,7 +264,9 @@ impl State {
     pub fn refresh(&mut self) {
         let (now_ms, status, level) = (self.now_ms, self.jobs_status, self.log_level);
         match self.screen {
-            ScreenId::Overview | ScreenId::Jobs => self.jobs.refresh(now_ms, |job| status.is_none_or(|status| job.status == status)),
+            ScreenId::Overview | ScreenId::Jobs => self.jobs.refresh(now_ms, |job| {
+                status.is_none_or(|status| job.status == status)
+            }),
             ScreenId::Keys => self.keys.refresh(now_ms, |_| true),
             ScreenId::Accounts => match &mut self.ledger {
                 Some(ledger) => ledger.table.refresh(now_ms, |_| true),
@@ -277,7 +280,11 @@ impl State {
 
     /// Shows a notice.
     pub fn toast(&mut self, role: Role, text: impl Into<String>) {
-        self.toasts.push_back(Toast { text: text.into(), role, until_ms: self.now_ms + TOAST_MS });
+        self.toasts.push_back(Toast {
+            text: text.into(),
+            role,
+            until_ms: self.now_ms + TOAST_MS,
+        });
         if self.toasts.len() > TOASTS_MAX {
             self.toasts.pop_front();
         }
@@ -297,10 +304,20 @@ impl State {
         let young = |at_ms: i64| self.now_ms - at_ms < 61_000;
         let ages = match self.screen {
             ScreenId::Overview | ScreenId::Jobs => {
-                let open = |job: &JobRow| matches!(job.status, JobStatus::Pending | JobStatus::Processing) || young(job.created_at_ms);
-                self.jobs.shown().skip(self.jobs.offset).take(self.jobs.page_rows).any(open)
+                let open = |job: &JobRow| {
+                    matches!(job.status, JobStatus::Pending | JobStatus::Processing)
+                        || young(job.created_at_ms)
+                };
+                self.jobs
+                    .shown()
+                    .skip(self.jobs.offset)
+                    .take(self.jobs.page_rows)
+                    .any(open)
             }
-            ScreenId::Keys => self.keys.shown().any(|key| young(key.last_used_at_ms.unwrap_or(0).max(key.created_at_ms))),
+            ScreenId::Keys => self
+                .keys
+                .shown()
+                .any(|key| young(key.last_used_at_ms.unwrap_or(0).max(key.created_at_ms))),
             _ => false,
         };
         counting || ages || self.resync_wanted || !self.toasts.is_empty()
@@ -308,7 +325,9 @@ impl State {
 
     /// The name of an account, for people.
     pub fn account_name(&self, id: i64) -> String {
-        self.accounts.get(&id).map_or_else(|| format!("account {id}"), |account| account.name.clone())
+        self.accounts
+            .get(&id)
+            .map_or_else(|| format!("account {id}"), |account| account.name.clone())
     }
 
     /// Everything that is shown is asked for anew.
@@ -320,11 +339,26 @@ impl State {
         self.folders.begin_snapshot();
         self.models.begin_snapshot();
         self.log.begin_snapshot();
-        let jobs = Call::Jobs { text: self.jobs_text.clone(), after: None };
-        let mut calls =
-            vec![Call::Server, Call::History, jobs, Call::Keys(None), Call::Accounts(None), Call::Folders, Call::Models, Call::Log];
+        let jobs = Call::Jobs {
+            text: self.jobs_text.clone(),
+            after: None,
+        };
+        let mut calls = vec![
+            Call::Server,
+            Call::History,
+            jobs,
+            Call::Keys(None),
+            Call::Accounts(None),
+            Call::Folders,
+            Call::Models,
+            Call::Log,
+        ];
         calls.extend(self.job.as_ref().map(|view| Call::Job(view.id.clone())));
-        calls.extend(self.ledger.as_ref().map(|ledger| Call::Ledger(ledger.account, None)));
+        calls.extend(
+            self.ledger
+                .as_ref()
+                .map(|ledger| Call::Ledger(ledger.account, None)),
+        );
         calls.into_iter().map(Effect::Call).collect()
     }
 }

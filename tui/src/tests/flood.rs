@@ -19,9 +19,20 @@ const SECONDS: usize = 5;
 const JOBS: usize = 700;
 
 fn event(n: usize) -> Event {
-    let status = [JobStatus::Pending, JobStatus::Processing, JobStatus::Completed][n / JOBS % 3];
-    let changed = JobRow { status, attempt: n as u32, ..job(&format!("flood-{}", n % JOBS)) };
-    Event::Jobs(JobsChanged { jobs: vec![changed], omitted: 0 })
+    let status = [
+        JobStatus::Pending,
+        JobStatus::Processing,
+        JobStatus::Completed,
+    ][n / JOBS % 3];
+    let changed = JobRow {
+        status,
+        attempt: n as u32,
+        ..job(&format!("flood-{}", n % JOBS))
+    };
+    Event::Jobs(JobsChanged {
+        jobs: vec![changed],
+        omitted: 0,
+    })
 }
 
 #[test]
@@ -30,19 +41,21 @@ fn a_key_waits_for_a_bounded_number_of_changes() {
     let before = state.jobs.counts().2;
     // The loop of the program: keys that wait go first, then one turn of changes. A key comes after every 97th event, at the
     // worst moment: when a turn has just begun.
-    let (mut keys, mut absorbed, mut turn_began, mut longest, mut sent, mut handled) = (VecDeque::new(), 0, 0, 0, 0, 0);
-    let mut cycle = |keys: &mut VecDeque<(char, usize)>, absorbed: &mut usize, turn_began: &mut usize| {
-        while let Some((key, came_at)) = keys.pop_front() {
-            press(&mut state, &key.to_string());
-            longest = longest.max(*absorbed - came_at);
-            handled += 1;
-        }
-        *turn_began = *absorbed;
-        let turn = turn(&mut state, &inbox);
-        assert!(turn.effects.is_empty());
-        *absorbed += turn.changes;
-        turn.more
-    };
+    let (mut keys, mut absorbed, mut turn_began, mut longest, mut sent, mut handled) =
+        (VecDeque::new(), 0, 0, 0, 0, 0);
+    let mut cycle =
+        |keys: &mut VecDeque<(char, usize)>, absorbed: &mut usize, turn_began: &mut usize| {
+            while let Some((key, came_at)) = keys.pop_front() {
+                press(&mut state, &key.to_string());
+                longest = longest.max(*absorbed - came_at);
+                handled += 1;
+            }
+            *turn_began = *absorbed;
+            let turn = turn(&mut state, &inbox);
+            assert!(turn.effects.is_empty());
+            *absorbed += turn.changes;
+            turn.more
+        };
     for n in 0..EVENTS_PER_S * SECONDS {
         inbox.push_event(event(n));
         if n % 97 == 0 {
@@ -55,11 +68,24 @@ fn a_key_waits_for_a_bounded_number_of_changes() {
         }
     }
     while cycle(&mut keys, &mut absorbed, &mut turn_began) {}
-    assert!(absorbed < EVENTS_PER_S * SECONDS, "events about the same job are merged, {absorbed} changes were left");
+    assert!(
+        absorbed < EVENTS_PER_S * SECONDS,
+        "events about the same job are merged, {absorbed} changes were left"
+    );
     assert_eq!(handled, sent);
-    assert!((1..=CHANGES_PER_TURN).contains(&longest), "a key waited for {longest} changes");
+    assert!(
+        (1..=CHANGES_PER_TURN).contains(&longest),
+        "a key waited for {longest} changes"
+    );
     assert!(inbox.is_empty());
-    assert_eq!(state.screen, if sent % 2 == 1 { ScreenId::Jobs } else { ScreenId::Keys });
+    assert_eq!(
+        state.screen,
+        if sent % 2 == 1 {
+            ScreenId::Jobs
+        } else {
+            ScreenId::Keys
+        }
+    );
     // Nothing was lost by merging: every job is there in its newest state.
     assert_eq!(state.jobs.counts().2, before + JOBS);
     let last = EVENTS_PER_S * SECONDS - 1;

@@ -1,8 +1,9 @@
 //! A made-up daemon with everything that screens must cope with.
 
 use cleanplate_api::admin::{
-    AccountRow, Admin, FoldersReply, Hello, ImagePart, JobDetail, JobRow, KeptFile, KeyRow, KeyState, Latency, LedgerCause, LedgerRow,
-    LoadState, LogLevel, LogLine, LogTail, MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, ServerState, ServerView,
+    AccountRow, Admin, FoldersReply, Hello, ImagePart, JobDetail, JobRow, KeptFile, KeyRow,
+    KeyState, Latency, LedgerCause, LedgerRow, LoadState, LogLevel, LogLine, LogTail,
+    MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, ServerState, ServerView,
     TaskKind, TaskState, Totals,
 };
 use cleanplate_api::{DeviceView, FolderStatus, JobStatus, ModelUse, QueueView, StageTiming};
@@ -43,7 +44,8 @@ pub fn job(id: &str) -> JobRow {
 }
 
 /// A name that tries everything: escape sequences, a clipboard write, a title, turned direction, hidden characters.
-pub const HOSTILE: &str = "\x1b[2J\x1b]0;owned\x07\x1b]52;c;ZXZpbA==\x07\u{202e}gpj.exe\u{200b}\r\n\u{9b}31m";
+pub const HOSTILE: &str =
+    "\x1b[2J\x1b]0;owned\x07\x1b]52;c;ZXZpbA==\x07\u{202e}gpj.exe\u{200b}\r\n\u{9b}31m";
 /// A name of wide characters.
 pub const WIDE: &str = "海辺の写真_消去前_とても長い名前のファイル.png";
 
@@ -81,9 +83,19 @@ pub fn jobs() -> Vec<JobRow> {
             asynchronous: true,
             ..job("2c3d4e5f-0000-4000-8000-000000000003")
         },
-        JobRow { key_id: None, input_filename: None, ..done("3d4e5f60-0000-4000-8000-000000000004", 240, 8.3) },
+        JobRow {
+            key_id: None,
+            input_filename: None,
+            ..done("3d4e5f60-0000-4000-8000-000000000004", 240, 8.3)
+        },
     ];
-    jobs.extend((0..40).map(|n| done(&format!("{n:08x}-1111-4000-8000-000000000000"), 300 + n * 61, 380.0 + n as f64 * 37.0)));
+    jobs.extend((0..40).map(|n| {
+        done(
+            &format!("{n:08x}-1111-4000-8000-000000000000"),
+            300 + n * 61,
+            380.0 + n as f64 * 37.0,
+        )
+    }));
     jobs
 }
 
@@ -119,8 +131,16 @@ pub fn detail() -> JobDetail {
         warnings: vec!["the mask covers nearly nothing".to_string()],
         output_width: Some(1920),
         output_height: Some(1080),
-        output: Some(KeptFile { media_type: "image/jpeg".to_string(), bytes: 512_345, sha256: "ab".repeat(32) }),
-        mask: Some(KeptFile { media_type: "image/png".to_string(), bytes: 4_321, sha256: "cd".repeat(32) }),
+        output: Some(KeptFile {
+            media_type: "image/jpeg".to_string(),
+            bytes: 512_345,
+            sha256: "ab".repeat(32),
+        }),
+        mask: Some(KeptFile {
+            media_type: "image/png".to_string(),
+            bytes: 4_321,
+            sha256: "cd".repeat(32),
+        }),
         expires_at_ms: Some(NOW_MS + 80_000_000),
         swept_at_ms: None,
         images: vec![ImagePart::Input, ImagePart::Result, ImagePart::Mask],
@@ -187,7 +207,8 @@ pub fn model(name: &str, state: LoadState, task: Option<ModelTask>) -> ModelRow 
         licence: "Apache-2.0".to_string(),
         embedded: name.ends_with("small"),
         state,
-        error: (state == LoadState::Failed).then(|| "the file ends in the middle of a tensor".to_string()),
+        error: (state == LoadState::Failed)
+            .then(|| "the file ends in the middle of a tensor".to_string()),
         pipelines: vec!["default".to_string(), name.to_string()],
         task,
     }
@@ -210,7 +231,12 @@ fn task(state: TaskState) -> ModelTask {
 pub fn folder(name: &str, paused: Option<&str>) -> FolderStatus {
     FolderStatus {
         name: name.to_string(),
-        path: format!("/srv/{}", name.chars().filter(char::is_ascii_alphanumeric).collect::<String>()),
+        path: format!(
+            "/srv/{}",
+            name.chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect::<String>()
+        ),
         output: "/srv/out".to_string(),
         pipeline: "default".to_string(),
         account: Some(1),
@@ -234,7 +260,10 @@ pub fn line(number: u64, level: LogLevel, text: &str) -> LogLine {
         level,
         target: "cleanplate::jobs".to_string(),
         text: text.to_string(),
-        fields: vec![("job".to_string(), "0a1b2c3d".to_string()), ("name".to_string(), HOSTILE.to_string())],
+        fields: vec![
+            ("job".to_string(), "0a1b2c3d".to_string()),
+            ("name".to_string(), HOSTILE.to_string()),
+        ],
     }
 }
 
@@ -286,28 +315,67 @@ pub fn server() -> ServerView {
             kind: "cpu".to_string(),
             memory_bytes: 900_000_000,
         }),
-        queue: QueueView { waiting: 12, running: 1, length_max: 1000 },
-        totals: Totals { pending: 12, processing: 1, completed: 104_511, failed: 36 },
+        queue: QueueView {
+            waiting: 12,
+            running: 1,
+            length_max: 1000,
+        },
+        totals: Totals {
+            pending: 12,
+            processing: 1,
+            completed: 104_511,
+            failed: 36,
+        },
         metrics: MetricsTick::default(),
-        you: Admin { actor: "uid 1000 (ada)".to_string() },
+        you: Admin {
+            actor: "uid 1000 (ada)".to_string(),
+        },
     }
 }
 
 /// A dashboard that has just started.
 pub fn fresh() -> State {
     let config = config::load(None, None).unwrap();
-    State::new(&config, false, "/var/lib/cleanplate/admin.sock".to_string(), NOW_MS)
+    State::new(
+        &config,
+        false,
+        "/var/lib/cleanplate/admin.sock".to_string(),
+        NOW_MS,
+    )
 }
 
 /// A dashboard to which the daemon has told everything above.
 pub fn busy() -> State {
     let mut state = fresh();
-    let mut reply = |call: Call, reply: Reply| state.absorb(Change::Reply(Box::new(call), Ok(reply)));
+    let mut reply =
+        |call: Call, reply: Reply| state.absorb(Change::Reply(Box::new(call), Ok(reply)));
     reply(Call::Server, Reply::Server(Box::new(server())));
-    reply(Call::History, Reply::History(MetricsHistory { ticks: ticks() }));
-    reply(Call::Jobs { text: String::new(), after: None }, Reply::Jobs(Page { items: jobs(), next: Some("more".to_string()) }));
-    let keys = vec![key(1, "web shop", KeyState::Active), key(2, HOSTILE, KeyState::Revoked), key(3, WIDE, KeyState::Expired)];
-    reply(Call::Keys(None), Reply::Keys(Page { items: keys, next: None }));
+    reply(
+        Call::History,
+        Reply::History(MetricsHistory { ticks: ticks() }),
+    );
+    reply(
+        Call::Jobs {
+            text: String::new(),
+            after: None,
+        },
+        Reply::Jobs(Page {
+            items: jobs(),
+            next: Some("more".to_string()),
+        }),
+    );
+    let keys = vec![
+        key(1, "web shop", KeyState::Active),
+        key(2, HOSTILE, KeyState::Revoked),
+        key(3, WIDE, KeyState::Expired),
+    ];
+    reply(
+        Call::Keys(None),
+        Reply::Keys(Page {
+            items: keys,
+            next: None,
+        }),
+    );
     let account = |id: i64, name: &str, available: i64| AccountRow {
         id,
         name: name.to_string(),
@@ -315,20 +383,69 @@ pub fn busy() -> State {
         held: 3 * id,
         created_at_ms: NOW_MS - 86_400_000,
     };
-    let accounts = vec![account(1, "studio", 1_234_567), account(2, HOSTILE, 0), account(3, WIDE, 42)];
-    reply(Call::Accounts(None), Reply::Accounts(Page { items: accounts, next: None }));
-    let folders = vec![folder("plates", None), folder(HOSTILE, Some("output is inside the watched folder")), folder(WIDE, None)];
+    let accounts = vec![
+        account(1, "studio", 1_234_567),
+        account(2, HOSTILE, 0),
+        account(3, WIDE, 42),
+    ];
+    reply(
+        Call::Accounts(None),
+        Reply::Accounts(Page {
+            items: accounts,
+            next: None,
+        }),
+    );
+    let folders = vec![
+        folder("plates", None),
+        folder(HOSTILE, Some("output is inside the watched folder")),
+        folder(WIDE, None),
+    ];
     reply(Call::Folders, Reply::Folders(FoldersReply { folders }));
     let models = vec![
         model("lama-small", LoadState::Loaded, None),
-        model("big-lama", LoadState::Absent, Some(task(TaskState::Running))),
+        model(
+            "big-lama",
+            LoadState::Absent,
+            Some(task(TaskState::Running)),
+        ),
         model("mobile-sam", LoadState::Failed, None),
-        model("sam-vit-b", LoadState::Unloaded, Some(task(TaskState::Failed))),
+        model(
+            "sam-vit-b",
+            LoadState::Unloaded,
+            Some(task(TaskState::Failed)),
+        ),
     ];
-    reply(Call::Models, Reply::Models(ModelsReply { models, memory_bytes_max: 8 << 30 }));
-    let levels = [LogLevel::Info, LogLevel::Info, LogLevel::Warn, LogLevel::Error];
-    let lines = (1..=60).map(|n| line(n, levels[n as usize % 4], if n % 7 == 0 { HOSTILE } else { "a job was completed" })).collect();
+    reply(
+        Call::Models,
+        Reply::Models(ModelsReply {
+            models,
+            memory_bytes_max: 8 << 30,
+        }),
+    );
+    let levels = [
+        LogLevel::Info,
+        LogLevel::Info,
+        LogLevel::Warn,
+        LogLevel::Error,
+    ];
+    let lines = (1..=60)
+        .map(|n| {
+            line(
+                n,
+                levels[n as usize % 4],
+                if n % 7 == 0 {
+                    HOSTILE
+                } else {
+                    "a job was completed"
+                },
+            )
+        })
+        .collect();
     reply(Call::Log, Reply::Log(LogTail { lines, oldest: 1 }));
-    state.absorb(Change::Linked(Hello { version: "0.1.0".to_string(), boot: "b00t".to_string(), resumed: true }));
+    state.absorb(Change::Linked(Hello {
+        version: "0.1.0".to_string(),
+        boot: "b00t".to_string(),
+        resumed: true,
+    }));
     state
 }

@@ -26,7 +26,10 @@ pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
             Some(("down", _)) => (KeyCode::Down, KeyModifiers::NONE),
             Some(("up", _)) => (KeyCode::Up, KeyModifiers::NONE),
             Some(("right", _)) => (KeyCode::Right, KeyModifiers::NONE),
-            Some((name, _)) if name.starts_with("ctrl-") => (KeyCode::Char(name.chars().last().unwrap()), KeyModifiers::CONTROL),
+            Some((name, _)) if name.starts_with("ctrl-") => (
+                KeyCode::Char(name.chars().last().unwrap()),
+                KeyModifiers::CONTROL,
+            ),
             _ => (KeyCode::Char(c), KeyModifiers::NONE),
         };
         rest = match named {

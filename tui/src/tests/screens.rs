@@ -29,10 +29,14 @@ fn check(name: &str, make: impl Fn() -> State) {
 
 /// Makes the pictures of an open job from made-up bytes; whether there were any.
 fn render_pictures(state: &mut State) -> bool {
-    let Some(view) = &mut state.job else { return false };
+    let Some(view) = &mut state.job else {
+        return false;
+    };
     let mut any = false;
     for part in view.show.parts() {
-        let Some(wanted) = view.slot(*part).wanted.filter(|_| view.detail.is_some()) else { continue };
+        let Some(wanted) = view.slot(*part).wanted.filter(|_| view.detail.is_some()) else {
+            continue;
+        };
         let shade = |x: u32, y: u32| (x * 2 + y) as u8;
         let pixel = |x: u32, y: u32| match part {
             ImagePart::Input if (40..80).contains(&x) && (20..40).contains(&y) => [255, 0, 0],
@@ -40,8 +44,15 @@ fn render_pictures(state: &mut State) -> bool {
             _ => [shade(x, y); 3],
         };
         let mut bytes = std::io::Cursor::new(Vec::new());
-        image::RgbImage::from_fn(120, 68, |x, y| image::Rgb(pixel(x, y))).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        let made = preview::render(&Picker::halfblocks(), &bytes.into_inner(), Size::new(wanted.width, wanted.height)).unwrap();
+        image::RgbImage::from_fn(120, 68, |x, y| image::Rgb(pixel(x, y)))
+            .write_to(&mut bytes, image::ImageFormat::Png)
+            .unwrap();
+        let made = preview::render(
+            &Picker::halfblocks(),
+            &bytes.into_inner(),
+            Size::new(wanted.width, wanted.height),
+        )
+        .unwrap();
         view.slot(*part).picture = Some(made);
         any = true;
     }
@@ -59,30 +70,47 @@ fn job_open() -> State {
     let mut state = busy();
     state.open_job(detail().job.id);
     let call = Call::Job(detail().job.id);
-    state.absorb(Change::Reply(Box::new(call), Ok(Reply::Job(Box::new(detail())))));
+    state.absorb(Change::Reply(
+        Box::new(call),
+        Ok(Reply::Job(Box::new(detail()))),
+    ));
     state
 }
 
 fn ledger_open() -> State {
     let mut state = after("4<enter>");
-    state.absorb(Change::Reply(Box::new(Call::Ledger(1, None)), Ok(Reply::Ledger(Page { items: ledger(), next: None }))));
+    state.absorb(Change::Reply(
+        Box::new(Call::Ledger(1, None)),
+        Ok(Reply::Ledger(Page {
+            items: ledger(),
+            next: None,
+        })),
+    ));
     state
 }
 
 fn lost() -> State {
     let mut state = after("2");
     state.now_ms = NOW_MS + 1_000;
-    state.absorb(Change::Lost { why: format!("the connection broke: {HOSTILE}"), retry_ms: 8_000 });
+    state.absorb(Change::Lost {
+        why: format!("the connection broke: {HOSTILE}"),
+        retry_ms: 8_000,
+    });
     state.tick(NOW_MS + 4_000);
     state
 }
 
 fn secret() -> State {
     let mut state = after("3");
-    let created =
-        KeyCreated { secret: "sk-live-AbCdEfGhIjKlMnOpQrStUvWxYz012345abcdef".to_string(), key: key(9, HOSTILE, KeyState::Active) };
+    let created = KeyCreated {
+        secret: "sk-live-AbCdEfGhIjKlMnOpQrStUvWxYz012345abcdef".to_string(),
+        key: key(9, HOSTILE, KeyState::Active),
+    };
     let new = serde_json::from_str(r#"{"account_id":1,"name":"n"}"#).unwrap();
-    state.absorb(Change::Reply(Box::new(Call::CreateKey(new)), Ok(Reply::KeyCreated(Box::new(created)))));
+    state.absorb(Change::Reply(
+        Box::new(Call::CreateKey(new)),
+        Ok(Reply::KeyCreated(Box::new(created))),
+    ));
     state
 }
 
@@ -94,22 +122,42 @@ fn refused_form() -> State {
 
 fn toasts() -> State {
     let mut state = after("5p");
-    let refused = NetError::Refused { status: 409, detail: format!("the folder {HOSTILE} is paused already") };
-    state.absorb(Change::Reply(Box::new(Call::Folder("plates".to_string(), crate::action::Verb::Pause)), Err(refused)));
+    let refused = NetError::Refused {
+        status: 409,
+        detail: format!("the folder {HOSTILE} is paused already"),
+    };
+    state.absorb(Change::Reply(
+        Box::new(Call::Folder(
+            "plates".to_string(),
+            crate::action::Verb::Pause,
+        )),
+        Err(refused),
+    ));
     state
 }
 
 fn empty() -> State {
     let mut state = fresh();
-    let mut reply = |call: Call, reply: Reply| state.absorb(Change::Reply(Box::new(call), Ok(reply)));
-    reply(Call::Jobs { text: String::new(), after: None }, Reply::Jobs(Page::default()));
+    let mut reply =
+        |call: Call, reply: Reply| state.absorb(Change::Reply(Box::new(call), Ok(reply)));
+    reply(
+        Call::Jobs {
+            text: String::new(),
+            after: None,
+        },
+        Reply::Jobs(Page::default()),
+    );
     reply(Call::Keys(None), Reply::Keys(Page::default()));
     reply(Call::Accounts(None), Reply::Accounts(Page::default()));
     reply(Call::Folders, Reply::Folders(Default::default()));
     reply(Call::Models, Reply::Models(Default::default()));
     reply(Call::Log, Reply::Log(Default::default()));
     reply(Call::History, Reply::History(MetricsHistory::default()));
-    state.absorb(Change::Linked(Hello { version: "0.1.0".to_string(), boot: "b".to_string(), resumed: true }));
+    state.absorb(Change::Linked(Hello {
+        version: "0.1.0".to_string(),
+        boot: "b".to_string(),
+        resumed: true,
+    }));
     state
 }
 
@@ -166,7 +214,11 @@ fn nothing_from_outside_reaches_the_terminal_as_it_is() {
         for (width, height) in [(40, 10), (80, 24), (160, 50), (400, 120)] {
             let buffer = drawn(&mut make(), width, height);
             for cell in buffer.content() {
-                assert_eq!(text::clean(cell.symbol()), cell.symbol(), "{name} at {width}x{height}");
+                assert_eq!(
+                    text::clean(cell.symbol()),
+                    cell.symbol(),
+                    "{name} at {width}x{height}"
+                );
             }
         }
     }

@@ -14,43 +14,109 @@ use crate::text;
 /// A frame with a title; returns the space inside.
 pub fn panel(buf: &mut Buffer, area: Rect, theme: &Theme, title: &str) -> Rect {
     let title = text::fit(title, usize::from(area.width.saturating_sub(4)));
-    let title = if title.is_empty() { Line::default() } else { Line::from(Span::styled(format!(" {title} "), theme.style(Role::Title))) };
-    let block = Block::bordered().border_type(BorderType::Rounded).border_style(theme.style(Role::Border)).title(title);
+    let title = if title.is_empty() {
+        Line::default()
+    } else {
+        Line::from(Span::styled(format!(" {title} "), theme.style(Role::Title)))
+    };
+    let block = Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(theme.style(Role::Border))
+        .title(title);
     let inner = block.inner(area);
     block.render(area, buf);
     inner
 }
 
 /// A frame over the middle of the screen, big enough for `width` by `height` inside if there is room.
-pub fn popup(buf: &mut Buffer, screen: Rect, theme: &Theme, title: &str, width: u16, height: u16) -> Rect {
-    let (width, height) = ((width + 4).min(screen.width), (height + 2).min(screen.height));
-    let area = Rect { x: screen.x + (screen.width - width) / 2, y: screen.y + (screen.height - height) / 2, width, height };
+pub fn popup(
+    buf: &mut Buffer,
+    screen: Rect,
+    theme: &Theme,
+    title: &str,
+    width: u16,
+    height: u16,
+) -> Rect {
+    let (width, height) = (
+        (width + 4).min(screen.width),
+        (height + 2).min(screen.height),
+    );
+    let area = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    };
     Clear.render(area, buf);
     buf.set_style(area, theme.style(Role::Text));
     let inner = panel(buf, area, theme, title);
-    Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }
+    Rect {
+        x: inner.x + 1,
+        width: inner.width.saturating_sub(2),
+        ..inner
+    }
 }
 
 /// Writes lines with their styles, one below the other, cut to the area.
 pub fn lines(buf: &mut Buffer, area: Rect, lines: &[(String, Style)]) {
     for (y, (line, style)) in (area.y..area.bottom()).zip(lines) {
-        put(buf, area.x, y, text::fit(line, usize::from(area.width)), *style);
+        put(
+            buf,
+            area.x,
+            y,
+            text::fit(line, usize::from(area.width)),
+            *style,
+        );
     }
 }
 
 /// Writes a label and a value, the value beginning at column `indent`.
-pub fn pair(buf: &mut Buffer, area: Rect, y: u16, indent: u16, label: &str, value: &str, theme: &Theme, role: Role) {
+pub fn pair(
+    buf: &mut Buffer,
+    area: Rect,
+    y: u16,
+    indent: u16,
+    label: &str,
+    value: &str,
+    theme: &Theme,
+    role: Role,
+) {
     if y >= area.bottom() {
         return;
     }
-    put(buf, area.x, y, text::fit(label, usize::from(area.width.min(indent))), theme.style(Role::Dim));
+    put(
+        buf,
+        area.x,
+        y,
+        text::fit(label, usize::from(area.width.min(indent))),
+        theme.style(Role::Dim),
+    );
     let space = usize::from(area.width.saturating_sub(indent));
-    put(buf, area.x + indent.min(area.width), y, text::fit(value, space), theme.style(role));
+    put(
+        buf,
+        area.x + indent.min(area.width),
+        y,
+        text::fit(value, space),
+        theme.style(role),
+    );
 }
 
 /// A question with its two answers and their keys.
-pub fn question(buf: &mut Buffer, screen: Rect, theme: &Theme, title: &str, body: &[String], yes: bool, keys: (&str, &str)) {
-    let width = body.iter().map(|line| text::width(&text::clean(line)) as u16).max().unwrap_or(0).max(26);
+pub fn question(
+    buf: &mut Buffer,
+    screen: Rect,
+    theme: &Theme,
+    title: &str,
+    body: &[String],
+    yes: bool,
+    keys: (&str, &str),
+) {
+    let width = body
+        .iter()
+        .map(|line| text::width(&text::clean(line)) as u16)
+        .max()
+        .unwrap_or(0)
+        .max(26);
     let inner = popup(buf, screen, theme, title, width, body.len() as u16 + 2);
     let style = theme.style(Role::Text);
     let shown: Vec<(String, Style)> = body.iter().map(|line| (line.clone(), style)).collect();
@@ -59,12 +125,30 @@ pub fn question(buf: &mut Buffer, screen: Rect, theme: &Theme, title: &str, body
     let y = inner.bottom().saturating_sub(1);
     let no = format!("[ no ({}) ]", keys.1);
     put(buf, inner.x, y, &no, here(!yes));
-    put(buf, inner.x + no.len() as u16 + 2, y, format!("[ yes ({}) ]", keys.0), here(yes));
+    put(
+        buf,
+        inner.x + no.len() as u16 + 2,
+        y,
+        format!("[ yes ({}) ]", keys.0),
+        here(yes),
+    );
 }
 
 /// A form with its keys; returns where the terminal's cursor belongs.
-pub fn form(buf: &mut Buffer, screen: Rect, theme: &Theme, form: &Form, keys: &str) -> Option<(u16, u16)> {
-    let label_width = form.fields.iter().map(|field| field.label.len() as u16).max().unwrap_or(0) + 2;
+pub fn form(
+    buf: &mut Buffer,
+    screen: Rect,
+    theme: &Theme,
+    form: &Form,
+    keys: &str,
+) -> Option<(u16, u16)> {
+    let label_width = form
+        .fields
+        .iter()
+        .map(|field| field.label.len() as u16)
+        .max()
+        .unwrap_or(0)
+        + 2;
     let height = form.fields.len() as u16 * 2 + 2;
     let inner = popup(buf, screen, theme, &form.title, 66, height);
     let space = usize::from(inner.width.saturating_sub(label_width));
@@ -76,7 +160,13 @@ pub fn form(buf: &mut Buffer, screen: Rect, theme: &Theme, form: &Form, keys: &s
         }
         let here = place == form.focus;
         let x = inner.x + label_width;
-        put(buf, inner.x, y, field.label, theme.style(if here { Role::Key } else { Role::Dim }));
+        put(
+            buf,
+            inner.x,
+            y,
+            field.label,
+            theme.style(if here { Role::Key } else { Role::Dim }),
+        );
         match &field.entry {
             Entry::Text(edit) => {
                 // The end that is being written is seen when the text is longer than the field.
@@ -88,23 +178,53 @@ pub fn form(buf: &mut Buffer, screen: Rect, theme: &Theme, form: &Form, keys: &s
                 let kept = skip.take_while(|used| *used < space).count();
                 let from = before.chars().count().saturating_sub(kept);
                 let visible: String = text::clean(edit.text()).chars().skip(from).collect();
-                put(buf, x, y, text::pad(&visible, space, false), theme.style(if here { Role::Cursor } else { Role::Text }));
-                let offset = before.chars().skip(from).map(|c| unicode_width::UnicodeWidthChar::width(c).unwrap_or(0)).sum::<usize>();
-                cursor = if here && !form.busy { Some((x + offset as u16, y)) } else { cursor };
+                put(
+                    buf,
+                    x,
+                    y,
+                    text::pad(&visible, space, false),
+                    theme.style(if here { Role::Cursor } else { Role::Text }),
+                );
+                let offset = before
+                    .chars()
+                    .skip(from)
+                    .map(|c| unicode_width::UnicodeWidthChar::width(c).unwrap_or(0))
+                    .sum::<usize>();
+                cursor = if here && !form.busy {
+                    Some((x + offset as u16, y))
+                } else {
+                    cursor
+                };
             }
             Entry::Choice { of, at } => {
                 let shown = of.get(*at).map_or("none", |(_, shown)| shown.as_str());
-                put(buf, x, y, text::pad(&format!("◂ {shown} ▸"), space, false), theme.style(if here { Role::Cursor } else { Role::Text }));
+                put(
+                    buf,
+                    x,
+                    y,
+                    text::pad(&format!("◂ {shown} ▸"), space, false),
+                    theme.style(if here { Role::Cursor } else { Role::Text }),
+                );
             }
         }
-        put(buf, x, y + 1, text::fit(field.hint, space), theme.style(Role::Dim));
+        put(
+            buf,
+            x,
+            y + 1,
+            text::fit(field.hint, space),
+            theme.style(Role::Dim),
+        );
     }
     let (line, role) = match (&form.error, form.busy) {
         (_, true) => ("asking the daemon …".to_string(), Role::Busy),
         (Some(error), false) => (error.clone(), Role::Bad),
         (None, false) => (keys.to_string(), Role::Dim),
     };
-    let rest = Rect { y: inner.bottom().saturating_sub(1), height: 1, ..inner };
+    let rest = Rect {
+        y: inner.bottom().saturating_sub(1),
+        height: 1,
+        ..inner
+    };
     lines(buf, rest, &[(line, theme.style(role))]);
     cursor
 }

@@ -35,7 +35,10 @@ pub enum EditStep {
 impl Edit {
     /// A line with the cursor at its end.
     pub fn new(text: &str) -> Self {
-        Edit { text: text.to_string(), at: text.len() }
+        Edit {
+            text: text.to_string(),
+            at: text.len(),
+        }
     }
 
     /// The text.
@@ -58,13 +61,24 @@ impl Edit {
 
     /// Writes what was pasted, up to its first line break.
     pub fn paste(&mut self, text: &str) {
-        text.trim_start().lines().next().unwrap_or("").chars().for_each(|c| self.insert(c));
+        text.trim_start()
+            .lines()
+            .next()
+            .unwrap_or("")
+            .chars()
+            .for_each(|c| self.insert(c));
     }
 
     /// Does what a key asks.
     pub fn step(&mut self, step: EditStep) {
-        let before = self.text[..self.at].chars().next_back().map_or(0, char::len_utf8);
-        let under = self.text[self.at..].chars().next().map_or(0, char::len_utf8);
+        let before = self.text[..self.at]
+            .chars()
+            .next_back()
+            .map_or(0, char::len_utf8);
+        let under = self.text[self.at..]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
         match step {
             EditStep::Left => self.at -= before,
             EditStep::Right => self.at += under,

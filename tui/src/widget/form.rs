@@ -30,13 +30,29 @@ pub struct Field {
 impl Field {
     /// A field of text.
     pub fn text(label: &'static str, hint: &'static str, value: &str) -> Field {
-        Field { label, hint, entry: Entry::Text(Edit::new(value)) }
+        Field {
+            label,
+            hint,
+            entry: Entry::Text(Edit::new(value)),
+        }
     }
 
     /// A field of choices, standing on the one with this value.
-    pub fn choice(label: &'static str, hint: &'static str, of: Vec<(i64, String)>, value: Option<i64>) -> Field {
-        let at = of.iter().position(|(known, _)| Some(*known) == value).unwrap_or(0);
-        Field { label, hint, entry: Entry::Choice { of, at } }
+    pub fn choice(
+        label: &'static str,
+        hint: &'static str,
+        of: Vec<(i64, String)>,
+        value: Option<i64>,
+    ) -> Field {
+        let at = of
+            .iter()
+            .position(|(known, _)| Some(*known) == value)
+            .unwrap_or(0);
+        Field {
+            label,
+            hint,
+            entry: Entry::Choice { of, at },
+        }
     }
 }
 
@@ -58,7 +74,13 @@ pub struct Form {
 impl Form {
     /// A form with the focus on its first field.
     pub fn new(title: String, fields: Vec<Field>) -> Form {
-        Form { title, fields, focus: 0, error: None, busy: false }
+        Form {
+            title,
+            fields,
+            focus: 0,
+            error: None,
+            busy: false,
+        }
     }
 
     /// Moves the focus.
@@ -69,14 +91,24 @@ impl Form {
 
     /// Moves the choice of the field that has the focus; whether it has choices.
     pub fn choose(&mut self, by: isize) -> bool {
-        let Some(Field { entry: Entry::Choice { of, at }, .. }) = self.fields.get_mut(self.focus) else { return false };
+        let Some(Field {
+            entry: Entry::Choice { of, at },
+            ..
+        }) = self.fields.get_mut(self.focus)
+        else {
+            return false;
+        };
         *at = (*at as isize + by).rem_euclid(of.len().max(1) as isize) as usize;
         true
     }
 
     /// The line under the cursor, if the field takes text.
     pub fn edit(&mut self) -> Option<&mut Edit> {
-        match self.fields.get_mut(self.focus).map(|field| &mut field.entry) {
+        match self
+            .fields
+            .get_mut(self.focus)
+            .map(|field| &mut field.entry)
+        {
             Some(Entry::Text(edit)) => Some(edit),
             _ => None,
         }
@@ -84,7 +116,13 @@ impl Form {
 
     /// Whether the field that has the focus takes text.
     pub fn on_text(&self) -> bool {
-        matches!(self.fields.get(self.focus), Some(Field { entry: Entry::Text(_), .. }))
+        matches!(
+            self.fields.get(self.focus),
+            Some(Field {
+                entry: Entry::Text(_),
+                ..
+            })
+        )
     }
 
     /// The text of a field, without spaces around it.
@@ -113,7 +151,11 @@ impl Form {
             Ok(number) if (min..=1_000_000_000_000).contains(&number) => Ok(Some(number)),
             _ => {
                 self.focus = field;
-                let from = if min > i64::MIN { format!(" from {min} on") } else { String::new() };
+                let from = if min > i64::MIN {
+                    format!(" from {min} on")
+                } else {
+                    String::new()
+                };
                 Err(format!("{label}: write a whole number{from}"))
             }
         }
@@ -139,14 +181,25 @@ mod tests {
         let choices = vec![(4, "a".to_string()), (7, "b".to_string())];
         let mut form = Form::new(
             String::new(),
-            vec![Field::choice("Account", "", choices, Some(7)), Field::text("Name", "", " x "), Field::text("Limit", "", "1e9")],
+            vec![
+                Field::choice("Account", "", choices, Some(7)),
+                Field::text("Name", "", " x "),
+                Field::text("Limit", "", "1e9"),
+            ],
         );
         assert_eq!((form.chosen(0), form.written(1)), (Some(7), "x"));
-        assert!(form.number(2, 1).unwrap_err().contains("Limit: write a whole number from 1 on") && form.focus == 2);
+        assert!(
+            form.number(2, 1)
+                .unwrap_err()
+                .contains("Limit: write a whole number from 1 on")
+                && form.focus == 2
+        );
         form.go(1);
         assert!(form.choose(1) && form.chosen(0) == Some(4) && !form.on_text());
         form.go(-1);
-        form.edit().unwrap().step(crate::widget::edit::EditStep::Clear);
+        form.edit()
+            .unwrap()
+            .step(crate::widget::edit::EditStep::Clear);
         assert_eq!(form.number(2, 1), Ok(None));
         assert!(form.required(2).is_err() && form.required(1) == Ok("x".to_string()));
     }

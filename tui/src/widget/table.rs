@@ -164,10 +164,13 @@ impl<R: Row> Table<R> {
         let touched = self.touched.take().unwrap_or_default();
         if whole {
             let ids: BTreeSet<R::Id> = rows.iter().map(Row::id).collect();
-            self.rows.retain(|id, _| ids.contains(id) || touched.contains(id));
+            self.rows
+                .retain(|id, _| ids.contains(id) || touched.contains(id));
             self.marks.retain(|id| self.rows.contains_key(id));
         }
-        rows.into_iter().filter(|row| !touched.contains(&row.id())).for_each(|row| self.put(row));
+        rows.into_iter()
+            .filter(|row| !touched.contains(&row.id()))
+            .for_each(|row| self.put(row));
         self.loaded = true;
         self.view_is_old = true;
     }
@@ -175,14 +178,21 @@ impl<R: Row> Table<R> {
     /// Drops the rows that are last in the table's own order until `rows_max` are left.
     fn shed(&mut self) {
         let key = R::COLUMNS[self.sort].key;
-        let mut order: Vec<(SortKey, R::Id)> = self.rows.iter().map(|(id, row)| (key(row), id.clone())).collect();
+        let mut order: Vec<(SortKey, R::Id)> = self
+            .rows
+            .iter()
+            .map(|(id, row)| (key(row), id.clone()))
+            .collect();
         order.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
         // A log rests on its last row, a list of jobs on its first: what is far from there goes.
         let from_front = self.descending == (self.rest == Rest::First);
         let over = order.len().saturating_sub(self.rows_max);
         let gone: Vec<R::Id> = match from_front {
             true => order.drain(..over).map(|(_, id)| id).collect(),
-            false => order.drain(order.len() - over..).map(|(_, id)| id).collect(),
+            false => order
+                .drain(order.len() - over..)
+                .map(|(_, id)| id)
+                .collect(),
         };
         for id in gone {
             self.rows.remove(&id);
@@ -195,17 +205,35 @@ impl<R: Row> Table<R> {
         if !std::mem::take(&mut self.view_is_old) {
             return;
         }
-        let texts = |row: &R| R::COLUMNS.iter().map(|column| (column.text)(row, now_ms)).collect::<Vec<_>>();
-        let passes = |row: &&R| extra(row) && (self.filter.is_empty() || self.filter.passes(&texts(row)));
+        let texts = |row: &R| {
+            R::COLUMNS
+                .iter()
+                .map(|column| (column.text)(row, now_ms))
+                .collect::<Vec<_>>()
+        };
+        let passes =
+            |row: &&R| extra(row) && (self.filter.is_empty() || self.filter.passes(&texts(row)));
         let key = R::COLUMNS[self.sort].key;
-        let mut order: Vec<(SortKey, R::Id)> = self.rows.values().filter(passes).map(|row| (key(row), row.id())).collect();
+        let mut order: Vec<(SortKey, R::Id)> = self
+            .rows
+            .values()
+            .filter(passes)
+            .map(|row| (key(row), row.id()))
+            .collect();
         order.sort_unstable_by(|a, b| {
             let order = a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal);
-            if self.descending { order.reverse() } else { order }
+            if self.descending {
+                order.reverse()
+            } else {
+                order
+            }
         });
         self.view = order.into_iter().map(|(_, id)| id).collect();
         let last = self.view.len().saturating_sub(1);
-        let at = self.cursor_id.as_ref().map(|id| self.view.iter().position(|shown| shown == id));
+        let at = self
+            .cursor_id
+            .as_ref()
+            .map(|id| self.view.iter().position(|shown| shown == id));
         self.cursor = match (at, self.rest) {
             (Some(Some(at)), _) => at,
             (Some(None), _) => self.cursor.min(last),
@@ -239,8 +267,15 @@ impl<R: Row> Table<R> {
 
     /// The marked rows that are shown, or else the one under the cursor.
     pub fn chosen(&self) -> Vec<&R> {
-        let marked: Vec<&R> = self.shown().filter(|row| self.marks.contains(&row.id())).collect();
-        if marked.is_empty() { self.current().into_iter().collect() } else { marked }
+        let marked: Vec<&R> = self
+            .shown()
+            .filter(|row| self.marks.contains(&row.id()))
+            .collect();
+        if marked.is_empty() {
+            self.current().into_iter().collect()
+        } else {
+            marked
+        }
     }
 
     /// Whether a row is marked.
@@ -304,7 +339,11 @@ impl<R: Row> List for Table<R> {
             Rest::First => self.cursor == 0,
             Rest::Last => self.cursor == last,
         };
-        self.cursor_id = if resting { None } else { self.view.get(self.cursor).cloned() };
+        self.cursor_id = if resting {
+            None
+        } else {
+            self.view.get(self.cursor).cloned()
+        };
         self.cursor == was && matches!(step, Move::Down | Move::PageDown | Move::Last)
     }
 
@@ -316,7 +355,9 @@ impl<R: Row> List for Table<R> {
     }
 
     fn mark(&mut self) {
-        let Some(id) = self.view.get(self.cursor).cloned() else { return };
+        let Some(id) = self.view.get(self.cursor).cloned() else {
+            return;
+        };
         if !self.marks.remove(&id) {
             self.marks.insert(id.clone());
             self.anchor = Some(id);
@@ -325,9 +366,14 @@ impl<R: Row> List for Table<R> {
     }
 
     fn mark_range(&mut self) {
-        let anchor = self.anchor.as_ref().and_then(|id| self.view.iter().position(|shown| shown == id)).unwrap_or(self.cursor);
+        let anchor = self
+            .anchor
+            .as_ref()
+            .and_then(|id| self.view.iter().position(|shown| shown == id))
+            .unwrap_or(self.cursor);
         let (from, to) = (anchor.min(self.cursor), anchor.max(self.cursor));
-        self.marks.extend(self.view.iter().skip(from).take(to - from + 1).cloned());
+        self.marks
+            .extend(self.view.iter().skip(from).take(to - from + 1).cloned());
     }
 
     fn mark_all(&mut self) {
@@ -352,7 +398,9 @@ impl<R: Row> List for Table<R> {
 
     fn sort_title(&mut self, title: &str) -> bool {
         let title = title.to_lowercase();
-        let found = R::COLUMNS.iter().position(|column| column.title.to_lowercase().starts_with(&title));
+        let found = R::COLUMNS
+            .iter()
+            .position(|column| column.title.to_lowercase().starts_with(&title));
         self.sort = found.unwrap_or(self.sort);
         self.view_is_old = true;
         found.is_some()
@@ -424,7 +472,10 @@ mod tests {
 
     fn table(rest: Rest) -> Table<Item> {
         let mut table = Table::new(100, 0, true, rest);
-        table.snapshot(vec![Item(1, "pear"), Item(2, "Apple"), Item(3, "fig")], true);
+        table.snapshot(
+            vec![Item(1, "pear"), Item(2, "Apple"), Item(3, "fig")],
+            true,
+        );
         table.refresh(0, |_| true);
         table
     }
@@ -461,7 +512,10 @@ mod tests {
         table.remove(&3);
         ids(&mut table);
         assert_eq!(table.current().unwrap().0, 2, "where its row was");
-        assert!(!table.step(Move::Last) && table.step(Move::Last), "the end is told");
+        assert!(
+            !table.step(Move::Last) && table.step(Move::Last),
+            "the end is told"
+        );
     }
 
     #[test]
@@ -474,7 +528,11 @@ mod tests {
         assert_eq!(table.chosen().len(), 3);
         table.set_filter("pear");
         ids(&mut table);
-        assert_eq!(table.chosen(), [&Item(1, "pear")], "hidden marks are not chosen");
+        assert_eq!(
+            table.chosen(),
+            [&Item(1, "pear")],
+            "hidden marks are not chosen"
+        );
         assert!(table.clear_marks() && !table.clear_marks());
         table.set_filter("");
         ids(&mut table);
@@ -491,12 +549,24 @@ mod tests {
         table.put(Item(2, "changed"));
         table.put(Item(7, "made"));
         table.remove(&3);
-        table.snapshot(vec![Item(1, "pear"), Item(2, "Apple"), Item(3, "fig"), Item(4, "plum")], true);
+        table.snapshot(
+            vec![
+                Item(1, "pear"),
+                Item(2, "Apple"),
+                Item(3, "fig"),
+                Item(4, "plum"),
+            ],
+            true,
+        );
         assert_eq!(ids(&mut table), [7, 4, 2, 1]);
         assert_eq!(table.get(&2).unwrap().1, "changed");
         table.begin_snapshot();
         table.snapshot(vec![Item(4, "plum")], true);
-        assert_eq!(ids(&mut table), [4], "what a whole snapshot does not hold is gone");
+        assert_eq!(
+            ids(&mut table),
+            [4],
+            "what a whole snapshot does not hold is gone"
+        );
     }
 
     #[test]
@@ -505,7 +575,11 @@ mod tests {
             let mut table: Table<Item> = Table::new(100, 0, descending, rest);
             (0..1000).for_each(|id| table.put(Item(id, "x")));
             let ids = ids(&mut table);
-            assert!(ids.len() <= 113 && ids.contains(&newest), "{} rows", ids.len());
+            assert!(
+                ids.len() <= 113 && ids.contains(&newest),
+                "{} rows",
+                ids.len()
+            );
             assert_eq!(table.current().unwrap().0, newest);
         }
     }

@@ -128,13 +128,23 @@ mod tests {
 
     #[test]
     fn events_have_the_documented_form() {
-        let event = Event::Hello(Hello { version: "1".to_string(), boot: "b".to_string(), resumed: false });
+        let event = Event::Hello(Hello {
+            version: "1".to_string(),
+            boot: "b".to_string(),
+            resumed: false,
+        });
         let name = event.name();
-        let json = serde_json::to_value(Envelope { seq: 7, at_ms: 9, event }).unwrap();
+        let json = serde_json::to_value(Envelope {
+            seq: 7,
+            at_ms: 9,
+            event,
+        })
+        .unwrap();
         assert_eq!(json["type"], name);
         let want = serde_json::json!({"seq":7,"at_ms":9,"type":"hello","data":{"version":"1","boot":"b","resumed":false}});
         assert_eq!(json, want);
-        let gone: Envelope = serde_json::from_str(r#"{"seq":1,"at_ms":2,"type":"key_gone","data":3}"#).unwrap();
+        let gone: Envelope =
+            serde_json::from_str(r#"{"seq":1,"at_ms":2,"type":"key_gone","data":3}"#).unwrap();
         assert_eq!(gone.event, Event::KeyGone(3));
         assert_eq!(gone.event.name(), "key_gone");
     }

@@ -81,7 +81,10 @@ pub struct KeyCreated {
 
 impl std::fmt::Debug for KeyCreated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyCreated").field("secret", &"hidden").field("key", &self.key).finish()
+        f.debug_struct("KeyCreated")
+            .field("secret", &"hidden")
+            .field("key", &self.key)
+            .finish()
     }
 }
 
@@ -93,19 +96,35 @@ pub struct KeyChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Single removals per minute.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<u32>)]
     pub removals_per_minute: Option<Option<u32>>,
     /// Batches per minute.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<u32>)]
     pub batches_per_minute: Option<Option<u32>>,
     /// Pipelines it may ask for.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<Vec<String>>)]
     pub pipelines: Option<Option<Vec<String>>>,
     /// When it stops working by itself. In the past: at once.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<i64>)]
     pub expires_at_ms: Option<Option<i64>>,
 }
@@ -116,11 +135,15 @@ mod tests {
 
     #[test]
     fn null_and_absent_differ() {
-        let change: KeyChange = serde_json::from_str(r#"{"removals_per_minute":null,"pipelines":["lama"]}"#).unwrap();
+        let change: KeyChange =
+            serde_json::from_str(r#"{"removals_per_minute":null,"pipelines":["lama"]}"#).unwrap();
         assert_eq!(change.removals_per_minute, Some(None));
         assert_eq!(change.batches_per_minute, None);
         assert_eq!(change.pipelines, Some(Some(vec!["lama".to_string()])));
-        assert_eq!(serde_json::to_string(&change).unwrap(), r#"{"removals_per_minute":null,"pipelines":["lama"]}"#);
+        assert_eq!(
+            serde_json::to_string(&change).unwrap(),
+            r#"{"removals_per_minute":null,"pipelines":["lama"]}"#
+        );
     }
 
     #[test]

@@ -61,7 +61,10 @@ pub use folders::FoldersReply;
 pub use jobs::{ImagePart, JobDetail, JobRow, KeptFile};
 pub use keys::{KeyChange, KeyCreated, KeyRow, KeyState, NewKey};
 pub use log::{LogLevel, LogLine, LogTail};
-pub use models::{ImportModel, LoadState, ModelRow, ModelTask, ModelsReply, PipelineRow, PipelinesReply, TaskKind, TaskState};
+pub use models::{
+    ImportModel, LoadState, ModelRow, ModelTask, ModelsReply, PipelineRow, PipelinesReply,
+    TaskKind, TaskState,
+};
 pub use page::Page;
 pub use routes::{Method, ROUTES, Route};
 pub use server::{Admin, Latency, MetricsHistory, MetricsTick, ServerState, ServerView, Totals};

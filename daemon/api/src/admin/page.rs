@@ -14,7 +14,10 @@ pub struct Page<T> {
 
 impl<T> Default for Page<T> {
     fn default() -> Self {
-        Page { items: Vec::new(), next: None }
+        Page {
+            items: Vec::new(),
+            next: None,
+        }
     }
 }
 

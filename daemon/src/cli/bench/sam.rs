@@ -14,9 +14,16 @@ use crate::cli::open;
 use crate::config::Config;
 
 /// Encoder and decoder for one click, and the size of the photo.
-pub(super) fn parts(args: &Bench, config: &Config, backend: &dyn Backend) -> anyhow::Result<([usize; 2], Vec<Part>)> {
+pub(super) fn parts(
+    args: &Bench,
+    config: &Config,
+    backend: &dyn Backend,
+) -> anyhow::Result<([usize; 2], Vec<Part>)> {
     if args.batch != 1 {
-        bail!("{} encodes one photo at a time: leave out --batch", args.model);
+        bail!(
+            "{} encodes one photo at a time: leave out --batch",
+            args.model
+        );
     }
     let network = if args.random_weights {
         let shape = match sam_config(&args.model) {
@@ -35,15 +42,32 @@ pub(super) fn parts(args: &Bench, config: &Config, backend: &dyn Backend) -> any
     };
     let (photo, _) = inputs(1, height, width);
     let encoder = backend.compile(&network.encoder_graph(network.resized(height, width))?)?;
-    let prompt = SamPrompt { points: vec![(width as f32 / 2.0, height as f32 / 2.0, Label::Foreground)], rectangle: None };
+    let prompt = SamPrompt {
+        points: vec![(width as f32 / 2.0, height as f32 / 2.0, Label::Foreground)],
+        rectangle: None,
+    };
     let decoder = backend.compile(&network.decoder_graph(prompt.tokens())?)?;
-    let [s, c] = [network.config().embedding_side(), network.config().decoder.transformer_dim];
-    let given = vec![Tensor::f32(&[1, s, s, c], vec![0.25; s * s * c]), network.tokens(&prompt, [height, width])?];
+    let [s, c] = [
+        network.config().embedding_side(),
+        network.config().decoder.transformer_dim,
+    ];
+    let given = vec![
+        Tensor::f32(&[1, s, s, c], vec![0.25; s * s * c]),
+        network.tokens(&prompt, [height, width])?,
+    ];
     Ok((
         [height, width],
         vec![
-            Part { name: "encoder", executable: encoder, inputs: vec![network.resize(&photo)?] },
-            Part { name: "decoder", executable: decoder, inputs: given },
+            Part {
+                name: "encoder",
+                executable: encoder,
+                inputs: vec![network.resize(&photo)?],
+            },
+            Part {
+                name: "decoder",
+                executable: decoder,
+                inputs: given,
+            },
         ],
     ))
 }

@@ -31,18 +31,37 @@ pub struct Case {
 pub fn find(dir: &Path) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
-        let photo = entry.with_context(|| format!("reading {}", dir.display()))?.path();
-        let Some(name) = photo.file_stem().and_then(|stem| stem.to_str()).map(str::to_string) else { continue };
+        let photo = entry
+            .with_context(|| format!("reading {}", dir.display()))?
+            .path();
+        let Some(name) = photo
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .map(str::to_string)
+        else {
+            continue;
+        };
         if photo.extension().is_none_or(|ending| ending != "png") || name.ends_with("_mask") {
             continue;
         }
         let mask = dir.join(format!("{name}_mask.png"));
-        ensure!(mask.is_file(), "{} has no mask: there is no {}", photo.display(), mask.display());
+        ensure!(
+            mask.is_file(),
+            "{} has no mask: there is no {}",
+            photo.display(),
+            mask.display()
+        );
         found.push(Found { name, photo, mask });
     }
     match found.len() {
-        0 => bail!("{} holds no photos: expected NAME.png with NAME_mask.png", dir.display()),
-        n if n > CASES_MAX => bail!("{} holds {n} photos, at most {CASES_MAX} are measured at once", dir.display()),
+        0 => bail!(
+            "{} holds no photos: expected NAME.png with NAME_mask.png",
+            dir.display()
+        ),
+        n if n > CASES_MAX => bail!(
+            "{} holds {n} photos, at most {CASES_MAX} are measured at once",
+            dir.display()
+        ),
         _ => {}
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -52,15 +71,33 @@ pub fn find(dir: &Path) -> anyhow::Result<Vec<Found>> {
 impl Found {
     /// Reads and checks both files.
     pub fn read(&self, limits: &Limits) -> anyhow::Result<Case> {
-        let bytes = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
-        let photo = image::decode(&bytes(&self.photo)?, limits).with_context(|| self.photo.display().to_string())?;
-        let mut mask = image::decode_mask(&bytes(&self.mask)?, limits).with_context(|| self.mask.display().to_string())?;
+        let bytes = |path: &Path| {
+            std::fs::read(path).with_context(|| format!("reading {}", path.display()))
+        };
+        let photo = image::decode(&bytes(&self.photo)?, limits)
+            .with_context(|| self.photo.display().to_string())?;
+        let mut mask = image::decode_mask(&bytes(&self.mask)?, limits)
+            .with_context(|| self.mask.display().to_string())?;
         mask.harden();
         let sizes = ((mask.width, mask.height), (photo.width, photo.height));
-        ensure!(sizes.0 == sizes.1, "{}: the mask is {:?}, the photo {:?}; they must be equal", self.name, sizes.0, sizes.1);
+        ensure!(
+            sizes.0 == sizes.1,
+            "{}: the mask is {:?}, the photo {:?}; they must be equal",
+            self.name,
+            sizes.0,
+            sizes.1
+        );
         let share = mask.count() as f64 / mask.data.len().max(1) as f64;
-        ensure!(share > 0.0 && share < 1.0, "{}: the mask covers nothing or everything", self.mask.display());
-        Ok(Case { truth: Picture::of(&photo), photo, mask })
+        ensure!(
+            share > 0.0 && share < 1.0,
+            "{}: the mask covers nothing or everything",
+            self.mask.display()
+        );
+        Ok(Case {
+            truth: Picture::of(&photo),
+            photo,
+            mask,
+        })
     }
 }
 
@@ -68,7 +105,12 @@ impl Case {
     /// The photo with mid-gray in the hole: nothing of the truth reaches a pipeline.
     pub fn blank_photo(&self) -> Photo {
         let mut photo = self.photo.clone();
-        let whole = image::Rect { x0: 0, y0: 0, x1: photo.width, y1: photo.height };
+        let whole = image::Rect {
+            x0: 0,
+            y0: 0,
+            x1: photo.width,
+            y1: photo.height,
+        };
         photo.blend_rows(whole, |y, blend| {
             for (x, hole) in self.mask.row(y).iter().enumerate() {
                 blend(x, [0.5; 3], *hole);

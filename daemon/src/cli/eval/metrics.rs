@@ -23,13 +23,27 @@ impl Picture {
     /// A photo's colours.
     pub fn of(photo: &Photo) -> Picture {
         let (width, height) = (photo.width, photo.height);
-        Picture { width, height, rgb: photo.crop_rgb8(Rect { x0: 0, y0: 0, x1: width, y1: height }) }
+        Picture {
+            width,
+            height,
+            rgb: photo.crop_rgb8(Rect {
+                x0: 0,
+                y0: 0,
+                x1: width,
+                y1: height,
+            }),
+        }
     }
 
     /// Luma 0..=255, rounded.
     fn gray(&self) -> Vec<f64> {
-        let luma = |p: &[u8]| (u32::from(p[0]) * 4899 + u32::from(p[1]) * 9617 + u32::from(p[2]) * 1868 + 8192) >> 14;
-        self.rgb.chunks_exact(3).map(|p| f64::from(luma(p))).collect()
+        let luma = |p: &[u8]| {
+            (u32::from(p[0]) * 4899 + u32::from(p[1]) * 9617 + u32::from(p[2]) * 1868 + 8192) >> 14
+        };
+        self.rgb
+            .chunks_exact(3)
+            .map(|p| f64::from(luma(p)))
+            .collect()
     }
 }
 
@@ -52,13 +66,23 @@ pub struct Scores {
 impl Scores {
     /// Names and values.
     pub fn named(&self) -> [(&'static str, f64); 5] {
-        [("psnr", self.psnr), ("ssim", self.ssim), ("sharp", self.sharp), ("seam", self.seam), ("halo", self.halo)]
+        [
+            ("psnr", self.psnr),
+            ("ssim", self.ssim),
+            ("sharp", self.sharp),
+            ("seam", self.seam),
+            ("halo", self.halo),
+        ]
     }
 }
 
 impl std::fmt::Display for Scores {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words: Vec<String> = self.named().iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
+        let words: Vec<String> = self
+            .named()
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.3}"))
+            .collect();
         f.write_str(&words.join("  "))
     }
 }
@@ -83,17 +107,29 @@ impl<'a> Judge<'a> {
         let kept: Vec<bool> = hole.iter().map(|inside| !inside).collect();
         let both = |a: &[bool], b: &[bool]| a.iter().zip(b).map(|(a, b)| *a && *b).collect();
         let near = |set: &[bool], px: usize| dilate(set, width, px);
-        let (ring, band) = (both(&near(&hole, ring_px), &kept), both(&near(&kept, ring_px / 2), &hole));
+        let (ring, band) = (
+            both(&near(&hole, ring_px), &kept),
+            both(&near(&kept, ring_px / 2), &hole),
+        );
         let rim = both(&near(&hole, RIM_PX), &near(&kept, RIM_PX));
         let gray = truth.gray();
-        Judge { gradient: gradient(&gray, width), truth, gray, hole, ring, rim, band }
+        Judge {
+            gradient: gradient(&gray, width),
+            truth,
+            gray,
+            hole,
+            ring,
+            rim,
+            band,
+        }
     }
 
     /// Measures one fill, of the truth's size.
     pub fn score(&self, result: &Picture) -> Scores {
         let (width, gray) = (self.truth.width, result.gray());
         let own = gradient(&gray, width);
-        let share = |gradient: &[f64], area: &[bool]| mean(gradient, area) / mean(gradient, &self.ring);
+        let share =
+            |gradient: &[f64], area: &[bool]| mean(gradient, area) / mean(gradient, &self.ring);
         let relative = |area: &[bool]| share(&own, area) / share(&self.gradient, area);
         let (a, b) = (blur(&self.gray, width), blur(&gray, width));
         let apart: Vec<f64> = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).collect();
@@ -107,9 +143,18 @@ impl<'a> Judge<'a> {
     }
 
     fn psnr(&self, result: &Picture) -> f64 {
-        let pixels = self.truth.rgb.chunks_exact(3).zip(result.rgb.chunks_exact(3)).zip(&self.hole).filter(|(_, hole)| **hole);
+        let pixels = self
+            .truth
+            .rgb
+            .chunks_exact(3)
+            .zip(result.rgb.chunks_exact(3))
+            .zip(&self.hole)
+            .filter(|(_, hole)| **hole);
         let square = |a: &u8, b: &u8| (f64::from(*a) - f64::from(*b)).powi(2);
-        let sum: f64 = pixels.clone().map(|((a, b), _)| a.iter().zip(b).map(|(a, b)| square(a, b)).sum::<f64>()).sum();
+        let sum: f64 = pixels
+            .clone()
+            .map(|((a, b), _)| a.iter().zip(b).map(|(a, b)| square(a, b)).sum::<f64>())
+            .sum();
         let error = sum / (3 * pixels.count()) as f64;
         // A perfect fill would be infinite, which JSON cannot say.
         10.0 * (255.0 * 255.0 / error.max(1e-5)).log10()
@@ -118,15 +163,27 @@ impl<'a> Judge<'a> {
 
 /// Mean over the pixels of an area; NaN for an empty one.
 fn mean(values: &[f64], area: &[bool]) -> f64 {
-    let (sum, count) = values.iter().zip(area).filter(|(_, inside)| **inside).fold((0.0, 0usize), |(s, n), (v, _)| (s + v, n + 1));
+    let (sum, count) = values
+        .iter()
+        .zip(area)
+        .filter(|(_, inside)| **inside)
+        .fold((0.0, 0usize), |(s, n), (v, _)| (s + v, n + 1));
     sum / count as f64
 }
 
 /// Differences to the right and lower neighbour, absolute, added.
 fn gradient(gray: &[f64], width: usize) -> Vec<f64> {
-    let right = |i: usize| if (i + 1).is_multiple_of(width) { i } else { i + 1 };
+    let right = |i: usize| {
+        if (i + 1).is_multiple_of(width) {
+            i
+        } else {
+            i + 1
+        }
+    };
     let below = |i: usize| if i + width < gray.len() { i + width } else { i };
-    (0..gray.len()).map(|i| (gray[right(i)] - gray[i]).abs() + (gray[below(i)] - gray[i]).abs()).collect()
+    (0..gray.len())
+        .map(|i| (gray[right(i)] - gray[i]).abs() + (gray[below(i)] - gray[i]).abs())
+        .collect()
 }
 
 /// Every pixel within a disk of `radius` pixels round a pixel of the set.
@@ -134,13 +191,18 @@ fn dilate(set: &[bool], width: usize, radius: usize) -> Vec<bool> {
     let height = set.len() / width;
     let r2 = (radius * radius) as f64;
     // Half the disk's width at each distance from its centre line.
-    let reach: Vec<usize> = (0..=radius).map(|dy| (r2 - (dy * dy) as f64).sqrt().round() as usize).collect();
+    let reach: Vec<usize> = (0..=radius)
+        .map(|dy| (r2 - (dy * dy) as f64).sqrt().round() as usize)
+        .collect();
     // How many of the row are set before each position.
     let before: Vec<u32> = set.par_chunks(width).flat_map_iter(prefix).collect();
     let mut out = vec![false; set.len()];
     out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
         for other in y.saturating_sub(radius)..(y + radius + 1).min(height) {
-            let (counts, reach) = (&before[other * (width + 1)..(other + 1) * (width + 1)], reach[other.abs_diff(y)]);
+            let (counts, reach) = (
+                &before[other * (width + 1)..(other + 1) * (width + 1)],
+                reach[other.abs_diff(y)],
+            );
             if counts[width] == 0 {
                 continue;
             }
@@ -170,16 +232,35 @@ fn blur(values: &[f64], width: usize) -> Vec<f64> {
         let at = if at < 0 { -at } else { at };
         (if at > last { 2 * last - at } else { at }).clamp(0, last) as usize
     };
-    let across = |row: &[f64], x: usize| (-half..=half).map(|d| row[mirror(x as isize + d, width)]).sum::<f64>();
-    let rows: Vec<f64> = values.par_chunks(width).flat_map_iter(|row| (0..width).map(move |x| across(row, x))).collect();
-    let down = |x: usize, y: usize| (-half..=half).map(|d| rows[mirror(y as isize + d, height) * width + x]).sum::<f64>();
+    let across = |row: &[f64], x: usize| {
+        (-half..=half)
+            .map(|d| row[mirror(x as isize + d, width)])
+            .sum::<f64>()
+    };
+    let rows: Vec<f64> = values
+        .par_chunks(width)
+        .flat_map_iter(|row| (0..width).map(move |x| across(row, x)))
+        .collect();
+    let down = |x: usize, y: usize| {
+        (-half..=half)
+            .map(|d| rows[mirror(y as isize + d, height) * width + x])
+            .sum::<f64>()
+    };
     let count = (WINDOW_PX * WINDOW_PX) as f64;
-    (0..values.len()).into_par_iter().map(|i| down(i % width, i / width) / count).collect()
+    (0..values.len())
+        .into_par_iter()
+        .map(|i| down(i % width, i / width) / count)
+        .collect()
 }
 
 /// Structural similarity at every pixel.
 fn ssim(a: &[f64], b: &[f64], width: usize) -> Vec<f64> {
-    let product = |a: &[f64], b: &[f64]| blur(&a.iter().zip(b).map(|(a, b)| a * b).collect::<Vec<f64>>(), width);
+    let product = |a: &[f64], b: &[f64]| {
+        blur(
+            &a.iter().zip(b).map(|(a, b)| a * b).collect::<Vec<f64>>(),
+            width,
+        )
+    };
     let (ma, mb) = (blur(a, width), blur(b, width));
     let (aa, bb, ab) = (product(a, a), product(b, b), product(a, b));
     let (c1, c2) = ((0.01f64 * 255.0).powi(2), (0.03f64 * 255.0).powi(2));
@@ -199,16 +280,30 @@ mod tests {
 
     /// A texture, and a mask of its middle.
     fn case() -> (Picture, Mask) {
-        let rgb = (0..SIZE * SIZE * 3).map(|i| 90 + ((i / 3).wrapping_mul(2_654_435_761) >> 9) as u8 % 70).collect();
+        let rgb = (0..SIZE * SIZE * 3)
+            .map(|i| 90 + ((i / 3).wrapping_mul(2_654_435_761) >> 9) as u8 % 70)
+            .collect();
         let mut mask = Mask::empty(SIZE, SIZE);
         for y in 30..60 {
             mask.data[y * SIZE + 30..y * SIZE + 60].fill(255);
         }
-        (Picture { width: SIZE, height: SIZE, rgb }, mask)
+        (
+            Picture {
+                width: SIZE,
+                height: SIZE,
+                rgb,
+            },
+            mask,
+        )
     }
 
     fn changed(truth: &Picture, mask: &Mask, to: impl Fn(u8) -> u8) -> Picture {
-        let rgb = truth.rgb.iter().enumerate().map(|(i, v)| if mask.data[i / 3] != 0 { to(*v) } else { *v }).collect();
+        let rgb = truth
+            .rgb
+            .iter()
+            .enumerate()
+            .map(|(i, v)| if mask.data[i / 3] != 0 { to(*v) } else { *v })
+            .collect();
         Picture { rgb, ..*truth }
     }
 
@@ -216,7 +311,11 @@ mod tests {
     fn the_truth_itself_is_perfect() {
         let (truth, mask) = case();
         let scores = Judge::new(&truth, &mask).score(&truth);
-        assert!((scores.ssim - 1.0).abs() < 1e-9 && (scores.sharp - 1.0).abs() < 1e-12 && (scores.seam - 1.0).abs() < 1e-12);
+        assert!(
+            (scores.ssim - 1.0).abs() < 1e-9
+                && (scores.sharp - 1.0).abs() < 1e-12
+                && (scores.seam - 1.0).abs() < 1e-12
+        );
         assert!(scores.halo == 0.0 && scores.psnr > 90.0, "{scores}");
     }
 
@@ -243,10 +342,16 @@ mod tests {
         let judge = Judge::new(&truth, &mask);
         let flat = judge.score(&changed(&truth, &mask, |_| 125));
         let (want, within) = (ssim_of_flat(), 0.02);
-        assert!(flat.sharp < 0.1 && (flat.ssim - want).abs() < within, "{flat}, expected an ssim of {want}");
+        assert!(
+            flat.sharp < 0.1 && (flat.ssim - want).abs() < within,
+            "{flat}, expected an ssim of {want}"
+        );
         let brighter = judge.score(&changed(&truth, &mask, |v| v + 20));
         let off_by_20 = 10.0 * (255.0f64 * 255.0 / 400.0).log10();
-        assert!((brighter.psnr - off_by_20).abs() < 1e-9 && (brighter.sharp - 1.0).abs() < 0.05, "{brighter}");
+        assert!(
+            (brighter.psnr - off_by_20).abs() < 1e-9 && (brighter.sharp - 1.0).abs() < 0.05,
+            "{brighter}"
+        );
         assert!(brighter.halo > 12.0 && brighter.halo <= 20.0, "{brighter}");
         let edge = judge.score(&changed(&truth, &mask, |v| v + 90));
         assert!(edge.seam > 1.1, "{edge}");
@@ -257,7 +362,10 @@ mod tests {
         let mut set = vec![false; 9 * 7];
         set[3 * 9 + 4] = true;
         let disk = dilate(&set, 9, 2);
-        let rows: Vec<usize> = disk.chunks(9).map(|row| row.iter().filter(|v| **v).count()).collect();
+        let rows: Vec<usize> = disk
+            .chunks(9)
+            .map(|row| row.iter().filter(|v| **v).count())
+            .collect();
         assert_eq!(rows, [0, 1, 5, 5, 5, 1, 0]);
         set[0] = true;
         assert!(dilate(&set, 9, 2)[0..3].iter().all(|v| *v));
@@ -266,8 +374,13 @@ mod tests {
     #[test]
     fn the_blur_is_the_mean_of_mirrored_windows() {
         let values: Vec<f64> = (0..12 * 10).map(|i| ((i * 37) % 91) as f64).collect();
-        let at = |x: isize, y: isize| values[(y.unsigned_abs().min(9)) * 12 + x.unsigned_abs().min(11)];
-        let want: f64 = (-3..=3).flat_map(|y| (-3..=3).map(move |x| (x, y))).map(|(x, y)| at(x, y)).sum::<f64>() / 49.0;
+        let at =
+            |x: isize, y: isize| values[(y.unsigned_abs().min(9)) * 12 + x.unsigned_abs().min(11)];
+        let want: f64 = (-3..=3)
+            .flat_map(|y| (-3..=3).map(move |x| (x, y)))
+            .map(|(x, y)| at(x, y))
+            .sum::<f64>()
+            / 49.0;
         assert!((blur(&values, 12)[0] - want).abs() < 1e-9);
     }
 }

@@ -1,6 +1,8 @@
 //! A contact sheet: one row for each photo, the truth, the hole, then every pipeline's fill.
 
-use cleanplate_plugins::image::{Channels, EncodeOptions, Format, ImageError, Metadata, Photo, PngSource, Rect, Samples, Source};
+use cleanplate_plugins::image::{
+    Channels, EncodeOptions, Format, ImageError, Metadata, Photo, PngSource, Rect, Samples, Source,
+};
 use cleanplate_plugins::resample::shrink_photo;
 
 use super::metrics::Picture;
@@ -21,7 +23,10 @@ pub struct Sheet {
 impl Sheet {
     /// An empty sheet.
     pub fn new(columns: usize) -> Self {
-        Sheet { columns, tiles: Vec::new() }
+        Sheet {
+            columns,
+            tiles: Vec::new(),
+        }
     }
 
     /// Adds the next tile: the picture fitted into a square of black.
@@ -33,11 +38,24 @@ impl Sheet {
         let scale = (TILE_PX as f64 / w.max(h) as f64).min(1.0);
         let side = |px: usize| ((px as f64 * scale).round() as usize).clamp(1, TILE_PX);
         let (width, height) = (side(w), side(h));
-        let small = shrink_photo(&photo(w, h, picture.rgb.clone()), Rect { x0: 0, y0: 0, x1: w, y1: h }, width, height);
+        let small = shrink_photo(
+            &photo(w, h, picture.rgb.clone()),
+            Rect {
+                x0: 0,
+                y0: 0,
+                x1: w,
+                y1: h,
+            },
+            width,
+            height,
+        );
         let mut tile = vec![0; TILE_PX * TILE_PX * 3];
         for (row, line) in small.chunks_exact(width * 3).enumerate() {
             let at = row * TILE_PX * 3;
-            tile[at..at + width * 3].iter_mut().zip(line).for_each(|(to, v)| *to = (v * 255.0 + 0.5) as u8);
+            tile[at..at + width * 3]
+                .iter_mut()
+                .zip(line)
+                .for_each(|(to, v)| *to = (v * 255.0 + 0.5) as u8);
         }
         self.tiles.push(tile);
     }
@@ -54,7 +72,10 @@ impl Sheet {
             }
         }
         let sheet = photo(self.columns * TILE_PX, rows * TILE_PX, rgb);
-        sheet.encode(&EncodeOptions { format: Some(Format::Jpeg), quality: Some(QUALITY) })
+        sheet.encode(&EncodeOptions {
+            format: Some(Format::Jpeg),
+            quality: Some(QUALITY),
+        })
     }
 }
 
@@ -66,6 +87,9 @@ fn photo(width: usize, height: usize, rgb: Vec<u8>) -> Photo {
         channels: Channels::Rgb,
         samples: Samples::U8(rgb),
         metadata: Metadata::default(),
-        source: Source::Png(PngSource { bit_depth: 8, palette: None }),
+        source: Source::Png(PngSource {
+            bit_depth: 8,
+            palette: None,
+        }),
     }
 }

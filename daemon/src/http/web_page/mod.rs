@@ -17,7 +17,11 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name below `/assets/`, content type, content.
 const ASSETS: [(&str, &str, &str); 6] = [
-    ("style.css", "text/css; charset=utf-8", include_str!("style.css")),
+    (
+        "style.css",
+        "text/css; charset=utf-8",
+        include_str!("style.css"),
+    ),
     ("app.js", SCRIPT, include_str!("app.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("mask.js", SCRIPT, include_str!("mask.js")),
@@ -49,10 +53,15 @@ pub async fn docs(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse,
 }
 
 /// `GET /assets/{name}`
-pub async fn asset(req: HttpRequest, app: web::Data<App>, name: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn asset(
+    req: HttpRequest,
+    app: web::Data<App>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
     guard_public(&req, &app)?;
     let found = ASSETS.iter().find(|(known, _, _)| *known == name.as_str());
-    let (_, content_type, body) = found.ok_or_else(|| Refusal::new(ErrorCode::NotFound, "no such asset"))?;
+    let (_, content_type, body) =
+        found.ok_or_else(|| Refusal::new(ErrorCode::NotFound, "no such asset"))?;
     Ok(page(content_type, body))
 }
 
@@ -62,7 +71,9 @@ mod tests {
 
     /// What follows each `start` in `text` up to the next quote.
     fn quoted<'a>(text: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
-        text.split(start).skip(1).filter_map(|rest| rest.split(['"', '\'']).next())
+        text.split(start)
+            .skip(1)
+            .filter_map(|rest| rest.split(['"', '\'']).next())
     }
 
     #[test]
@@ -78,7 +89,10 @@ mod tests {
         }
         for (name, _, text) in ASSETS {
             for import in quoted(text, "from './") {
-                assert!(known(import), "{name} imports {import}, which is not served");
+                assert!(
+                    known(import),
+                    "{name} imports {import}, which is not served"
+                );
                 seen += 1;
             }
         }
@@ -93,7 +107,10 @@ mod tests {
         }
         let described = super::super::openapi::document();
         for path in quoted(include_str!("api.js"), "call('") {
-            assert!(described.contains(&format!("\"{path}\"")), "api.js calls {path}");
+            assert!(
+                described.contains(&format!("\"{path}\"")),
+                "api.js calls {path}"
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 use super::{Fixture, PRICE, accept, balance, completion, ended, funded, new_job, processing};
-use crate::{CODE_TIMED_OUT, Completion, Ended, Failure, JobStatus, NewJob, StoreError, StoredFile};
+use crate::{
+    CODE_TIMED_OUT, Completion, Ended, Failure, JobStatus, NewJob, StoreError, StoredFile,
+};
 
 pub(super) fn results(fixture: &mut dyn Fixture) {
     let store = fixture.store();
@@ -7,13 +9,29 @@ pub(super) fn results(fixture: &mut dyn Fixture) {
     let mut names = Vec::new();
     for keep_ms in [1_000, 2_000] {
         let job = processing(store.as_ref(), owner);
-        let mut done = Completion { keep_ms, ..completion(PRICE) };
+        let mut done = Completion {
+            keep_ms,
+            ..completion(PRICE)
+        };
         let output = done.result.output.clone();
-        done.result.mask = Some(StoredFile { name: format!("mask-{keep_ms}.png"), ..output });
+        done.result.mask = Some(StoredFile {
+            name: format!("mask-{keep_ms}.png"),
+            ..output
+        });
         ended(store.finish(job.id, 1, &done).unwrap());
-        names.push((job.id, vec![done.result.output.name, format!("mask-{keep_ms}.png")]));
+        names.push((
+            job.id,
+            vec![done.result.output.name, format!("mask-{keep_ms}.png")],
+        ));
     }
-    let expired = || -> Vec<_> { store.expired_results(100).unwrap().into_iter().map(|found| (found.job, found.files)).collect() };
+    let expired = || -> Vec<_> {
+        store
+            .expired_results(100)
+            .unwrap()
+            .into_iter()
+            .map(|found| (found.job, found.files))
+            .collect()
+    };
     assert_eq!(expired(), []);
     fixture.clock().advance_ms(1_000);
     assert_eq!(expired(), names[..1]);
@@ -28,10 +46,17 @@ pub(super) fn results(fixture: &mut dyn Fixture) {
     assert!(!job.owns_file(&files[0]), "an orphan from now on");
     fixture.clock().advance_ms(1_000);
     store.mark_swept(*first).unwrap();
-    assert_eq!(store.job(None, *first).unwrap().unwrap(), job, "marking again changes nothing");
+    assert_eq!(
+        store.job(None, *first).unwrap().unwrap(),
+        job,
+        "marking again changes nothing"
+    );
     assert_eq!(expired(), names[1..]);
     let pending = accept(store.as_ref(), &new_job(owner));
-    assert!(matches!(store.mark_swept(pending.id), Err(StoreError::Invalid { .. })));
+    assert!(matches!(
+        store.mark_swept(pending.id),
+        Err(StoreError::Invalid { .. })
+    ));
 }
 
 pub(super) fn details(fixture: &mut dyn Fixture) {
@@ -45,26 +70,69 @@ pub(super) fn details(fixture: &mut dyn Fixture) {
     };
     let done = accept(store.as_ref(), &new());
     store.claim_job(done.id, "worker").unwrap().unwrap();
-    ended(store.finish(done.id, 1, &Completion { keep_ms: 10, ..completion(PRICE) }).unwrap());
+    ended(
+        store
+            .finish(
+                done.id,
+                1,
+                &Completion {
+                    keep_ms: 10,
+                    ..completion(PRICE)
+                },
+            )
+            .unwrap(),
+    );
     let failed = accept(store.as_ref(), &new());
     store.claim_job(failed.id, "worker").unwrap().unwrap();
     let timings = serde_json::json!({ "stages": [{ "stage": "decode", "ms": 1.5 }] });
-    ended(store.fail(failed.id, 1, &Failure { timings: timings.clone(), ..Failure::new("x", "y") }, None).unwrap());
-    assert_eq!(store.job(None, failed.id).unwrap().unwrap().failure.unwrap().timings, timings, "a failed job tells what it took");
+    ended(
+        store
+            .fail(
+                failed.id,
+                1,
+                &Failure {
+                    timings: timings.clone(),
+                    ..Failure::new("x", "y")
+                },
+                None,
+            )
+            .unwrap(),
+    );
+    assert_eq!(
+        store
+            .job(None, failed.id)
+            .unwrap()
+            .unwrap()
+            .failure
+            .unwrap()
+            .timings,
+        timings,
+        "a failed job tells what it took"
+    );
     let open = accept(store.as_ref(), &new());
     let before = store.balance(owner.0).unwrap();
 
     fixture.clock().advance_ms(KEEP_MS);
     assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 0);
     fixture.clock().advance_ms(1);
-    assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 1, "files that are not swept are still somebody's result");
+    assert_eq!(
+        store.forget_details(KEEP_MS, 100).unwrap(),
+        1,
+        "files that are not swept are still somebody's result"
+    );
     store.mark_swept(done.id).unwrap();
     assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 1);
     assert_eq!(store.forget_details(KEEP_MS, 100).unwrap(), 0, "once");
     for (id, was) in [(done.id, &done), (failed.id, &failed)] {
         let job = store.job(None, id).unwrap().unwrap();
-        assert_eq!((job.request, job.input_filename), (serde_json::json!({}), None));
-        assert_eq!((job.price, job.created_at_ms), (was.price, was.created_at_ms));
+        assert_eq!(
+            (job.request, job.input_filename),
+            (serde_json::json!({}), None)
+        );
+        assert_eq!(
+            (job.price, job.created_at_ms),
+            (was.price, was.created_at_ms)
+        );
         assert_eq!(store.webhook(id).unwrap(), None);
     }
     let job = store.job(None, done.id).unwrap().unwrap();
@@ -84,10 +152,28 @@ pub(super) fn holds(fixture: &mut dyn Fixture) {
     assert_eq!(store.expire_holds(LIMIT_MS).unwrap(), []);
     fixture.clock().advance_ms(1);
     assert_eq!(store.expire_holds(LIMIT_MS).unwrap(), [silent.id]);
-    assert_eq!(store.job(None, silent.id).unwrap().unwrap().failure.unwrap().code, CODE_TIMED_OUT);
+    assert_eq!(
+        store
+            .job(None, silent.id)
+            .unwrap()
+            .unwrap()
+            .failure
+            .unwrap()
+            .code,
+        CODE_TIMED_OUT
+    );
     let late = store.finish(silent.id, 1, &completion(PRICE)).unwrap();
-    assert_eq!(late, Ended::Stale { status: JobStatus::Failed, attempt: 1 });
-    assert_eq!(store.balance(owner.0).unwrap(), balance(100 - 2 * PRICE, 2 * PRICE));
+    assert_eq!(
+        late,
+        Ended::Stale {
+            status: JobStatus::Failed,
+            attempt: 1
+        }
+    );
+    assert_eq!(
+        store.balance(owner.0).unwrap(),
+        balance(100 - 2 * PRICE, 2 * PRICE)
+    );
     for job in [waiting.id, busy.id] {
         assert!(!store.job(None, job).unwrap().unwrap().status.is_final());
     }

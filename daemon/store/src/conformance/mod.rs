@@ -25,8 +25,8 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::{
-    Accept, AccountId, Balance, Completion, Credits, Ended, Job, JobId, JobResult, KeyId, LedgerKind, ManualClock, NewJob, NewKey,
-    PageRequest, QueueLimits, Store, StoredFile,
+    Accept, AccountId, Balance, Completion, Credits, Ended, Job, JobId, JobResult, KeyId,
+    LedgerKind, ManualClock, NewJob, NewKey, PageRequest, QueueLimits, Store, StoredFile,
 };
 
 /// A store under test.
@@ -55,11 +55,20 @@ pub const CHECKS: &[Check] = &[
     ("deleted keys stay dead", keys::deleted),
     ("listings are filtered", listings::filtered),
     ("changes are told in order", watch::told),
-    ("a job is charged on success only", lifecycle::charged_on_success_only),
+    (
+        "a job is charged on success only",
+        lifecycle::charged_on_success_only,
+    ),
     ("part of a hold may be charged", lifecycle::part_of_a_hold),
     ("late workers are refused", lifecycle::late_workers),
-    ("other accounts' jobs do not exist", lifecycle::other_accounts),
-    ("nothing changes when nothing is accepted", lifecycle::refusals_change_nothing),
+    (
+        "other accounts' jobs do not exist",
+        lifecycle::other_accounts,
+    ),
+    (
+        "nothing changes when nothing is accepted",
+        lifecycle::refusals_change_nothing,
+    ),
     ("wrong arguments are named", lifecycle::wrong_arguments),
     ("a result comes back as it was", lifecycle::round_trip),
     ("the queue is bounded", queue::bounded),
@@ -70,7 +79,10 @@ pub const CHECKS: &[Check] = &[
     ("a batch cut short is resumed", batches::resumed),
     ("a batch without credit leaves nothing", batches::discarded),
     ("a request is done once", idempotency::done_once),
-    ("a failed request may be repeated", idempotency::failed_may_repeat),
+    (
+        "a failed request may be repeated",
+        idempotency::failed_may_repeat,
+    ),
     ("idempotency keys expire", idempotency::expiry),
     ("fifty at once are one", idempotency::fifty_at_once),
     ("random histories", histories::histories),
@@ -78,10 +90,19 @@ pub const CHECKS: &[Check] = &[
     ("details of old jobs are forgotten", expiry::details),
     ("silent workers lose their holds", expiry::holds),
     ("a crash leaves no hold", recovery::crash_leaves_no_hold),
-    ("asynchronous jobs run again", recovery::asynchronous_run_again),
-    ("a crash keeps what was answered", recovery::crash_keeps_answers),
+    (
+        "asynchronous jobs run again",
+        recovery::asynchronous_run_again,
+    ),
+    (
+        "a crash keeps what was answered",
+        recovery::crash_keeps_answers,
+    ),
     ("credits are not granted twice", races::credits),
-    ("a webhook is due until it was delivered", webhooks::due_until_delivered),
+    (
+        "a webhook is due until it was delivered",
+        webhooks::due_until_delivered,
+    ),
     ("every end of a job is told", webhooks::every_end_is_told),
     ("a job ends once", races::ends_once),
     ("claims do not overlap", races::claims),
@@ -100,7 +121,10 @@ pub fn all(fresh: &dyn Fn() -> Box<dyn Fixture>) {
 }
 
 /// Limits that no check meets by accident.
-const WIDE: QueueLimits = QueueLimits { pending_max: 100_000, in_flight_per_key_max: 100_000 };
+const WIDE: QueueLimits = QueueLimits {
+    pending_max: 100_000,
+    in_flight_per_key_max: 100_000,
+};
 const PRICE: Credits = 3;
 const ACTOR: &str = "conformance";
 
@@ -115,7 +139,14 @@ fn funded(store: &dyn Store, credits: Credits) -> (AccountId, KeyId) {
     if credits > 0 {
         store.top_up(account, credits, ACTOR, "").unwrap();
     }
-    (account, store.create_key(&NewKey::named(account, "first"), ACTOR).unwrap().record.id)
+    (
+        account,
+        store
+            .create_key(&NewKey::named(account, "first"), ACTOR)
+            .unwrap()
+            .record
+            .id,
+    )
 }
 
 fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
@@ -157,7 +188,12 @@ fn processing(store: &dyn Store, owner: (AccountId, KeyId)) -> Job {
 }
 
 fn completion(credits: Credits) -> Completion {
-    let output = StoredFile { name: format!("{}.png", JobId::random()), sha256: [7; 32], bytes: 1_234, media_type: "image/png".into() };
+    let output = StoredFile {
+        name: format!("{}.png", JobId::random()),
+        sha256: [7; 32],
+        bytes: 1_234,
+        media_type: "image/png".into(),
+    };
     let result = JobResult {
         output,
         mask: None,
@@ -170,7 +206,11 @@ fn completion(credits: Credits) -> Completion {
         device: json!({ "backend": "cpu" }),
         warnings: json!([]),
     };
-    Completion { result, keep_ms: 86_400_000, reply: None }
+    Completion {
+        result,
+        keep_ms: 86_400_000,
+        reply: None,
+    }
 }
 
 #[track_caller]
@@ -191,5 +231,11 @@ fn balance(available: Credits, held: Credits) -> Balance {
 
 /// Kinds of an account's entries, newest first, of the first page.
 fn kinds(store: &dyn Store, account: AccountId) -> Vec<LedgerKind> {
-    store.ledger(account, &PageRequest::default()).unwrap().items.into_iter().map(|entry| entry.kind).collect()
+    store
+        .ledger(account, &PageRequest::default())
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|entry| entry.kind)
+        .collect()
 }

@@ -43,10 +43,21 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new(available: i64) -> Self {
-        Self { balance: Balance { available, held: 0 }, jobs: Vec::new(), rows: HashMap::new() }
+        Self {
+            balance: Balance { available, held: 0 },
+            jobs: Vec::new(),
+            rows: HashMap::new(),
+        }
     }
 
-    pub(super) fn request(&mut self, id: JobId, name: Name, request: u8, reply: Option<Reply>, now_ms: i64) -> Expected {
+    pub(super) fn request(
+        &mut self,
+        id: JobId,
+        name: Name,
+        request: u8,
+        reply: Option<Reply>,
+        now_ms: i64,
+    ) -> Expected {
         if let Some(row) = self.rows.get(&name) {
             let job = &self.jobs[row.job];
             let running = !job.status.is_final() && row.reply.is_none();
@@ -65,8 +76,23 @@ impl Model {
         self.balance.available -= PRICE;
         self.balance.held += PRICE;
         let asynchronous = reply.is_some();
-        self.rows.insert(name, Row { request, job: self.jobs.len(), reply, expires_at_ms: now_ms + IDEMPOTENCY_KEEP_MS });
-        self.jobs.push(ModelJob { id, name, status: JobStatus::Pending, attempt: 0, asynchronous, accepted_at_ms: now_ms });
+        self.rows.insert(
+            name,
+            Row {
+                request,
+                job: self.jobs.len(),
+                reply,
+                expires_at_ms: now_ms + IDEMPOTENCY_KEEP_MS,
+            },
+        );
+        self.jobs.push(ModelJob {
+            id,
+            name,
+            status: JobStatus::Pending,
+            attempt: 0,
+            asynchronous,
+            accepted_at_ms: now_ms,
+        });
         Expected::Accepted
     }
 
@@ -116,7 +142,12 @@ impl Model {
 
     pub(super) fn restart(&mut self, attempts_max: u32) {
         for job in 0..self.jobs.len() {
-            let ModelJob { status, asynchronous, attempt, .. } = self.jobs[job];
+            let ModelJob {
+                status,
+                asynchronous,
+                attempt,
+                ..
+            } = self.jobs[job];
             match (status, asynchronous) {
                 (JobStatus::Pending | JobStatus::Processing, false) => self.fail(job, None),
                 (JobStatus::Processing, true) if attempt >= attempts_max => self.fail(job, None),
@@ -128,9 +159,16 @@ impl Model {
 
     /// Two completed jobs of one idempotency key must lie further apart than the key is kept.
     pub(super) fn charged_twice(&self) -> bool {
-        let completed: Vec<&ModelJob> = self.jobs.iter().filter(|job| job.status == JobStatus::Completed).collect();
+        let completed: Vec<&ModelJob> = self
+            .jobs
+            .iter()
+            .filter(|job| job.status == JobStatus::Completed)
+            .collect();
         completed.iter().enumerate().any(|(index, one)| {
-            let near = |other: &&&ModelJob| other.name == one.name && other.accepted_at_ms - one.accepted_at_ms < IDEMPOTENCY_KEEP_MS;
+            let near = |other: &&&ModelJob| {
+                other.name == one.name
+                    && other.accepted_at_ms - one.accepted_at_ms < IDEMPOTENCY_KEEP_MS
+            };
             completed[index + 1..].iter().any(|other| near(&other))
         })
     }

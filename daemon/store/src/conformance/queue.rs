@@ -1,35 +1,67 @@
 use super::{ACTOR, Fixture, accept, completion, ended, funded, new_job, processing};
-use crate::{Accept, Failure, JobFilter, JobId, JobStatus, NewKey, PageRequest, QueueLimits, Store};
+use crate::{
+    Accept, Failure, JobFilter, JobId, JobStatus, NewKey, PageRequest, QueueLimits, Store,
+};
 
 pub(super) fn bounded(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let first = funded(store.as_ref(), 1_000);
     let second = funded(store.as_ref(), 1_000);
-    let limits = QueueLimits { pending_max: 5, in_flight_per_key_max: 3 };
+    let limits = QueueLimits {
+        pending_max: 5,
+        in_flight_per_key_max: 3,
+    };
     let try_with = |owner| store.accept(&new_job(owner), &limits).unwrap();
     for _ in 0..3 {
         assert!(matches!(try_with(first), Accept::Accepted { .. }));
     }
-    assert_eq!(try_with(first), Accept::TooManyInFlight { in_flight_max: 3 });
+    assert_eq!(
+        try_with(first),
+        Accept::TooManyInFlight { in_flight_max: 3 }
+    );
     assert!(matches!(try_with(second), Accept::Accepted { .. }));
     assert!(matches!(try_with(second), Accept::Accepted { .. }));
     assert_eq!(try_with(second), Accept::QueueFull { pending_max: 5 });
 
     let claimed = store.claim("worker").unwrap().unwrap();
-    assert!(matches!(try_with(second), Accept::Accepted { .. }), "processing jobs do not wait");
+    assert!(
+        matches!(try_with(second), Accept::Accepted { .. }),
+        "processing jobs do not wait"
+    );
     assert_eq!(try_with(first), Accept::QueueFull { pending_max: 5 });
-    ended(store.fail(claimed.id, 1, &Failure::new("x", ""), None).unwrap());
+    ended(
+        store
+            .fail(claimed.id, 1, &Failure::new("x", ""), None)
+            .unwrap(),
+    );
     store.claim("worker").unwrap().unwrap();
     let held = store.balance(first.0).unwrap().held + store.balance(second.0).unwrap().held;
     assert_eq!(held, 5 * super::PRICE, "refused jobs hold nothing");
-    let keyless = |store: &dyn Store| store.accept(&crate::NewJob { key: None, ..new_job(first) }, &limits).unwrap();
-    assert!(matches!(keyless(store.as_ref()), Accept::Accepted { .. }), "work without a key is counted by account");
+    let keyless = |store: &dyn Store| {
+        store
+            .accept(
+                &crate::NewJob {
+                    key: None,
+                    ..new_job(first)
+                },
+                &limits,
+            )
+            .unwrap()
+    };
+    assert!(
+        matches!(keyless(store.as_ref()), Accept::Accepted { .. }),
+        "work without a key is counted by account"
+    );
 }
 
 pub(super) fn keys_take_turns(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let (account, flood) = funded(store.as_ref(), 1_000);
-    let quiet = store.create_key(&NewKey::named(account, "quiet"), ACTOR).unwrap().record.id;
+    let quiet = store
+        .create_key(&NewKey::named(account, "quiet"), ACTOR)
+        .unwrap()
+        .record
+        .id;
     for _ in 0..20 {
         accept(store.as_ref(), &new_job((account, flood)));
     }
@@ -38,9 +70,17 @@ pub(super) fn keys_take_turns(fixture: &mut dyn Fixture) {
     }
     let waiting = accept(store.as_ref(), &new_job((account, quiet)));
     let second = accept(store.as_ref(), &new_job((account, quiet)));
-    let order: Vec<JobId> = (0..4).map(|_| store.claim("worker").unwrap().unwrap().id).collect();
-    assert!(order[..2].contains(&waiting.id), "its job starts within two");
-    assert!(order[2..].contains(&second.id), "and it takes turns from then on");
+    let order: Vec<JobId> = (0..4)
+        .map(|_| store.claim("worker").unwrap().unwrap().id)
+        .collect();
+    assert!(
+        order[..2].contains(&waiting.id),
+        "its job starts within two"
+    );
+    assert!(
+        order[2..].contains(&second.id),
+        "and it takes turns from then on"
+    );
 
     let mut flooded = Vec::new();
     while let Some(job) = store.claim("worker").unwrap() {
@@ -56,7 +96,11 @@ pub(super) fn requeued_first(fixture: &mut dyn Fixture) {
     let second = accept(store.as_ref(), &new_job(owner));
     assert_eq!(store.claim("worker").unwrap().unwrap().id, first.id);
     assert!(store.requeue(first.id, 1).unwrap());
-    assert_eq!(store.balance(owner.0).unwrap().held, 2 * super::PRICE, "its hold stays");
+    assert_eq!(
+        store.balance(owner.0).unwrap().held,
+        2 * super::PRICE,
+        "its hold stays"
+    );
     assert_eq!(store.claim("worker").unwrap().unwrap().id, first.id);
     assert_eq!(store.claim("worker").unwrap().unwrap().id, second.id);
     assert_eq!(store.claim("worker").unwrap(), None);
@@ -73,7 +117,11 @@ pub(super) fn listing(fixture: &mut dyn Fixture) {
         fixture.clock().advance_ms(1_000);
     }
     let failed = processing(store.as_ref(), other);
-    ended(store.fail(failed.id, 1, &Failure::new("no_device", ""), None).unwrap());
+    ended(
+        store
+            .fail(failed.id, 1, &Failure::new("no_device", ""), None)
+            .unwrap(),
+    );
     let done = processing(store.as_ref(), other);
     ended(store.finish(done.id, 1, &completion(3)).unwrap());
 
@@ -82,18 +130,75 @@ pub(super) fn listing(fixture: &mut dyn Fixture) {
         page.items.into_iter().map(|job| job.id).collect()
     };
     let newest_first: Vec<JobId> = ids.iter().rev().copied().collect();
-    assert_eq!(found(JobFilter { account: Some(owner.0), ..Default::default() }), newest_first);
-    assert_eq!(found(JobFilter { key: Some(owner.1), ..Default::default() }), newest_first);
-    assert_eq!(found(JobFilter { status: Some(JobStatus::Completed), ..Default::default() }), [done.id]);
-    assert_eq!(found(JobFilter { code: Some("no_device".into()), ..Default::default() }), [failed.id]);
-    assert_eq!(found(JobFilter { account: Some(owner.0), status: Some(JobStatus::Failed), ..Default::default() }), []);
-    let span = JobFilter { created_from_ms: Some(start_ms + 1_000), created_before_ms: Some(start_ms + 3_000), ..Default::default() };
+    assert_eq!(
+        found(JobFilter {
+            account: Some(owner.0),
+            ..Default::default()
+        }),
+        newest_first
+    );
+    assert_eq!(
+        found(JobFilter {
+            key: Some(owner.1),
+            ..Default::default()
+        }),
+        newest_first
+    );
+    assert_eq!(
+        found(JobFilter {
+            status: Some(JobStatus::Completed),
+            ..Default::default()
+        }),
+        [done.id]
+    );
+    assert_eq!(
+        found(JobFilter {
+            code: Some("no_device".into()),
+            ..Default::default()
+        }),
+        [failed.id]
+    );
+    assert_eq!(
+        found(JobFilter {
+            account: Some(owner.0),
+            status: Some(JobStatus::Failed),
+            ..Default::default()
+        }),
+        []
+    );
+    let span = JobFilter {
+        created_from_ms: Some(start_ms + 1_000),
+        created_before_ms: Some(start_ms + 3_000),
+        ..Default::default()
+    };
     assert_eq!(found(span), [ids[2], ids[1]]);
     assert_eq!(found(JobFilter::default()).len(), 7);
 
-    let filter = JobFilter { account: Some(owner.0), ..Default::default() };
-    let first = store.list_jobs(&filter, &PageRequest { after: None, rows: 3 }).unwrap();
-    let second = store.list_jobs(&filter, &PageRequest { after: first.next, rows: 3 }).unwrap();
-    assert_eq!((first.items.len(), second.items.len(), second.next), (3, 2, None));
+    let filter = JobFilter {
+        account: Some(owner.0),
+        ..Default::default()
+    };
+    let first = store
+        .list_jobs(
+            &filter,
+            &PageRequest {
+                after: None,
+                rows: 3,
+            },
+        )
+        .unwrap();
+    let second = store
+        .list_jobs(
+            &filter,
+            &PageRequest {
+                after: first.next,
+                rows: 3,
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        (first.items.len(), second.items.len(), second.next),
+        (3, 2, None)
+    );
     assert_eq!(second.items[0].id, ids[1]);
 }

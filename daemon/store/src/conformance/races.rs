@@ -2,7 +2,10 @@ use std::collections::HashSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::{ACTOR, Fixture, PRICE, WIDE, accept, balance, completion, funded, is_now, new_job, processing, sound};
+use super::{
+    ACTOR, Fixture, PRICE, WIDE, accept, balance, completion, funded, is_now, new_job, processing,
+    sound,
+};
 use crate::{Accept, CODE_CANCELLED, Ended, Failure, JobId, NewJob, Store};
 
 const THREADS: usize = 64;
@@ -19,7 +22,16 @@ pub(super) fn credits(fixture: &mut dyn Fixture) {
                 scope.spawn(|| {
                     start.wait();
                     loop {
-                        match store.accept(&NewJob { price, ..new_job(owner) }, &WIDE).unwrap() {
+                        match store
+                            .accept(
+                                &NewJob {
+                                    price,
+                                    ..new_job(owner)
+                                },
+                                &WIDE,
+                            )
+                            .unwrap()
+                        {
                             Accept::Accepted { .. } => granted.fetch_add(1, Ordering::Relaxed),
                             Accept::InsufficientCredits { .. } => break,
                             other => panic!("{other:?}"),
@@ -30,7 +42,10 @@ pub(super) fn credits(fixture: &mut dyn Fixture) {
         });
         let granted = i64::from(granted.into_inner());
         assert_eq!(granted, credits / price);
-        assert_eq!(store.balance(owner.0).unwrap(), balance(credits % price, granted * price));
+        assert_eq!(
+            store.balance(owner.0).unwrap(),
+            balance(credits % price, granted * price)
+        );
     }
 }
 
@@ -43,10 +58,16 @@ pub(super) fn ends_once(fixture: &mut dyn Fixture) {
     for _ in 0..ROUNDS {
         let job = processing(store.as_ref(), owner);
         let outcomes = race(store.as_ref(), job.id);
-        assert!(outcomes.iter().filter(|outcome| is_now(outcome)).count() == 1, "{outcomes:?}");
+        assert!(
+            outcomes.iter().filter(|outcome| is_now(outcome)).count() == 1,
+            "{outcomes:?}"
+        );
         charged += if is_now(&outcomes[0]) { PRICE } else { 0 };
     }
-    assert_eq!(store.balance(owner.0).unwrap(), balance(10_000 - charged, 0));
+    assert_eq!(
+        store.balance(owner.0).unwrap(),
+        balance(10_000 - charged, 0)
+    );
     sound(store.as_ref());
 }
 
@@ -63,11 +84,16 @@ fn race(store: &dyn Store, job: JobId) -> Vec<Ended> {
         });
         let cancel = scope.spawn(|| {
             start.wait();
-            store.cancel(None, job, &Failure::new(CODE_CANCELLED, "")).unwrap()
+            store
+                .cancel(None, job, &Failure::new(CODE_CANCELLED, ""))
+                .unwrap()
         });
         start.wait();
         store.requeue(job, 1).unwrap();
-        [finish, fail, cancel].into_iter().map(|ending| ending.join().unwrap()).collect()
+        [finish, fail, cancel]
+            .into_iter()
+            .map(|ending| ending.join().unwrap())
+            .collect()
     })
 }
 
@@ -88,13 +114,25 @@ pub(super) fn claims(fixture: &mut dyn Fixture) {
                 accept(store.as_ref(), &new_job(owner));
             }
         });
-        let workers: Vec<_> = (0..8).map(|_| scope.spawn(|| work(store.as_ref(), &charged, JOBS))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        let workers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| work(store.as_ref(), &charged, JOBS)))
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
     });
     assert_eq!(claimed.len(), JOBS);
-    assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), JOBS, "no job was claimed twice");
+    assert_eq!(
+        claimed.iter().collect::<HashSet<_>>().len(),
+        JOBS,
+        "no job was claimed twice"
+    );
     let charged = i64::from(charged.into_inner());
-    assert_eq!(store.balance(owner.0).unwrap(), balance((JOBS as i64 - charged) * PRICE, 0));
+    assert_eq!(
+        store.balance(owner.0).unwrap(),
+        balance((JOBS as i64 - charged) * PRICE, 0)
+    );
 }
 
 fn work(store: &dyn Store, charged: &AtomicU32, jobs: usize) -> Vec<JobId> {
@@ -109,10 +147,14 @@ fn work(store: &dyn Store, charged: &AtomicU32, jobs: usize) -> Vec<JobId> {
             continue;
         };
         let outcome = if mine.len() % 3 == 2 {
-            store.fail(job.id, job.attempt, &Failure::new("x", ""), None).unwrap()
+            store
+                .fail(job.id, job.attempt, &Failure::new("x", ""), None)
+                .unwrap()
         } else {
             charged.fetch_add(1, Ordering::Relaxed);
-            store.finish(job.id, job.attempt, &completion(PRICE)).unwrap()
+            store
+                .finish(job.id, job.attempt, &completion(PRICE))
+                .unwrap()
         };
         assert!(is_now(&outcome));
         mine.push(job.id);

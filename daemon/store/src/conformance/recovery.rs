@@ -1,36 +1,76 @@
 use super::idempotency::wish;
-use super::{Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, new_job, processing, sound};
+use super::{
+    Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, new_job, processing, sound,
+};
 use crate::{Accept, CODE_ATTEMPTS, CODE_INTERRUPTED, Completion, Ended, JobStatus, NewJob, Reply};
 
 pub(super) fn crash_leaves_no_hold(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let owner = funded(store.as_ref(), 100);
-    let pending = accept(store.as_ref(), &NewJob { idempotency: Some(wish(owner.1, "a", 1)), ..new_job(owner) });
+    let pending = accept(
+        store.as_ref(),
+        &NewJob {
+            idempotency: Some(wish(owner.1, "a", 1)),
+            ..new_job(owner)
+        },
+    );
     let running = processing(store.as_ref(), owner);
     let done = processing(store.as_ref(), owner);
     ended(store.finish(done.id, 1, &completion(PRICE)).unwrap());
-    assert_eq!(store.balance(owner.0).unwrap(), balance(100 - 3 * PRICE, 2 * PRICE));
+    assert_eq!(
+        store.balance(owner.0).unwrap(),
+        balance(100 - 3 * PRICE, 2 * PRICE)
+    );
     drop(store);
     fixture.crash();
 
     let store = fixture.store();
-    assert_eq!(store.balance(owner.0).unwrap(), balance(100 - 3 * PRICE, 2 * PRICE), "what was acknowledged is there");
+    assert_eq!(
+        store.balance(owner.0).unwrap(),
+        balance(100 - 3 * PRICE, 2 * PRICE),
+        "what was acknowledged is there"
+    );
     sound(store.as_ref());
     let recovered = store.recover(3).unwrap();
     assert_eq!(recovered.failed, [pending.id, running.id]);
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - PRICE, 0));
     let job = store.job(None, running.id).unwrap().unwrap();
-    assert_eq!((job.status, job.failure.unwrap().code.as_str()), (JobStatus::Failed, CODE_INTERRUPTED));
-    assert_eq!(store.finish(running.id, 1, &completion(PRICE)).unwrap(), Ended::Stale { status: JobStatus::Failed, attempt: 1 });
-    assert_eq!(store.recover(3).unwrap(), Default::default(), "recovering again finds nothing");
-    accept(store.as_ref(), &NewJob { idempotency: Some(wish(owner.1, "a", 1)), ..new_job(owner) });
+    assert_eq!(
+        (job.status, job.failure.unwrap().code.as_str()),
+        (JobStatus::Failed, CODE_INTERRUPTED)
+    );
+    assert_eq!(
+        store.finish(running.id, 1, &completion(PRICE)).unwrap(),
+        Ended::Stale {
+            status: JobStatus::Failed,
+            attempt: 1
+        }
+    );
+    assert_eq!(
+        store.recover(3).unwrap(),
+        Default::default(),
+        "recovering again finds nothing"
+    );
+    accept(
+        store.as_ref(),
+        &NewJob {
+            idempotency: Some(wish(owner.1, "a", 1)),
+            ..new_job(owner)
+        },
+    );
     assert_eq!(store.integrity().unwrap(), []);
 }
 
 pub(super) fn asynchronous_run_again(fixture: &mut dyn Fixture) {
     let owner = funded(fixture.store().as_ref(), 100);
-    let new = NewJob { asynchronous: true, ..new_job(owner) };
-    let waiting = NewJob { asynchronous: true, ..new_job(owner) };
+    let new = NewJob {
+        asynchronous: true,
+        ..new_job(owner)
+    };
+    let waiting = NewJob {
+        asynchronous: true,
+        ..new_job(owner)
+    };
     accept(fixture.store().as_ref(), &new);
     for attempt in 1..=3 {
         let store = fixture.store();
@@ -46,32 +86,73 @@ pub(super) fn asynchronous_run_again(fixture: &mut dyn Fixture) {
             3 => assert_eq!(recovered.exhausted, [new.id]),
             _ => assert_eq!(recovered.requeued, [new.id]),
         }
-        let late = fixture.store().finish(new.id, attempt, &completion(PRICE)).unwrap();
-        assert!(matches!(late, Ended::Stale { .. }), "the worker of a dead daemon is fenced off");
+        let late = fixture
+            .store()
+            .finish(new.id, attempt, &completion(PRICE))
+            .unwrap();
+        assert!(
+            matches!(late, Ended::Stale { .. }),
+            "the worker of a dead daemon is fenced off"
+        );
     }
     let store = fixture.store();
-    assert_eq!(store.job(None, new.id).unwrap().unwrap().failure.unwrap().code, CODE_ATTEMPTS);
+    assert_eq!(
+        store
+            .job(None, new.id)
+            .unwrap()
+            .unwrap()
+            .failure
+            .unwrap()
+            .code,
+        CODE_ATTEMPTS
+    );
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - PRICE, PRICE));
-    assert_eq!(store.claim("worker").unwrap().unwrap().id, waiting.id, "others still wait");
+    assert_eq!(
+        store.claim("worker").unwrap().unwrap().id,
+        waiting.id,
+        "others still wait"
+    );
 }
 
 pub(super) fn crash_keeps_answers(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let owner = funded(store.as_ref(), 100);
-    let once = |text| NewJob { idempotency: Some(wish(owner.1, text, 1)), ..new_job(owner) };
-    let reply = Reply { status: 200, body: b"{}".to_vec() };
+    let once = |text| NewJob {
+        idempotency: Some(wish(owner.1, text, 1)),
+        ..new_job(owner)
+    };
+    let reply = Reply {
+        status: 200,
+        body: b"{}".to_vec(),
+    };
     let answered = accept(store.as_ref(), &once("answered"));
     let silent = accept(store.as_ref(), &once("silent"));
     for (job, reply) in [(answered.id, Some(reply.clone())), (silent.id, None)] {
         store.claim_job(job, "worker").unwrap().unwrap();
-        ended(store.finish(job, 1, &Completion { reply, ..completion(PRICE) }).unwrap());
+        ended(
+            store
+                .finish(
+                    job,
+                    1,
+                    &Completion {
+                        reply,
+                        ..completion(PRICE)
+                    },
+                )
+                .unwrap(),
+        );
     }
     drop(store);
     fixture.crash();
     let store = fixture.store();
     store.recover(3).unwrap();
-    assert_eq!(store.accept(&once("answered"), &WIDE).unwrap(), Accept::Replay(reply));
-    let Accept::Done(job) = store.accept(&once("silent"), &WIDE).unwrap() else { panic!("charged, so it must be answered") };
+    assert_eq!(
+        store.accept(&once("answered"), &WIDE).unwrap(),
+        Accept::Replay(reply)
+    );
+    let Accept::Done(job) = store.accept(&once("silent"), &WIDE).unwrap() else {
+        panic!("charged, so it must be answered")
+    };
     assert_eq!(job.id, silent.id);
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - 2 * PRICE, 0));
 }

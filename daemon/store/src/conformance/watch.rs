@@ -9,7 +9,10 @@ struct Told(Mutex<Vec<(JobId, JobStatus, u32)>>);
 
 impl Watcher for Told {
     fn job_changed(&self, job: &Job) {
-        self.0.lock().unwrap().push((job.id, job.status, job.attempt));
+        self.0
+            .lock()
+            .unwrap()
+            .push((job.id, job.status, job.attempt));
     }
 }
 
@@ -18,7 +21,10 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
     let owner = funded(store.as_ref(), 100);
     let told = Arc::new(Told::default());
     assert!(store.watch(told.clone()));
-    assert!(!store.watch(Arc::new(Told::default())), "the first one stays");
+    assert!(
+        !store.watch(Arc::new(Told::default())),
+        "the first one stays"
+    );
     let take = || std::mem::take(&mut *told.0.lock().unwrap());
     let (pending, processing) = (JobStatus::Pending, JobStatus::Processing);
 
@@ -30,18 +36,38 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
     ended(store.finish(job, attempt, &completion(3)).unwrap());
     let _stale = store.finish(job, attempt, &completion(3)).unwrap();
     assert_eq!(store.claim("worker").unwrap(), None);
-    assert_eq!(take(), [(job, pending, 0), (job, processing, 1), (job, pending, 1), (job, processing, 2), (job, JobStatus::Completed, 2)]);
+    assert_eq!(
+        take(),
+        [
+            (job, pending, 0),
+            (job, processing, 1),
+            (job, pending, 1),
+            (job, processing, 2),
+            (job, JobStatus::Completed, 2)
+        ]
+    );
 
     let cancelled = accept(store.as_ref(), &new_job(owner)).id;
-    ended(store.cancel(None, cancelled, &Failure::new("cancelled", "")).unwrap());
+    ended(
+        store
+            .cancel(None, cancelled, &Failure::new("cancelled", ""))
+            .unwrap(),
+    );
     let failed = accept(store.as_ref(), &new_job(owner)).id;
     let attempt = store.claim_job(failed, "worker").unwrap().unwrap().attempt;
-    ended(store.fail(failed, attempt, &Failure::new("x", "y"), None).unwrap());
+    ended(
+        store
+            .fail(failed, attempt, &Failure::new("x", "y"), None)
+            .unwrap(),
+    );
     let silent = accept(store.as_ref(), &new_job(owner)).id;
     store.claim_job(silent, "worker").unwrap().unwrap();
     fixture.clock().advance_ms(10_000);
     assert_eq!(store.expire_holds(1_000).unwrap(), [silent]);
-    let refused = store.record_failed(&new_job(owner), &Failure::new("x", "y")).unwrap().id;
+    let refused = store
+        .record_failed(&new_job(owner), &Failure::new("x", "y"))
+        .unwrap()
+        .id;
     let over = JobStatus::Failed;
     let want = [
         (cancelled, pending, 0),

@@ -6,7 +6,10 @@ use crate::{CODE_CANCELLED, Failure, NewJob, Store, WebhookState};
 const URL: &str = "https://hooks.example.com/a";
 
 fn hooked(store: &dyn Store) -> NewJob {
-    NewJob { request: json!({ "webhook": { "url": URL } }), ..new_job(funded(store, 100)) }
+    NewJob {
+        request: json!({ "webhook": { "url": URL } }),
+        ..new_job(funded(store, 100))
+    }
 }
 
 pub(super) fn due_until_delivered(fixture: &mut dyn Fixture) {
@@ -19,39 +22,78 @@ pub(super) fn due_until_delivered(fixture: &mut dyn Fixture) {
         ended(store.finish(id, 1, &completion(PRICE)).unwrap());
     }
     let due = store.due_webhooks(10).unwrap();
-    assert_eq!(due.iter().map(|due| (due.job.id, due.url.as_str(), due.attempts)).collect::<Vec<_>>(), [(job.id, URL, 0)]);
+    assert_eq!(
+        due.iter()
+            .map(|due| (due.job.id, due.url.as_str(), due.attempts))
+            .collect::<Vec<_>>(),
+        [(job.id, URL, 0)]
+    );
     assert!(due[0].job.result.is_some());
     assert_eq!(store.webhook(quiet.id).unwrap(), None);
 
-    store.webhook_failed(job.id, "no answer", Some(1_000)).unwrap();
+    store
+        .webhook_failed(job.id, "no answer", Some(1_000))
+        .unwrap();
     assert_eq!(store.due_webhooks(10).unwrap(), []);
     fixture.clock().advance_ms(1_000);
     assert_eq!(store.due_webhooks(10).unwrap()[0].attempts, 1);
     store.webhook_delivered(job.id).unwrap();
     store.webhook_failed(job.id, "late", Some(0)).unwrap();
-    assert_eq!(store.due_webhooks(10).unwrap(), [], "what was delivered stays delivered");
+    assert_eq!(
+        store.due_webhooks(10).unwrap(),
+        [],
+        "what was delivered stays delivered"
+    );
     let state = store.webhook(job.id).unwrap().unwrap();
-    assert_eq!((state.attempts, state.next_at_ms, state.last_error), (2, None, None));
+    assert_eq!(
+        (state.attempts, state.next_at_ms, state.last_error),
+        (2, None, None)
+    );
     assert!(state.delivered_at_ms.is_some());
 }
 
 pub(super) fn every_end_is_told(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let cancelled = accept(store.as_ref(), &hooked(store.as_ref()));
-    ended(store.cancel(None, cancelled.id, &Failure::new(CODE_CANCELLED, "cancelled")).unwrap());
-    let refused = store.record_failed(&hooked(store.as_ref()), &Failure::new("invalid", "bad pair")).unwrap();
+    ended(
+        store
+            .cancel(
+                None,
+                cancelled.id,
+                &Failure::new(CODE_CANCELLED, "cancelled"),
+            )
+            .unwrap(),
+    );
+    let refused = store
+        .record_failed(
+            &hooked(store.as_ref()),
+            &Failure::new("invalid", "bad pair"),
+        )
+        .unwrap();
     let interrupted = accept(store.as_ref(), &hooked(store.as_ref()));
     drop(store);
     fixture.crash();
     let store = fixture.store();
     store.recover(2).unwrap();
-    let due: Vec<_> = store.due_webhooks(10).unwrap().into_iter().map(|due| due.job.id).collect();
+    let due: Vec<_> = store
+        .due_webhooks(10)
+        .unwrap()
+        .into_iter()
+        .map(|due| due.job.id)
+        .collect();
     for job in [cancelled.id, refused.id, interrupted.id] {
         assert!(due.contains(&job), "{job} is not told");
     }
     assert_eq!(due.len(), 3);
-    store.webhook_failed(refused.id, &"x".repeat(600), None).unwrap();
-    let given_up = WebhookState { attempts: 1, next_at_ms: None, delivered_at_ms: None, last_error: Some("x".repeat(500)) };
+    store
+        .webhook_failed(refused.id, &"x".repeat(600), None)
+        .unwrap();
+    let given_up = WebhookState {
+        attempts: 1,
+        next_at_ms: None,
+        delivered_at_ms: None,
+        last_error: Some("x".repeat(500)),
+    };
     assert_eq!(store.webhook(refused.id).unwrap(), Some(given_up));
     assert_eq!(store.due_webhooks(10).unwrap().len(), 2);
 }

@@ -69,7 +69,11 @@ pub struct Failure {
 impl Failure {
     /// A failure of this code.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into(), timings: Value::Null }
+        Self {
+            code: code.into(),
+            detail: detail.into(),
+            timings: Value::Null,
+        }
     }
 }
 
@@ -123,7 +127,8 @@ impl Job {
     pub fn owns_file(&self, name: &str) -> bool {
         self.result.as_ref().is_some_and(|kept| {
             let mask = kept.result.mask.as_ref();
-            kept.swept_at_ms.is_none() && (kept.result.output.name == name || mask.is_some_and(|mask| mask.name == name))
+            kept.swept_at_ms.is_none()
+                && (kept.result.output.name == name || mask.is_some_and(|mask| mask.name == name))
         })
     }
 }
@@ -183,7 +188,13 @@ pub trait Jobs {
 
     /// Ends a processing job without success and returns its hold. With a `reply`, the idempotency key keeps it; without
     /// one the key is freed, so that the client may try again.
-    fn fail(&self, job: JobId, attempt: u32, failure: &Failure, reply: Option<&Reply>) -> Result<Ended>;
+    fn fail(
+        &self,
+        job: JobId,
+        attempt: u32,
+        failure: &Failure,
+        reply: Option<&Reply>,
+    ) -> Result<Ended>;
 
     /// Ends a pending or processing job, of `account` if given, and returns its hold. A worker's later `finish` is stale.
     /// The usual code is [`CODE_CANCELLED`]; shutting down and full queues use their own.

@@ -22,25 +22,45 @@ pub(super) fn accept(tx: &Tx<'_>, new: &NewJob, bounds: &QueueLimits) -> TxResul
         return answer_again(tx, earlier);
     }
     if count_pending(tx, bounds.pending_max)? >= bounds.pending_max {
-        return Ok(Accept::QueueFull { pending_max: bounds.pending_max });
+        return Ok(Accept::QueueFull {
+            pending_max: bounds.pending_max,
+        });
     }
-    if count_in_flight(tx, lane(new), bounds.in_flight_per_key_max)? >= bounds.in_flight_per_key_max {
-        return Ok(Accept::TooManyInFlight { in_flight_max: bounds.in_flight_per_key_max });
+    if count_in_flight(tx, lane(new), bounds.in_flight_per_key_max)? >= bounds.in_flight_per_key_max
+    {
+        return Ok(Accept::TooManyInFlight {
+            in_flight_max: bounds.in_flight_per_key_max,
+        });
     }
     check_slot(tx, new.account, new.batch)?;
     let before = balance(tx, tx.operation, new.account)?;
     if before.available < new.price {
-        return Ok(Accept::InsufficientCredits { available: before.available, price: new.price });
+        return Ok(Accept::InsufficientCredits {
+            available: before.available,
+            price: new.price,
+        });
     }
     insert(tx, new, JobStatus::Pending, None)?;
     let cause = LedgerCause::Job(new.id);
-    let hold = Change { account: new.account, kind: LedgerKind::Reserve, cause, available: -new.price, held: new.price };
-    let entry = post(tx, &hold)?.ok_or(StoreError::UnknownAccount { operation: tx.operation, account: new.account })?;
+    let hold = Change {
+        account: new.account,
+        kind: LedgerKind::Reserve,
+        cause,
+        available: -new.price,
+        held: new.price,
+    };
+    let entry = post(tx, &hold)?.ok_or(StoreError::UnknownAccount {
+        operation: tx.operation,
+        account: new.account,
+    })?;
     if let Some(wish) = &new.idempotency {
         idempotency::insert(tx, wish, Target::Job(new.id))?;
     }
     let job = job_row::existing(tx, tx.operation, None, new.id)?;
-    Ok(Accept::Accepted { job: Box::new(job), balance: entry.balance_after })
+    Ok(Accept::Accepted {
+        job: Box::new(job),
+        balance: entry.balance_after,
+    })
 }
 
 pub(super) fn record_failed(tx: &Tx<'_>, new: &NewJob, failure: &Failure) -> TxResult<Job> {
@@ -53,10 +73,14 @@ pub(super) fn record_failed(tx: &Tx<'_>, new: &NewJob, failure: &Failure) -> TxR
 
 fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<Accept> {
     Ok(match earlier {
-        Earlier::OtherRequest | Earlier::Running(Target::Batch(_)) | Earlier::Ended(Target::Batch(_)) => Accept::KeyReused,
+        Earlier::OtherRequest
+        | Earlier::Running(Target::Batch(_))
+        | Earlier::Ended(Target::Batch(_)) => Accept::KeyReused,
         Earlier::Replied(reply) => Accept::Replay(reply),
         Earlier::Running(Target::Job(job)) => Accept::InFlight(job),
-        Earlier::Ended(Target::Job(job)) => Accept::Done(Box::new(job_row::existing(tx, tx.operation, None, job)?)),
+        Earlier::Ended(Target::Job(job)) => {
+            Accept::Done(Box::new(job_row::existing(tx, tx.operation, None, job)?))
+        }
     })
 }
 
@@ -66,7 +90,9 @@ fn lane(new: &NewJob) -> i64 {
 }
 
 fn count_pending(tx: &Tx<'_>, enough: u32) -> TxResult<u32> {
-    let mut count = tx.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'pending' LIMIT ?1)")?;
+    let mut count = tx.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'pending' LIMIT ?1)",
+    )?;
     Ok(count.query_row([enough], |row| row.get(0))?)
 }
 
@@ -78,17 +104,33 @@ fn count_in_flight(tx: &Tx<'_>, lane: i64, enough: u32) -> TxResult<u32> {
 
 /// A slot must lie within a batch of the same account and hold no job that is running or done.
 fn check_slot(tx: &Tx<'_>, account: AccountId, slot: Option<BatchSlot>) -> TxResult<()> {
-    let Some(BatchSlot { batch, index }) = slot else { return Ok(()) };
+    let Some(BatchSlot { batch, index }) = slot else {
+        return Ok(());
+    };
     let mut statement = tx.prepare_cached("SELECT account_id, pairs FROM batch WHERE id = ?1")?;
-    let found: Option<(AccountId, u32)> = statement.query_row([batch], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (owner, pairs) = found.ok_or(StoreError::UnknownBatch { operation: tx.operation, batch })?;
+    let found: Option<(AccountId, u32)> = statement
+        .query_row([batch], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (owner, pairs) = found.ok_or(StoreError::UnknownBatch {
+        operation: tx.operation,
+        batch,
+    })?;
     if owner != account || index >= pairs {
-        let problem = format!("slot {index} of a batch of {pairs} pairs of account {owner} is not one of account {account}");
+        let problem = format!(
+            "slot {index} of a batch of {pairs} pairs of account {owner} is not one of account {account}"
+        );
         return Err(limits::invalid(tx.operation, "batch", problem).into());
     }
-    let mut taken = tx.prepare_cached("SELECT 1 FROM job WHERE batch_id = ?1 AND batch_index = ?2 AND status <> 'failed'")?;
+    let mut taken = tx.prepare_cached(
+        "SELECT 1 FROM job WHERE batch_id = ?1 AND batch_index = ?2 AND status <> 'failed'",
+    )?;
     if taken.exists(params![batch, index])? {
-        return Err(limits::invalid(tx.operation, "batch", format!("slot {index} has a job that did not fail")).into());
+        return Err(limits::invalid(
+            tx.operation,
+            "batch",
+            format!("slot {index} has a job that did not fail"),
+        )
+        .into());
     }
     Ok(())
 }

@@ -14,10 +14,27 @@ impl Accounts for SqliteStore {
         const OPERATION: &str = "creating an account";
         limits::text(OPERATION, "name", name, 100)?;
         self.write(OPERATION, |tx| {
-            tx.execute("INSERT INTO account (name, created_at_ms) VALUES (?1, ?2)", params![name, tx.now_ms])?;
+            tx.execute(
+                "INSERT INTO account (name, created_at_ms) VALUES (?1, ?2)",
+                params![name, tx.now_ms],
+            )?;
             let id = AccountId(tx.last_insert_rowid());
-            audit::insert(tx, actor, "account.create", &format!("account:{id}"), &json!({ "name": name }))?;
-            Ok(Account { id, name: name.to_owned(), balance: Balance { available: 0, held: 0 }, created_at_ms: tx.now_ms })
+            audit::insert(
+                tx,
+                actor,
+                "account.create",
+                &format!("account:{id}"),
+                &json!({ "name": name }),
+            )?;
+            Ok(Account {
+                id,
+                name: name.to_owned(),
+                balance: Balance {
+                    available: 0,
+                    held: 0,
+                },
+                created_at_ms: tx.now_ms,
+            })
         })
     }
 
@@ -29,11 +46,26 @@ impl Accounts for SqliteStore {
         const OPERATION: &str = "renaming an account";
         limits::text(OPERATION, "name", name, 100)?;
         self.write(OPERATION, |tx| {
-            let before = find(tx, account)?.ok_or(StoreError::UnknownAccount { operation: OPERATION, account })?;
-            tx.execute("UPDATE account SET name = ?2 WHERE id = ?1", params![account, name])?;
+            let before = find(tx, account)?.ok_or(StoreError::UnknownAccount {
+                operation: OPERATION,
+                account,
+            })?;
+            tx.execute(
+                "UPDATE account SET name = ?2 WHERE id = ?1",
+                params![account, name],
+            )?;
             let detail = json!({ "before": { "name": before.name }, "after": { "name": name } });
-            audit::insert(tx, actor, "account.rename", &format!("account:{account}"), &detail)?;
-            Ok(Account { name: name.to_owned(), ..before })
+            audit::insert(
+                tx,
+                actor,
+                "account.rename",
+                &format!("account:{account}"),
+                &detail,
+            )?;
+            Ok(Account {
+                name: name.to_owned(),
+                ..before
+            })
         })
     }
 
@@ -55,20 +87,35 @@ impl Accounts for SqliteStore {
 }
 
 fn find(sql: &Connection, account: AccountId) -> TxResult<Option<Account>> {
-    Ok(sql.prepare_cached("SELECT * FROM account WHERE id = ?1")?.query_row([account], account_row).optional()?)
+    Ok(sql
+        .prepare_cached("SELECT * FROM account WHERE id = ?1")?
+        .query_row([account], account_row)
+        .optional()?)
 }
 
 /// Credits of an account, an error when there is no such.
-pub(super) fn balance(sql: &Connection, operation: &'static str, account: AccountId) -> TxResult<Balance> {
+pub(super) fn balance(
+    sql: &Connection,
+    operation: &'static str,
+    account: AccountId,
+) -> TxResult<Balance> {
     let mut statement = sql.prepare_cached("SELECT available, held FROM account WHERE id = ?1")?;
     let found = statement.query_row([account], balance_row).optional()?;
     Ok(found.ok_or(StoreError::UnknownAccount { operation, account })?)
 }
 
 pub(super) fn balance_row(row: &Row<'_>) -> rusqlite::Result<Balance> {
-    Ok(Balance { available: row.get("available")?, held: row.get("held")? })
+    Ok(Balance {
+        available: row.get("available")?,
+        held: row.get("held")?,
+    })
 }
 
 fn account_row(row: &Row<'_>) -> rusqlite::Result<Account> {
-    Ok(Account { id: row.get("id")?, name: row.get("name")?, balance: balance_row(row)?, created_at_ms: row.get("created_at_ms")? })
+    Ok(Account {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        balance: balance_row(row)?,
+        created_at_ms: row.get("created_at_ms")?,
+    })
 }

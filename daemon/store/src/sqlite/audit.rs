@@ -11,13 +11,24 @@ use crate::error::Result;
 use crate::{AuditId, Page, PageRequest, limits};
 
 impl Audit for SqliteStore {
-    fn record_action(&self, actor: &str, action: &str, target: &str, detail: &Value) -> Result<AuditId> {
-        self.write("noting an action", |tx| insert(tx, actor, action, target, detail))
+    fn record_action(
+        &self,
+        actor: &str,
+        action: &str,
+        target: &str,
+        detail: &Value,
+    ) -> Result<AuditId> {
+        self.write("noting an action", |tx| {
+            insert(tx, actor, action, target, detail)
+        })
     }
 
     fn action(&self, action: AuditId) -> Result<Option<AuditEntry>> {
         self.read("reading an action", |sql| {
-            Ok(sql.prepare_cached("SELECT * FROM audit WHERE id = ?1")?.query_row([action], entry_row).optional()?)
+            Ok(sql
+                .prepare_cached("SELECT * FROM audit WHERE id = ?1")?
+                .query_row([action], entry_row)
+                .optional()?)
         })
     }
 
@@ -37,14 +48,22 @@ impl Audit for SqliteStore {
 }
 
 /// Notes an action within the transaction that performs it.
-pub(super) fn insert(tx: &Tx<'_>, actor: &str, action: &str, target: &str, detail: &Value) -> TxResult<AuditId> {
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    actor: &str,
+    action: &str,
+    target: &str,
+    detail: &Value,
+) -> TxResult<AuditId> {
     for (field, value) in [("actor", actor), ("action", action), ("target", target)] {
         limits::text(tx.operation, field, value, 100)?;
     }
     let detail = limits::json(tx.operation, "detail", detail)?;
     let mut statement =
         tx.prepare_cached("INSERT INTO audit (actor, action, target, detail, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    Ok(AuditId(statement.insert(params![actor, action, target, detail, tx.now_ms])?))
+    Ok(AuditId(statement.insert(params![
+        actor, action, target, detail, tx.now_ms
+    ])?))
 }
 
 fn entry_row(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {

@@ -16,9 +16,15 @@ impl Batches for SqliteStore {
     fn start_batch(&self, new: &NewBatch) -> Result<BatchStart> {
         const OPERATION: &str = "starting a batch";
         if !(1..=BATCH_PAIRS_MAX).contains(&new.pairs) {
-            return Err(limits::invalid(OPERATION, "pairs", format!("is {}, 1 to {BATCH_PAIRS_MAX} are allowed", new.pairs)));
+            return Err(limits::invalid(
+                OPERATION,
+                "pairs",
+                format!("is {}, 1 to {BATCH_PAIRS_MAX} are allowed", new.pairs),
+            ));
         }
-        new.idempotency.as_ref().map_or(Ok(()), |wish| limits::idempotency(OPERATION, wish))?;
+        new.idempotency
+            .as_ref()
+            .map_or(Ok(()), |wish| limits::idempotency(OPERATION, wish))?;
         self.write(OPERATION, |tx| start(tx, new))
     }
 
@@ -38,7 +44,10 @@ impl Batches for SqliteStore {
     fn interrupt_batch(&self, batch: BatchId) -> Result<()> {
         self.write("interrupting a batch", |tx| {
             existing(tx, batch)?;
-            tx.execute("UPDATE batch SET interrupted = 1 WHERE id = ?1 AND answered_at_ms IS NULL", [batch])?;
+            tx.execute(
+                "UPDATE batch SET interrupted = 1 WHERE id = ?1 AND answered_at_ms IS NULL",
+                [batch],
+            )?;
             Ok(())
         })
     }
@@ -90,11 +99,17 @@ fn start(tx: &Tx<'_>, new: &NewBatch) -> TxResult<BatchStart> {
 
 fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<BatchStart> {
     Ok(match earlier {
-        Earlier::OtherRequest | Earlier::Running(Target::Job(_)) | Earlier::Ended(Target::Job(_)) => BatchStart::KeyReused,
+        Earlier::OtherRequest
+        | Earlier::Running(Target::Job(_))
+        | Earlier::Ended(Target::Job(_)) => BatchStart::KeyReused,
         Earlier::Replied(reply) => BatchStart::Replay(reply),
         Earlier::Ended(Target::Batch(batch)) => BatchStart::Done(existing(tx, batch)?),
         Earlier::Running(Target::Batch(batch)) => {
-            if tx.execute("UPDATE batch SET interrupted = 0 WHERE id = ?1 AND interrupted = 1", [batch])? == 1 {
+            if tx.execute(
+                "UPDATE batch SET interrupted = 0 WHERE id = ?1 AND interrupted = 1",
+                [batch],
+            )? == 1
+            {
                 BatchStart::Resumed(existing(tx, batch)?)
             } else {
                 BatchStart::InFlight(batch)
@@ -104,11 +119,17 @@ fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<BatchStart> {
 }
 
 fn existing(tx: &Tx<'_>, batch: BatchId) -> TxResult<Batch> {
-    Ok(find(tx, batch)?.ok_or(StoreError::UnknownBatch { operation: tx.operation, batch })?)
+    Ok(find(tx, batch)?.ok_or(StoreError::UnknownBatch {
+        operation: tx.operation,
+        batch,
+    })?)
 }
 
 fn find(sql: &Connection, batch: BatchId) -> TxResult<Option<Batch>> {
-    Ok(sql.prepare_cached("SELECT * FROM batch WHERE id = ?1")?.query_row([batch], batch_row).optional()?)
+    Ok(sql
+        .prepare_cached("SELECT * FROM batch WHERE id = ?1")?
+        .query_row([batch], batch_row)
+        .optional()?)
 }
 
 fn batch_row(row: &Row<'_>) -> rusqlite::Result<Batch> {

@@ -22,9 +22,13 @@ pub(super) fn claim(tx: &Tx<'_>, job: JobId, worker: &str) -> TxResult<Option<Jo
         "UPDATE job SET status = 'processing', attempt = attempt + 1, worker = ?2, started_at_ms = ?3
          WHERE id = ?1 AND status = 'pending' RETURNING *",
     )?;
-    let claimed = update.query_row(params![job, worker, tx.now_ms], job_row).optional()?;
+    let claimed = update
+        .query_row(params![job, worker, tx.now_ms], job_row)
+        .optional()?;
     if claimed.is_some() {
-        let mut advance = tx.prepare_cached("UPDATE queue SET turn = max(turn, (SELECT turn FROM job WHERE id = ?1))")?;
+        let mut advance = tx.prepare_cached(
+            "UPDATE queue SET turn = max(turn, (SELECT turn FROM job WHERE id = ?1))",
+        )?;
         advance.execute([job])?;
     }
     Ok(claimed)

@@ -64,7 +64,9 @@ pub(super) struct Json(pub(super) Value);
 
 impl FromSql for Json {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?).map(Self).map_err(FromSqlError::other)
+        serde_json::from_str(value.as_str()?)
+            .map(Self)
+            .map_err(FromSqlError::other)
     }
 }
 
@@ -73,7 +75,9 @@ pub(super) struct Names(pub(super) Vec<String>);
 
 impl FromSql for Names {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        serde_json::from_str(value.as_str()?).map(Self).map_err(FromSqlError::other)
+        serde_json::from_str(value.as_str()?)
+            .map(Self)
+            .map_err(FromSqlError::other)
     }
 }
 
@@ -83,6 +87,8 @@ pub(super) struct Natural(pub(super) u64);
 impl FromSql for Natural {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let stored = i64::column_result(value)?;
-        u64::try_from(stored).map(Self).map_err(|_| FromSqlError::OutOfRange(stored))
+        u64::try_from(stored)
+            .map(Self)
+            .map_err(|_| FromSqlError::OutOfRange(stored))
     }
 }

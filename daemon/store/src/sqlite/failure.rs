@@ -38,18 +38,35 @@ impl From<rusqlite::Error> for TxError {
 pub(super) fn store_error(operation: &'static str, error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(cause, _) => match (cause.code, cause.extended_code) {
-            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full { operation },
-            // After a failed sync the kernel may have dropped the pages: a second sync would succeed and prove nothing.
-            (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Halted { operation, detail: error.to_string() },
-            (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => {
-                StoreError::Corrupt { operation, what: "database", detail: error.to_string() }
+            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => {
+                StoreError::Full { operation }
             }
-            _ => StoreError::Database { operation, source: Box::new(error) },
+            // After a failed sync the kernel may have dropped the pages: a second sync would succeed and prove nothing.
+            (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Halted {
+                operation,
+                detail: error.to_string(),
+            },
+            (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => StoreError::Corrupt {
+                operation,
+                what: "database",
+                detail: error.to_string(),
+            },
+            _ => StoreError::Database {
+                operation,
+                source: Box::new(error),
+            },
         },
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => StoreError::Corrupt { operation, what: "row", detail: error.to_string() },
-        _ => StoreError::Database { operation, source: Box::new(error) },
+        | rusqlite::Error::InvalidColumnType(..) => StoreError::Corrupt {
+            operation,
+            what: "row",
+            detail: error.to_string(),
+        },
+        _ => StoreError::Database {
+            operation,
+            source: Box::new(error),
+        },
     }
 }
 
@@ -58,7 +75,10 @@ mod tests {
     use super::*;
 
     fn named(extended_code: i32) -> StoreError {
-        store_error("testing", rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None))
+        store_error(
+            "testing",
+            rusqlite::Error::SqliteFailure(ffi::Error::new(extended_code), None),
+        )
     }
 
     #[test]
@@ -68,7 +88,13 @@ mod tests {
         assert!(named(ffi::SQLITE_IOERR_FSYNC).is_fatal());
         assert!(named(ffi::SQLITE_IOERR_DIR_FSYNC).is_fatal());
         assert!(named(ffi::SQLITE_CORRUPT).is_fatal());
-        assert!(matches!(named(ffi::SQLITE_IOERR_READ), StoreError::Database { .. }));
-        assert!(matches!(named(ffi::SQLITE_BUSY), StoreError::Database { .. }));
+        assert!(matches!(
+            named(ffi::SQLITE_IOERR_READ),
+            StoreError::Database { .. }
+        ));
+        assert!(matches!(
+            named(ffi::SQLITE_BUSY),
+            StoreError::Database { .. }
+        ));
     }
 }

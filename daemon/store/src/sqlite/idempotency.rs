@@ -55,10 +55,18 @@ impl IdempotencyRows for SqliteStore {
         })
     }
 
-    fn idempotency_expiry(&self, scope: &IdempotencyScope, key: &IdempotencyKey) -> Result<Option<UnixMs>> {
+    fn idempotency_expiry(
+        &self,
+        scope: &IdempotencyScope,
+        key: &IdempotencyKey,
+    ) -> Result<Option<UnixMs>> {
         self.read("reading an idempotency key", |sql| {
-            let mut statement = sql.prepare_cached("SELECT expires_at_ms FROM idempotency WHERE scope = ?1 AND key = ?2")?;
-            Ok(statement.query_row([scope.to_string().as_str(), key.as_str()], |row| row.get(0)).optional()?)
+            let mut statement = sql.prepare_cached(
+                "SELECT expires_at_ms FROM idempotency WHERE scope = ?1 AND key = ?2",
+            )?;
+            Ok(statement
+                .query_row([scope.to_string().as_str(), key.as_str()], |row| row.get(0))
+                .optional()?)
         })
     }
 }
@@ -71,18 +79,28 @@ pub(super) fn look_up(tx: &Tx<'_>, wish: &Idempotency) -> TxResult<Option<Earlie
          WHERE kept.scope = ?1 AND kept.key = ?2",
     )?;
     let scope = wish.scope.to_string();
-    let Some(row) = statement.query_row([scope.as_str(), wish.key.as_str()], kept_row).optional()? else {
+    let Some(row) = statement
+        .query_row([scope.as_str(), wish.key.as_str()], kept_row)
+        .optional()?
+    else {
         return Ok(None);
     };
     if row.expires_at_ms <= tx.now_ms && (row.ended || row.reply.is_some()) {
-        let mut forget = tx.prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2")?;
+        let mut forget =
+            tx.prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2")?;
         forget.execute([scope.as_str(), wish.key.as_str()])?;
         return Ok(None);
     }
     Ok(Some(match row {
         row if row.request_hash != wish.request_hash => Earlier::OtherRequest,
-        KeptRow { reply: Some(reply), .. } => Earlier::Replied(reply),
-        KeptRow { ended: true, target, .. } => Earlier::Ended(target),
+        KeptRow {
+            reply: Some(reply), ..
+        } => Earlier::Replied(reply),
+        KeptRow {
+            ended: true,
+            target,
+            ..
+        } => Earlier::Ended(target),
         KeptRow { target, .. } => Earlier::Running(target),
     }))
 }
@@ -129,7 +147,8 @@ pub(super) fn keep_batch_reply(tx: &Tx<'_>, batch: BatchId, reply: &Reply) -> Tx
 
 /// Frees the key of a job that failed without a reply: the client may try again.
 pub(super) fn free_job(tx: &Tx<'_>, job: JobId) -> TxResult<()> {
-    tx.prepare_cached("DELETE FROM idempotency WHERE job_id = ?1 AND reply_status IS NULL")?.execute([job])?;
+    tx.prepare_cached("DELETE FROM idempotency WHERE job_id = ?1 AND reply_status IS NULL")?
+        .execute([job])?;
     Ok(())
 }
 
@@ -140,7 +159,9 @@ fn kept_row(row: &Row<'_>) -> rusqlite::Result<KeptRow> {
         _ => return Err(FromSqlError::InvalidType.into()),
     };
     let status: Option<u16> = row.get("reply_status")?;
-    let reply = status.map(|status| row.get("reply_body").map(|body| Reply { status, body })).transpose()?;
+    let reply = status
+        .map(|status| row.get("reply_body").map(|body| Reply { status, body }))
+        .transpose()?;
     Ok(KeptRow {
         request_hash: row.get("request_hash")?,
         target,

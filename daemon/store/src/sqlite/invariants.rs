@@ -96,9 +96,14 @@ pub(super) fn check(sql: &Connection) -> TxResult<Vec<Breach>> {
     let mut breaches = Vec::new();
     for (invariant, query) in RULES {
         let mut statement = sql.prepare_cached(query)?;
-        let details = statement.query_map([], |row| row.get(0))?.take(BREACHES_PER_RULE_MAX);
+        let details = statement
+            .query_map([], |row| row.get(0))?
+            .take(BREACHES_PER_RULE_MAX);
         for detail in details {
-            breaches.push(Breach { invariant: *invariant, detail: detail? });
+            breaches.push(Breach {
+                invariant: *invariant,
+                detail: detail?,
+            });
         }
     }
     Ok(breaches)
@@ -107,6 +112,8 @@ pub(super) fn check(sql: &Connection) -> TxResult<Vec<Breach>> {
 /// What SQLite finds wrong with the pages and the references of the file.
 pub(super) fn file_problems(sql: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = sql.prepare(&format!("PRAGMA integrity_check({BREACHES_PER_RULE_MAX})"))?;
-    let lines = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let lines = statement
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
 }

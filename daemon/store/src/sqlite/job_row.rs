@@ -10,14 +10,23 @@ use crate::jobs::{BatchSlot, Failure, Job, JobResult, KeptResult, StoredFile};
 use crate::{AccountId, JobId};
 
 /// One job, of `account` if given.
-pub(super) fn find(sql: &Connection, account: Option<AccountId>, job: JobId) -> TxResult<Option<Job>> {
+pub(super) fn find(
+    sql: &Connection,
+    account: Option<AccountId>,
+    job: JobId,
+) -> TxResult<Option<Job>> {
     let mut statement = sql.prepare_cached("SELECT * FROM job WHERE id = ?1")?;
     let found = statement.query_row([job], job_row).optional()?;
     Ok(found.filter(|found| account.is_none_or(|account| found.account == account)))
 }
 
 /// One job, of `account` if given; an error when there is no such.
-pub(super) fn existing(sql: &Connection, operation: &'static str, account: Option<AccountId>, job: JobId) -> TxResult<Job> {
+pub(super) fn existing(
+    sql: &Connection,
+    operation: &'static str,
+    account: Option<AccountId>,
+    job: JobId,
+) -> TxResult<Job> {
     Ok(find(sql, account, job)?.ok_or(StoreError::UnknownJob { operation, job })?)
 }
 
@@ -47,18 +56,33 @@ pub(super) fn job_row(row: &Row<'_>) -> rusqlite::Result<Job> {
 }
 
 fn slot(row: &Row<'_>) -> rusqlite::Result<Option<BatchSlot>> {
-    let Some(batch) = row.get("batch_id")? else { return Ok(None) };
-    Ok(Some(BatchSlot { batch, index: row.get("batch_index")? }))
+    let Some(batch) = row.get("batch_id")? else {
+        return Ok(None);
+    };
+    Ok(Some(BatchSlot {
+        batch,
+        index: row.get("batch_index")?,
+    }))
 }
 
 fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
-    let Some(code) = row.get("error_code")? else { return Ok(None) };
-    let timings = row.get::<_, Option<Json>>("timings")?.map_or(Value::Null, |json| json.0);
-    Ok(Some(Failure { code, detail: row.get("error_detail")?, timings }))
+    let Some(code) = row.get("error_code")? else {
+        return Ok(None);
+    };
+    let timings = row
+        .get::<_, Option<Json>>("timings")?
+        .map_or(Value::Null, |json| json.0);
+    Ok(Some(Failure {
+        code,
+        detail: row.get("error_detail")?,
+        timings,
+    }))
 }
 
 fn kept_result(row: &Row<'_>) -> rusqlite::Result<Option<KeptResult>> {
-    let Some(name) = row.get("output_name")? else { return Ok(None) };
+    let Some(name) = row.get("output_name")? else {
+        return Ok(None);
+    };
     let output = StoredFile {
         name,
         sha256: row.get("output_sha256")?,
@@ -77,11 +101,17 @@ fn kept_result(row: &Row<'_>) -> rusqlite::Result<Option<KeptResult>> {
         device: row.get::<_, Json>("device")?.0,
         warnings: row.get::<_, Json>("warnings")?.0,
     };
-    Ok(Some(KeptResult { result, expires_at_ms: row.get("expires_at_ms")?, swept_at_ms: row.get("swept_at_ms")? }))
+    Ok(Some(KeptResult {
+        result,
+        expires_at_ms: row.get("expires_at_ms")?,
+        swept_at_ms: row.get("swept_at_ms")?,
+    }))
 }
 
 fn mask(row: &Row<'_>) -> rusqlite::Result<Option<StoredFile>> {
-    let Some(name) = row.get("mask_name")? else { return Ok(None) };
+    let Some(name) = row.get("mask_name")? else {
+        return Ok(None);
+    };
     Ok(Some(StoredFile {
         name,
         sha256: row.get("mask_sha256")?,

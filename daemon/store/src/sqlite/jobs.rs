@@ -6,7 +6,10 @@ use super::failure::TxResult;
 use super::job_row::job_row;
 use super::{SqliteStore, Tx, accept, claims, contains, job_row, page, resolve, results};
 use crate::error::Result;
-use crate::jobs::{Accept, Completion, Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobStatus, Jobs, NewJob, QueueLimits};
+use crate::jobs::{
+    Accept, Completion, Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobStatus, Jobs,
+    NewJob, QueueLimits,
+};
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
 
 impl Jobs for SqliteStore {
@@ -26,13 +29,21 @@ impl Jobs for SqliteStore {
     fn record_failed(&self, new: &NewJob, failure: &Failure) -> Result<Job> {
         const OPERATION: &str = "noting a failed job";
         limits::new_job(OPERATION, new)?;
-        self.write_jobs(OPERATION, |tx| accept::record_failed(tx, new, failure), |job| vec![job])
+        self.write_jobs(
+            OPERATION,
+            |tx| accept::record_failed(tx, new, failure),
+            |job| vec![job],
+        )
     }
 
     fn claim(&self, worker: &str) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
         limits::text(OPERATION, "worker", worker, 100)?;
-        self.write_jobs(OPERATION, |tx| claims::claim_next(tx, worker), |job| job.iter().collect())
+        self.write_jobs(
+            OPERATION,
+            |tx| claims::claim_next(tx, worker),
+            |job| job.iter().collect(),
+        )
     }
 
     fn claim_job(&self, job: JobId, worker: &str) -> Result<Option<Job>> {
@@ -49,27 +60,52 @@ impl Jobs for SqliteStore {
         const OPERATION: &str = "finishing a job";
         limits::result(OPERATION, &completion.result)?;
         limits::keep_ms(OPERATION, completion.keep_ms)?;
-        completion.reply.as_ref().map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
-        self.write_jobs(OPERATION, |tx| resolve::finish(tx, job, attempt, completion), ended)
+        completion
+            .reply
+            .as_ref()
+            .map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        self.write_jobs(
+            OPERATION,
+            |tx| resolve::finish(tx, job, attempt, completion),
+            ended,
+        )
     }
 
-    fn fail(&self, job: JobId, attempt: u32, failure: &Failure, reply: Option<&Reply>) -> Result<Ended> {
+    fn fail(
+        &self,
+        job: JobId,
+        attempt: u32,
+        failure: &Failure,
+        reply: Option<&Reply>,
+    ) -> Result<Ended> {
         const OPERATION: &str = "failing a job";
         reply.map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
-        self.write_jobs(OPERATION, |tx| resolve::fail(tx, job, attempt, failure, reply), ended)
+        self.write_jobs(
+            OPERATION,
+            |tx| resolve::fail(tx, job, attempt, failure, reply),
+            ended,
+        )
     }
 
     fn cancel(&self, account: Option<AccountId>, job: JobId, failure: &Failure) -> Result<Ended> {
-        self.write_jobs("cancelling a job", |tx| resolve::cancel(tx, account, job, failure), ended)
+        self.write_jobs(
+            "cancelling a job",
+            |tx| resolve::cancel(tx, account, job, failure),
+            ended,
+        )
     }
 
     fn requeue(&self, job: JobId, attempt: u32) -> Result<bool> {
         const OPERATION: &str = "requeueing a job";
         let body = |tx: &Tx<'_>| {
             let requeued = claims::requeue(tx, job, attempt)?;
-            requeued.then(|| job_row::existing(tx, OPERATION, None, job)).transpose()
+            requeued
+                .then(|| job_row::existing(tx, OPERATION, None, job))
+                .transpose()
         };
-        Ok(self.write_jobs(OPERATION, body, |job| job.iter().collect())?.is_some())
+        Ok(self
+            .write_jobs(OPERATION, body, |job| job.iter().collect())?
+            .is_some())
     }
 
     fn job(&self, account: Option<AccountId>, job: JobId) -> Result<Option<Job>> {
@@ -86,7 +122,9 @@ impl Jobs for SqliteStore {
 
     fn expired_results(&self, rows_max: u32) -> Result<Vec<ExpiredResult>> {
         let now_ms = self.clock.now_ms();
-        self.read("listing expired results", |sql| results::expired(sql, now_ms, rows_max))
+        self.read("listing expired results", |sql| {
+            results::expired(sql, now_ms, rows_max)
+        })
     }
 
     fn mark_swept(&self, job: JobId) -> Result<()> {
@@ -104,17 +142,34 @@ fn ended(outcome: &Ended) -> Vec<&Job> {
 fn list(sql: &Connection, filter: &JobFilter, request: &PageRequest) -> TxResult<Page<Job>> {
     let (conditions, values) = conditions(filter, request);
     // The text varies with the filter's shape only; values are always bound.
-    let text = format!("SELECT * FROM job WHERE {} ORDER BY seq DESC LIMIT {}", conditions.join(" AND "), request.rows() + 1);
+    let text = format!(
+        "SELECT * FROM job WHERE {} ORDER BY seq DESC LIMIT {}",
+        conditions.join(" AND "),
+        request.rows() + 1
+    );
     let mut statement = sql.prepare_cached(&text)?;
     let values = values.iter().map(AsRef::as_ref);
-    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok((row.get("seq")?, job_row(row)?)))?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
+        Ok((row.get("seq")?, job_row(row)?))
+    })?;
     Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
 }
 
 fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
-    let JobFilter { account, key, batch, status, pipeline, code, created_from_ms, created_before_ms, text } = filter.clone();
+    let JobFilter {
+        account,
+        key,
+        batch,
+        status,
+        pipeline,
+        code,
+        created_from_ms,
+        created_before_ms,
+        text,
+    } = filter.clone();
     let mut conditions = vec!["seq < ?".to_string()];
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(request.after.map_or(i64::MAX, |cursor| cursor.0))];
+    let mut values: Vec<Box<dyn ToSql>> =
+        vec![Box::new(request.after.map_or(i64::MAX, |cursor| cursor.0))];
     let mut add = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
             conditions.push(condition.to_string());
@@ -127,8 +182,14 @@ fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<String>, Vec<Bo
     add("status = ?", status.map(|value| Box::new(value) as _));
     add("pipeline = ?", pipeline.map(|value| Box::new(value) as _));
     add("error_code = ?", code.map(|value| Box::new(value) as _));
-    add("created_at_ms >= ?", created_from_ms.map(|value| Box::new(value) as _));
-    add("created_at_ms < ?", created_before_ms.map(|value| Box::new(value) as _));
+    add(
+        "created_at_ms >= ?",
+        created_from_ms.map(|value| Box::new(value) as _),
+    );
+    add(
+        "created_at_ms < ?",
+        created_before_ms.map(|value| Box::new(value) as _),
+    );
     if let Some(text) = text {
         let found = contains(&["input_filename", "error_code", "error_detail"]);
         conditions.push(format!("({found} OR instr(id, lower(?)) = 1)"));

@@ -8,7 +8,10 @@ use super::convert::Names;
 use super::failure::TxResult;
 use super::{SqliteStore, Tx, audit, contains, page};
 use crate::error::{Result, StoreError};
-use crate::keys::{CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys, LAST_USED_STALE_MS, NewKey};
+use crate::keys::{
+    CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys,
+    LAST_USED_STALE_MS, NewKey,
+};
 use crate::secret::{ApiKey, KeyHash};
 use crate::{AccountId, KeyId, Page, PageRequest, UnixMs, limits};
 
@@ -58,7 +61,9 @@ impl Keys for SqliteStore {
             return Ok(KeyCheck::Refused);
         };
         // A clock that was set back counts as stale too, otherwise the note would freeze.
-        if record.last_used_at_ms.is_none_or(|last| now_ms.abs_diff(last) >= LAST_USED_STALE_MS.unsigned_abs())
+        if record
+            .last_used_at_ms
+            .is_none_or(|last| now_ms.abs_diff(last) >= LAST_USED_STALE_MS.unsigned_abs())
             && let Err(error) = self.note_use(record.id, now_ms)
         {
             tracing::warn!(key = %record.id, %error, "the use of a key was not noted");
@@ -74,10 +79,16 @@ impl Keys for SqliteStore {
         let now_ms = self.clock.now_ms();
         self.read("listing keys", |sql| {
             let (conditions, values) = conditions(filter, request, now_ms);
-            let text = format!("SELECT * FROM api_key WHERE {} ORDER BY id LIMIT {}", conditions.join(" AND "), request.rows() + 1);
+            let text = format!(
+                "SELECT * FROM api_key WHERE {} ORDER BY id LIMIT {}",
+                conditions.join(" AND "),
+                request.rows() + 1
+            );
             let mut statement = sql.prepare_cached(&text)?;
             let values = values.iter().map(AsRef::as_ref);
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok((row.get("id")?, key_row(row)?)))?;
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
+                Ok((row.get("id")?, key_row(row)?))
+            })?;
             Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }
@@ -112,9 +123,21 @@ impl Keys for SqliteStore {
     fn delete_key(&self, key: KeyId, actor: &str) -> Result<KeyRecord> {
         self.write("deleting a key", |tx| {
             let last = revoke(tx, key, actor)?;
-            tx.execute("UPDATE api_key SET deleted_at_ms = ?2 WHERE id = ?1", params![key, tx.now_ms])?;
-            audit::insert(tx, actor, "key.delete", &format!("key:{key}"), &json!({ "before": shown(&last) }))?;
-            Ok(KeyRecord { deleted_at_ms: Some(tx.now_ms), ..last })
+            tx.execute(
+                "UPDATE api_key SET deleted_at_ms = ?2 WHERE id = ?1",
+                params![key, tx.now_ms],
+            )?;
+            audit::insert(
+                tx,
+                actor,
+                "key.delete",
+                &format!("key:{key}"),
+                &json!({ "before": shown(&last) }),
+            )?;
+            Ok(KeyRecord {
+                deleted_at_ms: Some(tx.now_ms),
+                ..last
+            })
         })
     }
 }
@@ -126,7 +149,13 @@ fn revoke(tx: &Tx<'_>, key: KeyId, actor: &str) -> TxResult<KeyRecord> {
         params![key, tx.now_ms],
     )?;
     if changed > 0 {
-        audit::insert(tx, actor, "key.revoke", &format!("key:{key}"), &json!({ "before": shown(&before) }))?;
+        audit::insert(
+            tx,
+            actor,
+            "key.revoke",
+            &format!("key:{key}"),
+            &json!({ "before": shown(&before) }),
+        )?;
     }
     existing(tx, key)
 }
@@ -142,7 +171,8 @@ fn shown(key: &KeyRecord) -> Value {
 impl SqliteStore {
     fn note_use(&self, key: KeyId, now_ms: UnixMs) -> Result<()> {
         self.write("noting the use of a key", |tx| {
-            let mut update = tx.prepare_cached("UPDATE api_key SET last_used_at_ms = ?2 WHERE id = ?1")?;
+            let mut update =
+                tx.prepare_cached("UPDATE api_key SET last_used_at_ms = ?2 WHERE id = ?1")?;
             update.execute(params![key, now_ms])?;
             Ok(())
         })
@@ -152,9 +182,15 @@ impl SqliteStore {
 /// Whether work may be charged through this key right now: `false` when it was revoked or expired since it was checked.
 pub(super) fn may_work(tx: &Tx<'_>, account: AccountId, key: Option<KeyId>) -> TxResult<bool> {
     let Some(key) = key else { return Ok(true) };
-    let record = find(tx, key)?.ok_or(StoreError::UnknownKey { operation: tx.operation, key })?;
+    let record = find(tx, key)?.ok_or(StoreError::UnknownKey {
+        operation: tx.operation,
+        key,
+    })?;
     if record.account != account {
-        let problem = format!("{key} belongs to account {}, not to {account}", record.account);
+        let problem = format!(
+            "{key} belongs to account {}, not to {account}",
+            record.account
+        );
         return Err(limits::invalid(tx.operation, "key", problem).into());
     }
     Ok(record.state(tx.now_ms) == KeyState::Active)
@@ -162,16 +198,27 @@ pub(super) fn may_work(tx: &Tx<'_>, account: AccountId, key: Option<KeyId>) -> T
 
 fn existing(tx: &Tx<'_>, key: KeyId) -> TxResult<KeyRecord> {
     let found = find(tx, key)?.filter(|record| record.deleted_at_ms.is_none());
-    Ok(found.ok_or(StoreError::UnknownKey { operation: tx.operation, key })?)
+    Ok(found.ok_or(StoreError::UnknownKey {
+        operation: tx.operation,
+        key,
+    })?)
 }
 
 fn find(sql: &Connection, key: KeyId) -> TxResult<Option<KeyRecord>> {
-    Ok(sql.prepare_cached("SELECT * FROM api_key WHERE id = ?1")?.query_row([key], key_row).optional()?)
+    Ok(sql
+        .prepare_cached("SELECT * FROM api_key WHERE id = ?1")?
+        .query_row([key], key_row)
+        .optional()?)
 }
 
-fn conditions(filter: &KeyFilter, request: &PageRequest, now_ms: UnixMs) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
+fn conditions(
+    filter: &KeyFilter,
+    request: &PageRequest,
+    now_ms: UnixMs,
+) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
     let mut conditions = vec!["id > ?".to_string()];
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(request.after.map_or(0, |cursor| cursor.0))];
+    let mut values: Vec<Box<dyn ToSql>> =
+        vec![Box::new(request.after.map_or(0, |cursor| cursor.0))];
     if !filter.deleted {
         conditions.push("deleted_at_ms IS NULL".to_string());
     }
@@ -186,14 +233,20 @@ fn conditions(filter: &KeyFilter, request: &PageRequest, now_ms: UnixMs) -> (Vec
             values.push(Box::new(now_ms));
         }
         Some(KeyState::Active) => {
-            conditions.push("revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > ?)".to_string());
+            conditions.push(
+                "revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > ?)"
+                    .to_string(),
+            );
             values.push(Box::new(now_ms));
         }
         None => {}
     }
     if let Some(text) = &filter.text {
         conditions.push(contains(&["name", "shown_prefix || '...' || shown_suffix"]));
-        values.extend([Box::new(text.clone()) as Box<dyn ToSql>, Box::new(text.clone())]);
+        values.extend([
+            Box::new(text.clone()) as Box<dyn ToSql>,
+            Box::new(text.clone()),
+        ]);
     }
     (conditions, values)
 }
@@ -201,7 +254,14 @@ fn conditions(filter: &KeyFilter, request: &PageRequest, now_ms: UnixMs) -> (Vec
 fn pipelines_text(operation: &'static str, names: Option<&[String]>) -> Result<Option<String>> {
     let Some(names) = names else { return Ok(None) };
     if names.len() > PIPELINES_MAX {
-        return Err(limits::invalid(operation, "pipelines", format!("has {} names, at most {PIPELINES_MAX} are allowed", names.len())));
+        return Err(limits::invalid(
+            operation,
+            "pipelines",
+            format!(
+                "has {} names, at most {PIPELINES_MAX} are allowed",
+                names.len()
+            ),
+        ));
     }
     for name in names {
         limits::text(operation, "pipeline", name, 64)?;
@@ -216,8 +276,13 @@ fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         name: row.get("name")?,
         shown_prefix: row.get("shown_prefix")?,
         shown_suffix: row.get("shown_suffix")?,
-        limits: KeyLimits { removals_per_minute: row.get("removals_per_minute")?, batches_per_minute: row.get("batches_per_minute")? },
-        pipelines: row.get::<_, Option<Names>>("pipelines")?.map(|names| names.0),
+        limits: KeyLimits {
+            removals_per_minute: row.get("removals_per_minute")?,
+            batches_per_minute: row.get("batches_per_minute")?,
+        },
+        pipelines: row
+            .get::<_, Option<Names>>("pipelines")?
+            .map(|names| names.0),
         expires_at_ms: row.get("expires_at_ms")?,
         revoked_at_ms: row.get("revoked_at_ms")?,
         deleted_at_ms: row.get("deleted_at_ms")?,

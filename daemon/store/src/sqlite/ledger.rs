@@ -12,19 +12,39 @@ use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 use crate::{AccountId, Credits, EntryId, Page, PageRequest, limits};
 
 impl Ledger for SqliteStore {
-    fn top_up(&self, account: AccountId, credits: Credits, actor: &str, note: &str) -> Result<LedgerEntry> {
+    fn top_up(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        actor: &str,
+        note: &str,
+    ) -> Result<LedgerEntry> {
         const OPERATION: &str = "topping up an account";
         limits::credits(OPERATION, "credits", credits, 1)?;
-        self.write(OPERATION, |tx| administer(tx, account, LedgerKind::TopUp, credits, actor, note))
+        self.write(OPERATION, |tx| {
+            administer(tx, account, LedgerKind::TopUp, credits, actor, note)
+        })
     }
 
-    fn correct(&self, account: AccountId, credits: Credits, actor: &str, note: &str) -> Result<LedgerEntry> {
+    fn correct(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        actor: &str,
+        note: &str,
+    ) -> Result<LedgerEntry> {
         const OPERATION: &str = "correcting an account";
         limits::credits(OPERATION, "credits", credits, -limits::CREDITS_MAX)?;
         if credits == 0 {
-            return Err(limits::invalid(OPERATION, "credits", "is 0, which corrects nothing"));
+            return Err(limits::invalid(
+                OPERATION,
+                "credits",
+                "is 0, which corrects nothing",
+            ));
         }
-        self.write(OPERATION, |tx| administer(tx, account, LedgerKind::Correct, credits, actor, note))
+        self.write(OPERATION, |tx| {
+            administer(tx, account, LedgerKind::Correct, credits, actor, note)
+        })
     }
 
     fn ledger(&self, account: AccountId, request: &PageRequest) -> Result<Page<LedgerEntry>> {
@@ -32,14 +52,26 @@ impl Ledger for SqliteStore {
         let before = request.after.map_or(i64::MAX, |cursor| cursor.0);
         self.read(OPERATION, |sql| {
             balance(sql, OPERATION, account)?;
-            let mut statement = sql.prepare_cached("SELECT * FROM ledger WHERE account_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3")?;
-            let rows = statement.query_map(params![account, before, request.rows() + 1], |row| Ok((row.get("id")?, entry_row(row)?)))?;
+            let mut statement = sql.prepare_cached(
+                "SELECT * FROM ledger WHERE account_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            )?;
+            let rows = statement
+                .query_map(params![account, before, request.rows() + 1], |row| {
+                    Ok((row.get("id")?, entry_row(row)?))
+                })?;
             Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }
 }
 
-fn administer(tx: &Tx<'_>, account: AccountId, kind: LedgerKind, credits: Credits, actor: &str, note: &str) -> TxResult<LedgerEntry> {
+fn administer(
+    tx: &Tx<'_>,
+    account: AccountId,
+    kind: LedgerKind,
+    credits: Credits,
+    actor: &str,
+    note: &str,
+) -> TxResult<LedgerEntry> {
     if note.chars().count() > 500 {
         return Err(limits::invalid(tx.operation, "note", "has more than 500 characters").into());
     }
@@ -47,14 +79,33 @@ fn administer(tx: &Tx<'_>, account: AccountId, kind: LedgerKind, credits: Credit
     let after = before.available + credits;
     if after < 0 {
         let (operation, available) = (tx.operation, before.available);
-        return Err(StoreError::Overdrawn { operation, account, available, wanted: -credits }.into());
+        return Err(StoreError::Overdrawn {
+            operation,
+            account,
+            available,
+            wanted: -credits,
+        }
+        .into());
     }
     limits::credits(tx.operation, "balance afterwards", after, 0)?;
     let action = format!("account.{}", kind.as_str());
-    let detail = json!({ "credits": credits, "note": note, "before": before.available, "after": after });
+    let detail =
+        json!({ "credits": credits, "note": note, "before": before.available, "after": after });
     let audit = audit::insert(tx, actor, &action, &format!("account:{account}"), &detail)?;
-    let change = Change { account, kind, cause: LedgerCause::Audit(audit), available: credits, held: 0 };
-    post(tx, &change)?.ok_or_else(|| StoreError::UnknownAccount { operation: tx.operation, account }.into())
+    let change = Change {
+        account,
+        kind,
+        cause: LedgerCause::Audit(audit),
+        available: credits,
+        held: 0,
+    };
+    post(tx, &change)?.ok_or_else(|| {
+        StoreError::UnknownAccount {
+            operation: tx.operation,
+            account,
+        }
+        .into()
+    })
 }
 
 /// A change of credits to be posted.
@@ -72,7 +123,12 @@ pub(super) fn post(tx: &Tx<'_>, change: &Change) -> TxResult<Option<LedgerEntry>
         "UPDATE account SET available = available + ?2, held = held + ?3
          WHERE id = ?1 AND available + ?2 >= 0 AND held + ?3 >= 0 RETURNING available, held",
     )?;
-    let changed = update.query_row(params![change.account, change.available, change.held], balance_row).optional()?;
+    let changed = update
+        .query_row(
+            params![change.account, change.available, change.held],
+            balance_row,
+        )
+        .optional()?;
     changed.map(|after| insert(tx, change, after)).transpose()
 }
 
@@ -120,7 +176,10 @@ fn entry_row(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
         cause,
         available_change: row.get("available_change")?,
         held_change: row.get("held_change")?,
-        balance_after: Balance { available: row.get("available_after")?, held: row.get("held_after")? },
+        balance_after: Balance {
+            available: row.get("available_after")?,
+            held: row.get("held_after")?,
+        },
         created_at_ms: row.get("created_at_ms")?,
     })
 }

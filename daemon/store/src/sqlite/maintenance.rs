@@ -13,26 +13,36 @@ use crate::{JobId, limits};
 
 impl Maintenance for SqliteStore {
     fn recover(&self, attempts_max: u32) -> Result<Recovered> {
-        self.write("recovering unfinished jobs", |tx| recovery::recover(tx, attempts_max))
+        self.write("recovering unfinished jobs", |tx| {
+            recovery::recover(tx, attempts_max)
+        })
     }
 
     fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>> {
         const OPERATION: &str = "expiring holds";
         limits::keep_ms(OPERATION, processing_ms_max)?;
-        let jobs = self.write_jobs(OPERATION, |tx| recovery::expire_holds(tx, processing_ms_max), |jobs| jobs.iter().collect())?;
+        let jobs = self.write_jobs(
+            OPERATION,
+            |tx| recovery::expire_holds(tx, processing_ms_max),
+            |jobs| jobs.iter().collect(),
+        )?;
         Ok(jobs.into_iter().map(|job| job.id).collect())
     }
 
     fn forget_details(&self, keep_ms: i64, rows_max: u32) -> Result<u32> {
         const OPERATION: &str = "forgetting details of old jobs";
         limits::keep_ms(OPERATION, keep_ms)?;
-        self.write(OPERATION, |tx| results::forget_details(tx, tx.now_ms.saturating_sub(keep_ms), rows_max))
+        self.write(OPERATION, |tx| {
+            results::forget_details(tx, tx.now_ms.saturating_sub(keep_ms), rows_max)
+        })
     }
 
     fn invariants(&self) -> Result<Vec<Breach>> {
         const OPERATION: &str = "checking the invariants";
         let mut reader = open_reader(&self.path).map_err(|error| store_error(OPERATION, error))?;
-        let snapshot = reader.transaction().map_err(|error| store_error(OPERATION, error))?;
+        let snapshot = reader
+            .transaction()
+            .map_err(|error| store_error(OPERATION, error))?;
         invariants::check(&snapshot).map_err(|error| error.named(OPERATION))
     }
 
@@ -40,23 +50,36 @@ impl Maintenance for SqliteStore {
         const OPERATION: &str = "checking the database file";
         let mut breaches = self.invariants()?;
         let reader = open_reader(&self.path).map_err(|error| store_error(OPERATION, error))?;
-        let problems = invariants::file_problems(&reader).map_err(|error| store_error(OPERATION, error))?;
-        breaches.extend(problems.into_iter().map(|detail| Breach { invariant: Invariant::FileSound, detail }));
+        let problems =
+            invariants::file_problems(&reader).map_err(|error| store_error(OPERATION, error))?;
+        breaches.extend(problems.into_iter().map(|detail| Breach {
+            invariant: Invariant::FileSound,
+            detail,
+        }));
         Ok(breaches)
     }
 
     fn health(&self) -> Result<Health> {
         const OPERATION: &str = "checking the store";
         if let Some(detail) = self.halted.get() {
-            return Err(StoreError::Halted { operation: OPERATION, detail: detail.clone() });
+            return Err(StoreError::Halted {
+                operation: OPERATION,
+                detail: detail.clone(),
+            });
         }
         let schema_version = {
             let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             migrate::pragma(&writer, "user_version")?
         };
-        self.read(OPERATION, |sql| Ok(sql.query_row("SELECT turn FROM queue", [], |row| row.get::<_, i64>(0))?))?;
+        self.read(OPERATION, |sql| {
+            Ok(sql.query_row("SELECT turn FROM queue", [], |row| row.get::<_, i64>(0))?)
+        })?;
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
-        Ok(Health { schema_version, database_bytes: length(&self.path), log_bytes: length(&log_file(&self.path)) })
+        Ok(Health {
+            schema_version,
+            database_bytes: length(&self.path),
+            log_bytes: length(&log_file(&self.path)),
+        })
     }
 
     fn backup(&self, to: &Path) -> Result<()> {

@@ -77,7 +77,11 @@ impl Deref for Tx<'_> {
 
 impl SqliteStore {
     /// Runs `body` in an immediate transaction; commits when it returns `Ok`, changes nothing otherwise.
-    fn write<T>(&self, operation: &'static str, body: impl FnOnce(&Tx<'_>) -> TxResult<T>) -> Result<T> {
+    fn write<T>(
+        &self,
+        operation: &'static str,
+        body: impl FnOnce(&Tx<'_>) -> TxResult<T>,
+    ) -> Result<T> {
         self.write_jobs(operation, body, |_| Vec::new())
     }
 
@@ -91,22 +95,33 @@ impl SqliteStore {
         // A panic in an earlier body rolled its transaction back; the connection itself is sound.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(detail) = self.halted.get() {
-            return Err(StoreError::Halted { operation, detail: detail.clone() });
+            return Err(StoreError::Halted {
+                operation,
+                detail: detail.clone(),
+            });
         }
         let outcome = run_transaction(&mut writer, operation, self.clock.now_ms(), body);
         if let Err(StoreError::Halted { detail, .. }) = &outcome {
             let _ = self.halted.set(detail.clone());
         }
         if let (Ok(value), Some(watcher)) = (&outcome, self.watcher.get()) {
-            changed(value).into_iter().for_each(|job| watcher.job_changed(job));
+            changed(value)
+                .into_iter()
+                .for_each(|job| watcher.job_changed(job));
         }
         outcome
     }
 
     /// Runs `body` on one consistent state, beside running writes.
-    fn read<T>(&self, operation: &'static str, body: impl FnOnce(&Connection) -> TxResult<T>) -> Result<T> {
+    fn read<T>(
+        &self,
+        operation: &'static str,
+        body: impl FnOnce(&Connection) -> TxResult<T>,
+    ) -> Result<T> {
         let reader = self.readers.take();
-        let snapshot = reader.unchecked_transaction().map_err(|error| failure::store_error(operation, error))?;
+        let snapshot = reader
+            .unchecked_transaction()
+            .map_err(|error| failure::store_error(operation, error))?;
         body(&snapshot).map_err(|error| error.named(operation))
     }
 }
@@ -124,15 +139,24 @@ fn run_transaction<T>(
     body: impl FnOnce(&Tx<'_>) -> TxResult<T>,
 ) -> Result<T> {
     let begin = writer.transaction_with_behavior(TransactionBehavior::Immediate);
-    let tx = Tx { sql: begin.map_err(|error| failure::store_error(operation, error))?, operation, now_ms };
+    let tx = Tx {
+        sql: begin.map_err(|error| failure::store_error(operation, error))?,
+        operation,
+        now_ms,
+    };
     let value = body(&tx).map_err(|error| error.named(operation))?;
-    tx.sql.commit().map_err(|error| failure::store_error(operation, error))?;
+    tx.sql
+        .commit()
+        .map_err(|error| failure::store_error(operation, error))?;
     Ok(value)
 }
 
 /// A condition on texts: `?` is in one of the columns, in any case of A to Z.
 fn contains(columns: &[&str]) -> String {
-    let parts: Vec<String> = columns.iter().map(|column| format!("instr(lower(coalesce({column}, '')), lower(?)) > 0")).collect();
+    let parts: Vec<String> = columns
+        .iter()
+        .map(|column| format!("instr(lower(coalesce({column}, '')), lower(?)) > 0"))
+        .collect();
     format!("({})", parts.join(" OR "))
 }
 
@@ -140,6 +164,13 @@ fn contains(columns: &[&str]) -> String {
 fn page<T>(rows: u32, mut found: Vec<(i64, T)>) -> Page<T> {
     let more = found.len() > rows as usize;
     found.truncate(rows as usize);
-    let next = if more { found.last().map(|(place, _)| Cursor(*place)) } else { None };
-    Page { items: found.into_iter().map(|(_, item)| item).collect(), next }
+    let next = if more {
+        found.last().map(|(place, _)| Cursor(*place))
+    } else {
+        None
+    };
+    Page {
+        items: found.into_iter().map(|(_, item)| item).collect(),
+        next,
+    }
 }

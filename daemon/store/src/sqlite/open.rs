@@ -28,7 +28,9 @@ impl SqliteStore {
     /// Opens or creates the store in an existing data folder and keeps its lock: for the daemon. A second daemon on the
     /// same folder is refused with [`StoreError::Locked`].
     pub fn open(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
-        let lock = lock(folder)?.ok_or_else(|| StoreError::Locked { path: folder.join(LOCK_FILE) })?;
+        let lock = lock(folder)?.ok_or_else(|| StoreError::Locked {
+            path: folder.join(LOCK_FILE),
+        })?;
         let (path, writer) = open_writer(folder)?;
         check_after_unclean_end(&path, &writer)?;
         migrate::run(&path, &writer)?;
@@ -49,16 +51,33 @@ impl SqliteStore {
         Self::assemble(path, writer, clock, None)
     }
 
-    fn assemble(path: PathBuf, writer: Connection, clock: Arc<dyn Clock>, lock: Option<File>) -> Result<Self> {
+    fn assemble(
+        path: PathBuf,
+        writer: Connection,
+        clock: Arc<dyn Clock>,
+        lock: Option<File>,
+    ) -> Result<Self> {
         let readers = ReaderPool::open(&path).map_err(|error| store_error(OPERATION, error))?;
-        Ok(Self { readers, writer: Mutex::new(writer), halted: OnceLock::new(), clock, path, watcher: OnceLock::new(), _lock: lock })
+        Ok(Self {
+            readers,
+            writer: Mutex::new(writer),
+            halted: OnceLock::new(),
+            clock,
+            path,
+            watcher: OnceLock::new(),
+            _lock: lock,
+        })
     }
 }
 
 /// The lock of the folder, `None` when another process has it. The system frees it when its holder dies.
 fn lock(folder: &Path) -> Result<Option<File>> {
     let path = folder.join(LOCK_FILE);
-    let io_error = |source| StoreError::Io { operation: "locking", path: path.clone(), source };
+    let io_error = |source| StoreError::Io {
+        operation: "locking",
+        path: path.clone(),
+        source,
+    };
     let file = private_file(&path).map_err(io_error)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
@@ -78,9 +97,14 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
 
 fn open_writer(folder: &Path) -> Result<(PathBuf, Connection)> {
     let path = folder.join(DATABASE_FILE);
-    private_file(&path).map_err(|source| StoreError::Io { operation: "opening", path: path.clone(), source })?;
+    private_file(&path).map_err(|source| StoreError::Io {
+        operation: "opening",
+        path: path.clone(),
+        source,
+    })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let writer = Connection::open_with_flags(&path, flags).map_err(|error| store_error(OPERATION, error))?;
+    let writer =
+        Connection::open_with_flags(&path, flags).map_err(|error| store_error(OPERATION, error))?;
     // Before any setting is written: a file of another program stays as it is.
     migrate::require_ours(&path, &writer)?;
     configure_writer(&writer).map_err(|error| store_error(OPERATION, error))?;
@@ -107,7 +131,9 @@ fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     if mode != "wal" {
         // Happens on file systems without shared memory, such as network mounts.
         let cause = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_PROTOCOL);
-        let problem = format!("write-ahead logging is refused (mode {mode}); put the data folder on a local disk");
+        let problem = format!(
+            "write-ahead logging is refused (mode {mode}); put the data folder on a local disk"
+        );
         return Err(rusqlite::Error::SqliteFailure(cause, Some(problem)));
     }
     // recursive_triggers: without it INSERT OR REPLACE would delete ledger rows past the trigger that forbids it.
@@ -127,10 +153,15 @@ fn check_after_unclean_end(path: &Path, writer: &Connection) -> Result<()> {
         return Ok(());
     }
     tracing::info!(log = %log.display(), "the last daemon did not close the database, checking it");
-    let problems = super::invariants::file_problems(writer).map_err(|error| store_error(OPERATION, error))?;
+    let problems =
+        super::invariants::file_problems(writer).map_err(|error| store_error(OPERATION, error))?;
     match problems.first() {
         None => Ok(()),
-        Some(first) => Err(StoreError::Corrupt { operation: OPERATION, what: "database", detail: first.clone() }),
+        Some(first) => Err(StoreError::Corrupt {
+            operation: OPERATION,
+            what: "database",
+            detail: first.clone(),
+        }),
     }
 }
 
@@ -151,7 +182,9 @@ mod tests {
     }
 
     fn pragma(connection: &Connection, name: &str) -> i64 {
-        connection.pragma_query_value(None, name, |row| row.get(0)).unwrap()
+        connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .unwrap()
     }
 
     #[test]
@@ -159,7 +192,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).unwrap();
         let writer = store.writer.lock().unwrap();
-        let mode: String = writer.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let mode: String = writer
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
         assert_eq!(mode, "wal");
         let expected = [
             ("synchronous", 2),
@@ -176,7 +211,12 @@ mod tests {
         for (name, value) in expected {
             // SQLite answers mmap_size with no row where mapping is compiled out.
             let found = writer.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-            assert!(found.as_ref().map_or(name == "mmap_size", |found| *found == value), "{name} is {found:?}, wanted {value}");
+            assert!(
+                found
+                    .as_ref()
+                    .map_or(name == "mmap_size", |found| *found == value),
+                "{name} is {found:?}, wanted {value}"
+            );
         }
         assert_eq!(pragma(&writer, "application_id"), migrate::APPLICATION_ID);
     }
@@ -185,9 +225,14 @@ mod tests {
     fn a_second_daemon_is_refused_a_tool_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let first = open(folder.path()).unwrap();
-        assert!(matches!(open(folder.path()), Err(StoreError::Locked { .. })));
+        assert!(matches!(
+            open(folder.path()),
+            Err(StoreError::Locked { .. })
+        ));
         let tool = SqliteStore::attach(folder.path(), Arc::new(SystemClock)).unwrap();
-        let account = tool.create_account("made beside the daemon", "test").unwrap();
+        let account = tool
+            .create_account("made beside the daemon", "test")
+            .unwrap();
         assert_eq!(first.account(account.id).unwrap(), Some(account));
         drop(first);
         open(folder.path()).unwrap();
@@ -198,12 +243,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tool = SqliteStore::attach(folder.path(), Arc::new(SystemClock)).unwrap();
         tool.create_account("first", "test").unwrap();
-        assert_eq!(open(folder.path()).unwrap().list_accounts(None, &Default::default()).unwrap().items.len(), 1);
+        assert_eq!(
+            open(folder.path())
+                .unwrap()
+                .list_accounts(None, &Default::default())
+                .unwrap()
+                .items
+                .len(),
+            1
+        );
     }
 
     #[test]
     fn a_missing_folder_is_named() {
-        let error = open(Path::new("/nonexistent/data")).map(|_| ()).unwrap_err();
+        let error = open(Path::new("/nonexistent/data"))
+            .map(|_| ())
+            .unwrap_err();
         assert!(error.to_string().contains("/nonexistent/data"), "{error}");
     }
 
@@ -211,11 +266,21 @@ mod tests {
     fn a_file_of_another_program_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(DATABASE_FILE);
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE theirs (x)")
+            .unwrap();
         let before = std::fs::read(&path).unwrap();
-        assert!(matches!(open(folder.path()), Err(StoreError::Foreign { .. })));
+        assert!(matches!(
+            open(folder.path()),
+            Err(StoreError::Foreign { .. })
+        ));
         assert_eq!(std::fs::read(&path).unwrap(), before);
-        std::fs::write(&path, b"not a database at all, but long enough to have a header".repeat(40)).unwrap();
+        std::fs::write(
+            &path,
+            b"not a database at all, but long enough to have a header".repeat(40),
+        )
+        .unwrap();
         assert!(open(folder.path()).is_err());
     }
 
@@ -228,7 +293,12 @@ mod tests {
         store.create_account("writes the log", "test").unwrap();
         for entry in std::fs::read_dir(folder.path()).unwrap() {
             let entry = entry.unwrap();
-            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+            assert_eq!(
+                entry.metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{:?}",
+                entry.path()
+            );
         }
     }
 }

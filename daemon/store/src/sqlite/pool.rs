@@ -18,8 +18,13 @@ pub(super) struct ReaderPool {
 
 impl ReaderPool {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        let connections = (0..READERS).map(|_| open_reader(path).map(Mutex::new)).collect::<rusqlite::Result<_>>()?;
-        Ok(Self { connections, next: AtomicUsize::new(0) })
+        let connections = (0..READERS)
+            .map(|_| open_reader(path).map(Mutex::new))
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Self {
+            connections,
+            next: AtomicUsize::new(0),
+        })
     }
 
     /// A free connection, or the next one to become free of those before it in turn.
@@ -32,13 +37,18 @@ impl ReaderPool {
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        self.connections[first % READERS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections[first % READERS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One more reading connection, for long reads that should not keep a pooled one.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     configure(&connection)?;
     Ok(connection)
 }

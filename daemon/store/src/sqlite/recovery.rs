@@ -14,13 +14,20 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
     for job in unfinished(tx)? {
         match (job.asynchronous, job.status) {
             (false, _) => {
-                let failure = Failure::new(CODE_INTERRUPTED, "the server stopped before the work was done; nothing was charged");
+                let failure = Failure::new(
+                    CODE_INTERRUPTED,
+                    "the server stopped before the work was done; nothing was charged",
+                );
                 let _ended = resolve::release(tx, &job, &failure, None)?;
                 recovered.failed.push(job.id);
             }
             (true, JobStatus::Processing) if job.attempt >= attempts_max => {
-                let detail = format!("the server stopped during each of {} attempts; nothing was charged", job.attempt);
-                let _ended = resolve::release(tx, &job, &Failure::new(CODE_ATTEMPTS, detail), None)?;
+                let detail = format!(
+                    "the server stopped during each of {} attempts; nothing was charged",
+                    job.attempt
+                );
+                let _ended =
+                    resolve::release(tx, &job, &Failure::new(CODE_ATTEMPTS, detail), None)?;
                 recovered.exhausted.push(job.id);
             }
             (true, JobStatus::Processing) => {
@@ -30,24 +37,41 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
             (true, _) => {}
         }
     }
-    let batches = tx.execute("UPDATE batch SET interrupted = 1 WHERE answered_at_ms IS NULL AND interrupted = 0", [])?;
+    let batches = tx.execute(
+        "UPDATE batch SET interrupted = 1 WHERE answered_at_ms IS NULL AND interrupted = 0",
+        [],
+    )?;
     recovered.batches = u32::try_from(batches).unwrap_or(u32::MAX);
     Ok(recovered)
 }
 
 pub(super) fn expire_holds(tx: &Tx<'_>, processing_ms_max: i64) -> TxResult<Vec<Job>> {
     let started_before_ms = tx.now_ms.saturating_sub(processing_ms_max);
-    let mut statement = tx.prepare_cached("SELECT * FROM job WHERE status = 'processing' AND started_at_ms < ?1 ORDER BY seq")?;
-    let overdue = statement.query_map(params![started_before_ms], job_row)?.collect::<rusqlite::Result<Vec<Job>>>()?;
-    let failure = Failure::new(CODE_TIMED_OUT, format!("not done after {} s; nothing was charged", processing_ms_max / 1_000));
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM job WHERE status = 'processing' AND started_at_ms < ?1 ORDER BY seq",
+    )?;
+    let overdue = statement
+        .query_map(params![started_before_ms], job_row)?
+        .collect::<rusqlite::Result<Vec<Job>>>()?;
+    let failure = Failure::new(
+        CODE_TIMED_OUT,
+        format!(
+            "not done after {} s; nothing was charged",
+            processing_ms_max / 1_000
+        ),
+    );
     for job in &overdue {
         let _ended = resolve::release(tx, job, &failure, None)?;
     }
-    overdue.iter().map(|job| job_row::existing(tx, tx.operation, None, job.id)).collect()
+    overdue
+        .iter()
+        .map(|job| job_row::existing(tx, tx.operation, None, job.id))
+        .collect()
 }
 
 fn unfinished(tx: &Tx<'_>) -> TxResult<Vec<Job>> {
-    let mut statement = tx.prepare("SELECT * FROM job WHERE status IN ('pending', 'processing') ORDER BY seq")?;
+    let mut statement =
+        tx.prepare("SELECT * FROM job WHERE status IN ('pending', 'processing') ORDER BY seq")?;
     let rows = statement.query_map([], job_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -28,7 +28,13 @@ pub(super) fn finish(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -
     ended(tx, job, balance)
 }
 
-pub(super) fn fail(tx: &Tx<'_>, job: JobId, attempt: u32, failure: &Failure, reply: Option<&Reply>) -> TxResult<Ended> {
+pub(super) fn fail(
+    tx: &Tx<'_>,
+    job: JobId,
+    attempt: u32,
+    failure: &Failure,
+    reply: Option<&Reply>,
+) -> TxResult<Ended> {
     let found = job_row::existing(tx, tx.operation, None, job)?;
     if found.status != JobStatus::Processing || found.attempt != attempt {
         return Ok(stale(&found));
@@ -36,7 +42,12 @@ pub(super) fn fail(tx: &Tx<'_>, job: JobId, attempt: u32, failure: &Failure, rep
     release(tx, &found, failure, reply)
 }
 
-pub(super) fn cancel(tx: &Tx<'_>, account: Option<AccountId>, job: JobId, failure: &Failure) -> TxResult<Ended> {
+pub(super) fn cancel(
+    tx: &Tx<'_>,
+    account: Option<AccountId>,
+    job: JobId,
+    failure: &Failure,
+) -> TxResult<Ended> {
     let found = job_row::existing(tx, tx.operation, account, job)?;
     if found.status.is_final() {
         return Ok(stale(&found));
@@ -45,14 +56,31 @@ pub(super) fn cancel(tx: &Tx<'_>, account: Option<AccountId>, job: JobId, failur
 }
 
 /// Fails an unfinished job and returns its hold. Without a reply its idempotency key is freed.
-pub(super) fn release(tx: &Tx<'_>, job: &Job, failure: &Failure, reply: Option<&Reply>) -> TxResult<Ended> {
+pub(super) fn release(
+    tx: &Tx<'_>,
+    job: &Job,
+    failure: &Failure,
+    reply: Option<&Reply>,
+) -> TxResult<Ended> {
     let (code, detail) = limits::failure(failure);
-    let timings = (!failure.timings.is_null()).then(|| limits::json(tx.operation, "timings", &failure.timings)).transpose()?;
+    let timings = (!failure.timings.is_null())
+        .then(|| limits::json(tx.operation, "timings", &failure.timings))
+        .transpose()?;
     let mut update = tx.prepare_cached(
         "UPDATE job SET status = 'failed', finished_at_ms = ?3, error_code = ?4, error_detail = ?5, timings = ?6
          WHERE id = ?1 AND attempt = ?2 AND status IN ('pending', 'processing')",
     )?;
-    one_row(tx, update.execute(params![job.id, job.attempt, tx.now_ms, code, detail, timings])?)?;
+    one_row(
+        tx,
+        update.execute(params![
+            job.id,
+            job.attempt,
+            tx.now_ms,
+            code,
+            detail,
+            timings
+        ])?,
+    )?;
     let balance = resolve_hold(tx, job, LedgerKind::Release, 0)?;
     match reply {
         Some(reply) => idempotency::keep_job_reply(tx, job.id, reply)?,
@@ -64,11 +92,20 @@ pub(super) fn release(tx: &Tx<'_>, job: &Job, failure: &Failure, reply: Option<&
 /// Takes the whole hold back; what is not charged becomes available again.
 fn resolve_hold(tx: &Tx<'_>, job: &Job, kind: LedgerKind, charge: Credits) -> TxResult<Balance> {
     let cause = LedgerCause::Job(job.id);
-    let change = Change { account: job.account, kind, cause, available: job.price - charge, held: -job.price };
+    let change = Change {
+        account: job.account,
+        kind,
+        cause,
+        available: job.price - charge,
+        held: -job.price,
+    };
     let entry = post(tx, &change)?.ok_or_else(|| StoreError::Corrupt {
         operation: tx.operation,
         what: "balance",
-        detail: format!("account {} holds less than the {} credits of job {}", job.account, job.price, job.id),
+        detail: format!(
+            "account {} holds less than the {} credits of job {}",
+            job.account, job.price, job.id
+        ),
     })?;
     Ok(entry.balance_after)
 }
@@ -77,7 +114,10 @@ fn store_result(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxR
     let result = &done.result;
     let mask = result.mask.as_ref();
     let json = |field, value| limits::json(tx.operation, field, value);
-    let length = |bytes: u64| i64::try_from(bytes).map_err(|_| limits::invalid(tx.operation, "file length", format!("is {bytes} bytes")));
+    let length = |bytes: u64| {
+        i64::try_from(bytes)
+            .map_err(|_| limits::invalid(tx.operation, "file length", format!("is {bytes} bytes")))
+    };
     let mut update = tx.prepare_cached(
         "UPDATE job SET status = 'completed', finished_at_ms = ?3, expires_at_ms = ?4,
                 output_name = ?5, output_sha256 = ?6, output_bytes = ?7, output_media_type = ?8,
@@ -117,14 +157,25 @@ fn one_row(tx: &Tx<'_>, changed: usize) -> TxResult<()> {
         return Ok(());
     }
     let detail = format!("{changed} rows changed where one was to");
-    Err(StoreError::Corrupt { operation: tx.operation, what: "job", detail }.into())
+    Err(StoreError::Corrupt {
+        operation: tx.operation,
+        what: "job",
+        detail,
+    }
+    .into())
 }
 
 fn ended(tx: &Tx<'_>, job: JobId, balance: Balance) -> TxResult<Ended> {
     let job = job_row::existing(tx, tx.operation, None, job)?;
-    Ok(Ended::Now { job: Box::new(job), balance })
+    Ok(Ended::Now {
+        job: Box::new(job),
+        balance,
+    })
 }
 
 fn stale(found: &Job) -> Ended {
-    Ended::Stale { status: found.status, attempt: found.attempt }
+    Ended::Stale {
+        status: found.status,
+        attempt: found.attempt,
+    }
 }

@@ -7,14 +7,24 @@ use super::{Tx, job_row};
 use crate::jobs::{ExpiredResult, JobStatus};
 use crate::{JobId, UnixMs, limits};
 
-pub(super) fn expired(sql: &Connection, now_ms: UnixMs, rows_max: u32) -> TxResult<Vec<ExpiredResult>> {
+pub(super) fn expired(
+    sql: &Connection,
+    now_ms: UnixMs,
+    rows_max: u32,
+) -> TxResult<Vec<ExpiredResult>> {
     let mut statement = sql.prepare_cached(
         "SELECT id, output_name, mask_name FROM job
          WHERE expires_at_ms IS NOT NULL AND swept_at_ms IS NULL AND expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
     )?;
     let rows = statement.query_map(params![now_ms, rows_max], |row| {
-        let files = [row.get::<_, Option<String>>("output_name")?, row.get("mask_name")?];
-        Ok(ExpiredResult { job: row.get("id")?, files: files.into_iter().flatten().collect() })
+        let files = [
+            row.get::<_, Option<String>>("output_name")?,
+            row.get("mask_name")?,
+        ];
+        Ok(ExpiredResult {
+            job: row.get("id")?,
+            files: files.into_iter().flatten().collect(),
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -22,10 +32,14 @@ pub(super) fn expired(sql: &Connection, now_ms: UnixMs, rows_max: u32) -> TxResu
 pub(super) fn mark_swept(tx: &Tx<'_>, job: JobId) -> TxResult<()> {
     let found = job_row::existing(tx, tx.operation, None, job)?;
     if found.status != JobStatus::Completed {
-        let problem = format!("is {}, only completed jobs have files", found.status.as_str());
+        let problem = format!(
+            "is {}, only completed jobs have files",
+            found.status.as_str()
+        );
         return Err(limits::invalid(tx.operation, "job", problem).into());
     }
-    let mut update = tx.prepare_cached("UPDATE job SET swept_at_ms = ?2 WHERE id = ?1 AND swept_at_ms IS NULL")?;
+    let mut update =
+        tx.prepare_cached("UPDATE job SET swept_at_ms = ?2 WHERE id = ?1 AND swept_at_ms IS NULL")?;
     update.execute(params![job, tx.now_ms])?;
     Ok(())
 }
@@ -37,7 +51,9 @@ pub(super) fn forget_details(tx: &Tx<'_>, before_ms: UnixMs, rows_max: u32) -> T
          WHERE finished_at_ms < ?1 AND finished_at_ms IS NOT NULL AND request <> '{}' AND (output_name IS NULL OR swept_at_ms IS NOT NULL)
          ORDER BY finished_at_ms LIMIT ?2",
     )?;
-    let old = old.query_map(params![before_ms, rows_max], |row| row.get(0))?.collect::<rusqlite::Result<Vec<JobId>>>()?;
+    let old = old
+        .query_map(params![before_ms, rows_max], |row| row.get(0))?
+        .collect::<rusqlite::Result<Vec<JobId>>>()?;
     let mut hook = tx.prepare_cached("DELETE FROM webhook WHERE job_id = ?1")?;
     let mut details = tx.prepare_cached(
         "UPDATE job SET request = '{}', input_filename = NULL, timings = iif(timings IS NULL, NULL, 'null'),

@@ -22,7 +22,11 @@ impl Webhooks for SqliteStore {
             )?;
             let rows = statement.query_map(params![now_ms, rows_max], |row| {
                 let job = Box::new(job_row(row)?);
-                Ok(DueWebhook { job, url: row.get("webhook_url")?, attempts: row.get("webhook_attempts")? })
+                Ok(DueWebhook {
+                    job,
+                    url: row.get("webhook_url")?,
+                    attempts: row.get("webhook_attempts")?,
+                })
             })?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })

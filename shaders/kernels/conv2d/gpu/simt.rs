@@ -26,8 +26,23 @@ impl Tile {
 }
 
 /// Every tile, largest first; the last serves inputs of very few channels (network stems).
-const TILES: [Tile; 3] =
-    [Tile { rows: 64, columns: 64, depth: 16 }, Tile { rows: 32, columns: 32, depth: 16 }, Tile { rows: 64, columns: 64, depth: 4 }];
+const TILES: [Tile; 3] = [
+    Tile {
+        rows: 64,
+        columns: 64,
+        depth: 16,
+    },
+    Tile {
+        rows: 32,
+        columns: 32,
+        depth: 16,
+    },
+    Tile {
+        rows: 64,
+        columns: 64,
+        depth: 4,
+    },
+];
 
 /// Tiles are halved when fewer workgroups than this would run: large GPUs have well over a hundred cores.
 const GROUPS_WANTED: usize = 256;
@@ -47,12 +62,24 @@ fn simt_variant(tile: Tile, segments: usize, residual: bool) -> Variant {
         ("WEIGHT_TILE", format!("{}u", tile.depth * tile.rows / 4)),
     ]);
     defines.sort();
-    Variant { kernel: NAME, strategy: "simt", template: include_str!("../simt.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "simt",
+        template: include_str!("../simt.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 fn direct_variant(residual: bool) -> Variant {
     let defines = binding_defines(1, residual);
-    Variant { kernel: NAME, strategy: "direct", template: include_str!("../direct.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel: NAME,
+        strategy: "direct",
+        template: include_str!("../direct.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 pub(super) fn variants() -> Vec<Variant> {
@@ -66,16 +93,29 @@ pub(super) fn variants() -> Vec<Variant> {
 }
 
 /// The program of any convolution.
-pub(super) fn program(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) -> Result<Program, KernelError> {
+pub(super) fn program(
+    op: &Conv2d,
+    inputs: &[TensorSpec],
+    output: &TensorSpec,
+    caps: &Caps,
+) -> Result<Program, KernelError> {
     let dispatch = if op.segments.len() == 1 && op.out_channels <= DIRECT_CHANNELS_MAX {
         direct(op, inputs, output, caps)?
     } else {
         simt(op, inputs, output, caps)?
     };
-    Ok(Program { dispatches: vec![dispatch], scratch_bytes: Vec::new() })
+    Ok(Program {
+        dispatches: vec![dispatch],
+        scratch_bytes: Vec::new(),
+    })
 }
 
-fn direct(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) -> Result<Dispatch, KernelError> {
+fn direct(
+    op: &Conv2d,
+    inputs: &[TensorSpec],
+    output: &TensorSpec,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
     let d = output.shape.dims();
     let oc_blocks = op.out_channels.div_ceil(4);
     let mut params = head_words(op, output).to_vec();
@@ -85,13 +125,24 @@ fn direct(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) 
         variant: direct_variant(op.epilogue.residual),
         bindings: base_bindings(op, op.shader_words.get("direct", || pack::direct(op))),
         params,
-        groups: spread(NAME, ((d[0] * d[2] * d[3]).div_ceil(128) * oc_blocks) as u64, caps)?,
+        groups: spread(
+            NAME,
+            ((d[0] * d[2] * d[3]).div_ceil(128) * oc_blocks) as u64,
+            caps,
+        )?,
     })
 }
 
-fn simt(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) -> Result<Dispatch, KernelError> {
+fn simt(
+    op: &Conv2d,
+    inputs: &[TensorSpec],
+    output: &TensorSpec,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
     let d = output.shape.dims();
-    let groups_of = |tile: Tile| (d[0] * d[2] * d[3]).div_ceil(tile.columns) * op.out_channels.div_ceil(tile.rows);
+    let groups_of = |tile: Tile| {
+        (d[0] * d[2] * d[3]).div_ceil(tile.columns) * op.out_channels.div_ceil(tile.rows)
+    };
     let shallow = op.segments.iter().all(|s| s.in_channels <= TILES[2].depth);
     let tile = match (shallow, groups_of(TILES[0]) >= GROUPS_WANTED) {
         (true, _) => TILES[2],
@@ -102,7 +153,14 @@ fn simt(op: &Conv2d, inputs: &[TensorSpec], output: &TensorSpec, caps: &Caps) ->
     let weights = op.shader_words.get(layout, || pack::simt(op, tile.depth));
     let oc_padded = op.out_channels.next_multiple_of(pack::SIMT_CHANNELS);
     let mut params = head_words(op, output).to_vec();
-    params.extend([op.out_channels.div_ceil(tile.rows), oc_padded, pack::simt_blocks(op, tile.depth)].map(word));
+    params.extend(
+        [
+            op.out_channels.div_ceil(tile.rows),
+            oc_padded,
+            pack::simt_blocks(op, tile.depth),
+        ]
+        .map(word),
+    );
     for (segment, input) in op.segments.iter().zip(inputs) {
         params.extend(segment_words(segment, input));
     }

@@ -49,7 +49,11 @@ impl Plans {
         }
         let winograd = winograd::Plan::new(op, isa, dims);
         let rest = |s: &Segment| winograd.is_none() || !winograd::takes(op, s);
-        let gemm = if op.segments.iter().any(rest) { Some(gemm::Plan::new(op, rest, isa, dims)?) } else { None };
+        let gemm = if op.segments.iter().any(rest) {
+            Some(gemm::Plan::new(op, rest, isa, dims)?)
+        } else {
+            None
+        };
         Some(Plans::Sum { gemm, winograd })
     }
 }
@@ -58,12 +62,19 @@ pub(super) fn scratch(op: &Conv2d, inputs: &[TensorSpec]) -> usize {
     let dims: Vec<_> = inputs.iter().filter_map(|s| s.shape.dims4()).collect();
     match Plans::new(op, &dims) {
         Some(Plans::Narrow(plan)) => plan.scratch(),
-        Some(Plans::Sum { gemm, winograd }) => gemm.map_or(0, |p| p.scratch()).max(winograd.map_or(0, |p| p.scratch())),
+        Some(Plans::Sum { gemm, winograd }) => gemm
+            .map_or(0, |p| p.scratch())
+            .max(winograd.map_or(0, |p| p.scratch())),
         None => 0,
     }
 }
 
-pub(super) fn run(op: &Conv2d, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>, scratch: &mut [f32]) {
+pub(super) fn run(
+    op: &Conv2d,
+    inputs: &[TensorRef<'_>],
+    output: &mut TensorMut<'_>,
+    scratch: &mut [f32],
+) {
     let dims: Vec<_> = inputs.iter().filter_map(|t| t.shape().dims4()).collect();
     let data: Vec<&[f32]> = inputs.iter().map(TensorRef::f32).collect();
     match Plans::new(op, &dims) {
@@ -74,8 +85,19 @@ pub(super) fn run(op: &Conv2d, inputs: &[TensorRef<'_>], output: &mut TensorMut<
         Some(Plans::Sum { gemm, winograd }) => {
             if let Some(plan) = &gemm {
                 let last = winograd.is_none();
-                let cache = if last { &op.packed.all } else { &op.packed.rest };
-                plan.run(op, cache.get_or(plan.isa(), || plan.pack(op)), &data, last, output.f32(), scratch);
+                let cache = if last {
+                    &op.packed.all
+                } else {
+                    &op.packed.rest
+                };
+                plan.run(
+                    op,
+                    cache.get_or(plan.isa(), || plan.pack(op)),
+                    &data,
+                    last,
+                    output.f32(),
+                    scratch,
+                );
             }
             if let Some(plan) = &winograd {
                 let taps = op.packed.winograd.get_or(plan.isa(), || plan.pack(op));

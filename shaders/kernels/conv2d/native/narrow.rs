@@ -25,15 +25,34 @@ pub(super) struct Plan {
 impl Plan {
     /// A plan, or `None` where the operation is not of this kind.
     pub(super) fn new(op: &Conv2d, isa: Isa, dims: &[[usize; 4]]) -> Option<Plan> {
-        let ([segment], [n, _, h, w]) = (&op.segments[..], *dims.first()?) else { return None };
+        let ([segment], [n, _, h, w]) = (&op.segments[..], *dims.first()?) else {
+            return None;
+        };
         if op.stride != 1 || segment.kernel < 3 || op.out_channels * segment.kernel > ROWS_MAX {
             return None;
         }
         let out = op.out_size(segment, h, w)?;
-        let (kernel, origin) = ([segment.kernel, 1], [-(segment.padding.amount() as isize); 2]);
-        let input = Input { channels: segment.in_channels, size: [h, w], kernel, origin, stride: 1, padding: segment.padding };
+        let (kernel, origin) = (
+            [segment.kernel, 1],
+            [-(segment.padding.amount() as isize); 2],
+        );
+        let input = Input {
+            channels: segment.in_channels,
+            size: [h, w],
+            kernel,
+            origin,
+            stride: 1,
+            padding: segment.padding,
+        };
         let panels = (w + 2 * segment.padding.amount()).div_ceil(isa.columns());
-        Some(Plan { isa, input, images: n, out_channels: op.out_channels, out, panels })
+        Some(Plan {
+            isa,
+            input,
+            images: n,
+            out_channels: op.out_channels,
+            out,
+            panels,
+        })
     }
 
     /// The instruction set that the plan is made for.
@@ -45,7 +64,9 @@ impl Plan {
     pub(super) fn pack(&self, op: &Conv2d) -> Packed {
         let k = self.input.kernel[0];
         let (weight, inner) = (&op.segments[0].weight, self.input.rows());
-        Packed::new(self.isa, self.out_channels * k, inner, |row, column| weight[(row / k * inner + column) * k + row % k])
+        Packed::new(self.isa, self.out_channels * k, inner, |row, column| {
+            weight[(row / k * inner + column) * k + row % k]
+        })
     }
 
     /// Floats of one row of partial sums.
@@ -55,7 +76,8 @@ impl Plan {
 
     /// Floats of scratch per thread: one panel of columns and a row of partial sums.
     fn lane_len(&self) -> usize {
-        self.input.rows() * self.isa.columns() + self.out_channels * self.input.kernel[0] * self.width()
+        self.input.rows() * self.isa.columns()
+            + self.out_channels * self.input.kernel[0] * self.width()
     }
 
     /// Floats of scratch memory for all threads.
@@ -64,10 +86,24 @@ impl Plan {
     }
 
     /// Computes the whole output; a task is an output row. `data` holds the input, then the residual if there is one.
-    pub(super) fn run(&self, op: &Conv2d, weights: &Packed, data: &[&[f32]], output: &mut [f32], scratch: &mut [f32]) {
-        let residual = if op.epilogue.residual { data.last() } else { None };
+    pub(super) fn run(
+        &self,
+        op: &Conv2d,
+        weights: &Packed,
+        data: &[&[f32]],
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let residual = if op.epilogue.residual {
+            data.last()
+        } else {
+            None
+        };
         let ([h, w], k) = (self.out, self.input.kernel[0]);
-        let store = Store { isa: self.isa, act: op.epilogue.act };
+        let store = Store {
+            isa: self.isa,
+            act: op.epilogue.act,
+        };
         let output = Disjoint::new(output);
         run_tasks(self.images * h, scratch, self.lane_len(), |task, lane| {
             let (image, y) = (task / h, task % h);
@@ -79,18 +115,37 @@ impl Plan {
                 let at = ((image * self.out_channels + o) * h + y) * w;
                 // SAFETY: each task writes its own row of each channel.
                 let out = unsafe { output.slice(at, w) };
-                store.row(&partial[..w], op.bias[o], false, residual.map(|r| &r[at..at + w]), out);
+                store.row(
+                    &partial[..w],
+                    op.bias[o],
+                    false,
+                    residual.map(|r| &r[at..at + w]),
+                    out,
+                );
             }
         });
     }
 
     /// The partial sums of one output row.
-    fn multiply(&self, weights: &Packed, data: &[f32], image: usize, y: usize, panel: &mut [f32], partial: &mut [f32]) {
+    fn multiply(
+        &self,
+        weights: &Packed,
+        data: &[f32],
+        image: usize,
+        y: usize,
+        panel: &mut [f32],
+        partial: &mut [f32],
+    ) {
         let columns = self.isa.columns();
         let padded = self.input.size[1] + 2 * self.input.padding.amount();
         let image = &data[image * self.input.image_len()..][..self.input.image_len()];
         for first in (0..padded).step_by(columns) {
-            let run = Run { y, x: first, len: columns.min(padded - first), at: 0 };
+            let run = Run {
+                y,
+                x: first,
+                len: columns.min(padded - first),
+                at: 0,
+            };
             self.input.pack(self.isa, image, run, panel);
             weights.multiply(panel, |row, rows, _, tile| {
                 for (r, sums) in tile.chunks_exact(columns).take(rows).enumerate() {
@@ -106,6 +161,9 @@ impl Plan {
 fn shift_and_add(partial: &mut [f32], width: usize, len: usize) {
     let (sums, rest) = partial.split_at_mut(width);
     for (i, row) in rest.chunks_exact(width).enumerate() {
-        sums[..len].iter_mut().zip(&row[i + 1..]).for_each(|(s, v)| *s += v);
+        sums[..len]
+            .iter_mut()
+            .zip(&row[i + 1..])
+            .for_each(|(s, v)| *s += v);
     }
 }

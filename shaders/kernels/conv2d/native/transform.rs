@@ -20,15 +20,32 @@ pub(super) type Lanes<const L: usize> = [f32; L];
 pub(super) fn input([x0, x1, x2, x3, x4, x5]: [f32; SIDE]) -> [f32; SIDE] {
     let (even_a, odd_a) = (x4 - 2.0 * x2, FRAC_1_SQRT_2 * (x3 - 2.0 * x1));
     let (even_b, odd_b) = (x4 - 0.5 * x2, SQRT_2 * (x3 - 0.5 * x1));
-    [x0 + x4 - 2.5 * x2, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, x1 + x5 - 2.5 * x3]
+    [
+        x0 + x4 - 2.5 * x2,
+        even_a + odd_a,
+        even_a - odd_a,
+        even_b + odd_b,
+        even_b - odd_b,
+        x1 + x5 - 2.5 * x3,
+    ]
 }
 
 /// Three kernel values to six points.
 #[inline(always)]
 pub(super) fn kernel([g0, g1, g2]: [f32; 3]) -> [f32; SIDE] {
-    let (even_a, odd_a) = (-2.0 / 3.0 * g0 - 1.0 / 3.0 * g2, -2.0 / 3.0 * FRAC_1_SQRT_2 * g1);
+    let (even_a, odd_a) = (
+        -2.0 / 3.0 * g0 - 1.0 / 3.0 * g2,
+        -2.0 / 3.0 * FRAC_1_SQRT_2 * g1,
+    );
     let (even_b, odd_b) = (1.0 / 6.0 * g0 + 1.0 / 3.0 * g2, 1.0 / 6.0 * SQRT_2 * g1);
-    [g0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, g2]
+    [
+        g0,
+        even_a + odd_a,
+        even_a - odd_a,
+        even_b + odd_b,
+        even_b - odd_b,
+        g2,
+    ]
 }
 
 /// The rows of [`kernel`] as factors of the three kernel values.
@@ -46,7 +63,12 @@ pub(super) const KERNEL_ROWS: [[f32; 3]; SIDE] = [
 pub(super) fn output([m0, m1, m2, m3, m4, m5]: [f32; SIDE]) -> [f32; STEP] {
     let (sum_a, difference_a) = (m1 + m2, FRAC_1_SQRT_2 * (m1 - m2));
     let (sum_b, difference_b) = (m3 + m4, SQRT_2 * (m3 - m4));
-    [m0 + sum_a + sum_b, difference_a + difference_b, 0.5 * sum_a + 2.0 * sum_b, 0.5 * difference_a + 2.0 * difference_b + m5]
+    [
+        m0 + sum_a + sum_b,
+        difference_a + difference_b,
+        0.5 * sum_a + 2.0 * sum_b,
+        0.5 * difference_a + 2.0 * difference_b + m5,
+    ]
 }
 
 /// A one-axis transform of every lane.
@@ -80,7 +102,10 @@ mod tests {
         let products: [f32; SIDE] = std::array::from_fn(|i| input(x)[i] * kernel(g)[i]);
         for (i, value) in output(products).into_iter().enumerate() {
             let want: f32 = (0..3).map(|k| x[i + k] * g[k]).sum();
-            assert!((value - want).abs() < 1e-5, "output {i} is {value} instead of {want}");
+            assert!(
+                (value - want).abs() < 1e-5,
+                "output {i} is {value} instead of {want}"
+            );
         }
     }
 

@@ -46,18 +46,36 @@ fn mode_defines(mode: Mode) -> Vec<(&'static str, String)> {
 }
 
 fn direct_variant(kernel: &'static str, mode: Mode) -> Variant {
-    Variant { kernel, strategy: "direct", template: include_str!("../direct.wgsl"), defines: mode_defines(mode), subgroups: false }
+    Variant {
+        kernel,
+        strategy: "direct",
+        template: include_str!("../direct.wgsl"),
+        defines: mode_defines(mode),
+        subgroups: false,
+    }
 }
 
 fn folded_variant(kernel: &'static str, mode: Mode) -> Variant {
-    Variant { kernel, strategy: "cpu_dft", template: include_str!("../cpu_dft.wgsl"), defines: mode_defines(mode), subgroups: true }
+    Variant {
+        kernel,
+        strategy: "cpu_dft",
+        template: include_str!("../cpu_dft.wgsl"),
+        defines: mode_defines(mode),
+        subgroups: true,
+    }
 }
 
 fn shared_variant(kernel: &'static str, mode: Mode, points: usize) -> Variant {
     let mut defines = mode_defines(mode);
     defines.extend(capacity_defines(points));
     defines.sort();
-    Variant { kernel, strategy: "shared_lines", template: include_str!("../shared_lines.wgsl"), defines, subgroups: false }
+    Variant {
+        kernel,
+        strategy: "shared_lines",
+        template: include_str!("../shared_lines.wgsl"),
+        defines,
+        subgroups: false,
+    }
 }
 
 impl Mode {
@@ -66,7 +84,11 @@ impl Mode {
     }
     /// Length of the axis.
     fn length(self, maps: Maps) -> usize {
-        if matches!(self, Mode::Columns { .. }) { maps.h } else { maps.w }
+        if matches!(self, Mode::Columns { .. }) {
+            maps.h
+        } else {
+            maps.w
+        }
     }
 }
 
@@ -79,11 +101,20 @@ fn pass_words(first: usize, maps: Maps, mode: Mode) -> Vec<u32> {
 }
 
 /// One pass along an axis.
-pub(super) fn pass(maps: Maps, mode: Mode, from: Binding, to: Binding, caps: &Caps) -> Result<Dispatch, KernelError> {
+pub(super) fn pass(
+    maps: Maps,
+    mode: Mode,
+    from: Binding,
+    to: Binding,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
     let mut bindings = vec![from, to];
     let residual = mode.residual().then_some(Binding::Input(2));
     let n = mode.length(maps);
-    if caps.family == Family::CpuSimd && caps.subgroup_size as usize == LANES && n <= FOLDED_LENGTH_MAX {
+    if caps.family == Family::CpuSimd
+        && caps.subgroup_size as usize == LANES
+        && n <= FOLDED_LENGTH_MAX
+    {
         bindings.push(Binding::Constant(tables::folded(n)));
         bindings.extend(residual);
         return folded(maps, mode, bindings, caps);
@@ -98,25 +129,68 @@ pub(super) fn pass(maps: Maps, mode: Mode, from: Binding, to: Binding, caps: &Ca
     }
 }
 
-fn direct(maps: Maps, mode: Mode, bindings: Vec<Binding>, caps: &Caps) -> Result<Dispatch, KernelError> {
-    let columns = if matches!(mode, Mode::Real { .. }) { maps.w } else { maps.bins() };
+fn direct(
+    maps: Maps,
+    mode: Mode,
+    bindings: Vec<Binding>,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
+    let columns = if matches!(mode, Mode::Real { .. }) {
+        maps.w
+    } else {
+        maps.bins()
+    };
     let count = maps.planes * maps.h * columns;
     let groups = spread(maps.kernel, count.div_ceil(64) as u64, caps)?;
-    Ok(Dispatch { variant: direct_variant(maps.kernel, mode), bindings, params: pass_words(count, maps, mode), groups })
+    Ok(Dispatch {
+        variant: direct_variant(maps.kernel, mode),
+        bindings,
+        params: pass_words(count, maps, mode),
+        groups,
+    })
 }
 
-fn folded(maps: Maps, mode: Mode, bindings: Vec<Binding>, caps: &Caps) -> Result<Dispatch, KernelError> {
-    let lines = maps.planes * if matches!(mode, Mode::Columns { .. }) { maps.bins() } else { maps.h };
+fn folded(
+    maps: Maps,
+    mode: Mode,
+    bindings: Vec<Binding>,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
+    let lines = maps.planes
+        * if matches!(mode, Mode::Columns { .. }) {
+            maps.bins()
+        } else {
+            maps.h
+        };
     let (blocks, pairs) = tables::folded_size(mode.length(maps));
     let mut params = pass_words(lines, maps, mode);
     params.extend([blocks, pairs].map(word));
-    let groups = spread(maps.kernel, (lines.div_ceil(4 * LANES) * blocks) as u64, caps)?;
-    Ok(Dispatch { variant: folded_variant(maps.kernel, mode), bindings, params, groups })
+    let groups = spread(
+        maps.kernel,
+        (lines.div_ceil(4 * LANES) * blocks) as u64,
+        caps,
+    )?;
+    Ok(Dispatch {
+        variant: folded_variant(maps.kernel, mode),
+        bindings,
+        params,
+        groups,
+    })
 }
 
-fn shared(maps: Maps, mode: Mode, points: usize, bindings: Vec<Binding>, caps: &Caps) -> Result<Dispatch, KernelError> {
+fn shared(
+    maps: Maps,
+    mode: Mode,
+    points: usize,
+    bindings: Vec<Binding>,
+    caps: &Caps,
+) -> Result<Dispatch, KernelError> {
     let (n, rows) = (mode.length(maps), maps.planes * maps.h);
-    let lines = if matches!(mode, Mode::Columns { .. }) { maps.planes * maps.bins() } else { rows.div_ceil(2) };
+    let lines = if matches!(mode, Mode::Columns { .. }) {
+        maps.planes * maps.bins()
+    } else {
+        rows.div_ceil(2)
+    };
     let share = (points / n).min(lines.div_ceil(GROUPS_WANTED)).max(1);
     let (radices, stages) = radices(n);
     let mut params = pass_words(lines, maps, mode);
@@ -124,7 +198,12 @@ fn shared(maps: Maps, mode: Mode, points: usize, bindings: Vec<Binding>, caps: &
     params.extend(radices);
     debug_assert_eq!(params.len(), 12 + STAGES_MAX);
     let groups = spread(maps.kernel, lines.div_ceil(share) as u64, caps)?;
-    Ok(Dispatch { variant: shared_variant(maps.kernel, mode, points), bindings, params, groups })
+    Ok(Dispatch {
+        variant: shared_variant(maps.kernel, mode, points),
+        bindings,
+        params,
+        groups,
+    })
 }
 
 /// Every variant of a kernel's modes.
@@ -142,5 +221,12 @@ pub(super) fn forward_variants() -> Vec<Variant> {
 }
 
 pub(super) fn inverse_variants() -> Vec<Variant> {
-    variants(INVERSE, &[Mode::Columns { inverse: true }, Mode::Real { residual: false }, Mode::Real { residual: true }])
+    variants(
+        INVERSE,
+        &[
+            Mode::Columns { inverse: true },
+            Mode::Real { residual: false },
+            Mode::Real { residual: true },
+        ],
+    )
 }

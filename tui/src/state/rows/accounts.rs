@@ -38,7 +38,13 @@ impl Row for AccountRow {
             right: true,
             text: |r, _| text::number(r.available),
             key: |r| SortKey::whole(r.available),
-            role: |r| if r.available == 0 { Role::Bad } else { Role::Good },
+            role: |r| {
+                if r.available == 0 {
+                    Role::Bad
+                } else {
+                    Role::Good
+                }
+            },
         },
         Column {
             title: "Held",
@@ -71,11 +77,20 @@ fn cause(row: &LedgerRow) -> String {
         LedgerCause::Job(id) => format!("job {}", short(id)),
         LedgerCause::Audit(number) => format!("action {number}"),
     };
-    [Some(cause), row.actor.clone(), row.note.clone()].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+    [Some(cause), row.actor.clone(), row.note.clone()]
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 fn signed(change: i64) -> String {
-    if change > 0 { format!("+{}", text::number(change)) } else { text::number(change) }
+    if change > 0 {
+        format!("+{}", text::number(change))
+    } else {
+        text::number(change)
+    }
 }
 
 impl Row for LedgerRow {
@@ -119,7 +134,13 @@ impl Row for LedgerRow {
             right: true,
             text: |r, _| signed(r.available_change),
             key: |r| SortKey::whole(r.available_change),
-            role: |r| if r.available_change < 0 { Role::Warn } else { Role::Good },
+            role: |r| {
+                if r.available_change < 0 {
+                    Role::Warn
+                } else {
+                    Role::Good
+                }
+            },
         },
         Column {
             title: "Held",

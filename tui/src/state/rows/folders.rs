@@ -6,7 +6,10 @@ use crate::config::Role;
 use crate::widget::table::{Column, Row, SortKey};
 
 fn folder_state(folder: &FolderStatus) -> String {
-    folder.paused.as_ref().map_or("watched".to_string(), |why| format!("paused: {why}"))
+    folder
+        .paused
+        .as_ref()
+        .map_or("watched".to_string(), |why| format!("paused: {why}"))
 }
 
 impl Row for FolderStatus {
@@ -30,7 +33,13 @@ impl Row for FolderStatus {
             right: false,
             text: |r, _| folder_state(r),
             key: |r| SortKey::text(&folder_state(r)),
-            role: |r| if r.paused.is_some() { Role::Warn } else { Role::Good },
+            role: |r| {
+                if r.paused.is_some() {
+                    Role::Warn
+                } else {
+                    Role::Good
+                }
+            },
         },
         Column {
             title: "Settling",
@@ -50,7 +59,13 @@ impl Row for FolderStatus {
             right: true,
             text: |r, _| r.waiting_for_mask.to_string(),
             key: |r| SortKey::whole(r.waiting_for_mask as i64),
-            role: |r| if r.waiting_for_mask > 0 { Role::Warn } else { Role::Dim },
+            role: |r| {
+                if r.waiting_for_mask > 0 {
+                    Role::Warn
+                } else {
+                    Role::Dim
+                }
+            },
         },
         Column {
             title: "Ready",

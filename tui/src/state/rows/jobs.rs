@@ -30,11 +30,17 @@ pub fn status_role(status: JobStatus) -> Role {
 
 /// Time that a job has taken so far, or took.
 pub fn job_span_ms(job: &JobRow, now_ms: i64) -> Option<f64> {
-    let running = || job.started_at_ms.map(|started| (now_ms - started).max(0) as f64);
+    let running = || {
+        job.started_at_ms
+            .map(|started| (now_ms - started).max(0) as f64)
+    };
     match job.status {
         JobStatus::Pending => None,
         JobStatus::Processing => running(),
-        _ => job.processing_ms.or_else(|| job.finished_at_ms.map(|end| (end - job.created_at_ms).max(0) as f64)),
+        _ => job.processing_ms.or_else(|| {
+            job.finished_at_ms
+                .map(|end| (end - job.created_at_ms).max(0) as f64)
+        }),
     }
 }
 
@@ -138,7 +144,13 @@ impl Row for JobRow {
             grow: 0,
             drop: 8,
             right: true,
-            text: |r, _| if r.credits_used > 0 { r.credits_used.to_string() } else { String::new() },
+            text: |r, _| {
+                if r.credits_used > 0 {
+                    r.credits_used.to_string()
+                } else {
+                    String::new()
+                }
+            },
             key: |r| SortKey::whole(r.credits_used),
             role: |_| Role::Dim,
         },
@@ -150,7 +162,13 @@ impl Row for JobRow {
             right: false,
             text: |r, _| job_note(r),
             key: |r| SortKey::text(&job_note(r)),
-            role: |r| if r.error.is_some() { Role::Bad } else { Role::Dim },
+            role: |r| {
+                if r.error.is_some() {
+                    Role::Bad
+                } else {
+                    Role::Dim
+                }
+            },
         },
     ];
     fn id(&self) -> String {

@@ -16,7 +16,11 @@ fn key_state(state: KeyState) -> (&'static str, Role) {
 
 fn limits(key: &KeyRow) -> String {
     let one = |limit: Option<u32>| limit.map_or("–".to_string(), |limit| limit.to_string());
-    format!("{}/{}", one(key.removals_per_minute), one(key.batches_per_minute))
+    format!(
+        "{}/{}",
+        one(key.removals_per_minute),
+        one(key.batches_per_minute)
+    )
 }
 
 impl Row for KeyRow {
@@ -78,7 +82,10 @@ impl Row for KeyRow {
             grow: 0,
             drop: 1,
             right: true,
-            text: |r, now| r.last_used_at_ms.map_or("never".to_string(), |at| text::age(at, now)),
+            text: |r, now| {
+                r.last_used_at_ms
+                    .map_or("never".to_string(), |at| text::age(at, now))
+            },
             key: |r| SortKey::whole(r.last_used_at_ms.unwrap_or(0)),
             role: |_| Role::Text,
         },
@@ -108,7 +115,11 @@ impl Row for KeyRow {
             grow: 1,
             drop: 7,
             right: false,
-            text: |r, _| r.pipelines.as_ref().map_or("all".to_string(), |names| names.join(" ")),
+            text: |r, _| {
+                r.pipelines
+                    .as_ref()
+                    .map_or("all".to_string(), |names| names.join(" "))
+            },
             key: |r| SortKey::whole(r.pipelines.as_ref().map_or(0, |names| names.len() as i64)),
             role: |_| Role::Dim,
         },

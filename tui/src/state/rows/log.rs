@@ -19,7 +19,10 @@ pub fn level(level: LogLevel) -> (&'static str, Role) {
 
 /// A log line with its fields.
 pub fn log_text(line: &LogLine) -> String {
-    let fields = line.fields.iter().map(|(name, value)| format!(" {name}={value}"));
+    let fields = line
+        .fields
+        .iter()
+        .map(|(name, value)| format!(" {name}={value}"));
     std::iter::once(line.text.clone()).chain(fields).collect()
 }
 
@@ -64,7 +67,13 @@ impl Row for LogLine {
             right: false,
             text: |r, _| log_text(r),
             key: |r| SortKey::text(&r.text),
-            role: |r| if r.level >= LogLevel::Warn { level(r.level).1 } else { Role::Text },
+            role: |r| {
+                if r.level >= LogLevel::Warn {
+                    level(r.level).1
+                } else {
+                    Role::Text
+                }
+            },
         },
     ];
     fn id(&self) -> u64 {

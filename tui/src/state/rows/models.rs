@@ -18,7 +18,9 @@ fn load_state(model: &ModelRow) -> (&'static str, Role) {
 
 /// What is being done with a model, or how it ended.
 pub fn model_task(model: &ModelRow) -> String {
-    let Some(task) = &model.task else { return model.error.clone().unwrap_or_default() };
+    let Some(task) = &model.task else {
+        return model.error.clone().unwrap_or_default();
+    };
     let kind = match task.kind {
         TaskKind::Pull => "pull",
         TaskKind::Import => "import",
@@ -27,11 +29,18 @@ pub fn model_task(model: &ModelRow) -> String {
     match task.state {
         TaskState::Running if task.total_bytes > 0 => {
             let share = task.done_bytes as f64 / task.total_bytes as f64 * 100.0;
-            format!("{kind}: {} {share:.0} % of {}", task.phase, text::bytes(task.total_bytes))
+            format!(
+                "{kind}: {} {share:.0} % of {}",
+                task.phase,
+                text::bytes(task.total_bytes)
+            )
         }
         TaskState::Running => format!("{kind}: {} {}", task.phase, text::bytes(task.done_bytes)),
         TaskState::Done => format!("{kind}: done"),
-        TaskState::Failed => format!("{kind} failed: {}", task.error.as_deref().unwrap_or("no reason given")),
+        TaskState::Failed => format!(
+            "{kind} failed: {}",
+            task.error.as_deref().unwrap_or("no reason given")
+        ),
     }
 }
 

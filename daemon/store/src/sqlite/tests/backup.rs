@@ -17,18 +17,36 @@ fn a_backup_is_a_store_of_its_own() {
     let to = folder.path().join(DATABASE_FILE);
     store.backup(&to).unwrap();
     let error = store.backup(&to).unwrap_err();
-    assert!(matches!(error, StoreError::Io { .. }) && error.to_string().contains("the file exists"), "{error}");
-    assert!(store.backup(&folder.path().join("missing").join("b.db")).is_err());
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no partial file stays");
+    assert!(
+        matches!(error, StoreError::Io { .. }) && error.to_string().contains("the file exists"),
+        "{error}"
+    );
+    assert!(
+        store
+            .backup(&folder.path().join("missing").join("b.db"))
+            .is_err()
+    );
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no partial file stays"
+    );
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&to).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
     let restored = SqliteStore::open(folder.path(), Arc::new(SystemClock)).unwrap();
     assert_eq!(restored.integrity().unwrap(), []);
     assert_eq!(restored.job(None, job.id).unwrap(), Some(job.clone()));
-    assert_eq!(restored.recover(3).unwrap().failed, [job.id], "holds of unfinished jobs go back");
+    assert_eq!(
+        restored.recover(3).unwrap().failed,
+        [job.id],
+        "holds of unfinished jobs go back"
+    );
     assert_eq!(restored.balance(owner.0).unwrap().available, 100);
 }
 
@@ -54,7 +72,11 @@ fn a_backup_under_load_is_one_moment() {
         done.store(true, Ordering::Relaxed);
     });
     for number in 0..3 {
-        let restored = SqliteStore::open(&folder.path().join(number.to_string()), Arc::new(SystemClock)).unwrap();
+        let restored = SqliteStore::open(
+            &folder.path().join(number.to_string()),
+            Arc::new(SystemClock),
+        )
+        .unwrap();
         assert_eq!(restored.integrity().unwrap(), []);
     }
     let health = store.health().unwrap();

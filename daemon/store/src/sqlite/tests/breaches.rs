@@ -9,22 +9,52 @@ use crate::{Ended, Invariant, Jobs, Maintenance};
 #[test]
 fn every_rule_finds_its_breach() {
     let damages = [
-        (Invariant::Conserved, "UPDATE account SET available = available + 1"),
-        (Invariant::Conserved, "UPDATE account SET held = held + 3, available = available - 3"),
-        (Invariant::Conserved, "UPDATE ledger SET available_after = 1 WHERE id = (SELECT max(id) FROM ledger)"),
-        (Invariant::Conserved, "UPDATE ledger SET available_change = 200 WHERE kind = 'top_up'; UPDATE account SET held = held + 100"),
+        (
+            Invariant::Conserved,
+            "UPDATE account SET available = available + 1",
+        ),
+        (
+            Invariant::Conserved,
+            "UPDATE account SET held = held + 3, available = available - 3",
+        ),
+        (
+            Invariant::Conserved,
+            "UPDATE ledger SET available_after = 1 WHERE id = (SELECT max(id) FROM ledger)",
+        ),
+        (
+            Invariant::Conserved,
+            "UPDATE ledger SET available_change = 200 WHERE kind = 'top_up'; UPDATE account SET held = held + 100",
+        ),
         (Invariant::NotNegative, "UPDATE account SET available = -1"),
-        (Invariant::ResolvedOnce, "DELETE FROM ledger WHERE kind = 'reserve'"),
-        (Invariant::ResolvedOnce, "DELETE FROM ledger WHERE kind = 'settle'"),
-        (Invariant::ResolvedOnce, "UPDATE ledger SET kind = 'release' WHERE kind = 'settle'"),
+        (
+            Invariant::ResolvedOnce,
+            "DELETE FROM ledger WHERE kind = 'reserve'",
+        ),
+        (
+            Invariant::ResolvedOnce,
+            "DELETE FROM ledger WHERE kind = 'settle'",
+        ),
+        (
+            Invariant::ResolvedOnce,
+            "UPDATE ledger SET kind = 'release' WHERE kind = 'settle'",
+        ),
         (
             Invariant::ResolvedOnce,
             "INSERT INTO ledger SELECT NULL, account_id, 'release', job_id, NULL, 3, -3, 0, 0, 0 FROM ledger WHERE kind = 'settle'",
         ),
-        (Invariant::ResolvedOnce, "UPDATE job SET credits = 2 WHERE status = 'completed'"),
+        (
+            Invariant::ResolvedOnce,
+            "UPDATE job SET credits = 2 WHERE status = 'completed'",
+        ),
         (Invariant::ResolvedOnce, "UPDATE job SET price = 4"),
-        (Invariant::ResultNamed, "UPDATE job SET output_sha256 = NULL WHERE status = 'completed'"),
-        (Invariant::DoneOnce, "INSERT INTO idempotency SELECT 'key:99', 'a', zeroblob(32), id, NULL, NULL, NULL, 0, 0 FROM job LIMIT 1"),
+        (
+            Invariant::ResultNamed,
+            "UPDATE job SET output_sha256 = NULL WHERE status = 'completed'",
+        ),
+        (
+            Invariant::DoneOnce,
+            "INSERT INTO idempotency SELECT 'key:99', 'a', zeroblob(32), id, NULL, NULL, NULL, 0, 0 FROM job LIMIT 1",
+        ),
         (Invariant::AppendOnly, "SELECT 1"),
     ];
     for (rule, sql) in damages {
@@ -32,7 +62,10 @@ fn every_rule_finds_its_breach() {
         let store = fixture.sqlite();
         let owner = funded(&store);
         let done = processing(&store, owner);
-        assert!(matches!(store.finish(done.id, 1, &completion()).unwrap(), Ended::Now { .. }));
+        assert!(matches!(
+            store.finish(done.id, 1, &completion()).unwrap(),
+            Ended::Now { .. }
+        ));
         accept(&store, owner);
         assert_eq!(store.invariants().unwrap(), []);
         let outsider = Connection::open(fixture.folder.path().join(DATABASE_FILE)).unwrap();
@@ -42,10 +75,19 @@ fn every_rule_finds_its_breach() {
                  DROP TRIGGER ledger_resolves_its_hold; DROP INDEX ledger_resolved_once;",
             )
             .unwrap();
-        outsider.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        outsider
+            .execute_batch(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
         let found = store.invariants().unwrap();
-        assert!(found.iter().any(|breach| breach.invariant == rule), "{sql}: {found:?}");
-        assert!(found.iter().any(|breach| breach.to_string().contains("ledger_no_delete is missing")));
+        assert!(
+            found.iter().any(|breach| breach.invariant == rule),
+            "{sql}: {found:?}"
+        );
+        assert!(
+            found
+                .iter()
+                .any(|breach| breach.to_string().contains("ledger_no_delete is missing"))
+        );
     }
 }
 
@@ -71,10 +113,18 @@ fn a_damaged_page_is_found() {
     std::fs::write(&path, bytes).unwrap();
     let opened = crate::SqliteStore::open(fixture.folder.path(), fixture.clock.clone());
     let found = opened.and_then(|store| store.integrity());
-    assert!(found.as_ref().map_or_else(|error| error.is_fatal(), |breaches| !breaches.is_empty()), "{found:?}");
+    assert!(
+        found
+            .as_ref()
+            .map_or_else(|error| error.is_fatal(), |breaches| !breaches.is_empty()),
+        "{found:?}"
+    );
 }
 
-fn owner_with_credits(store: &crate::SqliteStore, owner: (crate::AccountId, crate::KeyId)) -> (crate::AccountId, crate::KeyId) {
+fn owner_with_credits(
+    store: &crate::SqliteStore,
+    owner: (crate::AccountId, crate::KeyId),
+) -> (crate::AccountId, crate::KeyId) {
     crate::Ledger::top_up(store, owner.0, 3, "test", "").unwrap();
     owner
 }

@@ -6,20 +6,31 @@ use std::sync::Arc;
 use super::{SqliteFixture, WIDE, accept, completion, funded, new_job, processing};
 use crate::sqlite::SqliteStore;
 use crate::{
-    Accept, Accounts, Ended, Failure, Idempotency, IdempotencyKey, IdempotencyScope, Job, Jobs, Keys, Ledger, Maintenance, NewJob, NewKey,
-    Reply, StoreError,
+    Accept, Accounts, Ended, Failure, Idempotency, IdempotencyKey, IdempotencyScope, Job, Jobs,
+    Keys, Ledger, Maintenance, NewJob, NewKey, Reply, StoreError,
 };
 
 /// All rows of all tables.
 fn contents(store: &SqliteStore) -> Vec<String> {
     let writer = store.writer.lock().unwrap();
     let mut rows = Vec::new();
-    for table in ["account", "api_key", "audit", "batch", "job", "queue", "ledger", "idempotency"] {
+    for table in [
+        "account",
+        "api_key",
+        "audit",
+        "batch",
+        "job",
+        "queue",
+        "ledger",
+        "idempotency",
+    ] {
         let mut statement = writer.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = statement.column_count();
         let mut found = statement.query([]).unwrap();
         while let Some(row) = found.next().unwrap() {
-            let values: Vec<String> = (0..columns).map(|column| format!("{:?}", row.get_ref(column).unwrap())).collect();
+            let values: Vec<String> = (0..columns)
+                .map(|column| format!("{:?}", row.get_ref(column).unwrap()))
+                .collect();
             rows.push(format!("{table}: {}", values.join(", ")));
         }
     }
@@ -27,12 +38,29 @@ fn contents(store: &SqliteStore) -> Vec<String> {
 }
 
 /// Runs `step` while every `change` of `table` fails, and checks that it failed and left nothing.
-fn broken(store: &SqliteStore, change: &str, table: &str, step: &dyn Fn() -> Result<(), StoreError>) {
+fn broken(
+    store: &SqliteStore,
+    change: &str,
+    table: &str,
+    step: &dyn Fn() -> Result<(), StoreError>,
+) {
     let before = contents(store);
-    let trigger = format!("CREATE TEMP TRIGGER broken BEFORE {change} ON main.{table} BEGIN SELECT raise(ABORT, 'injected'); END");
-    store.writer.lock().unwrap().execute_batch(&trigger).unwrap();
+    let trigger = format!(
+        "CREATE TEMP TRIGGER broken BEFORE {change} ON main.{table} BEGIN SELECT raise(ABORT, 'injected'); END"
+    );
+    store
+        .writer
+        .lock()
+        .unwrap()
+        .execute_batch(&trigger)
+        .unwrap();
     assert!(step().is_err(), "{change} {table} was not met");
-    store.writer.lock().unwrap().execute_batch("DROP TRIGGER broken").unwrap();
+    store
+        .writer
+        .lock()
+        .unwrap()
+        .execute_batch("DROP TRIGGER broken")
+        .unwrap();
     assert!(contents(store) == before, "{change} {table} left something");
     assert_eq!(store.invariants().unwrap(), []);
 }
@@ -52,31 +80,78 @@ fn a_fault_at_any_step_leaves_nothing() {
         }),
         ..new_job(owner)
     };
-    for (change, table) in [("INSERT", "job"), ("UPDATE", "account"), ("INSERT", "ledger"), ("INSERT", "idempotency")] {
-        broken(&store, change, table, &|| store.accept(&once("a"), &WIDE).map(|_| ()));
+    for (change, table) in [
+        ("INSERT", "job"),
+        ("UPDATE", "account"),
+        ("INSERT", "ledger"),
+        ("INSERT", "idempotency"),
+    ] {
+        broken(&store, change, table, &|| {
+            store.accept(&once("a"), &WIDE).map(|_| ())
+        });
     }
     let claim = once("b");
-    assert!(matches!(store.accept(&claim, &WIDE).unwrap(), Accept::Accepted { .. }));
+    assert!(matches!(
+        store.accept(&claim, &WIDE).unwrap(),
+        Accept::Accepted { .. }
+    ));
     for (change, table) in [("UPDATE", "job"), ("UPDATE", "queue")] {
         broken(&store, change, table, &|| store.claim("worker").map(|_| ()));
     }
     store.claim_job(claim.id, "worker").unwrap().unwrap();
-    let done = crate::Completion { reply: Some(Reply { status: 200, body: Vec::new() }), ..completion() };
+    let done = crate::Completion {
+        reply: Some(Reply {
+            status: 200,
+            body: Vec::new(),
+        }),
+        ..completion()
+    };
     let failure = Failure::new("x", "");
-    for (change, table) in [("UPDATE", "job"), ("UPDATE", "account"), ("INSERT", "ledger"), ("UPDATE", "idempotency")] {
-        broken(&store, change, table, &|| store.finish(claim.id, 1, &done).map(|_| ()));
+    for (change, table) in [
+        ("UPDATE", "job"),
+        ("UPDATE", "account"),
+        ("INSERT", "ledger"),
+        ("UPDATE", "idempotency"),
+    ] {
+        broken(&store, change, table, &|| {
+            store.finish(claim.id, 1, &done).map(|_| ())
+        });
     }
-    for (change, table) in [("UPDATE", "job"), ("UPDATE", "account"), ("INSERT", "ledger"), ("DELETE", "idempotency")] {
-        broken(&store, change, table, &|| store.fail(claim.id, 1, &failure, None).map(|_| ()));
-        broken(&store, change, table, &|| store.cancel(None, claim.id, &failure).map(|_| ()));
+    for (change, table) in [
+        ("UPDATE", "job"),
+        ("UPDATE", "account"),
+        ("INSERT", "ledger"),
+        ("DELETE", "idempotency"),
+    ] {
+        broken(&store, change, table, &|| {
+            store.fail(claim.id, 1, &failure, None).map(|_| ())
+        });
+        broken(&store, change, table, &|| {
+            store.cancel(None, claim.id, &failure).map(|_| ())
+        });
         broken(&store, change, table, &|| store.recover(3).map(|_| ()));
     }
-    for (change, table) in [("INSERT", "audit"), ("UPDATE", "account"), ("INSERT", "ledger")] {
-        broken(&store, change, table, &|| store.top_up(owner.0, 5, "test", "").map(|_| ()));
+    for (change, table) in [
+        ("INSERT", "audit"),
+        ("UPDATE", "account"),
+        ("INSERT", "ledger"),
+    ] {
+        broken(&store, change, table, &|| {
+            store.top_up(owner.0, 5, "test", "").map(|_| ())
+        });
     }
-    broken(&store, "INSERT", "audit", &|| store.create_key(&NewKey::named(owner.0, "second"), "test").map(|_| ()));
-    broken(&store, "INSERT", "audit", &|| store.revoke_key(owner.1, "test").map(|_| ()));
-    assert!(matches!(store.finish(claim.id, 1, &done).unwrap(), Ended::Now { .. }), "and then it goes on");
+    broken(&store, "INSERT", "audit", &|| {
+        store
+            .create_key(&NewKey::named(owner.0, "second"), "test")
+            .map(|_| ())
+    });
+    broken(&store, "INSERT", "audit", &|| {
+        store.revoke_key(owner.1, "test").map(|_| ())
+    });
+    assert!(
+        matches!(store.finish(claim.id, 1, &done).unwrap(), Ended::Now { .. }),
+        "and then it goes on"
+    );
 }
 
 #[test]
@@ -86,7 +161,12 @@ fn a_full_disk_refuses_writes_and_goes_on_when_there_is_room() {
     let owner = funded(&store);
     store.top_up(owner.0, 1_000_000, "test", "").unwrap();
     let running = processing(&store, owner);
-    let pages: i64 = store.writer.lock().unwrap().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let pages: i64 = store
+        .writer
+        .lock()
+        .unwrap()
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
     set_page_count_max(&store, pages + 8);
     let mut last: Option<Job> = None;
     let error = loop {
@@ -97,19 +177,38 @@ fn a_full_disk_refuses_writes_and_goes_on_when_there_is_room() {
         }
     };
     assert!(error.is_transient() && !error.is_fatal(), "{error}");
-    assert!(matches!(error, StoreError::Full { operation: "accepting a job" }), "{error}");
+    assert!(
+        matches!(
+            error,
+            StoreError::Full {
+                operation: "accepting a job"
+            }
+        ),
+        "{error}"
+    );
     let last = last.unwrap();
-    assert_eq!(store.job(None, last.id).unwrap().as_ref(), Some(&last), "reads go on");
+    assert_eq!(
+        store.job(None, last.id).unwrap().as_ref(),
+        Some(&last),
+        "reads go on"
+    );
     assert_eq!(store.invariants().unwrap(), []);
     set_page_count_max(&store, 1_000_000);
     accept(&store, owner);
-    assert!(matches!(store.finish(running.id, 1, &completion()).unwrap(), Ended::Now { .. }));
+    assert!(matches!(
+        store.finish(running.id, 1, &completion()).unwrap(),
+        Ended::Now { .. }
+    ));
     assert_eq!(store.integrity().unwrap(), []);
 }
 
 fn set_page_count_max(store: &SqliteStore, pages: i64) {
     let writer = store.writer.lock().unwrap();
-    writer.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    writer
+        .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| {
+            row.get::<_, i64>(0)
+        })
+        .unwrap();
 }
 
 #[test]
@@ -144,7 +243,10 @@ fn nothing_is_written_after_the_disk_failed_to_store() {
     });
     assert!(failed.unwrap_err().is_fatal());
     let before = contents(&store);
-    assert!(matches!(store.accept(&new_job(owner), &WIDE), Err(StoreError::Halted { .. })));
+    assert!(matches!(
+        store.accept(&new_job(owner), &WIDE),
+        Err(StoreError::Halted { .. })
+    ));
     assert!(matches!(store.health(), Err(StoreError::Halted { .. })));
     assert_eq!(contents(&store), before);
     assert!(store.account(owner.0).unwrap().is_some(), "reads go on");

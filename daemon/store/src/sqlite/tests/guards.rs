@@ -10,9 +10,17 @@ use crate::{Ended, Failure, Jobs, Keys, Maintenance, NewKey};
 fn three_jobs(store: &SqliteStore) {
     let owner = funded(store);
     let done = processing(store, owner);
-    assert!(matches!(store.finish(done.id, 1, &completion()).unwrap(), Ended::Now { .. }));
+    assert!(matches!(
+        store.finish(done.id, 1, &completion()).unwrap(),
+        Ended::Now { .. }
+    ));
     let failed = processing(store, owner);
-    assert!(matches!(store.fail(failed.id, 1, &Failure::new("x", ""), None).unwrap(), Ended::Now { .. }));
+    assert!(matches!(
+        store
+            .fail(failed.id, 1, &Failure::new("x", ""), None)
+            .unwrap(),
+        Ended::Now { .. }
+    ));
     accept(store, owner);
 }
 
@@ -71,12 +79,18 @@ fn a_stolen_file_holds_no_key() {
     let fixture = SqliteFixture::fresh();
     let store = fixture.sqlite();
     let (account, _) = funded(&store);
-    let created = store.create_key(&NewKey::named(account, "second"), "test").unwrap();
+    let created = store
+        .create_key(&NewKey::named(account, "second"), "test")
+        .unwrap();
     let secret = &created.secret.reveal()[crate::SHOWN_PREFIX_CHARS..];
     let fragments: Vec<&[u8]> = secret.as_bytes().windows(8).collect();
     for entry in std::fs::read_dir(fixture.folder.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        assert!(!fragments.iter().any(|fragment| bytes.windows(8).any(|window| window == *fragment)));
+        assert!(
+            !fragments
+                .iter()
+                .any(|fragment| bytes.windows(8).any(|window| window == *fragment))
+        );
     }
 }
 
@@ -100,15 +114,24 @@ fn hot_queries_use_an_index() {
     ];
     for sql in hot {
         let plan = plan(&writer, sql);
-        let walks =
-            |line: &String| line.starts_with("SCAN") && !line.contains("USING") && !line.contains("SUBQUERY") && !line.contains("(");
+        let walks = |line: &String| {
+            line.starts_with("SCAN")
+                && !line.contains("USING")
+                && !line.contains("SUBQUERY")
+                && !line.contains("(")
+        };
         assert!(!plan.iter().any(walks), "{sql}: {plan:?}");
-        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE")), "{sql}: {plan:?}");
+        assert!(
+            !plan.iter().any(|line| line.contains("TEMP B-TREE")),
+            "{sql}: {plan:?}"
+        );
     }
 }
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
-    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let mut statement = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
     let lines = statement.query_map([], |row| row.get("detail")).unwrap();
     lines.map(|line| line.unwrap()).collect()
 }

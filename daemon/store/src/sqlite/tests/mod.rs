@@ -14,15 +14,24 @@ use tempfile::TempDir;
 
 use super::{DATABASE_FILE, SqliteStore};
 use crate::conformance::{self, Fixture};
-use crate::{Accept, AccountId, Accounts, Completion, Job, JobId, JobResult, Jobs, KeyId, Keys, Ledger};
+use crate::{
+    Accept, AccountId, Accounts, Completion, Job, JobId, JobResult, Jobs, KeyId, Keys, Ledger,
+};
 use crate::{ManualClock, NewJob, NewKey, QueueLimits, Store, StoredFile};
 
-const WIDE: QueueLimits = QueueLimits { pending_max: 100_000, in_flight_per_key_max: 100_000 };
+const WIDE: QueueLimits = QueueLimits {
+    pending_max: 100_000,
+    in_flight_per_key_max: 100_000,
+};
 
 /// A folder in memory where there is one: what reaches a disk is checked by the settings, the rest need not wait for it.
 fn temporary_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
 }
 
 struct SqliteFixture {
@@ -35,8 +44,14 @@ impl SqliteFixture {
     fn fresh() -> Self {
         let folder = temporary_folder();
         let clock = Arc::new(ManualClock::new(1_800_000_000_000));
-        let store = Some(Arc::new(SqliteStore::open(folder.path(), clock.clone()).unwrap()));
-        Self { store, folder, clock }
+        let store = Some(Arc::new(
+            SqliteStore::open(folder.path(), clock.clone()).unwrap(),
+        ));
+        Self {
+            store,
+            folder,
+            clock,
+        }
     }
 
     fn sqlite(&self) -> Arc<SqliteStore> {
@@ -61,7 +76,9 @@ impl Fixture for SqliteFixture {
         }
         self.store = None;
         self.folder = left;
-        self.store = Some(Arc::new(SqliteStore::open(self.folder.path(), self.clock.clone()).unwrap()));
+        self.store = Some(Arc::new(
+            SqliteStore::open(self.folder.path(), self.clock.clone()).unwrap(),
+        ));
     }
 }
 
@@ -74,7 +91,14 @@ fn conforms() {
 fn funded(store: &SqliteStore) -> (AccountId, KeyId) {
     let account = store.create_account("Studio", "test").unwrap().id;
     store.top_up(account, 100, "test", "").unwrap();
-    (account, store.create_key(&NewKey::named(account, "first"), "test").unwrap().record.id)
+    (
+        account,
+        store
+            .create_key(&NewKey::named(account, "first"), "test")
+            .unwrap()
+            .record
+            .id,
+    )
 }
 
 fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
@@ -108,7 +132,12 @@ fn processing(store: &SqliteStore, owner: (AccountId, KeyId)) -> Job {
 }
 
 fn completion() -> Completion {
-    let output = StoredFile { name: format!("{}.png", JobId::random()), sha256: [7; 32], bytes: 99, media_type: "image/png".into() };
+    let output = StoredFile {
+        name: format!("{}.png", JobId::random()),
+        sha256: [7; 32],
+        bytes: 99,
+        media_type: "image/png".into(),
+    };
     let none = json!([]);
     let result = JobResult {
         output,
@@ -122,5 +151,9 @@ fn completion() -> Completion {
         device: none.clone(),
         warnings: none,
     };
-    Completion { result, keep_ms: 1_000, reply: None }
+    Completion {
+        result,
+        keep_ms: 1_000,
+        reply: None,
+    }
 }

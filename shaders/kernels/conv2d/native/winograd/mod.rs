@@ -64,9 +64,14 @@ struct Block {
 impl Plan {
     /// A plan, or `None` where the operation has no such segments or gains nothing.
     pub(super) fn new(op: &Conv2d, isa: Isa, dims: &[[usize; 4]]) -> Option<Plan> {
-        let segments: Vec<usize> = (0..op.segments.len()).filter(|i| takes(op, &op.segments[*i])).collect();
+        let segments: Vec<usize> = (0..op.segments.len())
+            .filter(|i| takes(op, &op.segments[*i]))
+            .collect();
         let [images, _, h, w] = *dims.get(*segments.first()?)?;
-        let channels = segments.iter().map(|i| op.segments[*i].in_channels).sum::<usize>();
+        let channels = segments
+            .iter()
+            .map(|i| op.segments[*i].in_channels)
+            .sum::<usize>();
         let tiles = [h.div_ceil(STEP), w.div_ceil(STEP)];
         let columns = isa.columns();
         let products = POINTS * (tiles[0] * tiles[1]).next_multiple_of(columns);
@@ -77,8 +82,21 @@ impl Plan {
         let row_floats = POINTS * (channels + op.out_channels) * tiles[1];
         let block_rows = (BLOCK_FLOATS / row_floats).clamp(1, tiles[0]);
         let tasks = |group: usize| 6 * op.out_channels.div_ceil(group * isa.rows());
-        let group = (1..=GROUP_MAX).rev().find(|g| tasks(*g) >= 8 * lanes()).unwrap_or(1);
-        Some(Plan { isa, segments, channels, out_channels: op.out_channels, images, size: [h, w], tiles, block_rows, group })
+        let group = (1..=GROUP_MAX)
+            .rev()
+            .find(|g| tasks(*g) >= 8 * lanes())
+            .unwrap_or(1);
+        Some(Plan {
+            isa,
+            segments,
+            channels,
+            out_channels: op.out_channels,
+            images,
+            size: [h, w],
+            tiles,
+            block_rows,
+            group,
+        })
     }
 
     /// The instruction set that the plan is made for.
@@ -94,7 +112,15 @@ impl Plan {
 
     /// Computes the segments' part of the output. `taps` come from [`Plan::pack`]. `data` holds one slice per segment of the operation, then the residual
     /// if there is one. With `accumulate`, the output holds the other segments' sums.
-    pub(super) fn run(&self, op: &Conv2d, taps: &[f32], data: &[&[f32]], accumulate: bool, output: &mut [f32], scratch: &mut [f32]) {
+    pub(super) fn run(
+        &self,
+        op: &Conv2d,
+        taps: &[f32],
+        data: &[&[f32]],
+        accumulate: bool,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
         let panels = self.block_panels();
         let (points, rest) = scratch.split_at_mut(self.points_len(panels));
         let (products, lanes) = rest.split_at_mut(self.products_len(panels));
@@ -102,7 +128,12 @@ impl Plan {
         for image in 0..self.images {
             for row in (0..self.tiles[0]).step_by(self.block_rows) {
                 let tiles = self.block_rows.min(self.tiles[0] - row) * self.tiles[1];
-                let block = Block { image, row, tiles, panels: tiles.div_ceil(self.isa.columns()) };
+                let block = Block {
+                    image,
+                    row,
+                    tiles,
+                    panels: tiles.div_ceil(self.isa.columns()),
+                };
                 self.transform_input(op, data, block, points, lanes);
                 self.multiply(taps, block, points, products, lanes);
                 self.transform_output(op, data, accumulate, block, products, output);
@@ -151,6 +182,8 @@ impl Plan {
     fn group_panels(&self, group: usize) -> impl Iterator<Item = (usize, usize)> {
         let (isa, rows) = (self.isa, self.out_channels);
         let first = group * self.group * isa.rows();
-        (first..rows.min(first + self.group * isa.rows())).step_by(isa.rows()).map(move |first| (first, panel_height(isa, rows, first)))
+        (first..rows.min(first + self.group * isa.rows()))
+            .step_by(isa.rows())
+            .map(move |first| (first, panel_height(isa, rows, first)))
     }
 }

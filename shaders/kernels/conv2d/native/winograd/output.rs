@@ -29,24 +29,54 @@ impl Plan {
         products: &[f32],
         output: Disjoint<'_>,
     ) {
-        let residual = if op.epilogue.residual { data.last().copied() } else { None };
-        let target = Target { op, store: Store { isa: self.isa, act: op.epilogue.act }, accumulate, residual, output };
-        run_tasks(self.out_channels.div_ceil(CHANNELS), &mut [], 0, |task, _| {
-            let plan = self;
-            let (first, last) = (task * CHANNELS, self.out_channels.min((task + 1) * CHANNELS));
-            match self.isa {
-                Isa::Portable => transform_channels::<8>(plan, first, last, block, products, target),
-                isa => by_isa!(
-                    isa,
-                    transform_channels::<16>(plan: &Plan, first: usize, last: usize, block: Block, products: &[f32], target: Target<'_>)
-                ),
-            }
-        });
+        let residual = if op.epilogue.residual {
+            data.last().copied()
+        } else {
+            None
+        };
+        let target = Target {
+            op,
+            store: Store {
+                isa: self.isa,
+                act: op.epilogue.act,
+            },
+            accumulate,
+            residual,
+            output,
+        };
+        run_tasks(
+            self.out_channels.div_ceil(CHANNELS),
+            &mut [],
+            0,
+            |task, _| {
+                let plan = self;
+                let (first, last) = (
+                    task * CHANNELS,
+                    self.out_channels.min((task + 1) * CHANNELS),
+                );
+                match self.isa {
+                    Isa::Portable => {
+                        transform_channels::<8>(plan, first, last, block, products, target)
+                    }
+                    isa => by_isa!(
+                        isa,
+                        transform_channels::<16>(plan: &Plan, first: usize, last: usize, block: Block, products: &[f32], target: Target<'_>)
+                    ),
+                }
+            },
+        );
     }
 }
 
 #[inline(always)]
-fn transform_channels<const L: usize>(plan: &Plan, first: usize, last: usize, block: Block, products: &[f32], target: Target<'_>) {
+fn transform_channels<const L: usize>(
+    plan: &Plan,
+    first: usize,
+    last: usize,
+    block: Block,
+    products: &[f32],
+    target: Target<'_>,
+) {
     let columns = plan.isa.columns();
     let stride = plan.product_stride(block.panels);
     let mut pixels = [[[0.0; STEP]; L]; STEP];
@@ -61,7 +91,12 @@ fn transform_channels<const L: usize>(plan: &Plan, first: usize, last: usize, bl
 
 /// Tiles of one channel, a tile per lane: 36 products, `stride` apart, to four rows of pixels.
 #[inline(always)]
-fn transform_tiles<const L: usize>(products: &[f32], at: usize, stride: usize, pixels: &mut [[[f32; STEP]; L]; STEP]) {
+fn transform_tiles<const L: usize>(
+    products: &[f32],
+    at: usize,
+    stride: usize,
+    pixels: &mut [[[f32; STEP]; L]; STEP],
+) {
     let mut rows = [[[0.0; L]; SIDE]; STEP];
     for column in 0..SIDE {
         let mut lanes = [[0.0; L]; SIDE];
@@ -70,13 +105,20 @@ fn transform_tiles<const L: usize>(products: &[f32], at: usize, stride: usize, p
         }
         let [a, b, c, d, e, f] = &lanes;
         let result = each_lane([a, b, c, d, e, f], transform::output);
-        rows.iter_mut().zip(result).for_each(|(row, lanes)| row[column] = lanes);
+        rows.iter_mut()
+            .zip(result)
+            .for_each(|(row, lanes)| row[column] = lanes);
     }
     for (row, pixels) in rows.iter().zip(pixels) {
         let [a, b, c, d, e, f] = row;
         let result = each_lane([a, b, c, d, e, f], transform::output);
         for (lane, pixels) in pixels.iter_mut().enumerate() {
-            *pixels = [result[0][lane], result[1][lane], result[2][lane], result[3][lane]];
+            *pixels = [
+                result[0][lane],
+                result[1][lane],
+                result[2][lane],
+                result[3][lane],
+            ];
         }
     }
 }
@@ -100,7 +142,13 @@ fn store_tiles<const L: usize>(
             let sums = &row.as_flattened()[STEP * run.at..][..len];
             // SAFETY: each task writes its own channels.
             let out = unsafe { target.output.slice(at, len) };
-            target.store.row(sums, target.op.bias[channel], target.accumulate, target.residual.map(|r| &r[at..at + len]), out);
+            target.store.row(
+                sums,
+                target.op.bias[channel],
+                target.accumulate,
+                target.residual.map(|r| &r[at..at + len]),
+                out,
+            );
         }
     }
 }

@@ -7,32 +7,61 @@ use crate::native::{Disjoint, Isa, by_isa, multiply, panel_height, run_tasks};
 
 impl Plan {
     /// `products[point] = weights[point] * points[point]` for every point.
-    pub(super) fn multiply(&self, taps: &[f32], block: Block, points: &[f32], products: &mut [f32], scratch: &mut [f32]) {
+    pub(super) fn multiply(
+        &self,
+        taps: &[f32],
+        block: Block,
+        points: &[f32],
+        products: &mut [f32],
+        scratch: &mut [f32],
+    ) {
         let columns = self.isa.columns();
-        let (from_stride, to_stride) = (self.point_stride(block.panels), self.product_stride(block.panels));
+        let (from_stride, to_stride) = (
+            self.point_stride(block.panels),
+            self.product_stride(block.panels),
+        );
         let products = Disjoint::new(products);
         let panel_len = self.channels * columns;
         let groups = self.out_channels.div_ceil(self.group * self.isa.rows());
         run_tasks(SIDE * groups, scratch, self.lane_len(), |task, scratch| {
             let weights = &mut scratch[..self.weights_len()];
             let (row, group) = (task % SIDE, task / SIDE);
-            for ((first, height), weights) in self.group_panels(group).zip(weights.chunks_exact_mut(SIDE * self.channels * self.isa.rows()))
+            for ((first, height), weights) in self
+                .group_panels(group)
+                .zip(weights.chunks_exact_mut(SIDE * self.channels * self.isa.rows()))
             {
                 self.transform_weights(&taps[9 * self.channels * first..], height, row, weights);
             }
             for column in 0..SIDE {
                 let point = row * SIDE + column;
-                for (index, b) in points[point * from_stride..].chunks_exact(panel_len).take(block.panels).enumerate() {
-                    for ((first, height), weights) in
-                        self.group_panels(group).zip(weights.chunks_exact(SIDE * self.channels * self.isa.rows()))
+                for (index, b) in points[point * from_stride..]
+                    .chunks_exact(panel_len)
+                    .take(block.panels)
+                    .enumerate()
+                {
+                    for ((first, height), weights) in self
+                        .group_panels(group)
+                        .zip(weights.chunks_exact(SIDE * self.channels * self.isa.rows()))
                     {
-                        let a = &weights[column * self.channels * height..][..self.channels * height];
-                        let at = point * to_stride + (index * self.product_rows() + first) * columns;
+                        let a =
+                            &weights[column * self.channels * height..][..self.channels * height];
+                        let at =
+                            point * to_stride + (index * self.product_rows() + first) * columns;
                         // SAFETY: each task writes its own points of its own output channels.
                         let c = unsafe { products.slice(at, height * columns) };
                         // SAFETY: the slices have the lengths that the microkernel wants for `height` rows; `isa` was
                         // found on this processor.
-                        unsafe { multiply(self.isa, height, self.channels, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), columns) };
+                        unsafe {
+                            multiply(
+                                self.isa,
+                                height,
+                                self.channels,
+                                a.as_ptr(),
+                                b.as_ptr(),
+                                c.as_mut_ptr(),
+                                columns,
+                            )
+                        };
                     }
                 }
             }
@@ -84,7 +113,9 @@ fn transform_rows<const H: usize>(taps: &[Lanes<H>], row: usize, to: &mut [Lanes
         let mut columns = [[0.0; H]; 3];
         for (x, column) in columns.iter_mut().enumerate() {
             for (lane, value) in column.iter_mut().enumerate() {
-                *value = factors[0] * g[x][lane] + factors[1] * g[3 + x][lane] + factors[2] * g[6 + x][lane];
+                *value = factors[0] * g[x][lane]
+                    + factors[1] * g[3 + x][lane]
+                    + factors[2] * g[6 + x][lane];
             }
         }
         let [a, b, c] = &columns;
@@ -97,5 +128,7 @@ fn transform_rows<const H: usize>(taps: &[Lanes<H>], row: usize, to: &mut [Lanes
 
 const _: () = {
     // `transform_panel` knows the panel heights of every instruction set.
-    assert!(Isa::Portable.row_step() == 1 && Isa::Avx2.row_step() == 2 && Isa::Avx512.row_step() == 4);
+    assert!(
+        Isa::Portable.row_step() == 1 && Isa::Avx2.row_step() == 2 && Isa::Avx512.row_step() == 4
+    );
 };
