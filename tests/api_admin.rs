@@ -1,9 +1,5 @@
 //! The admin interface: who gets in, every route's success and errors, what is noted in the audit table, and the events.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -11,8 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::admin::Admin;
-use common::{Daemon, Form, REMOVAL, cleanplate, mask, photo, png, small_pair};
+use crate::common::admin::Admin;
+use crate::common::{Daemon, Form, REMOVAL, cleanplate, mask, photo, png, small_pair};
 use serde_json::{Value, json};
 
 const ASYNC: [(&str, &str); 1] = [("Prefer", "respond-async")];
@@ -76,7 +72,7 @@ fn large() -> Form {
     )
 }
 
-fn detail(reply: &common::Reply) -> String {
+fn detail(reply: &crate::common::Reply) -> String {
     reply.json()["detail"].to_string()
 }
 
@@ -1077,7 +1073,7 @@ fn models_folders_configuration_and_log() {
             "{action}"
         );
     }
-    let golden = common::root().join("models/lama/golden/lama_tiny.safetensors");
+    let golden = crate::common::root().join("models/lama/golden/lama_tiny.safetensors");
     assert_eq!(
         admin
             .post("/models/tiny/import", json!({ "path": "relative" }))

@@ -1,14 +1,10 @@
 //! Asynchronous jobs over HTTP: accepted at once, watched, cancelled, repeated, run again after a crash.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
 use serde_json::Value;
 
 const BATCH: &str = "/v1/services/object-removal/batch";

@@ -1,12 +1,8 @@
 //! Batches over HTTP: counts, bad pairs, credits that end in the middle, repetition, a crash in the middle.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{Daemon, Form, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, mask, photo, png, small_pair};
 use serde_json::Value;
 
 const BATCH: &str = "/v1/services/object-removal/batch";
@@ -108,7 +104,7 @@ fn a_bad_pair_fails_alone_and_order_is_kept() {
         .file(
             "images",
             "last.jpg",
-            &common::encode(photo(64, 48), image::ImageFormat::Jpeg),
+            &crate::common::encode(photo(64, 48), image::ImageFormat::Jpeg),
         );
     let form = [&hole, &hole, &other_size, &hole, &hole, &hole]
         .iter()
@@ -330,9 +326,15 @@ fn a_repeated_batch_is_charged_once() {
 
     let batch = format!("/v1/batches/{}", first.json()["batch_id"].as_str().unwrap());
     let made = daemon.cli(&["accounts", "create", "other", "--json"]);
-    let id = common::json(&made)["id"].as_str().unwrap().to_string();
+    let id = crate::common::json(&made)["id"]
+        .as_str()
+        .unwrap()
+        .to_string();
     let made = daemon.cli(&["keys", "create", "--account", &id, "--json"]);
-    let theirs = common::json(&made)["key"].as_str().unwrap().to_string();
+    let theirs = crate::common::json(&made)["key"]
+        .as_str()
+        .unwrap()
+        .to_string();
     assert_eq!(daemon.get(&batch, Some(&theirs)).status, 404);
     assert_eq!(daemon.get("/v1/batches/none", Some(&key)).status, 404);
 }

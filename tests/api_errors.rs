@@ -1,10 +1,6 @@
 //! Every status of the wire contract, with its body, and that none of them charges anything.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
-use common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
 use serde_json::Value;
 
 /// The 422 shape: one entry with this place and this type.
@@ -223,7 +219,10 @@ fn credits_end_with_402() {
         "k",
         "--json",
     ]);
-    let key = common::json(&made)["key"].as_str().unwrap().to_string();
+    let key = crate::common::json(&made)["key"]
+        .as_str()
+        .unwrap()
+        .to_string();
     let (image, hole) = small_pair();
     let form = Form::pair(&image, &hole);
     assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
@@ -267,7 +266,7 @@ fn a_revoked_key_and_its_links_die_at_once() {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
-    let made = common::json(&made);
+    let made = crate::common::json(&made);
     let key = made["key"].as_str().unwrap().to_string();
     let (image, hole) = small_pair();
     let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
@@ -291,7 +290,7 @@ fn a_revoked_key_and_its_links_die_at_once() {
 fn a_large_photo_is_not_refused_for_being_large() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
-    let jpeg = common::encode(photo(2000, 1500), image::ImageFormat::Jpeg);
+    let jpeg = crate::common::encode(photo(2000, 1500), image::ImageFormat::Jpeg);
     let hole = png(mask(2000, 1500, [900, 700, 980, 790]));
     let reply = daemon.post(REMOVAL, Some(&daemon.key()), &Form::pair(&jpeg, &hole));
     assert_eq!(

@@ -1,14 +1,10 @@
 //! What goes in comes out, through the API: kind, depth, metadata, orientation, coding, size; and what is refused.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
-use cleanplate_plugins::image::{Format, Limits, Photo, Samples, decode, probe};
-use common::{Daemon, Form, REMOVAL, mask, png, root};
+use crate::common::{Daemon, Form, REMOVAL, mask, png, root};
+use cleanplate_pictures::{Format, Limits, Photo, Samples, decode, probe};
 
 fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(root().join("plugins/tests/fixtures").join(name)).unwrap()
+    std::fs::read(root().join("pictures/tests/fixtures").join(name)).unwrap()
 }
 
 /// 16-bit RGB noise on a ramp.

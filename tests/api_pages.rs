@@ -1,10 +1,6 @@
 //! The pages for people: `/`, `/docs` and what they load.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
-use common::Daemon;
+use crate::common::Daemon;
 
 #[test]
 fn pages_and_their_assets_are_served_under_a_strict_policy() {

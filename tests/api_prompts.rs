@@ -1,15 +1,11 @@
 //! Points and boxes over HTTP and on the command line: which mask they become, what is said of it, every refusal, and what is charged.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::common::{Daemon, Form, REMOVAL, Reply, cleanplate, json, photo, png, root};
 use cleanplate_models::Limits;
 use cleanplate_models::import::{self, Weights};
-use common::{Daemon, Form, REMOVAL, Reply, cleanplate, json, photo, png, root};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -169,7 +165,7 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
     assert_eq!(job["stages"][1]["stage"], "segment", "{job}");
 
     // A mask wins over prompts: the network is not asked.
-    let hole = png(common::mask(width, height, [10, 10, 60, 40]));
+    let hole = png(crate::common::mask(width, height, [10, 10, 60, 40]));
     let form = Form::pair(&photo, &hole);
     let masked = daemon
         .post(&with(REMOVAL, "points=[[320,213.5]]"), Some(&key), &form)
@@ -465,7 +461,7 @@ fn the_embedded_network_finds_the_two_people_on_the_beach() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
-    let photos = common::root().join("benches/photos");
+    let photos = crate::common::root().join("benches/photos");
     let want = image::open(photos.join("beach_mask.png"))
         .unwrap()
         .to_luma8();
@@ -621,7 +617,7 @@ fn an_object_as_large_as_the_photo_leaves_nothing_to_fill_from() {
 
 /// A JPEG that is stored lying on its side: orientation 6, to be turned clockwise for display.
 fn on_its_side(width: u32, height: u32) -> Vec<u8> {
-    let plain = common::encode(photo(width, height), image::ImageFormat::Jpeg);
+    let plain = crate::common::encode(photo(width, height), image::ImageFormat::Jpeg);
     let exif: &[u8] =
         b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     [&plain[..2], exif, &plain[2..]].concat()

@@ -1,10 +1,6 @@
 //! The main job over HTTP: photo and mask in, the object gone in the photo that comes back, charged to the key.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
-use common::{Daemon, Form, REMOVAL, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, mask, photo, png, small_pair};
 
 #[test]
 fn a_removal_returns_the_documented_reply_and_the_file() {
@@ -189,7 +185,10 @@ fn jobs_and_accounts_are_private_to_their_key() {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
-    let theirs = common::json(&made)["key"].as_str().unwrap().to_string();
+    let theirs = crate::common::json(&made)["key"]
+        .as_str()
+        .unwrap()
+        .to_string();
     assert_eq!(daemon.get(&job, Some(&theirs)).status, 404);
     assert_eq!(daemon.get(&job, None).status, 401);
     assert_eq!(daemon.get("/v1/account", Some(&key)).json()["balance"], 97);
@@ -211,8 +210,8 @@ fn kinds_of_pictures_come_back_as_they_were() {
     let rgba = image::RgbaImage::from_fn(64, 48, |x, y| {
         image::Rgba([x as u8, y as u8, 99, (x * 4) as u8])
     });
-    let jpeg = common::encode(rgb.clone(), image::ImageFormat::Jpeg);
-    let webp = common::encode(rgb, image::ImageFormat::WebP);
+    let jpeg = crate::common::encode(rgb.clone(), image::ImageFormat::Jpeg);
+    let webp = crate::common::encode(rgb, image::ImageFormat::WebP);
     let inputs = [
         (png(gray16.clone()), "png"),
         (png(rgba.clone()), "png"),

@@ -1,15 +1,11 @@
 //! Webhooks over HTTP: signed, tried again until taken, refused where they must not go.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{Daemon, Form, REMOVAL, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, small_pair};
 use hmac::{Hmac, Mac};
 use serde_json::Value;
 

@@ -1,10 +1,6 @@
 //! The command line as scripts use it: exit codes, JSON on standard output, results on disk.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
-use common::{json, mask, photo, png, root, run};
+use crate::common::{json, mask, photo, png, root, run};
 
 #[test]
 fn run_removes_the_object_and_reports_json() {

@@ -1,14 +1,10 @@
 //! Kill -9 in the middle of work: no hold stays, no credit is lost, no half file is served.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{Daemon, Form, REMOVAL, mask, photo, png};
+use crate::common::{Daemon, Form, REMOVAL, mask, photo, png};
 
 const KILLS: u64 = 50;
 const PRICE: i64 = 3;
@@ -78,7 +74,7 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let daemon = Daemon::start(dir.path(), config);
     let account = daemon.get("/v1/account", Some(&key)).json();
     assert_eq!(account["held"], 0, "{account}");
-    let ledger = common::json(&daemon.cli(&[
+    let ledger = crate::common::json(&daemon.cli(&[
         "accounts", "ledger", "default", "--limit", "10000", "--json",
     ]));
     let entries = ledger["entries"].as_array().unwrap();
@@ -138,7 +134,7 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn a_second_daemon_on_one_data_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let _first = Daemon::start(dir.path(), "");
-    let second = common::cleanplate()
+    let second = crate::common::cleanplate()
         .args([
             "serve",
             "--backend",

@@ -1,15 +1,11 @@
 //! Hot folders: every way to pair, nothing taken early, nothing opened that is no file, nothing lost or charged twice.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Daemon, cleanplate, json, mask, photo, png, small_pair};
+use crate::common::{Daemon, cleanplate, json, mask, photo, png, small_pair};
 use serde_json::Value;
 
 /// A watched folder and a data folder.

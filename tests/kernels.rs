@@ -1,7 +1,5 @@
 //! Every kernel's cases on every backend, against the plain reference; in checked and unchecked shader mode.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::Arc;
 
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions, Graph};

@@ -1,14 +1,10 @@
 //! Credits under load: many clients at once never spend more than there is, and kills at any instant lose and double none.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Daemon, Form, REMOVAL, Reply, mask, photo, png};
+use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png};
 use serde_json::Value;
 
 const PRICE: i64 = 3;
@@ -29,7 +25,7 @@ fn account(daemon: &Daemon, key: &str) -> (i64, i64) {
 
 /// Kinds of the ledger's entries by job, and the sums of what they changed.
 fn ledger(daemon: &Daemon) -> (BTreeMap<String, Vec<String>>, i64, i64) {
-    let output = common::json(&daemon.cli(&[
+    let output = crate::common::json(&daemon.cli(&[
         "accounts", "ledger", "default", "--limit", "100000", "--json",
     ]));
     let (mut jobs, mut available, mut held) = (BTreeMap::<String, Vec<String>>::new(), 0, 0);

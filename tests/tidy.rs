@@ -1,7 +1,5 @@
 //! Style that a test enforces: one-way layers, complete registries, readable files, a project that speaks of itself alone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,26 +72,80 @@ fn layers_depend_downwards_only() {
         ("shaders/kernels", &[]),
         ("shaders/engine", &["kernels"]),
         ("models", &["kernels", "engine"]),
-        ("plugins", &["kernels", "engine", "models"]),
+        ("pictures", &[]),
+        ("pipeline", &["kernels", "engine", "models", "pictures"]),
+        (
+            "plugins",
+            &["kernels", "engine", "models", "pictures", "pipeline"],
+        ),
         ("daemon/api", &[]),
         ("tui", &["api"]),
         ("daemon/store", &[]),
         (
             "daemon",
-            &["kernels", "engine", "models", "plugins", "api", "store"],
+            &[
+                "kernels", "engine", "models", "pictures", "pipeline", "plugins", "api", "store",
+            ],
         ),
     ];
+    let listed: BTreeSet<String> = allowed.iter().map(|(dir, _)| dir.to_string()).collect();
+    assert_eq!(
+        members(),
+        listed,
+        "the members of the workspace and the layers listed here differ"
+    );
     for (dir, may) in allowed {
-        let manifest = read(&Path::new(dir).join("Cargo.toml"));
-        for line in manifest.lines().filter(|l| l.starts_with("cleanplate-")) {
-            let name = line
-                .trim_start_matches("cleanplate-")
-                .split(['.', ' ', '='])
-                .next()
-                .unwrap();
+        let manifest: toml::Table =
+            toml::from_str(&read(&Path::new(dir).join("Cargo.toml"))).unwrap();
+        for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(named) = manifest.get(table).and_then(|t| t.as_table()) else {
+                continue;
+            };
+            for name in named.keys().filter_map(|n| n.strip_prefix("cleanplate-")) {
+                assert!(
+                    may.contains(&name),
+                    "{dir}/Cargo.toml names cleanplate-{name}; allowed are {may:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Folders of the workspace's crates.
+fn members() -> BTreeSet<String> {
+    let manifest: toml::Table = toml::from_str(&read(Path::new("Cargo.toml"))).unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    members
+        .iter()
+        .map(|m| m.as_str().unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn every_test_file_is_a_module_of_the_one_binary() {
+    for dir in ["tests", "plugins/tests"] {
+        let main = read(&Path::new(dir).join("main.rs"));
+        let named: BTreeSet<&str> = main
+            .lines()
+            .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+            .collect();
+        for entry in fs::read_dir(root().join(dir)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let file = if path.is_dir() {
+                path.join("mod.rs")
+            } else {
+                path.clone()
+            };
+            if file.extension().is_none_or(|e| e != "rs") || !file.is_file() || name == "main" {
+                continue;
+            }
+            // What counts allocations has to be a binary of its own.
+            let apart = read(&file).contains("global_allocator");
             assert!(
-                may.contains(&name),
-                "{dir}/Cargo.toml names cleanplate-{name}; allowed are {may:?}"
+                apart || named.contains(name),
+                "{} is in no test binary: name it in {dir}/main.rs",
+                path.display()
             );
         }
     }
@@ -128,7 +180,7 @@ fn only_the_engine_knows_the_gpu_interface() {
 #[test]
 fn lower_layers_know_no_http_and_no_sql() {
     for file in with_extension(&["rs"]) {
-        let low = ["shaders", "models", "plugins"]
+        let low = ["shaders", "models", "pictures", "pipeline", "plugins"]
             .iter()
             .any(|d| file.starts_with(d));
         for word in ["actix_web::", "rusqlite::"] {
@@ -181,18 +233,21 @@ fn every_kernel_folder_is_complete_and_registered() {
 
 #[test]
 fn every_plugin_folder_is_complete_and_registered() {
-    let list = read(Path::new("plugins/lib.rs"));
-    for plugin in fs::read_dir(root().join("plugins"))
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.join("plugin.toml").is_file())
-    {
-        let name = plugin.file_name().unwrap().to_string_lossy().into_owned();
-        let registered = list.contains(&name.replace('-', "_"));
-        assert!(
-            registered,
-            "plugin folder {name} is not named in plugins/lib.rs"
-        );
+    let registry = read(Path::new("plugins/registry.rs"));
+    let list = registry.split("PLUGINS: ").nth(1).unwrap();
+    let list = list.split("];").next().unwrap();
+    let registered: BTreeSet<String> = list
+        .split('&')
+        .filter_map(|line| Some(line.trim().strip_suffix("::INFO,")?.to_string()))
+        .collect();
+    let folders: BTreeSet<String> = unit_folders("plugins").into_iter().collect();
+    assert_eq!(
+        folders, registered,
+        "folders of plugins, and those in PLUGINS"
+    );
+    for plugin in folders {
+        let manifest = root().join("plugins").join(&plugin).join("plugin.toml");
+        assert!(manifest.is_file(), "plugin {plugin} has no plugin.toml");
     }
 }
 

@@ -1,12 +1,8 @@
 //! Plugins of the user from outside: a data folder with programs and shaders, used by requests and commands.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::path::Path;
 
-use common::{Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, root, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, root, small_pair};
 
 /// Puts an example plugin and a pipeline that ends with it into a data folder.
 fn install(data: &Path, plugin: &str) {
@@ -77,7 +73,7 @@ fn a_request_runs_a_shader_where_there_are_shaders_and_is_told_where_there_are_n
     let key = daemon.key();
     let done = daemon.post(&path, Some(&key), &form);
     assert_eq!(done.status, 200, "{}", String::from_utf8_lossy(&done.body));
-    let fetch = |reply: &common::Reply| {
+    let fetch = |reply: &crate::common::Reply| {
         let file = daemon.get(reply.json()["result"]["output_url"].as_str().unwrap(), None);
         image::load_from_memory(&file.body).unwrap().to_rgb8()
     };

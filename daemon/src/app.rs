@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::pipeline::PipelineSet;
+use cleanplate_pipeline::PipelineSet;
 use cleanplate_store::{Store, StoreError};
 
 use crate::config::Config;

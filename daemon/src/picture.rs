@@ -1,10 +1,10 @@
 //! Pictures at the edge of the daemon: limits from the configuration, masks as files.
 
-use cleanplate_plugins::image::{
+use cleanplate_pictures::resample::shrink_photo;
+use cleanplate_pictures::{
     Channels, EncodeOptions, Format, ImageError, Limits, Mask, Metadata, Photo, PngSource, Rect,
     Samples, Source,
 };
-use cleanplate_plugins::resample::shrink_photo;
 
 use crate::config;
 

@@ -1,8 +1,8 @@
 //! Why a request gets no result: one type from the first check to the last stage of a job.
 
 use cleanplate_api::{ErrorCode, FieldError};
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::ImageError;
+use cleanplate_pictures::ImageError;
+use cleanplate_pipeline::PluginError;
 use cleanplate_store::StoreError;
 
 use crate::files::FilesError;

@@ -14,8 +14,6 @@ use actix_web::web;
 use admin_side::Admin;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::Plugins;
-use cleanplate_plugins::pipeline::PipelineSet;
 use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
 
 use crate::admin::{self, Sockets};
@@ -57,8 +55,8 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     }
     let url_keys = UrlKeys::load(&dirs.secrets)?;
     let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
-    let plugins = Plugins::load(&[&config.pipelines.plugins_dir])?;
-    let pipelines = PipelineSet::load_with(&plugins, &[&config.pipelines.dir])?;
+    let plugins = cleanplate_plugins::plugins(&[&config.pipelines.plugins_dir])?;
+    let pipelines = cleanplate_plugins::pipelines(&plugins, &[&config.pipelines.dir])?;
     pipelines
         .get(&config.pipelines.default)
         .context("pipelines.default")?;

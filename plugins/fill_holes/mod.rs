@@ -1,9 +1,9 @@
 //! `fill-holes`: closes small gaps that the mask encloses.
 
-use crate::image::{Mask, Rect};
-use crate::parameter::Values;
-use crate::pipeline::{Stage, Work};
-use crate::{PluginError, PluginInfo};
+use cleanplate_pictures::{Mask, Rect};
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{PluginError, PluginInfo};
+use cleanplate_pipeline::{Stage, Work};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {

@@ -6,11 +6,11 @@
 
 use cleanplate_kernels::patchmatch::hash;
 
-use crate::full_size::{FullSize, for_each};
-use crate::parameter::Values;
-use crate::patchmatch::Pixel;
-use crate::pipeline::{Stage, Work};
-use crate::{PluginError, PluginInfo};
+use cleanplate_pipeline::Pixel;
+use cleanplate_pipeline::full_size::{FullSize, for_each};
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{PluginError, PluginInfo};
+use cleanplate_pipeline::{Stage, Work};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
@@ -187,7 +187,7 @@ impl Stage for Grain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Rect;
+    use cleanplate_pictures::Rect;
 
     /// Gray noise of the given deviation with a flat square hole; the left half is darker.
     fn scene(deviation: f32, in_hole: f32) -> FullSize {

@@ -1,9 +1,10 @@
 //! `grow`: widens the mask by a disk.
 
-use crate::image::Mask;
-use crate::parameter::Values;
-use crate::pipeline::{Stage, Work};
-use crate::{PluginError, PluginInfo, distance};
+use cleanplate_pictures::Mask;
+use cleanplate_pictures::distance;
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{PluginError, PluginInfo};
+use cleanplate_pipeline::{Stage, Work};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Tensor};
 
-use crate::models::InpaintNetwork;
-use crate::parameter::Values;
-use crate::pipeline::{
+use cleanplate_pictures::resample::{shrink_hole, shrink_photo};
+use cleanplate_pipeline::models::InpaintNetwork;
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{
     Answer, Ask, Crop, CropPlan, ExecutableKey, Fill, Planned, Refusal, Stage, Work, is_memory,
     plan,
 };
-use crate::resample::{shrink_hole, shrink_photo};
-use crate::{PluginError, PluginInfo};
+use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {

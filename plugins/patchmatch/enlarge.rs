@@ -7,9 +7,9 @@
 use cleanplate_kernels::patchmatch::NONE;
 use rayon::prelude::*;
 
-use super::geometry::Pixel;
-use crate::image::{Photo, Rect};
-use crate::pipeline::Fill;
+use cleanplate_pictures::{Photo, Rect};
+use cleanplate_pipeline::Fill;
+use cleanplate_pipeline::Pixel;
 
 /// A part of a photo with its hole.
 #[derive(Clone, Copy)]
@@ -261,7 +261,7 @@ fn between(values: &[Option<[f32; 3]>], width: usize, height: usize, x: f32, y: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::{Channels, Format, Metadata, PngSource, Samples, Source};
+    use cleanplate_pictures::{Channels, Format, Metadata, PngSource, Samples, Source};
 
     /// A photo of 16-bit samples from values 0..1, `[height, width, 3]`.
     fn photo(width: usize, height: usize, rgb: &[f32]) -> Photo {

@@ -8,10 +8,11 @@ use cleanplate_kernels::patchmatch::site;
 use cleanplate_kernels::poisson::Poisson;
 
 use super::build::{graph, inputs, schedule};
-use super::geometry::{Pixel, levels};
+use super::geometry::levels;
 use super::settings::Settings;
-use crate::PluginError;
-use crate::pipeline::{ExecutableCache, ExecutableKey};
+use cleanplate_pipeline::Pixel;
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::{ExecutableCache, ExecutableKey};
 
 /// A picture with a hole.
 #[derive(Debug, Clone)]

@@ -3,17 +3,7 @@
 use cleanplate_kernels::patchmatch::{NONE, hash, site};
 
 use super::Settings;
-
-/// What a pixel of the crop is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pixel {
-    /// Not to be read or written: transparent, or the hole of another crop.
-    Void,
-    /// A pixel of the photo.
-    Known,
-    /// To be filled.
-    Hole,
-}
+use cleanplate_pipeline::Pixel;
 
 /// One level of the pyramid.
 #[derive(Debug, Clone)]

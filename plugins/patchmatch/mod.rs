@@ -11,15 +11,15 @@ mod settings;
 
 use std::sync::Arc;
 
+pub use cleanplate_pipeline::Pixel;
 pub use fill::{Device, Filled, Scene, fill};
-pub use geometry::Pixel;
 pub use settings::{Blend, Settings};
 
-use crate::image::Rect;
-use crate::parameter::Values;
-use crate::pipeline::{Crop, CropPlan, Fill, Grid, Stage, Work, plan};
-use crate::resample::resize;
-use crate::{PluginError, PluginInfo};
+use cleanplate_pictures::Rect;
+use cleanplate_pictures::resample::resize;
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{Crop, CropPlan, Fill, Grid, Stage, Work, plan};
+use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {

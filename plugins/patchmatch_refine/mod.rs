@@ -3,11 +3,11 @@
 //! The search of [`crate::patchmatch`], where patches must also agree with the coarse colours of the given fill: that fill
 //! decides what stands where, the photo's own pixels how it looks.
 
-use crate::parameter::Values;
 use crate::patchmatch::{Common, Place};
-use crate::pipeline::{Crop, Fill, Stage, Work};
-use crate::resample::resize;
-use crate::{PluginError, PluginInfo};
+use cleanplate_pictures::resample::resize;
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{Crop, Fill, Stage, Work};
+use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {

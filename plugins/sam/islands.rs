@@ -1,6 +1,6 @@
 //! Drops specks of a mask.
 
-use crate::image::Mask;
+use cleanplate_pictures::Mask;
 
 /// A stretch of masked pixels in one row.
 struct Run {

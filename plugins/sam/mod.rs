@@ -3,7 +3,6 @@
 //! The photo's embedding is kept by content: another prompt on the same photo costs the decoder only. One point is
 //! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken.
 
-mod embeddings;
 mod islands;
 
 use std::sync::Arc;
@@ -11,21 +10,20 @@ use std::sync::Arc;
 use cleanplate_engine::{EngineError, Executable, Graph, Tensor};
 use cleanplate_models::sam::{Choice, Label, SamPrompt, choose};
 
-use crate::image::{Mask, Rect};
-use crate::manifest::StageKind;
-use crate::models::{Networks, SegmentNetwork};
-use crate::parameter::Values;
-use crate::pipeline::{ExecutableKey, Pipeline, Prompts, Stage, Work};
-use crate::{PluginError, PluginInfo, fill_holes};
-
-pub use embeddings::{Embeddings, Maps};
-
-const NAME: &str = "sam";
+use crate::fill_holes;
+use cleanplate_pictures::{Mask, Rect};
+use cleanplate_pipeline::embeddings;
+use cleanplate_pipeline::models::{Networks, SegmentNetwork};
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{ExecutableKey, Maps, Prompts, Stage, Work};
+use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
     Ok(Box::new(Sam::new(values)))
 });
+
+const NAME: &str = "sam";
 
 struct Sam {
     model: String,
@@ -43,28 +41,11 @@ impl Sam {
     }
 }
 
-/// An error unless `pipeline` can turn points and a box into a mask now: before anything is held or queued for it.
-pub fn check_ready(pipeline: &Pipeline, networks: &dyn Networks) -> Result<(), PluginError> {
-    let mut segmenting = pipeline
-        .steps
-        .iter()
-        .filter(|step| step.stage == StageKind::Segment)
-        .peekable();
-    if segmenting.peek().is_none() {
-        return Err(PluginError::Unavailable {
-            what: format!(
-                "a segmentation model, which points and box need, in pipeline {:?}",
-                pipeline.name
-            ),
-            remedy: "send a mask, or choose a pipeline with a segment plugin".to_string(),
-        });
-    }
-    let ours = segmenting.filter(|step| step.plugin == NAME);
-    ours.map(|step| networks.sam_name(step.values.text("model")))
-        .try_for_each(|name| name.map(|_| ()))
-}
-
 impl Stage for Sam {
+    fn ready(&self, networks: &dyn Networks) -> Result<(), PluginError> {
+        networks.sam_name(&self.model).map(|_| ())
+    }
+
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
         let size = [work.photo.height, work.photo.width];

@@ -11,12 +11,13 @@ use cleanplate_kernels::patchmatch::site;
 use cleanplate_kernels::poisson::Poisson;
 use rayon::prelude::*;
 
-use crate::full_size::{FullSize, for_each};
-use crate::image::{Mask, Rect};
-use crate::parameter::Values;
-use crate::patchmatch::Pixel;
-use crate::pipeline::{ExecutableKey, Stage, Work};
-use crate::{PluginError, PluginInfo, distance};
+use cleanplate_pictures::distance;
+use cleanplate_pictures::{Mask, Rect};
+use cleanplate_pipeline::Pixel;
+use cleanplate_pipeline::full_size::{FullSize, for_each};
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{ExecutableKey, Stage, Work};
+use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {

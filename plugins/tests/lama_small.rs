@@ -1,14 +1,12 @@
 //! The shipped network, end to end on the CPU.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::Arc;
 
 use cleanplate_engine::{BackendChoice, EngineOptions, open};
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{Limits, Mask, Samples, decode};
-use cleanplate_plugins::pipeline::{NoObserver, PipelineSet, Request, RunLimits, Runner};
+use cleanplate_pictures::{Limits, Mask, Samples, decode};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::{NoObserver, Request, RunLimits, Runner};
 
 #[test]
 fn the_shipped_network_fills_with_the_colours_around() {
@@ -25,7 +23,7 @@ fn the_shipped_network_fills_with_the_colours_around() {
     );
     let fixture = std::fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/upright.png"
+        "/../pictures/tests/fixtures/upright.png"
     ))
     .unwrap();
     let mut photo = decode(&fixture, &Limits::default()).unwrap();
@@ -40,7 +38,7 @@ fn the_shipped_network_fills_with_the_colours_around() {
             samples[(y * 60 + x) * 3..][..3].copy_from_slice(&[255, 0, 255]);
         }
     }
-    let set = PipelineSet::load::<&str>(&[]).unwrap();
+    let set = cleanplate_plugins::pipelines::<&str>(&crate::builtin(), &[]).unwrap();
     let request = || Request {
         photo: photo.clone(),
         mask: Some(mask.clone()),

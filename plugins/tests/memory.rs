@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cleanplate_engine::{BackendChoice, EngineOptions, open};
 use cleanplate_kernels::patchmatch::hash;
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{Limits, Mask, Photo, decode};
-use cleanplate_plugins::models::{InpaintNetwork, Networks};
+use cleanplate_pictures::{Limits, Mask, Photo, decode};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::models::{InpaintNetwork, Networks};
+use cleanplate_pipeline::{NoObserver, Request, RunLimits, Runner};
 use cleanplate_plugins::patchmatch::{FILL_BYTES_MAX, factor, memory_bytes};
-use cleanplate_plugins::pipeline::{NoObserver, PipelineSet, Request, RunLimits, Runner};
 
 /// Counts bytes in use and their peak.
 struct Counting;
@@ -93,7 +93,7 @@ fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> 
         prompts: None,
         overrides,
     };
-    let set = PipelineSet::load::<&str>(&[]).unwrap();
+    let set = cleanplate_plugins::pipelines::<&str>(&builtin(), &[]).unwrap();
     let before = USED.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let outcome = runner
@@ -164,4 +164,9 @@ fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
         );
         assert!(factor <= 4, "{factor}");
     }
+}
+
+/// The plugins of the program.
+fn builtin() -> cleanplate_pipeline::Plugins {
+    cleanplate_plugins::plugins::<&str>(&[]).unwrap()
 }

@@ -1,7 +1,5 @@
 //! Crops of overlapping runs: together through the network, each with the result it would have had alone.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
@@ -11,12 +9,10 @@ use cleanplate_engine::{
     TensorRef, TensorSpec, open,
 };
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{Limits, Mask, Photo, decode};
-use cleanplate_plugins::models::{InpaintNetwork, Networks};
-use cleanplate_plugins::pipeline::{
-    Observer, Outcome, Pipeline, PipelineSet, Request, RunLimits, Runner,
-};
+use cleanplate_pictures::{Limits, Mask, Photo, decode};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::models::{InpaintNetwork, Networks};
+use cleanplate_pipeline::{Observer, Outcome, Pipeline, Request, RunLimits, Runner};
 
 /// A photo of noise that starts with `seed`, and a mask with a hole at a place of its own.
 fn pair(width: usize, height: usize, seed: usize) -> (Photo, Mask) {
@@ -84,7 +80,7 @@ impl Observer for Meet<'_> {
 }
 
 fn pipeline() -> Pipeline {
-    PipelineSet::load::<&str>(&[])
+    cleanplate_plugins::pipelines::<&str>(&crate::builtin(), &[])
         .unwrap()
         .get("lama-small")
         .unwrap()
@@ -296,7 +292,7 @@ impl Networks for Plain {
 /// A request whose crop makes its group fail.
 fn poisoned() -> Request {
     let mut request = request(9, (64, 48));
-    let cleanplate_plugins::image::Samples::U8(samples) = &mut request.photo.samples else {
+    let cleanplate_pictures::Samples::U8(samples) = &mut request.photo.samples else {
         panic!()
     };
     samples[..3].fill(POISON);

@@ -1,17 +1,13 @@
 //! The patch fill on the processor: what it reproduces, that it is deterministic, what it does when there is nothing to copy.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::Arc;
 
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{Limits, Mask, Photo, decode};
-use cleanplate_plugins::models::{InpaintNetwork, Networks};
+use cleanplate_pictures::{Limits, Mask, Photo, decode};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::models::{InpaintNetwork, Networks};
+use cleanplate_pipeline::{ExecutableCache, NoObserver, Observer, Request, RunLimits, Runner};
 use cleanplate_plugins::patchmatch::{Device, Pixel, Scene, Settings, fill};
-use cleanplate_plugins::pipeline::{
-    ExecutableCache, NoObserver, Observer, PipelineSet, Request, RunLimits, Runner,
-};
 
 fn backend(choice: BackendChoice) -> Arc<dyn Backend> {
     cleanplate_engine::open(&EngineOptions {
@@ -250,7 +246,7 @@ fn remove(
     overrides: &[(&str, &str)],
     observer: &dyn Observer,
 ) -> Result<Photo, PluginError> {
-    let set = PipelineSet::load::<&str>(&[]).unwrap();
+    let set = cleanplate_plugins::pipelines::<&str>(&crate::builtin(), &[]).unwrap();
     let runner = Runner::new(
         backend(BackendChoice::Cpu),
         Arc::new(NoNetworks),
@@ -284,7 +280,7 @@ fn square(width: usize, height: usize, side: usize) -> Mask {
 
 /// Bytes of the whole photo.
 fn bytes(photo: &Photo) -> Vec<u8> {
-    photo.crop_rgb8(cleanplate_plugins::image::Rect {
+    photo.crop_rgb8(cleanplate_pictures::Rect {
         x0: 0,
         y0: 0,
         x1: photo.width,
@@ -294,7 +290,7 @@ fn bytes(photo: &Photo) -> Vec<u8> {
 
 /// The photo with its marked pixels painted over: the object.
 fn painted(mut photo: Photo, mask: &Mask) -> Photo {
-    let whole = cleanplate_plugins::image::Rect {
+    let whole = cleanplate_pictures::Rect {
         x0: 0,
         y0: 0,
         x1: photo.width,

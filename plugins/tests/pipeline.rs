@@ -1,19 +1,15 @@
 //! Pipelines on a stand-in device: what is written where, which errors, which warnings.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cleanplate_engine::{
     Backend, DeviceInfo, EngineError, Executable, Graph, Tensor, TensorRef, TensorSpec,
 };
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{Format, Limits, Mask, Photo, Rect, Samples, decode};
-use cleanplate_plugins::models::{InpaintNetwork, Networks};
-use cleanplate_plugins::pipeline::{
-    NoObserver, Observer, Pipeline, PipelineSet, Prompts, Request, RunLimits, Runner,
-};
+use cleanplate_pictures::{Format, Limits, Mask, Photo, Rect, Samples, decode};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::models::{InpaintNetwork, Networks};
+use cleanplate_pipeline::{NoObserver, Observer, Pipeline, Prompts, Request, RunLimits, Runner};
 use proptest::prelude::*;
 
 /// Predicts one colour everywhere; refuses graphs over `pixels_max`; remembers the sizes it ran.
@@ -141,7 +137,7 @@ fn bench(pixels_max: usize) -> Bench {
 }
 
 fn pipeline(name: &str) -> Pipeline {
-    PipelineSet::load::<&str>(&[])
+    cleanplate_plugins::pipelines::<&str>(&crate::builtin(), &[])
         .unwrap()
         .get(name)
         .unwrap()
@@ -599,7 +595,9 @@ fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
         ("name = \"x\"\ndescription = \"\"\nsteps = 1\n", "line 3"),
     ];
     for (text, says) in bad {
-        let error = Pipeline::parse("mine.toml", text).unwrap_err().to_string();
+        let error = Pipeline::parse(&crate::builtin(), "mine.toml", text)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains(says) && error.starts_with("mine.toml"),
             "{error}"
@@ -611,8 +609,11 @@ fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
         "name = \"default\"\ndescription = \"mine\"\n[[step]]\nplugin = \"lama\"\n",
     )
     .unwrap();
-    let set =
-        PipelineSet::load(&[dir.path(), std::path::Path::new("/nonexistent/folder")]).unwrap();
+    let set = cleanplate_plugins::pipelines(
+        &crate::builtin(),
+        &[dir.path(), std::path::Path::new("/nonexistent/folder")],
+    )
+    .unwrap();
     assert_eq!(
         (
             set.list().len(),

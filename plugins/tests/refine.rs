@@ -1,17 +1,13 @@
 //! The guided refine stage, with the shipped network and with guides made up: the guide decides what, the photo how it looks.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::Arc;
 
 use cleanplate_engine::{BackendChoice, EngineOptions, open};
 use cleanplate_kernels::patchmatch::hash;
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::image::{Limits, Mask, Photo, Rect, decode};
+use cleanplate_pictures::{Limits, Mask, Photo, Rect, decode};
+use cleanplate_pipeline::{ExecutableCache, NoObserver, Outcome, Request, RunLimits, Runner};
 use cleanplate_plugins::patchmatch::{Device, Pixel, Scene, Settings, fill};
-use cleanplate_plugins::pipeline::{
-    ExecutableCache, NoObserver, Outcome, PipelineSet, Request, RunLimits, Runner,
-};
 
 /// Noise of four brightnesses a channel, darker at the left.
 fn texture(x: usize, y: usize, width: usize, dark: f32, bright: f32) -> f32 {
@@ -175,7 +171,7 @@ fn run(pipeline: &str, overrides: &[(&str, &str)]) -> Outcome {
     };
     runner
         .run(
-            PipelineSet::load::<&str>(&[])
+            cleanplate_plugins::pipelines::<&str>(&crate::builtin(), &[])
                 .unwrap()
                 .get(pipeline)
                 .unwrap(),

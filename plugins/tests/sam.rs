@@ -1,17 +1,13 @@
 //! Clicks and boxes with a small published-shape network, end to end on the CPU.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::path::Path;
 use std::sync::Arc;
 
 use cleanplate_engine::{BackendChoice, EngineOptions, open};
 use cleanplate_models::{Limits as ModelLimits, ModelStore, import};
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{Limits, Photo, decode};
-use cleanplate_plugins::pipeline::{
-    NoObserver, Outcome, Pipeline, Prompts, Request, RunLimits, Runner,
-};
+use cleanplate_pictures::{Limits, Photo, decode};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::{NoObserver, Outcome, Pipeline, Prompts, Request, RunLimits, Runner};
 
 const PIPELINE: &str = r#"
 name = "clicked"
@@ -84,7 +80,7 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
     })
     .unwrap();
     let runner = Runner::new(backend, Arc::new(store), RunLimits::default());
-    let pipeline = Pipeline::parse("clicked.toml", PIPELINE).unwrap();
+    let pipeline = Pipeline::parse(&crate::builtin(), "clicked.toml", PIPELINE).unwrap();
     let run = |prompts: Prompts| {
         let request = Request {
             photo: photo.clone(),
@@ -169,7 +165,7 @@ fn without_the_network_the_remedy_is_named() {
     };
     let error = runner
         .run(
-            &Pipeline::parse("clicked.toml", &text).unwrap(),
+            &Pipeline::parse(&crate::builtin(), "clicked.toml", &text).unwrap(),
             request,
             &NoObserver,
         )

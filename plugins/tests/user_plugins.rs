@@ -1,19 +1,15 @@
 //! Plugins of the user: programs that behave and programs that do not, shaders on the device that there is.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use cleanplate_engine::{BackendChoice, EngineOptions};
-use cleanplate_plugins::image::{Limits, Mask, Photo, Samples, decode};
-use cleanplate_plugins::models::{InpaintNetwork, Networks};
-use cleanplate_plugins::pipeline::{
-    NoObserver, Observer, Outcome, Pipeline, PipelineSet, Request, RunLimits, Runner,
-};
-use cleanplate_plugins::{PluginError, Plugins};
+use cleanplate_pictures::{Limits, Mask, Photo, Samples, decode};
+use cleanplate_pipeline::models::{InpaintNetwork, Networks};
+use cleanplate_pipeline::{NoObserver, Observer, Outcome, Pipeline, Request, RunLimits, Runner};
+use cleanplate_pipeline::{PluginError, Plugins};
 
 const SIZE: (usize, usize) = (150, 120);
 
@@ -72,7 +68,7 @@ impl Folder {
     }
 
     fn plugins(&self) -> Plugins {
-        Plugins::load(&[self.dir.path()]).unwrap()
+        cleanplate_plugins::plugins(&[self.dir.path()]).unwrap()
     }
 }
 
@@ -85,7 +81,7 @@ fn pipeline(plugins: &Plugins, steps: &[&str]) -> Pipeline {
         .iter()
         .map(|name| format!("[[step]]\nplugin = {name:?}\n"))
         .collect();
-    Pipeline::parse_with(
+    Pipeline::parse(
         plugins,
         "test.toml",
         &format!("name = \"test\"\ndescription = \"x\"\n{steps}"),
@@ -304,7 +300,11 @@ fn programs_see_no_variables_but_the_harmless_ones() {
 
 #[test]
 fn wrong_folders_are_errors_that_name_the_file() {
-    let load = |folder: &Folder| Plugins::load(&[folder.dir.path()]).unwrap_err().to_string();
+    let load = |folder: &Folder| {
+        cleanplate_plugins::plugins(&[folder.dir.path()])
+            .unwrap_err()
+            .to_string()
+    };
     let twin = Folder::new().process("feather", "mask", "", "");
     assert!(load(&twin).contains("already a plugin \"feather\""));
     let builtin = Folder::new().process("mine", "mask", "", "");
@@ -343,16 +343,18 @@ fn wrong_folders_are_errors_that_name_the_file() {
 
 #[test]
 fn pipelines_may_name_plugins_of_the_user() {
-    let plugins = Plugins::load(&[examples()]).unwrap();
+    let plugins = cleanplate_plugins::plugins(&[examples()]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let text = "name = \"own\"\ndescription = \"x\"\n[[step]]\nplugin = \"lama\"\n[[step]]\nplugin = \"film-grain\"\n[step.parameters]\nstrength = 0.1\n";
     std::fs::write(dir.path().join("own.toml"), text).unwrap();
-    let set = PipelineSet::load_with(&plugins, &[dir.path()]).unwrap();
+    let set = cleanplate_plugins::pipelines(&plugins, &[dir.path()]).unwrap();
     assert_eq!(
         set.get("own").unwrap().steps[1].manifest().parameters.len(),
         3
     );
-    let error = PipelineSet::load(&[dir.path()]).unwrap_err().to_string();
+    let error = cleanplate_plugins::pipelines(&crate::builtin(), &[dir.path()])
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("unknown plugin \"film-grain\""), "{error}");
 }
 
@@ -607,7 +609,9 @@ fn a_shader_that_takes_too_long_fails_its_job_and_the_device_serves_the_next() {
         ("time_ms_max = 5\n", "time_ms_max"),
     ] {
         std::fs::write(slow.join("plugin.toml"), manifest(extra)).unwrap();
-        let error = Plugins::load(&[folder.dir.path()]).unwrap_err().to_string();
+        let error = cleanplate_plugins::plugins(&[folder.dir.path()])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(words), "{error}");
     }
 }
@@ -633,7 +637,9 @@ fn a_shader_that_reaches_out_of_bounds_harms_nobody() {
         "the result starts as a copy of the fill"
     );
     std::fs::write(wild.join("wild.wgsl"), shader.replace("= fill[", "= bill[")).unwrap();
-    let error = Plugins::load(&[folder.dir.path()]).unwrap_err().to_string();
+    let error = cleanplate_plugins::plugins(&[folder.dir.path()])
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("wild.wgsl:6:") && error.contains("bill["),
         "{error}"

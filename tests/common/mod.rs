@@ -1,7 +1,5 @@
 //! Black-box harness: the real binary on a free port with a data folder of its own, and a client that speaks HTTP to it.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test file uses a part of it
-
 pub mod admin;
 
 use std::io::{BufRead, BufReader, Read, Write};

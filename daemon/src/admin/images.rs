@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use actix_web::{HttpResponse, web};
 use cleanplate_api::ErrorCode;
 use cleanplate_api::admin::ImagePart;
-use cleanplate_plugins::image::{self, EncodeOptions, Format};
+use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::Job;
 use serde::Deserialize;
 
@@ -128,7 +128,7 @@ async fn reduced(
     let make = move || -> Result<Vec<u8>, Refusal> {
         let bytes = std::fs::read(&path)
             .map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
-        let photo = image::decode(&bytes, &limits)
+        let photo = cleanplate_pictures::decode(&bytes, &limits)
             .map_err(|error| errors::conflict(format!("the picture cannot be shown: {error}")))?;
         let small = crate::picture::reduced(&photo, side as usize);
         let options = EncodeOptions {

@@ -56,7 +56,7 @@ fn row(app: &App, tasks: &Tasks, info: &ModelInfo, loaded: Option<&[String]>) ->
         (Some(_), _) => LoadState::Failed,
         _ => LoadState::Unloaded,
     };
-    let uses = |pipeline: &&cleanplate_plugins::pipeline::Pipeline| {
+    let uses = |pipeline: &&cleanplate_pipeline::Pipeline| {
         pipeline.models().any(|model| model == info.name)
     };
     ModelRow {

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use cleanplate_engine::BackendChoice;
-use cleanplate_plugins::pipeline::{Pipeline, Request, RunLimits, Runner};
+use cleanplate_pipeline::{Pipeline, Request, RunLimits, Runner};
 use serde::Serialize;
 use serde_json::json;
 
@@ -107,7 +107,7 @@ pub fn run(args: &Eval) -> anyhow::Result<ExitCode> {
 /// Reads `NAME[,plugin.param=value]...`.
 fn contender<'a>(
     text: &str,
-    pipelines: &'a cleanplate_plugins::pipeline::PipelineSet,
+    pipelines: &'a cleanplate_pipeline::PipelineSet,
 ) -> anyhow::Result<Contender<'a>> {
     let mut words = text.split(',');
     let pipeline = pipelines.get(words.next().unwrap_or_default())?;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context;
 use cleanplate_api::FolderStatus;
 use cleanplate_engine::BackendChoice;
-use cleanplate_plugins::pipeline::{RunLimits, Runner};
+use cleanplate_pipeline::{RunLimits, Runner};
 
 use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use cleanplate_engine::{Backend, BackendChoice};
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::Plugins;
-use cleanplate_plugins::pipeline::PipelineSet;
+use cleanplate_pipeline::PipelineSet;
+use cleanplate_pipeline::Plugins;
 use cleanplate_store::{Page, PageRequest, SqliteStore, StoreError, SystemClock};
 
 use crate::config::Config;
@@ -29,12 +29,14 @@ pub fn models(config: &Config) -> anyhow::Result<Arc<ModelStore>> {
 
 /// The plugins that are there, built in and the user's own.
 pub fn plugins(config: &Config) -> anyhow::Result<Plugins> {
-    Ok(Plugins::load(&[&config.pipelines.plugins_dir])?)
+    Ok(cleanplate_plugins::plugins(&[&config
+        .pipelines
+        .plugins_dir])?)
 }
 
 /// The pipelines that are there.
 pub fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
-    Ok(PipelineSet::load_with(
+    Ok(cleanplate_plugins::pipelines(
         &plugins(config)?,
         &[&config.pipelines.dir],
     )?)

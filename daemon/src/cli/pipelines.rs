@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use cleanplate_plugins::PluginRef;
-use cleanplate_plugins::manifest::Manifest;
-use cleanplate_plugins::pipeline::Pipeline;
+use cleanplate_pipeline::Pipeline;
+use cleanplate_pipeline::PluginRef;
+use cleanplate_pipeline::manifest::Manifest;
 use serde_json::json;
 
 use super::args::Pipelines;

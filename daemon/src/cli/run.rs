@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use cleanplate_engine::BackendChoice;
-use cleanplate_plugins::image::{self, EncodeOptions, Format, Photo};
-use cleanplate_plugins::pipeline::{Outcome, Prompts, Request, RunLimits, Runner};
+use cleanplate_pictures::{EncodeOptions, Format, Photo};
+use cleanplate_pipeline::{Outcome, Prompts, Request, RunLimits, Runner};
 use serde_json::json;
 
 use super::args::Run;
@@ -65,11 +65,11 @@ fn request(
     let limits = crate::picture::limits(&config.limits);
     let read =
         |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
-    let photo: Photo = image::decode(&read(&args.image)?, &limits)
+    let photo: Photo = cleanplate_pictures::decode(&read(&args.image)?, &limits)
         .with_context(|| args.image.display().to_string())?;
     let mask = match &args.mask {
         Some(path) => Some(
-            image::decode_mask(&read(path)?, &limits)
+            cleanplate_pictures::decode_mask(&read(path)?, &limits)
                 .with_context(|| path.display().to_string())?,
         ),
         None => None,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cleanplate_plugins::image::Format;
+use cleanplate_pictures::Format;
 use cleanplate_store::AccountId;
 
 use super::reader::Reader;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use cleanplate_plugins::image::{EncodeOptions, Format, Photo};
+use cleanplate_pictures::{EncodeOptions, Format, Photo};
 use cleanplate_store::JobId;
 
 use super::Dirs;

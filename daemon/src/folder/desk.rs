@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cleanplate_plugins::image::Format;
-use cleanplate_plugins::pipeline::{Pipeline, Prompts};
+use cleanplate_pictures::Format;
+use cleanplate_pipeline::{Pipeline, Prompts};
 use serde_json::Value;
 
 use super::report::Fault;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Instant;
 
-use cleanplate_plugins::image::{self, EncodeOptions, Limits};
-use cleanplate_plugins::pipeline::{NoObserver, Request, Runner};
+use cleanplate_pictures::{EncodeOptions, Limits};
+use cleanplate_pipeline::{NoObserver, Request, Runner};
 use serde_json::json;
 
 use super::desk::{Begun, Bytes, Desk, Ending, Made, Running, Task};
@@ -40,13 +40,15 @@ impl Bench {
             .room
             .take(u64::from(task.size.0) * u64::from(task.size.1), || false);
         let started = Instant::now();
-        let picture =
-            |what: &str, error: &image::ImageError| Fault::new("image", format!("{what}: {error}"));
-        let photo =
-            image::decode(&task.photo, &self.limits).map_err(|error| picture("photo", &error))?;
+        let picture = |what: &str, error: &cleanplate_pictures::ImageError| {
+            Fault::new("image", format!("{what}: {error}"))
+        };
+        let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
+            .map_err(|error| picture("photo", &error))?;
         let mask = match &task.mask {
             Some(bytes) => Some(
-                image::decode_mask(bytes, &self.limits).map_err(|error| picture("mask", &error))?,
+                cleanplate_pictures::decode_mask(bytes, &self.limits)
+                    .map_err(|error| picture("mask", &error))?,
             ),
             None => None,
         };

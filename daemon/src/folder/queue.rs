@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_plugins::image::{EncodeOptions, Format};
+use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::{
     Accept, Account, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob,
     PageRequest, Store, StoreError,

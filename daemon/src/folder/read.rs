@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cleanplate_plugins::image::{self, ImageError, Limits};
-use cleanplate_plugins::manifest::StageKind;
-use cleanplate_plugins::pipeline::{Pipeline, Prompts};
+use cleanplate_pictures::{ImageError, Limits};
+use cleanplate_pipeline::manifest::StageKind;
+use cleanplate_pipeline::{Pipeline, Prompts};
 use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Places};
@@ -40,7 +40,7 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
                 Verdict::Incomplete
             }
         }
-        Ok((bytes, _)) => match image::decode(&bytes, &bounds.image) {
+        Ok((bytes, _)) => match cleanplate_pictures::decode(&bytes, &bounds.image) {
             Err(ImageError::Corrupt { .. } | ImageError::UnsupportedType) => Verdict::Incomplete,
             _ => Verdict::Ready,
         },
@@ -63,7 +63,7 @@ pub fn task(
     *seen = Some(stamp);
     report.photo_bytes = Some(photo.len() as u64);
     report.photo_sha256 = Some(hex(&Sha256::digest(&photo)));
-    let header = image::probe(&photo, &bounds.image)
+    let header = cleanplate_pictures::probe(&photo, &bounds.image)
         .map_err(|error| Fault::new("image", format!("photo: {error}")))?;
     let size = (header.width as u32, header.height as u32);
     report.photo_size = Some(size);
@@ -98,7 +98,7 @@ fn mark(
         .mask(claim, bounds.bytes_max)
         .map_err(|error| refused("mask", &error))?
     {
-        let header = image::probe(&mask, &bounds.image)
+        let header = cleanplate_pictures::probe(&mask, &bounds.image)
             .map_err(|error| Fault::new("mask", format!("mask: {error}")))?;
         if (header.width as u32, header.height as u32) != size {
             let (width, height) = size;

@@ -1,6 +1,6 @@
 //! `{stem}.json`: points, labels and box in place of a mask, as in a request's query.
 
-use cleanplate_plugins::pipeline::Prompts;
+use cleanplate_pipeline::Prompts;
 use serde::Deserialize;
 use serde_json::Value;
 

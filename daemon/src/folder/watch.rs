@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cleanplate_plugins::pipeline::Pipeline;
+use cleanplate_pipeline::Pipeline;
 
 use super::board::Board;
 use super::claim::{Claim, Places};

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use cleanplate_api::{ErrorCode, FieldError};
-use cleanplate_plugins::image::{self, Header};
-use cleanplate_plugins::pipeline::Pipeline;
-use cleanplate_plugins::sam;
+use cleanplate_pictures::Header;
+use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
 use super::prompts::{self, Prompts};
@@ -177,9 +176,11 @@ impl Ask {
                 .check_inside(width, height)
                 .map_err(Refusal::fields)?;
         }
-        sam::check_ready(&self.pipeline, &*app.models).map_err(|error| {
-            Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(3600)
-        })
+        self.pipeline
+            .ready_for_prompts(&*app.models)
+            .map_err(|error| {
+                Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(3600)
+            })
     }
 
     /// Checks the photo of a segmentation against its prompts.
@@ -208,13 +209,13 @@ impl Ask {
 async fn probe(
     field: &'static str,
     upload: Upload,
-    limits: image::Limits,
+    limits: cleanplate_pictures::Limits,
 ) -> Result<(Upload, Header), Refusal> {
     blocking(move || {
         let path = upload.file.path();
         let bytes = std::fs::read(path).map_err(FilesError::io("reading upload", path))?;
-        let header =
-            image::probe(&bytes, &limits).map_err(|error| Refusal::image(field, &error))?;
+        let header = cleanplate_pictures::probe(&bytes, &limits)
+            .map_err(|error| Refusal::image(field, &error))?;
         Ok((upload, header))
     })
     .await?

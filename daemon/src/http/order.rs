@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use actix_web::{HttpRequest, web};
-use cleanplate_plugins::image::EncodeOptions;
-use cleanplate_plugins::pipeline;
+use cleanplate_pictures::EncodeOptions;
 use cleanplate_store::{Accept, BatchSlot, Idempotency, JobId, KeyRecord, NewJob};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -151,7 +150,7 @@ impl Order {
         Work {
             image: checked.image.file,
             mask: checked.mask.map(|mask| mask.file),
-            prompts: prompts.map(|prompts| pipeline::Prompts {
+            prompts: prompts.map(|prompts| cleanplate_pipeline::Prompts {
                 points: prompts.points,
                 boxes: prompts.rect,
             }),

@@ -1,7 +1,7 @@
 //! Optional parameters of a service call: everything with a good default.
 
 use cleanplate_api::FieldError;
-use cleanplate_plugins::image::Format;
+use cleanplate_pictures::Format;
 
 /// Query of a request as pairs, in order.
 pub type Query = Vec<(String, String)>;

@@ -12,7 +12,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, Payload};
 use cleanplate_api::{ErrorCode, FieldError};
-use cleanplate_plugins::image::Format;
+use cleanplate_pictures::Format;
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
-use cleanplate_plugins::image::Limits as ImageLimits;
-use cleanplate_plugins::pipeline::{Pipeline, PipelineSet, Prompts, Runner};
+use cleanplate_pictures::Limits as ImageLimits;
+use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, Runner};
 use cleanplate_store::{Accept, Balance, Failure, Job, JobId, NewJob, QueueLimits, Store};
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
@@ -51,7 +51,7 @@ pub struct Work {
     /// The pipeline, tuning applied.
     pub pipeline: Arc<Pipeline>,
     /// Form of the result.
-    pub encode: cleanplate_plugins::image::EncodeOptions,
+    pub encode: cleanplate_pictures::EncodeOptions,
     /// For log lines.
     pub request_id: String,
     /// When the request was accepted.

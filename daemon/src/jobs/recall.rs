@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_plugins::image::{EncodeOptions, Format};
-use cleanplate_plugins::pipeline::Prompts;
+use cleanplate_pictures::{EncodeOptions, Format};
+use cleanplate_pipeline::Prompts;
 use cleanplate_store::{Accept, Job, NewJob, QueueLimits};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
-use cleanplate_plugins::PluginError;
-use cleanplate_plugins::image::{self, Mask, Photo};
-use cleanplate_plugins::pipeline::{Observer, Outcome, Pipeline, Request, Runner};
+use cleanplate_pictures::{Mask, Photo};
+use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::{Observer, Outcome, Pipeline, Request, Runner};
 use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFile};
 use serde_json::json;
 
@@ -237,12 +237,12 @@ fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<Fault>> {
 
 fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Box<Fault>> {
     let limits = jobs.image_limits();
-    let photo = image::decode(&read(work.image.path())?, &limits)
+    let photo = cleanplate_pictures::decode(&read(work.image.path())?, &limits)
         .map_err(|error| Fault::new("image", Refusal::image("image", &error)))?;
     let Some(file) = &work.mask else {
         return Ok((photo, None));
     };
-    let mask = image::decode_mask(&read(file.path())?, &limits)
+    let mask = cleanplate_pictures::decode_mask(&read(file.path())?, &limits)
         .map_err(|error| Fault::new("mask", Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_plugins::pipeline::{RunLimits, Runner};
+use cleanplate_pipeline::{RunLimits, Runner};
 use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId, StoreError};
 
 use super::cancel::{Current, cancelled};

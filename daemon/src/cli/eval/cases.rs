@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use cleanplate_plugins::image::{self, Limits, Mask, Photo};
+use cleanplate_pictures::{Limits, Mask, Photo};
 
 use super::metrics::Picture;
 
@@ -74,9 +74,9 @@ impl Found {
         let bytes = |path: &Path| {
             std::fs::read(path).with_context(|| format!("reading {}", path.display()))
         };
-        let photo = image::decode(&bytes(&self.photo)?, limits)
+        let photo = cleanplate_pictures::decode(&bytes(&self.photo)?, limits)
             .with_context(|| self.photo.display().to_string())?;
-        let mut mask = image::decode_mask(&bytes(&self.mask)?, limits)
+        let mut mask = cleanplate_pictures::decode_mask(&bytes(&self.mask)?, limits)
             .with_context(|| self.mask.display().to_string())?;
         mask.harden();
         let sizes = ((mask.width, mask.height), (photo.width, photo.height));
@@ -105,7 +105,7 @@ impl Case {
     /// The photo with mid-gray in the hole: nothing of the truth reaches a pipeline.
     pub fn blank_photo(&self) -> Photo {
         let mut photo = self.photo.clone();
-        let whole = image::Rect {
+        let whole = cleanplate_pictures::Rect {
             x0: 0,
             y0: 0,
             x1: photo.width,

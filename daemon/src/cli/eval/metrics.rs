@@ -1,6 +1,6 @@
 //! How far a fill is from the truth. Definitions as in benches/quality, which adds measures by a network.
 
-use cleanplate_plugins::image::{Mask, Photo, Rect};
+use cleanplate_pictures::{Mask, Photo, Rect};
 use rayon::prelude::*;
 use serde::Serialize;
 

@@ -1,9 +1,9 @@
 //! A contact sheet: one row for each photo, the truth, the hole, then every pipeline's fill.
 
-use cleanplate_plugins::image::{
+use cleanplate_pictures::resample::shrink_photo;
+use cleanplate_pictures::{
     Channels, EncodeOptions, Format, ImageError, Metadata, Photo, PngSource, Rect, Samples, Source,
 };
-use cleanplate_plugins::resample::shrink_photo;
 
 use super::metrics::Picture;
 

@@ -1,0 +1,102 @@
+//! Pictures in and out: types by content, limits before decoding, full depth, metadata and coding kept.
+//!
+//! What each format keeps:
+//! - **JPEG** (8-bit gray and YCbCr, baseline and progressive): quantisation tables, chroma subsampling, scan order. CMYK,
+//!   12-bit, lossless and arithmetic-coded files are refused, and sequential files with one scan per component, which the
+//!   decoder would read wrongly without noticing.
+//! - **PNG** (1 to 16 bits, gray, RGB, palette, alpha, interlaced): bit depth, channels, palette order and indices outside
+//!   the mask. Colours that do not fit the palette promote the file to 8-bit RGB or RGBA; grays that do not fit 1, 2 or 4 bits
+//!   promote it to 8 bits; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
+//! - **WebP** (lossy, lossless, alpha): the output is always lossless, because no lossy encoder exists in Rust.
+//! - Animated PNG and WebP are refused: silently keeping one frame would lose data.
+//!
+//! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright".
+
+pub mod distance;
+mod error;
+mod exif;
+mod io;
+mod jpeg;
+mod limits;
+mod mask;
+mod metadata;
+mod orientation;
+mod photo;
+mod png;
+pub mod resample;
+mod webp;
+
+pub use error::ImageError;
+pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
+pub use limits::Limits;
+pub use mask::{Mask, Rect};
+pub use metadata::{JpegSource, Metadata, Palette, PngSource, Source};
+pub use orientation::Orientation;
+pub use photo::{Channels, Photo, Samples};
+
+/// The accepted file types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JPEG.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// WebP.
+    WebP,
+}
+
+impl Format {
+    /// The usual file name extension, without a dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpg",
+            Format::Png => "png",
+            Format::WebP => "webp",
+        }
+    }
+    /// The media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Jpeg => "image/jpeg",
+            Format::Png => "image/png",
+            Format::WebP => "image/webp",
+        }
+    }
+    /// Recognises a type by its first bytes (12 are enough).
+    pub fn of(bytes: &[u8]) -> Option<Format> {
+        if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+            Some(Format::Jpeg)
+        } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Some(Format::Png)
+        } else if bytes.len() >= 12 && bytes.starts_with(b"RIFF") && &bytes[8..12] == b"WEBP" {
+            Some(Format::WebP)
+        } else {
+            None
+        }
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Format::Jpeg => "JPEG",
+            Format::Png => "PNG",
+            Format::WebP => "WebP",
+        })
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s.to_ascii_lowercase().as_str() {
+            "jpeg" | "jpg" => Ok(Format::Jpeg),
+            "png" => Ok(Format::Png),
+            "webp" => Ok(Format::WebP),
+            other => Err(format!(
+                "unknown image format {other:?}; one of jpeg, png, webp"
+            )),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Which parts of a photo are worked on: one crop with surroundings per group of hole regions.
+
+use std::sync::Arc;
+
+use super::Grid;
+use cleanplate_pictures::{Mask, Rect};
+
+/// A fill for one crop, at the resolution at which it was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fill {
+    /// Width in pixels; smaller than the crop when the crop was scaled down for inpainting.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// RGB 0..1, `[height, width, 3]`: the fill inside the hole, the photo's own pixels outside.
+    pub rgb: Vec<f32>,
+}
+
+/// One group of hole regions with its surroundings.
+#[derive(Debug, Clone)]
+pub struct Crop {
+    /// Where it lies in the photo.
+    pub rect: Rect,
+    /// Its group in [`Crop::grid`]: only that group's pixels are taken from this fill. Other holes inside `rect` are holes
+    /// for this crop too, but belong to other crops.
+    pub group: u32,
+    /// The grid that says which pixels belong to which group.
+    pub grid: Arc<Grid>,
+    /// The fill; stages may replace it by one of another size.
+    pub fill: Fill,
+}
+
+/// Wishes for crops.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CropPlan {
+    /// Least surroundings on each side, in pixels of the photo.
+    pub context_px_min: usize,
+    /// Surroundings on each side as a share of the hole's longer side, when that is more.
+    pub context_share: f64,
+    /// Longest side of a crop as the network sees it; larger crops are scaled down.
+    pub working_px_max: usize,
+}
+
+/// A planned crop: where, for which group, and at which size it is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    /// Where it lies in the photo.
+    pub rect: Rect,
+    /// Its group in the grid.
+    pub group: u32,
+    /// Working width in pixels; equal to `rect.width()` when nothing is scaled.
+    pub width: usize,
+    /// Working height in pixels.
+    pub height: usize,
+}
+
+/// Sides are rounded up to this where the photo allows, so that few sizes are compiled.
+const BUCKET_PX: usize = 64;
+
+/// Plans one crop per group of the hole (`alpha` above 0). Groups whose surroundings overlap are merged when that costs no
+/// further scaling down, or when their holes interlock.
+pub fn plan(alpha: &Mask, wish: &CropPlan) -> (Arc<Grid>, Vec<Planned>) {
+    let (mut grid, holes) = Grid::label(alpha);
+    let size = (alpha.width, alpha.height);
+    let mut owner: Vec<u32> = (0..holes.len() as u32).collect();
+    let mut merged: Vec<Option<Group>> = holes
+        .iter()
+        .map(|&hole| {
+            Some(Group {
+                hole,
+                context: context(hole, wish, size),
+            })
+        })
+        .collect();
+    while merge_pass(&mut merged, &mut owner, wish, size) {}
+    let mut numbers = vec![0u32; merged.len()];
+    let mut planned = Vec::new();
+    for (i, group) in merged.iter().enumerate() {
+        let Some(group) = group else { continue };
+        numbers[i] = planned.len() as u32;
+        planned.push(fit(group.context, planned.len() as u32, wish, size));
+    }
+    let to: Vec<u32> = owner.iter().map(|&o| numbers[o as usize]).collect();
+    grid.renumber(&to);
+    (Arc::new(grid), planned)
+}
+
+#[derive(Clone, Copy)]
+struct Group {
+    hole: Rect,
+    context: Rect,
+}
+
+/// Merges each group into an earlier one where the rule says so; true when anything changed.
+fn merge_pass(
+    groups: &mut [Option<Group>],
+    owner: &mut [u32],
+    wish: &CropPlan,
+    size: (usize, usize),
+) -> bool {
+    let mut changed = false;
+    for i in 0..groups.len() {
+        for j in i + 1..groups.len() {
+            let (Some(a), Some(b)) = (groups[i], groups[j]) else {
+                continue;
+            };
+            if let Some(both) = merge(a, b, wish, size) {
+                groups[i] = Some(both);
+                groups[j] = None;
+                owner
+                    .iter_mut()
+                    .filter(|o| **o == j as u32)
+                    .for_each(|o| *o = i as u32);
+                changed = true;
+            }
+        }
+    }
+    changed
+}
+
+fn merge(a: Group, b: Group, wish: &CropPlan, size: (usize, usize)) -> Option<Group> {
+    if !a.context.intersects(&b.context) {
+        return None;
+    }
+    let hole = a.hole.union(&b.hole);
+    let both = Group {
+        hole,
+        context: context(hole, wish, size),
+    };
+    let long = |r: Rect| r.width().max(r.height());
+    let free = wish
+        .working_px_max
+        .max(long(a.context))
+        .max(long(b.context));
+    (a.hole.intersects(&b.hole) || long(both.context) <= free).then_some(both)
+}
+
+/// The hole with its surroundings: a margin on each side, no thinner than half as wide as long, moved into the photo.
+fn context(hole: Rect, wish: &CropPlan, size: (usize, usize)) -> Rect {
+    let long = hole.width().max(hole.height());
+    let margin = wish
+        .context_px_min
+        .max((wish.context_share * long as f64).ceil() as usize);
+    let (width, height) = (hole.width() + 2 * margin, hole.height() + 2 * margin);
+    around(hole, (width.max(height / 2), height.max(width / 2)), size)
+}
+
+/// A rectangle of at least `want` (cut to the photo) around `inner`, centred, shifted where a border is in the way.
+fn around(inner: Rect, want: (usize, usize), size: (usize, usize)) -> Rect {
+    let axis = |low: usize, high: usize, want: usize, limit: usize| {
+        let length = want.max(high - low).min(limit);
+        let start = ((low + high) / 2)
+            .saturating_sub(length / 2)
+            .min(limit - length);
+        (start, start + length)
+    };
+    let (x0, x1) = axis(inner.x0, inner.x1, want.0, size.0);
+    let (y0, y1) = axis(inner.y0, inner.y1, want.1, size.1);
+    Rect { x0, y0, x1, y1 }
+}
+
+/// Chooses the working size, and widens the crop to the nearest bucket where the photo allows.
+fn fit(context: Rect, group: u32, wish: &CropPlan, size: (usize, usize)) -> Planned {
+    let bucket = |v: f64| ((v / BUCKET_PX as f64).ceil().max(1.0) as usize) * BUCKET_PX;
+    let long = context.width().max(context.height());
+    let working = wish.working_px_max.max(BUCKET_PX);
+    if long <= working {
+        let (w, h) = (
+            bucket(context.width() as f64).min(working),
+            bucket(context.height() as f64).min(working),
+        );
+        let rect = around(context, (w, h), size);
+        return Planned {
+            rect,
+            group,
+            width: rect.width(),
+            height: rect.height(),
+        };
+    }
+    let scale = long as f64 / working as f64;
+    let side = |px: usize| bucket(px as f64 / scale - 1e-9).min(working);
+    let (w, h) = (side(context.width()), side(context.height()));
+    let rect = around(
+        context,
+        (
+            (w as f64 * scale).round() as usize,
+            (h as f64 * scale).round() as usize,
+        ),
+        size,
+    );
+    // Where the photo was too small to widen, the working size follows the crop, to whole multiples of 8.
+    let follow = |px: usize, wanted: usize| {
+        let exact = px as f64 / scale;
+        if (exact - wanted as f64).abs() < 1.0 {
+            wanted
+        } else {
+            (((exact / 8.0).round() as usize).max(1) * 8).min(working)
+        }
+    };
+    Planned {
+        rect,
+        group,
+        width: follow(rect.width(), w),
+        height: follow(rect.height(), h),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WISH: CropPlan = CropPlan {
+        context_px_min: 128,
+        context_share: 0.25,
+        working_px_max: 512,
+    };
+
+    fn mask(width: usize, height: usize, rects: &[[usize; 4]]) -> Mask {
+        let mut m = Mask::empty(width, height);
+        for &[x0, y0, x1, y1] in rects {
+            for y in y0..y1 {
+                m.data[y * width + x0..y * width + x1].fill(255);
+            }
+        }
+        m
+    }
+
+    #[test]
+    fn a_small_object_is_worked_on_unscaled_in_a_bucketed_crop() {
+        let (_, crops) = plan(&mask(4000, 3000, &[[1000, 1000, 1100, 1050]]), &WISH);
+        assert_eq!(crops.len(), 1);
+        let c = crops[0];
+        assert_eq!((c.width, c.height), (384, 320));
+        assert_eq!((c.rect.width(), c.rect.height()), (384, 320));
+        assert!(
+            c.rect.x0 <= 1000 - 128
+                && c.rect.x1 >= 1100 + 128
+                && c.rect.y0 <= 1000 - 128
+                && c.rect.y1 >= 1050 + 128
+        );
+    }
+
+    #[test]
+    fn a_crop_at_a_corner_is_shifted_into_the_photo() {
+        let (_, crops) = plan(&mask(1000, 800, &[[990, 790, 1000, 800]]), &WISH);
+        assert_eq!(
+            crops[0].rect,
+            Rect {
+                x0: 680,
+                y0: 480,
+                x1: 1000,
+                y1: 800
+            }
+        );
+    }
+
+    #[test]
+    fn a_large_object_is_scaled_to_the_working_size_with_its_shape_kept() {
+        let (_, crops) = plan(&mask(6000, 5000, &[[1000, 1000, 3000, 2000]]), &WISH);
+        let c = crops[0];
+        assert_eq!(c.width, 512);
+        let (sx, sy) = (
+            c.rect.width() as f64 / c.width as f64,
+            c.rect.height() as f64 / c.height as f64,
+        );
+        assert!((sx / sy - 1.0).abs() < 0.01, "{sx} {sy}");
+    }
+
+    #[test]
+    fn far_groups_stay_apart_and_near_ones_merge() {
+        let (_, far) = plan(
+            &mask(
+                4000,
+                3000,
+                &[[100, 100, 200, 200], [3000, 2000, 3100, 2100]],
+            ),
+            &WISH,
+        );
+        assert_eq!(far.len(), 2);
+        let (grid, near) = plan(
+            &mask(4000, 3000, &[[500, 500, 550, 550], [620, 500, 660, 550]]),
+            &WISH,
+        );
+        assert_eq!(near.len(), 1);
+        assert_eq!(grid.group_at(510, 510), grid.group_at(650, 510));
+    }
+
+    #[test]
+    fn neighbours_that_would_need_scaling_stay_apart_and_own_their_pixels() {
+        let m = mask(4000, 3000, &[[500, 500, 700, 700], [900, 500, 1100, 700]]);
+        let (grid, crops) = plan(&m, &WISH);
+        assert_eq!(crops.len(), 2);
+        assert!(crops[0].rect.intersects(&crops[1].rect));
+        assert_ne!(grid.group_at(600, 600), grid.group_at(1000, 600));
+    }
+
+    #[test]
+    fn a_scattered_mask_over_a_large_photo_is_planned_quickly() {
+        let mut m = Mask::empty(8660, 5773);
+        for i in (0..m.data.len()).step_by(130) {
+            m.data[i] = 255;
+        }
+        let started = std::time::Instant::now();
+        let (_, crops) = plan(&m, &WISH);
+        assert!(!crops.is_empty());
+        assert!(started.elapsed().as_secs() < 5);
+    }
+}

@@ -1,0 +1,194 @@
+//! Errors of pipelines and plugins.
+
+use cleanplate_engine::EngineError;
+
+use cleanplate_pictures::ImageError;
+
+/// Why a pipeline could not be loaded or run.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PluginError {
+    /// The observer asked to stop.
+    #[error("cancelled before {before}")]
+    Cancelled {
+        /// What would have run next.
+        before: String,
+    },
+    /// The mask marks nothing.
+    #[error("the mask removes nothing: no pixel is 128 or brighter")]
+    EmptyMask,
+    /// The mask, once grown, leaves no pixel to take surroundings from.
+    #[error(
+        "the mask covers the whole image: nothing is left to continue into the hole; mark less, or dilate less"
+    )]
+    WholeImageMask,
+    /// Mask and photo differ in size.
+    #[error("the mask is {}x{}, the image is {}x{} (as displayed); they must be equal", mask.0, mask.1, photo.0, photo.1)]
+    MaskSize {
+        /// Width and height of the mask.
+        mask: (usize, usize),
+        /// Width and height of the photo, displayed orientation.
+        photo: (usize, usize),
+    },
+    /// The segmentation network marked nothing at the prompts.
+    #[error(
+        "{model} found nothing at the given {given}: click on the object itself, or draw a box around it"
+    )]
+    NothingFound {
+        /// The network.
+        model: String,
+        /// What was given: `points` or `box`.
+        given: &'static str,
+    },
+    /// The mask that the segmentation network marked leaves nothing of the photo.
+    #[error(
+        "the mask found at the given {given} covers the whole image: mark what is not the object with points of label 0, or draw a box around the object"
+    )]
+    WholeImageFound {
+        /// What was given: `points` or `box`.
+        given: &'static str,
+    },
+    /// Neither mask nor prompts were given.
+    #[error("neither a mask nor points nor a box was given")]
+    NoMask,
+    /// Something this installation cannot do now.
+    #[error("{what} is not available: {remedy}")]
+    Unavailable {
+        /// What was wanted.
+        what: String,
+        /// What the user or admin can do.
+        remedy: String,
+    },
+    /// The network or device failed.
+    #[error("{during}: {source}")]
+    Engine {
+        /// Plugin and crop.
+        during: String,
+        /// The engine's own error.
+        source: Box<EngineError>,
+    },
+    /// The model could not be loaded.
+    #[error("model {name}: {detail}")]
+    Model {
+        /// Model name.
+        name: String,
+        /// The store's message.
+        detail: String,
+    },
+    /// A network answered with another shape or with values that are no colours.
+    #[error("{plugin}: the network's answer is unusable: {detail}")]
+    Output {
+        /// Plugin.
+        plugin: &'static str,
+        /// What was wrong.
+        detail: String,
+    },
+    /// A plugin of the user failed; the plugin is at fault, neither the request nor this program.
+    #[error("plugin {plugin}: {detail}")]
+    User {
+        /// Plugin.
+        plugin: String,
+        /// What it did, with its own words where it said some.
+        detail: String,
+    },
+    /// Reading or writing a picture failed.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A parameter value is outside its range or of another type.
+    #[error("{plugin}.{parameter} = {value:?}: {expected}")]
+    Parameter {
+        /// Plugin name.
+        plugin: String,
+        /// Parameter name.
+        parameter: String,
+        /// The value given.
+        value: String,
+        /// Type and range.
+        expected: String,
+    },
+    /// No plugin, parameter or pipeline of that name.
+    #[error("unknown {kind} {name:?}{}; known: {}", nearest.as_ref().map(|n| format!(", did you mean {n:?}?")).unwrap_or_default(), known.join(", "))]
+    Unknown {
+        /// `plugin`, `parameter of grow`, `pipeline`.
+        kind: String,
+        /// The name given.
+        name: String,
+        /// The closest known name.
+        nearest: Option<String>,
+        /// Every known name.
+        known: Vec<String>,
+    },
+    /// A manifest or pipeline file is malformed.
+    #[error("{file}: {detail}")]
+    File {
+        /// Path or embedded name.
+        file: String,
+        /// What is wrong, with line where known.
+        detail: String,
+    },
+}
+
+impl PluginError {
+    /// A stable machine-readable name, used as the `type` of a validation error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            PluginError::Cancelled { .. } => "cancelled",
+            PluginError::EmptyMask => "empty_mask",
+            PluginError::WholeImageMask => "whole_image_mask",
+            PluginError::MaskSize { .. } => "mask_size",
+            PluginError::NothingFound { .. } => "nothing_found",
+            PluginError::WholeImageFound { .. } => "whole_image_found",
+            PluginError::NoMask => "missing_mask",
+            PluginError::Unavailable { .. } => "unavailable",
+            PluginError::Engine { .. } => "engine",
+            PluginError::Model { .. } => "model",
+            PluginError::Output { .. } => "network_output",
+            PluginError::User { .. } => "user_plugin",
+            PluginError::Image(_) => "image",
+            PluginError::Parameter { .. } => "parameter",
+            PluginError::Unknown { .. } => "unknown_name",
+            PluginError::File { .. } => "file",
+        }
+    }
+
+    /// Whether the request itself is at fault (a 422-class answer): the same request would fail again.
+    pub fn is_request_fault(&self) -> bool {
+        matches!(
+            self,
+            PluginError::EmptyMask
+                | PluginError::WholeImageMask
+                | PluginError::MaskSize { .. }
+                | PluginError::NothingFound { .. }
+                | PluginError::WholeImageFound { .. }
+                | PluginError::NoMask
+                | PluginError::Parameter { .. }
+                | PluginError::Unknown { .. }
+                | PluginError::Image(_)
+        )
+    }
+
+    /// Whether the same work may succeed when tried again on a rebuilt device.
+    pub fn retryable(&self) -> bool {
+        matches!(self, PluginError::Engine { source, .. } if source.retryable())
+    }
+
+    /// An unknown-name error with the nearest known name.
+    pub(crate) fn unknown<'a>(
+        kind: impl Into<String>,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let known: Vec<String> = known.into_iter().map(str::to_string).collect();
+        let nearest = known
+            .iter()
+            .map(|k| (strsim::damerau_levenshtein(k, name), k))
+            .min()
+            .filter(|(distance, k)| *distance <= k.len().max(name.len()) / 2)
+            .map(|(_, k)| k.clone());
+        PluginError::Unknown {
+            kind: kind.into(),
+            name: name.to_string(),
+            nearest,
+            known,
+        }
+    }
+}

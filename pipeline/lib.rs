@@ -1,0 +1,40 @@
+//! Pipelines: which plugins run, in which order, on what shared state.
+//!
+//! Order of a run: segment (prompts to mask), mask (grow, fill, feather), inpaint (a fill per crop), refine and finish
+//! (better fills), then the fills are blended into the photo. Pixels whose alpha is 0 are never written.
+//!
+//! A photo and a mask come in, the photo without the marked object goes out. This crate knows no HTTP and no database, and
+//! no plugin by name: it gets the list of those in the program, and finds those of the user ([`Plugins`]).
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod cache;
+mod composite;
+mod crop;
+pub mod embeddings;
+mod error;
+pub mod full_size;
+mod gather;
+mod grid;
+pub mod manifest;
+pub mod models;
+mod observer;
+pub mod parameter;
+mod plugin;
+mod runner;
+mod set;
+pub mod user;
+mod work;
+
+pub use cache::{ExecutableCache, ExecutableKey, is_memory};
+pub use crop::{Crop, CropPlan, Fill, Planned, plan};
+pub use embeddings::{Embeddings, Maps};
+pub use error::PluginError;
+pub use gather::{Answer, Ask, Gather, Refusal, Seat};
+pub use grid::{Grid, Pixel};
+pub use observer::{NoObserver, Observer};
+pub use plugin::PluginInfo;
+pub use runner::{Outcome, Request, RunLimits, Runner, StageTiming};
+pub use set::{Pipeline, PipelineSet, Step};
+pub use user::{PluginRef, Plugins};
+pub use work::{ModelUse, Prompts, Sharing, Stage, Work};

@@ -1,0 +1,312 @@
+//! Runs a pipeline on one photo.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cleanplate_engine::{Backend, DeviceInfo};
+use serde::Serialize;
+
+use super::composite::composite;
+use super::{
+    Embeddings, ExecutableCache, Gather, ModelUse, Observer, Pipeline, Prompts, Sharing, Step, Work,
+};
+use crate::PluginError;
+use crate::manifest::StageKind;
+use crate::models::Networks;
+use cleanplate_pictures::{Mask, Photo};
+
+/// Bounds of a [`Runner`].
+#[derive(Debug, Clone)]
+pub struct RunLimits {
+    /// Most compiled graphs kept between runs.
+    pub executables_max: usize,
+    /// Most bytes planned by the compiled graphs kept between runs.
+    pub executables_bytes_max: u64,
+    /// Most equal-sized crops of overlapping runs that go through a network together.
+    pub micro_batch_max: usize,
+    /// Longest time that a crop waits for others.
+    pub micro_batch_wait_max: Duration,
+    /// Most bytes of photos' embeddings kept between runs.
+    pub embeddings_bytes_max: u64,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        RunLimits {
+            executables_max: 16,
+            executables_bytes_max: 2 << 30,
+            embeddings_bytes_max: 256 << 20,
+            micro_batch_max: 8,
+            micro_batch_wait_max: Duration::from_millis(4),
+        }
+    }
+}
+
+/// One photo to work on.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The photo, displayed orientation.
+    pub photo: Photo,
+    /// What to remove (128 and more); wins over prompts.
+    pub mask: Option<Mask>,
+    /// What to remove, to be found by the segment stage.
+    pub prompts: Option<Prompts>,
+    /// `(plugin.parameter, value)` pairs over the pipeline's own values.
+    pub overrides: Vec<(String, String)>,
+}
+
+/// Time spent in one plugin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageTiming {
+    /// Its stage; `None` for the final blend.
+    pub stage: Option<StageKind>,
+    /// Plugin name, or `composite` for the final blend.
+    pub plugin: String,
+    /// Milliseconds, waiting included.
+    pub ms: f64,
+    /// Milliseconds of `ms` spent waiting for the device and for crops of other runs.
+    pub waited_ms: f64,
+    /// Most crops that went through a network together with one of this run's; 0 without a network.
+    pub crops_together: usize,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The clean plate.
+    pub photo: Photo,
+    /// The hard mask that was replaced, after grow and fill.
+    pub mask: Mask,
+    /// Time per plugin, in the order they ran.
+    pub stages: Vec<StageTiming>,
+    /// Networks used.
+    pub models: Vec<ModelUse>,
+    /// Share of the photo's pixels in `mask`, 0..=1.
+    pub mask_share: f64,
+    /// How good the segmentation network thinks its mask is; `None` for masks that were sent.
+    pub predicted_iou: Option<f32>,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// What the user should know about this result.
+    pub warnings: Vec<String>,
+}
+
+/// Runs pipelines on one device. Cheap to share; runs may overlap: the backend serialises them, and equal-sized crops of
+/// overlapping runs go through a network together.
+pub struct Runner {
+    backend: Arc<dyn Backend>,
+    networks: Arc<dyn Networks>,
+    executables: ExecutableCache,
+    gather: Gather,
+    embeddings: Embeddings,
+}
+
+impl Runner {
+    /// A runner on `backend` with the models of `networks` (a `ModelStore`).
+    pub fn new(backend: Arc<dyn Backend>, networks: Arc<dyn Networks>, limits: RunLimits) -> Self {
+        let executables =
+            ExecutableCache::new(limits.executables_max, limits.executables_bytes_max);
+        let gather = Gather::new(limits.micro_batch_max, limits.micro_batch_wait_max);
+        let embeddings = Embeddings::new(limits.embeddings_bytes_max);
+        Runner {
+            backend,
+            networks,
+            executables,
+            gather,
+            embeddings,
+        }
+    }
+
+    /// The device.
+    pub fn device(&self) -> DeviceInfo {
+        self.backend.device()
+    }
+
+    /// How often a network ran, and crops that went through.
+    pub fn network_counts(&self) -> (u64, u64) {
+        self.gather.counts()
+    }
+
+    /// Drops compiled graphs with these weights; runs under way keep theirs. Returns how many there were.
+    pub fn forget(&self, sha256: &str) -> usize {
+        self.executables.forget(sha256)
+    }
+
+    /// Runs `pipeline` on one photo.
+    pub fn run(
+        &self,
+        pipeline: &Pipeline,
+        request: Request,
+        observer: &dyn Observer,
+    ) -> Result<Outcome, PluginError> {
+        let pipeline = pipeline.with_overrides(&request.overrides)?;
+        let masked = request.mask.is_some();
+        let mut work = self.begin(request, observer)?;
+        let _seat = self.gather.enter();
+        let mut stages = Vec::with_capacity(pipeline.steps.len() + 1);
+        let segmenting = |s: &Step| s.stage == StageKind::Segment;
+        if !masked {
+            pipeline.ready_for_prompts(&*self.networks)?;
+        }
+        let mut mask_checked = false;
+        for step in pipeline.steps.iter().filter(|s| !(masked && segmenting(s))) {
+            if step.stage >= StageKind::Inpaint && !mask_checked {
+                check_mask(&work)?;
+                mask_checked = true;
+            }
+            run_step(step, &mut work, &mut stages)?;
+        }
+        work.check_cancelled("composite")?;
+        let started = Instant::now();
+        composite(&mut work.photo, &work.alpha, &work.crops);
+        stages.push(timing(None, "composite", started, Sharing::default()));
+        observer.stage("composite", 1.0);
+        Ok(self.outcome(work, stages))
+    }
+
+    /// Runs the segment stages of `pipeline` only: the outcome's mask is what the prompts mean, its photo is as it came.
+    pub fn segment(
+        &self,
+        pipeline: &Pipeline,
+        request: Request,
+        observer: &dyn Observer,
+    ) -> Result<Outcome, PluginError> {
+        let pipeline = pipeline.with_overrides(&request.overrides)?;
+        pipeline.ready_for_prompts(&*self.networks)?;
+        let mut work = self.begin(
+            Request {
+                mask: None,
+                ..request
+            },
+            observer,
+        )?;
+        let mut stages = Vec::new();
+        for step in pipeline
+            .steps
+            .iter()
+            .filter(|step| step.stage == StageKind::Segment)
+        {
+            run_step(step, &mut work, &mut stages)?;
+        }
+        Ok(self.outcome(work, stages))
+    }
+
+    fn outcome(&self, work: Work<'_>, stages: Vec<StageTiming>) -> Outcome {
+        let mask_share = work.mask.count() as f64 / work.mask.data.len().max(1) as f64;
+        Outcome {
+            photo: work.photo,
+            mask: work.mask,
+            stages,
+            models: work.models,
+            mask_share,
+            predicted_iou: work.predicted_iou,
+            device: self.device(),
+            warnings: work.warnings,
+        }
+    }
+
+    fn begin<'a>(
+        &'a self,
+        request: Request,
+        observer: &'a dyn Observer,
+    ) -> Result<Work<'a>, PluginError> {
+        let Request {
+            photo,
+            mask,
+            prompts,
+            overrides: _,
+        } = request;
+        let size = (photo.width, photo.height);
+        let mut user_mask = match mask {
+            Some(mask) => mask,
+            None if prompts.is_some() => Mask::empty(photo.width, photo.height),
+            None => return Err(PluginError::NoMask),
+        };
+        if (user_mask.width, user_mask.height) != size || user_mask.data.len() != size.0 * size.1 {
+            return Err(PluginError::MaskSize {
+                mask: (user_mask.width, user_mask.height),
+                photo: size,
+            });
+        }
+        user_mask.harden();
+        let (mask, alpha) = (user_mask.clone(), user_mask.clone());
+        Ok(Work {
+            photo,
+            prompts,
+            user_mask,
+            mask,
+            alpha,
+            crops: Vec::new(),
+            backend: &*self.backend,
+            networks: &*self.networks,
+            executables: &self.executables,
+            gather: &self.gather,
+            sharing: Sharing::default(),
+            embeddings: &self.embeddings,
+            observer,
+            warnings: Vec::new(),
+            models: Vec::new(),
+            predicted_iou: None,
+        })
+    }
+}
+
+fn run_step(
+    step: &Step,
+    work: &mut Work<'_>,
+    stages: &mut Vec<StageTiming>,
+) -> Result<(), PluginError> {
+    work.check_cancelled(&step.plugin)?;
+    work.observer.stage(&step.plugin, 0.0);
+    let started = Instant::now();
+    step.info.build(&step.values)?.run(work)?;
+    let done = timing(
+        Some(step.stage),
+        &step.plugin,
+        started,
+        std::mem::take(&mut work.sharing),
+    );
+    tracing::debug!(plugin = %step.plugin, ms = done.ms, "stage done");
+    stages.push(done);
+    work.observer.stage(&step.plugin, 1.0);
+    Ok(())
+}
+
+fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
+    if work.mask.data.iter().all(|&v| v == 0) {
+        return Err(PluginError::EmptyMask);
+    }
+    if work.alpha.data.iter().all(|&v| v != 0) {
+        // A mask that was found is none that was sent: the client can only prompt differently.
+        let found = work
+            .prompts
+            .as_ref()
+            .filter(|_| work.predicted_iou.is_some());
+        return Err(found.map_or(PluginError::WholeImageMask, |prompts| {
+            PluginError::WholeImageFound {
+                given: prompts.given(),
+            }
+        }));
+    }
+    Ok(())
+}
+
+fn timing(
+    stage: Option<StageKind>,
+    plugin: &str,
+    started: Instant,
+    sharing: Sharing,
+) -> StageTiming {
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let Sharing {
+        waited,
+        crops_together,
+    } = sharing;
+    StageTiming {
+        stage,
+        plugin: plugin.to_string(),
+        ms: ms(started.elapsed()),
+        waited_ms: ms(waited),
+        crops_together,
+    }
+}

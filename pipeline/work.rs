@@ -1,0 +1,132 @@
+//! What stages share while one photo is worked on.
+
+use std::time::Duration;
+
+use cleanplate_engine::Backend;
+use serde::Serialize;
+
+use super::{Crop, Embeddings, ExecutableCache, Gather, Observer};
+use crate::PluginError;
+use crate::models::Networks;
+use cleanplate_pictures::{Mask, Photo};
+
+/// Points and a box that say what to remove, in pixels of the displayed photo.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Prompts {
+    /// `(x, y, label)`: label 1 is on the object, 0 is background.
+    pub points: Vec<(f64, f64, u8)>,
+    /// `[x1, y1, x2, y2]`, any two opposite corners.
+    pub boxes: Option<[f64; 4]>,
+}
+
+/// A network that took part in a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelUse {
+    /// Model name.
+    pub name: String,
+    /// Hash of its weights, hexadecimal.
+    pub sha256: String,
+}
+
+/// How a stage shared the device with other runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sharing {
+    /// Time spent waiting for the device and for crops to go together with.
+    pub waited: Duration,
+    /// Most crops that went through the network together with one of this run's, that one included; 0 without a network.
+    pub crops_together: usize,
+}
+
+/// The state that stages read and change. All masks have the photo's size.
+pub struct Work<'a> {
+    /// The photo. Stages do not change its pixels; fills are blended in after the last stage.
+    pub photo: Photo,
+    /// What was asked for.
+    pub prompts: Option<Prompts>,
+    /// The hard mask (0/255) as given by the user or found by the segment stage, never grown.
+    pub user_mask: Mask,
+    /// The hard mask (0/255) that is replaced completely: `user_mask` after the mask stages.
+    pub mask: Mask,
+    /// Share of the fill in the result, 0..=255: 255 all over `mask`, falling off in a ring outside. **The hole that inpaint
+    /// and refine stages fill is every pixel with alpha above 0**: nothing of the object is blended back, and every blended pixel has a fill.
+    pub alpha: Mask,
+    /// Fills, one per group of mask regions; made by the inpaint stage, bettered by the later ones.
+    pub crops: Vec<Crop>,
+    /// The device.
+    pub backend: &'a dyn Backend,
+    /// The networks at hand.
+    pub networks: &'a dyn Networks,
+    /// Compiled graphs, kept between runs.
+    pub executables: &'a ExecutableCache,
+    /// Brings crops of overlapping runs together.
+    pub gather: &'a Gather,
+    /// How the running stage shares the device.
+    pub sharing: Sharing,
+    /// Embeddings of photos, kept between runs.
+    pub embeddings: &'a Embeddings,
+    /// Progress and cancellation.
+    pub observer: &'a dyn Observer,
+    /// What the user should know about this result; never silent about a lesser quality.
+    pub warnings: Vec<String>,
+    /// Networks used so far.
+    pub models: Vec<ModelUse>,
+    /// How good the segment stage thinks its mask is: predicted overlap with the true one.
+    pub predicted_iou: Option<f32>,
+}
+
+impl Prompts {
+    /// What was given, as requests name it: `points`, or `box` where there is nothing else.
+    pub fn given(&self) -> &'static str {
+        if self.points.is_empty() {
+            "box"
+        } else {
+            "points"
+        }
+    }
+}
+
+impl Work<'_> {
+    /// An error if the observer wants to stop; call it before each costly piece of work.
+    pub fn check_cancelled(&self, before: &str) -> Result<(), PluginError> {
+        if self.observer.cancelled() {
+            return Err(PluginError::Cancelled {
+                before: before.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Sets the mask found by a segment stage.
+    pub fn set_user_mask(&mut self, mask: Mask) {
+        self.user_mask = mask.clone();
+        self.set_mask(mask);
+    }
+
+    /// Sets the hard mask; alpha becomes the same, without a soft ring.
+    pub fn set_mask(&mut self, mask: Mask) {
+        self.alpha.data.copy_from_slice(&mask.data);
+        self.mask = mask;
+    }
+
+    /// Notes a network as used, once.
+    pub fn used_model(&mut self, name: &str, sha256: &str) {
+        let used = ModelUse {
+            name: name.to_string(),
+            sha256: sha256.to_string(),
+        };
+        if !self.models.contains(&used) {
+            self.models.push(used);
+        }
+    }
+}
+
+/// A plugin with its values, ready to run.
+pub trait Stage: Send + Sync {
+    /// An error unless what it needs is there now; asked before anything is held or queued for it.
+    fn ready(&self, _networks: &dyn Networks) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    /// Does its part on `work`.
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError>;
+}

@@ -1,0 +1,16 @@
+//! The pipeline with the plugins of the program: one feature a module.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lama_small;
+mod micro_batch;
+mod patchmatch;
+mod pipeline;
+mod refine;
+mod sam;
+mod user_plugins;
+
+/// The plugins of the program.
+fn builtin() -> cleanplate_pipeline::Plugins {
+    cleanplate_plugins::plugins::<&str>(&[]).unwrap()
+}

@@ -1,0 +1,22 @@
+//! Every black-box test, one feature a module.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+mod api_admin;
+mod api_async;
+mod api_batch;
+mod api_errors;
+mod api_fidelity;
+mod api_pages;
+mod api_prompts;
+mod api_removal;
+mod api_webhooks;
+mod cli;
+mod faults;
+mod hot_folder;
+mod kernels;
+mod spending;
+mod tidy;
+mod user_plugins;
