@@ -30,7 +30,7 @@ pub use cache::{ExecutableCache, ExecutableKey, is_memory};
 pub use crop::{Crop, CropPlan, Fill, Planned, plan};
 pub use embeddings::{Embeddings, Maps};
 pub use error::PluginError;
-pub use gather::{Answer, Ask, Gather, Refusal, Seat};
+pub use gather::{Answer, CropRequest, Gather, GatherError, Seat};
 pub use grid::{Grid, Pixel};
 pub use observer::{NoObserver, Observer};
 pub use plugin::PluginInfo;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cleanplate_engine::Tensor;
 
-use super::Refusal;
+use super::GatherError;
 use crate::ExecutableKey;
 
 /// Most sizes whose limit is remembered.
@@ -28,7 +28,7 @@ pub struct Share {
     /// `u8 [1, H, W]`
     pub mask: Tensor,
     cancelled: AtomicBool,
-    end: Mutex<Option<Result<Done, Refusal>>>,
+    end: Mutex<Option<Result<Done, GatherError>>>,
 }
 
 impl Share {
@@ -49,11 +49,11 @@ impl Share {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    pub fn end(&self, end: Result<Done, Refusal>) {
+    pub fn end(&self, end: Result<Done, GatherError>) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 
-    pub fn take(&self) -> Option<Result<Done, Refusal>> {
+    pub fn take(&self) -> Option<Result<Done, GatherError>> {
         self.end
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -23,7 +23,7 @@ use line::{Done, Line, Share, Ticket};
 const NAP: Duration = Duration::from_millis(20);
 
 /// One crop for a network.
-pub struct Ask<'a> {
+pub struct CropRequest<'a> {
     /// Weights and size: crops of one key may go together.
     pub key: ExecutableKey,
     /// `u8 [1, H, W, 3]`
@@ -49,7 +49,7 @@ pub struct Answer {
 
 /// Why a crop has no prediction.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum GatherError {
     /// The network could not be compiled for it.
     Compile(PluginError),
     /// The device failed, or the run was cancelled.
@@ -120,7 +120,7 @@ impl Gather {
     }
 
     /// Runs a network on one crop, together with those of other runs where that can be.
-    pub fn run(&self, ask: Ask<'_>) -> Result<Answer, Refusal> {
+    pub fn run(&self, ask: CropRequest<'_>) -> Result<Answer, GatherError> {
         let asked = Instant::now();
         let share = Arc::new(Share::new(ask.image, ask.mask));
         let mut line = self.lock();
@@ -152,7 +152,7 @@ impl Gather {
                 share.cancel();
                 line.leave(&share);
                 self.changed.notify_all();
-                return Err(Refusal::Run(EngineError::Cancelled));
+                return Err(GatherError::Run(EngineError::Cancelled));
             }
             let now = Instant::now();
             let leads = !line.busy && line.is_first(&share);
@@ -198,7 +198,7 @@ impl Gather {
             Err(error) => {
                 return group
                     .iter()
-                    .for_each(|ticket| ticket.share.end(Err(Refusal::Compile(error.clone()))));
+                    .for_each(|ticket| ticket.share.end(Err(GatherError::Compile(error.clone()))));
             }
         };
         // The group stops only when none of its members wants to go on.
@@ -226,7 +226,7 @@ impl Gather {
             Ok(Err(error)) if crops == 1 || matches!(error, EngineError::Cancelled) => {
                 group
                     .iter()
-                    .for_each(|ticket| ticket.share.end(Err(Refusal::Run(error.clone()))));
+                    .for_each(|ticket| ticket.share.end(Err(GatherError::Run(error.clone()))));
             }
             Err(panic) if crops == 1 => resume_unwind(panic),
             failed => {

@@ -11,8 +11,8 @@ use cleanplate_pictures::resample::{shrink_hole, shrink_photo};
 use cleanplate_pipeline::models::InpaintNetwork;
 use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{
-    Answer, Ask, Crop, CropPlan, ExecutableKey, Fill, Planned, Refusal, Stage, Work, is_memory,
-    plan,
+    Answer, Crop, CropPlan, CropRequest, ExecutableKey, Fill, GatherError, Planned, Stage, Work,
+    is_memory, plan,
 };
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
@@ -138,7 +138,7 @@ fn fill(
         }
     };
     let cancelled = || work.observer.cancelled();
-    let answer = work.gather.run(Ask {
+    let answer = work.gather.run(CropRequest {
         key: key(1),
         image,
         mask,
@@ -156,14 +156,14 @@ fn fill(
     Ok(Fill { width, height, rgb })
 }
 
-fn failed(work: &Work<'_>, refusal: Refusal, crop: &Planned) -> PluginError {
+fn failed(work: &Work<'_>, refusal: GatherError, crop: &Planned) -> PluginError {
     let during = format!("lama, crop of {}x{} pixels", crop.width, crop.height);
     match refusal {
-        Refusal::Compile(error) => error,
-        Refusal::Run(EngineError::Cancelled) => PluginError::Cancelled {
+        GatherError::Compile(error) => error,
+        GatherError::Run(EngineError::Cancelled) => PluginError::Cancelled {
             before: format!("the end of {during}"),
         },
-        Refusal::Run(source) => {
+        GatherError::Run(source) => {
             if source.retryable() {
                 work.executables.clear();
             }

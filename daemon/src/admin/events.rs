@@ -12,7 +12,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::Desk;
+use super::AdminState;
 use super::params::Params;
 use crate::app::App;
 use crate::feed::{Reader, event_text};
@@ -31,7 +31,7 @@ pub struct Since {
 
 struct Stream {
     reader: Reader,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     news: watch::Receiver<u64>,
     seq: u64,
     /// To be sent before anything else.
@@ -43,7 +43,7 @@ struct Stream {
 pub async fn get(
     req: HttpRequest,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     Params(query): Params<Since>,
 ) -> Result<HttpResponse, Refusal> {
     let most = app.config.admin.streams_max;
@@ -73,7 +73,7 @@ pub async fn get(
     let first = Some(event_text(ring.boot(), seq, Event::Hello(hello)).to_string());
     let stream = Stream {
         reader,
-        desk,
+        state,
         news,
         seq,
         first,
@@ -98,7 +98,7 @@ impl Stream {
             return Some(first);
         }
         loop {
-            if self.desk.closing.load(Ordering::Relaxed) {
+            if self.state.closing.load(Ordering::Relaxed) {
                 return None;
             }
             let feed = Arc::clone(self.reader.feed());

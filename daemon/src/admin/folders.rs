@@ -7,15 +7,15 @@ use serde_json::json;
 
 use super::gate::Who;
 use super::params::ok;
-use super::{Desk, audit, errors};
+use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::folder::Order;
 use crate::http::blocking;
 use crate::refusal::Refusal;
 
 /// `GET /folders`
-pub async fn list(desk: web::Data<Desk>) -> HttpResponse {
-    let mut folders = desk.folders.status();
+pub async fn list(state: web::Data<AdminState>) -> HttpResponse {
+    let mut folders = state.folders.status();
     folders.sort_by(|a, b| a.name.cmp(&b.name));
     ok(&FoldersReply { folders })
 }
@@ -24,42 +24,42 @@ pub async fn list(desk: web::Data<Desk>) -> HttpResponse {
 pub async fn pause(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    give(&who, &app, &desk, &name, Order::Pause, "folder.pause").await
+    give(&who, &app, &state, &name, Order::Pause, "folder.pause").await
 }
 
 /// `POST /folders/{name}/resume`
 pub async fn resume(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    give(&who, &app, &desk, &name, Order::Resume, "folder.resume").await
+    give(&who, &app, &state, &name, Order::Resume, "folder.resume").await
 }
 
 /// `POST /folders/{name}/rescan`
 pub async fn rescan(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    give(&who, &app, &desk, &name, Order::Rescan, "folder.rescan").await
+    give(&who, &app, &state, &name, Order::Rescan, "folder.rescan").await
 }
 
 async fn give(
     who: &Who,
     app: &App,
-    desk: &Desk,
+    state: &AdminState,
     name: &str,
     order: Order,
     action: &'static str,
 ) -> Result<HttpResponse, Refusal> {
     let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
-    let before = find(desk, name).ok_or_else(|| errors::no_such("folder", &shown))?;
+    let before = find(state, name).ok_or_else(|| errors::no_such("folder", &shown))?;
     audit::note(
         app,
         who,
@@ -68,15 +68,16 @@ async fn give(
         json!({ "before": { "paused": before.paused } }),
     )
     .await?;
-    let (folders, owned) = (desk.folders.clone(), name.to_string());
+    let (folders, owned) = (state.folders.clone(), name.to_string());
     let after = blocking(move || folders.order(&owned, order))
         .await?
         .ok_or_else(|| errors::no_such("folder", &shown))?;
     Ok(ok(&after))
 }
 
-fn find(desk: &Desk, name: &str) -> Option<FolderStatus> {
-    desk.folders
+fn find(state: &AdminState, name: &str) -> Option<FolderStatus> {
+    state
+        .folders
         .status()
         .into_iter()
         .find(|folder| folder.name == name)

@@ -10,7 +10,7 @@ use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::Job;
 use serde::Deserialize;
 
-use super::{Desk, errors, jobs, params};
+use super::{AdminState, errors, jobs, params};
 use crate::app::App;
 use crate::http::blocking;
 use crate::refusal::Refusal;
@@ -46,7 +46,7 @@ pub fn path(app: &App, job: &Job, part: ImagePart) -> Option<PathBuf> {
 /// `GET /jobs/{id}/images/{part}`
 pub async fn get(
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     at: web::Path<(String, String)>,
     params::Params(size): params::Params<Size>,
 ) -> Result<HttpResponse, Refusal> {
@@ -78,7 +78,7 @@ pub async fn get(
         })?;
     match side {
         None => whole(path).await,
-        Some(side) => reduced(&app, &desk, path, side).await,
+        Some(side) => reduced(&app, &state, path, side).await,
     }
 }
 
@@ -115,11 +115,11 @@ async fn whole(path: PathBuf) -> Result<HttpResponse, Refusal> {
 
 async fn reduced(
     app: &web::Data<App>,
-    desk: &Desk,
+    state: &AdminState,
     path: PathBuf,
     side: u32,
 ) -> Result<HttpResponse, Refusal> {
-    let _turn = desk
+    let _turn = state
         .decoding
         .acquire()
         .await

@@ -46,7 +46,7 @@ const CONNECTIONS_MAX: usize = 64;
 const WORKERS: usize = 1;
 
 /// What handlers need besides the [`App`].
-pub struct Desk {
+pub struct AdminState {
     /// Watched folders.
     pub folders: Arc<Folders>,
     /// What is done with models in the background.
@@ -57,10 +57,10 @@ pub struct Desk {
     pub closing: AtomicBool,
 }
 
-impl Desk {
-    /// A desk where nothing was done yet.
-    pub fn new(folders: Arc<Folders>) -> Desk {
-        Desk {
+impl AdminState {
+    /// A state where nothing was done yet.
+    pub fn new(folders: Arc<Folders>) -> AdminState {
+        AdminState {
             folders,
             tasks: tasks::Tasks::default(),
             decoding: tokio::sync::Semaphore::new(1),
@@ -148,7 +148,7 @@ fn routes(config: &mut web::ServiceConfig) {
 /// Serves the sockets; `None` without any. The server runs once it is polled.
 pub fn serve(
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     unix: Option<UnixListener>,
     tcp: Option<TcpListener>,
 ) -> std::io::Result<Option<Server>> {
@@ -159,7 +159,7 @@ pub fn serve(
     let make = move || {
         Actix::new()
             .app_data(app.clone())
-            .app_data(desk.clone())
+            .app_data(state.clone())
             .wrap(from_fn(gate::check))
             .configure(routes)
     };

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::gate::Who;
 use super::params::{Body, accepted, ok};
 use super::tasks::{Busy, Tasks};
-use super::{Desk, audit, errors};
+use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::http::blocking;
 use crate::refusal::Refusal;
@@ -25,7 +25,10 @@ use crate::telemetry::{escaped, short};
 const PROGRESS: Duration = Duration::from_millis(200);
 
 /// `GET /models`
-pub async fn list(app: web::Data<App>, desk: web::Data<Desk>) -> Result<HttpResponse, Refusal> {
+pub async fn list(
+    app: web::Data<App>,
+    state: web::Data<AdminState>,
+) -> Result<HttpResponse, Refusal> {
     let (inner, memory_bytes_max) = (app.clone().into_inner(), app.config.engine.memory_bytes_max);
     let models = blocking(move || -> Result<_, ModelError> {
         let loaded = inner.models.loaded();
@@ -33,7 +36,7 @@ pub async fn list(app: web::Data<App>, desk: web::Data<Desk>) -> Result<HttpResp
             .models
             .list()?
             .iter()
-            .map(|info| row(&inner, &desk.tasks, info, loaded.as_deref()))
+            .map(|info| row(&inner, &state.tasks, info, loaded.as_deref()))
             .collect())
     });
     let models = models
@@ -92,20 +95,21 @@ fn tell(app: &App, tasks: &Tasks, name: &str) -> Result<ModelRow, ModelError> {
 pub async fn load(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
     audit::note(&app, &who, "model.load", format!("model:{name}"), json!({})).await?;
     let inner = app.clone().into_inner();
     let outcome = blocking(move || {
-        desk.tasks.set_loading(&name, true);
-        drop(tell(&inner, &desk.tasks, &name));
+        state.tasks.set_loading(&name, true);
+        drop(tell(&inner, &state.tasks, &name));
         let loaded = inner.models.load(&name);
-        desk.tasks.set_loading(&name, false);
-        desk.tasks
+        state.tasks.set_loading(&name, false);
+        state
+            .tasks
             .set_failed(&name, loaded.as_ref().err().map(ToString::to_string));
-        let row = tell(&inner, &desk.tasks, &name);
+        let row = tell(&inner, &state.tasks, &name);
         loaded.and(row)
     });
     Ok(ok(&outcome
@@ -117,7 +121,7 @@ pub async fn load(
 pub async fn unload(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
@@ -135,8 +139,8 @@ pub async fn unload(
         inner.models.unload(&name);
         // Plans hold the weights too. A job under way keeps those it uses until it ends.
         inner.jobs.forget_weights(&info.sha256);
-        desk.tasks.set_failed(&name, None);
-        tell(&inner, &desk.tasks, &name)
+        state.tasks.set_failed(&name, None);
+        tell(&inner, &state.tasks, &name)
     });
     Ok(ok(&outcome
         .await?
@@ -147,7 +151,7 @@ pub async fn unload(
 pub async fn verify(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
@@ -156,7 +160,7 @@ pub async fn verify(
     begin(
         &who,
         app,
-        desk,
+        state,
         name,
         TaskKind::Verify,
         "model.verify",
@@ -170,7 +174,7 @@ pub async fn verify(
 pub async fn pull(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let name = known(&app, &name).await?;
@@ -180,7 +184,7 @@ pub async fn pull(
     begin(
         &who,
         app,
-        desk,
+        state,
         name,
         TaskKind::Pull,
         "model.pull",
@@ -194,7 +198,7 @@ pub async fn pull(
 pub async fn import(
     who: Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: web::Path<String>,
     Body(wish): Body<ImportModel>,
 ) -> Result<HttpResponse, Refusal> {
@@ -211,7 +215,7 @@ pub async fn import(
     begin(
         &who,
         app,
-        desk,
+        state,
         short(&name, 64),
         TaskKind::Import,
         "model.import",
@@ -233,14 +237,14 @@ async fn known(app: &web::Data<App>, name: &str) -> Result<String, Refusal> {
 async fn begin(
     who: &Who,
     app: web::Data<App>,
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     name: String,
     kind: TaskKind,
     action: &'static str,
     detail: serde_json::Value,
     act: impl FnOnce(&App, &str, &mut dyn FnMut(Progress)) -> Result<(), ModelError> + Send + 'static,
 ) -> Result<HttpResponse, Refusal> {
-    desk.tasks.begin(&name, kind).map_err(|busy| match busy {
+    state.tasks.begin(&name, kind).map_err(|busy| match busy {
         Busy::Model => errors::conflict(format!(
             "something is done with model {name} already; wait for its end"
         )),
@@ -259,12 +263,12 @@ async fn begin(
     )
     .await;
     if let Err(refusal) = noted {
-        desk.tasks.end(&name, Some(refusal.text.clone()));
+        state.tasks.end(&name, Some(refusal.text.clone()));
         return Err(refusal);
     }
     let (inner, shared, model) = (
         app.clone().into_inner(),
-        desk.clone().into_inner(),
+        state.clone().into_inner(),
         name.clone(),
     );
     let run = move || {
@@ -294,15 +298,15 @@ async fn begin(
         .name("model".to_string())
         .spawn(run)
     {
-        desk.tasks.end(&name, Some(error.to_string()));
+        state.tasks.end(&name, Some(error.to_string()));
         return Err(Refusal::internal(
             "a thread for a model could not be started",
             &error,
         ));
     }
     let inner = app.clone().into_inner();
-    let (task, named) = (desk.tasks.of(&name), name.clone());
-    let row = blocking(move || tell(&inner, &desk.tasks, &named)).await?;
+    let (task, named) = (state.tasks.of(&name), name.clone());
+    let row = blocking(move || tell(&inner, &state.tasks, &named)).await?;
     // A model that is being imported for the first time is not known yet.
     Ok(accepted(&row.unwrap_or_else(|_| ModelRow {
         name,

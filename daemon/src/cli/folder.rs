@@ -13,7 +13,7 @@ use cleanplate_pipeline::{RunLimits, Runner};
 use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};
 use crate::config::{Config, HotFolder, OUTPUT, misplaced};
-use crate::folder::{Board, Bounds, DirectDesk, Setup, Watch};
+use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Setup};
 
 /// Works through the folder. Exit code 1 when a pair failed or a photo has no mask.
 pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
@@ -45,12 +45,12 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
         shown.set_message(format!("{} failed", status.failed));
     };
     let board = Arc::new(Board::new(&folder, name, None, None, Some(Box::new(show))));
-    let desk = Arc::new(DirectDesk::new(runner, bounds.image.clone()));
+    let executor = Arc::new(DirectExecutor::new(runner, bounds.image.clone()));
     let stop = Arc::new(AtomicBool::new(false));
-    let outcome = Watch::new(Setup {
+    let outcome = FolderWatch::new(Setup {
         folder,
         pipeline,
-        desk,
+        executor,
         bounds,
         board: board.clone(),
         stop,

@@ -367,7 +367,7 @@ fn absent<T>(read: Result<T, TakeError>) -> Result<Option<T>, TakeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Fault;
+    use super::super::report::PairFault;
     use super::*;
 
     fn places(dir: &Path) -> Places {
@@ -393,7 +393,7 @@ mod tests {
         }
     }
 
-    fn report(claim: &Claim, error: Option<Fault>) -> Report {
+    fn report(claim: &Claim, error: Option<PairFault>) -> Report {
         Report {
             error,
             ..Report::of("f", "p", claim)
@@ -438,7 +438,7 @@ mod tests {
             fs::write(places.root.join("a.png"), photo).unwrap();
             let claim = places.take(&pair(), |_| false, 1).unwrap().unwrap();
             places
-                .settle(&claim, &report(&claim, Some(Fault::new("x", "y"))))
+                .settle(&claim, &report(&claim, Some(PairFault::new("x", "y"))))
                 .unwrap();
         }
         let photos: Vec<Vec<u8>> = names(&places.root.join(FAILED))

@@ -1,4 +1,4 @@
-//! A runner as a desk: no store, no account. Pairs run on threads of their own and share the device.
+//! A runner as a executor: no store, no account. Pairs run on threads of their own and share the device.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -8,25 +8,25 @@ use cleanplate_pictures::{EncodeOptions, Limits};
 use cleanplate_pipeline::{NoObserver, Request, Runner};
 use serde_json::json;
 
-use super::desk::{Begun, Bytes, Desk, Ending, Made, Running, Task};
-use super::report::Fault;
-use crate::jobs::Room;
+use super::executor::{Begun, Bytes, Ending, Executor, Made, Running, Task};
+use super::report::PairFault;
+use crate::jobs::PixelBudget;
 
 /// A runner with its limits.
 struct Bench {
     runner: Runner,
     limits: Limits,
-    room: Room,
+    room: PixelBudget,
 }
 
 /// Works on pairs without a daemon.
-pub struct DirectDesk(Arc<Bench>);
+pub struct DirectExecutor(Arc<Bench>);
 
-impl DirectDesk {
-    /// A desk on this runner.
+impl DirectExecutor {
+    /// A executor on this runner.
     pub fn new(runner: Runner, limits: Limits) -> Self {
-        let room = Room::new(limits.pixels_max);
-        DirectDesk(Arc::new(Bench {
+        let room = PixelBudget::new(limits.pixels_max);
+        DirectExecutor(Arc::new(Bench {
             runner,
             limits,
             room,
@@ -35,13 +35,13 @@ impl DirectDesk {
 }
 
 impl Bench {
-    fn make(&self, task: &Task) -> Result<Made, Fault> {
+    fn make(&self, task: &Task) -> Result<Made, PairFault> {
         let _room = self
             .room
             .take(u64::from(task.size.0) * u64::from(task.size.1), || false);
         let started = Instant::now();
         let picture = |what: &str, error: &cleanplate_pictures::ImageError| {
-            Fault::new("image", format!("{what}: {error}"))
+            PairFault::new("image", format!("{what}: {error}"))
         };
         let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
             .map_err(|error| picture("photo", &error))?;
@@ -61,7 +61,7 @@ impl Bench {
         let outcome = self
             .runner
             .run(&task.pipeline, request, &NoObserver)
-            .map_err(|error| Fault::new(error.code(), error.to_string()))?;
+            .map_err(|error| PairFault::new(error.code(), error.to_string()))?;
         let bytes = outcome
             .photo
             .encode(&EncodeOptions {
@@ -85,7 +85,7 @@ impl Bench {
     }
 }
 
-impl Desk for DirectDesk {
+impl Executor for DirectExecutor {
     fn closed(&self) -> Option<String> {
         None
     }
@@ -103,7 +103,7 @@ impl Desk for DirectDesk {
         {
             Ok(_) => Begun::Running(Box::new(Waiting(receiver))),
             Err(error) => Begun::Ended(Ending::Failed(
-                Fault::new("internal", format!("starting a thread: {error}")),
+                PairFault::new("internal", format!("starting a thread: {error}")),
                 None,
             )),
         }
@@ -111,7 +111,7 @@ impl Desk for DirectDesk {
 }
 
 /// A pair on its thread.
-struct Waiting(Receiver<Result<Made, Fault>>);
+struct Waiting(Receiver<Result<Made, PairFault>>);
 
 impl Running for Waiting {
     fn poll(&mut self) -> Option<Ending> {
@@ -120,7 +120,7 @@ impl Running for Waiting {
             Ok(Err(fault)) => Some(Ending::Failed(fault, None)),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Ending::Failed(
-                Fault::new("internal", "the work on this pair panicked"),
+                PairFault::new("internal", "the work on this pair panicked"),
                 None,
             )),
         }

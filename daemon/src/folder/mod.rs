@@ -6,10 +6,10 @@
 
 mod board;
 mod claim;
-mod desk;
 mod direct;
+mod executor;
 mod names;
-mod notes;
+mod notifications;
 mod queue;
 mod read;
 mod report;
@@ -28,14 +28,14 @@ use anyhow::Context;
 use cleanplate_api::FolderStatus;
 
 pub use board::Board;
-pub use direct::DirectDesk;
+pub use direct::DirectExecutor;
 pub use names::Pattern;
 pub use read::Bounds;
-pub use watch::{Setup, Watch};
+pub use watch::{FolderWatch, Setup};
 
 use crate::app::App;
 use crate::config::{Config, HotFolder};
-use queue::QueueDesk;
+use queue::QueueExecutor;
 
 /// Pause between looks at the configuration file.
 const RELOAD: Duration = Duration::from_secs(1);
@@ -131,7 +131,7 @@ impl Folders {
         let account = queue::payer(&*app.store, &payer)
             .ok()
             .map(|account| account.id);
-        let desk = Arc::new(QueueDesk {
+        let executor = Arc::new(QueueExecutor {
             jobs: app.jobs.clone(),
             store: app.store.clone(),
             dirs: app.dirs.clone(),
@@ -149,17 +149,17 @@ impl Folders {
         let setup = Setup {
             folder: folder.clone(),
             pipeline,
-            desk: desk.clone(),
+            executor: executor.clone(),
             bounds: Bounds::of(&app.config),
             board: board.clone(),
             stop: stop.clone(),
             once: false,
         };
         tracing::info!(folder = folder.name, path = %folder.path.display(), output = %folder.output.display(), "hot folder watched");
-        let watch = Watch::new(setup);
+        let watch = FolderWatch::new(setup);
         let waits = stop.clone();
         let run = move || {
-            desk.wait_for_device(&waits);
+            executor.wait_for_device(&waits);
             if let Err(error) = watch.run() {
                 tracing::error!(%error, "a hot folder ended");
             }

@@ -1,4 +1,4 @@
-//! The daemon's queue as a desk: each pair is a job, paid for by the folder's account, at most once per content.
+//! The daemon's queue as a executor: each pair is a job, paid for by the folder's account, at most once per content.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::desk::{Begun, Bytes, Desk, Ending, Later, Made, Running, Task};
-use super::report::{Fault, hex};
+use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running, Task};
+use super::report::{PairFault, hex};
 use crate::config::Payer;
 use crate::files::{Dirs, FilesError};
-use crate::jobs::{DeviceState, Finished, Jobs, Offered, Work};
+use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered};
 use crate::refusal::Refusal;
 
 /// How long a content counts as seen: 7 days.
@@ -36,7 +36,7 @@ const NO_CREDITS: &str =
     "the account has too few credits; top it up with `cleanplate accounts top-up`";
 
 /// Queue and store of the daemon.
-pub struct QueueDesk {
+pub struct QueueExecutor {
     /// The queue.
     pub jobs: Arc<Jobs>,
     /// Accounts and jobs.
@@ -49,7 +49,7 @@ pub struct QueueDesk {
     pub price: i64,
 }
 
-impl Desk for QueueDesk {
+impl Executor for QueueExecutor {
     fn closed(&self) -> Option<String> {
         if let Some(refusal) = self.jobs.closed() {
             return Some(refusal.text);
@@ -66,7 +66,7 @@ impl Desk for QueueDesk {
     }
 }
 
-impl QueueDesk {
+impl QueueExecutor {
     /// Waits while the device is being opened: at the start nothing is wrong yet.
     pub fn wait_for_device(&self, stop: &AtomicBool) {
         while matches!(self.jobs.device(), DeviceState::Opening) && !stop.load(Ordering::SeqCst) {
@@ -92,7 +92,7 @@ impl QueueDesk {
             }
         };
         let new = self.new_job(account, id, task, paid)?;
-        let work = Work {
+        let work = JobInput {
             image: self.stage(&task.photo)?,
             mask: task
                 .mask
@@ -266,11 +266,12 @@ impl Running for Waiting {
                         all: true,
                     })
                 }
-                (None, Some(failure)) => {
-                    Ending::Failed(Fault::new(&failure.code, failure.detail.clone()), Some(id))
-                }
+                (None, Some(failure)) => Ending::Failed(
+                    PairFault::new(&failure.code, failure.detail.clone()),
+                    Some(id),
+                ),
                 (None, None) => Ending::Failed(
-                    Fault::new(
+                    PairFault::new(
                         "internal",
                         "the job ended without result and without reason",
                     ),

@@ -8,8 +8,8 @@ use cleanplate_pipeline::{Pipeline, Prompts};
 use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Places};
-use super::desk::Task;
-use super::report::{Fault, Report, hex};
+use super::executor::Task;
+use super::report::{PairFault, Report, hex};
 use super::scan::Verdict;
 use super::sidecar;
 use super::take::{self, Stamp, TakeError};
@@ -56,7 +56,7 @@ pub fn task(
     claim: &Claim,
     report: &mut Report,
     seen: &mut Option<Stamp>,
-) -> Result<Task, Fault> {
+) -> Result<Task, PairFault> {
     let (photo, stamp) = places
         .photo(claim, bounds.bytes_max)
         .map_err(|error| refused("photo", &error))?;
@@ -64,7 +64,7 @@ pub fn task(
     report.photo_bytes = Some(photo.len() as u64);
     report.photo_sha256 = Some(hex(&Sha256::digest(&photo)));
     let header = cleanplate_pictures::probe(&photo, &bounds.image)
-        .map_err(|error| Fault::new("image", format!("photo: {error}")))?;
+        .map_err(|error| PairFault::new("image", format!("photo: {error}")))?;
     let size = (header.width as u32, header.height as u32);
     report.photo_size = Some(size);
     let (mask, prompts) = mark(places, pipeline, bounds, claim, size)?;
@@ -93,20 +93,20 @@ fn mark(
     bounds: &Bounds,
     claim: &Claim,
     size: (u32, u32),
-) -> Result<(Option<Vec<u8>>, Option<Prompts>), Fault> {
+) -> Result<(Option<Vec<u8>>, Option<Prompts>), PairFault> {
     if let Some((mask, _)) = places
         .mask(claim, bounds.bytes_max)
         .map_err(|error| refused("mask", &error))?
     {
         let header = cleanplate_pictures::probe(&mask, &bounds.image)
-            .map_err(|error| Fault::new("mask", format!("mask: {error}")))?;
+            .map_err(|error| PairFault::new("mask", format!("mask: {error}")))?;
         if (header.width as u32, header.height as u32) != size {
             let (width, height) = size;
             let text = format!(
                 "the mask is {}x{}, the photo is {width}x{height} (as displayed); they must be equal",
                 header.width, header.height
             );
-            return Err(Fault::new("mask_size", text));
+            return Err(PairFault::new("mask_size", text));
         }
         return Ok((Some(mask), None));
     }
@@ -114,7 +114,7 @@ fn mark(
         .sidecar(claim, sidecar::BYTES_MAX)
         .map_err(|error| refused("sidecar", &error))?
     else {
-        return Err(Fault::new(
+        return Err(PairFault::new(
             "missing_mask",
             "the mask was taken away before it was read; drop photo and mask again",
         ));
@@ -129,7 +129,7 @@ fn mark(
             "points and box need a segmentation model, and pipeline \"{}\" has none: drop a mask, or set a `pipeline` with a segment plugin",
             pipeline.name
         );
-        return Err(Fault::new("unavailable", text));
+        return Err(PairFault::new("unavailable", text));
     }
     Ok((None, Some(prompts)))
 }
@@ -163,11 +163,11 @@ fn content(
     hash.finalize().into()
 }
 
-fn refused(what: &str, error: &TakeError) -> Fault {
+fn refused(what: &str, error: &TakeError) -> PairFault {
     let code = match error {
         TakeError::NotRegular => "not_a_regular_file",
         TakeError::TooLarge { .. } => "too_large",
         TakeError::Io(_) => "unreadable",
     };
-    Fault::new(code, format!("{what}: {error}"))
+    PairFault::new(code, format!("{what}: {error}"))
 }

@@ -7,17 +7,17 @@ use super::claim::Claim;
 
 /// Why a pair has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct PairFault {
     /// Stable, for programs.
     pub code: String,
     /// For people, with the remedy.
     pub detail: String,
 }
 
-impl Fault {
+impl PairFault {
     /// A fault of this code.
-    pub fn new(code: &str, detail: impl Into<String>) -> Fault {
-        Fault {
+    pub fn new(code: &str, detail: impl Into<String>) -> PairFault {
+        PairFault {
             code: code.to_string(),
             detail: detail.into(),
         }
@@ -54,7 +54,7 @@ pub struct Report {
     /// What came of it.
     pub result: Option<ResultView>,
     /// Why there is no result.
-    pub error: Option<Fault>,
+    pub error: Option<PairFault>,
     /// The job, where there is a store.
     pub job_id: Option<String>,
     /// Credits charged.

@@ -4,7 +4,7 @@ use cleanplate_pipeline::Prompts;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::report::Fault;
+use super::report::PairFault;
 use crate::http::prompts;
 
 /// Longest sidecar that is read.
@@ -20,9 +20,9 @@ struct Sidecar {
 }
 
 /// Reads the prompts of a sidecar for a photo of this size.
-pub fn parse(bytes: &[u8], points_max: usize, size: (u32, u32)) -> Result<Prompts, Fault> {
+pub fn parse(bytes: &[u8], points_max: usize, size: (u32, u32)) -> Result<Prompts, PairFault> {
     let fault = |detail: String| {
-        Fault::new(
+        PairFault::new(
             "sidecar",
             format!(
                 "{detail}; wanted: {{\"points\":[[x,y],...],\"labels\":[1,0,...],\"box\":[x1,y1,x2,y2]}}"

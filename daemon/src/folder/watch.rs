@@ -11,11 +11,11 @@ use cleanplate_pipeline::Pipeline;
 
 use super::board::Board;
 use super::claim::{Claim, Places};
-use super::desk::{Begun, Bytes, Desk, Ending, Later, Made, Running};
+use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running};
 use super::names::WORKING;
-use super::notes::Notes;
+use super::notifications::Notifications;
 use super::read::{self, Bounds};
-use super::report::{Fault, Report, ResultView, hex};
+use super::report::{PairFault, Report, ResultView, hex};
 use super::scan::{self, Pair, Tracker, Verdict};
 use super::take::{self, Stamp};
 use crate::config::HotFolder;
@@ -36,7 +36,7 @@ pub struct Setup {
     /// Its pipeline.
     pub pipeline: Arc<Pipeline>,
     /// Where pairs are worked on.
-    pub desk: Arc<dyn Desk>,
+    pub executor: Arc<dyn Executor>,
     /// Bounds of what is read.
     pub bounds: Bounds,
     /// Where its state is shown.
@@ -67,11 +67,11 @@ struct Held {
 }
 
 /// A folder at work.
-pub struct Watch {
+pub struct FolderWatch {
     setup: Setup,
     places: Places,
     tracker: Tracker,
-    notes: Notes,
+    notifications: Notifications,
     held: Vec<Held>,
     ready: VecDeque<Pair>,
     /// Until when nothing is taken.
@@ -85,18 +85,18 @@ pub struct Watch {
     opened: bool,
 }
 
-impl Watch {
+impl FolderWatch {
     /// A folder that has not been looked at.
-    pub fn new(setup: Setup) -> Watch {
+    pub fn new(setup: Setup) -> FolderWatch {
         let places = Places {
             root: setup.folder.path.clone(),
             output: setup.folder.output.clone(),
         };
         let now = Instant::now();
-        Watch {
+        FolderWatch {
             places,
             tracker: Tracker::default(),
-            notes: Notes::default(),
+            notifications: Notifications::default(),
             held: Vec::new(),
             ready: VecDeque::new(),
             paused: None,
@@ -199,7 +199,7 @@ impl Watch {
             self.opened = false;
         }
         // By now a pause can be shown beside the pairs.
-        if let Some(why) = self.setup.desk.closed() {
+        if let Some(why) = self.setup.executor.closed() {
             return Err(io::Error::other(why));
         }
         self.places
@@ -227,7 +227,7 @@ impl Watch {
                     self.hold(claim, None);
                 }
             }
-            self.notes = Notes::of(&self.setup.folder);
+            self.notifications = Notifications::of(&self.setup.folder);
             self.next_scan = now;
             self.opened = true;
         }
@@ -330,10 +330,10 @@ impl Watch {
 
     fn scan_pause(&self) -> Duration {
         let rules = &self.setup.folder.rules;
-        let rest = if self.notes.are_on() {
+        let rest = if self.notifications.are_on() {
             rules.scan
         } else {
-            rules.poll.unwrap_or(Notes::WITHOUT)
+            rules.poll.unwrap_or(Notifications::WITHOUT)
         };
         if self.settling {
             (rules.settle / 4).min(rest)
@@ -482,7 +482,7 @@ impl Watch {
                 &format!("writing into working: {error}"),
             );
         }
-        match self.setup.desk.begin(task) {
+        match self.setup.executor.begin(task) {
             Begun::Running(running) => {
                 held.state = State::Running(running);
                 false
@@ -505,7 +505,7 @@ impl Watch {
         }
     }
 
-    fn fail(&mut self, held: &mut Held, fault: Fault, job: Option<String>) -> bool {
+    fn fail(&mut self, held: &mut Held, fault: PairFault, job: Option<String>) -> bool {
         tracing::warn!(
             folder = self.setup.folder.name,
             photo = held.claim.photo,
@@ -604,7 +604,7 @@ impl Watch {
             Duration::from_millis(200)
         };
         let touched = self
-            .notes
+            .notifications
             .wait(due.min(limit).max(Duration::from_millis(1)));
         if touched.is_empty() {
             return;

@@ -9,10 +9,10 @@ use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, Ne
 
 use super::batch_feed::{Fed, Feeder, Slot};
 use super::batch_upload::{FILES_MAX, Pair, receive};
-use super::check::Ask;
+use super::check::RequestOptions;
+use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
 use super::removal::{credits, with_key};
-use super::repeat::{self, Fingerprint};
 use super::upload::{Body, Parts};
 use super::{auth, batch_view, view};
 use crate::app::App;
@@ -97,8 +97,8 @@ async fn serve(
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<Done, Refusal> {
-    let once = repeat::key(req)?;
-    let ask = Ask::read(req, app, key)?;
+    let once = idempotency::key(req)?;
+    let ask = RequestOptions::read(req, app, key)?;
     if let Some(refusal) = app.closed() {
         return Err(refusal);
     }
@@ -115,7 +115,7 @@ async fn serve(
         key: Some(key.id),
         pairs: slots.len() as u32,
         asynchronous: order.ask.tuning.asynchronous,
-        idempotency: once.map(|once| repeat::wish(once, key, print, None)),
+        idempotency: once.map(|once| idempotency::wish(once, key, print, None)),
     };
     let base = view::base_url(req, app);
     match app.store(move |store| store.start_batch(&new)).await? {
@@ -147,7 +147,7 @@ async fn serve(
             )
             .await
         }
-        BatchStart::Replay(kept) => Ok(Done::free(repeat::replay(kept))),
+        BatchStart::Replay(kept) => Ok(Done::free(idempotency::replay(kept))),
         BatchStart::Done(batch) => {
             let reply = read(app, &batch, &base, key.url_epoch).await?;
             Ok(Done::free(HttpResponse::Ok().json(reply)))

@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::webhooks;
 
 /// How the pictures of a request are to be treated.
-pub struct Ask {
+pub struct RequestOptions {
     /// What the client tunes.
     pub tuning: Tuning,
     /// Points and box.
@@ -36,9 +36,9 @@ pub struct Checked {
     pub mask: Option<Upload>,
 }
 
-impl Ask {
+impl RequestOptions {
     /// Reads and checks the query of a request.
-    pub fn read(req: &HttpRequest, app: &App, key: &KeyRecord) -> Result<Ask, Refusal> {
+    pub fn read(req: &HttpRequest, app: &App, key: &KeyRecord) -> Result<RequestOptions, Refusal> {
         let query = web::Query::<Query>::from_query(req.query_string())
             .map(web::Query::into_inner)
             .unwrap_or_default();
@@ -50,7 +50,7 @@ impl Ask {
             })?;
         }
         let pipeline = choose_pipeline(&tuning, app, key)?;
-        Ok(Ask {
+        Ok(RequestOptions {
             tuning,
             prompts,
             pipeline,
@@ -128,7 +128,7 @@ fn choose_pipeline(tuning: &Tuning, app: &App, key: &KeyRecord) -> Result<Arc<Pi
     }
 }
 
-impl Ask {
+impl RequestOptions {
     /// Checks the pictures of one removal against the query and each other.
     pub async fn check(&self, parts: Parts, app: &App) -> Result<Checked, Refusal> {
         let mut missing = Vec::new();

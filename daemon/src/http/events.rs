@@ -45,7 +45,7 @@ impl Drop for Place {
     }
 }
 
-struct Watch {
+struct EventStream {
     app: web::Data<App>,
     account: AccountId,
     id: JobId,
@@ -85,7 +85,7 @@ pub async fn get(
     };
     let place = Arc::new(Place::take().ok_or_else(full)?);
     let (base, now) = (view::base_url(&req, &app), Instant::now());
-    let watch = Watch {
+    let watch = EventStream {
         app,
         account: caller.account,
         id,
@@ -106,7 +106,7 @@ pub async fn get(
         .streaming(events))
 }
 
-impl Watch {
+impl EventStream {
     /// The next text to send; `None` when the stream ends.
     async fn next(&mut self) -> Option<String> {
         while !self.ended && self.started.elapsed() < STREAM_MAX && !self.app.jobs.is_stopping() {

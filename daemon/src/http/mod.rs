@@ -10,27 +10,27 @@ mod context;
 mod events;
 mod files;
 mod health;
-mod hook;
+mod idempotency;
 mod openapi;
 mod order;
 pub mod prompts;
 mod reads;
 mod removal;
-mod repeat;
 mod reply;
 mod segmentation;
 mod tuning;
 mod upload;
 mod view;
 mod web_page;
+mod webhook_body;
 
 use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, HttpServer, web};
 
-pub use hook::webhook_body;
 pub use upload::blocking;
+pub use webhook_body::webhook_body;
 
 use crate::app::App;
 

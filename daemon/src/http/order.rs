@@ -8,13 +8,13 @@ use cleanplate_store::{Accept, BatchSlot, Idempotency, JobId, KeyRecord, NewJob}
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::check::{Ask, Checked};
+use super::check::{Checked, RequestOptions};
 use super::context::request_id;
 use super::upload::blocking;
 use super::view::base_url;
 use crate::app::App;
 use crate::files::Inputs;
-use crate::jobs::{Finished, Hook, Recipe, Service, Work};
+use crate::jobs::{Finished, Hook, JobInput, Recipe, Service};
 use crate::refusal::Refusal;
 
 /// Everything that the jobs of one request share.
@@ -26,7 +26,7 @@ pub struct Order {
     /// What is asked for.
     pub service: Service,
     /// How the pictures are treated.
-    pub ask: Ask,
+    pub ask: RequestOptions,
     /// For log lines.
     pub request_id: String,
     /// Scheme and host of result addresses.
@@ -64,7 +64,7 @@ impl Order {
         app: &web::Data<App>,
         key: &KeyRecord,
         service: Service,
-        ask: Ask,
+        ask: RequestOptions,
     ) -> Order {
         Order {
             app: app.clone(),
@@ -145,9 +145,9 @@ impl Order {
     }
 
     /// The work of one photo; its end is told to `done`.
-    pub fn work(&self, checked: Checked, done: oneshot::Sender<Finished>) -> Work {
+    pub fn work(&self, checked: Checked, done: oneshot::Sender<Finished>) -> JobInput {
         let prompts = self.ask.prompts.clone().filter(|_| checked.mask.is_none());
-        Work {
+        JobInput {
             image: checked.image.file,
             mask: checked.mask.map(|mask| mask.file),
             prompts: prompts.map(|prompts| cleanplate_pipeline::Prompts {

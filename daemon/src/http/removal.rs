@@ -5,9 +5,9 @@ use cleanplate_api::{ErrorCode, QuoteReply, RemovalReply};
 use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, JobId, KeyRecord, Reply};
 use tokio::sync::oneshot;
 
-use super::check::{Ask, Checked};
+use super::check::{Checked, RequestOptions};
+use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
-use super::repeat::{self, Fingerprint};
 use super::upload::{Body, Parts, announced, blocking, receive};
 use super::{auth, reply, view};
 use crate::app::App;
@@ -121,8 +121,8 @@ async fn serve(
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<HttpResponse, Refusal> {
-    let once = repeat::key(req)?;
-    let ask = Ask::read(req, app, key)?;
+    let once = idempotency::key(req)?;
+    let ask = RequestOptions::read(req, app, key)?;
     if let Some(refusal) = app.closed() {
         return Err(refusal);
     }
@@ -137,14 +137,14 @@ async fn serve(
         return later(
             &order,
             checked,
-            once.map(|once| repeat::wish(once, key, print, None)),
+            once.map(|once| idempotency::wish(once, key, print, None)),
         )
         .await;
     }
     let new = order.job(
         &Original::of(&checked),
         None,
-        once.map(|once| repeat::wish(once, key, print, None)),
+        once.map(|once| idempotency::wish(once, key, print, None)),
     );
     let (id, account, base) = (new.id, key.account, view::base_url(req, app));
     let (done, receiver) = oneshot::channel();
@@ -157,14 +157,14 @@ async fn serve(
             answer(&order, &base, id, receiver).await
         }
         Offered::Declined(Accept::Replay(kept), _) => {
-            free(app, account, repeat::replay(kept)).await
+            free(app, account, idempotency::replay(kept)).await
         }
         Offered::Declined(Accept::Done(job), _) => {
             let kept = Reply {
                 status: 200,
                 body: body_of(&job, &order, &base)?,
             };
-            free(app, account, repeat::replay(kept)).await
+            free(app, account, idempotency::replay(kept)).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
     }
@@ -201,7 +201,7 @@ async fn later(
             )
             .await
         }
-        Accept::Replay(kept) => free(app, account, repeat::replay(kept)).await,
+        Accept::Replay(kept) => free(app, account, idempotency::replay(kept)).await,
         why => Err(app.jobs.refusal(&why)),
     }
 }

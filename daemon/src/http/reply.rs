@@ -25,10 +25,12 @@ impl ResponseError for Refusal {
             ));
         }
         match self.code {
-            ErrorCode::Unauthorized => drop(reply.insert_header((WWW_AUTHENTICATE, "Bearer"))),
+            ErrorCode::Unauthorized => {
+                reply.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
             // The rest of the body was not read.
             ErrorCode::UploadTimeout | ErrorCode::TooLarge => {
-                drop(reply.insert_header((CONNECTION, "close")))
+                reply.insert_header((CONNECTION, "close"));
             }
             _ => {}
         }

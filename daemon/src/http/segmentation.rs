@@ -5,11 +5,11 @@ use cleanplate_api::ModelUse;
 use cleanplate_store::{Accept, Job, KeyRecord};
 use tokio::sync::oneshot;
 
-use super::check::Ask;
+use super::check::RequestOptions;
 use super::order::{Order, Original};
 use super::removal::{credits, fingerprint, free, quote, with_key};
 use super::upload::{Body, blocking, receive};
-use super::{repeat, reply};
+use super::{idempotency, reply};
 use crate::app::App;
 use crate::files::FilesError;
 use crate::jobs::{Finished, Offered, Service};
@@ -61,8 +61,8 @@ async fn serve(
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<HttpResponse, Refusal> {
-    let once = repeat::key(req)?;
-    let mut ask = Ask::read(req, app, key)?;
+    let once = idempotency::key(req)?;
+    let mut ask = RequestOptions::read(req, app, key)?;
     // The mask is the answer: there is nothing to come back for.
     ask.tuning.asynchronous = false;
     ask.tuning.webhook_url = None;
@@ -79,7 +79,7 @@ async fn serve(
     let new = order.job(
         &Original::of(&checked),
         None,
-        once.map(|once| repeat::wish(once, key, print, None)),
+        once.map(|once| idempotency::wish(once, key, print, None)),
     );
     let (id, account) = (new.id, key.account);
     let (done, receiver) = oneshot::channel();
@@ -95,7 +95,7 @@ async fn serve(
             answer(app, finished).await
         }
         Offered::Declined(Accept::Replay(kept), _) => {
-            free(app, account, repeat::replay(kept)).await
+            free(app, account, idempotency::replay(kept)).await
         }
         Offered::Declined(Accept::Done(job), _) => {
             let mut again = mask(app, &job).await?;

@@ -70,12 +70,12 @@ impl Tuning {
     }
 }
 
-type Fault = (String, &'static str);
+type FieldFault = (String, &'static str);
 
 fn read<T>(
     query: &Query,
     name: &str,
-    parse: fn(&str) -> Result<T, Fault>,
+    parse: fn(&str) -> Result<T, FieldFault>,
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
     match parse(value(query, name)?) {
@@ -87,7 +87,7 @@ fn read<T>(
     }
 }
 
-fn flag(text: &str) -> Result<bool, Fault> {
+fn flag(text: &str) -> Result<bool, FieldFault> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
@@ -99,7 +99,7 @@ fn flag(text: &str) -> Result<bool, Fault> {
 }
 
 /// Whole pixels, or `auto`; the range is the plugin's.
-fn whole(text: &str) -> Result<String, Fault> {
+fn whole(text: &str) -> Result<String, FieldFault> {
     if text == "auto" {
         return Ok(text.to_string());
     }
@@ -112,7 +112,7 @@ fn whole(text: &str) -> Result<String, Fault> {
     }
 }
 
-fn format(text: &str) -> Result<Format, Fault> {
+fn format(text: &str) -> Result<Format, FieldFault> {
     text.parse().map_err(|_| {
         (
             "value is not one of jpeg, png, webp".to_string(),
@@ -121,7 +121,7 @@ fn format(text: &str) -> Result<Format, Fault> {
     })
 }
 
-fn quality(text: &str) -> Result<u8, Fault> {
+fn quality(text: &str) -> Result<u8, FieldFault> {
     match text.parse::<i64>() {
         Ok(number @ 1..=100) => Ok(number as u8),
         Ok(number) if number < 1 => Err((

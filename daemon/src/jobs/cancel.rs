@@ -72,7 +72,7 @@ impl Jobs {
         if job.asynchronous {
             remove_inputs(&self.dirs, id);
         }
-        let waiting = lock(&self.works).remove(&id);
+        let waiting = lock(&self.inputs).remove(&id);
         if let Some(work) = waiting {
             // A client that went away finds the end in the job's record.
             drop(work.done.send(Finished {

@@ -6,12 +6,12 @@
 
 mod cancel;
 mod device;
-mod pace;
+mod pixel_budget;
 mod recall;
 mod retry;
-mod room;
 mod run;
 mod service;
+mod throughput;
 mod worker;
 
 use std::collections::HashMap;
@@ -29,11 +29,11 @@ use tokio::sync::oneshot;
 
 use cancel::Current;
 pub use device::{DeviceState, open as open_device};
-use pace::Pace;
+pub use pixel_budget::PixelBudget;
 pub use recall::{Hook, Recipe};
 pub use retry::RETRY_OF;
-pub use room::Room;
 pub use service::Service;
+use throughput::Throughput;
 
 use crate::config::Config;
 use crate::files::Dirs;
@@ -41,7 +41,7 @@ use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 
 /// What an engine thread needs to do a job.
-pub struct Work {
+pub struct JobInput {
     /// The photo.
     pub image: NamedTempFile,
     /// The mask.
@@ -60,7 +60,7 @@ pub struct Work {
     pub done: oneshot::Sender<Finished>,
 }
 
-impl Work {
+impl JobInput {
     /// Leaves the files of an asynchronous job where they are: it runs again.
     fn leave(self) {
         crate::files::Inputs {
@@ -86,7 +86,7 @@ pub enum Offered {
     /// It waits, its price held.
     Accepted,
     /// It was not taken; nothing was held. The work is handed back for another try.
-    Declined(Accept, Box<Work>),
+    Declined(Accept, Box<JobInput>),
 }
 
 /// Queue and engine threads.
@@ -99,7 +99,7 @@ pub struct Jobs {
     metrics: Arc<Metrics>,
     /// Jobs that are being done.
     current: Mutex<Vec<Current>>,
-    works: Mutex<HashMap<JobId, Work>>,
+    inputs: Mutex<HashMap<JobId, JobInput>>,
     /// Counts the reasons to look for work, so that none is missed.
     gate: Mutex<u64>,
     wake: Condvar,
@@ -110,8 +110,8 @@ pub struct Jobs {
     opening: Mutex<Option<Instant>>,
     /// One thread claims at a time: a job that waits for room is not overtaken.
     turn: Mutex<()>,
-    room: Room,
-    pace: Pace,
+    pixel_budget: PixelBudget,
+    throughput: Throughput,
     running: AtomicU32,
     /// No new jobs; waiting ones still run.
     stopping: AtomicBool,
@@ -136,7 +136,7 @@ impl Jobs {
         pipelines: PipelineSet,
         metrics: Arc<Metrics>,
     ) -> Arc<Jobs> {
-        let room = Room::new(config.limits.pixels_max);
+        let pixel_budget = PixelBudget::new(config.limits.pixels_max);
         Arc::new(Jobs {
             config,
             store,
@@ -145,15 +145,15 @@ impl Jobs {
             pipelines,
             metrics,
             current: Mutex::default(),
-            works: Mutex::default(),
+            inputs: Mutex::default(),
             gate: Mutex::default(),
             wake: Condvar::new(),
             device: Mutex::new(DeviceState::Opening),
             runner: Mutex::default(),
             opening: Mutex::default(),
             turn: Mutex::default(),
-            room,
-            pace: Pace::default(),
+            pixel_budget,
+            throughput: Throughput::default(),
             running: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             abort: AtomicBool::new(false),
@@ -226,7 +226,7 @@ impl Jobs {
     /// Jobs waiting in memory, and jobs under way.
     pub fn load(&self) -> (u32, u32) {
         (
-            lock(&self.works).len() as u32,
+            lock(&self.inputs).len() as u32,
             self.running.load(Ordering::Relaxed),
         )
     }
@@ -237,7 +237,7 @@ impl Jobs {
     }
 
     /// Reserves the price and queues the job, or says why not. Blocks on the store.
-    pub fn offer(&self, new: &NewJob, work: Work) -> Result<Offered, Refusal> {
+    pub fn offer(&self, new: &NewJob, work: JobInput) -> Result<Offered, Refusal> {
         if let Some(refusal) = self.closed() {
             return Err(refusal);
         }
@@ -246,7 +246,7 @@ impl Jobs {
             in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
         };
         // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
-        lock(&self.works).insert(new.id, work);
+        lock(&self.inputs).insert(new.id, work);
         let accepted = self
             .store
             .accept(new, &limits)
@@ -255,7 +255,7 @@ impl Jobs {
             self.wake_one();
             return Ok(Offered::Accepted);
         }
-        let work = lock(&self.works)
+        let work = lock(&self.inputs)
             .remove(&new.id)
             .ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
         Ok(Offered::Declined(accepted?, Box::new(work)))
@@ -270,13 +270,13 @@ impl Jobs {
             Accept::QueueFull { pending_max } => {
                 let text = format!("the queue is full ({pending_max} jobs are waiting)");
                 Refusal::new(ErrorCode::QueueFull, text)
-                    .retry_after(self.pace.seconds_for((*pending_max).div_ceil(10)))
+                    .retry_after(self.throughput.seconds_for((*pending_max).div_ceil(10)))
             }
             Accept::TooManyInFlight { in_flight_max } => {
                 let text = format!(
                     "this key has {in_flight_max} jobs waiting or running, which is its limit"
                 );
-                Refusal::new(ErrorCode::QueueFull, text).retry_after(self.pace.seconds_for(1))
+                Refusal::new(ErrorCode::QueueFull, text).retry_after(self.throughput.seconds_for(1))
             }
             Accept::KeyRefused => {
                 Refusal::new(ErrorCode::Unauthorized, "Invalid or missing API key")
@@ -341,7 +341,7 @@ impl Jobs {
         while Instant::now() < until && !ended() {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let waiting: Vec<(JobId, Work)> = lock(&self.works).drain().collect();
+        let waiting: Vec<(JobId, JobInput)> = lock(&self.inputs).drain().collect();
         for (id, work) in waiting {
             let refusal = Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10);
             match self.store.cancel(

@@ -10,8 +10,8 @@ use cleanplate_store::{Accept, Job, NewJob, QueueLimits};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::run::Fault;
-use super::{Jobs, Work};
+use super::run::JobFault;
+use super::{JobInput, Jobs};
 use crate::files::{Inputs, remove_inputs};
 use crate::refusal::Refusal;
 
@@ -69,9 +69,9 @@ impl Jobs {
     }
 
     /// The work of an asynchronous job, from its inputs and recipe.
-    pub(super) fn recall(&self, job: &Job) -> Result<Work, Box<Fault>> {
+    pub(super) fn recall(&self, job: &Job) -> Result<JobInput, Box<JobFault>> {
         let recipe: Recipe = serde_json::from_value(job.request.clone()).map_err(|error| {
-            Fault::new(
+            JobFault::new(
                 "internal",
                 Refusal::internal(
                     "the parameters of an asynchronous job cannot be read",
@@ -85,7 +85,7 @@ impl Jobs {
             .and_then(|found| found.with_overrides(&recipe.overrides));
         let pipeline = pipeline.map_err(|error| {
             // The files of pipelines may have changed while the daemon was stopped.
-            Fault::new(
+            JobFault::new(
                 "pipeline",
                 Refusal::new(
                     ErrorCode::Unavailable,
@@ -101,7 +101,7 @@ impl Jobs {
                 boxes: recipe.rect,
             })
             .filter(|_| inputs.mask.is_none());
-        Ok(Work {
+        Ok(JobInput {
             image: inputs.image,
             mask: inputs.mask,
             prompts,

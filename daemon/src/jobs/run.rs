@@ -13,7 +13,7 @@ use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFil
 use serde_json::json;
 
 use super::cancel::cancelled;
-use super::{Jobs, Service, Work, lock};
+use super::{JobInput, Jobs, Service, lock};
 use crate::files::{FilesError, keep_preview, publish};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -22,7 +22,7 @@ use crate::telemetry::names;
 pub const SHUTTING_DOWN: &str = "shutting_down";
 
 /// Why a job has no result.
-pub struct Fault {
+pub struct JobFault {
     /// For the job's record.
     pub failure: Failure,
     /// For the client.
@@ -31,9 +31,9 @@ pub struct Fault {
     pub device_lost: bool,
 }
 
-impl Fault {
+impl JobFault {
     pub(super) fn new(code: &str, refusal: Refusal) -> Box<Self> {
-        Box::new(Fault {
+        Box::new(JobFault {
             failure: Failure::new(code, refusal.text.clone()),
             refusal,
             device_lost: false,
@@ -41,26 +41,26 @@ impl Fault {
     }
 }
 
-impl From<FilesError> for Box<Fault> {
+impl From<FilesError> for Box<JobFault> {
     fn from(error: FilesError) -> Self {
         let code = if error.is_full() {
             "storage_full"
         } else {
             "internal"
         };
-        Fault::new(code, error.into())
+        JobFault::new(code, error.into())
     }
 }
 
 /// Stops a run that takes too long, and one that runs while the daemon is stopped. Notes when each plugin began.
-struct Watch<'a> {
+struct JobObserver<'a> {
     jobs: &'a Jobs,
     job: JobId,
     until: Instant,
     begun: Mutex<Vec<(String, Instant)>>,
 }
 
-impl Observer for Watch<'_> {
+impl Observer for JobObserver<'_> {
     fn stage(&self, name: &str, fraction: f32) {
         let mut begun = lock(&self.begun);
         if begun.last().is_none_or(|(last, _)| last != name) {
@@ -82,7 +82,7 @@ impl Observer for Watch<'_> {
     }
 }
 
-impl Watch<'_> {
+impl JobObserver<'_> {
     /// What the plugins took up to now, for a run that ends without a result.
     fn timings(&self, pipeline: &Pipeline) -> Vec<StageTiming> {
         let begun = lock(&self.begun);
@@ -146,13 +146,18 @@ impl Clock<'_> {
 }
 
 /// Runs the job. When it returns `Ok`, the files are on disk.
-pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobResult, Box<Fault>> {
+pub fn run(
+    jobs: &Jobs,
+    runner: &Runner,
+    job: &Job,
+    work: &JobInput,
+) -> Result<JobResult, Box<JobFault>> {
     let mut clock = Clock {
         jobs,
         stages: Vec::new(),
         last: Instant::now(),
     };
-    let watch = Watch {
+    let watch = JobObserver {
         jobs,
         job: job.id,
         until: Instant::now() + jobs.config.queue.job_wall_max,
@@ -204,7 +209,7 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
     let bytes = outcome
         .photo
         .encode(&work.encode)
-        .map_err(|error| Fault::new("encode", Refusal::image("image", &error)))?;
+        .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(&outcome)?;
     clock.lap("encode");
     let output = store_file(
@@ -230,24 +235,24 @@ pub fn run(jobs: &Jobs, runner: &Runner, job: &Job, work: &Work) -> Result<JobRe
     ))
 }
 
-fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<Fault>> {
+fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
     crate::picture::mask_png(&outcome.mask)
-        .map_err(|error| Fault::new("encode", Refusal::image("mask", &error)))
+        .map_err(|error| JobFault::new("encode", Refusal::image("mask", &error)))
 }
 
-fn decode(jobs: &Jobs, work: &Work) -> Result<(Photo, Option<Mask>), Box<Fault>> {
+fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<Mask>), Box<JobFault>> {
     let limits = jobs.image_limits();
     let photo = cleanplate_pictures::decode(&read(work.image.path())?, &limits)
-        .map_err(|error| Fault::new("image", Refusal::image("image", &error)))?;
+        .map_err(|error| JobFault::new("image", Refusal::image("image", &error)))?;
     let Some(file) = &work.mask else {
         return Ok((photo, None));
     };
     let mask = cleanplate_pictures::decode_mask(&read(file.path())?, &limits)
-        .map_err(|error| Fault::new("mask", Refusal::image("mask", &error)))?;
+        .map_err(|error| JobFault::new("mask", Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Box<Fault>> {
+fn read(path: &Path) -> Result<Vec<u8>, Box<JobFault>> {
     std::fs::read(path).map_err(|error| FilesError::io("reading upload", path)(error).into())
 }
 
@@ -256,7 +261,7 @@ fn store_file(
     name: &str,
     bytes: &[u8],
     media_type: &str,
-) -> Result<StoredFile, Box<Fault>> {
+) -> Result<StoredFile, Box<JobFault>> {
     let published = publish(&jobs.dirs.results, name, bytes)?;
     Ok(StoredFile {
         name: published.name,
@@ -266,13 +271,13 @@ fn store_file(
     })
 }
 
-fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
+fn fault(jobs: &Jobs, watch: &JobObserver<'_>, error: &PluginError) -> Box<JobFault> {
     if let PluginError::Cancelled { before } = error {
         if watch.unwanted() {
-            return Fault::new(CODE_CANCELLED, cancelled());
+            return JobFault::new(CODE_CANCELLED, cancelled());
         }
         if jobs.abort.load(Ordering::Relaxed) {
-            return Fault::new(
+            return JobFault::new(
                 SHUTTING_DOWN,
                 Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10),
             );
@@ -283,13 +288,13 @@ fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
         );
         let stage = jobs.progress(watch.job).map(|(stage, _)| stage);
         tracing::warn!(stage, "{text}");
-        return Fault::new(
+        return JobFault::new(
             "timed_out",
             Refusal::new(ErrorCode::Unavailable, text).retry_after(60),
         );
     }
     let refusal = Refusal::pipeline(error);
-    Box::new(Fault {
+    Box::new(JobFault {
         failure: Failure::new(error.code(), error.to_string()),
         refusal,
         device_lost: error.retryable(),
@@ -298,7 +303,7 @@ fn fault(jobs: &Jobs, watch: &Watch<'_>, error: &PluginError) -> Box<Fault> {
 
 fn result(
     job: &Job,
-    work: &Work,
+    work: &JobInput,
     outcome: &Outcome,
     output: StoredFile,
     mask: Option<StoredFile>,

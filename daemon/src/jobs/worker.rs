@@ -11,9 +11,9 @@ use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId, S
 
 use super::cancel::{Current, cancelled};
 use super::device::{self, DeviceState};
-use super::room::Taken;
-use super::run::{self, Fault, SHUTTING_DOWN};
-use super::{Finished, Jobs, Work, lock};
+use super::pixel_budget::Taken;
+use super::run::{self, JobFault, SHUTTING_DOWN};
+use super::{Finished, JobInput, Jobs, lock};
 use crate::files::{Inputs, remove_inputs};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -74,7 +74,9 @@ fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, Sto
         fraction: 0.0,
     });
     let pixels = u64::from(job.original_width) * u64::from(job.original_height);
-    let room = jobs.room.take(pixels, || jobs.abort.load(Ordering::SeqCst));
+    let room = jobs
+        .pixel_budget
+        .take(pixels, || jobs.abort.load(Ordering::SeqCst));
     Ok(Some((job, room)))
 }
 
@@ -143,11 +145,11 @@ fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
 }
 
 fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
-    let found = lock(&jobs.works).remove(&job.id);
+    let found = lock(&jobs.inputs).remove(&job.id);
     let work = match found {
         Some(work) => Ok(work),
         None if job.asynchronous => jobs.recall(&job),
-        None => Err(Fault::new(
+        None => Err(JobFault::new(
             "interrupted",
             Refusal::new(ErrorCode::Internal, "the upload of this job is gone"),
         )),
@@ -176,7 +178,7 @@ fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
     match outcome {
         Ok(Ok(result)) => {
             // Jobs that run together end that much more often.
-            jobs.pace.note(started.elapsed() / running);
+            jobs.throughput.note(started.elapsed() / running);
             let keep_ms = jobs.config.results.keep.as_millis() as i64;
             let files: Vec<String> = std::iter::once(&result.output)
                 .chain(&result.mask)
@@ -221,7 +223,7 @@ fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
     }
 }
 
-fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
+fn failed(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) -> bool {
     if job.asynchronous && fault.failure.code == SHUTTING_DOWN {
         requeue(jobs, job, work, fault);
         return true;
@@ -255,17 +257,17 @@ fn failed(jobs: &Jobs, job: &Job, work: Work, fault: Fault) -> bool {
 }
 
 /// Puts a job back for another attempt: its work waits in memory or, when it is asynchronous, on disk.
-fn requeue(jobs: &Jobs, job: &Job, work: Work, fault: Fault) {
+fn requeue(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
     if job.asynchronous {
         work.leave();
     } else {
-        lock(&jobs.works).insert(job.id, work);
+        lock(&jobs.inputs).insert(job.id, work);
     }
     let outcome = jobs.store.requeue(job.id, job.attempt);
     if let Ok(true) = outcome {
         return;
     }
-    let work = lock(&jobs.works).remove(&job.id);
+    let work = lock(&jobs.inputs).remove(&job.id);
     if job.asynchronous {
         remove_inputs(&jobs.dirs, job.id);
     }
@@ -286,7 +288,7 @@ fn conclude(
     jobs: &Jobs,
     id: JobId,
     ended: Result<Ended, cleanplate_store::StoreError>,
-    work: Option<Work>,
+    work: Option<JobInput>,
     refusal: Option<Refusal>,
 ) {
     match ended {
@@ -302,7 +304,7 @@ fn conclude(
                     .add(names::CREDITS, &[], kept.result.credits as f64);
             }
             if let Some(work) = work {
-                let Work {
+                let JobInput {
                     image, mask, done, ..
                 } = work;
                 if jobs.keeps_inputs(&job) {
@@ -328,7 +330,7 @@ fn conclude(
 }
 
 /// Tells a waiting client of an end that someone else brought about: it was cancelled, or ran out of time.
-fn tell_other_end(jobs: &Jobs, id: JobId, work: Option<Work>) {
+fn tell_other_end(jobs: &Jobs, id: JobId, work: Option<JobInput>) {
     let Some(work) = work else { return };
     let Ok(Some(job)) = jobs.store.job(None, id) else {
         return;

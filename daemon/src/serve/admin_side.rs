@@ -8,14 +8,14 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 use anyhow::Context;
 
-use crate::admin::{self, Desk, Sockets};
+use crate::admin::{self, AdminState, Sockets};
 use crate::app::App;
 use crate::feed;
 use crate::folder::Folders;
 
 /// Both, running.
 pub struct Admin {
-    desk: web::Data<Desk>,
+    state: web::Data<AdminState>,
     server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     stop: Arc<AtomicBool>,
     ticker: std::thread::JoinHandle<()>,
@@ -29,7 +29,7 @@ impl Admin {
         folders: &Arc<Folders>,
         sockets: Sockets,
     ) -> anyhow::Result<Admin> {
-        let desk = web::Data::new(Desk::new(folders.clone()));
+        let state = web::Data::new(AdminState::new(folders.clone()));
         if let Some(path) = &app.config.admin.socket {
             tracing::info!(socket = %path.display(), "admin interface listening");
         }
@@ -37,14 +37,14 @@ impl Admin {
             tracing::info!(%address, "admin interface listening");
         }
         let (unix, tcp, socket_file) = sockets.split();
-        let server = admin::serve(app.clone(), desk.clone(), unix, tcp)
+        let server = admin::serve(app.clone(), state.clone(), unix, tcp)
             .context("starting the admin interface")?;
         let server = server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
         let stop = Arc::new(AtomicBool::new(false));
         let ticker = feed::start(app.clone().into_inner(), folders.clone(), stop.clone())
             .context("starting the thread for events")?;
         Ok(Admin {
-            desk,
+            state,
             server,
             stop,
             ticker,
@@ -54,7 +54,7 @@ impl Admin {
 
     /// Ends event streams, then the server, then the thread.
     pub async fn stop(self) {
-        self.desk.closing.store(true, Ordering::SeqCst);
+        self.state.closing.store(true, Ordering::SeqCst);
         if let Some((handle, serving)) = self.server {
             handle.stop(true).await;
             if let Ok(Err(error)) = serving.await {

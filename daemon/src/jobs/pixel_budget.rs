@@ -10,7 +10,7 @@ const NAP: Duration = Duration::from_millis(100);
 
 /// Room for the pixels of running jobs.
 #[derive(Debug)]
-pub struct Room {
+pub struct PixelBudget {
     pixels_max: u64,
     taken: Mutex<u64>,
     freed: Condvar,
@@ -19,7 +19,7 @@ pub struct Room {
 /// Pixels that a job has taken.
 #[derive(Debug)]
 pub struct Taken<'a> {
-    room: &'a Room,
+    room: &'a PixelBudget,
     pixels: u64,
 }
 
@@ -30,10 +30,10 @@ impl Drop for Taken<'_> {
     }
 }
 
-impl Room {
+impl PixelBudget {
     /// Room for so many pixels.
     pub fn new(pixels_max: u64) -> Self {
-        Room {
+        PixelBudget {
             pixels_max,
             taken: Mutex::default(),
             freed: Condvar::new(),
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn large_photos_wait_for_each_other_and_small_ones_do_not() {
-        let room = Room::new(100);
+        let room = PixelBudget::new(100);
         let first = room.take(60, || false);
         let second = room.take(40, || false);
         let (sender, receiver) = std::sync::mpsc::channel();

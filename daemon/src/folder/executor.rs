@@ -8,7 +8,7 @@ use cleanplate_pictures::Format;
 use cleanplate_pipeline::{Pipeline, Prompts};
 use serde_json::Value;
 
-use super::report::Fault;
+use super::report::PairFault;
 
 /// A claimed pair, read and checked.
 #[derive(Clone)]
@@ -76,7 +76,7 @@ pub enum Ending {
     /// With a result.
     Made(Box<Made>),
     /// Without one; trying again would not help. The job, where there is a store.
-    Failed(Fault, Option<String>),
+    Failed(PairFault, Option<String>),
     /// Not at all: try again after a while.
     Later(Later),
 }
@@ -107,7 +107,7 @@ pub enum Begun {
 }
 
 /// Takes tasks.
-pub trait Desk: Send + Sync {
+pub trait Executor: Send + Sync {
     /// Starts a task, or ends it.
     fn begin(&self, task: Task) -> Begun;
 

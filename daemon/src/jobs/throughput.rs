@@ -14,9 +14,9 @@ const TOLD_S_MAX: u64 = 300;
 
 /// A moving average of the time between the ends of jobs while the device is busy.
 #[derive(Debug, Default)]
-pub struct Pace(Mutex<Option<f64>>);
+pub struct Throughput(Mutex<Option<f64>>);
 
-impl Pace {
+impl Throughput {
     /// Notes a job's time, shared among the jobs that ran with it.
     pub fn note(&self, took: Duration) {
         let mut mean = lock(&self.0);
@@ -37,14 +37,14 @@ mod tests {
 
     #[test]
     fn the_average_follows_what_is_measured() {
-        let pace = Pace::default();
-        assert_eq!(pace.seconds_for(1), 2);
-        pace.note(Duration::from_secs(10));
-        assert_eq!(pace.seconds_for(3), 30);
+        let throughput = Throughput::default();
+        assert_eq!(throughput.seconds_for(1), 2);
+        throughput.note(Duration::from_secs(10));
+        assert_eq!(throughput.seconds_for(3), 30);
         for _ in 0..50 {
-            pace.note(Duration::from_millis(100));
+            throughput.note(Duration::from_millis(100));
         }
-        assert_eq!(pace.seconds_for(10), 2);
-        assert_eq!(pace.seconds_for(1_000_000), 300);
+        assert_eq!(throughput.seconds_for(10), 2);
+        assert_eq!(throughput.seconds_for(1_000_000), 300);
     }
 }

@@ -1,4 +1,4 @@
-//! Notes of the system about changes in a folder: hints that a look is worth while, never more.
+//! Notifications of the system about changes in a folder: hints that a look is worth while, never more.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -14,27 +14,27 @@ const NOTES_MAX: usize = 4096;
 
 /// The system's notes about one folder, if it gives any.
 #[derive(Default)]
-pub struct Notes(Option<(RecommendedWatcher, Receiver<Vec<PathBuf>>)>);
+pub struct Notifications(Option<(RecommendedWatcher, Receiver<Vec<PathBuf>>)>);
 
-impl Notes {
+impl Notifications {
     /// Pause between scans of a folder that was to give notes and cannot.
     pub const WITHOUT: Duration = Duration::from_secs(5);
 
     /// Asks for notes, unless the folder is polled.
-    pub fn of(folder: &HotFolder) -> Notes {
+    pub fn of(folder: &HotFolder) -> Notifications {
         if folder.rules.poll.is_some() {
-            return Notes(None);
+            return Notifications(None);
         }
-        match Notes::ask(folder) {
+        match Notifications::ask(folder) {
             Ok(notes) => notes,
             Err(error) => {
                 tracing::warn!(folder = folder.name, %error, "the system gives no notes of changes; the folder is scanned every 5 s");
-                Notes(None)
+                Notifications(None)
             }
         }
     }
 
-    fn ask(folder: &HotFolder) -> notify::Result<Notes> {
+    fn ask(folder: &HotFolder) -> notify::Result<Notifications> {
         let (sender, receiver) = sync_channel(NOTES_MAX);
         let mut watcher =
             notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -59,7 +59,7 @@ impl Notes {
                 watcher.watch(&dir, RecursiveMode::NonRecursive)?;
             }
         }
-        Ok(Notes(Some((watcher, receiver))))
+        Ok(Notifications(Some((watcher, receiver))))
     }
 
     /// Whether there are notes.
