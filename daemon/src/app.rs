@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
@@ -58,7 +58,7 @@ impl App {
         act: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let store = self.store.clone();
-        let outcome = crate::http::blocking(move || act(&*store)).await?;
+        let outcome = crate::blocking::blocking(move || act(&*store)).await?;
         outcome
             .inspect_err(|error| self.jobs.note_store_error(error))
             .map_err(Refusal::from)
@@ -73,18 +73,4 @@ impl App {
         }
         self.jobs.closed()
     }
-}
-
-/// Wall-clock milliseconds since 1970.
-pub fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
-}
-
-/// Wall-clock seconds since 1970.
-pub fn now_s() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() as i64)
 }

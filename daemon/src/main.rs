@@ -2,7 +2,9 @@
 
 mod admin;
 mod app;
+mod blocking;
 mod cli;
+mod clock;
 mod config;
 mod feed;
 mod files;
@@ -10,7 +12,10 @@ mod folder;
 mod http;
 mod jobs;
 mod limits;
+mod monitor;
+mod pairing;
 mod picture;
+mod prompts;
 mod refusal;
 mod serve;
 mod telemetry;

@@ -93,7 +93,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         models,
         feed,
         tail,
-        started_at_ms: crate::app::now_ms(),
+        started_at_ms: crate::clock::now_ms(),
         started: Instant::now(),
         breached: AtomicBool::new(false),
     });

@@ -54,7 +54,7 @@ pub async fn ask<T: Send + 'static>(
     act: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Refusal> {
     let store = app.store.clone();
-    let outcome = crate::http::blocking(move || act(&*store)).await?;
+    let outcome = crate::blocking::blocking(move || act(&*store)).await?;
     outcome
         .inspect_err(|error| app.jobs.note_store_error(error))
         .map_err(refused)

@@ -9,8 +9,8 @@ use super::gate::Who;
 use super::params::ok;
 use super::{AdminState, audit, errors};
 use crate::app::App;
+use crate::blocking::blocking;
 use crate::folder::Order;
-use crate::http::blocking;
 use crate::refusal::Refusal;
 
 /// `GET /folders`

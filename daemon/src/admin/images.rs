@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{AdminState, errors, jobs, params};
 use crate::app::App;
-use crate::http::blocking;
+use crate::blocking::blocking;
 use crate::refusal::Refusal;
 
 /// Bytes at a time; a result may have a hundred megabytes.

@@ -15,8 +15,8 @@ use super::gate::Who;
 use super::params::{self, Params, created, ok};
 use super::{audit, images, rows};
 use crate::app::App;
+use crate::blocking::blocking;
 use crate::feed::job_row;
-use crate::http::blocking;
 use crate::refusal::Refusal;
 
 #[derive(Deserialize)]

@@ -14,7 +14,8 @@ use super::errors::{ask, no_such};
 use super::gate::Who;
 use super::params::{self, Body, Params, created, ok};
 use super::rows;
-use crate::app::{App, now_ms};
+use crate::app::App;
+use crate::clock::now_ms;
 use crate::refusal::Refusal;
 
 /// Most requests per minute that a key can be given.

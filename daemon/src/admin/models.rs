@@ -17,7 +17,7 @@ use super::params::{Body, accepted, ok};
 use super::tasks::{Busy, Tasks};
 use super::{AdminState, audit, errors};
 use crate::app::App;
-use crate::http::blocking;
+use crate::blocking::blocking;
 use crate::refusal::Refusal;
 use crate::telemetry::{escaped, short};
 

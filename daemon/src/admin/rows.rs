@@ -24,7 +24,7 @@ pub fn key(key: &KeyRecord, account_name: &str) -> KeyRow {
         account_name: account_name.to_string(),
         name: key.name.clone(),
         hint: format!("{}...{}", key.shown_prefix, key.shown_suffix),
-        state: match key.state(crate::app::now_ms()) {
+        state: match key.state(crate::clock::now_ms()) {
             store::KeyState::Active => KeyState::Active,
             store::KeyState::Revoked => KeyState::Revoked,
             store::KeyState::Expired => KeyState::Expired,

@@ -8,9 +8,11 @@ use serde::Deserialize;
 
 use super::gate::Who;
 use super::params::{self, Params, ok};
-use crate::app::{App, now_ms};
-use crate::feed::{HISTORY_S, server_state};
+use crate::app::App;
+use crate::clock::now_ms;
+use crate::feed::HISTORY_S;
 use crate::jobs::DeviceState;
+use crate::monitor::server_state;
 use crate::refusal::Refusal;
 
 /// `GET /server`

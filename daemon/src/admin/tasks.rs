@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cleanplate_api::admin::{ModelTask, TaskKind, TaskState};
 
-use crate::app::now_ms;
+use crate::clock::now_ms;
 
 /// Most tasks under way.
 const RUNNING_MAX: usize = 4;

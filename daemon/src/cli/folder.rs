@@ -12,8 +12,9 @@ use cleanplate_pipeline::{RunLimits, Runner};
 
 use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};
-use crate::config::{Config, HotFolder, OUTPUT, misplaced};
+use crate::config::{Config, HotFolder, misplaced};
 use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Setup};
+use crate::pairing::OUTPUT;
 
 /// Works through the folder. Exit code 1 when a pair failed or a photo has no mask.
 pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {

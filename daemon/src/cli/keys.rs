@@ -51,7 +51,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
                 ..KeyLimits::default()
             };
             let expires_at_ms =
-                expires_in.map(|days| crate::app::now_s() * 1000 + i64::from(days) * DAY_MS);
+                expires_in.map(|days| crate::clock::now_s() * 1000 + i64::from(days) * DAY_MS);
             let created = store.create_key(
                 &NewKey {
                     limits,
@@ -128,7 +128,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
 }
 
 fn state(key: &KeyRecord) -> &'static str {
-    match key.state(crate::app::now_s() * 1000) {
+    match key.state(crate::clock::now_s() * 1000) {
         KeyState::Active => "active",
         KeyState::Revoked => "revoked",
         KeyState::Expired => "expired",

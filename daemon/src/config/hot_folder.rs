@@ -7,14 +7,12 @@ use cleanplate_pictures::Format;
 use cleanplate_store::AccountId;
 
 use super::reader::Reader;
-use crate::folder::Pattern;
+use crate::pairing::{OUTPUT, Pattern};
 
 /// Most folders of one configuration; each has a thread.
 const FOLDERS_MAX: usize = 64;
 /// Options that a folder has beside those of `[hot_folders]`.
 pub const OWN: [&str; 4] = ["path", "output", "name", "account"];
-/// Where results go, within the watched folder, when nothing else is said.
-pub const OUTPUT: &str = "output";
 
 /// Who pays for a folder, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use admin::{Admin, Token};
-pub use hot_folder::{HotFolder, OUTPUT, Payer, Rules, misplaced};
+pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
 pub use options::{Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, Webhooks};
 
 use raw::{Setting, Settings, Value};

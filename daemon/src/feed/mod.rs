@@ -6,24 +6,22 @@
 
 mod figures;
 mod jobs;
-mod process;
 mod ring;
 mod row;
 #[cfg(test)]
 mod tests;
-mod ticker;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use cleanplate_api::admin::{Event, JobRow, MetricsTick, Totals};
-use cleanplate_store::{Job, JobFilter, JobStatus, PageRequest, Store, StoreError, Watcher};
+use cleanplate_api::admin::{Event, JobRow, Latency, MetricsTick, Totals};
+use cleanplate_store::{Job, JobFilter, JobId, JobStatus, PageRequest, Store, StoreError, Watcher};
 
 pub use ring::{Ring, text as event_text};
 pub use row::job_row;
-pub use ticker::{server_state, start};
 
-use figures::Figures;
+use figures::{Figures, Second};
 use jobs::OpenJobs;
 
 /// Seconds of figures that are kept.
@@ -137,6 +135,39 @@ impl Feed {
     /// Jobs waiting and jobs on the device.
     pub fn load(&self) -> (u32, u32) {
         self.state().jobs.load()
+    }
+
+    /// Jobs on the device.
+    pub fn on_device(&self) -> Vec<JobId> {
+        self.state().jobs.on_device()
+    }
+
+    /// Turns what changed since the last call into events, once `progress` (job, stage, share done) is noted.
+    pub fn take(&self, progress: Vec<(JobId, (String, f32))>) -> Vec<Event> {
+        let State { jobs, others, .. } = &mut *self.state();
+        for (id, (stage, fraction)) in progress {
+            jobs.progress(id, stage, fraction);
+        }
+        let changed = jobs.take().map(Event::Jobs);
+        let others = std::mem::take(others).into_values();
+        changed.into_iter().chain(others).collect()
+    }
+
+    /// What the last `span` counted: jobs, latency, time waited. Counting starts anew.
+    pub fn second(&self, span: Duration) -> (Second, Latency, Latency) {
+        self.state().figures.second(span)
+    }
+
+    /// Keeps a second's figures, and sends them.
+    pub fn keep(&self, tick: MetricsTick) {
+        {
+            let history = &mut self.state().history;
+            if history.len() == HISTORY_S {
+                history.pop_front();
+            }
+            history.push_back(tick.clone());
+        }
+        self.ring.push(Event::Metrics(tick));
     }
 
     /// The row with stage and share done, if the job is on the device.

@@ -49,7 +49,7 @@ pub fn text(boot: &str, seq: u64, event: Event) -> Arc<str> {
     let name = event.name();
     let envelope = Envelope {
         seq,
-        at_ms: crate::app::now_ms(),
+        at_ms: crate::clock::now_ms(),
         event,
     };
     let json = serde_json::to_string(&envelope).unwrap_or_else(|error| {

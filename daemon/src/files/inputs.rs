@@ -126,7 +126,7 @@ pub fn sweep(store: &dyn Store, dirs: &Dirs, keep: Duration) -> anyhow::Result<u
 
 /// `quiet`: no job is accepted or run, so that a file without a job never gets one.
 fn clean(store: &dyn Store, dirs: &Dirs, keep: Duration, quiet: bool) -> anyhow::Result<u64> {
-    let (mut removed, now_ms) = (0, crate::app::now_ms());
+    let (mut removed, now_ms) = (0, crate::clock::now_ms());
     for entry in fs::read_dir(&dirs.inputs).map_err(FilesError::io("reading", &dirs.inputs))? {
         let path = entry
             .map_err(FilesError::io("reading", &dirs.inputs))?

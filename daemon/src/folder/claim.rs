@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{DONE, FAILED, WORKING};
 use super::report::Report;
 use super::scan::Pair;
 use super::take::{self, TakeError};
+use crate::pairing::{DONE, FAILED, WORKING};
 
 const RECORD: &str = "record.json";
 const PHOTO: &str = "photo";

@@ -8,7 +8,6 @@ mod board;
 mod claim;
 mod direct;
 mod executor;
-mod names;
 mod notifications;
 mod queue;
 mod read;
@@ -29,7 +28,6 @@ use cleanplate_api::FolderStatus;
 
 pub use board::Board;
 pub use direct::DirectExecutor;
-pub use names::Pattern;
 pub use read::Bounds;
 pub use watch::{FolderWatch, Setup};
 

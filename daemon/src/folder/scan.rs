@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::names::{is_ignored, photo_stem};
 use super::take::Stamp;
 use crate::config::Rules;
+use crate::pairing::{is_ignored, photo_stem};
 
 /// Most entries of one look; more are seen once these are done.
 const ENTRIES_MAX: usize = 200_000;
@@ -239,8 +239,8 @@ pub fn pair(listing: &Listing, rules: &Rules) -> (Vec<Pair>, Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::names::Pattern;
     use super::*;
+    use crate::pairing::Pattern;
 
     fn rules() -> Rules {
         let pairing = [

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::report::PairFault;
-use crate::http::prompts;
+use crate::prompts;
 
 /// Longest sidecar that is read.
 pub const BYTES_MAX: u64 = 64 << 10;

@@ -12,13 +12,13 @@ use cleanplate_pipeline::Pipeline;
 use super::board::Board;
 use super::claim::{Claim, Places};
 use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running};
-use super::names::WORKING;
 use super::notifications::Notifications;
 use super::read::{self, Bounds};
 use super::report::{PairFault, Report, ResultView, hex};
 use super::scan::{self, Pair, Tracker, Verdict};
 use super::take::{self, Stamp};
 use crate::config::HotFolder;
+use crate::pairing::WORKING;
 
 /// Pause between looks at running tasks.
 const POLL: Duration = Duration::from_millis(10);

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::batch_upload::PAIRS_MAX;
 use super::check::Checked;
 use super::order::{Order, Original};
-use super::upload::blocking;
+use crate::blocking::blocking;
 use crate::jobs::{Finished, Offered};
 use crate::refusal::Refusal;
 

@@ -8,11 +8,12 @@ use cleanplate_pictures::Header;
 use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
-use super::prompts::{self, Prompts};
 use super::tuning::{Query, Tuning, value};
-use super::upload::{Parts, Upload, blocking};
+use super::upload::{Parts, Upload};
 use crate::app::App;
+use crate::blocking::blocking;
 use crate::files::FilesError;
+use crate::prompts::{self, Prompts};
 use crate::refusal::Refusal;
 use crate::webhooks;
 

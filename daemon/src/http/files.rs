@@ -16,8 +16,9 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::context::guard_public;
-use super::upload::blocking;
-use crate::app::{App, now_s};
+use crate::app::App;
+use crate::blocking::blocking;
+use crate::clock::now_s;
 use crate::files::{ByteRange, FilesError, Refused, Signed, parse_range, verify};
 use crate::refusal::Refusal;
 

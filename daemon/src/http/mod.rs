@@ -13,7 +13,6 @@ mod health;
 mod idempotency;
 mod openapi;
 mod order;
-pub mod prompts;
 mod reads;
 mod removal;
 mod reply;
@@ -29,7 +28,6 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, HttpServer, web};
 
-pub use upload::blocking;
 pub use webhook_body::webhook_body;
 
 use crate::app::App;

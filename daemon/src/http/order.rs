@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 
 use super::check::{Checked, RequestOptions};
 use super::context::request_id;
-use super::upload::blocking;
 use super::view::base_url;
 use crate::app::App;
+use crate::blocking::blocking;
 use crate::files::Inputs;
 use crate::jobs::{Finished, Hook, JobInput, Recipe, Service};
 use crate::refusal::Refusal;

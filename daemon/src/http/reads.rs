@@ -6,9 +6,9 @@ use cleanplate_api::{
 };
 use cleanplate_store::{AccountId, Job, JobId};
 
-use super::upload::blocking;
 use super::{auth, view};
 use crate::app::App;
+use crate::blocking::blocking;
 use crate::limits::Route;
 use crate::refusal::Refusal;
 

@@ -19,6 +19,7 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
 use crate::app::App;
+use crate::blocking::blocking;
 use crate::files::FilesError;
 use crate::refusal::Refusal;
 use crate::telemetry::{escaped, short};
@@ -313,13 +314,4 @@ pub(super) fn broken(error: &MultipartError, app: &App) -> Refusal {
         format!("the multipart body is malformed: {error}"),
         "value_error.multipart",
     )])
-}
-
-/// Runs something that blocks, off the threads that serve HTTP.
-pub async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    actix_web::web::block(act)
-        .await
-        .map_err(|error| Refusal::internal("the pool for blocking work refused", &error))
 }

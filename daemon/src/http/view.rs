@@ -7,7 +7,8 @@ use cleanplate_store::{Job, JobStatus as Stored, NewJob};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::app::{App, now_s};
+use crate::app::App;
+use crate::clock::now_s;
 use crate::files;
 
 /// Scheme and host at the front of addresses in replies.

@@ -10,8 +10,8 @@ use anyhow::Context;
 
 use crate::admin::{self, AdminState, Sockets};
 use crate::app::App;
-use crate::feed;
 use crate::folder::Folders;
+use crate::monitor;
 
 /// Both, running.
 pub struct Admin {
@@ -41,7 +41,7 @@ impl Admin {
             .context("starting the admin interface")?;
         let server = server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
         let stop = Arc::new(AtomicBool::new(false));
-        let ticker = feed::start(app.clone().into_inner(), folders.clone(), stop.clone())
+        let ticker = monitor::start(app.clone().into_inner(), folders.clone(), stop.clone())
             .context("starting the thread for events")?;
         Ok(Admin {
             state,

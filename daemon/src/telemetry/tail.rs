@@ -148,7 +148,7 @@ impl<S: Subscriber> Layer<S> for TailLayer {
         let target = event.metadata().target().to_string();
         self.0.push(LogLine {
             number: 0,
-            at_ms: crate::app::now_ms(),
+            at_ms: crate::clock::now_ms(),
             level,
             target,
             text: fields.text,

@@ -6,13 +6,12 @@
 
 mod message;
 mod session;
-mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use table::ProcessTable;
+use crate::manifest::ProcessTable;
 
 use crate::PluginError;
 use crate::manifest::StageKind;

@@ -6,12 +6,11 @@
 mod check;
 mod op;
 mod stage;
-mod table;
 
 use std::path::Path;
 
+use crate::manifest::{Image, WgslTable};
 pub(crate) use stage::WgslStage;
-pub use table::{Image, WgslTable};
 
 use crate::PluginError;
 use crate::manifest::Manifest;

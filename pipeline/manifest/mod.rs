@@ -1,13 +1,17 @@
 //! `plugin.toml`: what a plugin is and which parameters it takes.
 
+mod process_table;
+mod wgsl_table;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::PluginError;
 use crate::parameter::{Kind, Parameter, Value, Values, refused};
-use crate::user::process::ProcessTable;
-use crate::user::wgsl::WgslTable;
+
+pub use process_table::ProcessTable;
+pub use wgsl_table::{Image, WgslTable};
 
 /// Where in a pipeline a plugin stands. Stages run in this order; within a stage, plugins run as listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]

@@ -1,5 +1,7 @@
 //! The thread that turns changes into events: ten times a second what changed, once a second the figures.
 
+mod process;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +11,11 @@ use std::time::{Duration, Instant};
 use cleanplate_api::admin::{Event, LogLevel, LogLines, MetricsTick, ServerState, StateChanged};
 use cleanplate_api::{FolderStatus, QueueView};
 
-use super::process::{self, Process};
-use super::{HISTORY_S, State};
 use crate::app::App;
 use crate::folder::Folders;
 use crate::jobs::DeviceState;
 use crate::telemetry::names;
+use process::Process;
 
 /// Pause between looks at what changed.
 const TICK: Duration = Duration::from_millis(100);
@@ -91,7 +92,7 @@ pub fn server_state(app: &App) -> StateChanged {
 impl Ticker {
     fn tick(&mut self) {
         for event in self.changes() {
-            self.app.feed.ring.push(event);
+            self.app.feed.ring().push(event);
         }
         if self.second.elapsed() >= SECOND {
             self.end_second();
@@ -100,24 +101,13 @@ impl Ticker {
 
     fn changes(&mut self) -> Vec<Event> {
         let feed = &self.app.feed;
-        let running = feed.state().jobs.on_device();
         // The engine thread's lock is never taken under the feed's.
-        let progress: Vec<_> = running
+        let progress: Vec<_> = feed
+            .on_device()
             .into_iter()
             .filter_map(|id| Some((id, self.app.jobs.progress(id)?)))
             .collect();
-        let (changed, others) = {
-            let State { jobs, others, .. } = &mut *feed.state();
-            for (id, (stage, fraction)) in progress {
-                jobs.progress(id, stage, fraction);
-            }
-            (jobs.take(), std::mem::take(others))
-        };
-        let mut events: Vec<Event> = changed
-            .map(Event::Jobs)
-            .into_iter()
-            .chain(others.into_values())
-            .collect();
+        let mut events = feed.take(progress);
         let queue = queue(&self.app);
         if self.queue != queue {
             self.queue = queue.clone();
@@ -160,9 +150,9 @@ impl Ticker {
             app.metrics.sum(names::REQUESTS),
             app.metrics.sum(names::ERRORS),
         );
-        let (second, latency, wait) = app.feed.state().figures.second(span);
+        let (second, latency, wait) = app.feed.second(span);
         let tick = MetricsTick {
-            at_ms: crate::app::now_ms(),
+            at_ms: crate::clock::now_ms(),
             completed: second.completed,
             failed: second.failed,
             requests: (requests - self.requests) as u32,
@@ -179,14 +169,7 @@ impl Ticker {
             disk_free_bytes: process::free_bytes(&app.dirs.data),
         };
         (self.requests, self.errors) = (requests, errors);
-        {
-            let mut state = app.feed.state();
-            if state.history.len() == HISTORY_S {
-                state.history.pop_front();
-            }
-            state.history.push_back(tick.clone());
-        }
-        app.feed.ring.push(Event::Metrics(tick));
+        app.feed.keep(tick);
         self.look_at_folders();
     }
 
@@ -199,11 +182,11 @@ impl Ticker {
             .collect();
         for (name, status) in &now {
             if self.statuses.get(name) != Some(status) {
-                self.app.feed.ring.push(Event::Folder(status.clone()));
+                self.app.feed.ring().push(Event::Folder(status.clone()));
             }
         }
         for name in self.statuses.keys().filter(|name| !now.contains_key(*name)) {
-            self.app.feed.ring.push(Event::FolderGone(name.clone()));
+            self.app.feed.ring().push(Event::FolderGone(name.clone()));
         }
         self.statuses = now;
     }

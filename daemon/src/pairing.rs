@@ -7,6 +7,9 @@ pub const DONE: &str = "done";
 /// Pairs that did not.
 pub const FAILED: &str = "failed";
 
+/// Where results go, within the watched folder, when nothing else is said.
+pub const OUTPUT: &str = "output";
+
 /// Endings of photos, lower case.
 const PHOTO_ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 /// Files of systems, browsers, editors and copy programs.
@@ -46,7 +49,7 @@ impl Pattern {
         {
             return Err(format!(
                 "the folder must be one plain name, not {WORKING}, {DONE}, {FAILED} or {}",
-                crate::config::OUTPUT
+                OUTPUT
             ));
         }
         let ending = file
@@ -119,7 +122,7 @@ impl Pattern {
 
 /// Whether a folder is one of those that are never scanned.
 pub fn is_own(name: &str) -> bool {
-    [WORKING, DONE, FAILED, crate::config::OUTPUT].contains(&name)
+    [WORKING, DONE, FAILED, OUTPUT].contains(&name)
 }
 
 /// Name without ending, for a name that ends like a photo.
