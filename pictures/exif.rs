@@ -29,6 +29,21 @@ pub(super) fn tidy(bytes: &mut Vec<u8>) -> Option<Orientation> {
     Some(orientation)
 }
 
+/// Turns a block that says "upright" into one for pixels that are stored with `orientation`.
+pub(super) fn set_orientation(bytes: &mut Vec<u8>, orientation: Orientation) -> Option<()> {
+    let mut tiff = Tiff::open(bytes)?;
+    let entries = tiff.entries(tiff.u32(4)? as usize)?;
+    for at in entries.clone().step_by(12) {
+        if tiff.u16(at)? == ORIENTATION {
+            tiff.set_short_value(at, u16::from(orientation.exif()));
+        }
+    }
+    if orientation.turns() {
+        tiff.exchange_sizes(entries);
+    }
+    Some(())
+}
+
 /// A TIFF structure. Offsets are checked at every access: `None` is "outside the block".
 struct Tiff<'a> {
     bytes: &'a mut Vec<u8>,
@@ -116,8 +131,8 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Sets `tiff:Orientation` in an XMP packet to 1, in attribute or element form, without changing its length.
-pub(super) fn tidy_xmp(xmp: &mut [u8]) {
+/// Sets `tiff:Orientation` in an XMP packet, in attribute or element form, without changing its length.
+pub(super) fn set_xmp_orientation(xmp: &mut [u8], orientation: Orientation) {
     const NAME: &[u8] = b"tiff:Orientation";
     let mut at = 0;
     while let Some(found) = xmp[at..].windows(NAME.len()).position(|w| w == NAME) {
@@ -125,9 +140,9 @@ pub(super) fn tidy_xmp(xmp: &mut [u8]) {
         let quoted = xmp[at..].starts_with(b"=\"") || xmp[at..].starts_with(b"='");
         let digit = at + if quoted { 2 } else { 1 };
         if (quoted || xmp[at..].starts_with(b">"))
-            && xmp.get(digit).is_some_and(|d| (b'2'..=b'8').contains(d))
+            && xmp.get(digit).is_some_and(|d| (b'1'..=b'8').contains(d))
         {
-            xmp[digit] = b'1';
+            xmp[digit] = b'0' + orientation.exif();
         }
     }
 }
@@ -195,7 +210,7 @@ mod tests {
     #[test]
     fn xmp_orientation_is_reset_in_both_forms() {
         let mut xmp = b"<a tiff:Orientation=\"6\"/><tiff:Orientation>8</tiff:Orientation>".to_vec();
-        tidy_xmp(&mut xmp);
+        set_xmp_orientation(&mut xmp, Orientation::UPRIGHT);
         assert_eq!(
             xmp,
             b"<a tiff:Orientation=\"1\"/><tiff:Orientation>1</tiff:Orientation>"
@@ -211,7 +226,8 @@ mod tests {
             }
             b.truncate(cut);
             tidy(&mut b);
-            tidy_xmp(&mut b);
+            set_xmp_orientation(&mut b, Orientation::from_exif(6));
+            set_orientation(&mut b, Orientation::from_exif(6));
         }
     }
 }

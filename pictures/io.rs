@@ -114,7 +114,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     let mut file = parse(bytes, limits)?;
     let (orientation, metadata) = file.metadata();
-    let guarded = catch_unwind(AssertUnwindSafe(|| file.decode(bytes, limits, orientation)));
+    let guarded = catch_unwind(AssertUnwindSafe(|| file.decode(bytes, orientation)));
     let (width, channels, samples, mut source) =
         guarded.map_err(|_| ImageError::corrupt(file.format(), "the decoder failed on it"))??;
     let height = samples.len() / channels.count() / width;
@@ -211,7 +211,7 @@ impl File {
             m.exif = None;
         }
         if let Some(xmp) = &mut m.xmp {
-            exif::tidy_xmp(xmp);
+            exif::set_xmp_orientation(xmp, Orientation::UPRIGHT);
         }
         let orientation = orientation.unwrap_or(Orientation::UPRIGHT);
         if orientation.turns() {
@@ -223,18 +223,19 @@ impl File {
     fn decode(
         &self,
         bytes: &[u8],
-        limits: &Limits,
         orientation: Orientation,
     ) -> Result<(usize, Channels, Samples, Source), ImageError> {
         match self {
             File::Jpeg(f) => {
-                let (channels, samples) = jpeg::decode(bytes, f, limits)?;
-                Ok((
-                    usize::from(f.width),
-                    channels,
-                    Samples::U8(samples),
-                    Source::Jpeg(Box::new(f.source(orientation))),
-                ))
+                let (width, height) = (usize::from(f.width), usize::from(f.height));
+                let channels = match f.components.len() {
+                    1 => Channels::Gray,
+                    _ => Channels::Rgb,
+                };
+                let original = f.original(bytes, orientation);
+                let samples = jpeg::pixels(&original, width, height, channels)?;
+                let source = Source::Jpeg(Box::new(f.source(original)));
+                Ok((width, channels, Samples::U8(samples), source))
             }
             File::Png(f) => {
                 let (channels, samples, source) = png::decode(bytes, f)?;
@@ -257,12 +258,21 @@ impl Photo {
     /// Writes the photo: in its own type and kind, or converted as asked. Never changes what it does not have to; refuses to
     /// drop transparency.
     pub fn encode(&self, options: &EncodeOptions) -> Result<Vec<u8>, ImageError> {
+        self.encode_with_warnings(options, &mut Vec::new())
+    }
+
+    /// Like [`Photo::encode`]; says in `warnings` what could not stay as it was, one sentence each.
+    pub fn encode_with_warnings(
+        &self,
+        options: &EncodeOptions,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<u8>, ImageError> {
         match options.format.unwrap_or(self.format) {
             Format::Jpeg if self.is_transparent() => Err(ImageError::encode(
                 Format::Jpeg,
                 "the image has transparent pixels, which JPEG cannot hold; choose png or webp",
             )),
-            Format::Jpeg => jpeg::encode(self, options.quality),
+            Format::Jpeg => jpeg::encode(self, options.quality, warnings),
             Format::Png => png::encode(self),
             Format::WebP => webp::encode(self),
         }

@@ -1,16 +1,17 @@
 //! Pictures in and out: types by content, limits before decoding, full depth, metadata and coding kept.
 //!
 //! What each format keeps:
-//! - **JPEG** (8-bit gray and YCbCr, baseline and progressive): quantisation tables, chroma subsampling, scan order. CMYK,
-//!   12-bit, lossless and arithmetic-coded files are refused, and sequential files with one scan per component, which the
-//!   decoder would read wrongly without noticing.
+//! - **JPEG** (8-bit gray, YCbCr and RGB, baseline and progressive): every coefficient of the blocks that no changed pixel
+//!   touches, and with them tables, subsampling, scans, restart markers and the stored orientation; a quality that is asked
+//!   for means a new encoding, upright. CMYK, 12-bit, lossless and arithmetic-coded files are refused.
 //! - **PNG** (1 to 16 bits, gray, RGB, palette, alpha, interlaced): bit depth, channels, palette order and indices outside
 //!   the mask. Colours that do not fit the palette promote the file to 8-bit RGB or RGBA; grays that do not fit 1, 2 or 4 bits
 //!   promote it to 8 bits; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
 //! - **WebP** (lossy, lossless, alpha): the output is always lossless, because no lossy encoder exists in Rust.
 //! - Animated PNG and WebP are refused: silently keeping one frame would lose data.
 //!
-//! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright".
+//! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright". A JPEG that is written into its
+//! own file keeps its pixels as they are stored, and its EXIF and XMP say what they said: turning them would move every pixel.
 
 pub mod distance;
 mod error;
@@ -30,7 +31,7 @@ pub use error::ImageError;
 pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
 pub use limits::Limits;
 pub use mask::{Mask, Rect};
-pub use metadata::{JpegSource, Metadata, Palette, PngSource, Source};
+pub use metadata::{JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source};
 pub use orientation::Orientation;
 pub use photo::{Channels, Photo, Samples};
 

@@ -1,5 +1,9 @@
 //! What travels beside the pixels.
 
+use std::sync::Arc;
+
+use super::{Orientation, exif};
+
 /// Metadata carried from input to output. Sizes are bounded by [`super::Limits`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -18,6 +22,21 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// The same for a file that stores its pixels with `orientation` instead of upright.
+    pub(super) fn stored(&self, orientation: Orientation) -> Metadata {
+        let mut stored = self.clone();
+        if let Some(exif) = &mut stored.exif {
+            exif::set_orientation(exif, orientation);
+        }
+        if let Some(xmp) = &mut stored.xmp {
+            exif::set_xmp_orientation(xmp, orientation);
+        }
+        if orientation.turns() {
+            stored.turn_resolution();
+        }
+        stored
+    }
+
     /// Exchanges horizontal and vertical resolution, for a picture that was turned.
     pub(super) fn turn_resolution(&mut self) {
         if let Some((_, x, y)) = &mut self.jfif_density {
@@ -53,6 +72,27 @@ pub struct JpegSource {
     pub subsampling: (u8, u8),
     /// Progressive scan order.
     pub progressive: bool,
+    /// The file itself: what stays untouched is carried over from it.
+    pub original: JpegOriginal,
+}
+
+/// A JPEG as it came. Copies share its bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JpegOriginal {
+    /// The whole file.
+    pub(crate) bytes: Arc<[u8]>,
+    /// How its pixels must be turned to be upright.
+    pub(crate) orientation: Orientation,
+    /// Sequential, and more than one scan.
+    pub(crate) separate_scans: bool,
+}
+
+impl std::fmt::Debug for JpegOriginal {
+    /// Size and orientation only: the rest is long and may be private.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (bytes, turn) = (self.bytes.len(), self.orientation.exif());
+        write!(f, "JpegOriginal({bytes} bytes, orientation {turn})")
+    }
 }
 
 /// PNG coding parameters of the input.

@@ -35,6 +35,24 @@ impl Orientation {
         }
     }
 
+    /// Where the pixel stored at `(x, y)` of a picture stored as `(width, height)` is displayed.
+    pub(super) fn place(
+        self,
+        (x, y): (usize, usize),
+        (width, height): (usize, usize),
+    ) -> (usize, usize) {
+        match self.0 {
+            2 => (width - 1 - x, y),
+            3 => (width - 1 - x, height - 1 - y),
+            4 => (x, height - 1 - y),
+            5 => (y, x),
+            6 => (height - 1 - y, x),
+            7 => (height - 1 - y, width - 1 - x),
+            8 => (y, width - 1 - x),
+            _ => (x, y),
+        }
+    }
+
     /// Turns pixels of `N` samples each, stored `[height, width, N]`, upright.
     pub(super) fn apply<T: Copy + Default + Send + Sync, const N: usize>(
         self,
@@ -117,6 +135,21 @@ fn turn<T: Copy + Default + Send + Sync, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_where_its_pixel_goes() {
+        let (width, height) = (5, 3);
+        let stored: Vec<u8> = (0..15).collect();
+        for value in 1..=8 {
+            let orientation = Orientation::from_exif(value);
+            let shown = orientation.apply::<u8, 1>(stored.clone(), width);
+            let shown_width = orientation.displayed(width, height).0;
+            for (i, pixel) in stored.iter().enumerate() {
+                let (x, y) = orientation.place((i % width, i / width), (width, height));
+                assert_eq!(shown[y * shown_width + x], *pixel, "orientation {value}");
+            }
+        }
+    }
 
     /// What each EXIF value means: where the stored first row and first column are seen.
     #[test]

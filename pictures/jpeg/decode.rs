@@ -1,33 +1,41 @@
 //! Decoding with zune-jpeg, within our own limits.
 
+use std::borrow::Cow;
+
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::JpegFile;
-use crate::{Channels, Format, ImageError, JpegSource, Limits, Orientation};
+use super::coefficients::{Obstacle, read};
+use crate::{Channels, Format, ImageError, JpegOriginal, JpegSource, Orientation};
 
-/// Decodes to stored orientation, 8-bit gray or RGB.
-pub(crate) fn decode(
-    bytes: &[u8],
-    file: &JpegFile,
-    limits: &Limits,
-) -> Result<(Channels, Vec<u8>), ImageError> {
+/// The pixels of a file whose header was checked: stored orientation, 8-bit gray or RGB.
+pub(crate) fn pixels(
+    file: &JpegOriginal,
+    width: usize,
+    height: usize,
+    channels: Channels,
+) -> Result<Vec<u8>, ImageError> {
     let fail = |e: &dyn std::fmt::Debug| ImageError::corrupt(Format::Jpeg, format!("{e:?}"));
-    let (channels, space) = if file.components.len() == 1 {
-        (Channels::Gray, ColorSpace::Luma)
-    } else {
-        (Channels::Rgb, ColorSpace::RGB)
+    let bytes = match file.separate_scans {
+        true => Cow::from(joined(&file.bytes).map_err(|e| ImageError::corrupt(Format::Jpeg, e))?),
+        false => Cow::from(&*file.bytes),
     };
+    let space = match channels {
+        Channels::Gray => ColorSpace::Luma,
+        _ => ColorSpace::RGB,
+    };
+    // Size and number of scans were held against the limits when the header was read.
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(space)
-        .jpeg_set_max_scans(limits.jpeg_scans_max)
-        .set_max_width(limits.side_max as usize)
-        .set_max_height(limits.side_max as usize);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+        .jpeg_set_max_scans(usize::MAX)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
     decoder.decode_headers().map_err(|e| fail(&e))?;
-    let want = usize::from(file.width) * usize::from(file.height) * channels.count();
+    let want = width * height * channels.count();
     if decoder.output_buffer_size() != Some(want) {
         return Err(ImageError::corrupt(
             Format::Jpeg,
@@ -36,12 +44,30 @@ pub(crate) fn decode(
     }
     let mut samples = vec![0; want];
     decoder.decode_into(&mut samples).map_err(|e| fail(&e))?;
-    Ok((channels, samples))
+    Ok(samples)
+}
+
+/// A sequential file with its components in one scan: zune-jpeg 0.5.15 answers others with garbage and no error (its issues
+/// 419 and 422).
+fn joined(bytes: &[u8]) -> Result<Vec<u8>, Obstacle> {
+    let mut coded = read(bytes, usize::MAX)?;
+    coded.interleave()?;
+    coded.write(&[])
 }
 
 impl JpegFile {
+    /// The file as it is kept for encoding.
+    pub fn original(&self, bytes: &[u8], orientation: Orientation) -> JpegOriginal {
+        JpegOriginal {
+            bytes: bytes.into(),
+            orientation,
+            separate_scans: !self.progressive && self.scans > 1,
+        }
+    }
+
     /// The coding parameters to repeat, turned like the pixels: a turned picture needs transposed tables and factors.
-    pub fn source(&self, orientation: Orientation) -> JpegSource {
+    pub fn source(&self, original: JpegOriginal) -> JpegSource {
+        let orientation = original.orientation;
         let table = |component: usize| {
             self.components
                 .get(component)
@@ -68,6 +94,7 @@ impl JpegFile {
             chroma: turned(chroma),
             subsampling: orientation.displayed(subsampling.0.max(1), subsampling.1.max(1)),
             progressive: self.progressive,
+            original,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Encoding with the input's own quantisation tables, subsampling and scan order.
+//! Encoding: into the input's own file where that can be, else anew with its quantisation tables, subsampling and scan order.
 
 use jpeg_encoder::{
     ChromaSubsamplingMethod, Encoder, ImageBuffer, JpegColorType, PixelDensity, PixelDensityUnit,
     QuantizationTableType, SamplingFactor, rgb_to_ycbcr,
 };
 
+use super::splice::splice;
 use crate::{Format, ImageError, JpegSource, Metadata, Photo, Samples, Source};
 
 /// Quality of a JPEG made from another format when none is asked for.
@@ -14,8 +15,47 @@ const SEGMENT_BYTES_MAX: usize = 65_533;
 /// Start of image and the JFIF segment, behind which our segments go.
 const PREFIX_BYTES: usize = 2 + 18;
 
-/// Encodes an opaque photo. With `quality`, the standard tables at that quality; without, the input's own if it was a JPEG.
-pub(crate) fn encode(photo: &Photo, quality: Option<u8>) -> Result<Vec<u8>, ImageError> {
+/// Encodes an opaque photo. With `quality`, the standard tables at that quality; without, what was a JPEG is spliced into its
+/// own file. A JPEG that is encoded as a whole is one of the `warnings`.
+pub(crate) fn encode(
+    photo: &Photo,
+    quality: Option<u8>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, ImageError> {
+    let Source::Jpeg(source) = &photo.source else {
+        return encode_whole(photo, None, quality);
+    };
+    let why = match quality {
+        Some(quality) => format!("quality {quality} was asked for"),
+        None => {
+            let stored = photo.metadata.stored(source.original.orientation);
+            let mut segments = stored.jfif_density.map(jfif).unwrap_or_default();
+            segments.extend(metadata_segments(&stored)?);
+            match splice(photo, source, &segments) {
+                Ok(bytes) => return Ok(bytes),
+                Err(obstacle) => obstacle.to_string(),
+            }
+        }
+    };
+    warnings.push(format!(
+        "the whole JPEG was encoded again, so pixels outside of the mask changed slightly: {why}"
+    ));
+    encode_whole(photo, Some(source), quality)
+}
+
+/// The JFIF segment.
+fn jfif((unit, x, y): (u8, u16, u16)) -> Vec<u8> {
+    let ([x1, x0], [y1, y0]) = (x.to_be_bytes(), y.to_be_bytes());
+    let head = [0xff, 0xe0, 0, 16];
+    let body = [1, 1, unit, x1, x0, y1, y0, 0, 0];
+    [&head[..], b"JFIF\0", &body].concat()
+}
+
+fn encode_whole(
+    photo: &Photo,
+    source: Option<&JpegSource>,
+    quality: Option<u8>,
+) -> Result<Vec<u8>, ImageError> {
     let fail = |e: jpeg_encoder::EncodingError| ImageError::encode(Format::Jpeg, e);
     let (Ok(width), Ok(height)) = (u16::try_from(photo.width), u16::try_from(photo.height)) else {
         return Err(ImageError::encode(
@@ -25,10 +65,6 @@ pub(crate) fn encode(photo: &Photo, quality: Option<u8>) -> Result<Vec<u8>, Imag
                 photo.width, photo.height
             ),
         ));
-    };
-    let source = match &photo.source {
-        Source::Jpeg(source) => Some(source),
-        _ => None,
     };
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, quality.unwrap_or(QUALITY).clamp(1, 100));

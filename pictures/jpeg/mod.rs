@@ -1,9 +1,11 @@
-//! JPEG: the header walk, decoding, and encoding with the input's own tables.
+//! JPEG: the header walk, decoding, and encoding into the input's own file or with its tables.
 
+mod coefficients;
 mod decode;
 mod encode;
 mod parse;
+mod splice;
 
-pub(super) use decode::decode;
-pub(super) use encode::encode;
-pub(super) use parse::{JpegFile, parse};
+pub(crate) use decode::pixels;
+pub(crate) use encode::encode;
+pub(crate) use parse::{JpegFile, parse};

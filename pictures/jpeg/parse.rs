@@ -62,12 +62,6 @@ pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<JpegFile, ImageErro
     if file.components.is_empty() || file.scans == 0 {
         return Err(ImageError::corrupt(F, "it has no image data"));
     }
-    // zune-jpeg 0.5.15 answers such files with garbage and no error (its issues 419 and 422).
-    if !file.progressive && file.components.len() > 1 && file.scans > 1 {
-        return Err(unsupported(
-            "sequential coding with separate scans per component",
-        ));
-    }
     Ok(file)
 }
 

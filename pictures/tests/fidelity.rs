@@ -154,13 +154,10 @@ fn every_orientation_is_shown_upright_once() {
             distance(u8s(&first), u8s(&upright))
         );
         let (second, out) = again(&first);
-        assert_eq!(
-            probe(&out, &Limits::default()).unwrap().orientation.exif(),
-            1,
-            "{name}"
-        );
-        // Turned pixels lie on another block grid, so the second coding is no repetition of the first.
-        assert!(distance(u8s(&second), u8s(&first)) < 2.5, "{name}");
+        // Turning the stored pixels would move them all, so the file stays turned and says so.
+        assert_eq!(probe(&out, &Limits::default()).unwrap(), header, "{name}");
+        assert!(second.samples == first.samples, "{name}");
+        assert_eq!(second.metadata, first.metadata, "{name}");
         assert!(
             second
                 .metadata
@@ -195,7 +192,19 @@ fn jpegs_keep_tables_sampling_scans_metadata_and_size() {
             (sampling, progressive),
             "{name}"
         );
-        assert_eq!(second.source, first.source, "{name}");
+        let Source::Jpeg(again) = &second.source else {
+            panic!("{name} is a JPEG no more")
+        };
+        assert_eq!(
+            (
+                again.luma,
+                again.chroma,
+                again.subsampling,
+                again.progressive
+            ),
+            (source.luma, source.chroma, sampling, progressive),
+            "{name}"
+        );
         assert_eq!(second.metadata, first.metadata, "{name}");
         assert!(
             icc_bytes.contains(&first.metadata.icc.as_ref().map_or(0, Vec::len)),
@@ -203,14 +212,8 @@ fn jpegs_keep_tables_sampling_scans_metadata_and_size() {
             first.metadata.icc.as_ref().map(Vec::len)
         );
         let ratio = out.len() as f64 / bytes(name).len() as f64;
-        println!(
-            "{name}: {} -> {} bytes, {ratio:.3}; mean change {:.3}",
-            bytes(name).len(),
-            out.len(),
-            distance(u8s(&second), u8s(&first))
-        );
-        assert!((0.85..=1.15).contains(&ratio), "{name}: {ratio}");
-        assert!(distance(u8s(&second), u8s(&first)) < 0.8, "{name}");
+        assert!((0.97..=1.03).contains(&ratio), "{name}: {ratio}");
+        assert!(second.samples == first.samples, "{name}");
     }
     let m = photo("q85_420.jpg").metadata;
     assert_eq!(m.jpeg_segments, [(0xfe, b"a comment".to_vec())]);

@@ -48,8 +48,11 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let bar = StageBar::new(pipeline.steps.len() + 1);
     let outcome = runner.run(pipeline, request, &bar);
     bar.finish();
-    let outcome = outcome?;
-    write(&args.out, &outcome.photo.encode(&encode)?)?;
+    let mut outcome = outcome?;
+    let bytes = outcome
+        .photo
+        .encode_with_warnings(&encode, &mut outcome.warnings)?;
+    write(&args.out, &bytes)?;
     if let Some(path) = &args.mask_out {
         write(path, &crate::picture::mask_png(&outcome.mask)?)?;
     }

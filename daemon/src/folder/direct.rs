@@ -58,16 +58,17 @@ impl Bench {
             prompts: task.prompts.clone(),
             overrides: Vec::new(),
         };
-        let outcome = self
+        let mut outcome = self
             .runner
             .run(&task.pipeline, request, &NoObserver)
             .map_err(|error| PairFault::new(error.code(), error.to_string()))?;
+        let options = EncodeOptions {
+            format: task.format,
+            quality: None,
+        };
         let bytes = outcome
             .photo
-            .encode(&EncodeOptions {
-                format: task.format,
-                quality: None,
-            })
+            .encode_with_warnings(&options, &mut outcome.warnings)
             .map_err(|error| picture("result", &error))?;
         Ok(Made {
             bytes: Bytes::Here(bytes),

@@ -178,7 +178,7 @@ pub fn run(
         Service::Removal => runner.run(&work.pipeline, request, &watch),
         Service::Segmentation => runner.segment(&work.pipeline, request, &watch),
     };
-    let outcome = outcome.map_err(|error| {
+    let mut outcome = outcome.map_err(|error| {
         let mut fault = fault(jobs, &watch, &error);
         clock.stages.extend(watch.timings(&work.pipeline));
         fault.failure.timings = json!({ "stages": clock.stages });
@@ -208,7 +208,7 @@ pub fn run(
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
     let bytes = outcome
         .photo
-        .encode(&work.encode)
+        .encode_with_warnings(&work.encode, &mut outcome.warnings)
         .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(&outcome)?;
     clock.lap("encode");
