@@ -117,10 +117,10 @@ class Daemon:
         with urllib.request.urlopen(url, timeout=600) as reply:
             return reply.read()
 
-    def post(self, path, files):
+    def post(self, path, files, query=""):
         body, kind = form(files)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
-        request = urllib.request.Request(f"http://{self.address}{path}?pipeline={self.args.pipeline}", body, headers)
+        request = urllib.request.Request(f"http://{self.address}{path}?pipeline={self.args.pipeline}{query}", body, headers)
         with urllib.request.urlopen(request, timeout=600) as reply:
             return json.load(reply)
 
