@@ -28,9 +28,9 @@ SCALE = np.array([0.458, 0.448, 0.450], np.float32)
 VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512]
 TAPS = {"vgg16": (1, 3, 6, 9, 12), "alexnet": (0, 1, 2, 3, 4)}
 #: Pixels beyond the hole that its features may see.
-MARGIN_PX = 64
+MARGIN_PX = 48
 #: Pictures are averaged down by a whole factor until their longer side is at most this: the networks know photos of that size.
-LONG_PX_MAX = 1024
+LONG_PX_MAX = 704
 
 
 class ArraysOnly(pickle.Unpickler):

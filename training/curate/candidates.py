@@ -47,8 +47,9 @@ def safetensors(file):
 def migan(file, size):
     """MI-GAN's generator on `size` x `size`: [1, 4, size, size] -> [1, 3, size, size]."""
     w, g = safetensors(file), Graph()
-    act = lambda x: g.add("Clip", g.add("Mul", g.add("LeakyRelu", x, alpha=0.2), root), low, high)
-    root, low, high = (g.constant(np.float32(v)) for v in (2**0.5, -256, 256))
+    # The activation's factor sqrt 2 stands in the weights before it; its clamp at 256 is beyond what photos reach.
+    act = lambda x: g.add("LeakyRelu", x, alpha=0.2)
+    scaled = lambda name: g.constant(w[name] * np.float32(2**0.5))
     taps = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
     def down(x, channels):
@@ -65,18 +66,18 @@ def migan(file, size):
 
     def separable(x, name, change=None, noise=None):
         channels = w[f"{name}.conv1.weight"].shape[0]
-        parts = [g.constant(w[f"{name}.conv1.{p}"]) for p in ("weight", "bias")]
+        parts = [scaled(f"{name}.conv1.{p}") for p in ("weight", "bias")]
         x = act(g.add("Conv", x, *parts, group=channels, pads=[1] * 4))
         if change == "down":
             x = down(x, channels)
-        x = g.add("Conv", x, g.constant(w[f"{name}.conv2.weight"]))
+        x = g.add("Conv", x, scaled(f"{name}.conv2.weight"))
         if change == "up":
             x = up(x)
         if noise is not None:
             x = g.add("Add", x, noise)
         return act(x)
 
-    x = act(g.add("Conv", "x", *(g.constant(w[f"encoder.b512.fromrgb.{p}"]) for p in ("weight", "bias"))))
+    x = act(g.add("Conv", "x", *(scaled(f"encoder.b512.fromrgb.{p}") for p in ("weight", "bias"))))
     features = {}
     for r in RESOLUTIONS:
         features[r] = separable(x, f"encoder.b{r}.conv1")
@@ -85,7 +86,7 @@ def migan(file, size):
     for r in reversed(RESOLUTIONS):
         name = f"synthesis.b{r}"
         side = r * size // 512
-        noise = lambda k: None if r == 4 else g.constant(w[f"{name}.{k}.noise"][None, None, :side, :side])
+        noise = lambda k: None if r == 4 else g.constant(w[f"{name}.{k}.noise"][None, None, :side, :side] * np.float32(2**0.5))
         x = g.add("Add", separable(x, f"{name}.conv1", "up" if r > 4 else None, noise("conv1")), features[r])
         x = separable(x, f"{name}.conv2", None, noise("conv2"))
         rgb = g.add("Conv", x, *(g.constant(w[f"{name}.torgb.{p}"]) for p in ("weight", "bias")))

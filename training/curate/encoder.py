@@ -13,7 +13,7 @@ from lpips import Graph
 FILE = pathlib.Path(__file__).parents[2] / "models" / "sam-small" / "sam-small.safetensors"
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 #: Side of the square that the crop is fitted into: whole windows at every stage.
-SIDE = 448
+SIDE = 224
 STRIDE = 16
 
 

@@ -18,7 +18,7 @@ ZIGZAG = [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1)
 #: A known patch's own neighbours, nearer than this, are no match for it.
 OWN_PX = 8
 #: Known patches round the hole whose nearest match says what is usual here.
-USUAL = 400
+USUAL = 200
 
 
 class Place:
@@ -51,8 +51,11 @@ class Place:
         order = order[: max(len(order) // 4, USUAL)]
         chosen = order[:: max(len(order) // USUAL, 1)][:USUAL]
         squared = distances2(vectors[chosen], vectors)
-        apart = np.abs(at[chosen][:, None] - at[None]).max(2) > OWN_PX
-        squared[~apart] = np.inf
+        small = at.astype(np.int16)
+        own = np.ones(squared.shape, bool)
+        for axis in (0, 1):
+            own &= np.abs(small[chosen, axis, None] - small[None, :, axis]) <= OWN_PX
+        squared[own] = np.inf
         found = np.sqrt(squared.min(1))
         return np.sort(found[np.isfinite(found)]) if np.isfinite(found).any() else np.array([0.05])
 

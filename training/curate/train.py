@@ -32,6 +32,9 @@ EDGES = ("continued", "continued_back")
 LEFT = ("leftover", "leftover_tail", "leftover_half", "leftover_tail_half")
 
 
+CRITIC = ("critic", "critic_low", "foreign", "foreign_tail")
+
+
 def fold_of(group):
     return zlib.crc32(group.encode()) % FOLDS
 
@@ -141,6 +144,48 @@ def statistics(values):
     return values.mean(0), np.maximum(values.std(0), 1e-6)
 
 
+def criticise(rows, folder):
+    """Adds `critic` numbers: how much like a photo's own the fill's cells look to a linear critic on sam-small's embedding.
+
+    The critic learns from insertions: the truth's cells against each fill's at the same place. A photo's numbers come from a critic that
+    never saw it. Returns the critic learned from all.
+    """
+    files = {id(r): pathlib.Path(folder) / f"{r['set']}-{r['case']}.npz" for r in rows}
+    stored = {key: dict(np.load(file)) for key, file in files.items() if file.exists()}
+    samples, groups = [], []
+    for r in rows:
+        cells = stored.get(id(r), {})
+        for kind in r["fills"]:
+            if "truth in" in cells and f"{kind} in" in cells:
+                difference = cells["truth in"].astype(np.float32) - cells[f"{kind} in"].astype(np.float32)
+                samples.append(difference)
+                groups.append(fold_of(r["group"]))
+    scale = np.concatenate(samples).std(0) + 1e-4
+
+    def learned(fold):
+        x = np.concatenate([s for s, g in zip(samples, groups) if g != fold]) / scale
+        weight = np.concatenate([np.full(len(s), 1 / len(s)) for s, g in zip(samples, groups) if g != fold])
+        model = LogisticRegression(C=0.02, fit_intercept=False, max_iter=300)
+        both, y = np.concatenate([x, -x]), np.concatenate([np.ones(len(x)), np.zeros(len(x))])
+        return model.fit(both, y, np.concatenate([weight, weight]) * len(weight) / weight.sum()).coef_[0] / scale
+
+    critics = [learned(k) for k in range(FOLDS)]
+    for r in rows:
+        cells, critic = stored.get(id(r), {}), critics[fold_of(r["group"])]
+        for kind, fill in r["fills"].items():
+            if f"{kind} in" in cells:
+                inside = cells[f"{kind} in"].astype(np.float32)
+                logits = inside @ critic
+                away = np.linalg.norm(inside - cells[f"{kind} out"], axis=1)
+                fill["critic"] = {
+                    "critic": float(logits.mean()),
+                    "critic_low": float(np.quantile(logits, 0.1)),
+                    "foreign": float(away.mean()),
+                    "foreign_tail": float(np.quantile(away, 0.9)),
+                }
+    return learned(-1)
+
+
 def label_pairs(rows, labels, number=1):
     by_case = {(r["set"], r["case"]): r for r in rows}
     out = []
@@ -190,7 +235,7 @@ def report(name, make, learned, labels, truths, kinds, net="vgg16"):
     return {"labels": float(np.mean(right)) if right else None, "decided": len(right), "gain": float(gain), "difference": float(difference.mean()), "interval95": [float(low), float(high)]}
 
 
-def judges(kinds):
+def judges(kinds, critic=False):
     """Name -> maker."""
     everything = (*COHERENCE, *("|" + s for s in SHAPE[:3]), *SHAPE, *EDGES, *LEFT, "apart")
     out = {f"always {k}": (lambda k=k: Always(k)) for k in kinds}
@@ -206,6 +251,14 @@ def judges(kinds):
         "all, with the place": lambda: Linear(kinds, everything, PLACE, strength=0.03),
         "all, boosted": lambda: Boosted(kinds, everything),
     }
+    if critic:
+        out |= {
+            "critic alone": lambda: Linear(kinds, ("critic", "critic_low")),
+            "foreign": lambda: Linear(kinds, ("foreign", "foreign_tail")),
+            "all, critic": lambda: Linear(kinds, (*everything, *CRITIC), strength=0.03),
+            "all, critic, with the place": lambda: Linear(kinds, (*everything, *CRITIC), PLACE, strength=0.03),
+            "all, critic, boosted": lambda: Boosted(kinds, (*everything, *CRITIC)),
+        }
     return out
 
 
@@ -213,11 +266,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--features", required=True)
     parser.add_argument("--labels", default=str(pathlib.Path(__file__).parent / "labels.json"))
+    parser.add_argument("--embeddings", help="folder of sam-small's embeddings, for the critic")
     parser.add_argument("--kinds", nargs="+")
     parser.add_argument("--net", default="vgg16")
     parser.add_argument("--out")
     args = parser.parse_args()
     rows = [json.loads(l) for l in pathlib.Path(args.features).read_text().splitlines()]
+    if args.embeddings:
+        criticise(rows, args.embeddings)
     kinds = args.kinds or sorted({k for r in rows for k in r["fills"]})
     labels = label_pairs(rows, json.loads(pathlib.Path(args.labels).read_text())) if pathlib.Path(args.labels).exists() else []
     truths = [r for r in rows if all(args.net in r["fills"].get(k, {"lpips": {}})["lpips"] for k in kinds)]
@@ -232,7 +288,7 @@ def main():
         if not pairs:
             continue
         print(f"\n| learned from {source} ({len(pairs)} pairs) | labels | gain | difference | choices |\n| --- | --- | --- | --- | --- |")
-        for name, make in judges(kinds).items():
+        for name, make in judges(kinds, bool(args.embeddings)).items():
             if name.startswith("always") and source != next(iter(sources)):
                 continue
             out[f"{source}: {name}"] = report(name, make, pairs, labels, truths, kinds, args.net)
