@@ -7,7 +7,7 @@ use cleanplate_store::{
 };
 use serde_json::{Value, json};
 
-use super::args::Accounts;
+use super::args::{Accounts, Output};
 use super::open::{ACTOR, all};
 use super::{load, open, print_json, usage};
 use crate::telemetry::escaped;
@@ -24,17 +24,13 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
             place,
             output,
         } => {
-            let credits = &usage(
-                "--credits",
-                &credits.to_string(),
-                "0 or more",
-                Some(*credits).filter(|credits| *credits >= 0),
-            )?;
+            let fits = Some(*credits).filter(|credits| *credits >= 0);
+            let credits = usage("--credits", &credits.to_string(), "0 or more", fits)?;
             let store = open::store(&load(place, Vec::new())?)?;
             let mut account = store.create_account(name, ACTOR)?;
-            if *credits > 0 {
+            if credits > 0 {
                 account.balance = store
-                    .top_up(account.id, *credits, ACTOR, "first credits")?
+                    .top_up(account.id, credits, ACTOR, "first credits")?
                     .balance_after;
             }
             if output.json {
@@ -50,21 +46,10 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
         }
         Accounts::List { place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let accounts = all(ROWS_MAX, |page| store.list_accounts(None, page))?;
-            if output.json {
-                print_json(&json!({ "accounts": accounts.iter().map(view).collect::<Vec<_>>() }))?;
-            } else {
-                println!("{:>5} {:>12} {:>8}  NAME", "ID", "AVAILABLE", "HELD");
-                for account in &accounts {
-                    println!(
-                        "{:>5} {:>12} {:>8}  {}",
-                        account.id.0,
-                        account.balance.available,
-                        account.balance.held,
-                        escaped(&account.name)
-                    );
-                }
-            }
+            print_list(
+                &all(ROWS_MAX, |page| store.list_accounts(None, page))?,
+                output,
+            )?;
         }
         Accounts::TopUp {
             id,
@@ -83,10 +68,8 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
             if output.json {
                 print_json(&entry_view(&entry))?;
             } else {
-                println!(
-                    "account {account} has {} credits",
-                    entry.balance_after.available
-                );
+                let available = entry.balance_after.available;
+                println!("account {account} has {available} credits");
             }
         }
         Accounts::Ledger {
@@ -98,30 +81,54 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = account_id(&store, "account", id)?;
             let entries = all(*limit as usize, |page| store.ledger(account, page))?;
-            if output.json {
-                print_json(
-                    &json!({ "account_id": account.to_string(), "entries": entries.iter().map(entry_view).collect::<Vec<_>>() }),
-                )?;
-            } else {
-                println!(
-                    "{:>8} {:8} {:>10} {:>8} {:>12}  CAUSE",
-                    "ID", "KIND", "AVAILABLE", "HELD", "BALANCE"
-                );
-                for e in &entries {
-                    println!(
-                        "{:>8} {:8} {:>+10} {:>+8} {:>12}  {}",
-                        e.id.0,
-                        e.kind.as_str(),
-                        e.available_change,
-                        e.held_change,
-                        e.balance_after.available,
-                        cause(e)
-                    );
-                }
-            }
+            print_ledger(account, &entries, output)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_list(accounts: &[Account], output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        return print_json(&json!({ "accounts": accounts.iter().map(view).collect::<Vec<_>>() }));
+    }
+    println!("{:>5} {:>12} {:>8}  NAME", "ID", "AVAILABLE", "HELD");
+    for account in accounts {
+        println!(
+            "{:>5} {:>12} {:>8}  {}",
+            account.id.0,
+            account.balance.available,
+            account.balance.held,
+            escaped(&account.name)
+        );
+    }
+    Ok(())
+}
+
+fn print_ledger(
+    account: AccountId,
+    entries: &[LedgerEntry],
+    output: &Output,
+) -> anyhow::Result<()> {
+    if output.json {
+        let entries: Vec<Value> = entries.iter().map(entry_view).collect();
+        return print_json(&json!({ "account_id": account.to_string(), "entries": entries }));
+    }
+    println!(
+        "{:>8} {:8} {:>10} {:>8} {:>12}  CAUSE",
+        "ID", "KIND", "AVAILABLE", "HELD", "BALANCE"
+    );
+    for e in entries {
+        println!(
+            "{:>8} {:8} {:>+10} {:>+8} {:>12}  {}",
+            e.id.0,
+            e.kind.as_str(),
+            e.available_change,
+            e.held_change,
+            e.balance_after.available,
+            cause(e)
+        );
+    }
+    Ok(())
 }
 
 /// Finds an account by its id or, when only one has it, by its name.

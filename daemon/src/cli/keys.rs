@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use cleanplate_store::{
-    Accounts as _, KeyFilter, KeyId, KeyLimits, KeyRecord, KeyState, Keys as _, NewKey, PageRequest,
+    AccountId, Accounts as _, CreatedKey, KeyFilter, KeyId, KeyLimits, KeyRecord, KeyState,
+    Keys as _, NewKey, PageRequest, SqliteStore,
 };
 use serde_json::{Value, json};
 
 use super::accounts::account_id;
-use super::args::Keys;
+use super::args::{Keys, Output};
 use super::open::{ACTOR, all};
 use super::{load, open, print_json, usage};
 use crate::telemetry::escaped;
@@ -30,47 +31,19 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
             output,
         } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = match account {
-                Some(id) => account_id(&store, "--account", id)?,
-                None => {
-                    let first = store
-                        .list_accounts(
-                            None,
-                            &PageRequest {
-                                after: None,
-                                rows: 1,
-                            },
-                        )?
-                        .items
-                        .pop();
-                    first.context("there is no account yet: create one with `cleanplate accounts create NAME`")?.id
-                }
-            };
+            let account = payer(&store, account.as_deref())?;
+            let expires_at_ms =
+                expires_in.map(|days| crate::clock::now_s() * 1000 + i64::from(days) * DAY_MS);
             let limits = KeyLimits {
                 removals_per_minute: *removals_per_minute,
                 ..KeyLimits::default()
             };
-            let expires_at_ms =
-                expires_in.map(|days| crate::clock::now_s() * 1000 + i64::from(days) * DAY_MS);
-            let created = store.create_key(
-                &NewKey {
-                    limits,
-                    expires_at_ms,
-                    ..NewKey::named(account, name)
-                },
-                ACTOR,
-            )?;
-            if output.json {
-                let mut value = view(&created.record);
-                value["key"] = json!(created.secret.reveal());
-                print_json(&value)?;
-            } else {
-                eprintln!(
-                    "Key {} of account {account}, shown only this once:",
-                    created.record.id
-                );
-                println!("{}", created.secret.reveal());
-            }
+            let new = NewKey {
+                limits,
+                expires_at_ms,
+                ..NewKey::named(account, name)
+            };
+            print_created(&store.create_key(&new, ACTOR)?, output)?;
         }
         Keys::List {
             account,
@@ -86,37 +59,16 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
                 account,
                 ..KeyFilter::default()
             };
-            let keys = all(ROWS_MAX, |page| store.list_keys(&filter, page))?;
-            if output.json {
-                print_json(&json!({ "keys": keys.iter().map(view).collect::<Vec<_>>() }))?;
-            } else {
-                println!(
-                    "{:>5} {:>7}  {:20} {:8} NAME",
-                    "ID", "ACCOUNT", "KEY", "STATE"
-                );
-                for key in &keys {
-                    let hint = format!("{}...{}", key.shown_prefix, key.shown_suffix);
-                    println!(
-                        "{:>5} {:>7}  {hint:20} {:8} {}",
-                        key.id.0,
-                        key.account.0,
-                        state(key),
-                        escaped(&key.name)
-                    );
-                }
-            }
+            print_list(
+                &all(ROWS_MAX, |page| store.list_keys(&filter, page))?,
+                output,
+            )?;
         }
         Keys::Revoke { id, place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let key = store.revoke_key(
-                usage(
-                    "keys revoke",
-                    id,
-                    "the id of a key, as `keys list` shows it",
-                    id.parse::<KeyId>().ok(),
-                )?,
-                ACTOR,
-            )?;
+            let wanted = "the id of a key, as `keys list` shows it";
+            let id = usage("keys revoke", id, wanted, id.parse::<KeyId>().ok())?;
+            let key = store.revoke_key(id, ACTOR)?;
             if output.json {
                 print_json(&view(&key))?;
             } else {
@@ -125,6 +77,56 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The account that was named, or else the first one.
+fn payer(store: &SqliteStore, named: Option<&str>) -> anyhow::Result<AccountId> {
+    if let Some(id) = named {
+        return account_id(store, "--account", id);
+    }
+    let page = PageRequest {
+        after: None,
+        rows: 1,
+    };
+    let first = store.list_accounts(None, &page)?.items.pop();
+    let remedy = "there is no account yet: create one with `cleanplate accounts create NAME`";
+    Ok(first.context(remedy)?.id)
+}
+
+fn print_created(created: &CreatedKey, output: &Output) -> anyhow::Result<()> {
+    let key = &created.record;
+    if output.json {
+        let mut value = view(key);
+        value["key"] = json!(created.secret.reveal());
+        return print_json(&value);
+    }
+    eprintln!(
+        "Key {} of account {}, shown only this once:",
+        key.id, key.account
+    );
+    println!("{}", created.secret.reveal());
+    Ok(())
+}
+
+fn print_list(keys: &[KeyRecord], output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        return print_json(&json!({ "keys": keys.iter().map(view).collect::<Vec<_>>() }));
+    }
+    println!(
+        "{:>5} {:>7}  {:20} {:8} NAME",
+        "ID", "ACCOUNT", "KEY", "STATE"
+    );
+    for key in keys {
+        let hint = format!("{}...{}", key.shown_prefix, key.shown_suffix);
+        println!(
+            "{:>5} {:>7}  {hint:20} {:8} {}",
+            key.id.0,
+            key.account.0,
+            state(key),
+            escaped(&key.name)
+        );
+    }
+    Ok(())
 }
 
 fn state(key: &KeyRecord) -> &'static str {

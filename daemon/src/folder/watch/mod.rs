@@ -1,22 +1,24 @@
 //! One watched folder: looks, claims, hands in, delivers. A thread of its own, or the command line's.
 
+mod step;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use cleanplate_pipeline::Pipeline;
 
 use super::board::Board;
 use super::claim::{Claim, Places};
-use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running};
+use super::executor::{Executor, Made, Running};
 use super::notifications::Notifications;
 use super::read::{self, Bounds};
-use super::report::{PairFault, Report, ResultView, hex};
+use super::report::Report;
 use super::scan::{self, Pair, Tracker, Verdict};
-use super::take::{self, Stamp};
+use super::take::Stamp;
 use crate::config::HotFolder;
 use crate::pairing::WORKING;
 
@@ -364,9 +366,9 @@ impl FolderWatch {
                 .iter()
                 .map(|held| held.claim.name.as_str())
                 .collect();
-            let claim = self
-                .places
-                .take(&pair, |name| names.contains(&name), now_ms())?;
+            let claim =
+                self.places
+                    .take(&pair, |name| names.contains(&name), crate::clock::now_ms())?;
             if let Some(claim) = claim {
                 self.hold(claim, expected);
                 tried += 1;
@@ -408,185 +410,6 @@ impl FolderWatch {
         });
     }
 
-    /// Moves every claim on as far as it goes.
-    fn step_all(&mut self, now: Instant, stopping: bool) {
-        let resting = self.paused.is_some_and(|until| until > now);
-        for mut held in std::mem::take(&mut self.held) {
-            let idle = matches!(held.state, State::Fresh(_)) && stopping
-                || !matches!(held.state, State::Running(_)) && resting;
-            if idle || !self.step(&mut held, now) {
-                self.held.push(held);
-            }
-        }
-    }
-
-    /// One step of a claim. True when it has left `working`.
-    fn step(&mut self, held: &mut Held, now: Instant) -> bool {
-        match std::mem::replace(&mut held.state, State::Unsettled) {
-            State::Fresh(from) if from > now => {
-                held.state = State::Fresh(from);
-                false
-            }
-            State::Fresh(_) => self.begin(held),
-            State::Running(mut running) => match running.poll() {
-                Some(ending) => self.end(held, ending),
-                None => {
-                    held.state = State::Running(running);
-                    false
-                }
-            },
-            State::Undelivered(made) => self.deliver(held, made),
-            State::Unsettled => self.settle(held),
-        }
-    }
-
-    fn begin(&mut self, held: &mut Held) -> bool {
-        let Setup {
-            folder,
-            pipeline,
-            bounds,
-            ..
-        } = &self.setup;
-        let mut seen = None;
-        let task = read::task(
-            &self.places,
-            folder,
-            pipeline,
-            bounds,
-            &held.claim,
-            &mut held.report,
-            &mut seen,
-        );
-        if seen.is_some() && held.expected.is_some() && seen != held.expected {
-            tracing::info!(
-                folder = folder.name,
-                photo = held.claim.photo,
-                "a photo changed while it was taken; it is put back"
-            );
-            return match self.places.put_back(&held.claim) {
-                Ok(()) => true,
-                Err(error) => self.keep(held, State::Fresh(Instant::now()), &error.to_string()),
-            };
-        }
-        // Only the first reading can tell a change from the claim itself.
-        held.expected = None;
-        let task = match task {
-            Ok(task) => task,
-            Err(fault) => return self.fail(held, fault, None),
-        };
-        held.claim.jobs.push(task.job.clone());
-        if let Err(error) = self.places.record(&held.claim) {
-            return self.keep(
-                held,
-                State::Fresh(Instant::now()),
-                &format!("writing into working: {error}"),
-            );
-        }
-        match self.setup.executor.begin(task) {
-            Begun::Running(running) => {
-                held.state = State::Running(running);
-                false
-            }
-            Begun::Ended(ending) => self.end(held, ending),
-        }
-    }
-
-    fn end(&mut self, held: &mut Held, ending: Ending) -> bool {
-        match ending {
-            Ending::Made(made) => self.deliver(held, made),
-            Ending::Failed(fault, job) => self.fail(held, fault, job),
-            Ending::Later(Later { why, after, all }) => {
-                held.state = State::Fresh(Instant::now() + after);
-                if all {
-                    self.pause(&why, Some(after));
-                }
-                false
-            }
-        }
-    }
-
-    fn fail(&mut self, held: &mut Held, fault: PairFault, job: Option<String>) -> bool {
-        tracing::warn!(
-            folder = self.setup.folder.name,
-            photo = held.claim.photo,
-            code = fault.code,
-            detail = fault.detail,
-            "pair failed"
-        );
-        held.report.status = "failed".to_string();
-        held.report.error = Some(fault);
-        held.report.job_id = job;
-        self.settle(held)
-    }
-
-    fn deliver(&mut self, held: &mut Held, made: Box<Made>) -> bool {
-        let bytes = match &made.bytes {
-            Bytes::Here(bytes) => bytes.clone(),
-            Bytes::File(path) => match std::fs::read(path) {
-                Ok(bytes) => bytes,
-                // Its time was over while the output could not be written: it is made again, without charge.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    held.state = State::Fresh(Instant::now());
-                    return false;
-                }
-                Err(error) => {
-                    return self.keep(
-                        held,
-                        State::Undelivered(made),
-                        &format!("reading a result: {error}"),
-                    );
-                }
-            },
-        };
-        let name = format!("{}.{}", held.claim.name, made.extension);
-        if let Err(error) = take::put(&self.places.output, &name, &bytes) {
-            let text = format!(
-                "writing into the output folder {}: {error}",
-                self.places.output.display()
-            );
-            return self.keep(held, State::Undelivered(made), &text);
-        }
-        let sha256 = hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
-        let report = &mut held.report;
-        report.status = "done".to_string();
-        (report.job_id, report.credits, report.duplicate) =
-            (made.job, made.credits, made.duplicate);
-        report.result = Some(ResultView {
-            name,
-            bytes: bytes.len() as u64,
-            sha256,
-            size: made.size,
-            processing_ms: made.processing_ms,
-            timings: made.timings,
-            models: made.models,
-            device: made.device,
-            warnings: made.warnings,
-        });
-        self.settle(held)
-    }
-
-    fn settle(&mut self, held: &mut Held) -> bool {
-        held.report.ended_at_ms = now_ms();
-        match self.places.settle(&held.claim, &held.report) {
-            Ok(()) => {
-                self.setup.board.ended(&held.report);
-                true
-            }
-            Err(error) => self.keep(
-                held,
-                State::Unsettled,
-                &format!("moving a pair out of working: {error}"),
-            ),
-        }
-    }
-
-    /// Keeps a claim for another try and pauses the folder.
-    fn keep(&mut self, held: &mut Held, state: State, why: &str) -> bool {
-        held.state = state;
-        self.pause(why, None);
-        false
-    }
-
     /// Sleeps until something may have happened.
     fn wait(&mut self) {
         let now = Instant::now();
@@ -622,10 +445,4 @@ impl FolderWatch {
         };
         self.next_scan = self.next_scan.min(now + pause);
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
 }
