@@ -253,6 +253,20 @@ fn cancelling_frees_the_credits_of_waiting_and_running_jobs() {
 }
 
 #[test]
+fn the_idempotency_key_of_a_failed_job_may_be_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[queue]\njob_wall_s_max = 1\n");
+    let key = daemon.key();
+    let once = [("Prefer", "respond-async"), ("Idempotency-Key", "a")];
+    let first = daemon.post_with(REMOVAL, Some(&key), &once, &large());
+    let job = until(&daemon, &key, &format!("/v1/jobs/{}", id(&first)), ended);
+    assert_eq!(job["status"], "failed", "{job}");
+    let again = daemon.post_with(REMOVAL, Some(&key), &once, &large());
+    assert_eq!(again.status, 202);
+    assert_ne!(id(&again), id(&first), "a failed job was replayed");
+}
+
+#[test]
 fn a_job_that_takes_too_long_is_free_and_tells_what_it_took() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "[queue]\njob_wall_s_max = 1\n");

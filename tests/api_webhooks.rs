@@ -197,3 +197,61 @@ fn addresses_of_the_inner_network_are_refused() {
     );
     assert_eq!(daemon.get("/v1/account", Some(&key)).json()["balance"], 97);
 }
+
+#[test]
+fn receivers_that_hang_delay_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), CONFIG);
+    // Accepts by its backlog alone and never answers.
+    let hangs: Vec<TcpListener> = (0..8)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    for hang in &hangs {
+        let url = format!("http://{}/hook", hang.local_addr().unwrap());
+        let accepted = daemon.post(&path(&url), Some(&daemon.key()), &form());
+        assert_eq!(accepted.status, 202);
+    }
+    for args in [
+        &["accounts", "create", "other", "--json"][..],
+        &["accounts", "top-up", "other", "9", "--json"],
+    ] {
+        assert!(daemon.cli(args).status.success());
+    }
+    let made = daemon.cli(&[
+        "keys",
+        "create",
+        "--account",
+        "other",
+        "--name",
+        "k",
+        "--json",
+    ]);
+    let key = crate::common::json(&made)["key"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    // The hanging ones are under way by now.
+    std::thread::sleep(Duration::from_secs(2));
+    let (url, calls) = receiver(&[200]);
+    assert_eq!(daemon.post(&path(&url), Some(&key), &form()).status, 202);
+    calls
+        .recv_timeout(Duration::from_secs(8))
+        .expect("another account's webhook waits for receivers that hang");
+}
+
+#[test]
+fn a_webhook_of_a_revoked_key_is_not_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), CONFIG);
+    let made = crate::common::json(&daemon.cli(&["keys", "create", "--name", "k", "--json"]));
+    let (url, calls) = receiver(&[500, 200]);
+    let accepted = daemon.post(&path(&url), made["key"].as_str(), &form());
+    assert_eq!(accepted.status, 202);
+    calls.recv_timeout(Duration::from_secs(30)).unwrap();
+    let revoked = daemon.cli(&["keys", "revoke", made["id"].as_str().unwrap(), "--json"]);
+    assert!(revoked.status.success());
+    assert!(
+        calls.recv_timeout(Duration::from_secs(5)).is_err(),
+        "something was signed for a revoked key"
+    );
+}

@@ -60,6 +60,27 @@ fn usage_and_failures_have_their_exit_codes() {
 }
 
 #[test]
+fn names_of_files_do_not_write_to_the_terminal() {
+    let evil = "a\u{1b}]0;title\u{7}\u{1b}[31m.png";
+    let calls: [&[&str]; 4] = [
+        &["run", evil, evil, "-o", "out.png", "--backend", "cpu"],
+        &["run", "a", "b", evil],
+        &["config", "check", evil],
+        &["selftest", "--golden", evil, "--backend", "cpu"],
+    ];
+    for args in calls {
+        let output = run(args);
+        let told = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&told);
+        assert!(text.contains("title"), "{args:?}: {text}");
+        assert!(
+            !text.contains(|c: char| c.is_control() && c != '\n'),
+            "{args:?}: {text:?}"
+        );
+    }
+}
+
+#[test]
 fn config_check_names_the_line_and_the_nearest_key() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("c.toml");

@@ -193,3 +193,40 @@ fn a_terminated_daemon_finishes_its_work_and_leaves_cleanly() {
         daemon.log.lock().unwrap()
     );
 }
+
+#[test]
+fn a_second_signal_ends_the_daemon_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(dir.path(), "[server]\nshutdown_s_max = 60\n");
+    let (key, url) = (daemon.key(), daemon.url(&format!("{REMOVAL}?async=true")));
+    let form = Form::pair(
+        &png(photo(1600, 1200)),
+        &png(mask(1600, 1200, [200, 200, 1400, 1000])),
+    );
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    for _ in 0..4 {
+        let sent = agent
+            .post(&url)
+            .content_type(form.content_type())
+            .header("Authorization", format!("Bearer {key}"))
+            .send(form.body().as_slice());
+        assert_eq!(sent.unwrap().status().as_u16(), 202);
+    }
+    daemon.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(
+        daemon.child.try_wait().unwrap().is_none(),
+        "no work was left"
+    );
+    daemon.signal("-INT");
+    let ended = (0..40).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        daemon.child.try_wait().unwrap()
+    });
+    assert_eq!(
+        ended.and_then(|status| status.code()),
+        Some(1),
+        "{}",
+        daemon.log.lock().unwrap()
+    );
+}

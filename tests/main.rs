@@ -14,6 +14,7 @@ mod api_prompts;
 mod api_removal;
 mod api_webhooks;
 mod cli;
+mod connections;
 mod faults;
 mod hot_folder;
 mod kernels;

@@ -11,7 +11,7 @@ use cleanplate_store::{Store, StoreError};
 
 use crate::config::Config;
 use crate::feed::Feed;
-use crate::files::{Dirs, UrlKeys};
+use crate::files::{Dirs, Intact, UrlKeys};
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::refusal::Refusal;
@@ -29,6 +29,8 @@ pub struct App {
     pub url_keys: UrlKeys,
     /// Key from which the secrets of webhooks are derived.
     pub webhook_key: UrlKeys,
+    /// Results that were found as they were stored.
+    pub intact: Arc<Intact>,
     /// Rate limits.
     pub limits: RateLimits,
     /// Metrics.

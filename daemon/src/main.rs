@@ -6,6 +6,7 @@ mod blocking;
 mod cli;
 mod clock;
 mod config;
+mod connections;
 mod feed;
 mod files;
 mod folder;

@@ -30,6 +30,7 @@ use crate::webhooks::Sender;
 /// Runs the daemon until a signal or a fault of the store.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let tail = telemetry::start_log(&config.logging, config.admin.log_lines_max);
+    crate::connections::allow_open_files(config.server.connections_max);
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
     // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
@@ -81,12 +82,13 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     );
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
-        limits: RateLimits::new(&config.rate_limits),
+        limits: RateLimits::new(&config.rate_limits, &config.limits),
         config,
         dirs,
         store,
         url_keys,
         webhook_key,
+        intact: Arc::default(),
         metrics,
         jobs,
         pipelines,
@@ -123,7 +125,7 @@ async fn live(
     let stop_webhooks = Arc::new(AtomicBool::new(false));
     let compose = {
         let app = app.clone();
-        move |due: &cleanplate_store::DueWebhook| crate::http::webhook_body(&app, due)
+        move |due: &cleanplate_store::DueWebhook| crate::http::webhook_letter(&app, due)
     };
     let sender = Sender::new(
         app.store.clone(),
@@ -134,6 +136,7 @@ async fn live(
     // It is left behind at the end: what it did not note as delivered is sent again.
     drop(sender.start().context("starting the webhook thread")?);
     let why = wait_for_end(&app, &folders).await?;
+    actix_web::rt::spawn(end_at_once_if_told_again()?);
     tracing::info!(
         why,
         limit_s = app.config.server.shutdown_max.as_secs(),
@@ -162,6 +165,23 @@ async fn live(
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    })
+}
+
+/// Ends the process when a second signal comes: what was under way is made good by the next start, as after a crash.
+fn end_at_once_if_told_again() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::warn!(
+            "told to stop again: ending at once; the next start releases what was under way"
+        );
+        std::process::exit(1);
     })
 }
 

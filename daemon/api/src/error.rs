@@ -174,7 +174,7 @@ pub static ERRORS: &[ErrorRow] = &[
         BodyShape::Text,
         false,
         "unsupported_type",
-        "bytes that are not JPEG, PNG or WebP",
+        "bytes that are not JPEG, PNG or WebP, or a body with a Content-Encoding",
     ),
     row(
         ErrorCode::Invalid,

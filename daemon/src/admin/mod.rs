@@ -26,15 +26,16 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Actix, HttpResponse, HttpServer, Resource, web};
+use actix_web::{App as Actix, HttpResponse, Resource, web};
 use cleanplate_api::ErrorCode;
 use cleanplate_api::admin::{PREFIX, ROUTES};
 
 use crate::app::App;
+use crate::connections::{self, Plan, Roster, Spans};
 use crate::folder::Folders;
 use crate::refusal::Refusal;
 
@@ -42,6 +43,10 @@ pub use listen::{Sockets, bind};
 
 /// Open connections: a few dashboards and scripts.
 const CONNECTIONS_MAX: usize = 64;
+/// Time that a dashboard's connection is kept between its requests.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// Seconds for replies under way when the server stops.
+const SHUTDOWN_S: u64 = 2;
 /// Threads; handlers only move text, the store is asked elsewhere.
 const WORKERS: usize = 1;
 
@@ -155,27 +160,32 @@ pub fn serve(
     if unix.is_none() && tcp.is_none() {
         return Ok(None);
     }
-    let head_max = app.config.server.request_head_max;
+    let server = &app.config.server;
+    let plan = Plan {
+        // A dashboard behind a tunnel shares its address with others: tokens tell them apart.
+        roster: Roster::new(CONNECTIONS_MAX, CONNECTIONS_MAX, Vec::new()),
+        spans: Spans {
+            head_max: server.request_head_max,
+            idle_max: IDLE_MAX,
+            transfer: server.upload,
+        },
+        metrics: app.metrics.clone(),
+        note: gate::note_peer,
+    };
+    let mut threads = connections::server(WORKERS, SHUTDOWN_S);
     let make = move || {
         Actix::new()
             .app_data(app.clone())
             .app_data(state.clone())
             .wrap(from_fn(gate::check))
+            .wrap(from_fn(connections::bound))
             .configure(routes)
     };
-    let mut http = HttpServer::new(make)
-        .workers(WORKERS)
-        .max_connections(CONNECTIONS_MAX)
-        .client_request_timeout(head_max)
-        .keep_alive(KeepAlive::Timeout(std::time::Duration::from_secs(60)))
-        .shutdown_timeout(2)
-        .on_connect(gate::note_peer)
-        .disable_signals();
     if let Some(unix) = unix {
-        http = http.listen_uds(unix)?;
+        threads = connections::listen_unix(threads, unix, plan.clone(), make.clone())?;
     }
     if let Some(tcp) = tcp {
-        http = http.listen(tcp)?;
+        threads = connections::listen(threads, tcp, plan, make)?;
     }
-    Ok(Some(http.run()))
+    Ok(Some(threads.run()))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::args::Output;
 use crate::config;
+use crate::telemetry::escaped_lines;
 
 /// Checks and reports.
 pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
@@ -13,7 +14,7 @@ pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
         Err(error) => error.0,
     };
     for problem in &problems {
-        eprintln!("{problem}");
+        eprintln!("{}", escaped_lines(&problem.to_string()));
     }
     let ok = problems.is_empty();
     if output.json {
@@ -27,7 +28,7 @@ pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
             "{}: no problems",
             file.map_or_else(
                 || "defaults and variables".to_string(),
-                |path| path.display().to_string()
+                |path| escaped_lines(&path.display().to_string())
             )
         );
     }

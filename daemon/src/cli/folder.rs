@@ -15,6 +15,7 @@ use super::{Usage, load, open, print_json, progress};
 use crate::config::{Config, HotFolder, misplaced};
 use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Setup};
 use crate::pairing::OUTPUT;
+use crate::telemetry::escaped;
 
 /// Works through the folder. Exit code 1 when a pair failed or a photo has no mask.
 pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
@@ -92,7 +93,7 @@ fn hot_folder(args: &Folder, config: &Config) -> anyhow::Result<HotFolder> {
 
 fn report(args: &Folder, status: &FolderStatus) -> anyhow::Result<ExitCode> {
     for name in &status.waiting {
-        eprintln!("no mask: {name}");
+        eprintln!("no mask: {}", escaped(name));
     }
     let FolderStatus {
         done,

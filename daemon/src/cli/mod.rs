@@ -23,10 +23,11 @@ use clap::Parser;
 use args::{Cli, Command, ConfigCommand, Place, Serve};
 
 use crate::config::{self, Config, Flag};
+use crate::telemetry::escaped_lines;
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = match parse().command {
         Command::Serve(args) => serve(&args),
         Command::Run(args) => run::run(&args),
         Command::Folder(args) => folder::run(&args),
@@ -45,7 +46,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", explain(&error));
+            eprintln!("error: {}", escaped_lines(&explain(&error)));
             if error.is::<Usage>() {
                 ExitCode::from(2)
             } else {
@@ -53,6 +54,21 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// The command line. What it says of arguments that make no sense must not carry their escape sequences to a terminal: names
+/// of files come there by way of patterns.
+fn parse() -> Cli {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return cli,
+        Err(error) => error,
+    };
+    let plain = error.to_string();
+    if plain.contains(|c: char| c.is_control() && c != '\n') {
+        eprint!("{}", escaped_lines(&plain));
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// An argument that makes no sense: exit code 2.

@@ -14,6 +14,7 @@ use super::args::Run;
 use super::progress::StageBar;
 use super::{load, open, print_json, usage};
 use crate::config::Config;
+use crate::telemetry::escaped;
 
 /// Runs the pipeline and writes the result.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
@@ -168,7 +169,7 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 
 fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
     for warning in &outcome.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", escaped(warning));
     }
     let device = &outcome.device;
     if args.output.json {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::args::{Place, Selftest};
 use super::{load, open, print_json};
+use crate::telemetry::escaped;
 
 #[derive(Serialize)]
 struct KernelLine {
@@ -50,6 +51,7 @@ pub fn run(args: &Selftest) -> anyhow::Result<ExitCode> {
     let backend = open::device(&config, BackendChoice::from(args.backend))?;
     let device = backend.device();
     let say = |line: String| {
+        let line = escaped(&line);
         if args.output.json {
             eprintln!("{line}")
         } else {

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 pub use admin::{Admin, Token};
 pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
-pub use options::{Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, Webhooks};
+pub use options::{
+    Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, UploadTime, Webhooks,
+};
 
 use raw::{Setting, Settings, Value};
 

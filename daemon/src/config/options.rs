@@ -1,10 +1,11 @@
 //! The typed options. Names, units and reasons are in `config/cleanplate.toml`; a test compares both lists.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cleanplate_engine::BackendChoice;
+use ipnet::IpNet;
 
 use super::reader::Reader;
 use super::{Admin, HotFolder, Rules, Source};
@@ -55,17 +56,19 @@ pub struct Server {
     pub data_dir: PathBuf,
     /// Front of result addresses, without a slash at the end.
     pub public_url: Option<String>,
-    /// Whether forwarding headers are believed.
-    pub behind_proxy: bool,
     /// HTTP threads.
     pub workers: usize,
+    /// Networks of the proxies whose forwarding headers are believed; empty when not behind one.
+    pub proxies: Vec<IpNet>,
     /// Open connections.
     pub connections_max: usize,
+    /// Open connections of one address that is no proxy.
+    pub connections_per_address_max: usize,
     /// Time for the head of a request.
     pub request_head_max: Duration,
     /// Time an idle connection is kept.
     pub keep_alive: Duration,
-    /// Time limits of uploads.
+    /// Time limits of uploads, and of replies that wait to be taken.
     pub upload: UploadTime,
     /// Time for running jobs after a signal.
     pub shutdown_max: Duration,
@@ -85,7 +88,12 @@ pub struct UploadTime {
 impl UploadTime {
     /// Limit for a body of this many bytes.
     pub fn limit(&self, bytes: u64) -> Duration {
-        (self.base + Duration::from_secs(bytes / self.bytes_per_s_min)).min(self.max)
+        self.patience(bytes).min(self.max)
+    }
+
+    /// How long one side may have waited for the other when this many bytes came.
+    pub fn patience(&self, bytes: u64) -> Duration {
+        self.base + Duration::from_secs_f64(bytes as f64 / self.bytes_per_s_min as f64)
     }
 }
 
@@ -94,6 +102,10 @@ impl UploadTime {
 pub struct Limits {
     /// Bytes of one file.
     pub upload_bytes_max: u64,
+    /// Bytes of uploads under way at a time.
+    pub uploads_bytes_max: u64,
+    /// Bytes of uploads of one key under way at a time.
+    pub uploads_per_key_bytes_max: u64,
     /// Parts of one body.
     pub parts_max: usize,
     /// Pixels of a photo.
@@ -200,6 +212,8 @@ pub struct Results {
 pub struct Webhooks {
     /// Hosts that may have private addresses.
     pub allowed_hosts: Vec<String>,
+    /// Webhooks sent at a time.
+    pub at_once_max: usize,
     /// Attempts before one is given up.
     pub attempts_max: u32,
     /// Pause after the first failed attempt.
@@ -288,6 +302,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
         },
         webhooks: Webhooks {
             allowed_hosts: r.list("webhooks.allowed_hosts"),
+            at_once_max: r.whole("webhooks.at_once_max", 1..=256) as usize,
             attempts_max: r.whole("webhooks.attempts_max", 1..=20) as u32,
             retry: seconds(r, "webhooks.retry_s", 1..=3600),
         },
@@ -330,9 +345,11 @@ fn server(r: &mut Reader<'_>) -> Server {
         ),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
         public_url: r.parsed("server.public_url", None, public_url),
-        behind_proxy: r.flag("server.behind_proxy"),
+        proxies: proxies(r),
         workers: if workers == 0 { cores.min(4) } else { workers },
         connections_max: r.whole("server.connections_max", 8..=1_000_000) as usize,
+        connections_per_address_max: r.whole("server.connections_per_address_max", 1..=1_000_000)
+            as usize,
         request_head_max: seconds(r, "server.request_head_s_max", 1..=300),
         keep_alive: seconds(r, "server.keep_alive_s", 1..=3600),
         upload: UploadTime {
@@ -344,9 +361,29 @@ fn server(r: &mut Reader<'_>) -> Server {
     }
 }
 
+/// The networks of `server.proxies`, if forwarding headers are believed at all.
+fn proxies(r: &mut Reader<'_>) -> Vec<IpNet> {
+    let (behind, listed) = (r.flag("server.behind_proxy"), r.list("server.proxies"));
+    let mut networks = Vec::new();
+    for text in listed {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        match address.or_else(|_| text.parse::<IpNet>()) {
+            Ok(network) => networks.push(network),
+            Err(_) => r.problem(
+                "server.proxies",
+                format!("`server.proxies`: {text:?} is neither an address nor a network such as \"10.0.0.0/8\""),
+            ),
+        }
+    }
+    if behind { networks } else { Vec::new() }
+}
+
 fn limits(r: &mut Reader<'_>) -> Limits {
     Limits {
         upload_bytes_max: r.whole("limits.upload_bytes_max", 1024..=1 << 31) as u64,
+        uploads_bytes_max: (r.whole("limits.uploads_mib_max", 1..=1 << 24) as u64) << 20,
+        uploads_per_key_bytes_max: (r.whole("limits.uploads_per_key_mib_max", 1..=1 << 24) as u64)
+            << 20,
         parts_max: r.whole("limits.parts_max", 2..=1024) as usize,
         pixels_max: r.whole("limits.pixels_max", 1..=1 << 30) as u64,
         side_max: r.whole("limits.side_max", 1..=65_535) as u32,

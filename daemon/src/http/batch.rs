@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::{BatchQuoteReply, BatchReply, ErrorCode};
 use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, NewBatch, Reply};
 
+use super::admit::admit;
 use super::batch_feed::{Fed, Feeder, Slot};
 use super::batch_upload::{FILES_MAX, Pair, receive};
 use super::check::RequestOptions;
@@ -48,6 +49,7 @@ const LOOK: Duration = Duration::from_millis(200);
         (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
         (status = 402, body = cleanplate_api::ErrorBody), (status = 408, body = cleanplate_api::ErrorBody),
         (status = 409, body = cleanplate_api::ErrorBody), (status = 413, body = cleanplate_api::ErrorBody),
+        (status = 415, body = cleanplate_api::ErrorBody, description = "A body with a Content-Encoding"),
         (status = 422, body = cleanplate_api::InvalidBody), (status = 429, body = cleanplate_api::ErrorBody),
         (status = 500, body = cleanplate_api::ErrorBody), (status = 503, body = cleanplate_api::ErrorBody),
         (status = 507, body = cleanplate_api::ErrorBody),
@@ -99,9 +101,7 @@ async fn serve(
 ) -> Result<Done, Refusal> {
     let once = idempotency::key(req)?;
     let ask = RequestOptions::read(req, app, key)?;
-    if let Some(refusal) = app.closed() {
-        return Err(refusal);
-    }
+    admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
     let order = Order::new(req, app, key, Service::Removal, ask);
     let pairs = receive(req, body, app).await?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &pairs);

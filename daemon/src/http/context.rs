@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpRequest, web};
 
 use crate::app::App;
+use crate::connections::is_within;
 use crate::limits::LimitState;
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -27,19 +28,29 @@ pub fn request_id(req: &HttpRequest) -> String {
 
 /// Address of the client: the peer, or what the proxy in front says.
 pub fn client_address(req: &HttpRequest, app: &App) -> IpAddr {
-    let forwarded = || {
-        let text = req.headers().get("X-Forwarded-For")?.to_str().ok()?;
-        // The last entry is the one that our own proxy wrote.
-        text.rsplit(',').next()?.trim().parse().ok()
-    };
     let peer = req
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-    if app.config.server.behind_proxy {
-        forwarded().unwrap_or(peer)
+    if is_proxy(peer, app) {
+        forwarded_for(req.headers()).unwrap_or(peer)
     } else {
         peer
     }
+}
+
+/// Whether what this peer says of its clients is believed.
+pub fn is_proxy(peer: IpAddr, app: &App) -> bool {
+    is_within(peer, &app.config.server.proxies)
+}
+
+/// What a proxy says in a header: the last entry of the last line is the one that it wrote itself.
+pub fn forwarded<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let last = headers.get_all(name).last()?.to_str().ok()?;
+    Some(last.rsplit(',').next()?.trim())
+}
+
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    forwarded(headers, "X-Forwarded-For")?.parse().ok()
 }
 
 /// Counts a request without a key against its address.
@@ -138,5 +149,31 @@ fn record<B>(res: &ServiceResponse<B>, app: &App, id: &str, started: Instant) {
             reason = crate::telemetry::escaped(reason),
             "request"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_hop_counts_in_however_many_lines_it_comes() {
+        let client = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(
+                    HeaderName::from_static("x-forwarded-for"),
+                    HeaderValue::from_str(line).unwrap(),
+                );
+            }
+            forwarded_for(&headers).map(|address| address.to_string())
+        };
+        let last = Some("192.0.2.9".to_string());
+        assert_eq!(client(&["192.0.2.9"]), last);
+        assert_eq!(client(&["10.0.0.1, 192.0.2.9"]), last);
+        assert_eq!(client(&["10.0.0.1", "192.0.2.9"]), last);
+        assert_eq!(client(&["10.0.0.1, 10.0.0.2", "10.0.0.3,192.0.2.9"]), last);
+        assert_eq!(client(&["192.0.2.9", "nonsense"]), None);
+        assert_eq!(client(&[]), None);
     }
 }

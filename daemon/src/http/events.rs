@@ -1,17 +1,18 @@
 //! `GET /v1/jobs/{id}/events`: the life of a job as server-sent events.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::{ErrorCode, JobEvent, JobStatus};
-use cleanplate_store::{AccountId, JobId};
+use cleanplate_store::{AccountId, JobId, KeyId, KeyState};
 use futures_util::stream;
 
 use super::{auth, reads, view};
 use crate::app::App;
+use crate::clock::now_ms;
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
@@ -23,30 +24,52 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 const STREAM_MAX: Duration = Duration::from_secs(3600);
 /// Streams at a time, so that they cannot take all connections.
 const STREAMS_MAX: u32 = 128;
+/// Streams of one key, so that others find a place.
+const STREAMS_OF_KEY_MAX: u32 = 32;
 
-/// Counts open streams.
-static OPEN: AtomicU32 = AtomicU32::new(0);
+/// Open streams by key.
+static OPEN: Mutex<BTreeMap<i64, u32>> = Mutex::new(BTreeMap::new());
 
 /// One open stream; counted until it is dropped.
-struct Place;
+struct Place(KeyId);
 
 impl Place {
-    fn take() -> Option<Place> {
-        let taken = OPEN.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |open| {
-            (open < STREAMS_MAX).then_some(open + 1)
-        });
-        taken.ok().map(|_| Place)
+    /// A place for a stream of this key, or the bound that stands against it.
+    fn take(key: KeyId) -> Result<Place, u32> {
+        let mut open = Place::open();
+        let (all, of_key) = (open.values().sum::<u32>(), open.get(&key.0).copied());
+        if of_key.unwrap_or_default() >= STREAMS_OF_KEY_MAX {
+            return Err(STREAMS_OF_KEY_MAX);
+        }
+        if all >= STREAMS_MAX {
+            return Err(STREAMS_MAX);
+        }
+        *open.entry(key.0).or_default() += 1;
+        Ok(Place(key))
+    }
+
+    fn open() -> MutexGuard<'static, BTreeMap<i64, u32>> {
+        // Every change is one addition or subtraction.
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        OPEN.fetch_sub(1, Ordering::SeqCst);
+        let mut open = Place::open();
+        if let Some(count) = open.get_mut(&self.0.0) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.0.0);
+            }
+        }
     }
 }
 
 struct EventStream {
     app: web::Data<App>,
+    /// Who looks on.
+    key: KeyId,
     account: AccountId,
     id: JobId,
     base: String,
@@ -54,7 +77,7 @@ struct EventStream {
     sent: Instant,
     last: Option<JobEvent>,
     ended: bool,
-    _place: Arc<Place>,
+    _place: Place,
 }
 
 /// The life of a job as server-sent events: `progress` with a JobEvent whenever state, stage or progress change, then
@@ -76,17 +99,20 @@ pub async fn get(
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let id = reads::job_id(&id)?;
     reads::find(&app, caller.account, id).await?;
-    let full = || {
-        Refusal::new(
-            ErrorCode::QueueFull,
-            format!("{STREAMS_MAX} event streams are open, which is the limit"),
-        )
-        .retry_after(5)
+    let full = |bound: u32| {
+        let whose = if bound == STREAMS_MAX {
+            ""
+        } else {
+            " of this key"
+        };
+        let text = format!("{bound} event streams{whose} are open, which is the limit");
+        Refusal::new(ErrorCode::QueueFull, text).retry_after(5)
     };
-    let place = Arc::new(Place::take().ok_or_else(full)?);
+    let place = Place::take(caller.id).map_err(full)?;
     let (base, now) = (view::base_url(&req, &app), Instant::now());
     let watch = EventStream {
         app,
+        key: caller.id,
         account: caller.account,
         id,
         base,
@@ -107,10 +133,19 @@ pub async fn get(
 }
 
 impl EventStream {
+    async fn may_look(&self) -> bool {
+        let id = self.key;
+        let key = self.app.store(move |store| store.key(id)).await;
+        matches!(key, Ok(Some(key)) if key.state(now_ms()) == KeyState::Active)
+    }
+
     /// The next text to send; `None` when the stream ends.
     async fn next(&mut self) -> Option<String> {
         while !self.ended && self.started.elapsed() < STREAM_MAX && !self.app.jobs.is_stopping() {
-            // A fault of the store is in the log; the client connects again.
+            // A fault of the store is in the log; the client connects again. A key that no longer opens the door sees no more.
+            if !self.may_look().await {
+                return None;
+            }
             let (job, epoch) = reads::find(&self.app, self.account, self.id).await.ok()?;
             let addresses = view::Addresses {
                 app: &self.app,
@@ -154,4 +189,24 @@ impl EventStream {
 /// One event. JSON has no line breaks, so one `data` line carries it.
 fn event(name: &str, json: &str) -> String {
     format!("event: {name}\ndata: {json}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_takes_its_share_of_the_places_and_gives_them_back() {
+        let take = |key| Place::take(KeyId(key));
+        let mine: Vec<Place> = (0..STREAMS_OF_KEY_MAX).map(|_| take(1).unwrap()).collect();
+        assert_eq!(take(1).err(), Some(STREAMS_OF_KEY_MAX));
+        let others: Vec<Place> = (STREAMS_OF_KEY_MAX..STREAMS_MAX)
+            .map(|n| take(2 + i64::from(n / STREAMS_OF_KEY_MAX)).unwrap())
+            .collect();
+        assert_eq!(take(100).err(), Some(STREAMS_MAX));
+        drop(mine);
+        drop(take(100).unwrap());
+        drop(others);
+        assert!(Place::open().is_empty());
+    }
 }

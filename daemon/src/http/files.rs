@@ -1,7 +1,6 @@
 //! `GET /v1/files/{job}` and `/mask`: results behind signed addresses.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
@@ -12,7 +11,6 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use cleanplate_api::ErrorCode;
 use cleanplate_store::{Job, JobId, Store, StoreError, StoredFile};
 use futures_util::stream;
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::context::guard_public;
@@ -99,12 +97,12 @@ async fn get(
         return Ok(head(HttpResponse::NotModified(), &file, &etag).finish());
     }
     let path = app.dirs.results.join(&file.name);
-    let (want, at) = (file.clone(), path.clone());
-    if !blocking(move || intact(&at, &want)).await? {
+    let (want, at, intact) = (file.clone(), path.clone(), app.intact.clone());
+    let Some(source) = blocking(move || intact.open(&at, &want)).await? else {
         tracing::error!(job_id = %job.id, path = %path.display(), "a result is missing or differs from what was stored");
         return Err(gone());
-    }
-    send(req, &file, &etag, path).await
+    };
+    send(req, &file, &etag, (source, path)).await
 }
 
 fn refused(why: Refused) -> Refusal {
@@ -132,24 +130,6 @@ fn owner(store: &dyn Store, id: JobId) -> Result<Option<(Job, u32)>, StoreError>
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether the file on disk is the one that was stored: wrong bytes are never sent.
-fn intact(path: &Path, want: &StoredFile) -> bool {
-    let read = || -> std::io::Result<bool> {
-        let mut file = std::fs::File::open(path)?;
-        if file.metadata()?.len() != want.bytes {
-            return Ok(false);
-        }
-        let (mut hash, mut buffer) = (Sha256::new(), vec![0u8; CHUNK_BYTES as usize]);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(hash.finalize()[..] == want.sha256),
-                n => hash.update(&buffer[..n]),
-            }
-        }
-    };
-    read().unwrap_or(false)
 }
 
 fn matches(headers: &HeaderMap, name: &str, etag: &str) -> bool {
@@ -183,7 +163,7 @@ async fn send(
     req: &HttpRequest,
     file: &StoredFile,
     etag: &str,
-    path: PathBuf,
+    (source, path): (std::fs::File, PathBuf),
 ) -> Result<HttpResponse, Refusal> {
     let fresh =
         !req.headers().contains_key(IF_RANGE) || matches(req.headers(), IF_RANGE.as_str(), etag);
@@ -220,14 +200,11 @@ async fn send(
             stream::empty::<std::io::Result<web::Bytes>>(),
         )));
     }
-    let open = async {
-        let mut source = tokio::fs::File::open(&path).await?;
-        source.seek(std::io::SeekFrom::Start(first)).await?;
-        Ok(source)
-    };
-    let source = open
+    let mut source = tokio::fs::File::from_std(source);
+    source
+        .seek(std::io::SeekFrom::Start(first))
         .await
-        .map_err(FilesError::io("opening result", &path))?;
+        .map_err(FilesError::io("reading result", &path))?;
     Ok(reply.body(SizedStream::new(bytes, read_on(source, bytes))))
 }
 

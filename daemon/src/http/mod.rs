@@ -1,5 +1,6 @@
 //! The HTTP interface: thin handlers over store, queue and files.
 
+mod admit;
 mod auth;
 mod batch;
 mod batch_feed;
@@ -24,14 +25,16 @@ mod web_page;
 mod webhook_body;
 
 use actix_web::dev::Server;
-use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Actix, HttpServer, web};
+use actix_web::{App as Actix, web};
 
-pub use webhook_body::webhook_body;
+pub use webhook_body::webhook_letter;
 
 use crate::app::App;
+use crate::connections::{self, Plan, Roster, Spans};
 
+/// Seconds for replies under way when the server stops: all jobs have ended then.
+const SHUTDOWN_S: u64 = 5;
 const READ: &str = "GET, HEAD";
 
 /// A route for GET and HEAD; other methods get 405.
@@ -90,22 +93,28 @@ fn routes(config: &mut web::ServiceConfig) {
 
 /// Binds the listener. The server runs once it is polled.
 pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Result<Server> {
-    let server = app.config.server.clone();
-    let per_worker = server.connections_max.div_ceil(server.workers).max(1);
+    let server = &app.config.server;
+    let plan = Plan {
+        roster: Roster::new(
+            server.connections_max,
+            server.connections_per_address_max,
+            server.proxies.clone(),
+        ),
+        spans: Spans {
+            head_max: server.request_head_max,
+            idle_max: server.keep_alive,
+            transfer: server.upload,
+        },
+        metrics: app.metrics.clone(),
+        note: |_, _| {},
+    };
+    let threads = connections::server(server.workers, SHUTDOWN_S);
     let make = move || {
         Actix::new()
             .app_data(app.clone())
             .wrap(from_fn(context::stamp))
+            .wrap(from_fn(connections::bound))
             .configure(routes)
     };
-    let http = HttpServer::new(make)
-        .workers(server.workers)
-        .max_connections(per_worker)
-        .backlog(1024)
-        .client_request_timeout(server.request_head_max)
-        .client_disconnect_timeout(std::time::Duration::from_secs(1))
-        .keep_alive(KeepAlive::Timeout(server.keep_alive))
-        .shutdown_timeout(5)
-        .disable_signals();
-    Ok(http.listen(listener)?.run())
+    Ok(connections::listen(threads, listener, plan, make)?.run())
 }

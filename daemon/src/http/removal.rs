@@ -1,14 +1,15 @@
 //! `POST /v1/services/object-removal`: validate everything, reserve, queue, wait, settle.
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use cleanplate_api::{ErrorCode, QuoteReply, RemovalReply};
+use cleanplate_api::{QuoteReply, RemovalReply};
 use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, JobId, KeyRecord, Reply};
 use tokio::sync::oneshot;
 
+use super::admit::admit;
 use super::check::{Checked, RequestOptions};
 use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
-use super::upload::{Body, Parts, announced, receive};
+use super::upload::{Body, Parts, receive};
 use super::{auth, reply, view};
 use crate::app::App;
 use crate::blocking::blocking;
@@ -79,7 +80,7 @@ where
 {
     let key = match auth::caller(&req, &app, route).await {
         Ok(key) => key,
-        Err(refusal) => return refuse(&req, refusal, body, None).await,
+        Err(refusal) => return refuse(refusal, None),
     };
     match serve(&req, &body, &app, &key).await {
         Ok(reply) => reply,
@@ -88,21 +89,13 @@ where
                 .store(move |store| store.balance(key.account))
                 .await
                 .ok();
-            refuse(&req, refusal, body, balance).await
+            refuse(refusal, balance)
         }
     }
 }
 
-/// Replies with a refusal once the client had a chance to finish sending.
-async fn refuse(
-    req: &HttpRequest,
-    refusal: Refusal,
-    body: Body,
-    balance: Option<Balance>,
-) -> HttpResponse {
-    if refusal.code != ErrorCode::UploadTimeout {
-        body.drain(announced(req)).await;
-    }
+/// Replies with a refusal at once; what the client is still sending is read past afterwards.
+fn refuse(refusal: Refusal, balance: Option<Balance>) -> HttpResponse {
     let mut reply = HttpResponse::from_error(refusal);
     if let Some(balance) = balance {
         credits(&mut reply, 0, &balance);
@@ -124,9 +117,7 @@ async fn serve(
 ) -> Result<HttpResponse, Refusal> {
     let once = idempotency::key(req)?;
     let ask = RequestOptions::read(req, app, key)?;
-    if let Some(refusal) = app.closed() {
-        return Err(refusal);
-    }
+    admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
     let order = Order::new(req, app, key, Service::Removal, ask);
     let parts = receive(req, body, app).await?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);

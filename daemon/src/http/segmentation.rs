@@ -5,6 +5,7 @@ use cleanplate_api::ModelUse;
 use cleanplate_store::{Accept, Job, KeyRecord};
 use tokio::sync::oneshot;
 
+use super::admit::admit;
 use super::check::RequestOptions;
 use super::order::{Order, Original};
 use super::removal::{credits, fingerprint, free, quote, with_key};
@@ -67,9 +68,16 @@ async fn serve(
     // The mask is the answer: there is nothing to come back for.
     ask.tuning.asynchronous = false;
     ask.tuning.webhook_url = None;
-    if let Some(refusal) = app.closed() {
-        return Err(refusal);
-    }
+    admit(
+        req,
+        body,
+        app,
+        key,
+        &ask,
+        Service::Segmentation,
+        once.as_ref(),
+    )
+    .await?;
     let order = Order::new(req, app, key, Service::Segmentation, ask);
     let parts = receive(req, body, app).await?;
     let print = fingerprint(req, false, &parts);

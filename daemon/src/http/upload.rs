@@ -21,19 +21,18 @@ use tokio::io::AsyncWriteExt;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
+use crate::limits::Held;
 use crate::refusal::Refusal;
 use crate::telemetry::{escaped, short};
 
 /// Bytes of a body besides the files: boundaries, part heads, small fields.
 const SLACK_BYTES: u64 = 1 << 20;
+/// Bytes that are set aside at a time for a body of unknown length.
+const STEP_BYTES: u64 = 1 << 20;
 /// Bytes that are enough to recognise a type.
 const HEAD_BYTES: usize = 12;
 /// Bytes of a field that is not a file.
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
-/// Longest time to read on after a refusal, so that a client still sending gets to see the reply.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
-/// Longest pause of a client that is still sending.
-const DRAIN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A file that a client sent. The file on disk goes when this is dropped.
 #[derive(Debug)]
@@ -59,7 +58,26 @@ struct Source {
     payload: Payload,
     seen_bytes: u64,
     bytes_max: u64,
-    ended: bool,
+    held: Option<Held>,
+}
+
+impl Source {
+    /// Counts bytes that came; more than were set aside find room as they come.
+    fn count(&mut self, bytes: usize) -> Result<(), PayloadError> {
+        self.seen_bytes += bytes as u64;
+        if self.seen_bytes > self.bytes_max {
+            return Err(PayloadError::Overflow);
+        }
+        let Some(held) = &mut self.held else {
+            return Ok(());
+        };
+        let more = self.seen_bytes.saturating_sub(held.bytes());
+        if more > 0 {
+            held.grow(more.next_multiple_of(STEP_BYTES))
+                .map_err(|refusal| PayloadError::Io(std::io::Error::other(refusal)))?;
+        }
+        Ok(())
+    }
 }
 
 /// A request body with a limit on its length. Clones share the body.
@@ -74,30 +92,22 @@ impl Body {
             payload,
             seen_bytes: 0,
             bytes_max,
-            ended: false,
+            held: None,
         })))
+    }
+
+    /// Sets the announced bytes aside, and whatever comes beyond them as it comes.
+    pub fn hold(&self, mut held: Held, announced: Option<u64>) -> Result<(), Refusal> {
+        let mut source = self.0.borrow_mut();
+        // More than fits is refused for that when it is opened.
+        held.grow(announced.unwrap_or_default().min(source.bytes_max))?;
+        source.held = Some(held);
+        Ok(())
     }
 
     /// Bytes that it may carry.
     pub(super) fn bytes_max(&self) -> u64 {
         self.0.borrow().bytes_max
-    }
-
-    /// Reads and drops what is left of a body of `announced` bytes, so that a client that sends before it listens gets to
-    /// see the reply. Bodies beyond twice the limit, and clients that pause, are cut off instead.
-    pub async fn drain(mut self, announced: Option<u64>) {
-        {
-            let mut source = self.0.borrow_mut();
-            if source.ended || announced.is_some_and(|bytes| bytes > 2 * source.bytes_max) {
-                return;
-            }
-            source.bytes_max *= 2;
-        }
-        let read = async {
-            while let Ok(Some(Ok(_))) = tokio::time::timeout(DRAIN_PAUSE_MAX, self.next()).await {}
-        };
-        // Time over: the connection is closed with the reply.
-        let _ = tokio::time::timeout(DRAIN_MAX, read).await;
     }
 }
 
@@ -106,15 +116,10 @@ impl Stream for Body {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut source = self.0.borrow_mut();
         let polled = Pin::new(&mut source.payload).poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(chunk))) => {
-                source.seen_bytes += chunk.len() as u64;
-                if source.seen_bytes > source.bytes_max {
-                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
-                }
-            }
-            Poll::Ready(_) => source.ended = true,
-            Poll::Pending => {}
+        if let Poll::Ready(Some(Ok(chunk))) = &polled
+            && let Err(error) = source.count(chunk.len())
+        {
+            return Poll::Ready(Some(Err(error)));
         }
         polled
     }
@@ -179,6 +184,14 @@ fn too_large(app: &App) -> Refusal {
             "a file may have at most {} bytes",
             app.config.limits.upload_bytes_max
         ),
+    )
+}
+
+fn too_slow(app: &App) -> Refusal {
+    let least = app.config.server.upload.bytes_per_s_min;
+    Refusal::new(
+        ErrorCode::UploadTimeout,
+        format!("the upload came slower than {least} bytes per second"),
     )
 }
 
@@ -306,8 +319,22 @@ pub(super) async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
 }
 
 pub(super) fn broken(error: &MultipartError, app: &App) -> Refusal {
-    if matches!(error, MultipartError::Payload(PayloadError::Overflow)) {
-        return too_large(app);
+    match error {
+        MultipartError::Payload(PayloadError::Overflow) => return too_large(app),
+        MultipartError::Payload(PayloadError::Io(error))
+            if error.kind() == std::io::ErrorKind::TimedOut =>
+        {
+            return too_slow(app);
+        }
+        MultipartError::Payload(PayloadError::Io(error)) => {
+            let refusal = error
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<Refusal>());
+            if let Some(refusal) = refusal {
+                return refusal.clone();
+            }
+        }
+        _ => {}
     }
     Refusal::fields(vec![FieldError::new(
         &["body"],

@@ -7,6 +7,7 @@ use cleanplate_store::{Job, JobStatus as Stored, NewJob};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::context::{forwarded, is_proxy};
 use crate::app::App;
 use crate::clock::now_s;
 use crate::files;
@@ -22,26 +23,19 @@ pub fn base_url(req: &HttpRequest, app: &App) -> String {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b))
     };
-    if app.config.server.behind_proxy {
-        let info = req.connection_info();
-        let scheme = if info.scheme() == "https" {
-            "https"
-        } else {
-            "http"
-        };
-        if plain(info.host()) {
-            return format!("{scheme}://{}", info.host());
-        }
-    }
     let host = req
         .headers()
         .get(HOST)
-        .and_then(|value| value.to_str().ok())
-        .filter(|host| plain(host));
-    host.map_or_else(
-        || format!("http://{}", app.config.server.listen),
-        |host| format!("http://{host}"),
-    )
+        .and_then(|value| value.to_str().ok());
+    let proxy = req.peer_addr().is_some_and(|peer| is_proxy(peer.ip(), app));
+    let told = |name| forwarded(req.headers(), name).filter(|_| proxy);
+    let https = told("X-Forwarded-Proto").is_some_and(|word| word.eq_ignore_ascii_case("https"));
+    let scheme = if https { "https" } else { "http" };
+    let host = told("X-Forwarded-Host")
+        .or(host)
+        .filter(|host| plain(host))
+        .map_or_else(|| app.config.server.listen.to_string(), str::to_string);
+    format!("{scheme}://{host}")
 }
 
 /// From when on addresses are valid for the configured time.

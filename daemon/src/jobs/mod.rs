@@ -23,7 +23,7 @@ use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::Limits as ImageLimits;
 use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, Runner};
-use cleanplate_store::{Accept, Balance, Failure, Job, JobId, NewJob, QueueLimits, Store};
+use cleanplate_store::{Accept, Balance, Failure, Inquiry, Job, JobId, NewJob, QueueLimits, Store};
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
@@ -259,6 +259,16 @@ impl Jobs {
             .remove(&new.id)
             .ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
         Ok(Offered::Declined(accepted?, Box::new(work)))
+    }
+
+    /// Why a job to come would be refused now, if so. Blocks on the store.
+    pub fn foresee(
+        &self,
+        inquiry: &Inquiry,
+        limits: &QueueLimits,
+    ) -> Result<Option<Accept>, Refusal> {
+        let foreseen = self.store.foresee(inquiry, limits);
+        Ok(foreseen.inspect_err(|error| self.note_store_error(error))?)
     }
 
     /// What a client is told when its job was not taken.

@@ -69,7 +69,8 @@ impl AddressLimit {
     }
 }
 
-fn block(address: IpAddr) -> IpAddr {
+/// What an address counts by.
+pub fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -1,13 +1,16 @@
 //! Rate limits: exact windows per key and route, and guards per address.
 
 mod address;
+mod uploads;
 mod window;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cleanplate_store::KeyRecord;
 
-pub use address::AddressLimit;
+pub use address::{AddressLimit, block};
+pub use uploads::{Held, Uploads};
 pub use window::WindowLimit;
 
 use crate::config;
@@ -92,16 +95,19 @@ pub struct RateLimits {
     pub public: AddressLimit,
     /// Requests with a wrong key.
     pub auth_failures: AddressLimit,
+    /// Bytes of uploads under way.
+    pub uploads: Arc<Uploads>,
 }
 
 impl RateLimits {
     /// Limits as configured; all windows are empty.
-    pub fn new(config: &config::RateLimits) -> Self {
+    pub fn new(config: &config::RateLimits, sizes: &config::Limits) -> Self {
         RateLimits {
             config: config.clone(),
             keys: WindowLimit::default(),
             public: AddressLimit::new("public", config.public_per_minute),
             auth_failures: AddressLimit::new("auth", config.auth_failures_per_minute),
+            uploads: Uploads::new(sizes.uploads_bytes_max, sizes.uploads_per_key_bytes_max),
         }
     }
 

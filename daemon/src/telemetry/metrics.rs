@@ -14,6 +14,10 @@ pub mod names {
     pub const ERRORS: &str = "cleanplate_errors_total";
     /// Histogram by `route`.
     pub const REQUEST_SECONDS: &str = "cleanplate_request_duration_seconds";
+    /// Counter by `why`: connections that were cut because their client kept others waiting.
+    pub const CONNECTIONS_CUT: &str = "cleanplate_connections_cut_total";
+    /// Counter: connections that found no place.
+    pub const CONNECTIONS_REFUSED: &str = "cleanplate_connections_refused_total";
     /// Counter by `outcome`: completed or failed.
     pub const JOBS: &str = "cleanplate_jobs_total";
     /// Histogram: time a job waited.
@@ -68,6 +72,16 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
         names::REQUEST_SECONDS,
         Kind::Histogram,
         "Time of HTTP requests.",
+    ),
+    (
+        names::CONNECTIONS_CUT,
+        Kind::Counter,
+        "Connections cut: idle, a late head, a reply not taken, crowded out.",
+    ),
+    (
+        names::CONNECTIONS_REFUSED,
+        Kind::Counter,
+        "Connections beyond the most in all or of an address.",
     ),
     (names::JOBS, Kind::Counter, "Jobs that ended."),
     (

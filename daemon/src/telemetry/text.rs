@@ -16,6 +16,12 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// The same for a message of several lines: its line breaks stay.
+pub fn escaped_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escaped).collect();
+    lines.join("\n")
+}
+
 /// The first `chars_max` characters.
 pub fn short(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
@@ -33,5 +39,6 @@ mod tests {
         );
         assert_eq!(escaped("plain name (1).jpg"), "plain name (1).jpg");
         assert_eq!(short("äöü", 2), "äö");
+        assert_eq!(escaped_lines("a\n\x1b]0;b\x07"), "a\n\\u{1b}]0;b\\u{7}");
     }
 }

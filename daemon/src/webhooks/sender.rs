@@ -1,15 +1,18 @@
-//! Sends webhooks: due ones are read from the store, posted with a signature, and tried again with growing pauses.
+//! Sends webhooks: due ones are read from the store, posted with a signature, some at a time, and tried again with growing
+//! pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cleanplate_store::{DueWebhook, Store};
+use cleanplate_store::{DueWebhook, Store, StoreError};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use ureq::Agent;
+use ureq::http::Uri;
 use ureq::unversioned::transport::DefaultConnector;
 
+use super::flights::Flights;
 use super::target::{GuardedResolver, check};
 use crate::config;
 
@@ -17,8 +20,12 @@ use crate::config;
 const LOOK: Duration = Duration::from_millis(500);
 /// Longest attempt, from the name look-up to the head of the reply.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
-/// Webhooks taken at a time.
-const ROWS: u32 = 20;
+/// Webhooks looked at together.
+const ROWS: u32 = 200;
+/// Pause after an error of the store.
+const STORE_PAUSE: Duration = Duration::from_secs(5);
+/// The thread rests for so many times what a look took.
+const REST: u32 = 10;
 /// Longest pause between attempts.
 const PAUSE_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Each pause is this many times the one before.
@@ -29,15 +36,31 @@ pub const TIMESTAMP: &str = "X-Cleanplate-Timestamp";
 /// Header with `v1=` and the signature in hex.
 pub const SIGNATURE: &str = "X-Cleanplate-Signature";
 
-/// Makes the body and finds the secret of a webhook.
-pub type Compose = dyn Fn(&DueWebhook) -> Option<(Vec<u8>, String)> + Send + Sync;
+/// What is to be sent.
+pub enum Letter {
+    /// A body, and the secret that signs it.
+    Signed(Vec<u8>, String),
+    /// Nothing, now and later, and why.
+    Pointless(&'static str),
+}
 
-/// The thread that sends.
+/// Makes the letter of a webhook. An error of the store is none of its receiver.
+pub type Compose = dyn Fn(&DueWebhook) -> Result<Letter, StoreError> + Send + Sync;
+
+/// How an attempt ended.
+enum Attempt {
+    Delivered,
+    Failed(String),
+    Pointless(String),
+}
+
+/// What looks for due webhooks and sends them.
 pub struct Sender {
     store: Arc<dyn Store>,
     config: config::Webhooks,
     compose: Box<Compose>,
     agent: Agent,
+    flights: Arc<Flights>,
     stop: Arc<AtomicBool>,
 }
 
@@ -48,7 +71,7 @@ impl Sender {
         config: config::Webhooks,
         compose: Box<Compose>,
         stop: Arc<AtomicBool>,
-    ) -> Sender {
+    ) -> Arc<Sender> {
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -61,66 +84,103 @@ impl Sender {
             allowed_hosts: config.allowed_hosts.clone(),
         };
         let agent = Agent::with_parts(settings, DefaultConnector::new(), resolver);
-        Sender {
+        Arc::new(Sender {
             store,
+            flights: Flights::new(config.at_once_max),
             config,
             compose,
             agent,
             stop,
-        }
+        })
     }
 
-    /// Starts the thread. It ends within an attempt's time after `stop`.
-    pub fn start(self) -> std::io::Result<std::thread::JoinHandle<()>> {
+    /// Starts the thread that looks for due webhooks; each is sent on one of its own. All end within an attempt's time after
+    /// `stop`.
+    pub fn start(self: Arc<Self>) -> std::io::Result<std::thread::JoinHandle<()>> {
         std::thread::Builder::new()
             .name("webhooks".to_string())
             .spawn(move || {
                 while !self.stop.load(Ordering::SeqCst) {
-                    match self.store.due_webhooks(ROWS) {
-                        Ok(due) if !due.is_empty() => {
-                            due.iter().for_each(|webhook| self.deliver(webhook))
-                        }
-                        Ok(_) => std::thread::sleep(LOOK),
+                    let begun = Instant::now();
+                    let rest = match self.look() {
+                        Ok(()) => LOOK,
                         Err(error) => {
                             tracing::error!(%error, "due webhooks could not be read");
-                            std::thread::sleep(Duration::from_secs(5));
+                            STORE_PAUSE
                         }
-                    }
+                    };
+                    // However many are due, looking for them leaves the store to others most of the time.
+                    let took = begun.elapsed();
+                    std::thread::sleep(took * REST);
+                    self.flights.wait(rest);
                 }
             })
+    }
+
+    /// Sends what is due, as far as there is room.
+    fn look(self: &Arc<Self>) -> Result<(), StoreError> {
+        // Twice its share of each account: one part may be under way, another may wait for its host.
+        let per_account_max = 2 * self.flights.share() as u32;
+        for webhook in self.store.due_webhooks(per_account_max, ROWS)? {
+            let (job, account) = (webhook.job.id, webhook.job.account);
+            let Some(flight) = self.flights.board(job, account, &host(&webhook.url)) else {
+                continue;
+            };
+            let sender = self.clone();
+            let send = move || {
+                sender.deliver(&webhook);
+                drop(flight);
+            };
+            let started = std::thread::Builder::new()
+                .name("webhook".to_string())
+                .spawn(send);
+            if let Err(error) = started {
+                tracing::error!(%error, job_id = %job, "the thread of a webhook could not be started; it is sent later");
+            }
+        }
+        Ok(())
     }
 
     fn deliver(&self, webhook: &DueWebhook) {
         if self.stop.load(Ordering::SeqCst) {
             return;
         }
-        let id = webhook.job.id;
-        let noted = match self.attempt(webhook) {
-            Ok(()) => {
-                tracing::info!(job_id = %id, attempt = webhook.attempts + 1, "webhook delivered");
-                self.store.webhook_delivered(id)
-            }
-            Err(detail) => {
-                let again = pause(
-                    webhook.attempts + 1,
-                    self.config.retry,
-                    self.config.attempts_max,
-                );
-                let detail = crate::telemetry::escaped(&detail);
-                tracing::warn!(job_id = %id, attempt = webhook.attempts + 1, again_s = again.map(|pause| pause.as_secs()), detail, "webhook failed");
-                self.store
-                    .webhook_failed(id, &detail, again.map(|pause| pause.as_millis() as i64))
-            }
-        };
+        let noted = self
+            .attempt(webhook)
+            .and_then(|attempt| self.note(webhook, attempt));
         if let Err(error) = noted {
-            tracing::error!(%error, job_id = %id, "the end of a webhook could not be stored; it is sent again");
-            std::thread::sleep(Duration::from_secs(5));
+            tracing::error!(%error, job_id = %webhook.job.id, "the store failed under a webhook; it is sent again");
+            std::thread::sleep(STORE_PAUSE);
         }
     }
 
-    fn attempt(&self, webhook: &DueWebhook) -> Result<(), String> {
-        check(&webhook.url, &self.config.allowed_hosts)?;
-        let (body, secret) = (self.compose)(webhook).ok_or("the job's key is gone")?;
+    fn note(&self, webhook: &DueWebhook, attempt: Attempt) -> Result<(), StoreError> {
+        let (id, number) = (webhook.job.id, webhook.attempts + 1);
+        let (detail, again) = match attempt {
+            Attempt::Delivered => {
+                tracing::info!(job_id = %id, attempt = number, "webhook delivered");
+                return self.store.webhook_delivered(id);
+            }
+            Attempt::Failed(detail) => {
+                let again = pause(number, self.config.retry, self.config.attempts_max);
+                (detail, again)
+            }
+            Attempt::Pointless(detail) => (detail, None),
+        };
+        let detail = crate::telemetry::escaped(&detail);
+        tracing::warn!(job_id = %id, attempt = number, again_s = again.map(|pause| pause.as_secs()), detail, "webhook failed");
+        self.store
+            .webhook_failed(id, &detail, again.map(|pause| pause.as_millis() as i64))
+    }
+
+    fn attempt(&self, webhook: &DueWebhook) -> Result<Attempt, StoreError> {
+        if let Err(why) = check(&webhook.url, &self.config.allowed_hosts) {
+            return Ok(Attempt::Failed(why));
+        }
+        let (body, secret) = match (self.compose)(webhook)? {
+            Letter::Signed(body, secret) => (body, secret),
+            Letter::Pointless(why) => return Ok(Attempt::Pointless(why.to_string())),
+        };
         let now_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
@@ -133,12 +193,21 @@ impl Sender {
             .header(TIMESTAMP, now_s.to_string())
             .header(SIGNATURE, signature)
             .send(&body[..]);
-        match reply {
-            Ok(reply) if reply.status().is_success() => Ok(()),
-            Ok(reply) => Err(format!("the receiver answered {}", reply.status().as_u16())),
-            Err(error) => Err(error.to_string()),
-        }
+        Ok(match reply {
+            Ok(reply) if reply.status().is_success() => Attempt::Delivered,
+            Ok(reply) => {
+                Attempt::Failed(format!("the receiver answered {}", reply.status().as_u16()))
+            }
+            Err(error) => Attempt::Failed(error.to_string()),
+        })
     }
+}
+
+/// Who receives at this address: host and port.
+fn host(url: &str) -> String {
+    let uri = url.parse::<Uri>().ok();
+    let authority = uri.as_ref().and_then(Uri::authority);
+    authority.map_or_else(String::new, |who| who.as_str().to_ascii_lowercase())
 }
 
 /// Pause after the n-th failed attempt; `None` when there is none left.

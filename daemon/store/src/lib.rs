@@ -44,7 +44,7 @@ pub use ids::{
 };
 pub use jobs::{
     Accept, BatchSlot, CODE_ATTEMPTS, CODE_CANCELLED, CODE_INTERRUPTED, CODE_TIMED_OUT, Completion,
-    Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobResult, JobStatus, Jobs,
+    Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter, JobResult, JobStatus, Jobs,
     KeptResult, NewJob, QueueLimits, StoredFile,
 };
 pub use keys::{

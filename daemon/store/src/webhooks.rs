@@ -33,8 +33,9 @@ pub struct WebhookState {
 
 /// Operations on webhooks.
 pub trait Webhooks {
-    /// Webhooks whose time has come, oldest first.
-    fn due_webhooks(&self, rows_max: u32) -> Result<Vec<DueWebhook>>;
+    /// Webhooks whose time has come: the oldest of each account, then the second ones and so on, up to the
+    /// `per_account_max`-th, so that no account stands in another's way.
+    fn due_webhooks(&self, per_account_max: u32, rows_max: u32) -> Result<Vec<DueWebhook>>;
 
     /// Notes that a webhook was taken by its receiver. Counts as an attempt.
     fn webhook_delivered(&self, job: JobId) -> Result<()>;

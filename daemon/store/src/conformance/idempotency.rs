@@ -82,15 +82,7 @@ pub(super) fn done_once(fixture: &mut dyn Fixture) {
         status: 202,
         body: b"{}".to_vec(),
     };
-    let asynchronous = NewJob {
-        asynchronous: true,
-        idempotency: Some(Idempotency {
-            reply: Some(known.clone()),
-            ..wish(owner.1, "c", 1)
-        }),
-        ..new_job(owner)
-    };
-    let job = accept(store.as_ref(), &asynchronous);
+    let job = accept(store.as_ref(), &asynchronous(owner, &known));
     assert_eq!(
         ask(owner, "c", 1),
         Accept::Replay(known.clone()),
@@ -101,7 +93,25 @@ pub(super) fn done_once(fixture: &mut dyn Fixture) {
             .cancel(None, job.id, &Failure::new("cancelled", ""))
             .unwrap(),
     );
-    assert_eq!(ask(owner, "c", 1), Accept::Replay(known), "and after");
+    let again = accept(store.as_ref(), &asynchronous(owner, &known));
+    assert_ne!(again.id, job.id, "a failed job's key is free");
+    run(store.as_ref(), &again, None);
+    assert_eq!(
+        ask(owner, "c", 1),
+        Accept::Replay(known),
+        "a done one's is not"
+    );
+}
+
+fn asynchronous(owner: (AccountId, KeyId), known: &Reply) -> NewJob {
+    NewJob {
+        asynchronous: true,
+        idempotency: Some(Idempotency {
+            reply: Some(known.clone()),
+            ..wish(owner.1, "c", 1)
+        }),
+        ..new_job(owner)
+    }
 }
 
 pub(super) fn failed_may_repeat(fixture: &mut dyn Fixture) {

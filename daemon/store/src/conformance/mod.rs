@@ -72,6 +72,7 @@ pub const CHECKS: &[Check] = &[
     ("wrong arguments are named", lifecycle::wrong_arguments),
     ("a result comes back as it was", lifecycle::round_trip),
     ("the queue is bounded", queue::bounded),
+    ("refusals can be foreseen", queue::foreseen),
     ("keys take turns", queue::keys_take_turns),
     ("requeued jobs go first", queue::requeued_first),
     ("listing of jobs", queue::listing),
@@ -104,6 +105,10 @@ pub const CHECKS: &[Check] = &[
         webhooks::due_until_delivered,
     ),
     ("every end of a job is told", webhooks::every_end_is_told),
+    (
+        "accounts take turns with their webhooks",
+        webhooks::accounts_take_turns,
+    ),
     ("a job ends once", races::ends_once),
     ("claims do not overlap", races::claims),
 ];

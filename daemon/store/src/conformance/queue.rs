@@ -1,6 +1,10 @@
-use super::{ACTOR, Fixture, accept, completion, ended, funded, new_job, processing};
+use super::{
+    ACTOR, Fixture, PRICE, WIDE, accept, completion, ended, funded, idempotency, new_job,
+    processing,
+};
 use crate::{
-    Accept, Failure, JobFilter, JobId, JobStatus, NewKey, PageRequest, QueueLimits, Store,
+    Accept, AccountId, Failure, IdempotencyKey, IdempotencyScope, Inquiry, JobFilter, JobId,
+    JobStatus, KeyId, NewJob, NewKey, PageRequest, QueueLimits, Store,
 };
 
 pub(super) fn bounded(fixture: &mut dyn Fixture) {
@@ -11,7 +15,15 @@ pub(super) fn bounded(fixture: &mut dyn Fixture) {
         pending_max: 5,
         in_flight_per_key_max: 3,
     };
-    let try_with = |owner| store.accept(&new_job(owner), &limits).unwrap();
+    let try_with = |owner: (AccountId, KeyId)| {
+        let foreseen = store.foresee(&inquiry(owner), &limits).unwrap();
+        let outcome = store.accept(&new_job(owner), &limits).unwrap();
+        match &outcome {
+            Accept::Accepted { .. } => assert_eq!(foreseen, None),
+            refused => assert_eq!(foreseen.as_ref(), Some(refused)),
+        }
+        outcome
+    };
     for _ in 0..3 {
         assert!(matches!(try_with(first), Accept::Accepted { .. }));
     }
@@ -36,7 +48,7 @@ pub(super) fn bounded(fixture: &mut dyn Fixture) {
     );
     store.claim("worker").unwrap().unwrap();
     let held = store.balance(first.0).unwrap().held + store.balance(second.0).unwrap().held;
-    assert_eq!(held, 5 * super::PRICE, "refused jobs hold nothing");
+    assert_eq!(held, 5 * PRICE, "refused jobs hold nothing");
     let keyless = |store: &dyn Store| {
         store
             .accept(
@@ -52,6 +64,46 @@ pub(super) fn bounded(fixture: &mut dyn Fixture) {
         matches!(keyless(store.as_ref()), Accept::Accepted { .. }),
         "work without a key is counted by account"
     );
+}
+
+fn inquiry((account, key): (AccountId, KeyId)) -> Inquiry {
+    Inquiry {
+        account,
+        key: Some(key),
+        price: PRICE,
+        idempotency: None,
+    }
+}
+
+pub(super) fn foreseen(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let owner = funded(store.as_ref(), PRICE);
+    let ask = |inquiry: &Inquiry| store.foresee(inquiry, &WIDE).unwrap();
+    let once = |text: &str| Inquiry {
+        idempotency: Some((
+            IdempotencyScope::Key(owner.1),
+            IdempotencyKey::parse(text).unwrap(),
+        )),
+        ..inquiry(owner)
+    };
+    let paid = NewJob {
+        idempotency: Some(idempotency::wish(owner.1, "used", 1)),
+        ..new_job(owner)
+    };
+    assert_eq!(ask(&once("used")), None);
+    accept(store.as_ref(), &paid);
+    let short = Accept::InsufficientCredits {
+        available: 0,
+        price: PRICE,
+    };
+    assert_eq!(ask(&inquiry(owner)).as_ref(), Some(&short));
+    assert_eq!(ask(&once("fresh")), Some(short));
+    assert_eq!(ask(&once("used")), None, "its reply may be kept");
+    let free = Inquiry {
+        price: 0,
+        ..inquiry(owner)
+    };
+    assert_eq!(ask(&free), None);
 }
 
 pub(super) fn keys_take_turns(fixture: &mut dyn Fixture) {

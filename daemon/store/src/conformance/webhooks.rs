@@ -16,12 +16,16 @@ pub(super) fn due_until_delivered(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let job = accept(store.as_ref(), &hooked(store.as_ref()));
     let quiet = accept(store.as_ref(), &new_job(funded(store.as_ref(), 100)));
-    assert_eq!(store.due_webhooks(10).unwrap(), [], "the job has not ended");
+    assert_eq!(
+        store.due_webhooks(10, 10).unwrap(),
+        [],
+        "the job has not ended"
+    );
     for id in [job.id, quiet.id] {
         store.claim_job(id, "worker").unwrap().unwrap();
         ended(store.finish(id, 1, &completion(PRICE)).unwrap());
     }
-    let due = store.due_webhooks(10).unwrap();
+    let due = store.due_webhooks(10, 10).unwrap();
     assert_eq!(
         due.iter()
             .map(|due| (due.job.id, due.url.as_str(), due.attempts))
@@ -34,13 +38,13 @@ pub(super) fn due_until_delivered(fixture: &mut dyn Fixture) {
     store
         .webhook_failed(job.id, "no answer", Some(1_000))
         .unwrap();
-    assert_eq!(store.due_webhooks(10).unwrap(), []);
+    assert_eq!(store.due_webhooks(10, 10).unwrap(), []);
     fixture.clock().advance_ms(1_000);
-    assert_eq!(store.due_webhooks(10).unwrap()[0].attempts, 1);
+    assert_eq!(store.due_webhooks(10, 10).unwrap()[0].attempts, 1);
     store.webhook_delivered(job.id).unwrap();
     store.webhook_failed(job.id, "late", Some(0)).unwrap();
     assert_eq!(
-        store.due_webhooks(10).unwrap(),
+        store.due_webhooks(10, 10).unwrap(),
         [],
         "what was delivered stays delivered"
     );
@@ -76,7 +80,7 @@ pub(super) fn every_end_is_told(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     store.recover(2).unwrap();
     let due: Vec<_> = store
-        .due_webhooks(10)
+        .due_webhooks(10, 10)
         .unwrap()
         .into_iter()
         .map(|due| due.job.id)
@@ -95,5 +99,29 @@ pub(super) fn every_end_is_told(fixture: &mut dyn Fixture) {
         last_error: Some("x".repeat(500)),
     };
     assert_eq!(store.webhook(refused.id).unwrap(), Some(given_up));
-    assert_eq!(store.due_webhooks(10).unwrap().len(), 2);
+    assert_eq!(store.due_webhooks(10, 10).unwrap().len(), 2);
+}
+
+pub(super) fn accounts_take_turns(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let told = |owner| {
+        let job = NewJob {
+            request: json!({ "webhook": { "url": URL } }),
+            ..new_job(owner)
+        };
+        store
+            .record_failed(&job, &Failure::new("invalid", "bad pair"))
+            .unwrap()
+            .id
+    };
+    let (flood, quiet) = (funded(store.as_ref(), 0), funded(store.as_ref(), 0));
+    let many: Vec<_> = (0..20).map(|_| told(flood)).collect();
+    let one = told(quiet);
+    let due = |per_account_max, rows_max| -> Vec<_> {
+        let due = store.due_webhooks(per_account_max, rows_max).unwrap();
+        due.into_iter().map(|due| due.job.id).collect()
+    };
+    assert_eq!(due(3, 100).len(), 4);
+    assert!(due(3, 2).contains(&one), "first places come first");
+    assert_eq!(due(100, 100).len(), many.len() + 1);
 }

@@ -7,7 +7,7 @@ mod result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use self::new::{BatchSlot, Completion, NewJob, QueueLimits};
+pub use self::new::{BatchSlot, Completion, Inquiry, NewJob, QueueLimits};
 pub use self::outcome::{Accept, Ended};
 pub use self::result::{ExpiredResult, JobResult, KeptResult, StoredFile};
 
@@ -174,6 +174,11 @@ pub trait Jobs {
     /// Accepts a job in one transaction: idempotency row, hold, reserve entry, job row; or nothing at all.
     fn accept(&self, new: &NewJob, limits: &QueueLimits) -> Result<Accept>;
 
+    /// Why [`accept`](Jobs::accept) would refuse a job now, as far as can be told before its request is complete; `None` when
+    /// nothing stands against it. Nothing stands against a request whose idempotency key was used before: it may be answered
+    /// with what was kept. Changes nothing.
+    fn foresee(&self, inquiry: &Inquiry, limits: &QueueLimits) -> Result<Option<Accept>>;
+
     /// Notes a job that failed before anything was held, such as a bad pair of a batch. Nothing is charged.
     fn record_failed(&self, new: &NewJob, failure: &Failure) -> Result<Job>;
 
@@ -187,7 +192,7 @@ pub trait Jobs {
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended>;
 
     /// Ends a processing job without success and returns its hold. With a `reply`, the idempotency key keeps it; without
-    /// one the key is freed, so that the client may try again.
+    /// one the key is freed, also of asynchronous work that was answered before, so that the client may try again.
     fn fail(
         &self,
         job: JobId,

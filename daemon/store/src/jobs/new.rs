@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::JobResult;
-use crate::idempotency::{Idempotency, Reply};
+use crate::idempotency::{Idempotency, IdempotencyKey, IdempotencyScope, Reply};
 use crate::{AccountId, BatchId, Credits, JobId, KeyId};
 
 /// A job's place in a batch.
@@ -44,6 +44,19 @@ pub struct NewJob {
     pub request: Value,
     /// The wish to be done once.
     pub idempotency: Option<Idempotency>,
+}
+
+/// What is known of a job to come before its pictures are there.
+#[derive(Debug, Clone)]
+pub struct Inquiry {
+    /// Who would pay.
+    pub account: AccountId,
+    /// The key that asks; `None` for work without one.
+    pub key: Option<KeyId>,
+    /// Credits to hold.
+    pub price: Credits,
+    /// The idempotency key of the request.
+    pub idempotency: Option<(IdempotencyScope, IdempotencyKey)>,
 }
 
 /// Bounds that accepting keeps.

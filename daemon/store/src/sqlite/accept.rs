@@ -1,6 +1,6 @@
 //! Accepting jobs: checks first, then hold, job, entry and idempotency row in the same transaction.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accounts::balance;
 use super::failure::TxResult;
@@ -8,9 +8,9 @@ use super::idempotency::{self, Earlier, Target};
 use super::ledger::{Change, post};
 use super::{Tx, job_row, keys};
 use crate::error::StoreError;
-use crate::jobs::{Accept, BatchSlot, Failure, Job, JobStatus, NewJob, QueueLimits};
+use crate::jobs::{Accept, BatchSlot, Failure, Inquiry, Job, JobStatus, NewJob, QueueLimits};
 use crate::ledger::{LedgerCause, LedgerKind};
-use crate::{AccountId, limits};
+use crate::{AccountId, Credits, KeyId, limits};
 
 pub(super) fn accept(tx: &Tx<'_>, new: &NewJob, bounds: &QueueLimits) -> TxResult<Accept> {
     if !keys::may_work(tx, new.account, new.key)? {
@@ -21,24 +21,12 @@ pub(super) fn accept(tx: &Tx<'_>, new: &NewJob, bounds: &QueueLimits) -> TxResul
     {
         return answer_again(tx, earlier);
     }
-    if count_pending(tx, bounds.pending_max)? >= bounds.pending_max {
-        return Ok(Accept::QueueFull {
-            pending_max: bounds.pending_max,
-        });
-    }
-    if count_in_flight(tx, lane(new), bounds.in_flight_per_key_max)? >= bounds.in_flight_per_key_max
-    {
-        return Ok(Accept::TooManyInFlight {
-            in_flight_max: bounds.in_flight_per_key_max,
-        });
+    if let Some(full) = full(tx, lane(new.account, new.key), bounds)? {
+        return Ok(full);
     }
     check_slot(tx, new.account, new.batch)?;
-    let before = balance(tx, tx.operation, new.account)?;
-    if before.available < new.price {
-        return Ok(Accept::InsufficientCredits {
-            available: before.available,
-            price: new.price,
-        });
+    if let Some(short) = short(tx, tx.operation, new.account, new.price)? {
+        return Ok(short);
     }
     insert(tx, new, JobStatus::Pending, None)?;
     let cause = LedgerCause::Job(new.id);
@@ -85,20 +73,65 @@ fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<Accept> {
 }
 
 /// Who takes turns with others: the key, or minus the account where there is no key.
-fn lane(new: &NewJob) -> i64 {
-    new.key.map_or(-new.account.0, |key| key.0)
+fn lane(account: AccountId, key: Option<KeyId>) -> i64 {
+    key.map_or(-account.0, |key| key.0)
 }
 
-fn count_pending(tx: &Tx<'_>, enough: u32) -> TxResult<u32> {
-    let mut count = tx.prepare_cached(
+/// What of [`accept`] does not depend on the rest of the request.
+pub(super) fn foresee(
+    sql: &Connection,
+    operation: &'static str,
+    inquiry: &Inquiry,
+    bounds: &QueueLimits,
+) -> TxResult<Option<Accept>> {
+    let Inquiry {
+        account,
+        key,
+        price,
+        idempotency,
+    } = inquiry;
+    if let Some((scope, text)) = idempotency
+        && idempotency::is_known(sql, scope, text)?
+    {
+        return Ok(None);
+    }
+    match full(sql, lane(*account, *key), bounds)? {
+        Some(full) => Ok(Some(full)),
+        None => short(sql, operation, *account, *price),
+    }
+}
+
+/// Why there is no place in the queue, if so.
+fn full(sql: &Connection, lane: i64, bounds: &QueueLimits) -> TxResult<Option<Accept>> {
+    let (pending_max, in_flight_max) = (bounds.pending_max, bounds.in_flight_per_key_max);
+    if count_pending(sql, pending_max)? >= pending_max {
+        return Ok(Some(Accept::QueueFull { pending_max }));
+    }
+    let many = count_in_flight(sql, lane, in_flight_max)? >= in_flight_max;
+    Ok(many.then_some(Accept::TooManyInFlight { in_flight_max }))
+}
+
+/// Why the price cannot be held, if so.
+fn short(
+    sql: &Connection,
+    operation: &'static str,
+    account: AccountId,
+    price: Credits,
+) -> TxResult<Option<Accept>> {
+    let available = balance(sql, operation, account)?.available;
+    Ok((available < price).then_some(Accept::InsufficientCredits { available, price }))
+}
+
+fn count_pending(sql: &Connection, enough: u32) -> TxResult<u32> {
+    let mut count = sql.prepare_cached(
         "SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'pending' LIMIT ?1)",
     )?;
     Ok(count.query_row([enough], |row| row.get(0))?)
 }
 
-fn count_in_flight(tx: &Tx<'_>, lane: i64, enough: u32) -> TxResult<u32> {
+fn count_in_flight(sql: &Connection, lane: i64, enough: u32) -> TxResult<u32> {
     let mut count =
-        tx.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM job WHERE lane = ?1 AND status IN ('pending', 'processing') LIMIT ?2)")?;
+        sql.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM job WHERE lane = ?1 AND status IN ('pending', 'processing') LIMIT ?2)")?;
     Ok(count.query_row([lane, i64::from(enough)], |row| row.get(0))?)
 }
 
@@ -160,7 +193,7 @@ fn insert(tx: &Tx<'_>, new: &NewJob, status: JobStatus, failure: Option<&Failure
         status,
         new.price,
         failure.is_none(),
-        lane(new),
+        lane(new.account, new.key),
         new.input_filename,
         new.original_width,
         new.original_height,

@@ -1,7 +1,7 @@
 //! Kept idempotency keys.
 
 use rusqlite::types::FromSqlError;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::failure::TxResult;
 use super::{SqliteStore, Tx};
@@ -69,6 +69,17 @@ impl IdempotencyRows for SqliteStore {
                 .optional()?)
         })
     }
+}
+
+/// Whether a key was used before. Its row may have expired.
+pub(super) fn is_known(
+    sql: &Connection,
+    scope: &IdempotencyScope,
+    key: &IdempotencyKey,
+) -> TxResult<bool> {
+    Ok(sql
+        .prepare_cached("SELECT 1 FROM idempotency WHERE scope = ?1 AND key = ?2")?
+        .exists([scope.to_string().as_str(), key.as_str()])?)
 }
 
 /// The earlier use of a key; one that expired and is not running is forgotten here.
@@ -145,9 +156,9 @@ pub(super) fn keep_batch_reply(tx: &Tx<'_>, batch: BatchId, reply: &Reply) -> Tx
     Ok(())
 }
 
-/// Frees the key of a job that failed without a reply: the client may try again.
+/// Frees the key of a job that failed, whatever its request was answered at first: the client may try again.
 pub(super) fn free_job(tx: &Tx<'_>, job: JobId) -> TxResult<()> {
-    tx.prepare_cached("DELETE FROM idempotency WHERE job_id = ?1 AND reply_status IS NULL")?
+    tx.prepare_cached("DELETE FROM idempotency WHERE job_id = ?1")?
         .execute([job])?;
     Ok(())
 }

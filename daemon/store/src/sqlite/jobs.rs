@@ -7,8 +7,8 @@ use super::job_row::job_row;
 use super::{SqliteStore, Tx, accept, claims, contains, job_row, page, resolve, results};
 use crate::error::Result;
 use crate::jobs::{
-    Accept, Completion, Ended, ExpiredResult, Failure, Job, JobCounts, JobFilter, JobStatus, Jobs,
-    NewJob, QueueLimits,
+    Accept, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter,
+    JobStatus, Jobs, NewJob, QueueLimits,
 };
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
 
@@ -24,6 +24,13 @@ impl Jobs for SqliteStore {
                 _ => Vec::new(),
             },
         )
+    }
+
+    fn foresee(&self, inquiry: &Inquiry, bounds: &QueueLimits) -> Result<Option<Accept>> {
+        const OPERATION: &str = "foreseeing a job";
+        self.read(OPERATION, |sql| {
+            accept::foresee(sql, OPERATION, inquiry, bounds)
+        })
     }
 
     fn record_failed(&self, new: &NewJob, failure: &Failure) -> Result<Job> {

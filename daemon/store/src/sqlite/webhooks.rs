@@ -12,15 +12,19 @@ use crate::{JobId, limits};
 const ERROR_CHARS_MAX: usize = 500;
 
 impl Webhooks for SqliteStore {
-    fn due_webhooks(&self, rows_max: u32) -> Result<Vec<DueWebhook>> {
+    fn due_webhooks(&self, per_account_max: u32, rows_max: u32) -> Result<Vec<DueWebhook>> {
         let now_ms = self.clock.now_ms();
         self.read("listing webhooks", |sql| {
             let mut statement = sql.prepare_cached(
-                "SELECT job.*, webhook.url AS webhook_url, webhook.attempts AS webhook_attempts
-                 FROM webhook JOIN job ON job.id = webhook.job_id
-                 WHERE webhook.next_at_ms <= ?1 ORDER BY webhook.next_at_ms LIMIT ?2",
+                "WITH due AS (
+                     SELECT webhook.job_id, webhook.url, webhook.attempts, webhook.next_at_ms, row_number() OVER (
+                         PARTITION BY job.account_id ORDER BY webhook.next_at_ms, webhook.job_id) AS place
+                     FROM webhook JOIN job ON job.id = webhook.job_id WHERE webhook.next_at_ms <= ?1)
+                 SELECT job.*, due.url AS webhook_url, due.attempts AS webhook_attempts
+                 FROM due JOIN job ON job.id = due.job_id
+                 WHERE due.place <= ?2 ORDER BY due.place, due.next_at_ms LIMIT ?3",
             )?;
-            let rows = statement.query_map(params![now_ms, rows_max], |row| {
+            let rows = statement.query_map(params![now_ms, per_account_max, rows_max], |row| {
                 let job = Box::new(job_row(row)?);
                 Ok(DueWebhook {
                     job,

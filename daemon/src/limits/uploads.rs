@@ -1,0 +1,127 @@
+//! Bytes of uploads under way: so many in all, and so many of one key. They are set aside before the first byte is read.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_store::KeyId;
+
+use crate::refusal::Refusal;
+
+/// Seconds after which a refused upload may find room.
+const RETRY_S: u64 = 5;
+
+/// The bytes of all uploads under way.
+pub struct Uploads {
+    all_bytes_max: u64,
+    key_bytes_max: u64,
+    held: Mutex<HashMap<KeyId, u64>>,
+}
+
+/// Bytes set aside for one upload, until this is dropped.
+pub struct Held {
+    uploads: Arc<Uploads>,
+    key: KeyId,
+    bytes: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.uploads.lock();
+        if let Some(bytes) = held.get_mut(&self.key) {
+            *bytes -= self.bytes;
+            if *bytes == 0 {
+                held.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl Uploads {
+    /// None under way; at most so many bytes in all, and of one key.
+    pub fn new(all_bytes_max: u64, key_bytes_max: u64) -> Arc<Uploads> {
+        Arc::new(Uploads {
+            all_bytes_max,
+            key_bytes_max,
+            held: Mutex::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, u64>> {
+        // Every change is one addition or subtraction.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An upload of a key, of which no byte is there yet.
+    pub fn begin(self: &Arc<Self>, key: KeyId) -> Held {
+        Held {
+            uploads: self.clone(),
+            key,
+            bytes: 0,
+        }
+    }
+}
+
+impl Held {
+    /// Bytes set aside.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Sets more bytes aside, or says why not and leaves it at what there is.
+    pub fn grow(&mut self, more: u64) -> Result<(), Refusal> {
+        let Uploads {
+            all_bytes_max,
+            key_bytes_max,
+            ..
+        } = *self.uploads;
+        let mut held = self.uploads.lock();
+        let all: u64 = held.values().sum();
+        let of_key = held.get(&self.key).copied().unwrap_or_default();
+        let full = |whose: &str, bytes: u64, bytes_max: u64| {
+            let text = format!(
+                "uploads {whose} have {} MiB under way, {} MiB more exceed the limit of {} MiB",
+                bytes >> 20,
+                more.div_ceil(1 << 20),
+                bytes_max >> 20
+            );
+            Err(Refusal::new(ErrorCode::QueueFull, text).retry_after(RETRY_S))
+        };
+        if of_key.saturating_add(more) > key_bytes_max {
+            return full("of this key", of_key, key_bytes_max);
+        }
+        if all.saturating_add(more) > all_bytes_max {
+            return full("of all clients", all, all_bytes_max);
+        }
+        held.insert(self.key, of_key + more);
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_their_limit_and_all_have_one_together() {
+        let uploads = Uploads::new(100, 60);
+        let mut first = uploads.begin(KeyId(1));
+        first.grow(40).unwrap();
+        let mut second = uploads.begin(KeyId(1));
+        let refusal = second.grow(30).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::QueueFull);
+        assert!(refusal.text.contains("of this key"), "{}", refusal.text);
+        second.grow(20).unwrap();
+        let mut other = uploads.begin(KeyId(2));
+        let refusal = other.grow(50).unwrap_err();
+        assert!(refusal.text.contains("of all clients"), "{}", refusal.text);
+        other.grow(40).unwrap();
+        assert_eq!((first.bytes(), second.bytes(), other.bytes()), (40, 20, 40));
+        drop(first);
+        other.grow(20).unwrap();
+        drop((second, other));
+        assert!(uploads.lock().is_empty());
+        assert!(uploads.begin(KeyId(3)).grow(u64::MAX).is_err());
+    }
+}
