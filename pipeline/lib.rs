@@ -1,7 +1,8 @@
 //! Pipelines: which plugins run, in which order, on what shared state.
 //!
 //! Order of a run: segment (prompts to mask), mask (grow, fill, feather), inpaint (a fill per crop), refine and finish
-//! (better fills), then the fills are blended into the photo. Pixels whose alpha is 0 are never written.
+//! (better fills), then the fills are blended into the photo. Steps with the name of a candidate fill the same hole beside
+//! those of other candidates; a curate step keeps the best fill of every region. Pixels whose alpha is 0 are never written.
 //!
 //! A photo and a mask come in, the photo without the marked object goes out. This crate knows no HTTP and no database, and
 //! no plugin by name: it gets the list of those in the program, and finds those of the user ([`Plugins`]).
@@ -9,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod cache;
+mod candidate;
 mod composite;
 mod crop;
 pub mod embeddings;
@@ -27,6 +29,7 @@ pub mod user;
 mod work;
 
 pub use cache::{ExecutableCache, ExecutableKey, is_memory};
+pub use candidate::{Candidate, Choice, Region, Score, View, regions};
 pub use crop::{Crop, CropPlan, Fill, Planned, plan};
 pub use embeddings::{Embeddings, Maps};
 pub use error::PluginError;

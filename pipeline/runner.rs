@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::composite::composite;
 use super::{
-    Embeddings, ExecutableCache, Gather, ModelUse, Observer, Pipeline, Prompts, Sharing, Step, Work,
+    Candidate, Choice, Embeddings, ExecutableCache, Gather, ModelUse, Observer, Pipeline, Prompts,
+    Sharing, Step, Work,
 };
 use crate::PluginError;
 use crate::manifest::StageKind;
@@ -62,6 +63,9 @@ pub struct StageTiming {
     pub stage: Option<StageKind>,
     /// Plugin name, or `composite` for the final blend.
     pub plugin: String,
+    /// The candidate that the step belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
     /// Milliseconds, waiting included.
     pub ms: f64,
     /// Milliseconds of `ms` spent waiting for the device and for crops of other runs.
@@ -85,6 +89,8 @@ pub struct Outcome {
     pub mask_share: f64,
     /// How good the segmentation network thinks its mask is; `None` for masks that were sent.
     pub predicted_iou: Option<f32>,
+    /// Which candidate was kept for each region, where the pipeline has candidates.
+    pub choices: Vec<Choice>,
     /// Where it ran.
     pub device: DeviceInfo,
     /// What the user should know about this result.
@@ -148,12 +154,16 @@ impl Runner {
         if !masked {
             pipeline.ready_for_prompts(&*self.networks)?;
         }
-        let mut mask_checked = false;
-        for step in pipeline.steps.iter().filter(|s| !(masked && segmenting(s))) {
-            if step.stage >= StageKind::Inpaint && !mask_checked {
-                check_mask(&work)?;
-                mask_checked = true;
-            }
+        let steps = pipeline.steps.iter();
+        let before = steps.clone().filter(|s| s.stage < StageKind::Inpaint);
+        for step in before.filter(|s| !(masked && segmenting(s))) {
+            run_step(step, &mut work, &mut stages)?;
+        }
+        check_mask(&work)?;
+        for (name, steps) in pipeline.branches() {
+            run_branch(name, &steps, &mut work, &mut stages)?;
+        }
+        for step in steps.filter(|s| s.candidate.is_none() && s.stage >= StageKind::Inpaint) {
             run_step(step, &mut work, &mut stages)?;
         }
         work.check_cancelled("composite")?;
@@ -200,6 +210,7 @@ impl Runner {
             models: work.models,
             mask_share,
             predicted_iou: work.predicted_iou,
+            choices: work.choices,
             device: self.device(),
             warnings: work.warnings,
         }
@@ -237,6 +248,8 @@ impl Runner {
             mask,
             alpha,
             crops: Vec::new(),
+            candidates: Vec::new(),
+            choices: Vec::new(),
             backend: &*self.backend,
             networks: &*self.networks,
             executables: &self.executables,
@@ -249,6 +262,31 @@ impl Runner {
             predicted_iou: None,
         })
     }
+}
+
+/// Makes one candidate. It is left out, with its reason, where an optional step's network is not there.
+fn run_branch(
+    name: &str,
+    steps: &[&Step],
+    work: &mut Work<'_>,
+    stages: &mut Vec<StageTiming>,
+) -> Result<(), PluginError> {
+    for step in steps.iter().filter(|step| step.optional) {
+        let absent = step.info.build(&step.values)?.ready(work.networks).err();
+        if let Some(PluginError::Unavailable { what, .. }) = absent {
+            tracing::debug!(candidate = name, what, "candidate left out");
+            return Ok(());
+        }
+    }
+    for step in steps {
+        run_step(step, work, stages)?;
+    }
+    let crops = std::mem::take(&mut work.crops);
+    work.candidates.push(Candidate {
+        name: name.to_string(),
+        crops,
+    });
+    Ok(())
 }
 
 fn run_step(
@@ -266,6 +304,10 @@ fn run_step(
         started,
         std::mem::take(&mut work.sharing),
     );
+    let done = StageTiming {
+        candidate: step.candidate.clone(),
+        ..done
+    };
     tracing::debug!(plugin = %step.plugin, ms = done.ms, "stage done");
     stages.push(done);
     work.observer.stage(&step.plugin, 1.0);
@@ -305,6 +347,7 @@ fn timing(
     StageTiming {
         stage,
         plugin: plugin.to_string(),
+        candidate: None,
         ms: ms(started.elapsed()),
         waited_ms: ms(waited),
         crops_together,

@@ -24,6 +24,12 @@ pub struct Step {
     pub stage: StageKind,
     /// A value for every parameter.
     pub values: Values,
+    /// The candidate that it makes together with the other steps of this name; a curate step chooses among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
+    /// Whether its candidate is left out where the step's network is not there.
+    #[serde(skip)]
+    pub optional: bool,
     #[serde(skip)]
     pub(crate) info: PluginRef,
 }
@@ -53,6 +59,9 @@ struct StepFile {
     plugin: String,
     #[serde(default)]
     parameters: BTreeMap<String, Value>,
+    candidate: Option<String>,
+    #[serde(default)]
+    optional: bool,
 }
 
 impl Pipeline {
@@ -85,24 +94,90 @@ impl Pipeline {
                 self.name
             ));
         }
-        for pair in self.steps.windows(2) {
-            if pair[0].stage > pair[1].stage {
-                let (a, b) = (&pair[0], &pair[1]);
+        let mut branches = self.branches();
+        let common: Vec<&Step> = self
+            .steps
+            .iter()
+            .filter(|s| s.candidate.is_none())
+            .collect();
+        in_order(&common)?;
+        let count = |steps: &[&Step], stage| steps.iter().filter(|s| s.stage == stage).count();
+        let (filled, judged) = (
+            count(&common, StageKind::Inpaint),
+            count(&common, StageKind::Curate),
+        );
+        if branches.is_empty() {
+            return match (filled, judged) {
+                (1, 0) => Ok(()),
+                (1, _) => Err("a curate plugin, and no candidates for it".to_string()),
+                (n, _) => Err(format!("{n} inpaint plugins, exactly one is needed")),
+            };
+        }
+        if branches.len() < 2 || filled > 0 || judged != 1 {
+            return Err(format!(
+                "{} candidates, {judged} curate plugins and {filled} inpaint plugins of no candidate; wanted are 2 candidates or more, 1 and 0",
+                branches.len()
+            ));
+        }
+        self.check_places()?;
+        branches.retain(|(_, steps)| count(steps, StageKind::Inpaint) != 1);
+        if let Some((name, steps)) = branches.first() {
+            return Err(format!(
+                "candidate {name:?} has {} inpaint plugins, exactly one is needed",
+                count(steps, StageKind::Inpaint)
+            ));
+        }
+        Ok(())
+    }
+
+    /// The candidates with their steps, in order.
+    pub fn branches(&self) -> Vec<(&str, Vec<&Step>)> {
+        let mut found: Vec<(&str, Vec<&Step>)> = Vec::new();
+        for step in &self.steps {
+            let Some(name) = step.candidate.as_deref() else {
+                continue;
+            };
+            match found.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, steps)) => steps.push(step),
+                None => found.push((name, vec![step])),
+            }
+        }
+        found
+    }
+
+    /// Each candidate's steps stand together, between the mask stages and the curate step.
+    fn check_places(&self) -> Result<(), String> {
+        let place = |step: &Step| match (&step.candidate, step.stage) {
+            (Some(_), _) => 1,
+            (None, stage) if stage < StageKind::Inpaint => 0,
+            _ => 2,
+        };
+        if !self.steps.is_sorted_by_key(place) {
+            return Err(
+                "the steps of candidates stand after the mask stage and before the curate plugin"
+                    .to_string(),
+            );
+        }
+        let runs = self.steps.chunk_by(|a, b| a.candidate == b.candidate);
+        let runs = runs.filter(|run| run[0].candidate.is_some()).count();
+        if runs != self.branches().len() {
+            return Err("the steps of a candidate stand together".to_string());
+        }
+        for (name, steps) in self.branches() {
+            in_order(&steps)?;
+            if let Some(step) = steps.iter().find(|s| {
+                !matches!(
+                    s.stage,
+                    StageKind::Inpaint | StageKind::Refine | StageKind::Finish
+                )
+            }) {
                 return Err(format!(
-                    "{} ({:?}) stands before {} ({:?}); stages run segment, mask, inpaint, refine, finish",
-                    a.plugin, a.stage, b.plugin, b.stage
+                    "candidate {name:?} has {} ({:?}); it may have inpaint, refine and finish plugins",
+                    step.plugin, step.stage
                 ));
             }
         }
-        match self
-            .steps
-            .iter()
-            .filter(|s| s.stage == StageKind::Inpaint)
-            .count()
-        {
-            1 => Ok(()),
-            n => Err(format!("{n} inpaint plugins, exactly one is needed")),
-        }
+        Ok(())
     }
 
     /// Names of the models that its plugins ask for.
@@ -175,9 +250,25 @@ impl Step {
             plugin,
             stage,
             values,
+            candidate: file.candidate.clone(),
+            optional: file.optional,
             info,
         })
     }
+}
+
+/// An error unless the stages of `steps` follow each other.
+fn in_order(steps: &[&Step]) -> Result<(), String> {
+    for pair in steps.windows(2) {
+        let (a, b) = (pair[0], pair[1]);
+        if a.stage > b.stage {
+            return Err(format!(
+                "{} ({:?}) stands before {} ({:?}); stages run segment, mask, inpaint, curate, refine, finish",
+                a.plugin, a.stage, b.plugin, b.stage
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Every pipeline a request may name.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cleanplate_engine::Backend;
 use serde::Serialize;
 
-use super::{Crop, Embeddings, ExecutableCache, Gather, Observer};
+use super::{Candidate, Choice, Crop, Embeddings, ExecutableCache, Gather, Observer, Region};
 use crate::PluginError;
 use crate::models::Networks;
 use cleanplate_pictures::{Mask, Photo};
@@ -52,6 +52,10 @@ pub struct Work<'a> {
     pub alpha: Mask,
     /// Fills, one per group of mask regions; made by the inpaint stage, bettered by the later ones.
     pub crops: Vec<Crop>,
+    /// Finished fills by each branch of the pipeline, for the curate stage to choose from.
+    pub candidates: Vec<Candidate>,
+    /// What the curate stage chose.
+    pub choices: Vec<Choice>,
     /// The device.
     pub backend: &'a dyn Backend,
     /// The networks at hand.
@@ -106,6 +110,14 @@ impl Work<'_> {
     pub fn set_mask(&mut self, mask: Mask) {
         self.alpha.data.copy_from_slice(&mask.data);
         self.mask = mask;
+    }
+
+    /// Keeps candidate number `index` of the list for `region`.
+    pub fn keep(&mut self, region: &Region, index: usize, choice: Choice) {
+        let kept = region.crops[index].iter();
+        let crops = &self.candidates[index].crops;
+        self.crops.extend(kept.map(|at| crops[*at].clone()));
+        self.choices.push(choice);
     }
 
     /// Notes a network as used, once.

@@ -23,6 +23,8 @@ pub enum StageKind {
     Mask,
     /// Photo and mask to a fill per crop.
     Inpaint,
+    /// Of several candidates' fills, the best for each region.
+    Curate,
     /// Better detail for the fills, at full resolution.
     Refine,
     /// Last touch on the fills: grain, colour.

@@ -33,7 +33,7 @@ fn megapixels() -> usize {
 
 impl ProcessTable {
     pub(crate) fn check(&self, stage: StageKind) -> Result<(), String> {
-        if stage == StageKind::Segment {
+        if matches!(stage, StageKind::Segment | StageKind::Curate) {
             return Err("a process runs as stage mask, inpaint, refine or finish".to_string());
         }
         let shown =

@@ -66,6 +66,9 @@ pub struct StageTiming {
     pub stage: String,
     /// Plugin that did it; empty for the daemon's own steps.
     pub plugin: String,
+    /// The candidate that it made, where the pipeline makes several fills and keeps the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
     /// Duration in milliseconds, waiting included.
     pub ms: f64,
     /// Milliseconds of `ms` spent waiting for the device and for crops of other jobs.
@@ -83,6 +86,28 @@ pub struct ModelUse {
     pub name: String,
     /// SHA-256 of the weights, in hex.
     pub sha256: String,
+}
+
+/// Which of several fills was kept for a part of the hole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Choice {
+    /// Left, top, right and bottom of that part in pixels of the photo.
+    pub hole: [u32; 4],
+    /// The candidate that was kept.
+    pub candidate: String,
+    /// Why.
+    pub reason: String,
+    /// Each candidate's score; the least wins.
+    pub scores: Vec<Score>,
+}
+
+/// A candidate's score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Score {
+    /// The candidate.
+    pub candidate: String,
+    /// Its score.
+    pub score: f32,
 }
 
 /// Reply of `GET /v1/jobs/{id}`: the service's reply, and how the job was done.
@@ -103,6 +128,9 @@ pub struct JobReply {
     pub stages: Vec<StageTiming>,
     /// Models that took part.
     pub models: Vec<ModelUse>,
+    /// Which fills were kept, where the pipeline makes several.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
     /// Share of the photo that the mask covers, 0 to 1.
     pub mask_share: Option<f64>,
     /// Overlap with the object's true mask that the segmentation network expects of its own, 1 at best; null for masks that were sent.

@@ -18,6 +18,7 @@ pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, I
 pub use folder::FolderStatus;
 pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{
-    JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult, StageTiming,
+    Choice, JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult,
+    Score, StageTiming,
 };
 pub use models::{ModelView, ModelsReply};

@@ -2,7 +2,9 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
-use cleanplate_api::{JobReply, JobStatus, ModelUse, RemovalReply, RemovalResult, StageTiming};
+use cleanplate_api::{
+    Choice, JobReply, JobStatus, ModelUse, RemovalReply, RemovalResult, StageTiming,
+};
 use cleanplate_store::{Job, JobStatus as Stored, NewJob};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -159,6 +161,7 @@ pub fn job(job: &Job, addresses: &Addresses<'_>) -> JobReply {
         models: result
             .map(|result| list::<ModelUse>(&result.models))
             .unwrap_or_default(),
+        choices: list::<Choice>(&timings["choices"]),
         mask_share: timings["mask_share"].as_f64(),
         predicted_iou: timings["predicted_iou"].as_f64(),
         warnings: result

@@ -100,6 +100,7 @@ impl JobObserver<'_> {
             StageTiming {
                 stage,
                 plugin: plugin.clone(),
+                candidate: None,
                 ms,
                 waited_ms: 0.0,
                 crops_together: 0,
@@ -138,6 +139,7 @@ impl Clock<'_> {
         self.note(StageTiming {
             stage: stage.to_string(),
             plugin: String::new(),
+            candidate: None,
             ms,
             waited_ms: 0.0,
             crops_together: 0,
@@ -192,6 +194,7 @@ pub fn run(
         clock.note(StageTiming {
             stage,
             plugin,
+            candidate: timing.candidate.clone(),
             ms: timing.ms,
             waited_ms: timing.waited_ms,
             crops_together,
@@ -324,7 +327,7 @@ fn result(
         height: outcome.photo.height as u32,
         credits: job.price,
         processing_ms: work.accepted.elapsed().as_secs_f64() * 1000.0,
-        timings: json!({ "stages": stages, "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou }),
+        timings: json!({ "stages": stages, "choices": outcome.choices, "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou }),
         models: json!(models),
         device: json!(outcome.device),
         warnings: json!(outcome.warnings),

@@ -104,6 +104,7 @@ pub fn detail() -> JobDetail {
     let stage = |stage: &str, plugin: &str, ms: f64| StageTiming {
         stage: stage.to_string(),
         plugin: plugin.to_string(),
+        candidate: None,
         ms,
         waited_ms: if ms > 100.0 { 12.5 } else { 0.0 },
         crops_together: if ms > 100.0 { 4 } else { 0 },

@@ -1,0 +1,329 @@
+//! Pipelines with several candidates: who fills what, what is kept, which pipelines are refused.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use cleanplate_engine::{Backend, CpuBackend, EngineOptions};
+use cleanplate_pictures::{Limits, Mask, Photo, Rect, decode};
+use cleanplate_pipeline::models::{InpaintNetwork, Networks};
+use cleanplate_pipeline::{
+    Choice, Crop, CropPlan, Fill, NoObserver, Outcome, Pipeline, Pixel, PluginError, PluginInfo,
+    Plugins, Request, RunLimits, Runner, Stage, View, Work, plan, regions,
+};
+
+/// Fills every crop with one gray; joins holes up to a crop of `joined_px`.
+struct Gray {
+    value: f32,
+    joined_px: usize,
+    scaled: bool,
+}
+
+impl Stage for Gray {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        let wish = CropPlan {
+            context_px_min: 80,
+            context_share: 0.0,
+            working_px_max: self.joined_px,
+        };
+        let (grid, planned) = plan(&work.alpha, &wish);
+        for crop in planned {
+            let by = if self.scaled { 2 } else { 1 };
+            let (width, height) = (crop.rect.width() / by, crop.rect.height() / by);
+            work.crops.push(Crop {
+                rect: crop.rect,
+                group: crop.group,
+                grid: Arc::clone(&grid),
+                fill: Fill {
+                    width,
+                    height,
+                    rgb: vec![self.value; 3 * width * height],
+                },
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Never there.
+struct Absent;
+
+impl Stage for Absent {
+    fn ready(&self, _: &dyn Networks) -> Result<(), PluginError> {
+        Err(PluginError::Unavailable {
+            what: "the network".to_string(),
+            remedy: "import it".to_string(),
+        })
+    }
+    fn run(&self, _: &mut Work<'_>) -> Result<(), PluginError> {
+        unreachable!("its candidate is left out")
+    }
+}
+
+/// Keeps the darkest fill on the left half of the photo, the brightest on the right; looks at the views.
+struct Judge;
+
+impl Stage for Judge {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        for region in regions(&work.candidates, &work.alpha) {
+            let view = View::of(work, &region, 0.5, 4_000);
+            assert!(view.width * view.height <= 4_000 && view.pixels.contains(&Pixel::Known));
+            let looks: Vec<f32> = (0..work.candidates.len())
+                .map(|i| {
+                    let crops = region.crops[i]
+                        .iter()
+                        .map(|at| &work.candidates[i].crops[*at]);
+                    let filled = view.filled(crops);
+                    let holes = view.pixels.iter().zip(filled.chunks_exact(3));
+                    let values: Vec<f32> = holes
+                        .filter(|(pixel, _)| **pixel == Pixel::Hole)
+                        .map(|(_, rgb)| rgb[0])
+                        .collect();
+                    assert!(values.iter().all(|v| (v - values[0]).abs() < 1e-6));
+                    values[0]
+                })
+                .collect();
+            let sign = if region.hole.x0 < work.photo.width / 2 {
+                1.0
+            } else {
+                -1.0
+            };
+            let best =
+                (0..looks.len()).min_by(|a, b| (sign * looks[*a]).total_cmp(&(sign * looks[*b])));
+            let best = best.unwrap();
+            let choice = Choice {
+                hole: [
+                    region.hole.x0,
+                    region.hole.y0,
+                    region.hole.x1,
+                    region.hole.y1,
+                ],
+                candidate: work.candidates[best].name.clone(),
+                reason: "by its gray".to_string(),
+                scores: Vec::new(),
+            };
+            work.keep(&region, best, choice);
+        }
+        Ok(())
+    }
+}
+
+macro_rules! plugin {
+    ($name:literal, $stage:literal, $build:expr) => {
+        PluginInfo::builtin(
+            concat!(
+                "name = \"",
+                $name,
+                "\"\nversion = \"1.0.0\"\nstage = \"",
+                $stage,
+                "\"\nentry = \"builtin\"\ndescription = \"For tests.\"\n"
+            ),
+            |_| Ok(Box::new($build)),
+        )
+    };
+}
+
+static DARK: PluginInfo = plugin!(
+    "dark",
+    "inpaint",
+    Gray {
+        value: 0.125,
+        joined_px: 64,
+        scaled: true
+    }
+);
+static BRIGHT: PluginInfo = plugin!(
+    "bright",
+    "inpaint",
+    Gray {
+        value: 0.75,
+        joined_px: 1024,
+        scaled: false
+    }
+);
+static ABSENT: PluginInfo = plugin!("absent", "inpaint", Absent);
+static JUDGE: PluginInfo = plugin!("judge", "curate", Judge);
+static ALL: [&PluginInfo; 4] = [&DARK, &BRIGHT, &ABSENT, &JUDGE];
+
+struct NoNetworks;
+
+impl Networks for NoNetworks {
+    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+        Err(PluginError::Unavailable {
+            what: name.to_string(),
+            remedy: String::new(),
+        })
+    }
+}
+
+fn parse(steps: &str) -> Result<Pipeline, PluginError> {
+    let plugins = Plugins::load::<&str>(&ALL, &[]).unwrap();
+    let text = format!("name = \"test\"\ndescription = \"x\"\n{steps}");
+    Pipeline::parse(&plugins, "test.toml", &text)
+}
+
+fn step(plugin: &str, candidate: &str) -> String {
+    let candidate = match candidate {
+        "" => String::new(),
+        name => format!("candidate = \"{name}\"\n"),
+    };
+    format!("[[step]]\nplugin = \"{plugin}\"\n{candidate}")
+}
+
+fn photo(width: usize, height: usize) -> Photo {
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    let data: Vec<u8> = (0..width * height * 3)
+        .map(|i| (i * 31 % 251) as u8)
+        .collect();
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&data).unwrap();
+    drop(writer);
+    decode(&out, &Limits::default()).unwrap()
+}
+
+fn holes(width: usize, height: usize, rects: &[Rect]) -> Mask {
+    let mut mask = Mask::empty(width, height);
+    for r in rects {
+        for y in r.y0..r.y1 {
+            mask.data[y * width + r.x0..y * width + r.x1].fill(255);
+        }
+    }
+    mask
+}
+
+fn run(steps: &str, mask: Mask) -> Outcome {
+    let backend: Arc<dyn Backend> = Arc::new(CpuBackend::new(&EngineOptions::default()));
+    let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
+    let request = Request {
+        photo: photo(mask.width, mask.height),
+        mask: Some(mask),
+        prompts: None,
+        overrides: Vec::new(),
+    };
+    runner
+        .run(&parse(steps).unwrap(), request, &NoObserver)
+        .unwrap()
+}
+
+const LEFT: Rect = Rect {
+    x0: 40,
+    y0: 60,
+    x1: 130,
+    y1: 150,
+};
+const RIGHT: Rect = Rect {
+    x0: 700,
+    y0: 300,
+    x1: 790,
+    y1: 380,
+};
+
+fn both() -> String {
+    step("dark", "a") + &step("bright", "b") + &step("judge", "")
+}
+
+#[test]
+fn each_region_keeps_its_own_best_fill_and_nothing_else_changes() {
+    let mask = holes(900, 500, &[LEFT, RIGHT]);
+    let before = photo(900, 500);
+    let outcome = run(&both(), mask);
+    let kept: Vec<&str> = outcome
+        .choices
+        .iter()
+        .map(|c| c.candidate.as_str())
+        .collect();
+    assert_eq!(kept, ["a", "b"]);
+    assert_eq!(
+        outcome.choices[0].hole,
+        [LEFT.x0, LEFT.y0, LEFT.x1, LEFT.y1]
+    );
+    for (rect, value) in [(LEFT, 32), (RIGHT, 191)] {
+        let found = outcome.photo.crop_rgb8(rect);
+        assert!(found.iter().all(|v| *v == value), "{:?}", &found[..6]);
+    }
+    let around = LEFT.grown(1, 900, 500);
+    let ring = |p: &Photo| {
+        p.crop_rgb8(Rect {
+            y1: around.y0 + 1,
+            ..around
+        })
+    };
+    assert_eq!(ring(&outcome.photo), ring(&before));
+    let branches: Vec<Option<&str>> = outcome
+        .stages
+        .iter()
+        .map(|s| s.candidate.as_deref())
+        .collect();
+    assert_eq!(branches, [Some("a"), Some("b"), None, None]);
+}
+
+#[test]
+fn crops_that_one_candidate_joins_are_judged_together() {
+    // Near enough that `bright` fills both in one crop, `dark` each by itself.
+    let near = Rect {
+        x0: 260,
+        x1: 330,
+        ..LEFT
+    };
+    let outcome = run(&both(), holes(900, 500, &[LEFT, near]));
+    assert_eq!(outcome.choices.len(), 1);
+    assert_eq!(
+        outcome.choices[0].hole,
+        [LEFT.x0, LEFT.y0, near.x1, LEFT.y1]
+    );
+    for rect in [LEFT, near] {
+        assert!(outcome.photo.crop_rgb8(rect).iter().all(|v| *v == 32));
+    }
+}
+
+#[test]
+fn an_optional_candidate_without_its_network_is_left_out() {
+    let optional = step("absent", "c") + "optional = true\n";
+    let outcome = run(&(optional + &both()), holes(900, 500, &[RIGHT]));
+    assert_eq!(outcome.choices[0].candidate, "b");
+}
+
+#[test]
+fn pipelines_that_make_no_sense_are_refused() {
+    let wrong = [
+        (
+            step("dark", "a") + &step("judge", ""),
+            "2 candidates or more",
+        ),
+        (
+            step("dark", "") + &step("judge", ""),
+            "no candidates for it",
+        ),
+        (step("dark", "a") + &step("bright", "b"), "0 curate plugins"),
+        (
+            step("dark", "a") + &step("dark", "a") + &step("bright", "b") + &step("judge", ""),
+            "has 2 inpaint plugins",
+        ),
+        (
+            step("dark", "a") + &step("bright", "b") + &step("dark", "a") + &step("judge", ""),
+            "stand together",
+        ),
+        (
+            step("judge", "") + &step("dark", "a") + &step("bright", "b"),
+            "before the curate plugin",
+        ),
+        (
+            step("dark", "") + &both(),
+            "1 inpaint plugins of no candidate",
+        ),
+        (
+            step("dark", "a") + &step("judge", "a") + &step("bright", "b") + &step("judge", ""),
+            "it may have inpaint, refine and finish",
+        ),
+    ];
+    for (steps, expected) in wrong {
+        let error = parse(&steps).unwrap_err().to_string();
+        assert!(
+            error.contains(expected),
+            "{error:?} lacks {expected:?} for\n{steps}"
+        );
+    }
+    assert!(parse(&both()).is_ok());
+}
