@@ -7,6 +7,8 @@
 use cleanplate_kernels::patchmatch::NONE;
 use rayon::prelude::*;
 
+use super::Scene;
+use cleanplate_pictures::resample::resize;
 use cleanplate_pictures::{Photo, Rect};
 use cleanplate_pipeline::Fill;
 use cleanplate_pipeline::Pixel;
@@ -32,6 +34,21 @@ pub struct Small {
     pub rgb: Vec<f32>,
     /// What each pixel is: hole if any of its pixels is, otherwise void if any is.
     pub pixels: Vec<Pixel>,
+}
+
+impl Small {
+    /// The picture to fill, with `guide` brought to its size.
+    pub fn scene(self, guide: Option<&Fill>) -> Scene {
+        let size = (self.width, self.height);
+        let guide = guide.map(|fill| resize(&fill.rgb, (fill.width, fill.height), size));
+        Scene {
+            width: self.width,
+            height: self.height,
+            rgb: self.rgb,
+            pixels: self.pixels,
+            guide,
+        }
+    }
 }
 
 impl Large<'_> {

@@ -129,17 +129,7 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
         pixels,
         ..
     } = scene;
-    let known: Vec<usize> = (0..pixels.len())
-        .filter(|at| pixels[*at] == Pixel::Known)
-        .collect();
-    let mean = [0, 1, 2].map(|c| {
-        let sum: f64 = known.iter().map(|at| f64::from(rgb[3 * at + c])).sum();
-        if known.is_empty() {
-            0.5
-        } else {
-            (sum / known.len() as f64) as f32
-        }
-    });
+    let mean = mean_known(&rgb, &pixels);
     let word = |pixel: &Pixel| match pixel {
         Pixel::Void => 0,
         Pixel::Known => site::KNOWN,
@@ -150,32 +140,13 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
             value.copy_from_slice(&mean);
         }
     }
-    let (picture, plane) = (
-        TensorSpec::f32(&[height, width, 3]),
-        TensorSpec::u32(&[height, width]),
-    );
-    let build = || {
-        let op = Poisson::new(None).map_err(|source| EngineError::Kernel {
-            layer: "smooth".into(),
-            source,
-        })?;
-        let mut graph = Graph::new();
-        let given = [
-            graph.input(picture.clone()),
-            graph.input(picture.clone()),
-            graph.input(plane.clone()),
-        ];
-        let out = graph.add("smooth", Arc::new(op), &given)?;
-        graph.output(out);
-        Ok(graph)
-    };
     let key = ExecutableKey {
         sha256: "patchmatch smooth".into(),
         height,
         width,
     };
     let executable = device.executables.get(key, device.backend, || {
-        build().map_err(|e| failed((width, height), e))
+        smooth_graph(width, height).map_err(|e| failed((width, height), e))
     })?;
     let slopes = Tensor::f32(&[height, width, 3], vec![0.0; rgb.len()]);
     let (image, sites) = (
@@ -197,6 +168,39 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
         picks: None,
         smooth: true,
     })
+}
+
+/// Mean colour of the known pixels; middle gray if there are none.
+fn mean_known(rgb: &[f32], pixels: &[Pixel]) -> [f32; 3] {
+    let known: Vec<usize> = (0..pixels.len())
+        .filter(|at| pixels[*at] == Pixel::Known)
+        .collect();
+    [0, 1, 2].map(|c| {
+        let sum: f64 = known.iter().map(|at| f64::from(rgb[3 * at + c])).sum();
+        if known.is_empty() {
+            0.5
+        } else {
+            (sum / known.len() as f64) as f32
+        }
+    })
+}
+
+/// Takes the picture, its wanted slopes (both `f32 [height, width, 3]`) and the site words (`u32 [height, width]`).
+fn smooth_graph(width: usize, height: usize) -> Result<Graph, EngineError> {
+    let op = Poisson::new(None).map_err(|source| EngineError::Kernel {
+        layer: "smooth".into(),
+        source,
+    })?;
+    let picture = TensorSpec::f32(&[height, width, 3]);
+    let mut graph = Graph::new();
+    let given = [
+        graph.input(picture.clone()),
+        graph.input(picture),
+        graph.input(TensorSpec::u32(&[height, width])),
+    ];
+    let out = graph.add("smooth", Arc::new(op), &given)?;
+    graph.output(out);
+    Ok(graph)
 }
 
 fn into_f32(tensor: Tensor) -> Option<Vec<f32>> {

@@ -129,20 +129,7 @@ fn level(
         )
     });
     let sites: Vec<u32> = sites.collect();
-    let mut all: Vec<u32> = (0..map.len() as u32)
-        .filter(|at| valid[*at as usize])
-        .collect();
-    let shuffled = all.len().min(SOURCES_KEPT);
-    for i in 0..shuffled {
-        let j = i + hash(settings.seed, i as u32, 0x736f) as usize % (all.len() - i);
-        all.swap(i, j);
-    }
-    let sources = all[..shuffled]
-        .iter()
-        .copied()
-        .cycle()
-        .take(SOURCES_KEPT)
-        .collect();
+    let sources = kept_sources(&valid, settings.seed);
     let targets = sites.iter().filter(|s| **s & site::TARGET != 0).count();
     Some(Level {
         width,
@@ -151,6 +138,20 @@ fn level(
         sources,
         targets,
     })
+}
+
+/// [`SOURCES_KEPT`] of the `valid` pixels in random order, repeated if there are fewer.
+fn kept_sources(valid: &[bool], seed: u32) -> Vec<u32> {
+    let mut all: Vec<u32> = (0..valid.len() as u32)
+        .filter(|at| valid[*at as usize])
+        .collect();
+    let shuffled = all.len().min(SOURCES_KEPT);
+    for i in 0..shuffled {
+        let j = i + hash(seed, i as u32, 0x736f) as usize % (all.len() - i);
+        all.swap(i, j);
+    }
+    let chosen = all[..shuffled].iter().copied();
+    chosen.cycle().take(SOURCES_KEPT).collect()
 }
 
 /// How many pixels of the window of `radius` around each pixel, cut at the border, satisfy `what`.

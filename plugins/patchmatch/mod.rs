@@ -16,7 +16,6 @@ pub use fill::{Device, Filled, Scene, fill};
 pub use settings::{Blend, Settings};
 
 use cleanplate_pictures::Rect;
-use cleanplate_pictures::resample::resize;
 use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{Crop, CropPlan, Fill, Grid, Stage, Work, plan};
 use cleanplate_pipeline::{PluginError, PluginInfo};
@@ -157,21 +156,8 @@ impl Common {
                 pixels: pixels.clone(),
             }
         };
-        let guide = guide.map(|(fill, _)| {
-            resize(
-                &fill.rgb,
-                (fill.width, fill.height),
-                (small.width, small.height),
-            )
-        });
-        let (w, h) = (small.width, small.height);
-        let scene = Scene {
-            width: w,
-            height: h,
-            rgb: small.rgb,
-            pixels: small.pixels,
-            guide,
-        };
+        let scene = small.scene(guide.map(|(fill, _)| fill));
+        let (w, h) = (scene.width, scene.height);
         let observer = work.observer;
         let device = Device {
             backend: work.backend,
@@ -186,13 +172,13 @@ impl Common {
             );
             work.warnings.push(format!("patchmatch: {what} hold no patch to copy; the hole there is filled with a smooth blend"));
         }
+        let large = enlarge::Large {
+            photo: &work.photo,
+            rect: place.rect,
+            pixels: &pixels,
+        };
         Ok(match filled.picks {
-            Some(picks) => enlarge::Large {
-                photo: &work.photo,
-                rect: place.rect,
-                pixels: &pixels,
-            }
-            .enlarge(&filled.rgb, &picks, factor),
+            Some(picks) => large.enlarge(&filled.rgb, &picks, factor),
             None => (
                 place.rect,
                 Fill {
