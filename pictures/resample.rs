@@ -69,7 +69,8 @@ impl Taps {
         self.spans[i].0..self.spans[i].0 + self.spans[i].1
     }
 
-    fn weights(&self, i: usize) -> &[f32] {
+    /// The weights of [`Taps::inputs`] for output `i`.
+    pub fn weights(&self, i: usize) -> &[f32] {
         &self.weights[self.starts[i]..self.starts[i] + self.spans[i].1]
     }
 

@@ -33,11 +33,11 @@ pub struct Choice {
     pub candidate: String,
     /// Why, in words.
     pub reason: String,
-    /// Each candidate's score.
+    /// Each candidate's score; the highest wins.
     pub scores: Vec<Score>,
 }
 
-/// A candidate's score in a [`Choice`]: the least wins.
+/// A candidate's score in a [`Choice`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {
     /// The candidate.
@@ -141,18 +141,13 @@ fn join(owner: &mut [usize], a: usize, b: usize) {
 }
 
 impl View {
-    /// `region` with `margin` of its longer side around it, scaled down to at most `pixels_max` pixels.
-    pub fn of(work: &Work<'_>, region: &Region, margin: f64, pixels_max: usize) -> View {
-        let long = region.hole.width().max(region.hole.height());
-        let margin = (long as f64 * margin).ceil() as usize;
-        let rect = region
-            .hole
-            .grown(margin, work.photo.width, work.photo.height);
-        let scale = (rect.pixels() as f64 / pixels_max.max(1) as f64)
-            .sqrt()
-            .max(1.0);
-        let side = |px: usize| ((px as f64 / scale) as usize).max(1);
-        let (width, height) = (side(rect.width()), side(rect.height()));
+    /// The part `rect` of the photo with `region` in it, averaged down to `width` x `height` pixels.
+    pub fn of(
+        work: &Work<'_>,
+        region: &Region,
+        rect: Rect,
+        (width, height): (usize, usize),
+    ) -> View {
         // Holes of other regions, and transparent pixels, are neither filled here nor known.
         let (mut own, mut all) = (
             Mask::empty(rect.width(), rect.height()),

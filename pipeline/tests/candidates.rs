@@ -66,8 +66,10 @@ struct Judge;
 impl Stage for Judge {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         for region in regions(&work.candidates, &work.alpha) {
-            let view = View::of(work, &region, 0.5, 4_000);
-            assert!(view.width * view.height <= 4_000 && view.pixels.contains(&Pixel::Known));
+            let rect = region.hole.grown(40, work.photo.width, work.photo.height);
+            let size = (rect.width() / 3, rect.height() / 3);
+            let view = View::of(work, &region, rect, size);
+            assert!((view.width, view.height) == size && view.pixels.contains(&Pixel::Known));
             let looks: Vec<f32> = (0..work.candidates.len())
                 .map(|i| {
                     let crops = region.crops[i]

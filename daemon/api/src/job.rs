@@ -97,7 +97,7 @@ pub struct Choice {
     pub candidate: String,
     /// Why.
     pub reason: String,
-    /// Each candidate's score; the least wins.
+    /// Each candidate's score; the highest wins.
     pub scores: Vec<Score>,
 }
 
