@@ -18,6 +18,7 @@ mod connections;
 mod faults;
 mod hot_folder;
 mod kernels;
+mod readme;
 mod spending;
 mod tidy;
 mod user_plugins;
