@@ -72,7 +72,7 @@ fn names_of_files_do_not_write_to_the_terminal() {
         let output = run(args);
         let told = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&told);
-        assert!(text.contains("title"), "{args:?}: {text}");
+        assert!(text.contains(".png"), "{args:?}: {text}");
         assert!(
             !text.contains(|c: char| c.is_control() && c != '\n'),
             "{args:?}: {text:?}"
@@ -249,4 +249,56 @@ fn pipelines_show_their_stages_and_parameters() {
         run(&["pipelines", "no-such-pipeline"]).status.code(),
         Some(1)
     );
+}
+
+#[test]
+fn without_a_command_the_first_steps_are_told() {
+    let out = run(&[]);
+    assert_eq!(out.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&out.stderr);
+    for step in [
+        "cleanplate run photo.jpg",
+        "cleanplate serve",
+        "cleanplate config show",
+    ] {
+        assert!(text.contains(step), "{text}");
+    }
+}
+
+#[test]
+fn options_are_shown_with_their_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("own.toml");
+    let text = "[server]\nlisten = \"localhost:4711\"\n[admin]\ntokens = [\"ada:0123456789abcdef0123456789abcdef\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let all = json(&run(&["config", "show", "--config", file, "--json"]));
+    let options = all["options"].as_array().unwrap();
+    let of = |path: &str| options.iter().find(|o| o["option"] == path).unwrap();
+    let listen = of("server.listen");
+    assert_eq!(listen["value"], "localhost:4711");
+    assert_eq!(listen["origin"], format!("{file}:2"));
+    assert_eq!(listen["default"], false);
+    assert_eq!(of("queue.length_max")["default"], true);
+    let changed = run(&["config", "show", "--config", file, "--changed"]);
+    let text = String::from_utf8_lossy(&changed.stdout);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(
+        text.contains("(not shown)") && !text.contains("0123456789abcdef"),
+        "{text}"
+    );
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let out = run(&["completions", shell]);
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(out.status.success() && text.contains("selftest"), "{shell}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    assert!(run(&["man", dir.path().to_str().unwrap()]).status.success());
+    let page = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert!(page("cleanplate.1").contains("Removes unwanted objects"));
+    assert!(page("cleanplate-run.1").contains("mask"));
 }

@@ -11,7 +11,11 @@ use cleanplate_engine::BackendChoice;
     name = "cleanplate",
     version,
     arg_required_else_help = true,
-    subcommand_required = true
+    subcommand_required = true,
+    after_help = "First steps:
+  cleanplate run photo.jpg mask.png -o out.jpg     one photo, no server
+  cleanplate serve                                 the HTTP interface and its page; prints a key at its first start
+  cleanplate config show                           every option, its value and where it comes from"
 )]
 pub struct Cli {
     /// What to do.
@@ -44,6 +48,16 @@ pub enum Command {
     Config(ConfigCommand),
     /// Ask a running daemon whether it is well
     Health(Health),
+    /// Print a shell's completions: `cleanplate completions bash > /etc/bash_completion.d/cleanplate`
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command
+    Man {
+        /// Folder that takes them
+        dir: PathBuf,
+    },
     /// Compare every kernel with its plain twin, then golden files
     Selftest(Selftest),
     /// Measure a network
@@ -328,6 +342,16 @@ pub enum ConfigCommand {
     Check {
         /// The file
         file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show every option in effect and where its value comes from
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// Only those that are not at their default
+        #[arg(long)]
+        changed: bool,
         #[command(flatten)]
         output: Output,
     },

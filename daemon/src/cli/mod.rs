@@ -8,6 +8,7 @@ mod check;
 mod eval;
 mod folder;
 mod health;
+mod help;
 mod keys;
 mod models;
 mod open;
@@ -38,6 +39,13 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check { file, output }) => {
             check::run(file.as_deref(), output)
         }
+        Command::Config(ConfigCommand::Show {
+            place,
+            changed,
+            output,
+        }) => check::show(&place, changed, output),
+        Command::Completions { shell } => help::completions(shell),
+        Command::Man { dir } => help::man(&dir),
         Command::Health(args) => health::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Bench(args) => bench::run(&args),
@@ -63,9 +71,10 @@ fn parse() -> Cli {
         Ok(cli) => return cli,
         Err(error) => error,
     };
-    let plain = error.to_string();
-    if plain.contains(|c: char| c.is_control() && c != '\n') {
-        eprint!("{}", escaped_lines(&plain));
+    let controls = |arg: std::ffi::OsString| arg.to_string_lossy().contains(char::is_control);
+    if std::env::args_os().any(controls) {
+        // Without colours: in the coloured text theirs cannot be told from those of the arguments.
+        eprint!("{}", escaped_lines(&error.render().to_string()));
         std::process::exit(error.exit_code());
     }
     error.exit()

@@ -331,6 +331,14 @@ fn seconds(r: &mut Reader<'_>, path: &str, range: std::ops::RangeInclusive<i64>)
     Duration::from_secs(r.whole(path, range) as u64)
 }
 
+/// An address with a port, or a name that the system resolves to one.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    use std::net::ToSocketAddrs;
+    let wanted = "an address or a name with a port, such as 127.0.0.1:8080 or localhost:8080";
+    let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    resolved.ok_or_else(|| wanted.to_string())
+}
+
 fn server(r: &mut Reader<'_>) -> Server {
     let workers = r.whole("server.workers", 0..=256) as usize;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -338,10 +346,7 @@ fn server(r: &mut Reader<'_>) -> Server {
         listen: r.parsed(
             "server.listen",
             SocketAddr::from(([127, 0, 0, 1], 8080)),
-            |text| {
-                text.parse()
-                    .map_err(|_| "an address and port such as 127.0.0.1:8080".to_string())
-            },
+            address,
         ),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
         public_url: r.parsed("server.public_url", None, public_url),
