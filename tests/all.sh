@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
-# (lavapipe) is installed first, so that no GPU test is ever skipped. The terminal dashboard is used in tmux, installed likewise.
+# (lavapipe) is installed first, so that no GPU test is ever skipped. The terminal dashboard is used in tmux, installed likewise; the
+# interfaces are used through clients generated from their documents, whose Python packages go into a virtual environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +32,8 @@ if [ $# -eq 0 ]; then
     for tool in tmux curl python3; do
         command -v "$tool" >/dev/null || install "$tool"
     done
+    python3 -c 'import ensurepip' 2>/dev/null || install python3-venv
     cargo build --release --workspace --locked
     ./tests/tui_tmux.sh
+    ./tests/openapi/run.sh
 fi

@@ -1,6 +1,8 @@
 //! Every status of the wire contract, with its body, and that none of them charges anything.
 
 use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+use cleanplate_api::PUBLIC;
+use cleanplate_api::endpoint::{Access, Method};
 use serde_json::Value;
 
 /// The 422 shape: one entry with this place and this type.
@@ -309,13 +311,10 @@ fn the_documents_about_the_service_are_there() {
     assert_eq!(health.status, 200);
     assert_eq!(health.json()["device"]["backend"], "cpu");
     let openapi = daemon.get("/openapi.json", None).json();
-    for path in [
-        REMOVAL,
-        "/v1/files/{job_id}",
-        "/v1/jobs/{job_id}",
-        "/v1/account",
-    ] {
-        assert!(openapi["paths"][path].is_object(), "openapi lacks {path}");
+    for operation in PUBLIC.operations {
+        let (path, method) = (operation.route.path, operation.route.method.as_str());
+        let described = &openapi["paths"][path][method.to_lowercase()];
+        assert_eq!(described["operationId"], operation.route.id, "{path}");
     }
     let metrics = daemon.get("/metrics", None);
     assert_eq!(metrics.status, 200);
@@ -331,4 +330,51 @@ fn the_documents_about_the_service_are_there() {
     );
     let models = daemon.get("/v1/models", Some(&daemon.key())).json();
     assert!(models.to_string().contains("lama-small"), "{models}");
+}
+
+#[test]
+fn every_declared_operation_is_served_and_no_other_method() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    for operation in PUBLIC.operations {
+        let route = &operation.route;
+        let id = "00000000-0000-4000-8000-000000000000";
+        let path = route
+            .placeholders()
+            .fold(route.path.to_string(), |path, place| {
+                path.replace(&format!("{{{place}}}"), id)
+            });
+        let reply = match route.method {
+            Method::Get => daemon.get(&path, None),
+            Method::Post => daemon.post(&path, None, &Form::new()),
+            Method::Delete => daemon.delete(&path, None),
+            Method::Patch => panic!("the public interface changes nothing in place"),
+        };
+        let want = match (route.access, route.placeholders().next()) {
+            (Access::Key, _) => 401,
+            // A file without a signature.
+            (Access::Open, Some(_)) => 400,
+            (Access::Open, None) => 200,
+        };
+        assert_eq!(reply.status, want, "{} {path}", route.id);
+        let declared: Vec<Method> = PUBLIC
+            .operations
+            .iter()
+            .filter(|other| other.route.path == route.path)
+            .map(|other| other.route.method)
+            .collect();
+        let reply = if declared.contains(&Method::Post) {
+            daemon.get(&path, None)
+        } else {
+            daemon.post(&path, None, &Form::new())
+        };
+        assert_eq!(reply.status, 405, "{path}");
+        let allow = reply.header("Allow").unwrap();
+        for method in declared {
+            assert!(
+                allow.split(", ").any(|one| one == method.as_str()),
+                "{allow}"
+            );
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod pairing;
 mod picture;
 mod prompts;
 mod refusal;
+mod router;
 mod serve;
 mod telemetry;
 mod webhooks;

@@ -6,11 +6,13 @@
 mod account;
 pub mod admin;
 mod batch;
+pub mod endpoint;
 mod error;
 mod folder;
 mod health;
 mod job;
 mod models;
+pub mod public;
 
 pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
 pub use batch::{BatchQuoteReply, BatchReply};
@@ -22,3 +24,4 @@ pub use job::{
     Score, StageTiming,
 };
 pub use models::{ModelView, ModelsReply};
+pub use public::PUBLIC;

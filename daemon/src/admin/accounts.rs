@@ -1,37 +1,25 @@
 //! Accounts, top-ups, ledgers.
 
-use actix_web::{HttpResponse, web};
-use cleanplate_api::admin::{AccountChange, Event, NewAccount, TopUp};
+use actix_web::web;
+use cleanplate_api::admin::{
+    AccountRow, ChangeAccount, CreateAccount, Event, LedgerRow, ListAccounts, ListLedger, Page,
+    TopUp, TopUpAccount,
+};
+use cleanplate_api::endpoint::Json;
 use cleanplate_store::{AccountId, LedgerCause, LedgerEntry, Store, StoreError};
-use serde::Deserialize;
 
 use super::errors::{ask, no_such};
 use super::gate::Who;
-use super::params::{self, Body, Params, created, ok};
+use super::params::{self, Body, Params};
 use super::rows;
 use crate::app::App;
 use crate::refusal::Refusal;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    text: Option<String>,
-    after: Option<String>,
-    rows: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Paging {
-    after: Option<String>,
-    rows: Option<u32>,
-}
-
 /// `GET /accounts`
 pub async fn list(
     app: web::Data<App>,
-    Params(listing): Params<Listing>,
-) -> Result<HttpResponse, Refusal> {
+    Params(listing): Params<ListAccounts>,
+) -> Result<Json<Page<AccountRow>>, Refusal> {
     let (text, page) = (
         params::text(listing.text)?,
         params::page(listing.after.as_deref(), listing.rows)?,
@@ -40,15 +28,15 @@ pub async fn list(
         store.list_accounts(text.as_deref(), &page)
     })
     .await?;
-    Ok(ok(&params::rows(found, |account| rows::account(&account))))
+    Ok(Json(params::rows(found, |account| rows::account(&account))))
 }
 
 /// `POST /accounts`
 pub async fn create(
     who: Who,
     app: web::Data<App>,
-    Body(new): Body<NewAccount>,
-) -> Result<HttpResponse, Refusal> {
+    Body(Json(new)): Body<CreateAccount>,
+) -> Result<Json<AccountRow>, Refusal> {
     if new.credits < 0 {
         return Err(Refusal::field(
             &["body", "credits"],
@@ -67,16 +55,16 @@ pub async fn create(
     };
     let row = rows::account(&ask(&app, act).await?);
     app.feed.leave(Event::Account(row.clone()));
-    Ok(created(&row))
+    Ok(Json(row))
 }
 
 /// `GET /accounts/{id}`
-pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<Json<AccountRow>, Refusal> {
     let id: AccountId = params::id("account", &id)?;
     let account = ask(&app, move |store| store.account(id))
         .await?
         .ok_or_else(|| no_such("account", &id))?;
-    Ok(ok(&rows::account(&account)))
+    Ok(Json(rows::account(&account)))
 }
 
 /// `PATCH /accounts/{id}`
@@ -84,8 +72,8 @@ pub async fn change(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-    Body(change): Body<AccountChange>,
-) -> Result<HttpResponse, Refusal> {
+    Body(Json(change)): Body<ChangeAccount>,
+) -> Result<Json<AccountRow>, Refusal> {
     let id: AccountId = params::id("account", &id)?;
     let Some(name) = change.name else {
         return get(app, web::Path::from(id.to_string())).await;
@@ -93,7 +81,7 @@ pub async fn change(
     let row =
         rows::account(&ask(&app, move |store| store.rename_account(id, &name, &who.0)).await?);
     app.feed.leave(Event::Account(row.clone()));
-    Ok(ok(&row))
+    Ok(Json(row))
 }
 
 /// `POST /accounts/{id}/top-ups`
@@ -101,8 +89,8 @@ pub async fn top_up(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-    Body(top_up): Body<TopUp>,
-) -> Result<HttpResponse, Refusal> {
+    Body(Json(top_up)): Body<TopUpAccount>,
+) -> Result<Json<LedgerRow>, Refusal> {
     let id: AccountId = params::id("account", &id)?;
     let act = move |store: &dyn Store| {
         let TopUp { credits, note } = &top_up;
@@ -117,15 +105,15 @@ pub async fn top_up(
     if let Some(account) = account {
         app.feed.leave(Event::Account(rows::account(&account)));
     }
-    Ok(created(&row))
+    Ok(Json(row))
 }
 
 /// `GET /accounts/{id}/ledger`
 pub async fn ledger(
     app: web::Data<App>,
     id: web::Path<String>,
-    Params(paging): Params<Paging>,
-) -> Result<HttpResponse, Refusal> {
+    Params(paging): Params<ListLedger>,
+) -> Result<Json<Page<LedgerRow>>, Refusal> {
     let id: AccountId = params::id("account", &id)?;
     let page = params::page(paging.after.as_deref(), paging.rows)?;
     let act = move |store: &dyn Store| {
@@ -140,13 +128,10 @@ pub async fn ledger(
             next: found.next,
         })
     };
-    Ok(ok(&params::rows(ask(&app, act).await?, |row| row)))
+    Ok(Json(params::rows(ask(&app, act).await?, |row| row)))
 }
 
-fn row(
-    store: &dyn Store,
-    entry: &LedgerEntry,
-) -> Result<cleanplate_api::admin::LedgerRow, StoreError> {
+fn row(store: &dyn Store, entry: &LedgerEntry) -> Result<LedgerRow, StoreError> {
     let action = match entry.cause {
         LedgerCause::Audit(action) => store.action(action)?,
         LedgerCause::Job(_) => None,

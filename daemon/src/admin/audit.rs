@@ -1,30 +1,23 @@
 //! The audit table.
 
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use actix_web::web;
+use cleanplate_api::admin::{AuditRow, ListActions, Page};
+use cleanplate_api::endpoint::Json;
 use serde_json::Value;
 
 use super::errors::ask;
 use super::gate::Who;
-use super::params::{self, Params, ok};
+use super::params::{self, Params};
 use super::rows;
 use crate::app::App;
 use crate::refusal::Refusal;
 use crate::telemetry::short;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    text: Option<String>,
-    after: Option<String>,
-    rows: Option<u32>,
-}
-
 /// `GET /audit`
 pub async fn list(
     app: web::Data<App>,
-    Params(listing): Params<Listing>,
-) -> Result<HttpResponse, Refusal> {
+    Params(listing): Params<ListActions>,
+) -> Result<Json<Page<AuditRow>>, Refusal> {
     let (text, page) = (
         params::text(listing.text)?,
         params::page(listing.after.as_deref(), listing.rows)?,
@@ -33,7 +26,7 @@ pub async fn list(
         store.list_actions(text.as_deref(), &page)
     })
     .await?;
-    Ok(ok(&params::rows(found, rows::audit)))
+    Ok(Json(params::rows(found, rows::audit)))
 }
 
 /// Notes an action that the store does not note itself. Before the action where that can fail, so that none goes unnoted.

@@ -1,13 +1,14 @@
 //! The configuration in effect.
 
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use cleanplate_api::admin::{ConfigOption, ConfigView};
+use cleanplate_api::endpoint::Json;
 
-use super::params::ok;
 use crate::app::App;
+use crate::refusal::Refusal;
 
 /// `GET /config`
-pub async fn get(app: web::Data<App>) -> HttpResponse {
+pub async fn get(app: web::Data<App>) -> Result<Json<ConfigView>, Refusal> {
     let source = &app.config.source;
     let options = source.options().map(|option| ConfigOption {
         path: option.path,
@@ -16,8 +17,8 @@ pub async fn get(app: web::Data<App>) -> HttpResponse {
         default: option.default,
         secret: option.secret,
     });
-    ok(&ConfigView {
+    Ok(Json(ConfigView {
         file: source.file.as_ref().map(|file| file.display().to_string()),
         options: options.collect(),
-    })
+    }))
 }

@@ -7,9 +7,8 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::ErrorCode;
-use cleanplate_api::admin::{Event, Hello, Resync};
+use cleanplate_api::admin::{Event, Hello, Resync, WatchEvents};
 use futures_util::stream;
-use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::AdminState;
@@ -22,12 +21,6 @@ use crate::refusal::Refusal;
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Pause between looks at whether the daemon ends.
 const LOOK: Duration = Duration::from_secs(1);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Since {
-    since: Option<String>,
-}
 
 struct Stream {
     reader: Reader,
@@ -44,7 +37,7 @@ pub async fn get(
     req: HttpRequest,
     app: web::Data<App>,
     state: web::Data<AdminState>,
-    Params(query): Params<Since>,
+    Params(query): Params<WatchEvents>,
 ) -> Result<HttpResponse, Refusal> {
     let most = app.config.admin.streams_max;
     let full = || {

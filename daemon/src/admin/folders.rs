@@ -1,12 +1,12 @@
 //! Watched folders.
 
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use cleanplate_api::FolderStatus;
 use cleanplate_api::admin::FoldersReply;
+use cleanplate_api::endpoint::Json;
 use serde_json::json;
 
 use super::gate::Who;
-use super::params::ok;
 use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::blocking::blocking;
@@ -14,10 +14,10 @@ use crate::folder::Order;
 use crate::refusal::Refusal;
 
 /// `GET /folders`
-pub async fn list(state: web::Data<AdminState>) -> HttpResponse {
+pub async fn list(state: web::Data<AdminState>) -> Result<Json<FoldersReply>, Refusal> {
     let mut folders = state.folders.status();
     folders.sort_by(|a, b| a.name.cmp(&b.name));
-    ok(&FoldersReply { folders })
+    Ok(Json(FoldersReply { folders }))
 }
 
 /// `POST /folders/{name}/pause`
@@ -26,7 +26,7 @@ pub async fn pause(
     app: web::Data<App>,
     state: web::Data<AdminState>,
     name: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<FolderStatus>, Refusal> {
     give(&who, &app, &state, &name, Order::Pause, "folder.pause").await
 }
 
@@ -36,7 +36,7 @@ pub async fn resume(
     app: web::Data<App>,
     state: web::Data<AdminState>,
     name: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<FolderStatus>, Refusal> {
     give(&who, &app, &state, &name, Order::Resume, "folder.resume").await
 }
 
@@ -46,7 +46,7 @@ pub async fn rescan(
     app: web::Data<App>,
     state: web::Data<AdminState>,
     name: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<FolderStatus>, Refusal> {
     give(&who, &app, &state, &name, Order::Rescan, "folder.rescan").await
 }
 
@@ -57,7 +57,7 @@ async fn give(
     name: &str,
     order: Order,
     action: &'static str,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<FolderStatus>, Refusal> {
     let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
     let before = find(state, name).ok_or_else(|| errors::no_such("folder", &shown))?;
     audit::note(
@@ -72,7 +72,7 @@ async fn give(
     let after = blocking(move || folders.order(&owned, order))
         .await?
         .ok_or_else(|| errors::no_such("folder", &shown))?;
-    Ok(ok(&after))
+    Ok(Json(after))
 }
 
 fn find(state: &AdminState, name: &str) -> Option<FolderStatus> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::rt::net::UnixStream;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
@@ -81,20 +81,20 @@ pub async fn check(
         }
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
-        res.headers_mut().insert(
-            actix_web::http::header::HeaderName::from_static("x-request-id"),
-            value,
-        );
+        res.headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), value);
     }
+    record(&res, &id, &actor, started);
+    Ok(res)
+}
+
+fn record(res: &ServiceResponse, request_id: &str, actor: &str, started: Instant) {
     let (req, status) = (res.request(), res.status().as_u16());
-    let (method, path, ms) = (
-        req.method().as_str(),
-        escaped(req.path()),
-        started.elapsed().as_millis() as u64,
-    );
+    let (method, path) = (req.method().as_str(), escaped(req.path()));
+    let ms = started.elapsed().as_millis() as u64;
     match status {
         401 | 403 => tracing::warn!(
-            request_id = id,
+            request_id,
             method,
             path,
             status,
@@ -102,7 +102,7 @@ pub async fn check(
             "admin request refused"
         ),
         500.. => tracing::warn!(
-            request_id = id,
+            request_id,
             method,
             path,
             status,
@@ -110,17 +110,8 @@ pub async fn check(
             actor,
             "admin request failed"
         ),
-        _ => tracing::debug!(
-            request_id = id,
-            method,
-            path,
-            status,
-            ms,
-            actor,
-            "admin request"
-        ),
+        _ => tracing::debug!(request_id, method, path, status, ms, actor, "admin request"),
     }
-    Ok(res)
 }
 
 fn admit(req: &HttpRequest, app: &App) -> Result<Who, Refusal> {

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use actix_web::{HttpResponse, web};
 use cleanplate_api::ErrorCode;
-use cleanplate_api::admin::ImagePart;
+use cleanplate_api::admin::{GetImage, ImagePart};
 use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::Job;
-use serde::Deserialize;
 
 use super::{AdminState, errors, jobs, params};
 use crate::app::App;
@@ -17,12 +16,6 @@ use crate::refusal::Refusal;
 
 /// Bytes at a time; a result may have a hundred megabytes.
 const CHUNK_BYTES: usize = 256 << 10;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Size {
-    side_px_max: Option<u32>,
-}
 
 /// Where a picture lies, if it is there. Blocks.
 pub fn path(app: &App, job: &Job, part: ImagePart) -> Option<PathBuf> {
@@ -48,7 +41,7 @@ pub async fn get(
     app: web::Data<App>,
     state: web::Data<AdminState>,
     at: web::Path<(String, String)>,
-    params::Params(size): params::Params<Size>,
+    params::Params(size): params::Params<GetImage>,
 ) -> Result<HttpResponse, Refusal> {
     let (id, name) = at.into_inner();
     let parts = [ImagePart::Input, ImagePart::Result, ImagePart::Mask];

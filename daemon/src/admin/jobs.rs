@@ -1,43 +1,29 @@
 //! Jobs of all accounts.
 
-use actix_web::{HttpResponse, web};
-use cleanplate_api::admin::{ImagePart, JobDetail};
+use actix_web::web;
+use cleanplate_api::admin::{ImagePart, JobDetail, JobRow, ListJobs, Page};
+use cleanplate_api::endpoint::Json;
 use cleanplate_api::{JobStatus, ModelUse, StageTiming};
 use cleanplate_store::{
     AccountId, BatchId, Job, JobFilter, JobId, JobStatus as Stored, KeyId, Store,
 };
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::errors::{ask, no_such};
 use super::gate::Who;
-use super::params::{self, Params, created, ok};
+use super::params::{self, Params};
 use super::{audit, images, rows};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::feed::job_row;
 use crate::refusal::Refusal;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    status: Option<JobStatus>,
-    account: Option<i64>,
-    key: Option<i64>,
-    batch: Option<String>,
-    pipeline: Option<String>,
-    code: Option<String>,
-    text: Option<String>,
-    after: Option<String>,
-    rows: Option<u32>,
-}
-
 /// `GET /jobs`
 pub async fn list(
     app: web::Data<App>,
-    Params(listing): Params<Listing>,
-) -> Result<HttpResponse, Refusal> {
+    Params(listing): Params<ListJobs>,
+) -> Result<Json<Page<JobRow>>, Refusal> {
     let page = params::page(listing.after.as_deref(), listing.rows)?;
     let wrong = |_| {
         Refusal::field(
@@ -68,7 +54,7 @@ pub async fn list(
         created_before_ms: None,
     };
     let found = ask(&app, move |store| store.list_jobs(&filter, &page)).await?;
-    Ok(ok(&params::rows(found, |job| {
+    Ok(Json(params::rows(found, |job| {
         app.feed.with_progress(job_row(&job))
     })))
 }
@@ -82,7 +68,7 @@ pub(super) async fn find(app: &App, id: &str) -> Result<Job, Refusal> {
 }
 
 /// `GET /jobs/{id}`
-pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<Json<JobDetail>, Refusal> {
     let job = find(&app, &id).await?;
     let (account, key) = (job.account, job.key);
     let names = move |store: &dyn Store| {
@@ -103,7 +89,7 @@ pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpRespo
         (images, inner.jobs.can_retry(&job), job)
     })
     .await?;
-    Ok(ok(&detail(
+    Ok(Json(detail(
         &app,
         &job,
         (account_name, key_name),
@@ -169,7 +155,7 @@ pub async fn cancel(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<JobRow>, Refusal> {
     let before = find(&app, &id).await?;
     let (jobs, id) = (app.jobs.clone(), before.id);
     let job = blocking(move || {
@@ -183,7 +169,7 @@ pub async fn cancel(
     let job = job.ok_or_else(|| no_such("job", &id))?;
     let detail = json!({ "before": { "status": before.status.as_str() }, "after": { "status": job.status.as_str() } });
     audit::note(&app, &who, "job.cancel", format!("job:{id}"), detail).await?;
-    Ok(ok(&job_row(&job)))
+    Ok(Json(job_row(&job)))
 }
 
 /// `POST /jobs/{id}/retry`
@@ -191,11 +177,11 @@ pub async fn retry(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<JobRow>, Refusal> {
     let before = find(&app, &id).await?;
     let (jobs, id) = (app.jobs.clone(), before.id);
     let job = blocking(move || jobs.retry(&before)).await??;
     let detail = json!({ "after": { "job": job.id.to_string(), "price": job.price } });
     audit::note(&app, &who, "job.retry", format!("job:{id}"), detail).await?;
-    Ok(created(&job_row(&job)))
+    Ok(Json(job_row(&job)))
 }

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use actix_web::{HttpResponse, web};
-use cleanplate_api::admin::{Event, KeyChange, KeyCreated, KeyRow, KeyState, NewKey};
+use actix_web::web;
+use cleanplate_api::admin::{
+    ChangeKey, CreateKey, Event, KeyCreated, KeyRow, KeyState, ListKeys, Page,
+};
+use cleanplate_api::endpoint::Json;
 use cleanplate_store::{
     self as store, AccountId, KeyFilter, KeyId, KeyLimits, KeyRecord, Store, StoreError,
 };
-use serde::Deserialize;
 
 use super::errors::{ask, no_such};
 use super::gate::Who;
-use super::params::{self, Body, Params, created, ok};
+use super::params::{self, Body, Params};
 use super::rows;
 use crate::app::App;
 use crate::clock::now_ms;
@@ -21,21 +23,11 @@ use crate::refusal::Refusal;
 /// Most requests per minute that a key can be given.
 const PER_MINUTE_MAX: u32 = 1_000_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    account: Option<i64>,
-    state: Option<KeyState>,
-    text: Option<String>,
-    after: Option<String>,
-    rows: Option<u32>,
-}
-
 /// `GET /keys`
 pub async fn list(
     app: web::Data<App>,
-    Params(listing): Params<Listing>,
-) -> Result<HttpResponse, Refusal> {
+    Params(listing): Params<ListKeys>,
+) -> Result<Json<Page<KeyRow>>, Refusal> {
     let page = params::page(listing.after.as_deref(), listing.rows)?;
     let state = listing.state.map(|state| match state {
         KeyState::Active => store::KeyState::Active,
@@ -60,7 +52,7 @@ pub async fn list(
             next: found.next,
         })
     };
-    Ok(ok(&params::rows(ask(&app, act).await?, |row| row)))
+    Ok(Json(params::rows(ask(&app, act).await?, |row| row)))
 }
 
 fn row(
@@ -83,8 +75,8 @@ fn one(store: &dyn Store, key: &KeyRecord) -> Result<KeyRow, StoreError> {
 pub async fn create(
     who: Who,
     app: web::Data<App>,
-    Body(new): Body<NewKey>,
-) -> Result<HttpResponse, Refusal> {
+    Body(Json(new)): Body<CreateKey>,
+) -> Result<Json<KeyCreated>, Refusal> {
     per_minute("removals_per_minute", new.removals_per_minute)?;
     per_minute("batches_per_minute", new.batches_per_minute)?;
     known_pipelines(&app, new.pipelines.as_deref())?;
@@ -114,19 +106,18 @@ pub async fn create(
     };
     let made = ask(&app, act).await?;
     app.feed.leave(Event::Key(made.key.clone()));
-    Ok(created(&made))
+    Ok(Json(made))
 }
 
 /// `GET /keys/{id}`
-pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, Refusal> {
+pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<Json<KeyRow>, Refusal> {
     let id: KeyId = params::id("key", &id)?;
     let act = move |store: &dyn Store| {
         let key = store.key(id)?.filter(|key| key.deleted_at_ms.is_none());
         key.map(|key| one(store, &key)).transpose()
     };
-    Ok(ok(&ask(&app, act)
-        .await?
-        .ok_or_else(|| no_such("key", &id))?))
+    let found = ask(&app, act).await?;
+    Ok(Json(found.ok_or_else(|| no_such("key", &id))?))
 }
 
 /// `PATCH /keys/{id}`
@@ -134,8 +125,8 @@ pub async fn change(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-    Body(change): Body<KeyChange>,
-) -> Result<HttpResponse, Refusal> {
+    Body(Json(change)): Body<ChangeKey>,
+) -> Result<Json<KeyRow>, Refusal> {
     let id: KeyId = params::id("key", &id)?;
     per_minute("removals_per_minute", change.removals_per_minute.flatten())?;
     per_minute("batches_per_minute", change.batches_per_minute.flatten())?;
@@ -169,7 +160,7 @@ pub async fn revoke(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<KeyRow>, Refusal> {
     let id: KeyId = params::id("key", &id)?;
     changed(
         &app,
@@ -180,9 +171,9 @@ pub async fn revoke(
     )
 }
 
-fn changed(app: &App, row: KeyRow) -> Result<HttpResponse, Refusal> {
+fn changed(app: &App, row: KeyRow) -> Result<Json<KeyRow>, Refusal> {
     app.feed.leave(Event::Key(row.clone()));
-    Ok(ok(&row))
+    Ok(Json(row))
 }
 
 /// `DELETE /keys/{id}`
@@ -190,14 +181,14 @@ pub async fn delete(
     who: Who,
     app: web::Data<App>,
     id: web::Path<String>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<KeyRow>, Refusal> {
     let id: KeyId = params::id("key", &id)?;
     let row = ask(&app, move |store| {
         one(store, &store.delete_key(id, &who.0)?)
     })
     .await?;
     app.feed.leave(Event::KeyGone(row.id));
-    Ok(ok(&row))
+    Ok(Json(row))
 }
 
 fn per_minute(field: &str, value: Option<u32>) -> Result<(), Refusal> {

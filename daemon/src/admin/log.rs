@@ -1,10 +1,10 @@
 //! The newest log lines.
 
-use actix_web::{HttpResponse, web};
-use cleanplate_api::admin::{LogLevel, LogTail};
-use serde::Deserialize;
+use actix_web::web;
+use cleanplate_api::admin::{GetLog, LogLevel, LogTail};
+use cleanplate_api::endpoint::Json;
 
-use super::params::{self, Params, ok};
+use super::params::{self, Params};
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -12,19 +12,11 @@ use crate::refusal::Refusal;
 const ROWS: u32 = 200;
 const ROWS_MAX: u32 = 1_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    level: Option<LogLevel>,
-    text: Option<String>,
-    rows: Option<u32>,
-}
-
 /// `GET /log`
 pub async fn get(
     app: web::Data<App>,
-    Params(listing): Params<Listing>,
-) -> Result<HttpResponse, Refusal> {
+    Params(listing): Params<GetLog>,
+) -> Result<Json<LogTail>, Refusal> {
     let rows = params::whole("rows", listing.rows, 1..=ROWS_MAX, ROWS)?;
     let text = params::text(listing.text)?.unwrap_or_default();
     let (lines, oldest) = app.tail.newest_of(
@@ -32,5 +24,5 @@ pub async fn get(
         &text,
         rows as usize,
     );
-    Ok(ok(&LogTail { lines, oldest }))
+    Ok(Json(LogTail { lines, oldest }))
 }

@@ -1,7 +1,7 @@
 //! The admin interface: thin handlers over store, queue, folders and models, on a listener of its own.
 //!
-//! Routes, types and status codes are documented in `cleanplate_api::admin`; [`cleanplate_api::admin::ROUTES`] is the list
-//! that the described interface and the tests follow. Every change is written to the audit table with who asked for it.
+//! Operations, types and status codes are declared in `cleanplate_api::admin`; the routes, the described interface and the
+//! tests follow from there. Every change is written to the audit table with who asked for it.
 
 mod accounts;
 mod audit;
@@ -15,9 +15,11 @@ mod jobs;
 mod keys;
 mod listen;
 mod log;
+mod model_tasks;
 mod models;
 mod openapi;
 mod params;
+mod pipelines;
 mod rows;
 mod server;
 mod tasks;
@@ -30,14 +32,12 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Actix, HttpResponse, Resource, web};
-use cleanplate_api::ErrorCode;
-use cleanplate_api::admin::{PREFIX, ROUTES};
+use actix_web::{App as Actix, HttpResponse, web};
 
 use crate::app::App;
 use crate::connections::{self, Plan, Roster, Spans};
 use crate::folder::Folders;
-use crate::refusal::Refusal;
+use crate::router::Router;
 
 pub use listen::{Sockets, bind};
 
@@ -74,80 +74,45 @@ impl AdminState {
     }
 }
 
-/// A resource whose other methods get 405 with the methods that [`ROUTES`] lists.
-fn at(path: &'static str) -> Resource {
-    let allow: Vec<&str> = ROUTES
-        .iter()
-        .filter(|route| route.path == path)
-        .map(|route| route.method.as_str())
-        .collect();
-    let allow = allow.join(", ");
-    web::resource(format!("{PREFIX}{path}")).default_service(web::to(move || {
-        let mut reply = HttpResponse::from_error(Refusal::new(
-            ErrorCode::MethodNotAllowed,
-            "Method Not Allowed",
-        ));
-        if let Ok(value) = allow.parse() {
-            reply
-                .headers_mut()
-                .insert(actix_web::http::header::ALLOW, value);
-        }
-        async { reply }
-    }))
-}
-
-fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(at("/openapi.json").route(web::get().to(openapi::get)))
-        .service(at("/server").route(web::get().to(server::get)))
-        .service(at("/metrics/history").route(web::get().to(server::history)))
-        .service(at("/events").route(web::get().to(events::get)))
-        .service(
-            at("/accounts")
-                .route(web::get().to(accounts::list))
-                .route(web::post().to(accounts::create)),
-        )
-        .service(
-            at("/accounts/{id}")
-                .route(web::get().to(accounts::get))
-                .route(web::patch().to(accounts::change)),
-        )
-        .service(at("/accounts/{id}/top-ups").route(web::post().to(accounts::top_up)))
-        .service(at("/accounts/{id}/ledger").route(web::get().to(accounts::ledger)))
-        .service(
-            at("/keys")
-                .route(web::get().to(keys::list))
-                .route(web::post().to(keys::create)),
-        )
-        .service(
-            at("/keys/{id}")
-                .route(web::get().to(keys::get))
-                .route(web::patch().to(keys::change))
-                .route(web::delete().to(keys::delete)),
-        )
-        .service(at("/keys/{id}/revoke").route(web::post().to(keys::revoke)))
-        .service(at("/jobs").route(web::get().to(jobs::list)))
-        .service(at("/jobs/{id}").route(web::get().to(jobs::get)))
-        .service(at("/jobs/{id}/images/{part}").route(web::get().to(images::get)))
-        .service(at("/jobs/{id}/cancel").route(web::post().to(jobs::cancel)))
-        .service(at("/jobs/{id}/retry").route(web::post().to(jobs::retry)))
-        .service(at("/folders").route(web::get().to(folders::list)))
-        .service(at("/folders/{name}/pause").route(web::post().to(folders::pause)))
-        .service(at("/folders/{name}/resume").route(web::post().to(folders::resume)))
-        .service(at("/folders/{name}/rescan").route(web::post().to(folders::rescan)))
-        .service(at("/models").route(web::get().to(models::list)))
-        .service(at("/models/{name}/load").route(web::post().to(models::load)))
-        .service(at("/models/{name}/unload").route(web::post().to(models::unload)))
-        .service(at("/models/{name}/verify").route(web::post().to(models::verify)))
-        .service(at("/models/{name}/pull").route(web::post().to(models::pull)))
-        .service(at("/models/{name}/import").route(web::post().to(models::import)))
-        .service(at("/pipelines").route(web::get().to(models::pipelines)))
-        .service(at("/config").route(web::get().to(config::get)))
-        .service(at("/log").route(web::get().to(log::get)))
-        .service(at("/audit").route(web::get().to(audit::list)))
-        .default_service(web::to(|| async {
-            HttpResponse::from_error(errors::not_found())
-        }));
+/// Every operation with its handler.
+fn routes() -> Router {
+    use cleanplate_api::admin as api;
+    Router::default()
+        .on::<api::GetDocument, _, _>(openapi::get)
+        .on::<api::WatchEvents, _, _>(events::get)
+        .on::<api::GetImage, _, _>(images::get)
+        .answer::<api::GetServer, _, _, _>(server::get)
+        .answer::<api::GetHistory, _, _, _>(server::history)
+        .answer::<api::GetConfig, _, _, _>(config::get)
+        .answer::<api::GetLog, _, _, _>(log::get)
+        .answer::<api::ListActions, _, _, _>(audit::list)
+        .answer::<api::ListAccounts, _, _, _>(accounts::list)
+        .answer::<api::CreateAccount, _, _, _>(accounts::create)
+        .answer::<api::GetAccount, _, _, _>(accounts::get)
+        .answer::<api::ChangeAccount, _, _, _>(accounts::change)
+        .answer::<api::TopUpAccount, _, _, _>(accounts::top_up)
+        .answer::<api::ListLedger, _, _, _>(accounts::ledger)
+        .answer::<api::ListKeys, _, _, _>(keys::list)
+        .answer::<api::CreateKey, _, _, _>(keys::create)
+        .answer::<api::GetKey, _, _, _>(keys::get)
+        .answer::<api::ChangeKey, _, _, _>(keys::change)
+        .answer::<api::DeleteKey, _, _, _>(keys::delete)
+        .answer::<api::RevokeKey, _, _, _>(keys::revoke)
+        .answer::<api::ListJobs, _, _, _>(jobs::list)
+        .answer::<api::GetJob, _, _, _>(jobs::get)
+        .answer::<api::CancelJob, _, _, _>(jobs::cancel)
+        .answer::<api::RetryJob, _, _, _>(jobs::retry)
+        .answer::<api::ListFolders, _, _, _>(folders::list)
+        .answer::<api::PauseFolder, _, _, _>(folders::pause)
+        .answer::<api::ResumeFolder, _, _, _>(folders::resume)
+        .answer::<api::RescanFolder, _, _, _>(folders::rescan)
+        .answer::<api::ListModels, _, _, _>(models::list)
+        .answer::<api::LoadModel, _, _, _>(models::load)
+        .answer::<api::UnloadModel, _, _, _>(models::unload)
+        .answer::<api::VerifyModel, _, _, _>(model_tasks::verify)
+        .answer::<api::PullModel, _, _, _>(model_tasks::pull)
+        .answer::<api::ImportModel, _, _, _>(model_tasks::import)
+        .answer::<api::ListPipelines, _, _, _>(pipelines::list)
 }
 
 /// Serves the sockets; `None` without any. The server runs once it is polled.
@@ -179,7 +144,10 @@ pub fn serve(
             .app_data(state.clone())
             .wrap(from_fn(gate::check))
             .wrap(from_fn(connections::bound))
-            .configure(routes)
+            .configure(|config| routes().register(config))
+            .default_service(web::to(|| async {
+                HttpResponse::from_error(errors::not_found())
+            }))
     };
     if let Some(unix) = unix {
         threads = connections::listen_unix(threads, unix, plan.clone(), make.clone())?;
@@ -188,4 +156,13 @@ pub fn serve(
         threads = connections::listen(threads, tcp, plan, make)?;
     }
     Ok(Some(threads.run()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_declared_operation_has_a_handler() {
+        let missing = super::routes().missing(cleanplate_api::admin::ADMIN.operations);
+        assert!(missing.is_empty(), "no handler for {missing:?}");
+    }
 }

@@ -1,17 +1,16 @@
-//! What requests carry: bodies, query parameters, ids, and the replies.
+//! What requests carry: bodies, query parameters, ids; and pages of replies.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest};
 use cleanplate_api::ErrorCode;
 use cleanplate_api::admin::{PAGE_ROWS_MAX, Page};
+use cleanplate_api::endpoint::{Decode, Endpoint};
 use cleanplate_store as store;
 use futures_util::StreamExt;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::refusal::Refusal;
 
@@ -22,12 +21,12 @@ const BODY_MAX: Duration = Duration::from_secs(10);
 /// Longest text of a filter, characters.
 const TEXT_CHARS_MAX: usize = 100;
 
-/// A JSON body.
-pub struct Body<T>(pub T);
+/// The body of a request of `E`.
+pub struct Body<E: Endpoint>(pub E::Body);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<E: Endpoint<Body: Decode>> FromRequest for Body<E> {
     type Error = Refusal;
-    type Future = Pin<Box<dyn Future<Output = Result<Body<T>, Refusal>>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Body<E>, Refusal>>>>;
 
     fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let payload = payload.take();
@@ -36,7 +35,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             let bytes = bytes.map_err(|_| {
                 Refusal::new(ErrorCode::UploadTimeout, "the body did not arrive in time")
             })??;
-            parse(&bytes).map(Body)
+            parse(bytes).map(Body)
         })
     }
 }
@@ -58,8 +57,8 @@ async fn read(mut payload: Payload) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes).map_err(|error| {
+fn parse<T: Decode>(bytes: Vec<u8>) -> Result<T, Refusal> {
+    T::decode(bytes).map_err(|error| {
         if error.is_data() {
             Refusal::field(&["body"], error.to_string(), "value_error.json")
         } else {
@@ -71,15 +70,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     })
 }
 
-/// Query parameters; unknown ones are refused by their types.
-pub struct Params<T>(pub T);
+/// The query of a request of `E`; unknown parameters are refused by its type.
+pub struct Params<E: Endpoint>(pub E::Query);
 
-impl<T: DeserializeOwned> FromRequest for Params<T> {
+impl<E: Endpoint> FromRequest for Params<E> {
     type Error = Refusal;
-    type Future = Ready<Result<Params<T>, Refusal>>;
+    type Future = Ready<Result<Params<E>, Refusal>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let query = actix_web::web::Query::<T>::from_query(req.query_string());
+        let query = actix_web::web::Query::<E::Query>::from_query(req.query_string());
         ready(
             query
                 .map(|query| Params(query.into_inner()))
@@ -160,25 +159,4 @@ pub fn rows<T, R>(page: store::Page<T>, row: impl FnMut(T) -> R) -> Page<R> {
         items: page.items.into_iter().map(row).collect(),
         next: page.next.map(|next| next.to_string()),
     }
-}
-
-/// 200 with a JSON body.
-pub fn ok(value: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header(("Cache-Control", "no-store"))
-        .json(value)
-}
-
-/// 201 with a JSON body.
-pub fn created(value: &impl Serialize) -> HttpResponse {
-    HttpResponse::Created()
-        .insert_header(("Cache-Control", "no-store"))
-        .json(value)
-}
-
-/// 202 with a JSON body.
-pub fn accepted(value: &impl Serialize) -> HttpResponse {
-    HttpResponse::Accepted()
-        .insert_header(("Cache-Control", "no-store"))
-        .json(value)
 }

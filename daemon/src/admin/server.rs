@@ -1,13 +1,13 @@
 //! The daemon itself.
 
-use actix_web::{HttpResponse, web};
-use cleanplate_api::admin::{Admin, MetricsHistory, ServerView};
+use actix_web::web;
+use cleanplate_api::admin::{Admin, GetHistory, MetricsHistory, ServerView};
+use cleanplate_api::endpoint::Json;
 use cleanplate_api::{DeviceView, QueueView};
 use cleanplate_engine::BackendChoice;
-use serde::Deserialize;
 
 use super::gate::Who;
-use super::params::{self, Params, ok};
+use super::params::{self, Params};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::HISTORY_S;
@@ -16,7 +16,7 @@ use crate::monitor::server_state;
 use crate::refusal::Refusal;
 
 /// `GET /server`
-pub async fn get(who: Who, app: web::Data<App>) -> HttpResponse {
+pub async fn get(who: Who, app: web::Data<App>) -> Result<Json<ServerView>, Refusal> {
     // The number first: whatever is read after it is at least as new.
     let seq = app.feed.ring().newest();
     let device = match app.jobs.device() {
@@ -35,7 +35,7 @@ pub async fn get(who: Who, app: web::Data<App>) -> HttpResponse {
     };
     let (waiting, running) = app.feed.load();
     let state = server_state(&app);
-    ok(&ServerView {
+    Ok(Json(ServerView {
         version: env!("CARGO_PKG_VERSION").to_string(),
         boot: app.feed.ring().boot().to_string(),
         seq,
@@ -61,23 +61,17 @@ pub async fn get(who: Who, app: web::Data<App>) -> HttpResponse {
         totals: app.feed.totals(),
         metrics: app.feed.newest(),
         you: Admin { actor: who.0 },
-    })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Span {
-    seconds: Option<u32>,
+    }))
 }
 
 /// `GET /metrics/history`
 pub async fn history(
     app: web::Data<App>,
-    Params(span): Params<Span>,
-) -> Result<HttpResponse, Refusal> {
+    Params(span): Params<GetHistory>,
+) -> Result<Json<MetricsHistory>, Refusal> {
     let most = HISTORY_S as u32;
     let seconds = params::whole("seconds", span.seconds, 1..=most, most)?;
-    Ok(ok(&MetricsHistory {
+    Ok(Json(MetricsHistory {
         ticks: app.feed.history(seconds as usize),
     }))
 }

@@ -28,34 +28,6 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// `images` and `masks` are repeated and paired in order. A pair that cannot be done fails alone; so do the pairs after
 /// the credits ran out. Only pairs that were done are charged.
-#[utoipa::path(
-    post, path = "/v1/services/object-removal/batch", tag = "services",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the reply; after a crash it goes on with the pairs that are left"),
-        ("Prefer" = Option<String>, Header, description = "respond-async: 202 once all pairs wait; GET /v1/batches/{id} tells the rest"),
-        ("async" = Option<bool>, Query, description = "The same as Prefer: respond-async"),
-        ("dry_run" = Option<bool>, Query, description = "Check all pairs and quote the price, charge nothing"),
-        ("dilate" = Option<u32>, Query, description = "Pixels the masks grow; by image size if not given"),
-        ("feather" = Option<u32>, Query, description = "Pixels over which edges fade"),
-        ("output_format" = Option<String>, Query, description = "jpeg, png or webp; that of each image if not given"),
-        ("quality" = Option<u8>, Query, description = "1 to 100, JPEG only; that of each image if not given"),
-        ("webhook_url" = Option<String>, Query, description = "Gets a POST with the job's reply when a job has ended: X-Cleanplate-Signature is v1= and the hex HMAC-SHA256 of `timestamp.body` under the key's webhook_secret (GET /v1/account), X-Cleanplate-Timestamp the timestamp. Tried again on any answer but 2xx. Private addresses are refused"),
-        ("pipeline" = Option<String>, Query, description = "A pipeline this key may use"),
-    ),
-    request_body(content = super::openapi::BatchForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 200, body = BatchReply, description = "All pairs have ended, well or not; with dry_run a BatchQuoteReply"),
-        (status = 202, body = BatchReply, description = "Asynchronous: the pairs wait"),
-        (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
-        (status = 402, body = cleanplate_api::ErrorBody), (status = 408, body = cleanplate_api::ErrorBody),
-        (status = 409, body = cleanplate_api::ErrorBody), (status = 413, body = cleanplate_api::ErrorBody),
-        (status = 415, body = cleanplate_api::ErrorBody, description = "A body with a Content-Encoding"),
-        (status = 422, body = cleanplate_api::InvalidBody), (status = 429, body = cleanplate_api::ErrorBody),
-        (status = 500, body = cleanplate_api::ErrorBody), (status = 503, body = cleanplate_api::ErrorBody),
-        (status = 507, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
     with_key(
         req,
@@ -380,14 +352,6 @@ async fn read(app: &App, batch: &Batch, base: &str, epoch: u32) -> Result<BatchR
 }
 
 /// One batch of the caller's account: the reply of the batch service as far as it is.
-#[utoipa::path(
-    get, path = "/v1/batches/{batch_id}", tag = "jobs", params(("batch_id" = String, Path)),
-    responses(
-        (status = 200, body = BatchReply), (status = 401, body = cleanplate_api::ErrorBody),
-        (status = 404, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn get(
     req: HttpRequest,
     id: web::Path<String>,

@@ -82,15 +82,6 @@ struct EventStream {
 
 /// The life of a job as server-sent events: `progress` with a JobEvent whenever state, stage or progress change, then
 /// `completed` or `failed` with the job's reply, and the stream ends.
-#[utoipa::path(
-    get, path = "/v1/jobs/{job_id}/events", tag = "jobs", params(("job_id" = String, Path)),
-    responses(
-        (status = 200, body = JobEvent, content_type = "text/event-stream", description = "Events until the job has ended"),
-        (status = 401, body = cleanplate_api::ErrorBody), (status = 404, body = cleanplate_api::ErrorBody),
-        (status = 429, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn get(
     req: HttpRequest,
     id: web::Path<String>,

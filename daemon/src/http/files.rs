@@ -24,18 +24,6 @@ use crate::refusal::Refusal;
 const CHUNK_BYTES: u64 = 64 << 10;
 
 /// The result of a job.
-#[utoipa::path(
-    get, path = "/v1/files/{job_id}", tag = "files",
-    params(("job_id" = String, Path), ("expires" = i64, Query, description = "Seconds since 1970"), ("sig" = String, Query)),
-    responses(
-        (status = 200, description = "The picture", content_type = "application/octet-stream"),
-        (status = 206, description = "The bytes asked for with Range", content_type = "application/octet-stream"),
-        (status = 304, description = "Not changed"),
-        (status = 400, body = cleanplate_api::ErrorBody), (status = 403, body = cleanplate_api::ErrorBody),
-        (status = 410, body = cleanplate_api::ErrorBody), (status = 416, body = cleanplate_api::ErrorBody),
-        (status = 429, body = cleanplate_api::ErrorBody),
-    )
-)]
 pub async fn get_output(
     req: HttpRequest,
     id: web::Path<String>,
@@ -48,15 +36,6 @@ pub async fn get_output(
 }
 
 /// The mask that a job used, after growing.
-#[utoipa::path(
-    get, path = "/v1/files/{job_id}/mask", tag = "files",
-    params(("job_id" = String, Path), ("expires" = i64, Query, description = "Seconds since 1970"), ("sig" = String, Query)),
-    responses(
-        (status = 200, description = "The mask", content_type = "image/png"),
-        (status = 400, body = cleanplate_api::ErrorBody), (status = 403, body = cleanplate_api::ErrorBody),
-        (status = 410, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody),
-    )
-)]
 pub async fn get_mask(
     req: HttpRequest,
     id: web::Path<String>,

@@ -10,7 +10,6 @@ use crate::refusal::Refusal;
 use crate::telemetry::names;
 
 /// The process lives; what it runs on.
-#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = HealthReply)))]
 pub async fn healthz(app: web::Data<App>) -> HttpResponse {
     let (waiting, running) = app.jobs.load();
     let (device, device_error) = match app.jobs.device() {
@@ -51,7 +50,6 @@ pub async fn healthz(app: web::Data<App>) -> HttpResponse {
 }
 
 /// Whether service calls are taken.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = ReadyReply), (status = 503, body = ReadyReply)))]
 pub async fn readyz(app: web::Data<App>) -> HttpResponse {
     let reason = match app.closed() {
         Some(refusal) => Some(refusal.text),
@@ -76,7 +74,6 @@ pub async fn readyz(app: web::Data<App>) -> HttpResponse {
 }
 
 /// Counters in the Prometheus text format.
-#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     guard_public(&req, &app)?;
     let (waiting, running) = app.jobs.load();
@@ -112,14 +109,4 @@ pub async fn not_found(req: HttpRequest, app: web::Data<App>) -> HttpResponse {
         return refusal.error_response();
     }
     HttpResponse::from_error(Refusal::new(ErrorCode::NotFound, "Not Found"))
-}
-
-/// The route exists, the method does not.
-pub async fn method_not_allowed(allow: &'static str) -> HttpResponse {
-    let mut reply = HttpResponse::from_error(Refusal::new(
-        ErrorCode::MethodNotAllowed,
-        "Method Not Allowed",
-    ));
-    super::reply::set(&mut reply, "Allow", allow);
-    reply
 }

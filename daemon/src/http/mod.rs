@@ -30,65 +30,36 @@ use actix_web::{App as Actix, web};
 
 pub use webhook_body::webhook_letter;
 
+use cleanplate_api::public;
+
 use crate::app::App;
 use crate::connections::{self, Plan, Roster, Spans};
+use crate::router::Router;
 
 /// Seconds for replies under way when the server stops: all jobs have ended then.
 const SHUTDOWN_S: u64 = 5;
-const READ: &str = "GET, HEAD";
 
-/// A route for GET and HEAD; other methods get 405.
-macro_rules! read {
-    ($path:expr, $handler:path) => {
-        web::resource($path)
-            .route(web::get().to($handler))
-            .route(web::head().to($handler))
-            .default_service(web::to(|| health::method_not_allowed(READ)))
-    };
-}
-
-fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/v1/services/object-removal")
-                .route(web::post().to(removal::post))
-                .default_service(web::to(|| health::method_not_allowed("POST"))),
-        )
-        .service(
-            web::resource("/v1/services/object-removal/batch")
-                .route(web::post().to(batch::post))
-                .default_service(web::to(|| health::method_not_allowed("POST"))),
-        )
-        .service(
-            web::resource("/v1/services/segmentation")
-                .route(web::post().to(segmentation::post))
-                .default_service(web::to(|| health::method_not_allowed("POST"))),
-        )
-        .service(read!("/v1/batches/{batch}", batch::get))
-        .service(read!("/v1/files/{job}", files::get_output))
-        .service(read!("/v1/files/{job}/mask", files::get_mask))
-        .service(
-            web::resource("/v1/jobs/{job}")
-                .route(web::get().to(reads::job))
-                .route(web::head().to(reads::job))
-                .route(web::delete().to(reads::cancel))
-                .default_service(web::to(|| health::method_not_allowed("GET, HEAD, DELETE"))),
-        )
-        .service(
-            web::resource("/v1/jobs/{job}/events")
-                .route(web::get().to(events::get))
-                .default_service(web::to(|| health::method_not_allowed("GET"))),
-        )
-        .service(read!("/v1/account", reads::account))
-        .service(read!("/v1/models", reads::models))
-        .service(read!("/healthz", health::healthz))
-        .service(read!("/readyz", health::readyz))
-        .service(read!("/metrics", health::metrics))
-        .service(read!("/openapi.json", openapi::get))
-        .service(read!("/", web_page::index))
-        .service(read!("/docs", web_page::docs))
-        .service(read!("/assets/{name}", web_page::asset))
-        .default_service(web::to(health::not_found));
+/// Every operation with its handler, and the pages for people.
+fn routes() -> Router {
+    Router::default()
+        .on::<public::RemoveObject, _, _>(removal::post)
+        .on::<public::RemoveObjects, _, _>(batch::post)
+        .on::<public::Segment, _, _>(segmentation::post)
+        .read::<public::GetBatch, _, _>(batch::get)
+        .read::<public::GetFile, _, _>(files::get_output)
+        .read::<public::GetMask, _, _>(files::get_mask)
+        .read::<public::GetJob, _, _>(reads::job)
+        .on::<public::CancelJob, _, _>(reads::cancel)
+        .on::<public::WatchJob, _, _>(events::get)
+        .read::<public::GetAccount, _, _>(reads::account)
+        .read::<public::ListModels, _, _>(reads::models)
+        .read::<public::GetHealth, _, _>(health::healthz)
+        .read::<public::GetReadiness, _, _>(health::readyz)
+        .read::<public::GetMetrics, _, _>(health::metrics)
+        .read::<public::GetDocument, _, _>(openapi::get)
+        .page("/", web_page::index)
+        .page("/docs", web_page::docs)
+        .page("/assets/{name}", web_page::asset)
 }
 
 /// Binds the listener. The server runs once it is polled.
@@ -114,7 +85,17 @@ pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Re
             .app_data(app.clone())
             .wrap(from_fn(context::stamp))
             .wrap(from_fn(connections::bound))
-            .configure(routes)
+            .configure(|config| routes().register(config))
+            .default_service(web::to(health::not_found))
     };
     Ok(connections::listen(threads, listener, plan, make)?.run())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_declared_operation_has_a_handler() {
+        let missing = super::routes().missing(cleanplate_api::PUBLIC.operations);
+        assert!(missing.is_empty(), "no handler for {missing:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::{
-    AccountReply, ErrorCode, JobReply, KeyView, Limits, ModelView, ModelsReply, Prices, RateLimits,
+    AccountReply, ErrorCode, KeyView, Limits, ModelView, ModelsReply, Prices, RateLimits,
 };
 use cleanplate_store::{AccountId, Job, JobId};
 
@@ -13,14 +13,6 @@ use crate::limits::Route;
 use crate::refusal::Refusal;
 
 /// One job of the caller's account.
-#[utoipa::path(
-    get, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = String, Path)),
-    responses(
-        (status = 200, body = JobReply), (status = 401, body = cleanplate_api::ErrorBody),
-        (status = 404, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn job(
     req: HttpRequest,
     id: web::Path<String>,
@@ -41,16 +33,6 @@ pub async fn job(
 }
 
 /// Cancels a job of the caller's account that has not ended: its credits are free again.
-#[utoipa::path(
-    delete, path = "/v1/jobs/{job_id}", tag = "jobs", params(("job_id" = String, Path)),
-    responses(
-        (status = 200, body = JobReply, description = "Cancelled: the job is failed, nothing was charged"),
-        (status = 401, body = cleanplate_api::ErrorBody), (status = 404, body = cleanplate_api::ErrorBody),
-        (status = 409, body = cleanplate_api::ErrorBody, description = "It had ended before"),
-        (status = 429, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn cancel(
     req: HttpRequest,
     id: web::Path<String>,
@@ -102,11 +84,6 @@ pub(super) async fn find(app: &App, account: AccountId, id: JobId) -> Result<(Jo
 }
 
 /// The caller's account: balance, prices, limits.
-#[utoipa::path(
-    get, path = "/v1/account", tag = "account",
-    responses((status = 200, body = AccountReply), (status = 401, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody)),
-    security(("key" = []))
-)]
 pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     let key = auth::caller(&req, &app, Route::Read).await?;
     let id = key.account;
@@ -143,11 +120,6 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
 }
 
 /// Models this daemon knows.
-#[utoipa::path(
-    get, path = "/v1/models", tag = "models",
-    responses((status = 200, body = ModelsReply), (status = 401, body = cleanplate_api::ErrorBody), (status = 429, body = cleanplate_api::ErrorBody)),
-    security(("key" = []))
-)]
 pub async fn models(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     auth::caller(&req, &app, Route::Read).await?;
     let store = app.models.clone();

@@ -1,7 +1,7 @@
 //! `POST /v1/services/object-removal`: validate everything, reserve, queue, wait, settle.
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use cleanplate_api::{QuoteReply, RemovalReply};
+use cleanplate_api::QuoteReply;
 use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, JobId, KeyRecord, Reply};
 use tokio::sync::oneshot;
 
@@ -21,36 +21,6 @@ use crate::refusal::Refusal;
 const FILES: u64 = 2;
 
 /// Removes what a mask, points or a box mark from a photo.
-#[utoipa::path(
-    post, path = "/v1/services/object-removal", tag = "services",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the reply and charges nothing; 409 while the first is under way, 422 for another request. A request that failed may be tried again with its key"),
-        ("Prefer" = Option<String>, Header, description = "respond-async: 202 at once; GET /v1/jobs/{id} tells the rest"),
-        ("async" = Option<bool>, Query, description = "The same as Prefer: respond-async"),
-        ("points" = Option<String>, Query, description = "JSON `[[x,y],...]` in pixels of the displayed image"),
-        ("labels" = Option<String>, Query, description = "JSON `[1,0,...]`: 1 foreground, 0 background; default all 1"),
-        ("box" = Option<String>, Query, description = "JSON `[x1,y1,x2,y2]`, any corner order"),
-        ("dry_run" = Option<bool>, Query, description = "Validate and quote the price, charge nothing"),
-        ("dilate" = Option<u32>, Query, description = "Pixels the mask grows; by image size if not given"),
-        ("feather" = Option<u32>, Query, description = "Pixels over which the edge fades"),
-        ("output_format" = Option<String>, Query, description = "jpeg, png or webp; that of the image if not given"),
-        ("quality" = Option<u8>, Query, description = "1 to 100, JPEG only; that of the image if not given"),
-        ("webhook_url" = Option<String>, Query, description = "Gets a POST with the job's reply when a job has ended: X-Cleanplate-Signature is v1= and the hex HMAC-SHA256 of `timestamp.body` under the key's webhook_secret (GET /v1/account), X-Cleanplate-Timestamp the timestamp. Tried again on any answer but 2xx. Private addresses are refused"),
-        ("pipeline" = Option<String>, Query, description = "A pipeline this key may use"),
-    ),
-    request_body(content = super::openapi::RemovalForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 200, body = RemovalReply, description = "The result, charged"),
-        (status = 202, body = RemovalReply, description = "Asynchronous: the job waits, its price is held"),
-        (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
-        (status = 402, body = cleanplate_api::ErrorBody), (status = 403, body = cleanplate_api::ErrorBody),
-        (status = 408, body = cleanplate_api::ErrorBody), (status = 409, body = cleanplate_api::ErrorBody), (status = 413, body = cleanplate_api::ErrorBody),
-        (status = 415, body = cleanplate_api::ErrorBody), (status = 422, body = cleanplate_api::InvalidBody),
-        (status = 429, body = cleanplate_api::ErrorBody), (status = 500, body = cleanplate_api::ErrorBody),
-        (status = 503, body = cleanplate_api::ErrorBody), (status = 507, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
     with_key(
         req,

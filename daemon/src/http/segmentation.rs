@@ -22,30 +22,6 @@ use crate::refusal::Refusal;
 const FILES: u64 = 1;
 
 /// Finds the object that points or a box mark. Counts against the limit of removals; priced by `pricing.segmentation`.
-#[utoipa::path(
-    post, path = "/v1/services/segmentation", tag = "services",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key within 24 hours repeats the mask and charges nothing"),
-        ("points" = Option<String>, Query, description = "JSON `[[x,y],...]` in pixels of the displayed image; points or box must be there"),
-        ("labels" = Option<String>, Query, description = "JSON `[1,0,...]`: 1 foreground, 0 background; default all 1"),
-        ("box" = Option<String>, Query, description = "JSON `[x1,y1,x2,y2]`, any corner order"),
-        ("dry_run" = Option<bool>, Query, description = "Validate and quote the price, charge nothing"),
-        ("pipeline" = Option<String>, Query, description = "A pipeline this key may use; its segment plugins do the work"),
-    ),
-    request_body(content = super::openapi::SegmentationForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 200, description = "The mask, of the image's displayed size: 255 is the object. X-Job-Id names the job, X-Predicted-Iou is the overlap with the true mask that the network expects, X-Mask-Share the mask's share of the image", content_type = "image/png"),
-        (status = 400, body = cleanplate_api::ErrorBody), (status = 401, body = cleanplate_api::ErrorBody),
-        (status = 402, body = cleanplate_api::ErrorBody), (status = 408, body = cleanplate_api::ErrorBody),
-        (status = 409, body = cleanplate_api::ErrorBody), (status = 410, body = cleanplate_api::ErrorBody),
-        (status = 413, body = cleanplate_api::ErrorBody), (status = 415, body = cleanplate_api::ErrorBody),
-        (status = 422, body = cleanplate_api::InvalidBody, description = "value_error.prompt.nothing_found: no object there"),
-        (status = 429, body = cleanplate_api::ErrorBody), (status = 500, body = cleanplate_api::ErrorBody),
-        (status = 503, body = cleanplate_api::ErrorBody, description = "Also when no segmentation model is there: the text names the command that brings one"),
-        (status = 507, body = cleanplate_api::ErrorBody),
-    ),
-    security(("key" = []))
-)]
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
     with_key(
         req,

@@ -9,9 +9,9 @@ use hyper::header;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use cleanplate_api::endpoint::Request;
 use cleanplate_api::{ErrorBody, InvalidBody, Loc};
 
-use super::call::Request;
 use super::inbox::{Change, Inbox};
 use super::target::{Body, Target};
 use super::{Call, NetError, Reply};
@@ -81,7 +81,7 @@ impl Client {
     ) -> Result<hyper::Response<Incoming>, NetError> {
         let mut send = self.target.connect().await?;
         let mut builder = hyper::Request::builder()
-            .method(request.method.clone())
+            .method(request.method.as_str())
             .uri(&request.path)
             .header(header::HOST, self.target.host());
         if let Some(value) = self.target.authorization() {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cleanplate_api::admin::{Envelope, Event, PREFIX};
+use cleanplate_api::admin::{Envelope, Event, EventsQuery, WatchEvents};
+use cleanplate_api::endpoint::Request;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
-use super::call::Request;
 use super::client::refusal;
 use super::inbox::{Change, Inbox};
 use super::sse::SseParser;
@@ -73,11 +73,8 @@ async fn read(
     place: &mut Place,
     any: &mut bool,
 ) -> Result<(), NetError> {
-    let request = Request {
-        method: hyper::Method::GET,
-        path: format!("{PREFIX}/events"),
-        body: Vec::new(),
-    };
+    let request = Request::of::<WatchEvents>(&[], &EventsQuery::default(), &())
+        .map_err(|e| NetError::Protocol(format!("the request cannot be written: {e}")))?;
     let id = place.last_id.clone();
     let mut headers = vec![("accept", "text/event-stream")];
     headers.extend(id.as_deref().map(|id| ("last-event-id", id)));

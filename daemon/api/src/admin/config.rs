@@ -18,7 +18,6 @@ pub struct ConfigOption {
     /// `section.option`.
     pub path: String,
     /// Its value; null when it is a secret.
-    #[schema(value_type = Object)]
     pub value: serde_json::Value,
     /// Where it was written: `file:line`, a variable or a flag.
     pub origin: String,

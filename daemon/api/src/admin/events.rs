@@ -1,7 +1,7 @@
 //! The stream of events.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::accounts::AccountRow;
 use super::jobs::JobRow;
@@ -75,6 +75,14 @@ impl Event {
             Event::Log(_) => "log",
         }
     }
+}
+
+/// Query of the stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// Id of the last event that the client has, where it cannot send Last-Event-ID.
+    pub since: Option<String>,
 }
 
 /// Start of a stream.

@@ -1,7 +1,7 @@
 //! Jobs as an administrator sees them: of all accounts.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::job::{JobStatus, ModelUse, StageTiming};
 
@@ -52,6 +52,38 @@ pub struct JobRow {
     pub error_code: Option<String>,
     /// Why it failed, for people.
     pub error: Option<String>,
+}
+
+/// Query of a list of jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct JobsQuery {
+    /// Only jobs in this state.
+    pub status: Option<JobStatus>,
+    /// Only jobs of this account.
+    pub account: Option<i64>,
+    /// Only jobs of this key.
+    pub key: Option<i64>,
+    /// Only jobs of this batch.
+    pub batch: Option<String>,
+    /// Only jobs of this pipeline.
+    pub pipeline: Option<String>,
+    /// Only jobs that failed with this code.
+    pub code: Option<String>,
+    /// Text to look for in the file name, the error or the front of the id, without regard to case, at most 100 characters.
+    pub text: Option<String>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Rows of the page, 1 to 100; 100 if not given.
+    pub rows: Option<u32>,
+}
+
+/// Query of a picture of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct ImageQuery {
+    /// Longer side of the picture in pixels, 16 to 2048; as kept if not given.
+    pub side_px_max: Option<u32>,
 }
 
 /// A file that a job left.

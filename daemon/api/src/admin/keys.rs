@@ -1,7 +1,7 @@
 //! API keys.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::page::nullable;
 
@@ -46,6 +46,22 @@ pub struct KeyRow {
     pub created_at_ms: i64,
     /// Last use, exact to a minute.
     pub last_used_at_ms: Option<i64>,
+}
+
+/// Query of a list of keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct KeysQuery {
+    /// Only keys of this account.
+    pub account: Option<i64>,
+    /// Only keys in this state.
+    pub state: Option<KeyState>,
+    /// Text to look for in the name or hint, without regard to case, at most 100 characters.
+    pub text: Option<String>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Rows of the page, 1 to 100; 100 if not given.
+    pub rows: Option<u32>,
 }
 
 /// Body of `POST /keys`.

@@ -1,7 +1,7 @@
 //! Log lines.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Weight of a line. The order is that of severity: `Error` is greatest.
 #[derive(
@@ -35,7 +35,20 @@ pub struct LogLine {
     /// The message.
     pub text: String,
     /// Its fields, in order: name and value. Control characters are escaped.
+    #[schema(value_type = Vec<Vec<String>>)]
     pub fields: Vec<(String, String)>,
+}
+
+/// Query of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct LogQuery {
+    /// Only lines of this level and above.
+    pub level: Option<LogLevel>,
+    /// Text to look for, without regard to case, at most 100 characters.
+    pub text: Option<String>,
+    /// Lines, 1 to 1000; 200 if not given.
+    pub rows: Option<u32>,
 }
 
 /// Reply of `GET /log`: the newest lines that match, oldest first.

@@ -1,7 +1,7 @@
 //! Types of the admin interface, shared by the daemon and the terminal dashboard.
 //!
 //! It has a listener of its own: a Unix socket (mode 0600, `admin.sock` in the data folder), and TCP only where an admin
-//! token is configured (`Authorization: Bearer TOKEN`). All paths start with [`PREFIX`]. [`ROUTES`] is the list of routes;
+//! token is configured (`Authorization: Bearer TOKEN`). All paths start with [`PREFIX`]. [`ADMIN`] lists the operations;
 //! the daemon serves exactly these, `GET /admin/v1/openapi.json` describes them.
 //!
 //! # Conventions
@@ -17,21 +17,8 @@
 //!
 //! # Errors
 //!
-//! The bodies are those of the public interface: [`crate::ErrorBody`], for 422 [`crate::InvalidBody`].
-//!
-//! | status | when |
-//! | --- | --- |
-//! | 400 | a body that is not JSON |
-//! | 401 | TCP without the admin token, or with a wrong one; `WWW-Authenticate: Bearer realm="cleanplate-admin"` |
-//! | 403 | the peer of the socket is neither root nor the daemon's user |
-//! | 404 | no such route, account, key, job, folder, model, or no such picture of a job |
-//! | 405 | the route has other methods (`Allow`) |
-//! | 409 | the state forbids it: a job that has ended cannot be cancelled, one that has not failed or whose input is gone cannot be retried, a model already has a task, a correction below zero |
-//! | 410 | a picture that was swept |
-//! | 413 | a body above 64 KiB |
-//! | 422 | a field or parameter that is missing, unknown or out of its limits |
-//! | 429 | too many event streams are open, or the queue is full (`retry`); `Retry-After` |
-//! | 503 | the daemon is stopping or has no device (`retry`, `load`); `Retry-After` |
+//! The bodies are those of the public interface: [`crate::ErrorBody`], for 422 [`crate::InvalidBody`]. [`ADMIN`] says when each
+//! is sent.
 //!
 //! # Events
 //!
@@ -43,6 +30,7 @@
 mod accounts;
 mod audit;
 mod config;
+mod endpoints;
 mod events;
 mod folders;
 mod jobs;
@@ -50,24 +38,27 @@ mod keys;
 mod log;
 mod models;
 mod page;
-mod routes;
 mod server;
 
 pub use accounts::{AccountChange, AccountRow, LedgerCause, LedgerRow, NewAccount, TopUp};
 pub use audit::AuditRow;
 pub use config::{ConfigOption, ConfigView};
-pub use events::{Envelope, Event, Hello, JobsChanged, LogLines, Resync, StateChanged};
-pub use folders::FoldersReply;
-pub use jobs::{ImagePart, JobDetail, JobRow, KeptFile};
-pub use keys::{KeyChange, KeyCreated, KeyRow, KeyState, NewKey};
-pub use log::{LogLevel, LogLine, LogTail};
-pub use models::{
-    ImportModel, LoadState, ModelRow, ModelTask, ModelsReply, PipelineRow, PipelinesReply,
-    TaskKind, TaskState,
+pub use endpoints::*;
+pub use events::{
+    Envelope, Event, EventsQuery, Hello, JobsChanged, LogLines, Resync, StateChanged,
 };
-pub use page::Page;
-pub use routes::{Method, ROUTES, Route};
-pub use server::{Admin, Latency, MetricsHistory, MetricsTick, ServerState, ServerView, Totals};
+pub use folders::FoldersReply;
+pub use jobs::{ImagePart, ImageQuery, JobDetail, JobRow, JobsQuery, KeptFile};
+pub use keys::{KeyChange, KeyCreated, KeyRow, KeyState, KeysQuery, NewKey};
+pub use log::{LogLevel, LogLine, LogQuery, LogTail};
+pub use models::{
+    LoadState, ModelFile, ModelRow, ModelTask, ModelsReply, PipelineRow, PipelinesReply, TaskKind,
+    TaskState,
+};
+pub use page::{ListQuery, Page, PageQuery};
+pub use server::{
+    Admin, HistoryQuery, Latency, MetricsHistory, MetricsTick, ServerState, ServerView, Totals,
+};
 
 /// Front of every path.
 pub const PREFIX: &str = "/admin/v1";

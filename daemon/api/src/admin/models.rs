@@ -103,7 +103,7 @@ pub struct ModelTask {
 /// Body of `POST /models/{name}/import`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ImportModel {
+pub struct ModelFile {
     /// Absolute path of the weight file on the daemon's machine.
     pub path: String,
 }

@@ -1,7 +1,7 @@
 //! The daemon itself.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::health::{DeviceView, QueueView};
 
@@ -120,6 +120,14 @@ pub struct MetricsTick {
     pub cpu_cores: f64,
     /// Free space on the volume of the data folder, bytes.
     pub disk_free_bytes: u64,
+}
+
+/// Query of the figures of the last seconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// Seconds, 1 to 300; 300 if not given.
+    pub seconds: Option<u32>,
 }
 
 /// Reply of `GET /metrics/history`: the last seconds, oldest first, without gaps.

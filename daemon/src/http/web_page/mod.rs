@@ -105,12 +105,19 @@ mod tests {
         for id in quoted(include_str!("app.js"), "$('") {
             assert!(html.contains(&format!("id=\"{id}\"")), "app.js names #{id}");
         }
-        let described = super::super::openapi::document();
-        for path in quoted(include_str!("api.js"), "call('") {
-            assert!(
-                described.contains(&format!("\"{path}\"")),
-                "api.js calls {path}"
-            );
+        let calls = include_str!("api.js")
+            .split("call(")
+            .filter_map(|rest| rest.strip_prefix(['\'', '`']))
+            .filter_map(|rest| rest.split(['\'', '`', '?']).next());
+        let mut seen = 0;
+        for path in calls {
+            let declared = cleanplate_api::PUBLIC
+                .operations
+                .iter()
+                .any(|operation| operation.route.path == path);
+            assert!(declared, "api.js calls {path}");
+            seen += 1;
         }
+        assert!(seen >= 3, "only {seen} calls found");
     }
 }
