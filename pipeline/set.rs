@@ -188,6 +188,13 @@ impl Pipeline {
             .filter(|name| !name.is_empty())
     }
 
+    /// Whether it has a step that turns points and a box into a mask.
+    pub fn finds_objects(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| step.stage == StageKind::Segment)
+    }
+
     /// An error unless it can turn points and a box into a mask now: before anything is held or queued for it.
     pub fn ready_for_prompts(&self, networks: &dyn Networks) -> Result<(), PluginError> {
         let segmenting = |step: &&Step| step.stage == StageKind::Segment;

@@ -58,6 +58,14 @@ pub fn parse(
     if count == 0 && rect.is_none() {
         return Ok(None);
     }
+    // Without a place on the object there is nothing to find.
+    if rect.is_none() && marks.iter().all(|mark| *mark < 0.5) {
+        return Err(vec![FieldError::new(
+            &["query", "labels"],
+            "all points are background (label 0): add a point on the object with label 1, or a box",
+            "value_error.labels.no_foreground",
+        )]);
+    }
     let points = pairs
         .chunks_exact(2)
         .zip(marks)
@@ -162,8 +170,9 @@ fn parse_points(text: &str, points_max: usize) -> Result<Vec<f64>, FieldError> {
 }
 
 fn parse_labels(text: &str) -> Result<Vec<f64>, FieldError> {
-    let label = |item: &Value| match item.as_u64() {
-        Some(n @ 0..=1) => Ok(n as f64),
+    // As a number, however it is written: clients that compute in floats send 1.0.
+    let label = |item: &Value| match item.as_f64() {
+        Some(n) if n == 0.0 || n == 1.0 => Ok(n),
         _ => Err(wrong(
             "a label is 1 (foreground) or 0 (background)",
             "value_error.labels.value",
@@ -219,6 +228,10 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(prompts.points, vec![(1.0, 2.0, 0), (3.0, 4.0, 1)]);
+        let prompts = parse(Some("[[1,2]]"), Some("[1.0]"), None, 4).unwrap();
+        assert_eq!(prompts.unwrap().points, vec![(1.0, 2.0, 1)]);
+        let around = parse(Some("[[1,2]]"), Some("[0]"), Some("[0,0,9,9]"), 4);
+        assert!(around.unwrap().is_some());
         assert_eq!(parse(None, None, None, 4).unwrap(), None);
         assert_eq!(parse(Some("[]"), None, None, 4).unwrap(), None);
     }
@@ -297,6 +310,18 @@ mod tests {
                 Some("[2]"),
                 None,
                 r#"["query","labels"] value_error.labels.value"#,
+            ),
+            (
+                Some("[[1,2]]"),
+                Some("[0.5]"),
+                None,
+                r#"["query","labels"] value_error.labels.value"#,
+            ),
+            (
+                Some("[[1,2]]"),
+                Some("[0]"),
+                None,
+                r#"["query","labels"] value_error.labels.no_foreground"#,
             ),
             (
                 None,

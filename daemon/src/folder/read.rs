@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cleanplate_pictures::{ImageError, Limits};
-use cleanplate_pipeline::manifest::StageKind;
 use cleanplate_pipeline::{Pipeline, Prompts};
 use sha2::{Digest, Sha256};
 
@@ -120,11 +119,7 @@ fn mark(
         ));
     };
     let prompts = sidecar::parse(&text, bounds.points_max, size)?;
-    if !pipeline
-        .steps
-        .iter()
-        .any(|step| step.stage == StageKind::Segment)
-    {
+    if !pipeline.finds_objects() {
         let text = format!(
             "points and box need a segmentation model, and pipeline \"{}\" has none: drop a mask, or set a `pipeline` with a segment plugin",
             pipeline.name

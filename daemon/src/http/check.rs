@@ -8,7 +8,7 @@ use cleanplate_pictures::Header;
 use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
-use super::tuning::{Query, Tuning, value};
+use super::tuning::{self, Query, Tuning, value};
 use super::upload::{Parts, Upload};
 use crate::app::App;
 use crate::blocking::blocking;
@@ -78,16 +78,13 @@ fn read_query(query: &Query, app: &App) -> Result<(Tuning, Option<Prompts>), Ref
         given("box"),
         app.config.limits.points_max,
     );
+    let unknown = tuning::unknown(query);
     match (Tuning::parse(query), prompts) {
-        (Ok(tuning), Ok(prompts)) => Ok((tuning, prompts)),
-        (tuning, prompts) => Err(Refusal::fields(
-            tuning
-                .err()
-                .into_iter()
-                .chain(prompts.err())
-                .flatten()
-                .collect(),
-        )),
+        (Ok(tuning), Ok(prompts)) if unknown.is_empty() => Ok((tuning, prompts)),
+        (tuning, prompts) => {
+            let wrong = tuning.err().into_iter().chain(prompts.err()).flatten();
+            Err(Refusal::fields(wrong.chain(unknown).collect()))
+        }
     }
 }
 
@@ -176,6 +173,17 @@ impl RequestOptions {
             prompts
                 .check_inside(width, height)
                 .map_err(Refusal::fields)?;
+        }
+        if !self.pipeline.finds_objects() {
+            let message = format!(
+                "points and a box need a segmentation step, and pipeline {:?} has none: send a mask, or choose another pipeline",
+                self.pipeline.name
+            );
+            return Err(Refusal::field(
+                &["query", "pipeline"],
+                message,
+                "value_error.pipeline.no_segmentation",
+            ));
         }
         self.pipeline
             .ready_for_prompts(&*app.models)

@@ -27,6 +27,43 @@ pub struct Tuning {
     pub webhook_url: Option<String>,
 }
 
+/// Every parameter of a service call.
+const PARAMETERS: [&str; 11] = [
+    "points",
+    "labels",
+    "box",
+    "dry_run",
+    "async",
+    "dilate",
+    "feather",
+    "output_format",
+    "quality",
+    "pipeline",
+    "webhook_url",
+];
+
+/// An error for each parameter that no service call has: a misspelt one must not be as if it had not been sent.
+pub fn unknown(query: &Query) -> Vec<FieldError> {
+    let names = query.iter().map(|(name, _)| name.as_str());
+    let unknown = names.filter(|name| !PARAMETERS.contains(name));
+    unknown
+        .map(|name| {
+            let near = PARAMETERS
+                .iter()
+                .map(|known| (strsim::jaro_winkler(known, name), known))
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .filter(|(score, _)| *score > 0.75);
+            let hint = near.map_or_else(
+                || format!("known are {}", PARAMETERS.join(", ")),
+                |(_, known)| format!("did you mean {known}?"),
+            );
+            let shown = crate::telemetry::short(name, 64);
+            let message = format!("there is no parameter of this name; {hint}");
+            FieldError::new(&["query", &shown], message, "value_error.unknown_parameter")
+        })
+        .collect()
+}
+
 /// The last value of a parameter.
 pub fn value<'a>(query: &'a Query, name: &str) -> Option<&'a str> {
     query
@@ -178,6 +215,16 @@ mod tests {
             ("feather", "feather.width_px".to_string(), "0".to_string())
         );
         assert_eq!(parse(&[]).unwrap(), Tuning::default());
+    }
+
+    #[test]
+    fn parameters_that_nobody_knows_are_named_with_the_nearest() {
+        let query = [("dryrun", "1"), ("quality", "9"), ("zzz", "")];
+        let query = query.map(|(name, value)| (name.to_string(), value.to_string()));
+        let errors = unknown(&query.to_vec());
+        assert_eq!(errors.len(), 2);
+        assert!(errors[0].msg.contains("did you mean dry_run?"));
+        assert!(errors[1].msg.contains("known are points"));
     }
 
     #[test]
