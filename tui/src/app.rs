@@ -9,10 +9,11 @@ use futures_util::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep_until;
 
+use crate::draw;
 use crate::net::{Change, Client, Inbox, live};
 use crate::preview::Renderer;
-use crate::screen;
-use crate::state::{Effect, State};
+use crate::screen::Effect;
+use crate::state::State;
 use crate::terminal::Screen;
 
 /// Changes that are taken in before the keyboard is looked at again.
@@ -113,7 +114,10 @@ impl Outside {
                 Effect::Call(call) => self.client.start(call, &self.inbox),
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Render(part, bytes, cells) => {
-                    self.renderer.start(part, bytes, cells, &self.inbox)
+                    let inbox = self.inbox.clone();
+                    self.renderer.start(bytes, cells, move |made| {
+                        inbox.push(Change::Picture(part, made.map(Arc::new)));
+                    });
                 }
                 Effect::Reconnect => self.inbox.reconnect(),
                 Effect::Redraw => self.screen.redraw()?,
@@ -123,6 +127,39 @@ impl Outside {
             }
         }
         Ok(false)
+    }
+}
+
+/// When the next drawing and the next look at the clock are due.
+struct Due {
+    drawn_at: Instant,
+    draw_at: Option<Instant>,
+    clock_at: Instant,
+}
+
+impl Due {
+    fn now() -> Due {
+        let now = Instant::now();
+        Due {
+            drawn_at: now,
+            draw_at: Some(now),
+            clock_at: now + SECOND,
+        }
+    }
+
+    /// Something changed: it is drawn with the next frame.
+    fn frame(&mut self) {
+        self.draw_at = self.draw_at.or(Some(self.drawn_at + FRAME));
+    }
+
+    /// A key was pressed: it is drawn sooner.
+    fn key_frame(&mut self) {
+        let soon = self.drawn_at + KEY_FRAME;
+        self.draw_at = Some(soon.min(self.draw_at.unwrap_or(soon)));
+    }
+
+    fn drawn(&mut self) {
+        (self.drawn_at, self.draw_at) = (Instant::now(), None);
     }
 }
 
@@ -143,11 +180,10 @@ pub async fn run(
         inbox: inbox.clone(),
         renderer,
     };
-    state.pictures = outside.renderer.draws();
-    let (mut drawn_at, mut draw_at) = (Instant::now(), Some(Instant::now()));
-    let (mut more, mut clock_at) = (false, Instant::now() + SECOND);
+    state.shared.pictures = outside.renderer.draws();
+    let (mut due, mut more) = (Due::now(), false);
     loop {
-        let clock = state.clock_shown().then_some(clock_at);
+        let clock = state.clock_shown().then_some(due.clock_at);
         let effects = tokio::select! {
             biased;
             name = signals.next() => match name {
@@ -155,49 +191,60 @@ pub async fn run(
                 None => vec![Effect::Suspend],
             },
             event = input.next() => {
-                state.now_ms = now_ms();
-                let effects = match event {
-                    Some(Ok(Event::Key(key))) => state.key(&key),
-                    Some(Ok(Event::Mouse(mouse))) => state.mouse(&mouse),
-                    Some(Ok(Event::Paste(text))) => {
-                        state.paste(&text);
-                        Vec::new()
-                    }
-                    Some(Ok(_)) => Vec::new(),
-                    Some(Err(error)) => return Err(error),
+                due.key_frame();
+                match event {
+                    Some(event) => handle(&mut state, event?),
                     None => return Ok(End::Signal("the end of its input")),
-                };
-                draw_at = Some((drawn_at + KEY_FRAME).min(draw_at.unwrap_or(drawn_at + KEY_FRAME)));
-                effects
+                }
             }
-            () = sleep_until(draw_at.unwrap_or_else(Instant::now).into()), if draw_at.is_some() => {
-                state.now_ms = now_ms();
-                outside.screen.terminal().draw(|frame| screen::draw(&mut state, frame))?;
-                (drawn_at, draw_at) = (Instant::now(), None);
-                state.job.as_mut().map(|view| view.needs()).unwrap_or_default()
+            () = until(due.draw_at), if due.draw_at.is_some() => {
+                state.shared.now_ms = now_ms();
+                outside.screen.terminal().draw(|frame| draw::draw(&mut state, frame))?;
+                due.drawn();
+                state.needs()
             }
             () = arrival(&inbox, more) => {
-                state.now_ms = now_ms();
+                state.shared.now_ms = now_ms();
                 let turn = turn(&mut state, &inbox);
                 more = turn.more;
-                draw_at = draw_at.or((turn.changes > 0).then(|| drawn_at + FRAME));
+                if turn.changes > 0 {
+                    due.frame();
+                }
                 turn.effects
             }
-            () = sleep_until(clock.unwrap_or_else(Instant::now).into()), if clock.is_some() => {
+            () = until(clock), if clock.is_some() => {
                 if state.tick(now_ms()) {
-                    draw_at = draw_at.or(Some(drawn_at + FRAME));
+                    due.frame();
                 }
-                clock_at = Instant::now() + SECOND;
+                due.clock_at = Instant::now() + SECOND;
                 state.due()
             }
         };
         if !effects.is_empty() {
-            draw_at = draw_at.or(Some(drawn_at + FRAME));
+            due.frame();
         }
         if outside.run(effects)? {
             return Ok(End::Quit);
         }
     }
+}
+
+/// A key, the mouse or pasted text.
+fn handle(state: &mut State, event: Event) -> Vec<Effect> {
+    state.shared.now_ms = now_ms();
+    match event {
+        Event::Key(key) => state.key(&key),
+        Event::Mouse(mouse) => state.mouse(&mouse),
+        Event::Paste(text) => {
+            state.paste(&text);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    sleep_until(at.unwrap_or_else(Instant::now).into()).await;
 }
 
 /// Returns at once while more changes wait, else when the next arrive.

@@ -7,6 +7,7 @@ use clap::Parser;
 use crate::config::{self, Config, Images};
 use crate::net::Target;
 use crate::net::target::default_socket;
+use crate::screen::action::action_names;
 
 /// Longest token file that is read, bytes.
 const TOKEN_BYTES_MAX: u64 = 4096;
@@ -68,6 +69,7 @@ impl Args {
     pub fn start(self, env: &dyn Fn(&str) -> Option<String>) -> Result<Start, String> {
         let default = config::default_file().filter(|file| self.config.is_none() && file.is_file());
         let mut config = config::load(
+            action_names(),
             self.config.as_deref().or(default.as_deref()),
             self.theme.as_deref(),
         )

@@ -4,10 +4,10 @@
 //! the screen is drawn from the state. Only `app` and `net` know of time, sockets and the terminal, so everything else is
 //! tested without them.
 
-mod action;
 mod app;
 mod args;
 mod config;
+mod draw;
 mod net;
 mod preview;
 mod probe;

@@ -4,14 +4,11 @@ use std::fmt;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use cleanplate_api::admin::ImagePart;
 use image::{DynamicImage, ImageReader, Limits};
 use ratatui::layout::Size;
 use ratatui_image::picker::Picker;
 use ratatui_image::protocol::Protocol;
 use ratatui_image::{FilterType, Resize};
-
-use crate::net::inbox::{Change, Inbox};
 
 /// Longer side of a picture that is decoded, pixels; the daemon is asked for less.
 const SIDE_PX_MAX: u32 = 2048;
@@ -55,15 +52,19 @@ impl Renderer {
         self.picker.is_some()
     }
 
-    /// Starts to make a picture of at most this many characters; it comes to the inbox as a [`Change::Picture`].
-    pub fn start(&self, part: ImagePart, bytes: Arc<Vec<u8>>, cells: Size, inbox: &Arc<Inbox>) {
-        let (Some(picker), inbox) = (self.picker.clone(), inbox.clone()) else {
+    /// Starts to make a picture of at most this many characters; `made` gets it.
+    pub fn start(
+        &self,
+        bytes: Arc<Vec<u8>>,
+        cells: Size,
+        made: impl FnOnce(Result<Picture, String>) + Send + 'static,
+    ) {
+        let Some(picker) = self.picker.clone() else {
             return;
         };
         tokio::task::spawn_blocking(move || {
-            let made = crate::terminal::contained(|| render(&picker, &bytes, cells));
-            let made = made.unwrap_or_else(|| Err("the picture cannot be decoded".to_string()));
-            inbox.push(Change::Picture(part, made));
+            let outcome = crate::terminal::contained(|| render(&picker, &bytes, cells));
+            made(outcome.unwrap_or_else(|| Err("the picture cannot be decoded".to_string())));
         });
     }
 }

@@ -120,6 +120,11 @@ pub fn wrap(text: &str, columns: usize, lines_max: usize) -> Vec<String> {
     lines
 }
 
+/// The first characters of an id: enough to tell jobs apart by eye.
+pub fn short(id: &str) -> String {
+    id.chars().take(8).collect()
+}
+
 /// Bytes in binary units: `402 MiB`.
 pub fn bytes(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64, 0);

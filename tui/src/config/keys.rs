@@ -8,27 +8,44 @@ use toml::de::{DeTable, DeValue};
 
 use super::chord::Chord;
 use super::{Problem, nearest};
-use crate::action::{ACTIONS, Action, ActionRow, Context};
 
 /// The default, and the manual.
 const DEFAULT: &str = include_str!("../../../config/tui/keys.toml");
 
-/// Which key does what.
+/// An action by the names of its table and its own.
+pub type ActionName = (&'static str, &'static str);
+
+/// Which key does what: chords and the actions that they stand for, by position in a list of actions.
 #[derive(Debug, Clone)]
 pub struct KeyMap {
-    /// Keys of every action, by position in [`ACTIONS`].
+    actions: Vec<ActionName>,
     chords: Vec<Vec<Chord>>,
-    actions: HashMap<(Context, Chord), Action>,
+    places: HashMap<(&'static str, Chord), usize>,
+}
+
+/// A file whose keys are being read.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+    /// Actions that the file has given keys to.
+    given: BTreeMap<(&'static str, String), usize>,
+}
+
+impl Source<'_> {
+    fn wrong<T>(&self, at: &Spanned<T>, message: String) -> Problem {
+        Problem::at(self.file, self.text, at.span().start, message)
+    }
 }
 
 impl KeyMap {
-    /// The default key map.
-    pub fn standard() -> Result<KeyMap, Problem> {
+    /// The default keys of these actions.
+    pub fn standard(actions: Vec<ActionName>) -> Result<KeyMap, Problem> {
         let name = "config/tui/keys.toml";
         let table = DeTable::parse(DEFAULT).map_err(|e| Problem::parse(name, DEFAULT, &e))?;
         let mut map = KeyMap {
-            chords: vec![Vec::new(); ACTIONS.len()],
-            actions: HashMap::new(),
+            chords: vec![Vec::new(); actions.len()],
+            actions,
+            places: HashMap::new(),
         };
         map.patch(name, DEFAULT, table.get_ref())?;
         Ok(map)
@@ -36,116 +53,112 @@ impl KeyMap {
 
     /// Changes the keys of the actions that `tables` names; a key that had another action in the same context loses it.
     pub fn patch(&mut self, file: &str, text: &str, tables: &DeTable<'_>) -> Result<(), Problem> {
-        let mut origin: BTreeMap<(Context, String), usize> = BTreeMap::new();
-        for (context_name, table) in in_order(tables) {
-            let at = |start: usize, message: String| Problem::at(file, text, start, message);
-            let of_context = |row: &&ActionRow| row.context.name() == context_name.get_ref();
-            let Some(context) = ACTIONS.iter().find(of_context).map(|row| row.context) else {
-                let names = ACTIONS.iter().map(|row| row.context.name());
-                return Err(at(
-                    context_name.span().start,
-                    format!(
-                        "there is no table [keys.{}]{}",
-                        context_name.get_ref(),
-                        nearest(context_name.get_ref(), names)
-                    ),
-                ));
-            };
+        let mut source = Source {
+            file,
+            text,
+            given: BTreeMap::new(),
+        };
+        for (name, table) in in_order(tables) {
+            let context = self.context(&source, name)?;
             let DeValue::Table(table) = table.get_ref() else {
-                return Err(at(
-                    context_name.span().start,
-                    format!("`{}` must be a table of actions", context.name()),
-                ));
+                let message = format!("`{context}` must be a table of actions");
+                return Err(source.wrong(name, message));
             };
             for (name, value) in in_order(table) {
-                let place = ACTIONS
-                    .iter()
-                    .position(|row| row.context == context && row.name == name.get_ref().as_ref());
-                let Some(place) = place else {
-                    let names = ACTIONS.iter().filter(of_context).map(|row| row.name);
-                    return Err(at(
-                        name.span().start,
-                        format!(
-                            "[{}] has no action `{}`{}",
-                            context.name(),
-                            name.get_ref(),
-                            nearest(name.get_ref(), names)
-                        ),
-                    ));
-                };
-                let DeValue::Array(keys) = value.get_ref() else {
-                    return Err(at(
-                        value.span().start,
-                        format!(
-                            "`{}` must be a list of keys such as [\"q\"]",
-                            name.get_ref()
-                        ),
-                    ));
-                };
-                let mut chords = Vec::new();
-                for key in keys.iter() {
-                    let DeValue::String(key_name) = key.get_ref() else {
-                        return Err(at(
-                            key.span().start,
-                            format!("the keys of `{}` must be strings", name.get_ref()),
-                        ));
-                    };
-                    let chord =
-                        Chord::parse(key_name).map_err(|message| at(key.span().start, message))?;
-                    if let Some(other) = origin.insert((context, chord.to_string()), place) {
-                        return Err(at(
-                            key.span().start,
-                            format!(
-                                "`{chord}` has `{}` already in this file",
-                                ACTIONS[other].name
-                            ),
-                        ));
-                    }
-                    chords.push(chord);
-                }
+                let place = self.place(&source, context, name)?;
+                let chords = self.keys(&mut source, place, value)?;
                 self.bind(place, chords);
             }
         }
         Ok(())
     }
 
-    fn bind(&mut self, place: usize, chords: Vec<Chord>) {
-        let ActionRow {
-            context, action, ..
-        } = ACTIONS[place];
-        for chord in self.chords[place].drain(..) {
-            self.actions.remove(&(context, chord));
+    /// The table of this name.
+    fn context(
+        &self,
+        source: &Source<'_>,
+        name: &Spanned<Cow<'_, str>>,
+    ) -> Result<&'static str, Problem> {
+        let mut contexts = self.actions.iter().map(|(context, _)| *context);
+        let found = contexts.clone().find(|context| context == name.get_ref());
+        found.ok_or_else(|| {
+            let near = nearest(name.get_ref(), &mut contexts);
+            source.wrong(
+                name,
+                format!("there is no table [keys.{}]{near}", name.get_ref()),
+            )
+        })
+    }
+
+    /// The action of this name in a table.
+    fn place(
+        &self,
+        source: &Source<'_>,
+        context: &'static str,
+        name: &Spanned<Cow<'_, str>>,
+    ) -> Result<usize, Problem> {
+        let wanted = (context, name.get_ref().as_ref());
+        let found = self.actions.iter().position(|action| *action == wanted);
+        found.ok_or_else(|| {
+            let of_context = self.actions.iter().filter(|(other, _)| *other == context);
+            let near = nearest(name.get_ref(), of_context.map(|(_, name)| *name));
+            let message = format!("[{context}] has no action `{}`{near}", name.get_ref());
+            source.wrong(name, message)
+        })
+    }
+
+    /// The keys that a file gives to an action.
+    fn keys(
+        &self,
+        source: &mut Source<'_>,
+        place: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<Chord>, Problem> {
+        let (context, name) = self.actions[place];
+        let DeValue::Array(keys) = value.get_ref() else {
+            let message = format!("`{name}` must be a list of keys such as [\"q\"]");
+            return Err(source.wrong(value, message));
+        };
+        let mut chords = Vec::new();
+        for key in keys.iter() {
+            let DeValue::String(written) = key.get_ref() else {
+                return Err(source.wrong(key, format!("the keys of `{name}` must be strings")));
+            };
+            let chord = Chord::parse(written).map_err(|message| source.wrong(key, message))?;
+            if let Some(other) = source.given.insert((context, chord.to_string()), place) {
+                let (_, other) = self.actions[other];
+                let message = format!("`{chord}` has `{other}` already in this file");
+                return Err(source.wrong(key, message));
+            }
+            chords.push(chord);
         }
-        for (other, _) in ACTIONS
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| row.context == context)
-        {
+        Ok(chords)
+    }
+
+    fn bind(&mut self, place: usize, chords: Vec<Chord>) {
+        let (context, _) = self.actions[place];
+        for chord in self.chords[place].drain(..) {
+            self.places.remove(&(context, chord));
+        }
+        let of_context = |(other, _): &(usize, &ActionName)| self.actions[*other].0 == context;
+        for (other, _) in self.actions.iter().enumerate().filter(of_context) {
             self.chords[other].retain(|chord| !chords.contains(chord));
         }
-        self.actions
-            .extend(chords.iter().map(|chord| ((context, *chord), action)));
+        self.places
+            .extend(chords.iter().map(|chord| ((context, *chord), place)));
         self.chords[place] = chords;
     }
 
-    /// What a key does in the first of these contexts that knows it.
-    pub fn action(&self, contexts: &[Context], chord: Chord) -> Option<Action> {
+    /// The action of a key in the first of these contexts that knows it, by its position.
+    pub fn find(&self, contexts: &[&'static str], chord: Chord) -> Option<usize> {
         contexts
             .iter()
-            .find_map(|context| self.actions.get(&(*context, chord)).copied())
+            .find_map(|context| self.places.get(&(*context, chord)).copied())
     }
 
-    /// The keys of an action, by its position in [`ACTIONS`].
+    /// The keys of an action, by its position.
     pub fn chords(&self, place: usize) -> &[Chord] {
         &self.chords[place]
-    }
-
-    /// The first key of an action in a context, for hints.
-    pub fn hint(&self, context: Context, action: Action) -> Option<Chord> {
-        let place = ACTIONS
-            .iter()
-            .position(|row| row.context == context && row.action == action)?;
-        self.chords[place].first().copied()
     }
 }
 
@@ -156,91 +169,4 @@ fn in_order<'a, 'i>(
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn patched(text: &str) -> Result<KeyMap, Problem> {
-        let mut map = KeyMap::standard().unwrap();
-        let table = DeTable::parse(text).unwrap();
-        map.patch("mine.toml", text, table.get_ref()).map(|()| map)
-    }
-
-    fn chord(name: &str) -> Chord {
-        Chord::parse(name).unwrap()
-    }
-
-    #[test]
-    fn every_action_has_a_key_by_default() {
-        let map = KeyMap::standard().unwrap();
-        for (place, row) in ACTIONS.iter().enumerate() {
-            assert!(
-                !map.chords(place).is_empty(),
-                "[{}] {} has no key",
-                row.context.name(),
-                row.name
-            );
-        }
-    }
-
-    #[test]
-    fn inner_contexts_go_first() {
-        let map = KeyMap::standard().unwrap();
-        assert_eq!(
-            map.action(&[Context::Jobs, Context::List, Context::Global], chord("r")),
-            Some(Action::RetryJobs)
-        );
-        assert_eq!(
-            map.action(&[Context::Log, Context::List, Context::Global], chord("q")),
-            Some(Action::Quit)
-        );
-        assert_eq!(
-            map.action(&[Context::Log, Context::List, Context::Global], chord("x")),
-            None
-        );
-    }
-
-    #[test]
-    fn a_patch_changes_only_what_it_names() {
-        let map = patched("[global]\nquit = [\"ctrl-q\"]\nhelp = [\"f\"]\n").unwrap();
-        assert_eq!(map.action(&[Context::Global], chord("q")), None);
-        assert_eq!(
-            map.action(&[Context::Global], chord("ctrl-q")),
-            Some(Action::Quit)
-        );
-        assert_eq!(
-            map.action(&[Context::Global], chord("f")),
-            Some(Action::Help),
-            "taken from freeze"
-        );
-        assert_eq!(map.action(&[Context::Global], chord("?")), None);
-        assert_eq!(
-            map.action(&[Context::Global], chord(":")),
-            Some(Action::Command)
-        );
-        assert_eq!(map.hint(Context::Global, Action::Freeze), None);
-    }
-
-    #[test]
-    fn mistakes_name_the_line() {
-        for (text, line, says) in [
-            ("[global]\nqiut = [\"q\"]\n", 2, "did you mean `quit`"),
-            ("[kyes]\n", 1, "did you mean `keys`"),
-            (
-                "[global]\n\nquit = [\"q\", \"pagedown\"]\n",
-                3,
-                "did you mean `page-down`",
-            ),
-            ("[global]\nquit = \"q\"\n", 2, "list of keys"),
-            ("[global]\nquit = [\"q\"]\nhelp = [\"q\"]\n", 3, "`q` has"),
-        ] {
-            let problem = patched(text).unwrap_err().to_string();
-            assert!(
-                problem.starts_with(&format!("mine.toml:{line}: ")) && problem.contains(says),
-                "{problem}"
-            );
-        }
-    }
 }

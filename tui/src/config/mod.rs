@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub use self::chord::Chord;
-pub use self::keys::KeyMap;
+pub use self::keys::{ActionName, KeyMap};
 pub use self::theme::{Role, THEMES, Theme};
 
 /// Something wrong in a file of settings.
@@ -112,8 +112,13 @@ pub fn default_file() -> Option<PathBuf> {
     Some(folder.join("cleanplate").join("tui.toml"))
 }
 
-/// The defaults under the file, if there is one. `theme` stands over the file's choice: a name, or a file that ends in `.toml`.
-pub fn load(file: Option<&Path>, theme: Option<&str>) -> Result<Config, Problem> {
+/// The defaults under the file, if there is one. `actions` are those that keys can be given to; `theme` stands over the file's
+/// choice: a name, or a file that ends in `.toml`.
+pub fn load(
+    actions: Vec<ActionName>,
+    file: Option<&Path>,
+    theme: Option<&str>,
+) -> Result<Config, Problem> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|e| {
             Problem::whole(&path.display().to_string(), format!("cannot be read: {e}"))
@@ -124,19 +129,19 @@ pub fn load(file: Option<&Path>, theme: Option<&str>) -> Result<Config, Problem>
         None => (String::new(), String::new()),
     };
     let table = DeTable::parse(&text).map_err(|e| Problem::parse(&name, &text, &e))?;
-    parse(&name, &text, table.get_ref(), theme, &read)
+    let source = (name.as_str(), text.as_str(), table.get_ref());
+    parse(actions, source, theme, &read)
 }
 
 fn parse(
-    file: &str,
-    text: &str,
-    table: &DeTable<'_>,
+    actions: Vec<ActionName>,
+    (file, text, table): (&str, &str, &DeTable<'_>),
     theme: Option<&str>,
     read: &dyn Fn(&Path) -> Result<String, Problem>,
 ) -> Result<Config, Problem> {
     const NAMES: &[&str] = &["theme", "mouse", "images", "keys", "colors"];
     let mut config = Config {
-        keys: KeyMap::standard()?,
+        keys: KeyMap::standard(actions)?,
         theme: Theme::named(THEMES[0].0)?,
         mouse: false,
         images: Images::Auto,
@@ -191,51 +196,4 @@ fn parse(
         config.theme.patch(file, text, colors)?;
     }
     Ok(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(text: &str) -> Result<Config, Problem> {
-        let table = DeTable::parse(text).map_err(|e| Problem::parse("tui.toml", text, &e))?;
-        parse("tui.toml", text, table.get_ref(), None, &|_| {
-            Ok(String::new())
-        })
-    }
-
-    #[test]
-    fn a_file_is_a_patch() {
-        let config =
-            of("mouse = true\ntheme = \"dark\"\nimages = \"blocks\"\n[colors]\nbad = \"#ff0000\"\n[keys.global]\nquit = [\"Q\"]\n")
-                .unwrap();
-        let dark = Theme::named("dark").unwrap();
-        assert!(config.mouse && config.images == Images::Blocks);
-        assert_eq!(config.theme.style(Role::Good), dark.style(Role::Good));
-        assert_ne!(config.theme.style(Role::Bad), dark.style(Role::Bad));
-    }
-
-    #[test]
-    fn mistakes_name_file_line_and_remedy() {
-        for (text, want) in [
-            (
-                "\nmuose = true\n",
-                "tui.toml:2: there is no setting `muose`; did you mean `mouse`?",
-            ),
-            ("mouse = 1\n", "tui.toml:1: `mouse` must be true or false"),
-            (
-                "[colors]\n\ntxet = \"red\"\n",
-                "tui.toml:3: there is no style `txet`; did you mean `text`?",
-            ),
-            (
-                "[keys.global]\nquit = [\"pgup\"]\n",
-                "tui.toml:2: `pgup` is no key",
-            ),
-            ("mouse = \n", "tui.toml:1: "),
-            ("theme = \"drak\"\n", "theme: there is no theme `drak`"),
-        ] {
-            let problem = of(text).unwrap_err().to_string();
-            assert!(problem.starts_with(want), "{problem}");
-        }
-    }
 }

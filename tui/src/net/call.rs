@@ -1,267 +1,145 @@
-//! Requests to the daemon and what comes back.
+//! Requests to the daemon and what comes back. Every declared operation of the admin interface is one; none is named here.
 
-use cleanplate_api::FolderStatus;
-use cleanplate_api::admin::{
-    self, AccountChange, AccountRow, FoldersReply, ImagePart, JobDetail, JobRow, KeyChange,
-    KeyCreated, KeyRow, LedgerRow, LogTail, MetricsHistory, ModelRow, ModelsReply, NewAccount,
-    NewKey, Page, ServerView, TopUp,
-};
-use cleanplate_api::endpoint::{Encode, Endpoint, Json, Method, NoQuery, Request};
+use std::any::Any;
+use std::fmt;
+
+use cleanplate_api::endpoint::{Decode, Encode, Endpoint, Method, NoQuery, Request};
 use serde::de::DeserializeOwned;
 
 use super::NetError;
-use crate::action::Verb;
-
-/// Longer side of pictures that are asked for, pixels: as much as a terminal shows, and cheap to decode.
-pub const PICTURE_SIDE_PX_MAX: u32 = 768;
-/// Lines of log that are asked for.
-const LOG_ROWS: u32 = 1000;
 
 /// A request.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Call {
-    /// The daemon itself.
-    Server,
-    /// Figures of the last minutes.
-    History,
-    /// A page of jobs: text to look for, and where the page before ended.
-    Jobs {
-        /// Text that the daemon looks for.
-        text: String,
-        /// `next` of the page before.
-        after: Option<String>,
-    },
-    /// One job.
-    Job(String),
-    /// A picture of a job.
-    Picture(String, ImagePart),
-    /// A page of accounts.
-    Accounts(Option<String>),
-    /// A page of an account's ledger.
-    Ledger(i64, Option<String>),
-    /// A page of keys.
-    Keys(Option<String>),
-    /// Folders.
-    Folders,
-    /// Models.
-    Models,
-    /// The newest log lines.
-    Log,
-    /// End a job.
-    CancelJob(String),
-    /// Run a failed job again.
-    RetryJob(String),
-    /// Make a key.
-    CreateKey(NewKey),
-    /// Change a key.
-    ChangeKey(i64, KeyChange),
-    /// Revoke a key.
-    RevokeKey(i64),
-    /// Delete a key.
-    DeleteKey(i64),
-    /// Make an account.
-    CreateAccount(NewAccount),
-    /// Rename an account.
-    ChangeAccount(i64, AccountChange),
-    /// Add credits.
-    TopUp(i64, TopUp),
-    /// Do something with a folder.
-    Folder(String, Verb),
-    /// Do something with a model.
-    Model(String, Verb),
+#[derive(Debug, Clone)]
+pub struct Call {
+    id: &'static str,
+    places: Vec<String>,
+    query: serde_json::Value,
+    request: Result<Request, String>,
+    read: fn(Vec<u8>) -> Result<Reply, NetError>,
 }
 
-/// What a request brings.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reply {
-    /// The daemon itself.
-    Server(Box<ServerView>),
-    /// Figures.
-    History(MetricsHistory),
-    /// Jobs.
-    Jobs(Page<JobRow>),
-    /// A job with its particulars.
-    Job(Box<JobDetail>),
-    /// The bytes of a picture.
-    Picture(Vec<u8>),
-    /// Accounts.
-    Accounts(Page<AccountRow>),
-    /// Ledger entries.
-    Ledger(Page<LedgerRow>),
-    /// Keys.
-    Keys(Page<KeyRow>),
-    /// Folders.
-    Folders(FoldersReply),
-    /// Models.
-    Models(ModelsReply),
-    /// Log lines.
-    Log(LogTail),
-    /// A job that was changed or made.
-    JobRow(Box<JobRow>),
-    /// A key that was made.
-    KeyCreated(Box<KeyCreated>),
-    /// A key that was changed.
-    KeyRow(Box<KeyRow>),
-    /// An account that was made or changed.
-    AccountRow(AccountRow),
-    /// The entry that a top-up made.
-    LedgerRow(LedgerRow),
-    /// A folder that was changed.
-    Folder(Box<FolderStatus>),
-    /// A model that was changed.
-    Model(Box<ModelRow>),
+/// The same request, whatever it was made for.
+impl PartialEq for Call {
+    fn eq(&self, other: &Call) -> bool {
+        self.id == other.id && self.request == other.request
+    }
 }
 
 impl Call {
+    /// A request of `E`. `places` stand for the placeholders of its path, in order.
+    pub fn of<E>(places: &[&str], query: &E::Query, body: &E::Body) -> Call
+    where
+        E: Endpoint<Body: Encode, Reply: Decode + Send>,
+    {
+        let wrong = |error: serde_json::Error| error.to_string();
+        Call {
+            id: E::ROUTE.id,
+            places: places.iter().map(|place| (*place).to_string()).collect(),
+            query: serde_json::to_value(query).unwrap_or_default(),
+            request: Request::of::<E>(places, query, body).map_err(wrong),
+            read: |body| {
+                let reply = E::Reply::decode(body).map_err(|e| {
+                    NetError::Protocol(format!(
+                        "the reply is not what this version understands: {e}"
+                    ))
+                })?;
+                Ok(Reply::new(reply))
+            },
+        }
+    }
+
+    /// A request of `E`, which has neither query nor body.
+    pub fn plain<E>(places: &[&str]) -> Call
+    where
+        E: Endpoint<Query = NoQuery, Body = (), Reply: Decode + Send>,
+    {
+        Call::of::<E>(places, &NoQuery {}, &())
+    }
+
+    /// Whether it is one of `E`.
+    pub fn is<E: Endpoint>(&self) -> bool {
+        self.id == E::ROUTE.id
+    }
+
+    /// What stands for a placeholder of its path, counted from 0.
+    pub fn place(&self, number: usize) -> &str {
+        self.places.get(number).map_or("", String::as_str)
+    }
+
+    /// Its query.
+    pub fn query<T: DeserializeOwned + Default>(&self) -> T {
+        serde_json::from_value(self.query.clone()).unwrap_or_default()
+    }
+
+    /// Whether it asks for the first page of a list.
+    pub fn is_first_page(&self) -> bool {
+        self.query["after"].is_null()
+    }
+
     /// Whether it changes something in the daemon: not with `--readonly`, and never repeated by itself.
     pub fn changes(&self) -> bool {
-        !matches!(self.request(), Ok(request) if request.method == Method::Get)
+        !matches!(&self.request, Ok(request) if request.method == Method::Get)
     }
 
     /// What is sent.
-    pub fn request(&self) -> Result<Request, NetError> {
-        let page = |after: &Option<String>| admin::ListQuery {
-            after: after.clone(),
-            ..Default::default()
-        };
-        match self {
-            Call::Server => plain::<admin::GetServer>(&[]),
-            Call::History => with::<admin::GetHistory>(&[], &Default::default(), &()),
-            Call::Jobs { text, after } => {
-                let query = admin::JobsQuery {
-                    text: Some(text.clone()).filter(|text| !text.is_empty()),
-                    after: after.clone(),
-                    ..Default::default()
-                };
-                with::<admin::ListJobs>(&[], &query, &())
-            }
-            Call::Job(id) => plain::<admin::GetJob>(&[id]),
-            Call::Picture(id, part) => {
-                let query = admin::ImageQuery {
-                    side_px_max: Some(PICTURE_SIDE_PX_MAX),
-                };
-                with::<admin::GetImage>(&[id, part.as_str()], &query, &())
-            }
-            Call::Accounts(after) => with::<admin::ListAccounts>(&[], &page(after), &()),
-            Call::Ledger(id, after) => {
-                let query = admin::PageQuery {
-                    after: after.clone(),
-                    rows: None,
-                };
-                with::<admin::ListLedger>(&[&id.to_string()], &query, &())
-            }
-            Call::Keys(after) => {
-                let query = admin::KeysQuery {
-                    after: after.clone(),
-                    ..Default::default()
-                };
-                with::<admin::ListKeys>(&[], &query, &())
-            }
-            Call::Folders => plain::<admin::ListFolders>(&[]),
-            Call::Models => plain::<admin::ListModels>(&[]),
-            Call::Log => {
-                let query = admin::LogQuery {
-                    rows: Some(LOG_ROWS),
-                    ..Default::default()
-                };
-                with::<admin::GetLog>(&[], &query, &())
-            }
-            Call::CancelJob(id) => plain::<admin::CancelJob>(&[id]),
-            Call::RetryJob(id) => plain::<admin::RetryJob>(&[id]),
-            Call::CreateKey(new) => made::<admin::CreateKey>(&[], Json(new.clone())),
-            Call::ChangeKey(id, change) => {
-                made::<admin::ChangeKey>(&[&id.to_string()], Json(change.clone()))
-            }
-            Call::RevokeKey(id) => plain::<admin::RevokeKey>(&[&id.to_string()]),
-            Call::DeleteKey(id) => plain::<admin::DeleteKey>(&[&id.to_string()]),
-            Call::CreateAccount(new) => made::<admin::CreateAccount>(&[], Json(new.clone())),
-            Call::ChangeAccount(id, change) => {
-                made::<admin::ChangeAccount>(&[&id.to_string()], Json(change.clone()))
-            }
-            Call::TopUp(id, top_up) => {
-                made::<admin::TopUpAccount>(&[&id.to_string()], Json(top_up.clone()))
-            }
-            Call::Folder(name, Verb::Pause) => plain::<admin::PauseFolder>(&[name]),
-            Call::Folder(name, Verb::Resume) => plain::<admin::ResumeFolder>(&[name]),
-            Call::Folder(name, _) => plain::<admin::RescanFolder>(&[name]),
-            Call::Model(name, Verb::Load) => plain::<admin::LoadModel>(&[name]),
-            Call::Model(name, Verb::Unload) => plain::<admin::UnloadModel>(&[name]),
-            Call::Model(name, Verb::Verify) => plain::<admin::VerifyModel>(&[name]),
-            Call::Model(name, _) => plain::<admin::PullModel>(&[name]),
-        }
+    pub fn request(&self) -> Result<&Request, NetError> {
+        self.request
+            .as_ref()
+            .map_err(|e| NetError::Protocol(format!("the request cannot be written: {e}")))
     }
 
     /// Reads the body of a reply that says success.
     pub fn read(&self, body: Vec<u8>) -> Result<Reply, NetError> {
-        Ok(match self {
-            Call::Server => Reply::Server(Box::new(json(&body)?)),
-            Call::History => Reply::History(json(&body)?),
-            Call::Jobs { .. } => Reply::Jobs(json(&body)?),
-            Call::Job(_) => Reply::Job(Box::new(json(&body)?)),
-            Call::Picture(..) => Reply::Picture(body),
-            Call::Accounts(_) => Reply::Accounts(json(&body)?),
-            Call::Ledger(..) => Reply::Ledger(json(&body)?),
-            Call::Keys(_) => Reply::Keys(json(&body)?),
-            Call::Folders => Reply::Folders(json(&body)?),
-            Call::Models => Reply::Models(json(&body)?),
-            Call::Log => Reply::Log(json(&body)?),
-            Call::CancelJob(_) | Call::RetryJob(_) => Reply::JobRow(Box::new(json(&body)?)),
-            Call::CreateKey(_) => Reply::KeyCreated(Box::new(json(&body)?)),
-            Call::ChangeKey(..) | Call::RevokeKey(_) | Call::DeleteKey(_) => {
-                Reply::KeyRow(Box::new(json(&body)?))
-            }
-            Call::CreateAccount(_) | Call::ChangeAccount(..) => Reply::AccountRow(json(&body)?),
-            Call::TopUp(..) => Reply::LedgerRow(json(&body)?),
-            Call::Folder(..) => Reply::Folder(Box::new(json(&body)?)),
-            Call::Model(..) => Reply::Model(Box::new(json(&body)?)),
-        })
+        (self.read)(body)
     }
 }
 
-fn with<E: Endpoint<Body: Encode>>(
-    places: &[&str],
-    query: &E::Query,
-    body: &E::Body,
-) -> Result<Request, NetError> {
-    Request::of::<E>(places, query, body)
-        .map_err(|e| NetError::Protocol(format!("the request cannot be written: {e}")))
+/// What a request brings: the declared reply of its operation.
+pub struct Reply(Box<dyn Any + Send>);
+
+impl fmt::Debug for Reply {
+    // A reply may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reply")
+    }
 }
 
-fn plain<E: Endpoint<Query = NoQuery, Body = ()>>(places: &[&str]) -> Result<Request, NetError> {
-    with::<E>(places, &NoQuery {}, &())
-}
+impl Reply {
+    /// A reply.
+    pub fn new(reply: impl Any + Send) -> Reply {
+        Reply(Box::new(reply))
+    }
 
-fn made<E: Endpoint<Query = NoQuery, Body: Encode>>(
-    places: &[&str],
-    body: E::Body,
-) -> Result<Request, NetError> {
-    with::<E>(places, &NoQuery {}, &body)
-}
-
-fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, NetError> {
-    serde_json::from_slice(body).map_err(|e| {
-        NetError::Protocol(format!(
-            "the reply is not what this version understands: {e}"
-        ))
-    })
+    /// The reply of `E`, if it is one.
+    pub fn of<E: Endpoint>(&self) -> Option<&E::Reply> {
+        self.0.downcast_ref()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use cleanplate_api::admin::{GetImage, GetServer, LoadModel, RevokeKey};
+
     use super::*;
 
     #[test]
     fn only_reads_count_as_reads() {
-        assert!(
-            !Call::Server.changes() && !Call::Picture("a".to_string(), ImagePart::Mask).changes()
-        );
+        let picture = Call::of::<GetImage>(&["a", "mask"], &Default::default(), &());
+        assert!(!Call::plain::<GetServer>(&[]).changes() && !picture.changes());
         for call in [
-            Call::CancelJob("a".to_string()),
-            Call::RevokeKey(1),
-            Call::DeleteKey(1),
-            Call::Model("m".to_string(), Verb::Load),
+            Call::plain::<RevokeKey>(&["1"]),
+            Call::plain::<LoadModel>(&["m"]),
         ] {
             assert!(call.changes(), "{call:?}");
         }
+    }
+
+    #[test]
+    fn calls_are_told_apart_by_what_they_ask() {
+        let revoke = |id: &str| Call::plain::<RevokeKey>(&[id]);
+        assert!(revoke("1") == revoke("1") && revoke("1") != revoke("2"));
+        assert!(revoke("1").is::<RevokeKey>() && !revoke("1").is::<LoadModel>());
+        assert_eq!(revoke("7").place(0), "7");
+        assert!(revoke("1").read(b"{}".to_vec()).is_err());
     }
 }

@@ -55,7 +55,7 @@ impl Client {
             .await
             .map_err(|e| NetError::Broken(e.to_string()))?;
         let exchange = async {
-            let reply = self.send(&call.request()?, &[]).await?;
+            let reply = self.send(call.request()?, &[]).await?;
             let status = reply.status().as_u16();
             let body = Limited::new(reply.into_body(), REPLY_BYTES_MAX)
                 .collect()

@@ -4,14 +4,14 @@
 //! the newest is kept; the event loop takes a bounded number of them at a time and looks at the keyboard in between.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cleanplate_api::FolderStatus;
-use cleanplate_api::QueueView;
 use cleanplate_api::admin::{
     AccountRow, Event, Hello, ImagePart, JobRow, KeyRow, LogLine, MetricsTick, ModelRow,
     StateChanged,
 };
+use cleanplate_api::endpoint::Endpoint;
+use cleanplate_api::{FolderStatus, QueueView};
 use tokio::sync::Notify;
 
 use super::{Call, NetError, Reply};
@@ -43,7 +43,7 @@ pub enum Change {
     /// A request was answered.
     Reply(Box<Call>, Result<Reply, NetError>),
     /// A picture is ready to be drawn, or cannot be.
-    Picture(ImagePart, Result<Picture, String>),
+    Picture(ImagePart, Result<Arc<Picture>, String>),
     /// A job.
     Job(Box<JobRow>),
     /// The queue.
@@ -62,6 +62,28 @@ pub enum Change {
     Key(i64, Option<Box<KeyRow>>),
     /// Log lines, oldest first.
     Log(Vec<LogLine>),
+}
+
+impl Change {
+    /// What a request of `E` brought: the request and its reply.
+    pub fn reply<E: Endpoint>(&self) -> Option<(&Call, &E::Reply)> {
+        match self {
+            Change::Reply(call, Ok(reply)) if call.is::<E>() => Some((call, reply.of::<E>()?)),
+            _ => None,
+        }
+    }
+
+    /// Whether it tells what happens in the daemon: held back while the picture is held.
+    pub fn is_event(&self) -> bool {
+        !matches!(
+            self,
+            Change::Linked(_)
+                | Change::Lost { .. }
+                | Change::Reply(..)
+                | Change::Picture(..)
+                | Change::Resync
+        )
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,110 +1,179 @@
-//! Drawing. Screens read the state; all they write to it is where the cursor of a table and the mouse can go.
+//! Screens: one folder and one line of [`SCREENS`] each.
+//!
+//! A screen holds its table and what is open in it. It takes in what the daemon tells, does what its keys ask, and draws itself;
+//! what concerns more than one of them is in [`Shared`]. No screen reads or changes another one.
+
+pub mod action;
+pub mod overlay;
+pub mod shared;
 
 mod accounts;
-mod chrome;
-mod help;
-mod job;
+mod folders;
+mod jobs;
+mod keys;
+mod log;
+mod models;
 mod overview;
-mod tables;
+mod panel;
 
-use ratatui::Frame;
+use std::any::Any;
+use std::fmt::Debug;
+
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::config::Role;
-use crate::state::State;
+use self::action::{ActionRow, Context};
+pub use self::shared::{Effect, Hit, Link, Shared, TICKS_MAX};
+#[cfg(test)]
+pub use self::{jobs::Jobs, keys::Keys};
+use crate::net::{Call, Change};
+use crate::widget::table::List;
 
-/// Smallest terminal that is drawn in, columns and rows.
-pub const SIZE_MIN: (u16, u16) = (40, 10);
+/// Rows of tables that are not bounded by themselves.
+const ROWS_MAX: usize = 10_000;
+/// Larger tables are fetched again only when the user asks.
+const POLL_ROWS_MAX: usize = 300;
 
-/// A screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScreenId {
-    /// Curves and gauges.
-    Overview,
-    /// Jobs, and one job.
-    Jobs,
-    /// Keys.
-    Keys,
-    /// Accounts, and a ledger.
-    Accounts,
-    /// Watched folders.
-    Folders,
-    /// Models.
-    Models,
-    /// Log.
-    Log,
+/// Whether the age of something is shown in seconds.
+fn is_young(at_ms: i64, now_ms: i64) -> bool {
+    now_ms - at_ms < 61_000
 }
 
-/// The screens in their order, with their names.
-pub const SCREENS: [(ScreenId, &str); 7] = [
-    (ScreenId::Overview, "overview"),
-    (ScreenId::Jobs, "jobs"),
-    (ScreenId::Keys, "keys"),
-    (ScreenId::Accounts, "accounts"),
-    (ScreenId::Folders, "folders"),
-    (ScreenId::Models, "models"),
-    (ScreenId::Log, "log"),
+/// The screens in their order.
+pub static SCREENS: &[Entry] = &[
+    overview::ENTRY,
+    jobs::ENTRY,
+    keys::ENTRY,
+    accounts::ENTRY,
+    folders::ENTRY,
+    models::ENTRY,
+    log::ENTRY,
 ];
 
+/// A screen before it is made.
+pub struct Entry {
+    /// Its name: on its tab, in the key map, on the command line.
+    pub name: &'static str,
+    /// What it shows, for the help.
+    pub what: &'static str,
+    /// Makes it, with nothing known yet.
+    pub make: fn() -> Box<dyn Screen>,
+    /// What its keys do.
+    pub actions: fn() -> Vec<ActionRow>,
+    /// Commands that only it has.
+    pub commands: &'static [Command],
+}
+
+/// A command with an argument.
+pub struct Command {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands after it.
+    pub argument: &'static str,
+    /// Whether it can be left out.
+    pub optional: bool,
+    /// One line for the help.
+    pub what: &'static str,
+}
+
+/// A screen by its place in [`SCREENS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScreenId(pub usize);
+
 impl ScreenId {
+    /// The screen of this name; the first if there is none.
+    pub fn named(name: &str) -> ScreenId {
+        let found = SCREENS.iter().position(|entry| entry.name == name);
+        ScreenId(found.unwrap_or(0))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        SCREENS[self.0].name
+    }
+
     /// The screen `by` places on; after the last comes the first.
     pub fn step(self, by: isize) -> ScreenId {
-        let here = SCREENS
-            .iter()
-            .position(|(screen, _)| *screen == self)
-            .unwrap_or(0) as isize;
-        SCREENS[(here + by).rem_euclid(SCREENS.len() as isize) as usize].0
+        ScreenId((self.0 as isize + by).rem_euclid(SCREENS.len() as isize) as usize)
     }
 }
 
-/// Draws everything.
-pub fn draw(state: &mut State, frame: &mut Frame<'_>) {
-    let area = frame.area();
-    state.refresh();
-    state.hits.clear();
-    let buf = frame.buffer_mut();
-    buf.set_style(area, state.theme.style(Role::Text));
-    if area.width < SIZE_MIN.0 || area.height < SIZE_MIN.1 {
-        let (width, height) = SIZE_MIN;
-        buf.set_stringn(
-            area.x,
-            area.y,
-            format!("needs {width}x{height}"),
-            usize::from(area.width),
-            state.theme.style(Role::Warn),
-        );
-        return;
+/// One screen.
+pub trait Screen: Any + Debug {
+    /// The context of its keys; `None` where it has no keys of its own.
+    fn context(&self) -> Option<Context>;
+
+    /// Whether something is open that the user can go back from.
+    fn is_open(&self) -> bool {
+        false
     }
-    let line = |y: u16| Rect {
-        x: area.x,
-        y,
-        width: area.width,
-        height: 1,
-    };
-    chrome::header(state, buf, line(area.y));
-    chrome::tabs(state, buf, line(area.y + 1));
-    let body = Rect {
-        y: area.y + 2,
-        height: area.height - 3,
-        ..area
-    };
-    match state.screen {
-        ScreenId::Overview => overview::draw(state, buf, body),
-        ScreenId::Jobs if state.job.is_some() => job::draw(state, buf, body),
-        ScreenId::Jobs => tables::jobs(state, buf, body),
-        ScreenId::Keys => tables::keys(state, buf, body),
-        ScreenId::Accounts => accounts::draw(state, buf, body),
-        ScreenId::Folders => tables::folders(state, buf, body),
-        ScreenId::Models => tables::models(state, buf, body),
-        ScreenId::Log => tables::log(state, buf, body),
+
+    /// Does one of its actions, by its place in the screen's list.
+    fn act(&mut self, place: usize, shared: &mut Shared);
+
+    /// Does one of its commands.
+    fn command(&mut self, _name: &str, _argument: &str, _shared: &mut Shared) {}
+
+    /// The table that is shown.
+    fn list(&mut self) -> Option<&mut dyn List> {
+        None
     }
-    chrome::toasts(state, buf, body);
-    let prompt = chrome::bottom(state, buf, line(area.bottom() - 1));
-    let overlay = help::overlay(state, buf, area);
-    if let Some(at) = overlay
-        .or(prompt)
-        .filter(|(x, y)| *x < area.right() && *y < area.bottom())
-    {
-        frame.set_cursor_position(at);
+
+    /// The first line that is shown of what is no table.
+    fn scroll(&mut self) -> Option<&mut usize> {
+        None
+    }
+
+    /// Brings the table up to date; everything that reads a cursor or the chosen rows comes after this.
+    fn refresh(&mut self, now_ms: i64);
+
+    /// Draws it.
+    fn draw(&mut self, shared: &mut Shared, buf: &mut Buffer, area: Rect);
+
+    /// Opens what the cursor is on.
+    fn open(&mut self, _shared: &mut Shared) {}
+
+    /// What is copied of what the cursor is on.
+    fn copied(&self) -> Option<String> {
+        None
+    }
+
+    /// Leaves what is open; whether there was something.
+    fn back(&mut self, _shared: &mut Shared) -> bool {
+        false
+    }
+
+    /// The user goes to a screen, this one or another.
+    fn leave(&mut self) {}
+
+    /// Asks for everything that it shows.
+    fn calls(&mut self) -> Vec<Call>;
+
+    /// Asks for what no event tells, while it is on the screen.
+    fn poll(&mut self) -> Vec<Call> {
+        Vec::new()
+    }
+
+    /// The cursor wants to go on after the last row: asks for more.
+    fn older(&mut self) -> Option<Call> {
+        None
+    }
+
+    /// Takes in what the daemon tells.
+    fn absorb(&mut self, change: &Change, shared: &mut Shared);
+
+    /// A request failed; whether the screen itself says so.
+    fn refused(&mut self, _call: &Call, _why: &str) -> bool {
+        false
+    }
+
+    /// Whether something on it changes by the second while nothing happens.
+    fn ages(&self, _now_ms: i64) -> bool {
+        false
+    }
+
+    /// What the last drawing lacks.
+    fn needs(&mut self) -> Vec<Effect> {
+        Vec::new()
     }
 }

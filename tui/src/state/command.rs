@@ -1,59 +1,53 @@
 //! The command line.
 
-use super::overlay::PromptKind;
-use super::{Effect, State};
-use crate::action::{ACTIONS, Action, Context};
+use super::State;
+use super::prompt::PromptKind;
 use crate::config::{Role, THEMES, Theme};
-use crate::net::Call;
-use crate::screen::ScreenId;
+use crate::screen::action::{Action, actions};
+use crate::screen::{Command, Effect, SCREENS};
+use crate::widget::edit::Edit;
 
 /// Commands that are remembered.
 const HISTORY_MAX: usize = 100;
 
-/// A command that takes an argument or is no action.
-struct CommandRow {
+const fn row(
     name: &'static str,
     argument: &'static str,
+    optional: bool,
     what: &'static str,
-}
-
-const fn row(name: &'static str, argument: &'static str, what: &'static str) -> CommandRow {
-    CommandRow {
+) -> Command {
+    Command {
         name,
         argument,
+        optional,
         what,
     }
 }
 
-/// Commands besides the actions.
-const COMMANDS: &[CommandRow] = &[
-    row("job", "ID", "Open a job"),
-    row(
-        "find",
-        "TEXT",
-        "Let the daemon look for jobs: file name, error, front of the id",
-    ),
-    row("filter", "TEXT", "Filter the table"),
-    row("sort", "COLUMN", "Sort the table"),
-    row("theme", "NAME", "Change the theme"),
+/// Commands that are the same on every screen.
+const EVERYWHERE: &[Command] = &[
+    row("filter", "TEXT", true, "Filter the table"),
+    row("sort", "COLUMN", false, "Sort the table"),
+    row("theme", "NAME", false, "Change the theme"),
     row(
         "mouse",
         "on|off",
+        false,
         "Take the mouse, or leave it to the terminal",
     ),
-    row("readonly", "", "Refuse changes from now on"),
+    row("readonly", "", true, "Refuse changes from now on"),
 ];
 
+/// Commands besides the actions: those of screens, which can be given everywhere, and the others.
+fn commands() -> impl Iterator<Item = &'static Command> {
+    let own = SCREENS.iter().flat_map(|entry| entry.commands);
+    own.chain(EVERYWHERE)
+}
+
 /// Commands besides the actions, for the help: how they are written and what they do.
-pub fn commands() -> impl Iterator<Item = (String, &'static str)> {
-    COMMANDS.iter().map(|row| {
-        (
-            format!(":{} {}", row.name, row.argument)
-                .trim_end()
-                .to_string(),
-            row.what,
-        )
-    })
+pub fn help() -> impl Iterator<Item = (String, &'static str)> {
+    let written = |row: &Command| format!(":{} {}", row.name, row.argument);
+    commands().map(move |row| (written(row).trim_end().to_string(), row.what))
 }
 
 impl State {
@@ -79,113 +73,108 @@ impl State {
 
     /// Does a command.
     pub fn command(&mut self, line: &str) -> Vec<Effect> {
-        let (name, argument) = line
+        let (written, argument) = line
             .split_once(char::is_whitespace)
             .map_or((line, ""), |(name, rest)| (name, rest.trim()));
-        let known = self.names();
-        let full = match known.iter().find(|known| **known == name) {
-            Some(name) => *name,
-            None => {
-                let fitting: Vec<&str> = known
-                    .iter()
-                    .filter(|known| known.starts_with(name))
-                    .copied()
-                    .collect();
-                match fitting[..] {
-                    [one] => one,
-                    [] => {
-                        self.toast(Role::Bad, format!("there is no command `{name}` here"));
-                        return Vec::new();
-                    }
-                    _ => {
-                        self.toast(Role::Bad, format!("`{name}` may be {}", fitting.join(", ")));
-                        return Vec::new();
-                    }
-                }
+        let name = match self.full_name(written) {
+            Ok(name) => name,
+            Err(message) => {
+                self.shared.toast(Role::Bad, message);
+                return Vec::new();
             }
         };
-        if let Some(action) = self.action_named(full) {
+        if let Some(action) = self.action_named(name) {
             return self.act(action);
         }
-        if argument.is_empty()
-            && COMMANDS.iter().any(|row| {
-                row.name == full && !row.argument.is_empty() && !matches!(full, "find" | "filter")
-            })
-        {
-            self.toast(Role::Bad, format!("`{full}` needs something after it"));
+        if argument.is_empty() && commands().any(|row| row.name == name && !row.optional) {
+            let message = format!("`{name}` needs something after it");
+            self.shared.toast(Role::Bad, message);
             return Vec::new();
         }
-        match full {
-            "job" => return self.open_job(argument.to_string()),
-            "find" => return self.find(argument.to_string()),
+        let of_screen = SCREENS
+            .iter()
+            .position(|entry| entry.commands.iter().any(|row| row.name == name));
+        match of_screen {
+            Some(place) => self.screens[place].command(name, argument, &mut self.shared),
+            None => self.command_everywhere(name, argument),
+        }
+        self.settle()
+    }
+
+    /// The command whose name begins with this.
+    fn full_name(&self, written: &str) -> Result<&'static str, String> {
+        let known = self.names();
+        if let Some(name) = known.iter().find(|known| **known == written) {
+            return Ok(name);
+        }
+        let fitting = known.iter().filter(|known| known.starts_with(written));
+        let fitting: Vec<&'static str> = fitting.copied().collect();
+        match fitting[..] {
+            [one] => Ok(one),
+            [] => Err(format!("there is no command `{written}` here")),
+            _ => Err(format!("`{written}` may be {}", fitting.join(", "))),
+        }
+    }
+
+    fn command_everywhere(&mut self, name: &str, argument: &str) {
+        let wrong = match name {
             "filter" => {
                 if let Some(list) = self.list() {
                     list.set_filter(argument);
                 }
+                None
             }
-            "sort" if self.list().is_some_and(|list| list.sort_title(argument)) => {}
-            "sort" => self.toast(Role::Bad, format!("there is no column `{argument}` here")),
-            "theme" => match Theme::named(argument) {
-                Ok(theme) => {
-                    self.theme = if self.colourless {
-                        theme.colourless()
-                    } else {
-                        theme
-                    }
-                }
-                Err(problem) => self.toast(Role::Bad, problem.to_string()),
-            },
-            "mouse" => match argument {
-                "on" => return vec![Effect::Mouse(true)],
-                "off" => return vec![Effect::Mouse(false)],
-                _ => self.toast(Role::Bad, "write `mouse on` or `mouse off`"),
-            },
-            "readonly" => {
+            "sort" => {
+                let sorted = self.list().is_some_and(|list| list.sort_title(argument));
+                (!sorted).then(|| format!("there is no column `{argument}` here"))
+            }
+            "theme" => self.set_theme(argument).err(),
+            "mouse" if ["on", "off"].contains(&argument) => {
+                self.shared.leave(Effect::Mouse(argument == "on"));
+                None
+            }
+            "mouse" => Some("write `mouse on` or `mouse off`".to_string()),
+            _ => {
                 self.readonly = true;
-                self.toast(Role::Good, "changes are refused from now on");
+                self.shared
+                    .toast(Role::Good, "changes are refused from now on");
+                None
             }
-            _ => {}
+        };
+        if let Some(message) = wrong {
+            self.shared.toast(Role::Bad, message);
         }
-        Vec::new()
     }
 
-    /// Lets the daemon look for jobs; an empty text shows all again.
-    pub fn find(&mut self, text: String) -> Vec<Effect> {
-        self.screen = ScreenId::Jobs;
-        self.job = None;
-        self.jobs.clear();
-        self.jobs.begin_snapshot();
-        self.jobs_text.clone_from(&text);
-        vec![Effect::Call(Call::Jobs { text, after: None })]
+    fn set_theme(&mut self, name: &str) -> Result<(), String> {
+        let theme = Theme::named(name).map_err(|problem| problem.to_string())?;
+        self.shared.theme = if self.colourless {
+            theme.colourless()
+        } else {
+            theme
+        };
+        Ok(())
     }
 
     /// The action of this name in what is shown.
     fn action_named(&self, name: &str) -> Option<Action> {
-        let contexts = self.command_contexts();
-        contexts
-            .iter()
-            .find_map(|context| {
-                ACTIONS
-                    .iter()
-                    .find(|row| row.context == *context && row.name == name)
-            })
-            .map(|row| row.action)
-    }
-
-    fn command_contexts(&self) -> Vec<Context> {
-        let mut contexts: Vec<Context> = self.context().into_iter().collect();
-        contexts.extend([Context::List, Context::Global]);
-        contexts
+        let contexts = self.contexts();
+        let mut found = contexts.iter().filter_map(|context| {
+            actions()
+                .iter()
+                .find(|row| row.context == *context && row.name == name)
+        });
+        found.next().map(|row| row.action)
     }
 
     /// Commands that can be given now, in order.
     fn names(&self) -> Vec<&'static str> {
-        let contexts = self.command_contexts();
-        let actions = ACTIONS
+        let contexts = self.contexts();
+        let actions = actions()
             .iter()
             .filter(|row| contexts.contains(&row.context) && row.name != "filter")
             .map(|row| row.name);
-        let mut names: Vec<&str> = actions.chain(COMMANDS.iter().map(|row| row.name)).collect();
+        let mut names: Vec<&str> = actions.chain(commands().map(|row| row.name)).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -236,16 +225,14 @@ impl State {
                 .count();
             common[..same].to_string()
         });
-        let takes_more = COMMANDS
-            .iter()
-            .any(|row| row.name == common && !row.argument.is_empty());
+        let takes_more = commands().any(|row| row.name == common && !row.argument.is_empty());
         let whole = if completions.len() == 1 && takes_more {
             format!("{common} ")
         } else {
             common
         };
         if let Some(prompt) = &mut self.prompt {
-            prompt.line = crate::widget::edit::Edit::new(&whole);
+            prompt.line = Edit::new(&whole);
         }
     }
 
@@ -267,6 +254,6 @@ impl State {
             .len()
             .checked_sub(prompt.back)
             .and_then(|at| self.history.get(at));
-        prompt.line = crate::widget::edit::Edit::new(line.map_or("", String::as_str));
+        prompt.line = Edit::new(line.map_or("", String::as_str));
     }
 }

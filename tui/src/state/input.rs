@@ -3,10 +3,13 @@
 use crossterm::event::{KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::overlay::{Overlay, PromptKind};
-use super::{Effect, Hit, State};
-use crate::action::{Action, Context, Move};
+use super::State;
+use super::prompt::PromptKind;
 use crate::config::Chord;
+use crate::screen::action::{Action, Context};
+use crate::screen::overlay::Overlay;
+use crate::screen::{Effect, Hit};
+use crate::widget::table::Move;
 
 impl State {
     /// A key was pressed.
@@ -19,26 +22,23 @@ impl State {
         if self.prompt.is_some() {
             return self.prompt_key(chord);
         }
-        match &self.overlay {
+        match &self.shared.overlay {
             Some(Overlay::Form(form, _)) => {
                 let on_text = form.on_text();
                 self.form_key(chord, on_text)
             }
-            Some(_) => match self
-                .keys_map
-                .action(&[Context::Dialog, Context::List, Context::Global], chord)
-            {
-                Some(action) => self.act(action),
-                None => Vec::new(),
-            },
-            None => {
-                let mut contexts: Vec<Context> = self.context().into_iter().collect();
-                contexts.extend([Context::List, Context::Global]);
-                match self.keys_map.action(&contexts, chord) {
-                    Some(action) => self.act(action),
-                    None => Vec::new(),
-                }
+            Some(_) => {
+                let contexts = [Context::DIALOG, Context::LIST, Context::GLOBAL];
+                self.act_on(&contexts, chord)
             }
+            None => self.act_on(&self.contexts(), chord),
+        }
+    }
+
+    fn act_on(&mut self, contexts: &[Context], chord: Chord) -> Vec<Effect> {
+        match self.action(contexts, chord) {
+            Some(action) => self.act(action),
+            None => Vec::new(),
         }
     }
 
@@ -51,10 +51,7 @@ impl State {
             self.prompt_changed();
             return Vec::new();
         }
-        match self
-            .keys_map
-            .action(&[Context::Edit, Context::Dialog, Context::Global], chord)
-        {
+        match self.action(&[Context::EDIT, Context::DIALOG, Context::GLOBAL], chord) {
             Some(Action::Edit(step)) => {
                 if let Some(prompt) = &mut self.prompt {
                     prompt.line.step(step);
@@ -83,7 +80,8 @@ impl State {
     }
 
     fn form_key(&mut self, chord: Chord, on_text: bool) -> Vec<Effect> {
-        let Some(Overlay::Form(form, _)) = &mut self.overlay else {
+        let edit = self.action(&[Context::EDIT], chord);
+        let Some(Overlay::Form(form, _)) = &mut self.shared.overlay else {
             return Vec::new();
         };
         if on_text && let (Some(c), Some(edit)) = (chord.character(), form.edit()) {
@@ -91,17 +89,11 @@ impl State {
             form.error = None;
             return Vec::new();
         }
-        if on_text
-            && let (Some(Action::Edit(step)), Some(edit)) =
-                (self.keys_map.action(&[Context::Edit], chord), form.edit())
-        {
+        if on_text && let (Some(Action::Edit(step)), Some(edit)) = (edit, form.edit()) {
             edit.step(step);
             return Vec::new();
         }
-        match self
-            .keys_map
-            .action(&[Context::Dialog, Context::Global], chord)
-        {
+        match self.action(&[Context::DIALOG, Context::GLOBAL], chord) {
             Some(
                 action @ (Action::NextField
                 | Action::PreviousField
@@ -122,7 +114,7 @@ impl State {
         if let Some(prompt) = &mut self.prompt {
             prompt.line.paste(text);
             self.prompt_changed();
-        } else if let Some(Overlay::Form(form, _)) = &mut self.overlay
+        } else if let Some(Overlay::Form(form, _)) = &mut self.shared.overlay
             && let Some(edit) = form.edit()
         {
             edit.paste(text);
@@ -136,11 +128,12 @@ impl State {
             MouseEventKind::ScrollUp => return self.act(Action::Move(Move::Up)),
             MouseEventKind::ScrollDown => return self.act(Action::Move(Move::Down)),
             MouseEventKind::Down(MouseButton::Left)
-                if self.overlay.is_none() && self.prompt.is_none() => {}
+                if self.shared.overlay.is_none() && self.prompt.is_none() => {}
             _ => return Vec::new(),
         }
         let at = Position::new(mouse.column, mouse.row);
         let hit = self
+            .shared
             .hits
             .iter()
             .find(|(area, _)| area.contains(at))

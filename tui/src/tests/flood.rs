@@ -9,7 +9,7 @@ use super::made_up::{busy, job};
 use super::press;
 use crate::app::{CHANGES_PER_TURN, turn};
 use crate::net::Inbox;
-use crate::screen::ScreenId;
+use crate::screen::{Jobs, ScreenId};
 use crate::widget::table::List;
 
 /// Events a second, and seconds.
@@ -38,7 +38,7 @@ fn event(n: usize) -> Event {
 #[test]
 fn a_key_waits_for_a_bounded_number_of_changes() {
     let (inbox, mut state) = (Inbox::default(), busy());
-    let before = state.jobs.counts().2;
+    let before = state.of::<Jobs>().table.counts().2;
     // The loop of the program: keys that wait go first, then one turn of changes. A key comes after every 97th event, at the
     // worst moment: when a turn has just begun.
     let (mut keys, mut absorbed, mut turn_began, mut longest, mut sent, mut handled) =
@@ -81,14 +81,15 @@ fn a_key_waits_for_a_bounded_number_of_changes() {
     assert_eq!(
         state.screen,
         if sent % 2 == 1 {
-            ScreenId::Jobs
+            ScreenId::named("jobs")
         } else {
-            ScreenId::Keys
+            ScreenId::named("keys")
         }
     );
     // Nothing was lost by merging: every job is there in its newest state.
-    assert_eq!(state.jobs.counts().2, before + JOBS);
+    assert_eq!(state.of::<Jobs>().table.counts().2, before + JOBS);
     let last = EVENTS_PER_S * SECONDS - 1;
-    let newest = state.jobs.get(&format!("flood-{}", last % JOBS)).unwrap();
+    let jobs = state.of::<Jobs>();
+    let newest = jobs.table.get(&format!("flood-{}", last % JOBS)).unwrap();
     assert_eq!(newest.attempt, last as u32);
 }

@@ -1,15 +1,18 @@
 //! A made-up daemon with everything that screens must cope with.
 
 use cleanplate_api::admin::{
-    AccountRow, Admin, FoldersReply, Hello, ImagePart, JobDetail, JobRow, KeptFile, KeyRow,
+    self, AccountRow, Admin, FoldersReply, Hello, ImagePart, JobDetail, JobRow, KeptFile, KeyRow,
     KeyState, Latency, LedgerCause, LedgerRow, LoadState, LogLevel, LogLine, LogTail,
     MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, ServerState, ServerView,
     TaskKind, TaskState, Totals,
 };
 use cleanplate_api::{DeviceView, FolderStatus, JobStatus, ModelUse, QueueView, StageTiming};
 
+use cleanplate_api::endpoint::{Decode, Endpoint, Json};
+
 use crate::config;
 use crate::net::{Call, Change, Reply};
+use crate::screen::action::action_names;
 use crate::state::State;
 
 /// The time in all tests.
@@ -336,7 +339,7 @@ pub fn server() -> ServerView {
 
 /// A dashboard that has just started.
 pub fn fresh() -> State {
-    let config = config::load(None, None).unwrap();
+    let config = config::load(action_names(), None, None).unwrap();
     State::new(
         &config,
         false,
@@ -345,38 +348,57 @@ pub fn fresh() -> State {
     )
 }
 
+/// What a request of `E` without parameters brings.
+pub fn read<E>(reply: <E::Reply as Inner>::Inner) -> Change
+where
+    E: Endpoint<Query: Default, Body = (), Reply: Decode + Send + Inner>,
+{
+    let call = Call::of::<E>(&[], &E::Query::default(), &());
+    answered::<E>(call, reply)
+}
+
+/// What this request of `E` brings.
+pub fn answered<E>(call: Call, reply: <E::Reply as Inner>::Inner) -> Change
+where
+    E: Endpoint<Reply: Send + Inner>,
+{
+    Change::Reply(Box::new(call), Ok(Reply::new(E::Reply::of(reply))))
+}
+
+/// What stands in a reply.
+pub trait Inner: Sized + 'static {
+    /// Without what tells its form on the wire.
+    type Inner;
+    /// The reply.
+    fn of(inner: Self::Inner) -> Self;
+}
+
+impl<T: 'static> Inner for Json<T> {
+    type Inner = T;
+    fn of(inner: T) -> Json<T> {
+        Json(inner)
+    }
+}
+
 /// A dashboard to which the daemon has told everything above.
 pub fn busy() -> State {
     let mut state = fresh();
-    let mut reply =
-        |call: Call, reply: Reply| state.absorb(Change::Reply(Box::new(call), Ok(reply)));
-    reply(Call::Server, Reply::Server(Box::new(server())));
-    reply(
-        Call::History,
-        Reply::History(MetricsHistory { ticks: ticks() }),
-    );
-    reply(
-        Call::Jobs {
-            text: String::new(),
-            after: None,
-        },
-        Reply::Jobs(Page {
-            items: jobs(),
-            next: Some("more".to_string()),
-        }),
-    );
+    let mut told = |change| drop(state.absorb(change));
+    told(read::<admin::GetServer>(server()));
+    told(read::<admin::GetHistory>(MetricsHistory { ticks: ticks() }));
+    told(read::<admin::ListJobs>(Page {
+        items: jobs(),
+        next: Some("more".to_string()),
+    }));
     let keys = vec![
         key(1, "web shop", KeyState::Active),
         key(2, HOSTILE, KeyState::Revoked),
         key(3, WIDE, KeyState::Expired),
     ];
-    reply(
-        Call::Keys(None),
-        Reply::Keys(Page {
-            items: keys,
-            next: None,
-        }),
-    );
+    told(read::<admin::ListKeys>(Page {
+        items: keys,
+        next: None,
+    }));
     let account = |id: i64, name: &str, available: i64| AccountRow {
         id,
         name: name.to_string(),
@@ -389,19 +411,16 @@ pub fn busy() -> State {
         account(2, HOSTILE, 0),
         account(3, WIDE, 42),
     ];
-    reply(
-        Call::Accounts(None),
-        Reply::Accounts(Page {
-            items: accounts,
-            next: None,
-        }),
-    );
+    told(read::<admin::ListAccounts>(Page {
+        items: accounts,
+        next: None,
+    }));
     let folders = vec![
         folder("plates", None),
         folder(HOSTILE, Some("output is inside the watched folder")),
         folder(WIDE, None),
     ];
-    reply(Call::Folders, Reply::Folders(FoldersReply { folders }));
+    told(read::<admin::ListFolders>(FoldersReply { folders }));
     let models = vec![
         model("lama-small", LoadState::Loaded, None),
         model(
@@ -416,13 +435,10 @@ pub fn busy() -> State {
             Some(task(TaskState::Failed)),
         ),
     ];
-    reply(
-        Call::Models,
-        Reply::Models(ModelsReply {
-            models,
-            memory_bytes_max: 8 << 30,
-        }),
-    );
+    told(read::<admin::ListModels>(ModelsReply {
+        models,
+        memory_bytes_max: 8 << 30,
+    }));
     let levels = [
         LogLevel::Info,
         LogLevel::Info,
@@ -442,7 +458,7 @@ pub fn busy() -> State {
             )
         })
         .collect();
-    reply(Call::Log, Reply::Log(LogTail { lines, oldest: 1 }));
+    told(read::<admin::GetLog>(LogTail { lines, oldest: 1 }));
     state.absorb(Change::Linked(Hello {
         version: "0.1.0".to_string(),
         boot: "b00t".to_string(),

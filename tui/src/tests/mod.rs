@@ -1,7 +1,9 @@
 //! Tests of the whole: screens as they look, keys as they act, a flood of events.
 
+mod config;
 mod flood;
 mod flows;
+mod keys;
 pub mod made_up;
 mod screens;
 
@@ -10,8 +12,9 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
-use crate::screen;
-use crate::state::{Effect, State};
+use crate::draw;
+use crate::screen::Effect;
+use crate::state::State;
 
 /// Presses keys one after the other: characters, and names such as `<enter>`.
 pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
@@ -44,7 +47,7 @@ pub fn press(state: &mut State, keys: &str) -> Vec<Effect> {
 /// The screen as it is drawn.
 pub fn drawn(state: &mut State, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| screen::draw(state, frame)).unwrap();
+    terminal.draw(|frame| draw::draw(state, frame)).unwrap();
     terminal.backend().buffer().clone()
 }
 

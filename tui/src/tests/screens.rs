@@ -1,13 +1,15 @@
 //! Every screen, drawn from a made-up state, at the smallest usual size and at a large one.
 
-use cleanplate_api::admin::{Hello, ImagePart, KeyCreated, KeyState, MetricsHistory, Page};
+use cleanplate_api::admin::{self, Hello, ImagePart, KeyCreated, KeyState, NewKey};
+use cleanplate_api::endpoint::{Json, NoQuery};
 use ratatui::layout::Size;
 use ratatui_image::picker::Picker;
 
-use super::made_up::{HOSTILE, NOW_MS, busy, detail, fresh, key, ledger};
+use super::made_up::{HOSTILE, NOW_MS, answered, busy, detail, fresh, key, ledger, read};
 use super::{drawn, lines, press};
-use crate::net::{Call, Change, NetError, Reply};
+use crate::net::{Call, Change, NetError};
 use crate::preview;
+use crate::screen::Jobs;
 use crate::state::State;
 use crate::text;
 
@@ -29,7 +31,7 @@ fn check(name: &str, make: impl Fn() -> State) {
 
 /// Makes the pictures of an open job from made-up bytes; whether there were any.
 fn render_pictures(state: &mut State) -> bool {
-    let Some(view) = &mut state.job else {
+    let Some(view) = &mut state.of::<Jobs>().view else {
         return false;
     };
     let mut any = false;
@@ -53,7 +55,7 @@ fn render_pictures(state: &mut State) -> bool {
             Size::new(wanted.width, wanted.height),
         )
         .unwrap();
-        view.slot(*part).picture = Some(made);
+        view.slot(*part).picture = Some(made.into());
         any = true;
     }
     any
@@ -68,30 +70,26 @@ fn after(keys: &str) -> State {
 
 fn job_open() -> State {
     let mut state = busy();
-    state.open_job(detail().job.id);
-    let call = Call::Job(detail().job.id);
-    state.absorb(Change::Reply(
-        Box::new(call),
-        Ok(Reply::Job(Box::new(detail()))),
-    ));
+    state.command(&format!("job {}", detail().job.id));
+    let call = Call::plain::<admin::GetJob>(&[&detail().job.id]);
+    state.absorb(answered::<admin::GetJob>(call, detail()));
     state
 }
 
 fn ledger_open() -> State {
     let mut state = after("4<enter>");
-    state.absorb(Change::Reply(
-        Box::new(Call::Ledger(1, None)),
-        Ok(Reply::Ledger(Page {
-            items: ledger(),
-            next: None,
-        })),
-    ));
+    let call = Call::of::<admin::ListLedger>(&["1"], &Default::default(), &());
+    let page = admin::Page {
+        items: ledger(),
+        next: None,
+    };
+    state.absorb(answered::<admin::ListLedger>(call, page));
     state
 }
 
 fn lost() -> State {
     let mut state = after("2");
-    state.now_ms = NOW_MS + 1_000;
+    state.shared.now_ms = NOW_MS + 1_000;
     state.absorb(Change::Lost {
         why: format!("the connection broke: {HOSTILE}"),
         retry_ms: 8_000,
@@ -106,11 +104,9 @@ fn secret() -> State {
         secret: "sk-live-AbCdEfGhIjKlMnOpQrStUvWxYz012345abcdef".to_string(),
         key: key(9, HOSTILE, KeyState::Active),
     };
-    let new = serde_json::from_str(r#"{"account_id":1,"name":"n"}"#).unwrap();
-    state.absorb(Change::Reply(
-        Box::new(Call::CreateKey(new)),
-        Ok(Reply::KeyCreated(Box::new(created))),
-    ));
+    let new: NewKey = serde_json::from_str(r#"{"account_id":1,"name":"n"}"#).unwrap();
+    let call = Call::of::<admin::CreateKey>(&[], &NoQuery {}, &Json(new));
+    state.absorb(answered::<admin::CreateKey>(call, created));
     state
 }
 
@@ -126,33 +122,21 @@ fn toasts() -> State {
         status: 409,
         detail: format!("the folder {HOSTILE} is paused already"),
     };
-    state.absorb(Change::Reply(
-        Box::new(Call::Folder(
-            "plates".to_string(),
-            crate::action::Verb::Pause,
-        )),
-        Err(refused),
-    ));
+    let call = Call::plain::<admin::PauseFolder>(&["plates"]);
+    state.absorb(Change::Reply(Box::new(call), Err(refused)));
     state
 }
 
 fn empty() -> State {
     let mut state = fresh();
-    let mut reply =
-        |call: Call, reply: Reply| state.absorb(Change::Reply(Box::new(call), Ok(reply)));
-    reply(
-        Call::Jobs {
-            text: String::new(),
-            after: None,
-        },
-        Reply::Jobs(Page::default()),
-    );
-    reply(Call::Keys(None), Reply::Keys(Page::default()));
-    reply(Call::Accounts(None), Reply::Accounts(Page::default()));
-    reply(Call::Folders, Reply::Folders(Default::default()));
-    reply(Call::Models, Reply::Models(Default::default()));
-    reply(Call::Log, Reply::Log(Default::default()));
-    reply(Call::History, Reply::History(MetricsHistory::default()));
+    let mut told = |change| drop(state.absorb(change));
+    told(read::<admin::ListJobs>(Default::default()));
+    told(read::<admin::ListKeys>(Default::default()));
+    told(read::<admin::ListAccounts>(Default::default()));
+    told(read::<admin::ListFolders>(Default::default()));
+    told(read::<admin::ListModels>(Default::default()));
+    told(read::<admin::GetLog>(Default::default()));
+    told(read::<admin::GetHistory>(Default::default()));
     state.absorb(Change::Linked(Hello {
         version: "0.1.0".to_string(),
         boot: "b".to_string(),

@@ -6,7 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
-use super::form::{Entry, Form};
+use super::edit::Edit;
+use super::form::{Entry, Field, Form};
 use super::ink::put;
 use crate::config::{Role, Theme};
 use crate::text;
@@ -151,69 +152,19 @@ pub fn form(
         + 2;
     let height = form.fields.len() as u16 * 2 + 2;
     let inner = popup(buf, screen, theme, &form.title, 66, height);
-    let space = usize::from(inner.width.saturating_sub(label_width));
     let mut cursor = None;
     for (place, field) in form.fields.iter().enumerate() {
-        let y = inner.y + place as u16 * 2;
-        if y + 1 >= inner.bottom() {
+        let line = Rect {
+            y: inner.y + place as u16 * 2,
+            height: 2,
+            ..inner
+        };
+        if line.y + 1 >= inner.bottom() {
             break;
         }
         let here = place == form.focus;
-        let x = inner.x + label_width;
-        put(
-            buf,
-            inner.x,
-            y,
-            field.label,
-            theme.style(if here { Role::Key } else { Role::Dim }),
-        );
-        match &field.entry {
-            Entry::Text(edit) => {
-                // The end that is being written is seen when the text is longer than the field.
-                let before = text::clean(edit.before()).into_owned();
-                let skip = before.chars().rev().scan(0, |used, c| {
-                    *used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-                    Some(*used)
-                });
-                let kept = skip.take_while(|used| *used < space).count();
-                let from = before.chars().count().saturating_sub(kept);
-                let visible: String = text::clean(edit.text()).chars().skip(from).collect();
-                put(
-                    buf,
-                    x,
-                    y,
-                    text::pad(&visible, space, false),
-                    theme.style(if here { Role::Cursor } else { Role::Text }),
-                );
-                let offset = before
-                    .chars()
-                    .skip(from)
-                    .map(|c| unicode_width::UnicodeWidthChar::width(c).unwrap_or(0))
-                    .sum::<usize>();
-                cursor = if here && !form.busy {
-                    Some((x + offset as u16, y))
-                } else {
-                    cursor
-                };
-            }
-            Entry::Choice { of, at } => {
-                let shown = of.get(*at).map_or("none", |(_, shown)| shown.as_str());
-                put(
-                    buf,
-                    x,
-                    y,
-                    text::pad(&format!("◂ {shown} ▸"), space, false),
-                    theme.style(if here { Role::Cursor } else { Role::Text }),
-                );
-            }
-        }
-        put(
-            buf,
-            x,
-            y + 1,
-            text::fit(field.hint, space),
-            theme.style(Role::Dim),
-        );
+        let at = draw_field(buf, line, label_width, theme, field, here);
+        cursor = at.filter(|_| here && !form.busy).or(cursor);
     }
     let (line, role) = match (&form.error, form.busy) {
         (_, true) => ("asking the daemon …".to_string(), Role::Busy),
@@ -227,4 +178,49 @@ pub fn form(
     };
     lines(buf, rest, &[(line, theme.style(role))]);
     cursor
+}
+
+/// A field and its hint below; returns where the cursor of its text is.
+fn draw_field(
+    buf: &mut Buffer,
+    area: Rect,
+    label_width: u16,
+    theme: &Theme,
+    field: &Field,
+    here: bool,
+) -> Option<(u16, u16)> {
+    let (x, y) = (area.x + label_width, area.y);
+    let space = usize::from(area.width.saturating_sub(label_width));
+    let label = theme.style(if here { Role::Key } else { Role::Dim });
+    put(buf, area.x, y, field.label, label);
+    let (shown, cursor) = match &field.entry {
+        Entry::Text(edit) => {
+            let (visible, offset) = visible(edit, space);
+            (visible, Some((x + offset as u16, y)))
+        }
+        Entry::Choice { of, at } => {
+            let shown = of.get(*at).map_or("none", |(_, shown)| shown.as_str());
+            (format!("◂ {shown} ▸"), None)
+        }
+    };
+    let style = theme.style(if here { Role::Cursor } else { Role::Text });
+    put(buf, x, y, text::pad(&shown, space, false), style);
+    let hint = text::fit(field.hint, space);
+    put(buf, x, y + 1, hint, theme.style(Role::Dim));
+    cursor
+}
+
+/// The part of a line that is seen in so many columns, and the cursor's column in it: the end that is being written is seen when the
+/// text is longer than the field.
+fn visible(edit: &Edit, columns: usize) -> (String, usize) {
+    let wide = |c: char| unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+    let before = text::clean(edit.before()).into_owned();
+    let skip = before.chars().rev().scan(0, |used, c| {
+        *used += wide(c);
+        Some(*used)
+    });
+    let kept = skip.take_while(|used| *used < columns).count();
+    let from = before.chars().count().saturating_sub(kept);
+    let visible = text::clean(edit.text()).chars().skip(from).collect();
+    (visible, before.chars().skip(from).map(wide).sum())
 }

@@ -1,5 +1,6 @@
 //! Parts of screens: what they hold, and how they are drawn.
 
+pub mod column;
 pub mod dialog;
 pub mod edit;
 pub mod filter;

@@ -3,8 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::column::Column;
 use super::ink::put;
-use super::table::{Column, List, Row, Table};
+use super::table::{List, Row, Table};
 use crate::config::{Role, Theme};
 use crate::text;
 
@@ -36,58 +37,64 @@ pub fn draw<R: Row>(
         put(buf, area.x + 1, area.y + 1, line, theme.style(Role::Dim));
         return;
     }
-    let lines: Vec<&R> = table.shown().skip(table.offset).take(rows).collect();
-    for (line, row) in lines.into_iter().enumerate() {
-        let y = area.y + 1 + line as u16;
-        let (here, marked) = (table.offset + line == cursor, table.is_marked(row));
-        let mut x = area.x + 1;
-        for (column, width) in &columns {
-            let text = text::pad(
-                &(column.text)(row, now_ms),
-                usize::from(*width),
-                column.right,
-            );
-            let style = if marked {
-                theme.style(Role::Mark)
-            } else {
-                theme.style((column.role)(row))
-            };
-            put(buf, x, y, text, style);
-            x += width + 1;
-        }
-        put(
+    for (line, row) in table.shown().skip(table.offset).take(rows).enumerate() {
+        let place = Rect {
+            y: area.y + 1 + line as u16,
+            width: area.width - 1,
+            height: 1,
+            ..area
+        };
+        let here = table.offset + line == cursor;
+        draw_row(
+            row,
+            &columns,
             buf,
-            area.x,
-            y,
-            if marked { "▌" } else { " " },
-            theme.style(Role::Mark),
+            place,
+            theme,
+            now_ms,
+            (here, table.is_marked(row)),
         );
-        if here {
-            buf.set_style(
-                Rect {
-                    x: area.x,
-                    y,
-                    width: area.width - 1,
-                    height: 1,
-                },
-                theme.style(Role::Cursor),
-            );
-        }
     }
     if shown > rows {
-        scrollbar(
-            buf,
-            Rect {
-                x: area.right() - 1,
-                y: area.y + 1,
-                width: 1,
-                height: area.height - 1,
-            },
-            table.offset,
-            rows,
-            shown,
-            theme,
+        let bar = Rect {
+            x: area.right() - 1,
+            y: area.y + 1,
+            width: 1,
+            height: area.height - 1,
+        };
+        scrollbar(buf, bar, table.offset, rows, shown, theme);
+    }
+}
+
+/// Draws one row: whether the cursor is on it, and whether it is marked.
+fn draw_row<R: Row>(
+    row: &R,
+    columns: &[(&Column<R>, u16)],
+    buf: &mut Buffer,
+    area: Rect,
+    theme: &Theme,
+    now_ms: i64,
+    (here, marked): (bool, bool),
+) {
+    let mut x = area.x + 1;
+    for (column, width) in columns {
+        let text = text::pad(
+            &column.text_of(row, now_ms),
+            usize::from(*width),
+            column.right,
         );
+        let style = if marked {
+            theme.style(Role::Mark)
+        } else {
+            theme.style(column.role_of(row))
+        };
+        put(buf, x, area.y, text, style);
+        x += width + 1;
+    }
+    let mark = if marked { "▌" } else { " " };
+    put(buf, area.x, area.y, mark, theme.style(Role::Mark));
+    if here {
+        buf.set_style(area, theme.style(Role::Cursor));
     }
 }
 

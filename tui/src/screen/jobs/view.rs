@@ -3,12 +3,23 @@
 use std::sync::Arc;
 
 use cleanplate_api::JobStatus;
-use cleanplate_api::admin::{ImagePart, JobDetail, JobRow};
+use cleanplate_api::admin::{GetImage, GetJob, ImagePart, ImageQuery, JobDetail, JobRow};
 use ratatui::layout::Size;
 
-use super::Effect;
 use crate::net::Call;
 use crate::preview::Picture;
+use crate::screen::Effect;
+
+/// Longer side of pictures that are asked for, pixels: as much as a terminal shows, and cheap to decode.
+const PICTURE_SIDE_PX_MAX: u32 = 768;
+
+/// The request for a picture of a job.
+fn picture(id: &str, part: ImagePart) -> Call {
+    let query = ImageQuery {
+        side_px_max: Some(PICTURE_SIDE_PX_MAX),
+    };
+    Call::of::<GetImage>(&[id, part.as_str()], &query, &())
+}
 
 /// Which pictures are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +64,7 @@ pub struct Slot {
     /// The space for which it is being made.
     pub under_way: Option<Size>,
     /// Ready to be drawn.
-    pub picture: Option<Picture>,
+    pub picture: Option<Arc<Picture>>,
     /// Why there is none.
     pub error: Option<String>,
 }
@@ -85,6 +96,20 @@ impl JobView {
             scroll: 0,
             slots: Default::default(),
         }
+    }
+
+    /// The request for its particulars.
+    pub fn call(&self) -> Call {
+        Call::plain::<GetJob>(&[&self.id])
+    }
+
+    /// The picture that this request is about, if it is about one of this job.
+    pub fn part_of(&self, call: &Call) -> Option<ImagePart> {
+        let parts = [ImagePart::Input, ImagePart::Result, ImagePart::Mask];
+        let of_this = call.is::<GetImage>() && call.place(0) == self.id;
+        parts
+            .into_iter()
+            .find(|part| of_this && part.as_str() == call.place(1))
     }
 
     /// The place of a picture.
@@ -123,6 +148,16 @@ impl JobView {
         news
     }
 
+    /// A picture was made, or could not be.
+    pub fn take_picture(&mut self, part: ImagePart, outcome: &Result<Arc<Picture>, String>) {
+        let slot = self.slot(part);
+        slot.under_way = None;
+        match outcome {
+            Ok(picture) => slot.picture = Some(picture.clone()),
+            Err(error) => slot.error = Some(error.clone()),
+        }
+    }
+
     /// What must be asked for or made so that the pictures of the last drawing can be seen.
     pub fn needs(&mut self) -> Vec<Effect> {
         let Some(detail) = &self.detail else {
@@ -143,7 +178,7 @@ impl JobView {
             match &slot.bytes {
                 None if !slot.asked && slot.error.is_none() => {
                     slot.asked = true;
-                    effects.push(Effect::Call(Call::Picture(self.id.clone(), *part)));
+                    effects.push(Effect::Call(picture(&self.id, *part)));
                 }
                 Some(bytes)
                     if made != Some(wanted) && slot.under_way.is_none() && slot.error.is_none() =>

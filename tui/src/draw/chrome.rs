@@ -5,11 +5,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
-use super::SCREENS;
-use crate::action::{ACTIONS, Action, Context};
 use crate::config::Role;
-use crate::state::overlay::PromptKind;
-use crate::state::{Hit, Link, State};
+use crate::screen::action::{Action, Context, actions};
+use crate::screen::{Hit, Link, SCREENS, ScreenId};
+use crate::state::State;
+use crate::state::prompt::PromptKind;
 use crate::text;
 use crate::widget::ink::put;
 
@@ -21,6 +21,7 @@ pub fn header(state: &State, buf: &mut Buffer, area: Rect) {
         .map(|hello| format!(" {}", hello.version))
         .unwrap_or_default();
     let device = state
+        .shared
         .server
         .as_ref()
         .map(|server| match (&server.device, server.state) {
@@ -43,14 +44,14 @@ pub fn header(state: &State, buf: &mut Buffer, area: Rect) {
         area.x,
         area.y,
         text::pad(&left, space, false),
-        state.theme.style(Role::Header),
+        state.shared.theme.style(Role::Header),
     );
     put(
         buf,
         area.x + space as u16,
         area.y,
         text::fit(&right, columns),
-        state.theme.style(role),
+        state.shared.theme.style(role),
     );
 }
 
@@ -61,7 +62,7 @@ fn link(state: &State) -> (String, Role) {
         if state.readonly { "read-only · " } else { "" },
         if state.frozen { "held · " } else { "" }
     );
-    match &state.link {
+    match &state.shared.link {
         Link::Connecting => (format!("{flags}connecting"), Role::Stale),
         Link::Live => (
             format!("{flags}● live"),
@@ -76,11 +77,11 @@ fn link(state: &State) -> (String, Role) {
             retry_at_ms,
             ..
         } => {
-            let retry = (retry_at_ms - state.now_ms).max(0) / 1000;
+            let retry = (retry_at_ms - state.shared.now_ms).max(0) / 1000;
             (
                 format!(
                     "{flags}○ STALE {} · retry in {retry}s",
-                    text::age(*since_ms, state.now_ms)
+                    text::age(*since_ms, state.shared.now_ms)
                 ),
                 Role::Stale,
             )
@@ -91,27 +92,25 @@ fn link(state: &State) -> (String, Role) {
 /// The names of screens.
 pub fn tabs(state: &mut State, buf: &mut Buffer, area: Rect) {
     // In a narrow terminal only the screen that is shown has its name.
-    let whole: usize = SCREENS.iter().map(|(_, name)| name.len() + 5).sum();
+    let whole: usize = SCREENS.iter().map(|entry| entry.name.len() + 5).sum();
     let narrow = whole > usize::from(area.width);
     let mut x = area.x;
-    for (screen, name) in SCREENS {
+    for (place, entry) in SCREENS.iter().enumerate() {
+        let (screen, name) = (ScreenId(place), entry.name);
         let here = screen == state.screen;
-        let key = state
-            .keys_map
-            .hint(Context::Global, Action::Go(screen))
-            .map(|chord| chord.to_string())
-            .unwrap_or_default();
+        let key = state.hint(Context::GLOBAL, Action::Go(screen));
         let label = if narrow && !here {
             format!(" {key} ")
         } else {
             format!(" {key} {name} ")
         };
         let style = state
+            .shared
             .theme
             .style(if here { Role::TabHere } else { Role::Tab });
         let width = (label.len() as u16).min(area.right().saturating_sub(x));
         buf.set_stringn(x, area.y, &label, usize::from(width), style);
-        state.hits.push((
+        state.shared.hits.push((
             Rect {
                 x,
                 y: area.y,
@@ -127,7 +126,7 @@ pub fn tabs(state: &mut State, buf: &mut Buffer, area: Rect) {
 /// Notices over the lower right corner.
 pub fn toasts(state: &State, buf: &mut Buffer, area: Rect) {
     let mut y = area.bottom();
-    for toast in state.toasts.iter().rev() {
+    for toast in state.shared.toasts.iter().rev() {
         let lines = text::wrap(
             &toast.text,
             usize::from(area.width.saturating_sub(6)).min(70),
@@ -157,10 +156,10 @@ pub fn toasts(state: &State, buf: &mut Buffer, area: Rect) {
                 place.x,
                 y + row as u16,
                 line,
-                state.theme.style(toast.role),
+                state.shared.theme.style(toast.role),
             );
         }
-        buf.set_style(place, state.theme.style(Role::Cursor));
+        buf.set_style(place, state.shared.theme.style(Role::Cursor));
     }
 }
 
@@ -178,7 +177,7 @@ pub fn bottom(state: &State, buf: &mut Buffer, area: Rect) -> Option<(u16, u16)>
             area.x,
             area.y,
             text::pad(&line, usize::from(area.width), false),
-            state.theme.style(Role::Text),
+            state.shared.theme.style(Role::Text),
         );
         let at = area.x + 1 + text::width(&text::clean(prompt.line.before())) as u16;
         let rest = state.completions();
@@ -193,17 +192,17 @@ pub fn bottom(state: &State, buf: &mut Buffer, area: Rect) -> Option<(u16, u16)>
             area.x + text::width(&line) as u16 + 2,
             area.y,
             text::fit(&shown, space),
-            state.theme.style(Role::Dim),
+            state.shared.theme.style(Role::Dim),
         );
         return Some((at, area.y));
     }
-    if let Link::Lost { why, .. } = &state.link {
+    if let Link::Lost { why, .. } = &state.shared.link {
         put(
             buf,
             area.x,
             area.y,
             text::pad(&format!(" {why}"), usize::from(area.width), false),
-            state.theme.style(Role::Warn),
+            state.shared.theme.style(Role::Warn),
         );
         return None;
     }
@@ -213,52 +212,41 @@ pub fn bottom(state: &State, buf: &mut Buffer, area: Rect) -> Option<(u16, u16)>
 
 /// Keys of what is shown, as many as fit, so that nothing must be known by heart.
 fn hints(state: &State, buf: &mut Buffer, area: Rect) {
-    const ALWAYS: &[(Context, Action)] = &[
-        (Context::Global, Action::Help),
-        (Context::Global, Action::Command),
+    let screen = state.look();
+    let context = screen.context();
+    let mut hints = vec![
+        (Context::GLOBAL, Action::Help, "help"),
+        (Context::GLOBAL, Action::Command, "command"),
     ];
-    let screen = state.context();
-    let of_screen = ACTIONS
+    let of_screen = actions()
         .iter()
-        .filter(|row| Some(row.context) == screen && !(row.changes && state.readonly))
-        .map(|row| (row.context, row.action, row.name));
-    let mut hints: Vec<(Context, Action, &str)> = of_screen.collect();
-    if state.job.is_some() || state.ledger.is_some() {
-        hints.push((Context::Global, Action::Back, "back"));
-    } else if screen.is_some() {
+        .filter(|row| Some(row.context) == context && !(row.changes && state.readonly));
+    hints.extend(of_screen.map(|row| (row.context, row.action, row.name)));
+    if screen.is_open() {
+        hints.push((Context::GLOBAL, Action::Back, "back"));
+    } else if context.is_some() {
         hints.extend([
-            (Context::List, Action::Open, "open"),
-            (Context::List, Action::Filter, "filter"),
-            (Context::List, Action::Mark, "mark"),
-            (Context::List, Action::SortNext, "sort"),
+            (Context::LIST, Action::Open, "open"),
+            (Context::LIST, Action::Filter, "filter"),
+            (Context::LIST, Action::Mark, "mark"),
+            (Context::LIST, Action::SortNext, "sort"),
         ]);
     }
-    let first = ALWAYS
-        .iter()
-        .zip(["help", "command"])
-        .map(|((context, action), name)| (*context, *action, name));
+    hints.push((Context::GLOBAL, Action::Quit, "quit"));
     let mut x = area.x + 1;
-    for (context, action, name) in
-        first
-            .chain(hints)
-            .chain([(Context::Global, Action::Quit, "quit")])
-    {
-        let Some(chord) = state.keys_map.hint(context, action) else {
+    for (context, action, name) in hints {
+        let key = state.hint(context, action);
+        if key.is_empty() {
             continue;
-        };
-        let key = chord.to_string();
-        let width = (key.chars().count() + name.len() + 3) as u16;
+        }
+        let columns = key.chars().count() as u16;
+        let width = columns + name.len() as u16 + 3;
         if x + width > area.right() {
             break;
         }
-        put(buf, x, area.y, &key, state.theme.style(Role::Key));
-        put(
-            buf,
-            x + key.chars().count() as u16 + 1,
-            area.y,
-            name,
-            state.theme.style(Role::Dim),
-        );
+        let theme = &state.shared.theme;
+        put(buf, x, area.y, &key, theme.style(Role::Key));
+        put(buf, x + columns + 1, area.y, name, theme.style(Role::Dim));
         x += width;
     }
 }

@@ -1,4 +1,4 @@
-//! One job: facts, stages, models, and the pictures before and after.
+//! Drawing of one job: facts beside or above the pictures before and after.
 
 use cleanplate_api::admin::{ImagePart, JobDetail};
 use ratatui::buffer::Buffer;
@@ -7,9 +7,10 @@ use ratatui::style::Style;
 use ratatui::widgets::Widget;
 use ratatui_image::Image;
 
+use super::facts::facts;
+use super::view::{JobView, Show};
 use crate::config::{Role, Theme};
-use crate::state::job_view::{JobView, Show};
-use crate::state::{State, rows};
+use crate::screen::Shared;
 use crate::text;
 use crate::widget::ink::put;
 use crate::widget::{dialog, graph, table_view};
@@ -20,18 +21,17 @@ const FACTS_COLUMNS: u16 = 62;
 const BAR_COLUMNS: u16 = 24;
 
 /// Draws the job that is open.
-pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let (theme, now_ms) = (state.theme.clone(), state.now_ms);
-    let (pictures, covered) = (state.pictures, state.overlay.is_some());
-    let Some(view) = &mut state.job else { return };
+pub fn job(view: &mut JobView, shared: &Shared, buf: &mut Buffer, area: Rect) {
+    let (theme, now_ms) = (&shared.theme, shared.now_ms);
+    let covered = shared.overlay.is_some();
     let title = format!("job {}", view.id);
-    let has_pictures = pictures
+    let has_pictures = shared.pictures
         && view
             .detail
             .as_ref()
             .is_some_and(|detail| !detail.images.is_empty());
     let (facts, beside) = split(area, has_pictures);
-    let inner = dialog::panel(buf, facts, &theme, &title);
+    let inner = dialog::panel(buf, facts, theme, &title);
     let Some(detail) = &view.detail else {
         let (line, role) = view
             .error
@@ -48,12 +48,12 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
         );
         return;
     };
-    draw_facts(detail, &mut view.scroll, buf, inner, &theme, now_ms);
+    draw_facts(detail, &mut view.scroll, buf, inner, theme, now_ms);
     for part in [ImagePart::Input, ImagePart::Result, ImagePart::Mask] {
         view.slot(part).wanted = None;
     }
     if let Some(beside) = beside {
-        draw_pictures(view, buf, beside, &theme, covered);
+        draw_pictures(view, buf, beside, theme, covered);
     }
 }
 
@@ -88,187 +88,6 @@ fn split(area: Rect, pictures: bool) -> (Rect, Option<Rect>) {
             ..area
         }),
     )
-}
-
-/// A line of facts: a label, a text, and a bar of this share behind it.
-struct Line {
-    label: String,
-    value: String,
-    role: Role,
-    bar: Option<f64>,
-}
-
-fn line(label: &str, value: impl Into<String>, role: Role) -> Line {
-    Line {
-        label: label.to_string(),
-        value: value.into(),
-        role,
-        bar: None,
-    }
-}
-
-fn facts(detail: &JobDetail, now_ms: i64) -> Vec<Line> {
-    let job = &detail.job;
-    let span = rows::job_span_ms(job, now_ms)
-        .map(|ms| format!(" · {}", text::span_ms(ms)))
-        .unwrap_or_default();
-    let wait = detail
-        .wait_ms
-        .map(|ms| format!(" · waited {}", text::span_ms(ms as f64)))
-        .unwrap_or_default();
-    let mut lines = vec![line(
-        "status",
-        format!("{}{span}{wait}", rows::status(job.status)),
-        rows::status_role(job.status),
-    )];
-    if let (Some(stage), fraction) = (&job.stage, job.fraction) {
-        lines.push(Line {
-            label: "now".to_string(),
-            value: stage.clone(),
-            role: Role::Busy,
-            bar: fraction,
-        });
-    }
-    if let Some(error) = &job.error {
-        lines.push(line(
-            "error",
-            format!("{}: {error}", job.error_code.as_deref().unwrap_or("failed")),
-            Role::Bad,
-        ));
-    }
-    lines.push(line(
-        "file",
-        job.input_filename.as_deref().unwrap_or("without a name"),
-        Role::Text,
-    ));
-    let output = detail
-        .output
-        .as_ref()
-        .map(|file| format!(" → {} {}", file.media_type, text::bytes(file.bytes)))
-        .unwrap_or_default();
-    lines.push(line(
-        "size",
-        format!("{} x {}{output}", job.width, job.height),
-        Role::Text,
-    ));
-    lines.extend(detail.mask_share.map(|share| {
-        line(
-            "mask",
-            format!("{:.1} % of the photo", share * 100.0),
-            Role::Text,
-        )
-    }));
-    lines.push(line(
-        "account",
-        format!("{} {}", job.account_id, detail.account_name),
-        Role::Text,
-    ));
-    lines.extend(detail.key_name.as_ref().map(|name| {
-        line(
-            "key",
-            format!("{} {name}", job.key_id.unwrap_or(0)),
-            Role::Text,
-        )
-    }));
-    lines.push(line(
-        "credits",
-        if job.credits_used > 0 {
-            format!("{} charged", job.credits_used)
-        } else {
-            format!("{} held, none charged", job.price)
-        },
-        Role::Text,
-    ));
-    let how = if job.asynchronous {
-        "asynchronous"
-    } else {
-        "synchronous"
-    };
-    lines.push(line(
-        "made",
-        format!(
-            "{} · {how} · attempt {}",
-            text::date(job.created_at_ms),
-            job.attempt
-        ),
-        Role::Text,
-    ));
-    lines.push(line("pipeline", &*job.pipeline, Role::Text));
-    lines.extend(
-        detail
-            .device
-            .as_ref()
-            .map(|device| line("device", device.as_str(), Role::Text)),
-    );
-    lines.extend(job.batch_id.as_ref().map(|id| {
-        line(
-            "batch",
-            format!("{id}, pair {}", detail.batch_index.unwrap_or(0) + 1),
-            Role::Text,
-        )
-    }));
-    lines.extend(
-        detail
-            .retry_of
-            .as_ref()
-            .map(|id| line("retries", id.as_str(), Role::Text)),
-    );
-    lines.extend(detail.swept_at_ms.or(detail.expires_at_ms).map(|at| {
-        let label = if detail.swept_at_ms.is_some() {
-            "removed"
-        } else {
-            "kept to"
-        };
-        line(label, text::date(at), Role::Dim)
-    }));
-    lines.extend(
-        detail
-            .warnings
-            .iter()
-            .map(|warning| line("warning", warning.as_str(), Role::Warn)),
-    );
-    if !detail.stages.is_empty() {
-        let longest = detail
-            .stages
-            .iter()
-            .map(|stage| stage.ms)
-            .fold(f64::MIN_POSITIVE, f64::max);
-        lines.push(line("", "", Role::Dim));
-        lines.extend(detail.stages.iter().map(|stage| {
-            let plugin = if stage.plugin.is_empty() {
-                String::new()
-            } else {
-                format!(" {}", stage.plugin)
-            };
-            let together = if stage.crops_together > 1 {
-                format!(", {} together", stage.crops_together)
-            } else {
-                String::new()
-            };
-            let plugin = format!("{plugin}{together}");
-            Line {
-                label: stage.stage.clone(),
-                value: format!("{:>8}{plugin}", text::span_ms(stage.ms)),
-                role: Role::Text,
-                bar: Some(stage.ms / longest),
-            }
-        }));
-    }
-    if !detail.models.is_empty() {
-        lines.push(line("", "", Role::Dim));
-        lines.extend(detail.models.iter().map(|model| {
-            line(
-                "model",
-                format!(
-                    "{} {}",
-                    model.name,
-                    model.sha256.chars().take(16).collect::<String>()
-                ),
-                Role::Text,
-            )
-        }));
-    }
-    lines
 }
 
 fn draw_facts(
