@@ -14,7 +14,16 @@ pub enum Act {
     Gelu,
     /// `min(max(x, 0), 6)`
     Relu6,
+    /// `clamp(x * sqrt 2, -256, 256)`, below 0 a fifth of it: MI-GAN's leaky ReLU with gain and clamp
+    LreluAgc,
 }
+
+/// Factors of [`Act::LreluAgc`] above and below 0, and its bound.
+pub const LRELU_AGC: [f32; 3] = [
+    std::f32::consts::SQRT_2,
+    0.2 * std::f32::consts::SQRT_2,
+    256.0,
+];
 
 impl Act {
     /// The function's value.
@@ -26,6 +35,10 @@ impl Act {
             Act::Sigmoid => 1.0 / (1.0 + exp(-x)),
             Act::Gelu => 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)),
             Act::Relu6 => x.clamp(0.0, 6.0),
+            Act::LreluAgc => {
+                let [above, below, bound] = LRELU_AGC;
+                (x * if x > 0.0 { above } else { below }).clamp(-bound, bound)
+            }
         }
     }
     /// The number that shaders know it by (`ACT_*` in `common/epilogue.wgsl`).
@@ -36,6 +49,7 @@ impl Act {
             Act::Sigmoid => 2,
             Act::Gelu => 3,
             Act::Relu6 => 4,
+            Act::LreluAgc => 5,
         }
     }
 }

@@ -29,6 +29,7 @@ mod launch;
 pub mod layer_norm;
 pub mod linear;
 pub mod matmul_nt;
+pub mod migan_input;
 pub mod native;
 pub mod op;
 pub mod patchify;
@@ -47,8 +48,10 @@ pub mod poisson;
 pub mod program;
 pub mod resize_u8;
 pub mod sam_input;
+pub mod separable;
 pub mod tensor;
 pub mod testing;
+pub mod to_rgb;
 mod token_gemm;
 pub mod token_slice;
 pub mod upsample;
@@ -96,4 +99,7 @@ pub static KERNELS: &[&KernelInfo] = &[
     &resize_u8::INFO,
     &sam_input::INFO,
     &upsample::INFO,
+    &migan_input::INFO,
+    &separable::INFO,
+    &to_rgb::INFO,
 ];

@@ -28,6 +28,8 @@ pub enum Activation {
     Gelu,
     /// `min(max(x, 0), 6)`
     Relu6,
+    /// `clamp(x * sqrt 2, -256, 256)`, below 0 a fifth of it
+    LreluAgc,
 }
 
 impl Activation {
@@ -38,6 +40,7 @@ impl Activation {
             Activation::Sigmoid => Act::Sigmoid,
             Activation::Gelu => Act::Gelu,
             Activation::Relu6 => Act::Relu6,
+            Activation::LreluAgc => Act::LreluAgc,
         }
     }
 }
@@ -100,13 +103,14 @@ fn cases() -> Vec<Case> {
         case(Activation::Sigmoid, &[1, 1, 1, 1]),
         case(Activation::Gelu, &[1, 3, 15, 11]),
         case(Activation::Relu6, &[1, 3, 15, 11]),
+        case(Activation::LreluAgc, &[1, 3, 15, 11]),
     ]
 }
 
 /// Row of [`crate::KERNELS`].
 pub static INFO: KernelInfo = KernelInfo {
     name: NAME,
-    summary: "element-wise ReLU, ReLU6, sigmoid or GELU",
+    summary: "element-wise ReLU, ReLU6, sigmoid, GELU or leaky ReLU with gain and clamp",
     cases,
     variants: gpu::variants,
 };

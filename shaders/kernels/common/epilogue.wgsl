@@ -13,6 +13,9 @@ fn activate(x: f32, act: u32) -> f32 {
     if act == 4u {
         return clamp(x, 0.0, 6.0);
     }
+    if act == 5u {
+        return clamp(x * select(0.28284271, 1.41421356, x > 0.0), -256.0, 256.0);
+    }
     return x;
 }
 
@@ -28,6 +31,10 @@ fn activate4(x: vec4<f32>, act: u32) -> vec4<f32> {
     }
     if act == 4u {
         return clamp(x, vec4<f32>(0.0), vec4<f32>(6.0));
+    }
+    if act == 5u {
+        let factor = select(vec4<f32>(0.28284271), vec4<f32>(1.41421356), x > vec4<f32>(0.0));
+        return clamp(x * factor, vec4<f32>(-256.0), vec4<f32>(256.0));
     }
     return x;
 }

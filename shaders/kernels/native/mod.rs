@@ -17,6 +17,7 @@ mod streamed;
 mod tasks;
 mod tokens;
 mod transpose;
+mod vector;
 
 pub use isa::Isa;
 
@@ -32,3 +33,4 @@ pub(crate) use streamed::{Block, KeyBias, Streamed};
 pub(crate) use tasks::{Disjoint, lanes, run_tasks};
 pub(crate) use tokens::{PackedColumns, TokenTile};
 pub(crate) use transpose::transpose;
+pub(crate) use vector::{Vector, by_vector};

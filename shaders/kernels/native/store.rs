@@ -50,6 +50,7 @@ fn channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out:
         Act::Sigmoid => add_channels(|x| Act::Sigmoid.apply(x), sums, bias, residual, out),
         Act::Gelu => add_channels(|x| Act::Gelu.apply(x), sums, bias, residual, out),
         Act::Relu6 => add_channels(|x| Act::Relu6.apply(x), sums, bias, residual, out),
+        Act::LreluAgc => add_channels(|x| Act::LreluAgc.apply(x), sums, bias, residual, out),
     }
 }
 
@@ -100,6 +101,14 @@ fn row(
         ),
         Act::Relu6 => one_pass(
             |x| Act::Relu6.apply(x),
+            sums,
+            bias,
+            accumulate,
+            residual,
+            out,
+        ),
+        Act::LreluAgc => one_pass(
+            |x| Act::LreluAgc.apply(x),
             sums,
             bias,
             accumulate,

@@ -2,6 +2,8 @@
 //! channels of a token are neighbours. The weights are the microkernel's right matrix, packed once per operation; the
 //! tokens are its left one, packed per block.
 
+use std::ops::Range;
+
 use super::{Isa, Tile, lanes, micro, panel_height, run_tasks, transpose};
 
 /// Floats of packed tokens per thread: beside a panel of weights they stay in the second-level cache.
@@ -46,10 +48,7 @@ impl PackedColumns {
         scratch: &mut [f32],
         store: impl Fn(TokenTile<'_>) + Sync,
     ) {
-        let (width, cut) = (
-            self.isa.columns(),
-            Cut::new(self.isa, self.k, tokens, self.columns),
-        );
+        let cut = Cut::new(self.isa, self.k, tokens, self.columns);
         run_tasks(
             cut.blocks * cut.bands,
             scratch,
@@ -58,23 +57,52 @@ impl PackedColumns {
                 let (block, band) = (task / cut.bands, task % cut.bands);
                 let first = block * cut.tokens;
                 let count = cut.tokens.min(tokens - first);
-                self.pack(&x[first * self.k..][..count * self.k], count, scratch);
-                let panels = self.data.chunks_exact(self.k * width).enumerate();
-                for (index, panel) in panels.skip(band * cut.panels).take(cut.panels) {
-                    let column = index * width;
-                    self.tiles(panel, count, scratch, |row, rows, tile| {
+                let panels = band * cut.panels..(band + 1) * cut.panels;
+                self.block(
+                    &x[first * self.k..][..count * self.k],
+                    panels,
+                    scratch,
+                    |tile| {
                         store(TokenTile {
-                            token: first + row,
-                            rows,
-                            column,
-                            len: width.min(self.columns - column),
-                            width,
-                            sums: tile,
-                        });
-                    });
-                }
+                            token: first + tile.token,
+                            ..tile
+                        })
+                    },
+                );
             },
         );
+    }
+
+    /// Multiplies one block of tokens with some of the panels of columns, on this thread. `packed` holds at least
+    /// [`PackedColumns::block_len`] floats.
+    pub fn block(
+        &self,
+        x: &[f32],
+        panels: Range<usize>,
+        packed: &mut [f32],
+        mut store: impl FnMut(TokenTile<'_>),
+    ) {
+        let (count, width) = (x.len() / self.k, self.isa.columns());
+        self.pack(x, count, packed);
+        let all = self.data.chunks_exact(self.k * width).enumerate();
+        for (index, panel) in all.skip(panels.start).take(panels.len()) {
+            let column = index * width;
+            self.tiles(panel, count, packed, |row, rows, tile| {
+                store(TokenTile {
+                    token: row,
+                    rows,
+                    column,
+                    len: width.min(self.columns - column),
+                    width,
+                    sums: tile,
+                });
+            });
+        }
+    }
+
+    /// Floats that [`PackedColumns::block`] packs `tokens` tokens of `k` channels into.
+    pub fn block_len(isa: Isa, k: usize, tokens: usize) -> usize {
+        tokens.next_multiple_of(isa.row_step()) * k
     }
 
     fn pack(&self, x: &[f32], count: usize, packed: &mut [f32]) {
@@ -140,6 +168,12 @@ pub struct TokenTile<'a> {
 }
 
 impl<'a> TokenTile<'a> {
+    /// The `len` sums of token `i` of this tile.
+    #[inline(always)]
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.sums[i * self.width..][..self.len]
+    }
+
     /// Each token with its `len` sums.
     pub fn tokens(&self) -> impl Iterator<Item = (usize, &'a [f32])> + use<'a> {
         let (first, len) = (self.token, self.len);
@@ -180,6 +214,6 @@ impl Cut {
     }
 
     fn lane_len(&self, isa: Isa, k: usize) -> usize {
-        self.tokens.next_multiple_of(isa.row_step()) * k
+        PackedColumns::block_len(isa, k, self.tokens)
     }
 }
