@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cleanplate_engine::EngineError;
 use cleanplate_kernels::KernelError;
 
-use crate::manifest::MODELS;
+use crate::weights::MODELS;
 
 /// Why the bytes of a weight file were refused.
 #[derive(Debug, thiserror::Error)]
@@ -147,14 +147,26 @@ pub enum ModelError {
         /// The model.
         name: String,
     },
-    /// The weights are of another network family.
-    #[error("model {name} is {found}, wanted {wanted}")]
+    /// A file is not what its name stands for.
+    #[error("{name} cannot be made of this file: it holds {found}, wanted {wanted}")]
     Arch {
         /// The model.
         name: String,
-        /// What it is.
+        /// What the file is.
         found: String,
-        /// What it should be.
+        /// What it should be, and under which name it can be imported.
+        wanted: String,
+    },
+    /// A model that does something else than what it is wanted for.
+    #[error("model {name} ({arch}) {does}; a network that {wanted} is needed")]
+    Role {
+        /// The model.
+        name: String,
+        /// Its network family.
+        arch: String,
+        /// What it does.
+        does: &'static str,
+        /// What it should do.
         wanted: &'static str,
     },
     /// A name that cannot be a model's.

@@ -1,58 +1,12 @@
-//! The models that Cleanplate knows by name: one folder each, with a `model.toml`.
+//! What a `model.toml` says.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::arch::{self, ArchInfo};
 use crate::error::ModelError;
-use crate::import::Weights;
-use crate::lama::LamaConfig;
-use crate::sam::SamConfig;
-
-/// A network family: which code builds the graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arch {
-    /// LaMa generator.
-    Lama,
-    /// Segment Anything with the TinyViT encoder of MobileSAM.
-    MobileSam,
-    /// Segment Anything with its ViT encoder.
-    SamVit,
-    /// MobileSAM made smaller, by this project.
-    SamSmall,
-}
-
-impl Arch {
-    /// The families that [`crate::sam`] builds.
-    pub const SAM: &[Arch] = &[Arch::MobileSam, Arch::SamVit, Arch::SamSmall];
-
-    /// The name in `model.toml` files, records and listings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Arch::Lama => "lama",
-            Arch::MobileSam => "mobile-sam",
-            Arch::SamVit => "sam-vit",
-            Arch::SamSmall => "sam-small",
-        }
-    }
-
-    /// The family whose names the tensors bear, `None` for none.
-    pub fn identify(weights: &Weights) -> Option<Self> {
-        let starts = |prefix: &str| weights.iter().any(|(name, _)| name.starts_with(prefix));
-        if starts("generator.model.") {
-            return Some(Arch::Lama);
-        }
-        let decodes = starts("prompt_encoder.") && starts("mask_decoder.");
-        if decodes && starts("image_encoder.neck.2.0.") {
-            return Some(Arch::SamSmall);
-        }
-        if decodes && starts("image_encoder.patch_embed.seq.") {
-            return Some(Arch::MobileSam);
-        }
-        (decodes && starts("image_encoder.patch_embed.proj.")).then_some(Arch::SamVit)
-    }
-}
 
 /// A model's `model.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,7 +15,8 @@ pub struct Manifest {
     /// Name in commands and pipelines.
     pub name: String,
     /// Network family.
-    pub arch: Arch,
+    #[serde(deserialize_with = "arch::deserialize")]
+    pub arch: &'static ArchInfo,
     /// One sentence.
     pub summary: String,
     /// Licence of the weights (SPDX).
@@ -70,8 +25,11 @@ pub struct Manifest {
     pub origin: String,
     /// What the network wants to see.
     pub input: String,
-    /// Sizes, for LaMa.
-    pub config: Option<LamaConfig>,
+    /// Place among the models that the name `auto` may mean, the smallest that is there first; `None` for those that have
+    /// to be named.
+    pub auto: Option<u32>,
+    /// The network's sizes.
+    pub config: Value,
     /// The pinned weight file; without one the model can only be imported.
     pub file: Option<PinnedFile>,
     /// How weights trained by this project were made.
@@ -112,86 +70,10 @@ pub struct Training {
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// A row of [`MODELS`].
-pub struct KnownModel {
-    /// Folder name and model name.
-    pub name: &'static str,
-    /// Text of its `model.toml`.
-    pub manifest: &'static str,
-    /// Weights, where they are embedded.
-    pub embedded: Option<&'static [u8]>,
-}
-
-impl KnownModel {
-    /// The parsed `model.toml`.
-    pub fn parse(&self) -> Result<Manifest, ModelError> {
-        toml::from_str(self.manifest).map_err(|e| ModelError::Record {
-            file: format!("models/{}/model.toml", self.name).into(),
-            why: e.to_string(),
-        })
-    }
-}
-
-/// Every model known by name. Listing, pulling and checks on import follow from this slice.
-pub static MODELS: &[KnownModel] = &[
-    KnownModel {
-        name: "lama-small",
-        manifest: include_str!("lama-small/model.toml"),
-        embedded: Some(include_bytes!("lama-small/lama-small.safetensors")),
-    },
-    KnownModel {
-        name: "big-lama",
-        manifest: include_str!("big-lama/model.toml"),
-        embedded: None,
-    },
-    KnownModel {
-        name: "lama-fourier",
-        manifest: include_str!("lama-fourier/model.toml"),
-        embedded: None,
-    },
-    KnownModel {
-        name: "sam-small",
-        manifest: include_str!("sam-small/model.toml"),
-        embedded: Some(include_bytes!("sam-small/sam-small.safetensors")),
-    },
-    KnownModel {
-        name: "mobile-sam",
-        manifest: include_str!("mobile-sam/model.toml"),
-        embedded: None,
-    },
-    KnownModel {
-        name: "sam-vit-b",
-        manifest: include_str!("sam-vit-b/model.toml"),
-        embedded: None,
-    },
-];
-
-/// The row of a name.
-pub fn known(name: &str) -> Option<&'static KnownModel> {
-    MODELS.iter().find(|model| model.name == name)
-}
-
-/// The sizes of a LaMa model known by name, for benchmarks with random weights.
-pub fn lama_config(name: &str) -> Result<LamaConfig, ModelError> {
-    let model = known(name).ok_or_else(|| ModelError::unknown(name))?;
-    model.parse()?.config.ok_or_else(|| ModelError::Arch {
-        name: name.to_string(),
-        found: model.name.to_string(),
-        wanted: Arch::Lama.name(),
-    })
-}
-
-/// The sizes of a SAM model known by name: for benchmarks with random weights, and to refuse other weights under its name.
-pub fn sam_config(name: &str) -> Result<SamConfig, ModelError> {
-    match known(name).ok_or_else(|| ModelError::unknown(name))?.name {
-        "mobile-sam" => Ok(SamConfig::mobile_sam()),
-        "sam-vit-b" => Ok(SamConfig::vit_b()),
-        "sam-small" => Ok(SamConfig::small()),
-        other => Err(ModelError::Arch {
-            name: name.to_string(),
-            found: other.to_string(),
-            wanted: "mobile-sam, sam-vit or sam-small",
-        }),
+impl Manifest {
+    /// The network's sizes, checked and in full.
+    pub fn sizes(&self) -> Result<Value, ModelError> {
+        (self.arch.config)(&self.config)
     }
 }
 
@@ -200,21 +82,17 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::arch::ARCHS;
     use crate::import::{Bytes, Limits, read_bytes};
-    use crate::lama::Lama;
-    use crate::sam::Sam;
+    use crate::weights::MODELS;
 
     #[test]
     fn every_manifest_parses_and_pins_its_file() {
         for model in MODELS {
             let manifest = model.parse().expect(model.name);
             assert_eq!(manifest.name, model.name);
-            assert_eq!(
-                manifest.config.is_some(),
-                manifest.arch == Arch::Lama,
-                "{}",
-                model.name
-            );
+            let sizes = manifest.sizes().expect(model.name);
+            assert_eq!((manifest.arch.config)(&sizes).expect("in full"), sizes);
             assert!(
                 !manifest.licence.is_empty()
                     && !manifest.origin.is_empty()
@@ -229,7 +107,40 @@ mod tests {
                         .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
             );
             assert!(file.url.is_none_or(|url| url.starts_with("https://")));
-            assert_eq!(file.embedded.is_some(), model.embedded.is_some());
+            assert_eq!(
+                file.embedded.is_some() && cfg!(feature = "embedded-weights"),
+                model.embedded.is_some()
+            );
+        }
+    }
+
+    #[test]
+    fn every_folder_is_listed() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+        let mut folders: Vec<String> = std::fs::read_dir(folder)
+            .expect("folder")
+            .map(|entry| entry.expect("entry"))
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        let mut listed: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+        folders.sort();
+        listed.sort();
+        assert_eq!(folders, listed);
+    }
+
+    #[test]
+    fn auto_is_never_a_tie() {
+        for role in ARCHS.iter().map(|arch| arch.role) {
+            let manifests = MODELS.iter().map(|model| model.parse().expect(model.name));
+            let mut ranks: Vec<u32> = manifests
+                .filter(|manifest| manifest.arch.role == role)
+                .filter_map(|manifest| manifest.auto)
+                .collect();
+            let all = ranks.len();
+            ranks.sort();
+            ranks.dedup();
+            assert!(all > 0 && ranks.len() == all, "{role:?}: {ranks:?}");
         }
     }
 
@@ -240,52 +151,36 @@ mod tests {
                 continue;
             };
             let manifest = model.parse().expect(model.name);
-            let file = manifest.file.expect("pinned");
+            let file = manifest.file.as_ref().expect("pinned");
             assert_eq!(bytes.len() as u64, file.bytes);
             assert_eq!(format!("{:x}", Sha256::digest(bytes)), file.sha256);
-            assert!(
-                bytes.len() <= 8 << 20,
-                "the budget of embedded weights is 8 MiB"
-            );
             let weights = read_bytes(Bytes::Static(bytes), &Limits::default()).expect("reads");
-            assert_eq!(Arch::identify(&weights), Some(manifest.arch));
-            match manifest.arch {
-                Arch::Lama => assert_eq!(
-                    Some(Lama::from_weights(&weights).expect("fits").config()),
-                    manifest.config.as_ref()
-                ),
-                _ => assert_eq!(
-                    Sam::from_weights(&weights).expect("fits").config(),
-                    &sam_config(model.name).expect("known")
-                ),
-            }
+            assert_eq!(arch::identify(&weights), Some(manifest.arch));
+            assert_eq!(
+                (manifest.arch.check)(&weights).expect("fits"),
+                manifest.sizes().expect("valid"),
+                "{}",
+                model.name
+            );
+            let network = (manifest.arch.load)(&weights).expect("fits");
+            assert_eq!(network.role(), manifest.arch.role);
         }
     }
 
     #[test]
-    fn presets_are_the_manifests_sizes() {
-        assert_eq!(
-            lama_config("big-lama").expect("known"),
-            LamaConfig::big_lama()
-        );
-        assert_eq!(
-            lama_config("lama-fourier").expect("known"),
-            LamaConfig::lama_fourier()
-        );
-        assert!(lama_config("mobile-sam").is_err() && sam_config("big-lama").is_err());
-        for model in MODELS
-            .iter()
-            .filter(|model| model.parse().is_ok_and(|m| m.arch != Arch::Lama))
-        {
-            sam_config(model.name)
-                .and_then(|config| config.validate())
-                .expect(model.name);
-        }
-        assert!(
-            lama_config("big-llama")
-                .expect_err("unknown")
-                .to_string()
-                .contains("big-lama")
-        );
+    fn unknown_architectures_and_sizes_are_refused_by_name() {
+        let manifest = |arch: &str, config: &str| {
+            let text = format!(
+                "name = 'a'\narch = '{arch}'\nsummary = ''\nlicence = ''\norigin = ''\ninput = ''\n[config]\n{config}"
+            );
+            toml::from_str::<Manifest>(&text)
+        };
+        let message = manifest("stable-diffusion", "")
+            .expect_err("unknown")
+            .to_string();
+        assert!(message.contains("known are lama"), "{message}");
+        let lacking = manifest("lama", "ngf = 8").expect("parses");
+        let message = lacking.sizes().expect_err("incomplete").to_string();
+        assert!(message.contains("input_nc"), "{message}");
     }
 }

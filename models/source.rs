@@ -17,11 +17,16 @@ pub struct WeightSpec {
 
 /// Gives the weights of a layout, one at a time, as dense `f32`.
 pub trait Source {
+    /// Whether it has a tensor of this name.
+    fn has(&self, name: &str) -> bool;
     /// A tensor of the layout.
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError>;
 }
 
 impl Source for Weights {
+    fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
         match self.get(&spec.name) {
             Some(stored) if stored.shape() == spec.shape => {
@@ -47,10 +52,14 @@ impl Source for Weights {
     }
 }
 
-/// Reproducible weights whose activations stay finite through any number of blocks.
+/// Reproducible weights whose activations stay finite through any number of blocks. Golden files hold the seed alone;
+/// training/goldens/random_weights.py makes the same numbers for the reference implementations.
 pub struct Random(pub u64);
 
 impl Source for Random {
+    fn has(&self, _name: &str) -> bool {
+        true
+    }
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
         // Each tensor has its own stream, so that a weight does not depend on which others were asked for before.
         let named = spec
@@ -68,6 +77,8 @@ impl Source for Random {
                 .collect()
         };
         let values = match spec.shape.as_slice() {
+            // Its fan is the whole map: the positions would vanish beside the patches.
+            _ if spec.name.ends_with(".pos_embed") => rng.values(count, 0.1),
             [_, fan @ ..] if !fan.is_empty() => {
                 rng.values(count, (6.0 / fan.iter().product::<usize>() as f32).sqrt())
             }

@@ -39,7 +39,12 @@ pub struct CropPlan {
     pub context_share: f64,
     /// Longest side of a crop as the network sees it; larger crops are scaled down.
     pub working_px_max: usize,
+    /// Sides are rounded up to multiples of this where the photo allows, so that few sizes are compiled and little is padded.
+    pub bucket_px: usize,
 }
+
+/// [`CropPlan::bucket_px`] of fills that take any size.
+pub const BUCKET_PX: usize = 64;
 
 /// A planned crop: where, for which group, and at which size it is worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +58,6 @@ pub struct Planned {
     /// Working height in pixels.
     pub height: usize,
 }
-
-/// Sides are rounded up to this where the photo allows, so that few sizes are compiled.
-const BUCKET_PX: usize = 64;
 
 /// Plans one crop per group of the hole (`alpha` above 0). Groups whose surroundings overlap are merged when that costs no
 /// further scaling down, or when their holes interlock.
@@ -161,9 +163,10 @@ fn around(inner: Rect, want: (usize, usize), size: (usize, usize)) -> Rect {
 
 /// Chooses the working size, and widens the crop to the nearest bucket where the photo allows.
 fn fit(context: Rect, group: u32, wish: &CropPlan, size: (usize, usize)) -> Planned {
-    let bucket = |v: f64| ((v / BUCKET_PX as f64).ceil().max(1.0) as usize) * BUCKET_PX;
+    let unit = wish.bucket_px.max(1);
+    let bucket = |v: f64| ((v / unit as f64).ceil().max(1.0) as usize) * unit;
     let long = context.width().max(context.height());
-    let working = wish.working_px_max.max(BUCKET_PX);
+    let working = wish.working_px_max.max(unit);
     if long <= working {
         let (w, h) = (
             bucket(context.width() as f64).min(working),
@@ -213,6 +216,7 @@ mod tests {
         context_px_min: 128,
         context_share: 0.25,
         working_px_max: 512,
+        bucket_px: BUCKET_PX,
     };
 
     fn mask(width: usize, height: usize, rects: &[[usize; 4]]) -> Mask {

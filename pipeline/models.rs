@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cleanplate_engine::Graph;
-use cleanplate_models::lama::{Lama, LamaGraph, LamaOutput};
+use cleanplate_models::arch::Inpaint;
 use cleanplate_models::sam::Sam;
-use cleanplate_models::{ModelError, ModelStore};
+use cleanplate_models::{ModelError, ModelStore, Role};
 
 use crate::PluginError;
 
@@ -16,6 +16,14 @@ pub trait InpaintNetwork: Send + Sync {
     fn name(&self) -> &str;
     /// Hash of the weights, hexadecimal.
     fn sha256(&self) -> &str;
+    /// Least side of a crop in pixels. By default 16: what is smaller is padded to it.
+    fn side_px_min(&self) -> usize {
+        16
+    }
+    /// It pads sides to multiples of this many pixels. By default 1.
+    fn side_px_multiple(&self) -> usize {
+        1
+    }
     /// The graph for `batch` crops of `height` x `width` pixels.
     fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError>;
 }
@@ -41,17 +49,18 @@ impl SegmentNetwork {
     }
 }
 
-/// Name that means: the best segmentation network that is there.
+/// Name that means: the best network for the stage that is there. The models' manifests rank them.
 pub const AUTO: &str = "auto";
-
-/// Networks that [`AUTO`] may mean, the first that is there: imported ones before the shipped one, which is smaller; MobileSAM before ViT-B,
-/// which takes fifteen times as long for nearly the same masks.
-const SAM_ORDER: [&str; 3] = ["mobile-sam", "sam-vit-b", "sam-small"];
 
 /// Finds networks by name.
 pub trait Networks: Send + Sync {
-    /// The LaMa network `name`.
-    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError>;
+    /// The network that fills holes which [`Networks::inpaint_name`] gives.
+    fn inpaint(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError>;
+
+    /// Name of the network that fills holes which `name` means: itself, or for [`AUTO`] the best that is there.
+    fn inpaint_name(&self, name: &str) -> Result<String, PluginError> {
+        Ok(name.to_string())
+    }
 
     /// Name of the SAM network that `name` means: itself, or for [`AUTO`] the best that is there. By default there is none.
     fn sam_name(&self, name: &str) -> Result<String, PluginError> {
@@ -72,24 +81,34 @@ pub trait Networks: Send + Sync {
 }
 
 impl Networks for ModelStore {
-    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+        let name = &self.inpaint_name(name)?;
         let info = self.info(name).map_err(|e| refused(name, e))?;
-        let lama = ModelStore::lama(self, name).map_err(|e| refused(name, e))?;
-        Ok(Arc::new(StoredLama {
+        let network = ModelStore::inpaint(self, name).map_err(|e| refused(name, e))?;
+        Ok(Arc::new(Stored {
             name: info.name,
             sha256: info.sha256,
-            lama,
+            network,
         }))
     }
 
+    fn inpaint_name(&self, name: &str) -> Result<String, PluginError> {
+        if name != AUTO {
+            return Ok(name.to_string());
+        }
+        let best = self.auto(Role::Inpaint).map_err(|e| refused(name, e))?;
+        best.map(|info| info.name)
+            .ok_or_else(|| PluginError::Unavailable {
+                what: "a network that fills holes".to_string(),
+                remedy: "`cleanplate models pull big-lama`, or a pipeline without a network"
+                    .to_string(),
+            })
+    }
+
     fn sam_name(&self, name: &str) -> Result<String, PluginError> {
-        let present = |name: &str| self.info(name).is_ok_and(|info| info.present);
         if name == AUTO {
-            return SAM_ORDER
-                .iter()
-                .find(|known| present(known))
-                .map(|known| known.to_string())
-                .ok_or_else(no_sam);
+            let best = self.auto(Role::Segment).map_err(|e| refused(name, e))?;
+            return best.map(|info| info.name).ok_or_else(no_sam);
         }
         // For its message where there is nothing of that name.
         let info = self.info(name).map_err(|e| refused(name, e))?;
@@ -103,7 +122,7 @@ impl Networks for ModelStore {
     fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
         let name = &self.sam_name(name)?;
         let info = self.info(name).map_err(|e| refused(name, e))?;
-        let sam = ModelStore::sam(self, name).map_err(|e| refused(name, e))?;
+        let sam = self.segment(name).map_err(|e| refused(name, e))?;
         Ok(SegmentNetwork {
             name: info.name,
             sha256: info.sha256,
@@ -112,28 +131,29 @@ impl Networks for ModelStore {
     }
 }
 
-/// A LaMa network of the model store.
-struct StoredLama {
+/// A network of the model store that fills holes.
+struct Stored {
     name: String,
     sha256: String,
-    lama: Arc<Lama>,
+    network: Arc<dyn Inpaint>,
 }
 
-impl InpaintNetwork for StoredLama {
+impl InpaintNetwork for Stored {
     fn name(&self) -> &str {
         &self.name
     }
     fn sha256(&self) -> &str {
         &self.sha256
     }
+    fn side_px_min(&self) -> usize {
+        self.network.side_px_min().max(16)
+    }
+    fn side_px_multiple(&self) -> usize {
+        self.network.side_px_multiple()
+    }
     fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError> {
-        let size = LamaGraph {
-            batch,
-            height,
-            width,
-            output: LamaOutput::Prediction,
-        };
-        self.lama.graph(size).map_err(|e| refused(&self.name, e))
+        let graph = self.network.graph(batch, height, width);
+        graph.map_err(|e| refused(&self.name, e))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Manifest, StageKind};
-use crate::models::Networks;
+use crate::models::{AUTO, Networks};
 use crate::parameter::{Value, Values};
 use crate::{PluginError, PluginRef, Plugins};
 
@@ -180,12 +180,19 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Names of the models that its plugins ask for.
-    pub fn models(&self) -> impl Iterator<Item = &str> {
-        self.steps
+    /// Names of the models that it uses as things are: those that its plugins name, and what [`AUTO`] means now.
+    pub fn models(&self, networks: &dyn Networks) -> Vec<String> {
+        let named = self
+            .steps
             .iter()
-            .map(|step| step.values.text("model"))
-            .filter(|name| !name.is_empty())
+            .map(|step| (step.stage, step.values.text("model")))
+            .filter(|(_, name)| !name.is_empty());
+        let now = |(stage, name): (StageKind, &str)| match (name, stage) {
+            (AUTO, StageKind::Segment) => networks.sam_name(name).ok(),
+            (AUTO, _) => networks.inpaint_name(name).ok(),
+            _ => Some(name.to_string()),
+        };
+        named.filter_map(now).collect()
     }
 
     /// Whether it has a step that turns points and a box into a mask.

@@ -10,6 +10,7 @@ pub mod fill_holes;
 pub mod grain;
 pub mod grow;
 pub mod lama;
+pub mod network;
 pub mod patchmatch;
 pub mod patchmatch_refine;
 mod registry;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use cleanplate_pipeline::{PipelineSet, PluginError, PluginInfo, Plugins};
 
-use crate::{feather, fill_holes, grain, grow, lama, patchmatch, patchmatch_refine, sam, seam};
+use crate::{
+    feather, fill_holes, grain, grow, lama, network, patchmatch, patchmatch_refine, sam, seam,
+};
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
 pub static PLUGINS: &[&PluginInfo] = &[
@@ -12,6 +14,7 @@ pub static PLUGINS: &[&PluginInfo] = &[
     &grow::INFO,
     &fill_holes::INFO,
     &feather::INFO,
+    &network::INFO,
     &lama::INFO,
     &patchmatch::INFO,
     &patchmatch_refine::INFO,
@@ -34,6 +37,7 @@ pub const PIPELINES: &[(&str, &str)] = &[
         include_str!("../config/pipelines/big-lama.toml"),
     ),
     ("lama.toml", include_str!("../config/pipelines/lama.toml")),
+    ("migan.toml", include_str!("../config/pipelines/migan.toml")),
     (
         "patchmatch.toml",
         include_str!("../config/pipelines/patchmatch.toml"),

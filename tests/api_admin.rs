@@ -1046,6 +1046,17 @@ fn models_folders_configuration_and_log() {
         admin.act("/models/lama-small/load").json()["state"],
         "loaded"
     );
+    // Whatever its family, and though the pipeline names no model but leaves the choice.
+    assert_eq!(
+        admin.act("/models/sam-small/load").json()["state"],
+        "loaded"
+    );
+    assert!(
+        model("sam-small")["pipelines"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("default"))
+    );
     let path = format!("{REMOVAL}?pipeline=lama-small");
     assert_eq!(bench.daemon.post(&path, Some(&key), &small()).status, 200);
     assert_eq!(
@@ -1073,7 +1084,7 @@ fn models_folders_configuration_and_log() {
             "{action}"
         );
     }
-    let golden = crate::common::root().join("models/lama/golden/lama_tiny.safetensors");
+    let golden = crate::common::root().join("models/lama/golden/lama_tiny.safetensors.gz");
     assert_eq!(
         admin
             .post("/models/tiny/import", json!({ "path": "relative" }))

@@ -325,6 +325,24 @@ fn documents_name_no_machine_paths() {
     }
 }
 
+/// Bytes that all tracked files may weigh: everybody who builds the project downloads them.
+const TREE_BYTES_MAX: u64 = 40 << 20;
+
+#[test]
+fn the_tree_stays_light() {
+    let mut files: Vec<(u64, PathBuf)> = tracked()
+        .into_iter()
+        .map(|file| (fs::metadata(root().join(&file)).unwrap().len(), file))
+        .collect();
+    files.sort();
+    let total: u64 = files.iter().map(|(bytes, _)| bytes).sum();
+    let heaviest: Vec<_> = files.iter().rev().take(10).collect();
+    assert!(
+        total <= TREE_BYTES_MAX,
+        "tracked files weigh {total} bytes, {TREE_BYTES_MAX} are allowed; the heaviest: {heaviest:#?}"
+    );
+}
+
 #[test]
 fn every_weight_file_names_its_making() {
     let mut seen = 0;

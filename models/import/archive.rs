@@ -10,6 +10,7 @@ use zip::result::ZipError;
 use super::checkpoint;
 use super::directory::{self, Metered};
 use super::pickle::{self, Pickled, TensorView};
+use crate::arch::under_root;
 use crate::error::ImportError;
 use crate::import::{Bytes, Limits, WeightTensor, Weights, limit, names, read_bytes_nested};
 
@@ -159,11 +160,11 @@ impl<R: Read + Seek> Archive<R> {
         // Training checkpoints carry losses and discriminators beside the network: their data is never unpacked.
         let selective = found
             .iter()
-            .any(|(name, _)| names::under_root(&names::published(name)));
+            .any(|(name, _)| under_root(&names::published(name)));
         let mut weights = Weights::new(format, BTreeMap::new());
         let mut storages = BTreeMap::new();
         for (name, view) in found {
-            if selective && !names::under_root(&names::published(&name)) {
+            if selective && !under_root(&names::published(&name)) {
                 weights.skip(&name);
                 continue;
             }

@@ -2,13 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Name prefixes of the networks that Cleanplate runs. A tensor under none of them is foreign.
-pub const ROOTS: &[&str] = &[
-    "generator.model.",
-    "image_encoder.",
-    "prompt_encoder.",
-    "mask_decoder.",
-];
+use crate::arch::{ARCHS, under_root};
 
 /// Name components that containers and wrapper modules put in front of a network's own names.
 const WRAPPERS: &[&str] = &[
@@ -23,36 +17,22 @@ const WRAPPERS: &[&str] = &[
     "params_ema",
 ];
 
-/// The name under which published checkpoints store this weight: leading wrapper components are dropped, and a
-/// bare LaMa generator (`model.1.ffc...`) gets its `generator.` prefix. Foreign names stay as they are.
+/// The name under which published checkpoints store this weight: leading wrapper components are dropped, and a network that
+/// was saved without its own prefix (a bare LaMa generator: `model.1.ffc...`) gets it. Foreign names stay as they are.
 pub fn published(stored: &str) -> Cow<'_, str> {
     let mut rest = stored;
     loop {
         if under_root(rest) {
             return Cow::Borrowed(rest);
         }
-        if is_bare_generator(rest) {
-            return Cow::Owned(format!("generator.{rest}"));
+        if let Some(name) = ARCHS.iter().find_map(|arch| (arch.bare)(rest)) {
+            return Cow::Owned(name);
         }
         match rest.split_once('.') {
             Some((head, tail)) if WRAPPERS.contains(&head) => rest = tail,
             _ => return Cow::Borrowed(stored),
         }
     }
-}
-
-/// Whether a published name belongs to a network that Cleanplate runs.
-pub fn under_root(name: &str) -> bool {
-    ROOTS.iter().any(|root| name.starts_with(root))
-}
-
-/// `model.N.`: layer `N` of the sequence inside a LaMa generator.
-fn is_bare_generator(name: &str) -> bool {
-    let layer = name
-        .strip_prefix("model.")
-        .and_then(|rest| rest.split_once('.'));
-    layer
-        .is_some_and(|(digits, _)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]

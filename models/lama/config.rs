@@ -38,14 +38,6 @@ impl LamaConfig {
         }
     }
 
-    /// The published lama-fourier: 27 M parameters.
-    pub fn lama_fourier() -> Self {
-        LamaConfig {
-            n_blocks: 9,
-            ..LamaConfig::big_lama()
-        }
-    }
-
     /// Refuses sizes that the kernels' fixed input layout or any sane network does not have.
     pub fn validate(&self) -> Result<(), ModelError> {
         let fail = |why: String| Err(ModelError::Config { arch: "lama", why });

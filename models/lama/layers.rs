@@ -255,6 +255,9 @@ mod tests {
     struct Recorder(RefCell<Vec<String>>);
 
     impl Source for Recorder {
+        fn has(&self, _name: &str) -> bool {
+            true
+        }
         fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
             self.0.borrow_mut().push(spec.name.clone());
             Random(1).tensor(spec)

@@ -1,8 +1,10 @@
 //! LaMa: large-mask inpainting with Fourier convolutions (advimman/lama, `FFCResNetGenerator`).
 //!
-//! One network family by configuration: big-lama, lama-fourier and lama-small differ in [`LamaConfig`] only.
+//! One family by configuration: big-lama, lama-fourier and lama-small differ in [`LamaConfig`] only.
 
 mod config;
+mod golden;
+mod info;
 mod layers;
 mod layout;
 
@@ -22,6 +24,7 @@ use layers::{Ffc, Layers};
 
 pub use crate::source::WeightSpec;
 pub use config::LamaConfig;
+pub use info::INFO;
 pub use layout::layout;
 
 /// Smallest side of an image in pixels: padded to 16, its feature map has the 2 pixels that reflection needs.
@@ -65,7 +68,7 @@ impl fmt::Debug for Lama {
 }
 
 /// Tensors inside a graph, for comparison with stored answers.
-pub(crate) struct Taps {
+struct Taps {
     /// After the stem `[N, ngf, Hp, Wp]`.
     pub stem: TensorId,
     /// After the last down-sampling: local and global channels.
@@ -146,7 +149,7 @@ impl Lama {
     }
 
     /// The graph up to the prediction, without outputs, and the tensors that could be.
-    pub(crate) fn graph_with_taps(&self, size: LamaGraph) -> Result<(Graph, Taps), ModelError> {
+    fn graph_with_taps(&self, size: LamaGraph) -> Result<(Graph, Taps), ModelError> {
         let LamaGraph {
             batch,
             height,
@@ -225,7 +228,7 @@ impl Lama {
 }
 
 /// Adds the last step: the prediction inside the hole, the image outside, as bytes: u8 `[N, H, W, 3]`.
-pub(crate) fn composite(g: &mut Graph, prediction: TensorId) -> Result<TensorId, EngineError> {
+fn composite(g: &mut Graph, prediction: TensorId) -> Result<TensorId, EngineError> {
     let inputs: Vec<TensorId> = std::iter::once(prediction)
         .chain(g.inputs.iter().copied())
         .collect();

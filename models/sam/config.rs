@@ -115,60 +115,6 @@ const IMAGE_SIDE_MAX: usize = 4096;
 const SIZE_MAX: usize = 16_384;
 
 impl SamConfig {
-    /// SAM ViT-B.
-    pub fn vit_b() -> Self {
-        SamConfig {
-            img_size: 1024,
-            normalisation: Normalisation::default(),
-            encoder: EncoderConfig::Vit {
-                embed_dim: 768,
-                depth: 12,
-                num_heads: 12,
-                patch_size: 16,
-                window_size: 14,
-                global_attn_indexes: vec![2, 5, 8, 11],
-            },
-            decoder: DecoderConfig::published(),
-        }
-    }
-
-    /// MobileSAM.
-    pub fn mobile_sam() -> Self {
-        SamConfig {
-            img_size: 1024,
-            normalisation: Normalisation::default(),
-            encoder: EncoderConfig::TinyVit {
-                embed_dims: vec![64, 128, 160, 320],
-                depths: vec![2, 2, 6, 2],
-                num_heads: vec![1, 4, 5, 10],
-                window_sizes: vec![1, 7, 14, 7],
-                hidden_dims: vec![256, 512, 640, 1280],
-                neck_squeeze: 0,
-            },
-            decoder: DecoderConfig::published(),
-        }
-    }
-
-    /// sam-small: MobileSAM without the encoder's last stage, and narrower inside.
-    pub fn small() -> Self {
-        SamConfig {
-            img_size: 448,
-            normalisation: Normalisation::default(),
-            encoder: EncoderConfig::TinyVit {
-                embed_dims: vec![64, 128, 160, 320],
-                depths: vec![2, 2, 6, 0],
-                num_heads: vec![1, 4, 5, 10],
-                window_sizes: vec![1, 7, 14, 7],
-                hidden_dims: vec![256, 512, 192, 1280],
-                neck_squeeze: 96,
-            },
-            decoder: DecoderConfig {
-                mlp_dim: 128,
-                ..DecoderConfig::published()
-            },
-        }
-    }
-
     /// Side of the embedding in its own pixels.
     pub fn embedding_side(&self) -> usize {
         self.img_size / EMBEDDING_STRIDE
@@ -273,21 +219,6 @@ impl SamConfig {
             }
         }
         Ok(())
-    }
-}
-
-impl DecoderConfig {
-    /// The decoder that all published networks share.
-    pub fn published() -> Self {
-        DecoderConfig {
-            transformer_dim: 256,
-            depth: 2,
-            mlp_dim: 2048,
-            num_heads: HEADS,
-            attention_downsample_rate: two(),
-            iou_head_depth: 3,
-            iou_head_hidden_dim: 256,
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use cleanplate_kernels::Tensor;
 use super::mask::{Choice, choose};
 use super::{Label, Normalisation, Sam, SamConfig, SamPrompt};
 use crate::error::ModelError;
-use crate::golden::{GoldenFile, GoldenLine};
+use crate::golden::{GoldenFile, GoldenLine, compare};
+use crate::source::Random;
 
 /// Largest errors: embedding and logits are stored as f16, the photo's resize rounds to 8 bits.
 const EMBEDDING_TOLERANCE: f64 = 2e-2;
@@ -34,13 +35,7 @@ pub(crate) fn check(
     file: &GoldenFile<'_>,
     backend: &dyn Backend,
 ) -> Result<Vec<GoldenLine>, ModelError> {
-    let mut config = SamConfig::infer(file.weights)?;
-    // The stored answers come from networks whose tensors were rounded to f16 in front of the run, the normalisation's included.
-    let Normalisation { mean, std } = &mut config.normalisation;
-    mean.iter_mut()
-        .chain(std)
-        .for_each(|v| *v = half::f16::from_f32(*v).to_f32());
-    let network = Sam::build(config, file.weights)?;
+    let network = network(file)?;
     let cases = file
         .weights
         .metadata()
@@ -83,6 +78,24 @@ pub(crate) fn check(
     } else {
         Ok(lines)
     }
+}
+
+/// The network of the file: of weights from a seed, or of stored ones.
+fn network(file: &GoldenFile<'_>) -> Result<Sam, ModelError> {
+    let mut config = SamConfig::infer(file.weights)?;
+    if let Some(seed) = file.weights.metadata().get("seed") {
+        let seed = seed
+            .parse()
+            .map_err(|_| file.fail(format!("metadata `seed` is {seed:?}, wanted a number")))?;
+        return Sam::build(config, &Random(seed));
+    }
+    // The answers for stored weights come from networks whose tensors were rounded to f16 in front of the run, the
+    // normalisation's included.
+    let Normalisation { mean, std } = &mut config.normalisation;
+    mean.iter_mut()
+        .chain(std)
+        .for_each(|v| *v = half::f16::from_f32(*v).to_f32());
+    Sam::build(config, file.weights)
 }
 
 fn check_prompt(
@@ -167,25 +180,7 @@ fn line(
     tolerance: f64,
 ) -> Result<GoldenLine, ModelError> {
     let want = file.tensor(&format!("{case}.expect.{tensor}"))?;
-    let values = want.to_f32();
-    let difference = |(a, b): (&f32, &f32)| f64::from((a - b).abs());
-    let max_abs_error = got
-        .iter()
-        .zip(&values)
-        .map(difference)
-        .fold(
-            0.0,
-            |max: f64, d| if d.is_nan() || d > max { d } else { max },
-        );
-    let pass = got.len() == values.len() && max_abs_error <= tolerance;
-    Ok(GoldenLine {
-        case: case.to_string(),
-        tensor: tensor.to_string(),
-        max_abs_error,
-        tolerance,
-        detail: format!("{:?}", want.shape()),
-        pass,
-    })
+    Ok(compare(case, tensor, got, want, tolerance))
 }
 
 /// `[1, S, S, C]` as `[C, S, S]`.

@@ -1,26 +1,33 @@
 //! A SAM network's sizes, as its weight file tells them.
 
+use serde_json::Value;
+
 use super::config::{ARCH, DecoderConfig, EncoderConfig, HEADS, Normalisation, SamConfig};
 use crate::error::ModelError;
 use crate::import::Weights;
-use crate::manifest::Arch;
 
 impl SamConfig {
     /// The sizes that a stored model states, or else what the names and shapes of published weights show.
     pub fn infer(weights: &Weights) -> Result<Self, ModelError> {
-        let metadata = weights.metadata();
-        let stated = metadata.get("config").filter(|_| {
-            metadata
-                .get("arch")
-                .is_some_and(|name| Arch::SAM.iter().any(|arch| arch.name() == name))
-        });
-        let mut config: SamConfig = match stated {
-            Some(text) => serde_json::from_str(text).map_err(|e| ModelError::Config {
-                arch: ARCH,
-                why: format!("metadata `config` of the weights: {e}"),
-            })?,
-            None => Reader { weights }.config()?,
+        let wrong = |e: serde_json::Error| ModelError::Config {
+            arch: ARCH,
+            why: format!("metadata `config` of the weights: {e}"),
         };
+        let text = weights.metadata().get("config");
+        let stated: Option<Value> = text
+            .map(|text| serde_json::from_str(text))
+            .transpose()
+            .map_err(wrong)?;
+        // The published networks' golden files describe them in other words, `encoder` a text beside its sizes: their weights
+        // tell the same.
+        match stated.filter(|config| !config["encoder"].is_string()) {
+            Some(config) => SamConfig::complete(serde_json::from_value(config).map_err(wrong)?),
+            None => SamConfig::complete(Reader { weights }.config()?),
+        }
+    }
+
+    /// Fills in what files stored by earlier versions lack, and refuses sizes that no network of this family can have.
+    pub fn complete(mut config: SamConfig) -> Result<Self, ModelError> {
         if let EncoderConfig::TinyVit {
             embed_dims,
             hidden_dims,

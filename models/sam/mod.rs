@@ -7,8 +7,9 @@ mod build;
 mod config;
 mod decoder;
 mod encoder;
-pub(crate) mod golden;
+mod golden;
 mod infer;
+mod info;
 mod mask;
 mod prompt;
 mod tiny_vit;
@@ -31,6 +32,7 @@ use encoder::ImageEncoder;
 use prompt::PromptEncoder;
 
 pub use config::{DecoderConfig, EncoderConfig, MASKS, Normalisation, SamConfig};
+pub use info::INFO;
 pub use mask::{Choice, choose};
 pub use prompt::{Label, SamPrompt};
 

@@ -6,15 +6,17 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::PoisonError;
 
+use serde_json::Value;
+
 use super::files::{self, Hashing, Pending};
 use super::progress::{OnProgress, Phase, Report};
 use super::record::{self, Record};
 use super::{ModelInfo, ModelStore, check_fit, check_name, embedded};
+use crate::arch::{ArchInfo, differences};
 use crate::error::ModelError;
-use crate::import::{self, WeightTensor, Weights, under_root, write_safetensors};
-use crate::lama::LamaConfig;
-use crate::manifest::{Arch, KnownModel, Manifest, known, sam_config};
-use crate::sam::SamConfig;
+use crate::import::{self, WeightTensor, Weights, write_safetensors};
+use crate::manifest::Manifest;
+use crate::weights::{KnownModel, MODELS, known};
 
 impl ModelStore {
     /// Reads, checks and stores `file` under `name`, noting where it came from.
@@ -37,23 +39,15 @@ impl ModelStore {
             file: file.to_path_buf(),
             source,
         })?;
-        let arch = check_fit(name, &weights)?;
-        let config = match arch {
-            Arch::Lama => Config::Lama(LamaConfig::infer(&weights)?),
-            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => {
-                Config::Sam(SamConfig::infer(&weights)?)
-            }
-        };
-        check_identity(name, manifest.as_ref(), arch, &config)?;
-        let written = self.write(
-            name,
-            &weights,
-            &metadata(arch, &config, &source_sha256)?,
-            progress,
-        )?;
+        let (arch, config) = check_fit(name, &weights)?;
+        if let Some(manifest) = &manifest {
+            check_identity(name, manifest, arch, &config)?;
+        }
+        let metadata = metadata(arch, &config, &source_sha256);
+        let written = self.write(name, arch, &weights, &metadata, progress)?;
         let record = Record {
             name: name.to_string(),
-            arch: arch.name().to_string(),
+            arch: arch.name.to_string(),
             origin: origin.to_string(),
             licence: manifest.map_or_else(|| "unknown".to_string(), |manifest| manifest.licence),
             source_sha256,
@@ -77,6 +71,7 @@ impl ModelStore {
     fn write(
         &self,
         name: &str,
+        arch: &ArchInfo,
         weights: &Weights,
         metadata: &BTreeMap<String, String>,
         progress: OnProgress<'_>,
@@ -89,7 +84,10 @@ impl ModelStore {
         };
         let tensors: Vec<(&str, &WeightTensor)> = weights
             .iter()
-            .filter(|(name, _)| under_root(name) && !DERIVED.iter().any(|end| name.ends_with(end)))
+            .filter(|(name, _)| {
+                arch.roots.iter().any(|root| name.starts_with(root))
+                    && !arch.derived.iter().any(|end| name.ends_with(end))
+            })
             .collect();
         let mut out = Hashing::new(BufWriter::with_capacity(
             1 << 20,
@@ -134,15 +132,6 @@ impl ModelStore {
     }
 }
 
-/// Tensors of published checkpoints that follow from the others, or count training steps.
-const DERIVED: &[&str] = &[".num_batches_tracked", ".attention_bias_idxs", ".ab"];
-
-/// A network's sizes, as its weights tell them.
-enum Config {
-    Lama(LamaConfig),
-    Sam(SamConfig),
-}
-
 struct Written {
     file: Pending,
     sha256: String,
@@ -162,57 +151,47 @@ fn hash_source(file: &Path, progress: OnProgress<'_>) -> Result<(String, u64), M
     })
 }
 
-/// A name that stands for a published network only takes weights of that network.
+/// A name that stands for a network only takes weights of that network; others are told by what they are.
 fn check_identity(
     name: &str,
-    manifest: Option<&Manifest>,
-    arch: Arch,
-    config: &Config,
+    manifest: &Manifest,
+    arch: &ArchInfo,
+    config: &Value,
 ) -> Result<(), ModelError> {
-    let Some(manifest) = manifest else {
+    let want = manifest.sizes()?;
+    if manifest.arch == arch && want == *config {
         return Ok(());
-    };
-    if manifest.arch != arch {
-        return Err(ModelError::Arch {
-            name: name.to_string(),
-            found: arch.name().to_string(),
-            wanted: manifest.arch.name(),
-        });
     }
-    let differ = |arch, want: &dyn std::fmt::Debug, got: &dyn std::fmt::Debug| {
-        let why = format!(
-            "the file holds {got:?}, {name} is {want:?}; import it under a name of its own (`--as NAME`)"
-        );
-        Err(ModelError::Config { arch, why })
+    let same = |known: &&KnownModel| {
+        let manifest = known.parse().ok();
+        manifest.is_some_and(|m| m.arch == arch && m.sizes().is_ok_and(|sizes| sizes == *config))
     };
-    match config {
-        Config::Lama(got) => match &manifest.config {
-            Some(want) if want != got => differ("lama", want, got),
-            _ => Ok(()),
-        },
-        Config::Sam(got) => match sam_config(name) {
-            Ok(want) if want != *got => differ("sam", &want, got),
-            _ => Ok(()),
-        },
-    }
+    let twin = MODELS.iter().find(same);
+    let found = match twin {
+        Some(twin) => format!("{} ({})", twin.name, arch.name),
+        None if manifest.arch == arch => {
+            format!("{}: {}", arch.name, differences(config, &want).join(", "))
+        }
+        None => format!("another network, {} with {config}", arch.name),
+    };
+    let own = match twin.filter(|twin| twin.embedded.is_none()) {
+        Some(twin) => format!("`--as {}`", twin.name),
+        None => "a name of its own (`--as NAME`)".to_string(),
+    };
+    Err(ModelError::Arch {
+        name: name.to_string(),
+        found,
+        wanted: format!(
+            "{} weights of that name's sizes; import it under {own}",
+            manifest.arch.name
+        ),
+    })
 }
 
-fn metadata(
-    arch: Arch,
-    config: &Config,
-    source_sha256: &str,
-) -> Result<BTreeMap<String, String>, ModelError> {
-    let text = match config {
-        Config::Lama(config) => serde_json::to_string(config),
-        Config::Sam(config) => serde_json::to_string(config),
-    };
-    let text = text.map_err(|e| ModelError::Config {
-        arch: arch.name(),
-        why: e.to_string(),
-    })?;
-    Ok(BTreeMap::from([
-        ("arch".to_string(), arch.name().to_string()),
+fn metadata(arch: &ArchInfo, config: &Value, source_sha256: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("arch".to_string(), arch.name.to_string()),
         ("source_sha256".to_string(), source_sha256.to_string()),
-        ("config".to_string(), text),
-    ]))
+        ("config".to_string(), config.to_string()),
+    ])
 }

@@ -4,7 +4,6 @@ use std::sync::{PoisonError, TryLockError};
 
 use super::ModelStore;
 use crate::error::ModelError;
-use crate::manifest::Arch;
 
 impl ModelStore {
     /// Names of the networks in memory; `None` while one is being loaded.
@@ -21,8 +20,7 @@ impl ModelStore {
 
     /// Loads and verifies the network `name`, if it is not in memory.
     pub fn load(&self, name: &str) -> Result<(), ModelError> {
-        self.network(name, &[Arch::Lama, Arch::MobileSam, Arch::SamVit])
-            .map(drop)
+        self.network(name).map(drop)
     }
 
     /// Drops the network `name` from memory; those who use it keep it as long as they do. `false` when it was not there.

@@ -17,12 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::arch::{self, ArchInfo, Inpaint, Network, Role};
 use crate::error::ModelError;
 use crate::import::{Bytes, Limits, Weights, read_bytes};
-use crate::lama::Lama;
-use crate::manifest::{Arch, KnownModel, MODELS, Manifest, known};
+use crate::manifest::{Manifest, PinnedFile};
 use crate::sam::Sam;
+use crate::weights::{KnownModel, MODELS, known};
 use download::Download;
 
 pub use progress::{OnProgress, Phase, Progress};
@@ -59,13 +61,6 @@ pub struct ModelStore {
     limits: Limits,
     /// Held while a network loads: two requests for one model load it once.
     loaded: Mutex<HashMap<String, Network>>,
-}
-
-/// A loaded network.
-#[derive(Debug, Clone)]
-enum Network {
-    Lama(Arc<Lama>),
-    Sam(Arc<Sam>),
 }
 
 impl ModelStore {
@@ -215,56 +210,70 @@ impl ModelStore {
         Ok(info)
     }
 
-    /// The network of a LaMa model, loaded and verified on first use.
-    pub fn lama(&self, name: &str) -> Result<Arc<Lama>, ModelError> {
-        match self.network(name, &[Arch::Lama])? {
-            Network::Lama(lama) => Ok(lama),
-            Network::Sam(_) => Err(ModelError::Arch {
-                name: name.to_string(),
-                found: "sam".into(),
-                wanted: "lama",
-            }),
+    /// The best model of a role that is there, as the manifests rank them; `None` when none of them is.
+    pub fn auto(&self, role: Role) -> Result<Option<ModelInfo>, ModelError> {
+        let mut ranked = Vec::new();
+        for model in MODELS {
+            let manifest = model.parse()?;
+            ranked.extend(
+                manifest
+                    .auto
+                    .filter(|_| manifest.arch.role == role)
+                    .map(|rank| (rank, model.name)),
+            );
+        }
+        ranked.sort_unstable();
+        for (_, name) in ranked {
+            if let Some(info) = self.describe(name)?.filter(|info| info.present) {
+                return Ok(Some(info));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A network that fills holes, loaded and verified on first use.
+    pub fn inpaint(&self, name: &str) -> Result<Arc<dyn Inpaint>, ModelError> {
+        match self.network_for(name, Role::Inpaint)? {
+            Network::Inpaint(network) => Ok(network),
+            other => Err(self.unfit(name, other.role(), Role::Inpaint)?),
         }
     }
 
-    /// The network of a SAM model (either encoder), loaded and verified on first use.
-    pub fn sam(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
-        match self.network(name, Arch::SAM)? {
-            Network::Sam(sam) => Ok(sam),
-            Network::Lama(_) => Err(ModelError::Arch {
-                name: name.to_string(),
-                found: "lama".into(),
-                wanted: "mobile-sam, sam-vit or sam-small",
-            }),
+    /// A network that turns points and boxes into masks, loaded and verified on first use.
+    pub fn segment(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
+        match self.network_for(name, Role::Segment)? {
+            Network::Segment(network) => Ok(network),
+            other => Err(self.unfit(name, other.role(), Role::Segment)?),
         }
     }
 
-    /// The network `name`, which must be of one of these families.
-    fn network(&self, name: &str, wanted: &[Arch]) -> Result<Network, ModelError> {
+    /// As [`ModelStore::network`]; one for something else is not loaded.
+    fn network_for(&self, name: &str, wanted: Role) -> Result<Network, ModelError> {
+        match self.arch(&self.info(name)?)?.role {
+            role if role != wanted => Err(self.unfit(name, role, wanted)?),
+            _ => self.network(name),
+        }
+    }
+
+    fn unfit(&self, name: &str, role: Role, wanted: Role) -> Result<ModelError, ModelError> {
+        Ok(ModelError::Role {
+            name: name.to_string(),
+            arch: self.info(name)?.arch,
+            does: role.does(),
+            wanted: wanted.does(),
+        })
+    }
+
+    /// The network `name`, loaded and verified on first use.
+    pub fn network(&self, name: &str) -> Result<Network, ModelError> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(network) = loaded.get(name) {
             return Ok(network.clone());
         }
         let info = self.info(name)?;
-        let Some(arch) = wanted.iter().find(|arch| arch.name() == info.arch) else {
-            let wanted = if wanted.contains(&Arch::Lama) {
-                "lama"
-            } else {
-                "mobile-sam, sam-vit or sam-small"
-            };
-            return Err(ModelError::Arch {
-                name: name.to_string(),
-                found: info.arch,
-                wanted,
-            });
-        };
+        let arch = self.arch(&info)?;
         let weights = self.weights(name)?;
-        let network = match arch {
-            Arch::Lama => Network::Lama(Arc::new(Lama::from_weights(&weights)?)),
-            Arch::MobileSam | Arch::SamVit | Arch::SamSmall => {
-                Network::Sam(Arc::new(Sam::from_weights(&weights)?))
-            }
-        };
+        let network = (arch.load)(&weights)?;
         tracing::info!(
             model = name,
             sha256 = info.sha256,
@@ -273,6 +282,18 @@ impl ModelStore {
         );
         loaded.insert(name.to_string(), network.clone());
         Ok(network)
+    }
+
+    /// The family that a listing or record names.
+    fn arch(&self, info: &ModelInfo) -> Result<&'static ArchInfo, ModelError> {
+        arch::named(&info.arch).ok_or_else(|| ModelError::Record {
+            file: self.record_path(&info.name),
+            why: format!(
+                "this program has no architecture {:?}; known are {}",
+                info.arch,
+                arch::names()
+            ),
+        })
     }
 
     /// A model's weights, verified against their hash.
@@ -286,8 +307,12 @@ impl ModelStore {
                 &pinned,
             );
         }
-        let record = self.record(name)?.ok_or_else(|| absent(name))?;
         let path = self.weights_path(name);
+        let (length, sha256) = match (self.record(name)?, self.laid_in(name)?) {
+            (Some(record), _) => (record.bytes, record.sha256),
+            (None, Some(file)) => (file.bytes, file.sha256),
+            (None, None) => return Err(absent(name)),
+        };
         let fail = |source| ModelError::Store {
             during: "reading weights",
             path: path.clone(),
@@ -296,12 +321,16 @@ impl ModelStore {
         let mut bytes = Vec::new();
         // One byte more than recorded is enough to see that the file is not the recorded one.
         File::open(&path)
-            .and_then(|file| {
-                file.take(record.bytes.saturating_add(1))
-                    .read_to_end(&mut bytes)
-            })
+            .and_then(|file| file.take(length.saturating_add(1)).read_to_end(&mut bytes))
             .map_err(fail)?;
-        self.verified(name, &path, Bytes::from(bytes), &record.sha256)
+        self.verified(name, &path, Bytes::from(bytes), &sha256)
+    }
+
+    /// The pinned file of a model whose weights ship beside the program, not inside it, when it lies in the folder.
+    fn laid_in(&self, name: &str) -> Result<Option<PinnedFile>, ModelError> {
+        let manifest = known(name).map(KnownModel::parse).transpose()?;
+        let file = manifest.and_then(|manifest| manifest.file);
+        Ok(file.filter(|file| file.embedded.is_some() && self.weights_path(name).exists()))
     }
 
     fn verified(
@@ -366,6 +395,7 @@ impl ModelStore {
 
     /// What is known about a model; `None` for one that has neither a record nor a pinned file.
     fn describe(&self, name: &str) -> Result<Option<ModelInfo>, ModelError> {
+        let embedded = known(name).is_some_and(|model| model.embedded.is_some());
         let manifest = known(name).map(KnownModel::parse).transpose()?;
         if let Some(Manifest {
             file: Some(file),
@@ -374,17 +404,17 @@ impl ModelStore {
             licence,
             ..
         }) = &manifest
-            && (file.embedded.is_some() || !self.record_path(name).exists())
+            && (embedded || !self.record_path(name).exists())
         {
             return Ok(Some(ModelInfo {
                 name: name.to_string(),
-                arch: arch.name().to_string(),
+                arch: arch.name.to_string(),
                 sha256: file.sha256.clone(),
                 bytes: file.bytes,
                 origin: origin.clone(),
                 licence: licence.clone(),
-                embedded: file.embedded.is_some(),
-                present: file.embedded.is_some(),
+                embedded,
+                present: embedded || self.laid_in(name)?.is_some(),
             }));
         }
         let present = self.weights_path(name).exists();
@@ -409,40 +439,36 @@ fn embedded(name: &str) -> Result<Option<(&'static [u8], Manifest)>, ModelError>
     }
 }
 
-/// Refuses weights that their network could not be built from.
-fn check_fit(name: &str, weights: &Weights) -> Result<Arch, ModelError> {
-    let no_network = || ModelError::Arch {
+/// The family of weights and their network's sizes; refuses what a network could not be built from.
+fn check_fit(name: &str, weights: &Weights) -> Result<(&'static ArchInfo, Value), ModelError> {
+    let arch = arch::identify(weights).ok_or_else(|| ModelError::Arch {
         name: name.to_string(),
-        found: "no known network".into(),
-        wanted: "lama, mobile-sam, sam-vit or sam-small",
-    };
-    let arch = Arch::identify(weights).ok_or_else(no_network)?;
-    match arch {
-        Arch::Lama => {
-            Lama::check(weights)?;
-        }
-        // Its layers are many and their sizes follow from one another: what cannot be built does not fit.
-        Arch::MobileSam | Arch::SamVit | Arch::SamSmall => {
-            Sam::from_weights(weights)?;
-        }
-    }
-    Ok(arch)
+        found: "no network that this program knows".into(),
+        wanted: format!("one of {}", arch::names()),
+    })?;
+    Ok((arch, (arch.check)(weights)?))
 }
 
 /// What to do about a model that is not there.
 fn absent(name: &str) -> ModelError {
-    match known(name).map(KnownModel::parse) {
-        Some(Ok(Manifest { file: Some(_), .. })) => ModelError::Absent {
-            name: name.to_string(),
-            remedy: format!(
-                "`cleanplate models pull {name}` or `cleanplate models import FILE --as {name}`"
-            ),
-        },
-        Some(_) => ModelError::Absent {
-            name: name.to_string(),
-            remedy: format!("`cleanplate models import FILE --as {name}`"),
-        },
-        None => ModelError::unknown(name),
+    let manifest = known(name).map(KnownModel::parse);
+    let Some(manifest) = manifest else {
+        return ModelError::unknown(name);
+    };
+    let import = format!("`cleanplate models import FILE --as {name}`");
+    let remedy = match manifest.ok().and_then(|manifest| manifest.file) {
+        Some(PinnedFile {
+            embedded: Some(file),
+            ..
+        }) => format!(
+            "this program was built without embedded weights: put {file} from models/weights/{name} into the models folder, or {import}"
+        ),
+        Some(_) => format!("`cleanplate models pull {name}` or {import}"),
+        None => import,
+    };
+    ModelError::Absent {
+        name: name.to_string(),
+        remedy,
     }
 }
 

@@ -15,6 +15,12 @@ fn store() -> (tempfile::TempDir, ModelStore) {
     (dir, store)
 }
 
+fn lama_blocks(store: &ModelStore, name: &str) -> usize {
+    store.inpaint(name).unwrap();
+    let weights = store.weights(name).unwrap();
+    crate::lama::LamaConfig::infer(&weights).unwrap().n_blocks
+}
+
 fn files_in(store: &ModelStore) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(&store.folder)
         .unwrap()
@@ -34,7 +40,7 @@ fn an_empty_folder_has_the_embedded_models_and_names_the_others() {
         .filter(|info| info.present)
         .map(|info| info.name.as_str())
         .collect();
-    assert_eq!(present, ["lama-small", "sam-small"]);
+    assert_eq!(present, ["lama-small", "migan-512", "sam-small"]);
     assert!(
         list.iter()
             .any(|info| info.name == "big-lama" && info.bytes == 205_669_692 && !info.embedded)
@@ -43,10 +49,10 @@ fn an_empty_folder_has_the_embedded_models_and_names_the_others() {
     for name in present {
         store.verify(name).unwrap();
     }
-    let lama = store.lama("lama-small").unwrap();
-    assert_eq!(lama.config().n_blocks, 6);
+    assert_eq!(lama_blocks(&store, "lama-small"), 6);
+    let lama = store.inpaint("lama-small").unwrap();
     assert!(
-        Arc::ptr_eq(&lama, &store.lama("lama-small").unwrap()),
+        Arc::ptr_eq(&lama, &store.inpaint("lama-small").unwrap()),
         "loaded once"
     );
     assert!(files_in(&store).is_empty());
@@ -56,9 +62,9 @@ fn an_empty_folder_has_the_embedded_models_and_names_the_others() {
 fn all_containers_import_to_the_same_network() {
     let (dir, store) = store();
     let sources = [
-        ("tiny", "lama_tiny.safetensors"),
-        ("from-ckpt", "lama_tiny.ckpt"),
-        ("from-script", "lama_tiny_jit.pt"),
+        ("tiny", "lama_tiny.safetensors.gz"),
+        ("from-ckpt", "lama_tiny.ckpt.gz"),
+        ("from-script", "lama_tiny_jit.pt.gz"),
     ];
     for (name, file) in sources {
         let mut phases = Vec::new();
@@ -94,13 +100,14 @@ fn all_containers_import_to_the_same_network() {
         imported,
         [
             "lama-small",
+            "migan-512",
             "sam-small",
             "from-ckpt",
             "from-script",
             "tiny"
         ]
     );
-    assert_eq!(again.lama("from-ckpt").unwrap().config().n_blocks, 2);
+    assert_eq!(lama_blocks(&again, "from-ckpt"), 2);
     let record = Record::read(&again.record_path("tiny")).unwrap().unwrap();
     assert_eq!(record.licence, "unknown");
     assert_eq!(
@@ -137,7 +144,7 @@ fn half_precision_stays_half() {
 fn changed_bytes_are_found_before_use() {
     let (_dir, store) = store();
     store
-        .import(&golden("lama_tiny.ckpt"), "tiny", &mut |_| {})
+        .import(&golden("lama_tiny.ckpt.gz"), "tiny", &mut |_| {})
         .unwrap();
     let path = store.weights_path("tiny");
     let whole = fs::read(&path).unwrap();
@@ -145,16 +152,19 @@ fn changed_bytes_are_found_before_use() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, &bytes).unwrap();
     assert!(matches!(store.verify("tiny"), Err(ModelError::Hash { .. })));
-    assert!(matches!(store.lama("tiny"), Err(ModelError::Hash { .. })));
+    assert!(matches!(
+        store.inpaint("tiny"),
+        Err(ModelError::Hash { .. })
+    ));
     fs::write(&path, [whole, vec![0; 9]].concat()).unwrap();
     assert!(
         matches!(store.verify("tiny"), Err(ModelError::Hash { .. })),
         "appended bytes"
     );
     store
-        .import(&golden("lama_tiny_jit.pt"), "tiny", &mut |_| {})
+        .import(&golden("lama_tiny_jit.pt.gz"), "tiny", &mut |_| {})
         .unwrap();
-    store.lama("tiny").unwrap();
+    store.inpaint("tiny").unwrap();
 }
 
 #[test]
@@ -172,16 +182,17 @@ fn refusals_leave_nothing_behind_and_say_what_to_do() {
         ModelError::Store { .. }
     ));
     assert!(matches!(
-        refused(&golden("lama_tiny.ckpt"), "lama-small"),
+        refused(&golden("lama_tiny.ckpt.gz"), "lama-small"),
         ModelError::Reserved { .. }
     ));
-    let message = refused(&golden("lama_tiny.ckpt"), "big-lama").to_string();
+    let message = refused(&golden("lama_tiny.ckpt.gz"), "big-lama").to_string();
     assert!(
-        message.contains("ngf: 8") && message.contains("--as NAME"),
+        message.contains("n_blocks 2 instead of 18, ngf 8 instead of 64")
+            && message.contains("--as NAME"),
         "{message}"
     );
     assert!(matches!(
-        refused(&golden("lama_tiny.ckpt"), "mobile-sam"),
+        refused(&golden("lama_tiny.ckpt.gz"), "mobile-sam"),
         ModelError::Arch { .. }
     ));
     for name in [
@@ -197,15 +208,15 @@ fn refusals_leave_nothing_behind_and_say_what_to_do() {
     ] {
         assert!(
             matches!(
-                refused(&golden("lama_tiny.ckpt"), name),
+                refused(&golden("lama_tiny.ckpt.gz"), name),
                 ModelError::Name { .. }
             ),
             "{name:?}"
         );
-        assert!(store.lama(name).is_err());
+        assert!(store.inpaint(name).is_err());
     }
     assert!(files_in(&store).is_empty(), "{:?}", files_in(&store));
-    let message = store.lama("big-lama").unwrap_err().to_string();
+    let message = store.inpaint("big-lama").unwrap_err().to_string();
     assert!(
         message.contains("cleanplate models pull big-lama")
             && message.contains("import FILE --as big-lama"),
@@ -213,13 +224,13 @@ fn refusals_leave_nothing_behind_and_say_what_to_do() {
     );
     assert!(
         store
-            .lama("lama-fourier")
+            .inpaint("lama-fourier")
             .unwrap_err()
             .to_string()
             .contains("import FILE --as lama-fourier")
     );
     assert!(matches!(
-        store.lama("nonsense"),
+        store.inpaint("nonsense"),
         Err(ModelError::Unknown { .. })
     ));
     assert!(matches!(
@@ -235,9 +246,9 @@ fn refusals_leave_nothing_behind_and_say_what_to_do() {
 #[test]
 fn a_pulled_file_is_resumed_verified_imported_and_cleared_away() {
     let (_dir, store) = store();
-    let content = fs::read(golden("lama_tiny.ckpt")).unwrap();
+    let content = fs::read(golden("lama_tiny.ckpt.gz")).unwrap();
     let (sha256, bytes) = files::hash(&content[..], |_| {}).unwrap();
-    let (url, ranges) = serve(content, vec![Manner::CutAfter(400_000), Manner::Correct]);
+    let (url, ranges) = serve(content, vec![Manner::CutAfter(100_000), Manner::Correct]);
     let info = store
         .fetch_and_import(
             "pulled",
@@ -251,11 +262,11 @@ fn a_pulled_file_is_resumed_verified_imported_and_cleared_away() {
         .unwrap();
     assert_eq!(
         ranges.iter().collect::<Vec<_>>(),
-        [None, Some("bytes=400000-".to_string())]
+        [None, Some("bytes=100000-".to_string())]
     );
     assert!(info.present && info.sha256 == sha256 && info.origin == url);
     assert_eq!(files_in(&store), ["pulled.safetensors", "pulled.toml"]);
-    store.lama("pulled").unwrap();
+    store.inpaint("pulled").unwrap();
 }
 
 #[test]
@@ -290,26 +301,26 @@ fn sam_files_are_checked_stored_and_loaded_as_sam() {
     let (_dir, store) = store();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors.gz");
     let info = store.import(&file, "tiny-sam", &mut |_| ()).unwrap();
-    assert!(info.present && info.arch == "sam-vit");
+    assert!(info.present && info.arch == "sam");
     let weights = store.weights("tiny-sam").unwrap();
     assert!(
         weights
             .iter()
-            .all(|(name, _)| crate::import::under_root(name)),
+            .all(|(name, _)| crate::arch::under_root(name)),
         "the answers in the file are not weights"
     );
     assert!(weights.metadata().contains_key("config"));
-    let sam = store.sam("tiny-sam").unwrap();
+    let sam = store.segment("tiny-sam").unwrap();
     assert_eq!(sam.config().decoder.transformer_dim, 64);
     assert!(
-        Arc::ptr_eq(&sam, &store.sam("tiny-sam").unwrap()),
+        Arc::ptr_eq(&sam, &store.segment("tiny-sam").unwrap()),
         "loaded once"
     );
     for wrong in [
-        store.lama("tiny-sam").map(|_| ()),
-        store.sam("lama-small").map(|_| ()),
+        store.inpaint("tiny-sam").map(|_| ()),
+        store.segment("lama-small").map(|_| ()),
     ] {
-        assert!(matches!(wrong, Err(ModelError::Arch { .. })), "{wrong:?}");
+        assert!(matches!(wrong, Err(ModelError::Role { .. })), "{wrong:?}");
     }
     let refused = store
         .import(&file, "sam-vit-b", &mut |_| ())
@@ -320,7 +331,89 @@ fn sam_files_are_checked_stored_and_loaded_as_sam() {
         "{refused}"
     );
     assert!(matches!(
-        store.sam("sam-vit-b"),
+        store.segment("sam-vit-b"),
         Err(ModelError::Absent { .. })
     ));
+}
+
+#[test]
+fn a_wrong_file_for_a_name_is_told_by_what_it_is() {
+    let (_dir, store) = store();
+    let embedded = |name: &str| {
+        let path = store.folder.join("given");
+        fs::write(&path, known(name).unwrap().embedded.unwrap()).unwrap();
+        path
+    };
+    let refused = |file: &Path, name: &str| {
+        let refused = store.import(file, name, &mut |_| ()).unwrap_err();
+        assert!(matches!(refused, ModelError::Arch { .. }), "{refused}");
+        refused.to_string()
+    };
+    let message = refused(&embedded("sam-small"), "mobile-sam");
+    assert!(message.contains("holds sam-small (sam)"), "{message}");
+    let message = refused(&embedded("lama-small"), "sam-vit-h");
+    assert!(
+        message.contains("holds lama-small (lama)") && message.contains("--as NAME"),
+        "{message}"
+    );
+    let message = refused(&golden("lama_tiny.ckpt.gz"), "sam-vit-b");
+    assert!(
+        message.contains("another network, lama with") && message.contains("\"ngf\":8"),
+        "{message}"
+    );
+}
+
+#[test]
+fn every_model_loads_by_hand_whatever_its_family() {
+    let (_dir, store) = store();
+    for info in store.list().unwrap().iter().filter(|info| info.present) {
+        store.load(&info.name).unwrap();
+    }
+    let loaded = store.loaded().unwrap();
+    for arch in arch::ARCHS {
+        let of_arch = |name: &String| store.info(name).unwrap().arch == arch.name;
+        assert!(loaded.iter().any(of_arch), "{arch:?}: {loaded:?}");
+    }
+}
+
+#[test]
+fn auto_prefers_what_was_imported() {
+    let (_dir, store) = store();
+    let auto = |role| store.auto(role).unwrap().unwrap().name;
+    assert_eq!(auto(Role::Inpaint), "migan-512");
+    assert_eq!(auto(Role::Segment), "sam-small");
+    // The record and the weights' file are what makes a model present; what they hold is looked at when it is loaded.
+    for name in ["big-lama", "sam-vit-b"] {
+        store
+            .import(&golden("lama_tiny.ckpt.gz"), "tiny", &mut |_| {})
+            .unwrap();
+        fs::rename(store.weights_path("tiny"), store.weights_path(name)).unwrap();
+        let record = fs::read_to_string(store.record_path("tiny")).unwrap();
+        let record = record.replace("\"tiny\"", &format!("{name:?}"));
+        fs::write(store.record_path(name), record).unwrap();
+    }
+    assert_eq!(auto(Role::Inpaint), "big-lama");
+    assert_eq!(auto(Role::Segment), "sam-vit-b");
+}
+
+#[test]
+fn records_of_earlier_versions_name_their_family_otherwise() {
+    let (_dir, store) = store();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sam/golden/sam_vit_tiny.safetensors.gz");
+    store.import(&file, "tiny-sam", &mut |_| ()).unwrap();
+    let path = store.record_path("tiny-sam");
+    let rewrite = |arch: &str| {
+        let text = fs::read_to_string(&path).unwrap();
+        let line = text.lines().find(|line| line.starts_with("arch")).unwrap();
+        fs::write(&path, text.replace(line, &format!("arch = \"{arch}\""))).unwrap();
+    };
+    rewrite("sam-vit");
+    store.segment("tiny-sam").unwrap();
+    store.unload("tiny-sam");
+    rewrite("sam-9");
+    let message = store.segment("tiny-sam").unwrap_err().to_string();
+    assert!(
+        message.contains("no architecture \"sam-9\"; known are lama, "),
+        "{message}"
+    );
 }

@@ -5,6 +5,7 @@
 mod reference;
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
@@ -19,8 +20,17 @@ fn golden_file(name: &str) -> PathBuf {
         .join(name)
 }
 
+fn unpacked(name: &str) -> Vec<u8> {
+    let packed = fs::File::open(golden_file(name)).expect("golden");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed)
+        .read_to_end(&mut bytes)
+        .expect("unpacks");
+    bytes
+}
+
 fn check(backend: &dyn Backend) {
-    let lines = golden::check(&golden_file("lama_tiny.safetensors"), backend).expect("runs");
+    let lines = golden::check(&golden_file("lama_tiny.safetensors.gz"), backend).expect("runs");
     for line in &lines {
         println!(
             "{} {}: {:.3e} <= {:.0e}, {}, pass {}",
@@ -64,7 +74,7 @@ fn the_checked_shaders_reproduce_the_reference_implementation() {
 
 #[test]
 fn a_wrong_answer_fails_the_check() {
-    let mut bytes = fs::read(golden_file("lama_tiny.safetensors")).expect("golden");
+    let mut bytes = unpacked("lama_tiny.safetensors.gz");
     // The last tensors of the file are inputs of case 2: a changed pixel changes every expected tensor.
     let near_end = bytes.len() - 96 * 160 - 40_000;
     bytes[near_end] ^= 0x80;
@@ -94,7 +104,7 @@ fn files_of_other_networks_are_named() {
 /// The golden weights with one name of the header changed; both names have the same length.
 fn renamed(from: &str, to: &str) -> Result<Lama, ModelError> {
     assert_eq!(from.len(), to.len());
-    let bytes = fs::read(golden_file("lama_tiny.safetensors")).expect("golden");
+    let bytes = unpacked("lama_tiny.safetensors.gz");
     let header = 8 + usize::try_from(u64::from_le_bytes(*bytes.first_chunk().expect("length")))
         .expect("length");
     let text = std::str::from_utf8(&bytes[8..header]).expect("JSON");
@@ -139,7 +149,7 @@ fn every_tensor_that_does_not_fit_is_named() {
 
 #[test]
 fn configurations_are_read_from_the_weights() {
-    for name in ["lama_tiny.ckpt", "lama_tiny_jit.pt"] {
+    for name in ["lama_tiny.ckpt.gz", "lama_tiny_jit.pt.gz"] {
         let weights = import::read(&golden_file(name), &Limits::default()).expect("reads");
         let lama = Lama::from_weights(&weights).expect("fits");
         assert_eq!(

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod reference;
+
 use std::path::Path;
 
-use cleanplate_engine::{BackendChoice, EngineOptions};
+use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
 use cleanplate_kernels::Tensor;
 use cleanplate_models::sam::{
     DecoderConfig, EncoderConfig, Label, Normalisation, Sam, SamConfig, SamPrompt,
@@ -179,4 +181,58 @@ fn a_stored_configuration_counts_and_a_wrong_one_is_refused() {
     assert!(refused(|c| c.decoder.num_heads = 5).contains("heads"));
     assert!(refused(|c| c.decoder.attention_downsample_rate = 0).contains("decoder"));
     assert!(refused(|c| c.normalisation.std[1] = f32::NAN).contains("normalisation"));
+}
+
+/// ViT-H has heads of 80 channels where all other published networks have 32 or 64.
+#[test]
+fn heads_as_wide_as_those_of_vit_h_give_the_same_on_every_backend() {
+    let mut config = narrow();
+    config.img_size = 128;
+    config.encoder = EncoderConfig::Vit {
+        embed_dim: 160,
+        depth: 2,
+        num_heads: 2,
+        patch_size: 16,
+        window_size: 5,
+        global_attn_indexes: vec![1],
+    };
+    let network = Sam::random(&config, 5).unwrap();
+    let photo = Tensor::u8(
+        &[1, 100, 128, 3],
+        (0..100 * 128 * 3).map(|i| (i * 11 % 256) as u8).collect(),
+    );
+    let embed = |backend: &dyn Backend| {
+        let graph = network.encoder_graph([100, 128]).unwrap();
+        let maps = backend.compile(&graph).unwrap().run(&[photo.view()]);
+        maps.unwrap()[0].as_f32().unwrap().to_vec()
+    };
+    let want = embed(&reference::Reference);
+    for choice in [BackendChoice::Cpu, BackendChoice::Wgpu] {
+        let backend = cleanplate_engine::open(&EngineOptions {
+            backend: choice,
+            ..EngineOptions::default()
+        })
+        .unwrap();
+        let got = embed(backend.as_ref());
+        let worst = got
+            .iter()
+            .zip(&want)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(
+            worst < 1e-3 && got.len() == want.len(),
+            "{choice:?}: {worst}"
+        );
+    }
+}
+
+#[test]
+fn every_published_file_is_within_the_limits() {
+    let limit = cleanplate_models::Limits::default().file_bytes_max;
+    let vit_h = 2_564_550_879;
+    assert!(vit_h < limit);
+    for model in cleanplate_models::MODELS {
+        let file = model.parse().unwrap().file;
+        assert!(file.is_none_or(|file| file.bytes < limit), "{}", model.name);
+    }
 }

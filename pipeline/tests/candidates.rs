@@ -8,8 +8,8 @@ use cleanplate_engine::{Backend, CpuBackend, EngineOptions};
 use cleanplate_pictures::{Limits, Mask, Photo, Rect, decode};
 use cleanplate_pipeline::models::{InpaintNetwork, Networks};
 use cleanplate_pipeline::{
-    Choice, Crop, CropPlan, Fill, NoObserver, Outcome, Pipeline, Pixel, PluginError, PluginInfo,
-    Plugins, Request, RunLimits, Runner, Stage, View, Work, plan, regions,
+    BUCKET_PX, Choice, Crop, CropPlan, Fill, NoObserver, Outcome, Pipeline, Pixel, PluginError,
+    PluginInfo, Plugins, Request, RunLimits, Runner, Stage, View, Work, plan, regions,
 };
 
 /// Fills every crop with one gray; joins holes up to a crop of `joined_px`.
@@ -25,6 +25,7 @@ impl Stage for Gray {
             context_px_min: 80,
             context_share: 0.0,
             working_px_max: self.joined_px,
+            bucket_px: BUCKET_PX,
         };
         let (grid, planned) = plan(&work.alpha, &wish);
         for crop in planned {
@@ -150,7 +151,7 @@ static ALL: [&PluginInfo; 4] = [&DARK, &BRIGHT, &ABSENT, &JUDGE];
 struct NoNetworks;
 
 impl Networks for NoNetworks {
-    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         Err(PluginError::Unavailable {
             what: name.to_string(),
             remedy: String::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::PluginError;
 use crate::manifest::StageKind;
-use crate::{Crop, CropPlan, Fill, Work, plan};
+use crate::{BUCKET_PX, Crop, CropPlan, Fill, Work, plan};
 use cleanplate_pictures::Rect;
 use cleanplate_pictures::resample::{resize, shrink_hole, shrink_photo};
 
@@ -13,6 +13,7 @@ const WISH: CropPlan = CropPlan {
     context_px_min: 128,
     context_share: 0.25,
     working_px_max: 1024,
+    bucket_px: BUCKET_PX,
 };
 
 /// One crop as pictures of one size.

@@ -17,7 +17,7 @@ pub use settings::{Blend, Settings};
 
 use cleanplate_pictures::Rect;
 use cleanplate_pipeline::parameter::Values;
-use cleanplate_pipeline::{Crop, CropPlan, Fill, Grid, Stage, Work, plan};
+use cleanplate_pipeline::{BUCKET_PX, Crop, CropPlan, Fill, Grid, Stage, Work, plan};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
@@ -215,6 +215,7 @@ impl Stage for PatchMatch {
             context_px_min: self.context_px_min,
             context_share: self.context_share,
             working_px_max: JOINED_PX_MAX,
+            bucket_px: BUCKET_PX,
         };
         let (grid, planned) = plan(&work.alpha, &wish);
         for (i, crop) in planned.iter().enumerate() {

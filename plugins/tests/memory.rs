@@ -54,7 +54,7 @@ static ALLOCATOR: Counting = Counting;
 struct NoNetworks;
 
 impl Networks for NoNetworks {
-    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         panic!("{name} was asked for")
     }
 }

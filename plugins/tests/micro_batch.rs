@@ -284,7 +284,7 @@ impl InpaintNetwork for Plain {
 }
 
 impl Networks for Plain {
-    fn lama(&self, _name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, _name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         Ok(Arc::new(Plain))
     }
 }

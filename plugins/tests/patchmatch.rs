@@ -212,7 +212,7 @@ fn nothing_to_copy_gives_a_smooth_fill() {
 struct NoNetworks;
 
 impl Networks for NoNetworks {
-    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         panic!("{name} was asked for")
     }
 }

@@ -111,7 +111,7 @@ impl InpaintNetwork for Flat {
 }
 
 impl Networks for Flat {
-    fn lama(&self, _name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, _name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         Ok(Arc::new(Flat))
     }
 }

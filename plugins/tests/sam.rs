@@ -21,8 +21,7 @@ parameters = { model = "lama-small", working_px_max = 128 }
 "#;
 
 fn golden() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../models/sam/golden/mobile_sam_tiny.safetensors.gz")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sam/golden/sam_vit_tiny.safetensors.gz")
 }
 
 fn photo(rgb: &[u8], height: usize, width: usize) -> Photo {
@@ -91,7 +90,7 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
         runner.run(&pipeline, request, &NoObserver)
     };
     let click = Prompts {
-        points: vec![(125.0, 166.5, 1)],
+        points: vec![(320.0, 213.5, 1)],
         boxes: None,
     };
     let outcome = run(click.clone()).unwrap();
@@ -116,21 +115,21 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
     // Corners in any order mean the same box.
     let boxed = |b: [f64; 4]| {
         run(Prompts {
-            points: vec![(100.0, 166.5, 0)],
+            points: vec![(256.0, 213.5, 0)],
             boxes: Some(b),
         })
         .map(|o| o.mask)
     };
     match (
-        boxed([25.0, 33.3, 225.0, 299.7]),
-        boxed([225.0, 299.7, 25.0, 33.3]),
+        boxed([64.0, 42.7, 576.0, 384.3]),
+        boxed([576.0, 384.3, 64.0, 42.7]),
     ) {
         (Ok(a), Ok(b)) => assert!(a == b),
         (Err(a), Err(b)) => assert_eq!(a.to_string(), b.to_string()),
         (a, b) => panic!("{:?} and {:?}", a.map(|_| ()), b.map(|_| ())),
     }
     let outside = run(Prompts {
-        points: vec![(400.0, 1.0, 1)],
+        points: vec![(700.0, 1.0, 1)],
         boxes: None,
     })
     .unwrap_err();

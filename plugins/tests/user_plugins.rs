@@ -16,7 +16,7 @@ const SIZE: (usize, usize) = (150, 120);
 struct NoNetworks;
 
 impl Networks for NoNetworks {
-    fn lama(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+    fn inpaint(&self, name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
         Err(PluginError::Unavailable {
             what: name.to_string(),
             remedy: "none in this test".to_string(),

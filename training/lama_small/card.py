@@ -1,6 +1,6 @@
-"""Writes models/lama-small/model.toml.
+"""Writes models/weights/lama-small/model.toml.
 
-    python -m training.lama_small.card --data DATA --run RUN --folder models/lama-small [--note TEXT]
+    python -m training.lama_small.card --data DATA --run RUN --folder models/weights/lama-small [--note TEXT]
 
 Everything that changes with the weights comes from files: size and hash, steps and hours, the measured figures, the sets of photos.
 """
@@ -21,6 +21,7 @@ summary = "Large-mask inpainting, {parameters:.2f} M parameters in f16: trained 
 licence = "Apache-2.0"
 origin = "trained by the Cleanplate project"
 input = "RGB / 255 times (1 - mask), then the mask (1 = hole), NCHW; sides padded to multiples of 8 at the bottom and right (symmetric)"
+auto = 3
 
 [config]
 {config}

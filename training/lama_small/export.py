@@ -1,6 +1,6 @@
 """Writes the file the product loads: f16, names of the published checkpoints, the configuration in the metadata.
 
-    python -m training.lama_small.export RUN/best.safetensors models/lama-small/lama-small.safetensors
+    python -m training.lama_small.export RUN/best.safetensors models/weights/lama-small/lama-small.safetensors
 
 prints the file's size and SHA-256 as JSON, the two lines of model.toml that belong to it.
 """

@@ -4,7 +4,7 @@ LAMA = $(PYTHON) -m training.lama_small
 LAMA_RUN ?= $(RUN)/lama-small
 LAMA_MINUTES ?= 10
 LAMA_STEPS ?= 20000
-LAMA_FILE = models/lama-small/lama-small.safetensors
+LAMA_FILE = models/weights/lama-small/lama-small.safetensors
 LAMA_EVALUATION ?= --size 256:200 --size 512:64 --slow 32
 
 .PHONY: lama-train lama-export lama-evaluate lama-card
@@ -20,8 +20,8 @@ lama-export:
 lama-evaluate:
 	$(LAMA).evaluate --data $(DATA) --inception $(NSFWJS) --weights lama-small=$(LAMA_FILE) \
 		$(if $(LAMA_BEFORE),--weights before=$(LAMA_BEFORE)) $(if $(CLEANPLATE),--patchmatch $(CLEANPLATE)) \
-		$(LAMA_EVALUATION) --cache $(RUN)/lama-evaluation --out models/lama-small/evaluation.json --sheet models/lama-small/fills.jpg
+		$(LAMA_EVALUATION) --cache $(RUN)/lama-evaluation --out models/weights/lama-small/evaluation.json --sheet models/weights/lama-small/fills.jpg
 
 # model.toml, from the files that the steps above left; LAMA_NOTE tells what came before these steps.
 lama-card:
-	$(LAMA).card --data $(DATA) --run $(LAMA_RUN) --folder models/lama-small --licences $(LICENCES) --note "$(LAMA_NOTE)"
+	$(LAMA).card --data $(DATA) --run $(LAMA_RUN) --folder models/weights/lama-small --licences $(LICENCES) --note "$(LAMA_NOTE)"

@@ -1,4 +1,4 @@
-"""Writes models/sam-small/model.toml: `python -m training.sam_small.card --data DIR --state STATE --folder models/sam-small`.
+"""Writes models/weights/sam-small/model.toml: `python -m training.sam_small.card --data DIR --state STATE --folder models/weights/sam-small`.
 
 Everything that changes with the weights comes from files: size and hash, the steps that were trained, the measured figures, the sets.
 """
@@ -16,11 +16,14 @@ from training.data import LICENCES, Shards
 _TEXT = """\
 # Written by training/sam_small/card.py.
 name = "sam-small"
-arch = "sam-small"
+arch = "sam"
 summary = "Segmentation from clicks and boxes, MobileSAM made smaller, 4.2 M parameters in f16: trained by this project, embedded in the program"
 licence = "Apache-2.0"
 origin = "trained by the Cleanplate project from MobileSAM (ChaoningZhang/MobileSAM, Apache-2.0), by pruning and distillation"
 input = "RGB resized so that the longer side is {side}, normalised on 0..255, zero-padded right and bottom to {side}x{side}"
+auto = 4
+
+{config}
 
 [file]
 embedded = "sam-small.safetensors"
@@ -42,6 +45,16 @@ date = "{date}"
 """
 
 
+def stated(weights: bytes) -> str:
+    """The sizes in the file's metadata as TOML tables, those of the whole network first."""
+    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+    config = json.loads(header["__metadata__"]["config"])
+    tables = {"config": {k: v for k, v in config.items() if not isinstance(v, dict)}}
+    tables |= {f"config.{k}": v for k, v in config.items() if isinstance(v, dict)}
+    row = lambda name, value: f"{name} = {json.dumps(value)}"
+    return "\n\n".join("\n".join([f"[{name}]", *(row(*item) for item in table.items())]) for name, table in tables.items())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -57,6 +70,7 @@ def main() -> None:
     metrics = [f"{n}_{over} = {measured[f'mean_over_{over}'][n]}" for over in ("instances", "sets") for n in names]
     text = _TEXT.format(
         side=measured["side"],
+        config=stated(weights),
         bytes=len(weights),
         sha256=hashlib.sha256(weights).hexdigest(),
         photos=len(shards.photos),

@@ -7,7 +7,7 @@ SAM_RUN_MINUTES ?= 10
 TEACHER ?= $(RUN)/mobile_sam.pt
 SAM_FEATURES ?= $(RUN)/sam-features
 SAM_START ?= $(RUN)/sam-start.safetensors
-SAM_FILE = models/sam-small/sam-small.safetensors
+SAM_FILE = models/weights/sam-small/sam-small.safetensors
 
 .PHONY: sam-teacher sam-features sam-shrink sam-train sam-export sam-evaluate sam-sheet sam-card sam-golden
 
@@ -34,14 +34,14 @@ sam-export:
 	$(SAM).export --weights $(SAM_RUN)/average.safetensors --out $(SAM_FILE)
 
 sam-evaluate:
-	$(SAM).evaluate --data $(DATA) --weights $(SAM_FILE) --out models/sam-small/evaluation.json
+	$(SAM).evaluate --data $(DATA) --weights $(SAM_FILE) --out models/weights/sam-small/evaluation.json
 
 sam-sheet:
-	$(SAM).sheet --data $(DATA) --weights $(SAM_FILE) --out models/sam-small
+	$(SAM).sheet --data $(DATA) --weights $(SAM_FILE) --out models/weights/sam-small
 
 # model.toml, from the files that the steps above left.
 sam-card:
-	$(SAM).card --data $(DATA) --state $(SAM_RUN) --folder models/sam-small --licences $(LICENCES)
+	$(SAM).card --data $(DATA) --state $(SAM_RUN) --folder models/weights/sam-small --licences $(LICENCES)
 
 sam-golden:
 	$(SAM).golden --out models/sam/golden/sam_small_tiny.safetensors.gz

@@ -13,7 +13,7 @@ from training.lama_small.export import write_generator
 from training.lama_small.inception import frechet
 from training.lama_small.model import Config, Generator, load_generator, network_input
 
-SHIPPED = Path(__file__).parents[2] / "models" / "lama-small" / "lama-small.safetensors"
+SHIPPED = Path(__file__).parents[2] / "models" / "weights" / "lama-small" / "lama-small.safetensors"
 
 
 class Weights(unittest.TestCase):

@@ -50,7 +50,7 @@ fn row(app: &App, tasks: &Tasks, info: &ModelInfo, loaded: Option<&[String]>) ->
         _ => LoadState::Unloaded,
     };
     let uses = |pipeline: &&cleanplate_pipeline::Pipeline| {
-        pipeline.models().any(|model| model == info.name)
+        pipeline.models(&*app.models).contains(&info.name)
     };
     ModelRow {
         name: info.name.clone(),

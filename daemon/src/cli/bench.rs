@@ -1,25 +1,21 @@
 //! `bench`: time, speed and memory of a network at one size.
 
-mod sam;
-
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
-use cleanplate_engine::{Backend, BackendChoice, Executable};
+use cleanplate_engine::{BackendChoice, Executable};
 use cleanplate_kernels::{Tensor, TensorRef};
-use cleanplate_models::Arch;
-use cleanplate_models::lama::{Lama, LamaConfig, LamaGraph, LamaOutput};
-use cleanplate_models::manifest::{known, sam_config};
+use cleanplate_models::arch::{self, BenchPart};
+use cleanplate_models::weights::known;
+use cleanplate_models::{ModelStore, Network};
 use serde_json::{Value, json};
 
 use super::args::Bench;
 use super::progress::bar;
 use super::{load, open, print_json, usage};
-use crate::config::Config;
 
-/// Seed of random weights and inputs: equal on every run.
+/// Seed of random weights: equal on every run.
 const SEED: u64 = 1;
 /// Largest side that is measured.
 const SIDE_MAX: usize = 8192;
@@ -29,19 +25,16 @@ pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let backend = open::device(&config, BackendChoice::from(args.backend))?;
     let device = backend.device();
-    let (size, parts) = if is_sam(args, &config)? {
-        sam::parts(args, &config, &*backend)?
-    } else {
-        lama(args, &config, &*backend)?
-    };
-    let [height, width] = size;
-    let mut rows = Vec::with_capacity(parts.len());
-    for part in &parts {
-        rows.push(row(part, args)?);
+    let sides = args.size.as_deref().map(size).transpose()?;
+    let measured = network(args, &*open::models(&config)?)?.bench(sides, args.batch as usize)?;
+    let [height, width] = measured.size;
+    let mut rows = Vec::with_capacity(measured.parts.len());
+    for part in &measured.parts {
+        rows.push(row(part, &*backend.compile(&part.graph)?, args)?);
     }
     if args.output.json {
         let mut report = json!({
-            "model": args.model, "backend": device.backend, "device": device.name, "size": size, "batch": args.batch, "runs": args.runs,
+            "model": args.model, "backend": device.backend, "device": device.name, "size": measured.size, "batch": args.batch, "runs": args.runs,
             "random_weights": args.random_weights,
         });
         // The first part is the network itself, or what is run once a photo; the others are listed behind it.
@@ -71,15 +64,7 @@ pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A graph with inputs, measured on its own.
-struct Part {
-    name: &'static str,
-    executable: Arc<dyn Executable>,
-    inputs: Vec<Tensor>,
-}
-
-fn row(part: &Part, args: &Bench) -> anyhow::Result<Value> {
-    let executable = &*part.executable;
+fn row(part: &BenchPart, executable: &dyn Executable, args: &Bench) -> anyhow::Result<Value> {
     if args.explain {
         executable
             .explain()
@@ -100,40 +85,7 @@ fn row(part: &Part, args: &Bench) -> anyhow::Result<Value> {
     }))
 }
 
-/// Whether the model is of the SAM family: by its name, or by what is stored under it.
-fn is_sam(args: &Bench, config: &Config) -> anyhow::Result<bool> {
-    if args.random_weights && known(&args.model).is_some() {
-        return Ok(sam_config(&args.model).is_ok());
-    }
-    Ok(open::models(config)?.info(&args.model)?.arch != Arch::Lama.name())
-}
-
-fn lama(
-    args: &Bench,
-    config: &Config,
-    backend: &dyn Backend,
-) -> anyhow::Result<([usize; 2], Vec<Part>)> {
-    let text = args.size.as_deref().unwrap_or("512x512");
-    let (height, width) = size(text)?;
-    let batch = args.batch as usize;
-    let graph = network(args, config)?.graph(LamaGraph {
-        batch,
-        height,
-        width,
-        output: LamaOutput::Composite,
-    })?;
-    let (image, mask) = inputs(batch, height, width);
-    Ok((
-        [height, width],
-        vec![Part {
-            name: "network",
-            executable: backend.compile(&graph)?,
-            inputs: vec![image, mask],
-        }],
-    ))
-}
-
-fn size(text: &str) -> anyhow::Result<(usize, usize)> {
+fn size(text: &str) -> anyhow::Result<[usize; 2]> {
     let side = |part: &str| {
         part.parse::<usize>()
             .ok()
@@ -141,7 +93,7 @@ fn size(text: &str) -> anyhow::Result<(usize, usize)> {
     };
     let pair = text
         .split_once('x')
-        .and_then(|(height, width)| Some((side(height)?, side(width)?)));
+        .and_then(|(height, width)| Some([side(height)?, side(width)?]));
     usage(
         "--size",
         text,
@@ -150,44 +102,23 @@ fn size(text: &str) -> anyhow::Result<(usize, usize)> {
     )
 }
 
-fn network(args: &Bench, config: &Config) -> anyhow::Result<Arc<Lama>> {
+/// The network of a model, or one of its sizes with random weights: those that its manifest states, or that its weights have.
+fn network(args: &Bench, models: &ModelStore) -> anyhow::Result<Network> {
     if !args.random_weights {
-        return Ok(open::models(config)?.lama(&args.model)?);
+        return Ok(models.network(&args.model)?);
     }
-    let shape = match args.model.as_str() {
-        "big-lama" => LamaConfig::big_lama(),
-        "lama-fourier" => LamaConfig::lama_fourier(),
-        // The shape of a shipped or imported network is that of its weights.
-        other => open::models(config)?.lama(other)?.config().clone(),
-    };
-    Ok(Arc::new(Lama::random(&shape, SEED)?))
-}
-
-/// A photo of noise `[N, H, W, 3]` and a mask `[N, H, W]` with a square hole of a quarter of each side.
-fn inputs(batch: usize, height: usize, width: usize) -> (Tensor, Tensor) {
-    let mut state = SEED;
-    let mut byte = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    let image = (0..batch * height * width * 3).map(|_| byte()).collect();
-    let hole = |at: usize, side: usize| (side * 3 / 8..side * 5 / 8).contains(&at);
-    let one = (0..height * width).map(|i| {
-        if hole(i / width, height) && hole(i % width, width) {
-            255
-        } else {
-            0
+    let (arch, sizes) = match known(&args.model) {
+        Some(model) => {
+            let manifest = model.parse()?;
+            (manifest.arch, manifest.sizes()?)
         }
-    });
-    let mask: Vec<u8> = std::iter::repeat_n(one.collect::<Vec<u8>>(), batch)
-        .flatten()
-        .collect();
-    (
-        Tensor::u8(&[batch, height, width, 3], image),
-        Tensor::u8(&[batch, height, width], mask),
-    )
+        None => {
+            let weights = models.weights(&args.model)?;
+            let arch = arch::identify(&weights).context("weights of no known architecture")?;
+            (arch, (arch.check)(&weights)?)
+        }
+    };
+    Ok((arch.random)(&sizes, SEED)?)
 }
 
 fn measure(

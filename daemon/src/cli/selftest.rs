@@ -241,12 +241,15 @@ fn golden_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
                 .collect::<Result<_, _>>()
                 .context("reading a folder")?;
             found.retain(|file| {
-                file.extension()
-                    .is_some_and(|ending| ending == "safetensors")
+                let name = file.to_string_lossy();
+                name.ends_with(".safetensors") || name.ends_with(".safetensors.gz")
             });
             found.sort();
             if found.is_empty() {
-                bail!("{}: no .safetensors file in it", path.display());
+                bail!(
+                    "{}: no .safetensors or .safetensors.gz file in it",
+                    path.display()
+                );
             }
             files.extend(found);
         } else {

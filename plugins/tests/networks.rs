@@ -1,4 +1,4 @@
-//! The shipped network, end to end on the CPU.
+//! The shipped networks that fill holes, end to end on the CPU.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::{NoObserver, Request, RunLimits, Runner};
 
 #[test]
-fn the_shipped_network_fills_with_the_colours_around() {
+fn the_shipped_networks_fill_with_the_colours_around() {
     let dir = tempfile::tempdir().unwrap();
     let backend = open(&EngineOptions {
         backend: BackendChoice::Cpu,
@@ -45,34 +45,32 @@ fn the_shipped_network_fills_with_the_colours_around() {
         prompts: None,
         overrides: Vec::new(),
     };
-    let outcome = runner
-        .run(set.get("lama-small").unwrap(), request(), &NoObserver)
-        .unwrap();
-    let Samples::U8(after) = &outcome.photo.samples else {
-        panic!()
-    };
-    for (i, px) in after
-        .chunks_exact(3)
-        .enumerate()
-        .filter(|(i, _)| mask.data[*i] != 0)
-    {
-        let magenta = i32::from(px[0].min(px[2])) - i32::from(px[1]);
-        assert!(magenta < 60, "pixel {i} is {px:?}");
+    for (pipeline, model) in [("lama-small", "lama-small"), ("migan", "migan-512")] {
+        let run = || runner.run(set.get(pipeline).unwrap(), request(), &NoObserver);
+        let outcome = run().unwrap();
+        let Samples::U8(after) = &outcome.photo.samples else {
+            panic!()
+        };
+        for (i, px) in after
+            .chunks_exact(3)
+            .enumerate()
+            .filter(|(i, _)| mask.data[*i] != 0)
+        {
+            let magenta = i32::from(px[0].min(px[2])) - i32::from(px[1]);
+            assert!(magenta < 60, "{pipeline}: pixel {i} is {px:?}");
+        }
+        let used: Vec<&str> = outcome
+            .models
+            .iter()
+            .map(|used| used.name.as_str())
+            .collect();
+        assert_eq!(used, [model]);
+        assert_eq!(outcome.models[0].sha256.len(), 64);
+        assert!(
+            run().unwrap().photo == outcome.photo,
+            "{pipeline}: the same request gives the same bytes"
+        );
     }
-    assert_eq!(
-        (
-            outcome.models[0].name.as_str(),
-            outcome.models[0].sha256.len()
-        ),
-        ("lama-small", 64)
-    );
-    let again = runner
-        .run(set.get("lama-small").unwrap(), request(), &NoObserver)
-        .unwrap();
-    assert!(
-        again.photo == outcome.photo,
-        "the same request gives the same bytes"
-    );
 
     let absent = runner
         .run(set.get("big-lama").unwrap(), request(), &NoObserver)

@@ -1,0 +1,264 @@
+//! `network`: fills the hole with a network, crop by crop. `lama` is the same with another network where none is named.
+//!
+//! Crops larger than the working size are averaged down for the network; their fill is kept at that size (the blend enlarges
+//! it), so that refine stages know its real resolution.
+
+use std::sync::Arc;
+
+use cleanplate_engine::{EngineError, Tensor};
+
+use cleanplate_pictures::resample::{shrink_hole, shrink_photo};
+use cleanplate_pipeline::models::InpaintNetwork;
+use cleanplate_pipeline::parameter::Values;
+use cleanplate_pipeline::{
+    Answer, BUCKET_PX, Crop, CropPlan, CropRequest, ExecutableKey, Fill, GatherError, Planned,
+    Stage, Work, is_memory, plan,
+};
+use cleanplate_pipeline::{PluginError, PluginInfo};
+
+/// The plugin.
+pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
+    Ok(Box::new(Network::new("network", values)))
+});
+
+/// Smallest working size tried when memory is short.
+const WORKING_PX_MIN: usize = 128;
+
+/// The stage of a plugin of this kind.
+pub(crate) struct Network {
+    /// The plugin's name, in progress, warnings and errors.
+    plugin: &'static str,
+    model: String,
+    working_px_max: Option<usize>,
+    context_px_min: usize,
+    context_share: f64,
+}
+
+impl Network {
+    /// The stage of `plugin` with these values.
+    pub(crate) fn new(plugin: &'static str, values: &Values) -> Self {
+        Network {
+            plugin,
+            model: values.text("model").to_string(),
+            working_px_max: values.integer("working_px_max"),
+            context_px_min: values.integer("context_px_min").unwrap_or(128),
+            context_share: values.number("context_share").unwrap_or(0.25),
+        }
+    }
+
+    fn wish(&self, work: &Work<'_>, network: &dyn InpaintNetwork) -> CropPlan {
+        let on_gpu = !matches!(work.backend.device().kind, "cpu" | "software");
+        let working_px_max = self
+            .working_px_max
+            .unwrap_or(if on_gpu { 768 } else { 512 });
+        CropPlan {
+            context_px_min: self.context_px_min,
+            context_share: self.context_share,
+            working_px_max,
+            bucket_px: network.side_px_multiple().max(BUCKET_PX),
+        }
+    }
+}
+
+impl Network {
+    /// Fills one crop; when memory is short, once more at two thirds of the size, with a warning in the result.
+    fn fill_or_shrink(
+        &self,
+        work: &mut Work<'_>,
+        network: &dyn InpaintNetwork,
+        crop: &Planned,
+    ) -> Result<Fill, PluginError> {
+        let refused = match self.fill(work, network, crop) {
+            Err(PluginError::Engine { source, .. }) if is_memory(&source) => source,
+            other => return other,
+        };
+        let multiple = network.side_px_multiple().max(8);
+        let smaller = |px: usize| (px * 2 / 3 / multiple * multiple).max(WORKING_PX_MIN.min(px));
+        let retry = Planned {
+            width: smaller(crop.width),
+            height: smaller(crop.height),
+            ..*crop
+        };
+        work.warnings.push(format!(
+        "{}: a crop of {}x{} px was filled at {}x{} instead of {}x{}, with less detail: {refused}",
+        self.plugin,
+        crop.rect.width(),
+        crop.rect.height(),
+        retry.width,
+        retry.height,
+        crop.width,
+        crop.height
+    ));
+        self.fill(work, network, &retry)
+    }
+
+    fn fill(
+        &self,
+        work: &mut Work<'_>,
+        network: &dyn InpaintNetwork,
+        crop: &Planned,
+    ) -> Result<Fill, PluginError> {
+        let (width, height) = (crop.width, crop.height);
+        let mut rgb = shrink_photo(&work.photo, crop.rect, width, height);
+        let hole = shrink_hole(&work.alpha, crop.rect, width, height);
+        // What is smaller is padded.
+        let side_min = network.side_px_min();
+        let (net_width, net_height) = (width.max(side_min), height.max(side_min));
+        let (image, mask) = inputs(&rgb, &hole, (width, height), (net_width, net_height));
+        let key = |crops: usize| {
+            let sha256 = if crops == 1 {
+                network.sha256().to_string()
+            } else {
+                format!("{} x{crops}", network.sha256())
+            };
+            ExecutableKey {
+                sha256,
+                height: net_height,
+                width: net_width,
+            }
+        };
+        let compile = |crops: usize| {
+            let graph = || network.graph(crops, net_height, net_width);
+            // One crop is worth giving up what is kept; several can go apart.
+            if crops == 1 {
+                work.executables.get(key(1), work.backend, graph)
+            } else {
+                work.executables
+                    .get_if_room(key(crops), work.backend, graph)
+            }
+        };
+        let cancelled = || work.observer.cancelled();
+        let answer = work.gather.run(CropRequest {
+            key: key(1),
+            image,
+            mask,
+            compile: &compile,
+            cancelled: &cancelled,
+        });
+        let Answer {
+            prediction,
+            crops,
+            waited,
+        } = answer.map_err(|refusal| self.failed(work, refusal, crop))?;
+        work.sharing.waited += waited;
+        work.sharing.crops_together = work.sharing.crops_together.max(crops);
+        put_prediction(&mut rgb, &hole, &prediction, width).map_err(|detail| {
+            PluginError::Output {
+                plugin: self.plugin,
+                detail,
+            }
+        })?;
+        Ok(Fill { width, height, rgb })
+    }
+
+    fn failed(&self, work: &Work<'_>, refusal: GatherError, crop: &Planned) -> PluginError {
+        let during = format!(
+            "{}, crop of {}x{} pixels",
+            self.plugin, crop.width, crop.height
+        );
+        match refusal {
+            GatherError::Compile(error) => error,
+            GatherError::Run(EngineError::Cancelled) => PluginError::Cancelled {
+                before: format!("the end of {during}"),
+            },
+            GatherError::Run(source) => {
+                if source.retryable() {
+                    work.executables.clear();
+                }
+                PluginError::Engine {
+                    during,
+                    source: Box::new(source),
+                }
+            }
+        }
+    }
+}
+
+impl Stage for Network {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        let network = work.networks.inpaint(&self.model)?;
+        let (grid, planned) = plan(&work.alpha, &self.wish(work, &*network));
+        for (i, crop) in planned.iter().enumerate() {
+            work.check_cancelled(&format!(
+                "{}, crop {} of {}",
+                self.plugin,
+                i + 1,
+                planned.len()
+            ))?;
+            let fill = self.fill_or_shrink(work, &*network, crop)?;
+            work.crops.push(Crop {
+                rect: crop.rect,
+                group: crop.group,
+                grid: Arc::clone(&grid),
+                fill,
+            });
+            work.observer
+                .stage(self.plugin, (i + 1) as f32 / planned.len() as f32);
+        }
+        work.used_model(network.name(), network.sha256());
+        Ok(())
+    }
+}
+
+/// The network's inputs, `u8 [1, H, W, 3]` and `u8 [1, H, W]`; a crop smaller than `net` repeats its last row and column.
+fn inputs(rgb: &[f32], hole: &[u8], crop: (usize, usize), net: (usize, usize)) -> (Tensor, Tensor) {
+    let (mut image, mut mask) = (
+        Vec::with_capacity(net.0 * net.1 * 3),
+        Vec::with_capacity(net.0 * net.1),
+    );
+    for y in 0..net.1 {
+        for x in 0..net.0 {
+            let at = y.min(crop.1 - 1) * crop.0 + x.min(crop.0 - 1);
+            image.extend(
+                rgb[at * 3..at * 3 + 3]
+                    .iter()
+                    .map(|v| (v * 255.0 + 0.5) as u8),
+            );
+            mask.push(hole[at]);
+        }
+    }
+    (
+        Tensor::u8(&[1, net.1, net.0, 3], image),
+        Tensor::u8(&[1, net.1, net.0], mask),
+    )
+}
+
+/// Copies the prediction `f32 [1, 3, Hp, Wp]` into the hole pixels of `rgb`, `[height, width, 3]`; an error that says why it cannot be used.
+fn put_prediction(
+    rgb: &mut [f32],
+    hole: &[u8],
+    prediction: &Tensor,
+    width: usize,
+) -> Result<(), String> {
+    let height = hole.len() / width;
+    let (Some([1, 3, ph, pw]), Some(values)) = (prediction.shape.dims4(), prediction.as_f32())
+    else {
+        return Err(format!(
+            "{:?} {}, wanted F32 [1, 3, H, W]",
+            prediction.dtype(),
+            prediction.shape
+        ));
+    };
+    if ph < height || pw < width {
+        return Err(format!("{pw}x{ph} pixels for a crop of {width}x{height}"));
+    }
+    for (i, px) in rgb
+        .chunks_exact_mut(3)
+        .enumerate()
+        .filter(|(i, _)| hole[*i] != 0)
+    {
+        let at = (i / width) * pw + i % width;
+        for (c, v) in px.iter_mut().enumerate() {
+            let predicted = values[c * ph * pw + at];
+            if !predicted.is_finite() {
+                return Err(format!(
+                    "{predicted} at pixel ({}, {})",
+                    i % width,
+                    i / width
+                ));
+            }
+            *v = predicted.clamp(0.0, 1.0);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+"""Stored answers of the reference implementations, which the product's tests compare with."""
