@@ -16,6 +16,7 @@ import importlib
 import json
 import pathlib
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -75,6 +76,8 @@ def main():
         for name, module in chosen.items():
             print(f"{name}: {module.TITLE}")
         return 0
+    # A daemon must not outlive its attack.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     rows = json.loads(RESULTS.read_text())["attacks"] if RESULTS.exists() else {}

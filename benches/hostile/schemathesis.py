@@ -13,9 +13,11 @@ import json
 import pathlib
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 # This file has the name of the package: what is imported is the neighbour.
@@ -37,8 +39,6 @@ def free_port():
 def run(options, address, path, bearer, cases):
     """Runs the document at this address; whether all was well, and how many cases there were."""
     url = f"http://{address}{path}"
-    import urllib.request
-
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {bearer}"})) as reply:
         document = json.load(reply)
     operations = sum(len(METHODS & set(item)) for item in document["paths"].values())
@@ -46,10 +46,13 @@ def run(options, address, path, bearer, cases):
                "--max-examples", str(max(1, cases // operations)), "--phases", PHASES, "--continue-on-failure",
                "--request-timeout", "60", "--workers", "2", "--warnings", "off", "--suppress-health-check", "all"]
     print(" ".join(command[:3]), f"({operations} operations)", flush=True)
-    done = subprocess.run(command, capture_output=True, text=True)
-    print(done.stdout[-6000:], done.stderr[-2000:], flush=True)
-    found = re.search(r"(\d[\d,]*) (?:generated|test cases)", done.stdout)
-    return done.returncode == 0, int(found.group(1).replace(",", "")) if found else 0
+    text = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        for line in running.stdout:
+            print(line, end="", flush=True)
+            text.append(line)
+    found = re.search(r"(\d[\d,]*) generated", "".join(text))
+    return running.returncode == 0, int(found.group(1).replace(",", "")) if found else 0
 
 
 def main():
@@ -58,6 +61,7 @@ def main():
     parser.add_argument("--binary", default=HERE.parent.parent / "target/release/cleanplate", type=pathlib.Path)
     parser.add_argument("--st", default="st")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     admin, token = f"{ATTACKER}:{free_port()}", secrets.token_hex(32)
     minute = 1_000_000
     config = (

@@ -15,7 +15,7 @@ use super::Meter;
 /// What a connection that finds no place is told.
 const REFUSAL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
-    Connection: close\r\nContent-Length: 83\r\n\r\n\
+    Connection: close\r\nContent-Length: 85\r\n\r\n\
     {\"detail\":\"too many open connections; close some, or send requests on fewer of them\"}";
 
 /// A kind of stream that is accepted.

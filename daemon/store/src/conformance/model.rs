@@ -128,8 +128,9 @@ impl Model {
         let name = self.jobs[job].name;
         let Some(row) = self.row_of(job) else { return };
         match reply {
-            _ if row.reply.is_some() => {}
-            Some(reply) => row.reply = Some(reply),
+            Some(reply) => {
+                row.reply.get_or_insert(reply);
+            }
             None => {
                 self.rows.remove(&name);
             }
