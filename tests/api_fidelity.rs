@@ -1,7 +1,7 @@
 //! What goes in comes out, through the API: kind, depth, metadata, orientation, coding, size; and what is refused.
 
 use crate::common::{Daemon, Form, REMOVAL, mask, png, root};
-use cleanplate_pictures::{Format, Limits, Photo, Samples, Source, decode, probe};
+use cleanplate_pictures::{Limits, Photo, Samples, Source, decode, probe};
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(root().join("pictures/tests/fixtures").join(name)).unwrap()
