@@ -47,7 +47,7 @@ struct Changes<'a> {
     orientation: Orientation,
     width: usize,
     height: usize,
-    /// 1 for every pixel that has changed, `[height, width]`.
+    /// A bit for every pixel, set if it has changed: rows of whole bytes, the leftmost pixel in the lowest bit.
     marks: Vec<u8>,
 }
 
@@ -69,16 +69,15 @@ impl<'a> Changes<'a> {
             height,
             marks: Vec::new(),
         };
-        let mut marks = vec![0; width * height];
+        let row_bytes = width.div_ceil(8);
+        let mut marks = vec![0; row_bytes * height];
         marks
-            .par_chunks_exact_mut(width)
+            .par_chunks_exact_mut(row_bytes)
             .zip(before.par_chunks_exact(width * samples))
             .enumerate()
             .for_each(|(y, (marks, row))| {
-                for (x, (mark, before)) in
-                    marks.iter_mut().zip(row.chunks_exact(samples)).enumerate()
-                {
-                    *mark = u8::from(changes.pixel(x, y) != before);
+                for (x, before) in row.chunks_exact(samples).enumerate() {
+                    marks[x / 8] |= u8::from(changes.pixel(x, y) != before) << (x % 8);
                 }
             });
         changes.marks = marks;
@@ -97,10 +96,14 @@ impl<'a> Changes<'a> {
         let within =
             |from: usize, length: usize, size: usize| from.min(size - 1)..(from + length).min(size);
         let columns = within(x, w, self.width);
+        let (first, last) = (columns.start / 8, (columns.end - 1) / 8);
         within(y, h, self.height).any(|y| {
-            self.marks[y * self.width..][columns.clone()]
-                .iter()
-                .any(|&mark| mark != 0)
+            let row = &self.marks[y * self.width.div_ceil(8)..];
+            (first..=last).any(|at| {
+                let from = if at == first { columns.start % 8 } else { 0 };
+                let to = if at == last { (columns.end - 1) % 8 } else { 7 };
+                row[at] & (0xff << from) & (0xff >> (7 - to)) != 0
+            })
         })
     }
 
