@@ -60,6 +60,20 @@ pub enum ImageError {
         /// The limit.
         max: u64,
     },
+    /// There is no memory for it.
+    #[error("no memory for {bytes} bytes of this image; try again later or send a smaller one")]
+    OutOfMemory {
+        /// What was asked for.
+        bytes: u64,
+    },
+    /// Decoding took longer than allowed.
+    #[error("{format} image took longer than {} s to decode; save it without progressive or interlaced coding", max.as_secs_f32())]
+    TooSlow {
+        /// The type.
+        format: Format,
+        /// The limit.
+        max: std::time::Duration,
+    },
     /// The result cannot be written in the wanted format.
     #[error("cannot write {format}: {detail}")]
     Encode {

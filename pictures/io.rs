@@ -2,10 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::notes::Notes;
 use super::{
     Channels, Format, ImageError, Limits, Mask, Metadata, Orientation, Photo, Samples, Source,
 };
-use super::{exif, jpeg, png, webp};
+use super::{exif, jpeg, png, webp, xmp};
 
 /// What a file says about itself; nothing was decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,78 +35,38 @@ pub struct EncodeOptions {
 }
 
 /// A walked file.
-enum File {
-    Jpeg(Box<jpeg::JpegFile>),
-    Png(png::PngFile),
-    WebP(webp::WebPFile),
+enum File<'a> {
+    Jpeg(Box<jpeg::JpegFile<'a>>),
+    Png(Box<png::PngFile<'a>>),
+    WebP(Box<webp::WebPFile<'a>>),
 }
 
-fn parse(bytes: &[u8], limits: &Limits) -> Result<File, ImageError> {
+fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<File<'a>, ImageError> {
     Ok(
         match Format::of(bytes).ok_or(ImageError::UnsupportedType)? {
             Format::Jpeg => File::Jpeg(Box::new(jpeg::parse(bytes, limits)?)),
-            Format::Png => File::Png(png::parse(bytes, limits)?),
-            Format::WebP => File::WebP(webp::parse(bytes, limits)?),
+            Format::Png => File::Png(Box::new(png::parse(bytes, limits)?)),
+            Format::WebP => File::WebP(Box::new(webp::parse(bytes, limits)?)),
         },
     )
 }
 
-/// Checks type, size and structure against the limits without decoding. Reads headers only; `bytes` is the whole file.
+/// Checks type, size and structure against the limits without decoding. `bytes` is the whole file, best mapped into memory:
+/// it is walked once, and nothing of it is copied.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
-    let mut file = parse(bytes, limits)?;
-    let (orientation, _) = file.metadata();
-    let (format, width, height, channels, bits) = match &file {
-        File::Jpeg(f) => {
-            let channels = if f.components.len() == 1 {
-                Channels::Gray
-            } else {
-                Channels::Rgb
-            };
-            (
-                Format::Jpeg,
-                usize::from(f.width),
-                usize::from(f.height),
-                channels,
-                8,
-            )
-        }
-        File::Png(f) => {
-            let channels = match (f.color_type, f.transparency) {
-                (0, false) => Channels::Gray,
-                (0, true) | (4, _) => Channels::GrayAlpha,
-                (2 | 3, false) => Channels::Rgb,
-                _ => Channels::Rgba,
-            };
-            (
-                Format::Png,
-                f.width as usize,
-                f.height as usize,
-                channels,
-                f.bit_depth,
-            )
-        }
-        File::WebP(f) => {
-            let channels = if f.alpha {
-                Channels::Rgba
-            } else {
-                Channels::Rgb
-            };
-            (
-                Format::WebP,
-                f.width as usize,
-                f.height as usize,
-                channels,
-                8,
-            )
-        }
-    };
+    let file = parse(bytes, limits)?;
+    let orientation = file.orientation();
+    let (width, height) = file.size();
     let (width, height) = orientation.displayed(width, height);
     Ok(Header {
-        format,
+        format: file.format(),
         width,
         height,
-        channels,
-        bits,
+        channels: file.channels(),
+        bits: match &file {
+            File::Png(f) => f.bit_depth,
+            _ => 8,
+        },
         orientation,
     })
 }
@@ -113,11 +74,14 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
 /// Decodes a photo to displayed orientation. A decoder that panics counts as a corrupt file.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     let mut file = parse(bytes, limits)?;
-    let (orientation, metadata) = file.metadata();
-    let guarded = catch_unwind(AssertUnwindSafe(|| file.decode(bytes, orientation)));
-    let (width, channels, samples, mut source) =
-        guarded.map_err(|_| ImageError::corrupt(file.format(), "the decoder failed on it"))??;
-    let height = samples.len() / channels.count() / width;
+    let (orientation, metadata) = file.metadata(limits);
+    let (width, height) = file.size();
+    let (channels, samples, mut source) =
+        guarded(file.format(), || file.decode(bytes, limits, orientation))?;
+    if samples.len() != width * height * channels.count() {
+        let detail = "its headers contradict each other";
+        return Err(ImageError::corrupt(file.format(), detail));
+    }
     let samples = turn(samples, channels, width, orientation);
     if let Source::Png(super::PngSource {
         palette: Some(palette),
@@ -138,49 +102,43 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     })
 }
 
+/// Decoders are other people's code fed with anybody's bytes: one that panics met a file it cannot read.
+fn guarded<T>(
+    format: Format,
+    decode: impl FnOnce() -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ImageError::corrupt(format, "the decoder failed on it")))
+}
+
 /// Decodes a mask and cuts it at 128: 255 removes, 0 keeps. Colour counts by its luma; transparent pixels keep, whatever
-/// their colour (the mask is seen on black). PNG is the documented type; JPEG and WebP are read too.
+/// their colour (the mask is seen on black). PNG is the documented type and takes one byte per pixel; JPEG and WebP are
+/// read too.
 pub fn decode_mask(bytes: &[u8], limits: &Limits) -> Result<Mask, ImageError> {
-    let photo = decode(bytes, limits)?;
-    let channels = photo.channels;
-    let data = match &photo.samples {
-        Samples::U8(v) => v
-            .chunks_exact(channels.count())
-            .map(|px| cut(px, channels, 255.0))
-            .collect(),
-        Samples::U16(v) => v
-            .chunks_exact(channels.count())
-            .map(|px| cut(px, channels, 65535.0))
-            .collect(),
-    };
+    let file = parse(bytes, limits)?;
+    let (width, height) = file.size();
+    let data = guarded(file.format(), || file.decode_cut(bytes, limits))?;
+    let orientation = file.orientation();
+    let data = orientation.apply::<u8, 1>(data, width);
+    let (width, height) = orientation.displayed(width, height);
     Ok(Mask {
-        width: photo.width,
-        height: photo.height,
+        width,
+        height,
         data,
     })
 }
 
-fn cut<S: Copy + Into<f32>>(px: &[S], channels: Channels, max: f32) -> u8 {
-    let at = |i: usize| px[i].into() / max;
-    let gray = if channels.is_gray() {
-        at(0)
-    } else {
-        0.299 * at(0) + 0.587 * at(1) + 0.114 * at(2)
-    };
-    let alpha = if channels.has_alpha() {
-        at(channels.count() - 1)
-    } else {
-        1.0
-    };
+/// Whether a pixel of a mask removes: samples 0 to 1.
+fn cut([r, g, b]: [f32; 3], alpha: f32) -> u8 {
+    let gray = 0.299 * r + 0.587 * g + 0.114 * b;
     // Compared on the 8-bit scale, rounded: 128 of 255 removes, 127 keeps.
-    if (gray * alpha * 255.0).round() >= 128.0 {
-        255
-    } else {
-        0
+    match (gray * alpha * 255.0).round() >= 128.0 {
+        true => 255,
+        false => 0,
     }
 }
 
-impl File {
+impl File<'_> {
     fn format(&self) -> Format {
         match self {
             File::Jpeg(_) => Format::Jpeg,
@@ -189,68 +147,108 @@ impl File {
         }
     }
 
-    /// Takes the metadata out, made true for the upright picture, with the orientation it had.
-    fn metadata(&mut self) -> (Orientation, Metadata) {
-        let mut m = Metadata::default();
+    /// Width and height as stored.
+    fn size(&self) -> (usize, usize) {
         match self {
-            File::Jpeg(f) => {
-                m.icc = f.icc();
-                (m.exif, m.xmp) = (f.exif.take(), f.xmp.take());
-                m.jpeg_segments = std::mem::take(&mut f.segments);
-                m.jfif_density = f.density;
-            }
-            File::Png(f) => {
-                (m.icc, m.exif, m.xmp) = (f.icc.take(), f.exif.take(), f.xmp.take());
-                m.png_chunks = std::mem::take(&mut f.chunks);
-            }
-            File::WebP(f) => (m.icc, m.exif, m.xmp) = (f.icc.take(), f.exif.take(), f.xmp.take()),
+            File::Jpeg(f) => (usize::from(f.width), usize::from(f.height)),
+            File::Png(f) => (f.width as usize, f.height as usize),
+            File::WebP(f) => (f.width as usize, f.height as usize),
         }
-        // A block that is no TIFF structure cannot be made true, so it is not carried.
-        let orientation = m.exif.as_mut().and_then(exif::tidy);
-        if orientation.is_none() {
-            m.exif = None;
+    }
+
+    fn channels(&self) -> Channels {
+        match self {
+            File::Jpeg(f) if f.components.len() == 1 => Channels::Gray,
+            File::Jpeg(_) => Channels::Rgb,
+            File::Png(f) => match (f.color_type, f.transparency) {
+                (0, false) => Channels::Gray,
+                (0, true) | (4, _) => Channels::GrayAlpha,
+                (2 | 3, false) => Channels::Rgb,
+                _ => Channels::Rgba,
+            },
+            File::WebP(f) if f.alpha => Channels::Rgba,
+            File::WebP(_) => Channels::Rgb,
         }
-        if let Some(xmp) = &mut m.xmp {
-            exif::set_xmp_orientation(xmp, Orientation::UPRIGHT);
+    }
+
+    fn orientation(&self) -> Orientation {
+        match self {
+            File::Jpeg(f) => f.exif().map_or(Orientation::UPRIGHT, exif::orientation),
+            File::Png(f) => png::orientation(f),
+            File::WebP(f) => webp::orientation(f),
         }
-        let orientation = orientation.unwrap_or(Orientation::UPRIGHT);
+    }
+
+    /// The metadata, made true for the upright picture, with the orientation it had.
+    fn metadata(&mut self, limits: &Limits) -> (Orientation, Metadata) {
+        let mut notes = Notes::default();
+        let (orientation, mut m) = match self {
+            File::Jpeg(f) => jpeg::metadata(f, &mut notes),
+            File::Png(f) => png::metadata(f, limits, &mut notes),
+            File::WebP(f) => webp::metadata(f, &mut notes),
+        };
+        if let Some(packet) = &mut m.xmp {
+            xmp::set_orientation(packet, Orientation::UPRIGHT);
+        }
         if orientation.turns() {
             m.turn_resolution();
         }
+        m.warnings = notes.sentences();
         (orientation, m)
     }
 
     fn decode(
         &self,
         bytes: &[u8],
+        limits: &Limits,
         orientation: Orientation,
-    ) -> Result<(usize, Channels, Samples, Source), ImageError> {
+    ) -> Result<(Channels, Samples, Source), ImageError> {
         match self {
             File::Jpeg(f) => {
-                let (width, height) = (usize::from(f.width), usize::from(f.height));
-                let channels = match f.components.len() {
-                    1 => Channels::Gray,
-                    _ => Channels::Rgb,
-                };
+                jpeg::check_whole(f, bytes)?;
                 let original = f.original(bytes, orientation);
-                let samples = jpeg::pixels(&original, width, height, channels)?;
+                let samples = jpeg::pixels(&original, self.size(), self.channels())?;
                 let source = Source::Jpeg(Box::new(f.source(original)));
-                Ok((width, channels, Samples::U8(samples), source))
+                Ok((self.channels(), Samples::U8(samples), source))
             }
             File::Png(f) => {
-                let (channels, samples, source) = png::decode(bytes, f)?;
-                Ok((f.width as usize, channels, samples, Source::Png(source)))
+                let (channels, samples, source) = png::decode(f, limits)?;
+                Ok((channels, samples, Source::Png(source)))
             }
             File::WebP(f) => {
-                let (channels, samples) = webp::decode(bytes, f)?;
-                Ok((
-                    f.width as usize,
-                    channels,
-                    Samples::U8(samples),
-                    Source::WebP,
-                ))
+                let (channels, samples) = webp::decode(f, limits)?;
+                Ok((channels, Samples::U8(samples), Source::WebP))
             }
         }
+    }
+
+    /// The pixels of a mask, stored orientation, 0 or 255 each.
+    fn decode_cut(&self, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ImageError> {
+        if let File::Png(f) = self {
+            return png::decode_cut(f, limits, cut);
+        }
+        let (channels, samples, _) = self.decode(bytes, limits, Orientation::UPRIGHT)?;
+        let Samples::U8(mut samples) = samples else {
+            return Err(ImageError::corrupt(
+                self.format(),
+                "it has more than 8 bits",
+            ));
+        };
+        // In place: each pixel is read before what it becomes is written.
+        let n = channels.count();
+        let unit = |v: u8| f32::from(v) / 255.0;
+        for i in 0..samples.len() / n {
+            let px = &samples[i * n..(i + 1) * n];
+            let at = |c: usize| unit(px[if channels.is_gray() { 0 } else { c }]);
+            let alpha = if channels.has_alpha() {
+                unit(px[n - 1])
+            } else {
+                1.0
+            };
+            samples[i] = cut([at(0), at(1), at(2)], alpha);
+        }
+        samples.truncate(samples.len() / n);
+        Ok(samples)
     }
 }
 

@@ -13,19 +13,25 @@
 //! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright". A JPEG that is written into its
 //! own file keeps its pixels as they are stored, and its EXIF and XMP say what they said: turning them would move every pixel.
 
+mod deadline;
 pub mod distance;
+mod embedded;
 mod error;
 mod exif;
 mod io;
 mod jpeg;
 mod limits;
 mod mask;
+mod memory;
 mod metadata;
+mod notes;
 mod orientation;
 mod photo;
+mod photoshop;
 mod png;
 pub mod resample;
 mod webp;
+mod xmp;
 
 pub use error::ImageError;
 pub use io::{EncodeOptions, Header, decode, decode_mask, probe};

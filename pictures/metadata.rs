@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use super::{Orientation, exif};
+use super::{Orientation, exif, xmp};
 
 /// Metadata carried from input to output. Sizes are bounded by [`super::Limits`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// ICC profile, inflated and joined.
     pub icc: Option<Vec<u8>>,
-    /// EXIF as a TIFF structure (without the `Exif\0\0` prefix), orientation 1, thumbnail removed: it would still show the object.
+    /// EXIF as a TIFF structure (without the `Exif\0\0` prefix), orientation 1, without pictures: they would still show the object.
     pub exif: Option<Vec<u8>>,
-    /// XMP packet (UTF-8 XML), orientation 1.
+    /// XMP packet (UTF-8 XML), orientation 1, without pictures and what refers to parts that are left out.
     pub xmp: Option<Vec<u8>>,
-    /// JPEG only: comments and extended XMP, as `(marker, payload)`.
+    /// JPEG only: comments, Photoshop resources with IPTC, extended XMP and small unknown segments, as `(marker, payload)`.
     pub jpeg_segments: Vec<(u8, Vec<u8>)>,
     /// PNG only: colour, size and text chunks, as `(type, payload)`, in file order.
     pub png_chunks: Vec<([u8; 4], Vec<u8>)>,
     /// Pixels per unit from JFIF, `(unit, x, y)`: unit 0 = aspect only, 1 = inch, 2 = centimetre.
     pub jfif_density: Option<(u8, u16, u16)>,
+    /// What the file held and is not carried on, one sentence each: pictures of the original, damaged parts.
+    pub warnings: Vec<String>,
 }
 
 impl Metadata {
@@ -29,7 +31,7 @@ impl Metadata {
             exif::set_orientation(exif, orientation);
         }
         if let Some(xmp) = &mut stored.xmp {
-            exif::set_xmp_orientation(xmp, orientation);
+            xmp::set_orientation(xmp, orientation);
         }
         if orientation.turns() {
             stored.turn_resolution();

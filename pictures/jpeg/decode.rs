@@ -9,13 +9,13 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::JpegFile;
 use super::coefficients::{Obstacle, read};
+use crate::memory::zeroed;
 use crate::{Channels, Format, ImageError, JpegOriginal, JpegSource, Orientation};
 
 /// The pixels of a file whose header was checked: stored orientation, 8-bit gray or RGB.
 pub(crate) fn pixels(
     file: &JpegOriginal,
-    width: usize,
-    height: usize,
+    (width, height): (usize, usize),
     channels: Channels,
 ) -> Result<Vec<u8>, ImageError> {
     let fail = |e: &dyn std::fmt::Debug| ImageError::corrupt(Format::Jpeg, format!("{e:?}"));
@@ -42,9 +42,19 @@ pub(crate) fn pixels(
             "its headers contradict each other",
         ));
     }
-    let mut samples = vec![0; want];
+    let mut samples = zeroed(want)?;
     decoder.decode_into(&mut samples).map_err(|e| fail(&e))?;
     Ok(samples)
+}
+
+/// An error unless all coefficients are there: the decoder fills in what is missing from a file without end marker.
+pub(crate) fn check_whole(file: &JpegFile<'_>, bytes: &[u8]) -> Result<(), ImageError> {
+    match file.trailer {
+        Some(_) => Ok(()),
+        None => read(bytes, file.scans)
+            .map(drop)
+            .map_err(|e| ImageError::corrupt(Format::Jpeg, e)),
+    }
 }
 
 /// A sequential file with its components in one scan: zune-jpeg 0.5.15 answers others with garbage and no error (its issues
@@ -55,11 +65,15 @@ fn joined(bytes: &[u8]) -> Result<Vec<u8>, Obstacle> {
     coded.write(&[])
 }
 
-impl JpegFile {
-    /// The file as it is kept for encoding.
+impl JpegFile<'_> {
+    /// The file as it is kept for encoding: without what follows its end marker, with one if it had none.
     pub fn original(&self, bytes: &[u8], orientation: Orientation) -> JpegOriginal {
+        let bytes = match self.trailer {
+            Some(trailer) => bytes[..bytes.len() - trailer.len()].into(),
+            None => [bytes, &[0xff, 0xd9]].concat().into(),
+        };
         JpegOriginal {
-            bytes: bytes.into(),
+            bytes,
             orientation,
             separate_scans: !self.progressive && self.scans > 1,
         }

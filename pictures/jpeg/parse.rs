@@ -1,5 +1,6 @@
-//! Walks the markers of a JPEG: sizes, tables, scans and metadata, without decoding a pixel.
+//! Walks the markers of a JPEG: sizes, tables, scans and metadata, without decoding or copying anything.
 
+use crate::limits::Tally;
 use crate::{Format, ImageError, Limits};
 
 /// One colour component of the frame header.
@@ -12,7 +13,7 @@ pub(crate) struct Component {
 
 /// What the markers say.
 #[derive(Debug, Default)]
-pub(crate) struct JpegFile {
+pub(crate) struct JpegFile<'a> {
     pub width: u16,
     pub height: u16,
     pub components: Vec<Component>,
@@ -20,17 +21,15 @@ pub(crate) struct JpegFile {
     /// Quantisation tables by number, natural order.
     pub tables: [Option<[u16; 64]>; 4],
     pub scans: usize,
-    pub density: Option<(u8, u16, u16)>,
-    pub exif: Option<Vec<u8>>,
-    pub xmp: Option<Vec<u8>>,
-    /// ICC parts, `(number from 1, bytes)`.
-    icc_parts: Vec<(u8, Vec<u8>)>,
-    /// Segments carried as they are: comments, extended XMP, IPTC.
-    pub segments: Vec<(u8, Vec<u8>)>,
-    metadata_bytes: usize,
+    /// Application segments and comments as `(marker, payload)`, in file order.
+    pub segments: Vec<(u8, &'a [u8])>,
+    /// What follows the end marker; `None` when there is no end marker.
+    pub trailer: Option<&'a [u8]>,
 }
 
 const F: Format = Format::Jpeg;
+pub(super) const EXIF: &[u8] = b"Exif\0\0";
+pub(super) const ICC: &[u8] = b"ICC_PROFILE\0";
 
 /// Natural position of each zigzag position.
 const ZIGZAG: [usize; 64] = [
@@ -39,22 +38,33 @@ const ZIGZAG: [usize; 64] = [
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// Walks the whole file. Refuses sizes over the limits as soon as the frame header is seen.
-pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<JpegFile, ImageError> {
+/// Walks the whole file once. Refuses sizes over the limits as soon as the frame header is seen.
+pub(crate) fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<JpegFile<'a>, ImageError> {
     let mut file = JpegFile::default();
+    let mut tally = Tally::new(F, limits);
     let mut at = 2;
     loop {
-        at = next_marker(bytes, at)?;
-        let marker = bytes[at];
-        at += 1;
+        let Some(code) = next_marker(bytes, at) else {
+            if file.scans == 0 {
+                let detail = "the file ends before its image data";
+                return Err(ImageError::corrupt(F, detail));
+            }
+            break;
+        };
+        tally.piece("segments")?;
+        let marker = bytes[code];
+        at = code + 1;
         match marker {
-            0xd9 => break,
+            0xd9 => {
+                file.trailer = bytes.get(at..);
+                break;
+            }
             0x01 | 0xd0..=0xd7 => continue,
             _ => {}
         }
         let body = segment(bytes, at)?;
         at += 2 + body.len();
-        file.read(marker, body, limits)?;
+        file.read(marker, body, limits, &mut tally)?;
         if marker == 0xda {
             at = skip_scan(bytes, at);
         }
@@ -65,38 +75,16 @@ pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<JpegFile, ImageErro
     Ok(file)
 }
 
-/// Position of the next marker byte after its 0xff.
-fn next_marker(bytes: &[u8], at: usize) -> Result<usize, ImageError> {
-    let ends = || ImageError::corrupt(F, "the file ends before its end marker");
-    let ff = bytes
-        .get(at..)
-        .and_then(|rest| rest.iter().position(|&b| b == 0xff))
-        .ok_or_else(ends)?
-        + at;
-    let code = bytes[ff..]
-        .iter()
-        .position(|&b| b != 0xff)
-        .ok_or_else(ends)?
-        + ff;
-    if bytes[code] == 0 {
-        next_marker_after_stuffing(bytes, code)
-    } else {
-        Ok(code)
-    }
-}
-
-/// A stuffed zero between segments is padding some writers leave; goes on behind it.
-fn next_marker_after_stuffing(bytes: &[u8], mut at: usize) -> Result<usize, ImageError> {
-    while let Some(pair) = bytes.get(at..at + 2) {
-        if pair[0] == 0xff && pair[1] != 0 && pair[1] != 0xff {
-            return Ok(at + 1);
+/// Position of the next marker byte after its 0xff. What is neither, some writers leave as padding.
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let ff = bytes.get(at..)?.iter().position(|&b| b == 0xff)? + at;
+        let code = bytes[ff..].iter().position(|&b| b != 0xff)? + ff;
+        if bytes[code] != 0 {
+            return Some(code);
         }
-        at += 1;
+        at = code + 1;
     }
-    Err(ImageError::corrupt(
-        F,
-        "the file ends before its end marker",
-    ))
 }
 
 fn segment(bytes: &[u8], at: usize) -> Result<&[u8], ImageError> {
@@ -127,8 +115,21 @@ fn skip_scan(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-impl JpegFile {
-    fn read(&mut self, marker: u8, body: &[u8], limits: &Limits) -> Result<(), ImageError> {
+impl<'a> JpegFile<'a> {
+    /// The first EXIF block, a TIFF structure.
+    pub fn exif(&self) -> Option<&'a [u8]> {
+        self.segments
+            .iter()
+            .find_map(|(marker, body)| body.strip_prefix(EXIF).filter(|_| *marker == 0xe1))
+    }
+
+    fn read(
+        &mut self,
+        marker: u8,
+        body: &'a [u8],
+        limits: &Limits,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), ImageError> {
         match marker {
             0xc0..=0xc2 => self.read_frame(marker, body, limits),
             0xc4 | 0xc8 | 0xcc => Ok(()),
@@ -140,24 +141,16 @@ impl JpegFile {
             0xdb => self.read_tables(body),
             0xda => {
                 self.scans += 1;
-                let (got, max) = (self.scans as u64, limits.jpeg_scans_max as u64);
-                if got > max {
-                    Err(ImageError::Limit {
-                        format: F,
-                        what: "scans",
-                        got,
-                        max,
-                    })
-                } else {
-                    Ok(())
-                }
+                tally.within(self.scans, limits.jpeg_scans_max, "scans")
             }
-            0xe0 if body.starts_with(b"JFIF\0") && body.len() >= 12 => {
-                let pair = |i: usize| u16::from_be_bytes([body[i], body[i + 1]]);
-                self.density = Some((body[7].min(2), pair(8), pair(10)));
+            0xe0..=0xef | 0xfe => {
+                match body.strip_prefix(ICC).filter(|_| marker == 0xe2) {
+                    Some(part) => tally.profile(part.len())?,
+                    None => tally.metadata(body.len())?,
+                }
+                self.segments.push((marker, body));
                 Ok(())
             }
-            0xe1 | 0xe2 | 0xed | 0xfe => self.read_metadata(marker, body, limits),
             _ => Ok(()),
         }
     }
@@ -224,81 +217,6 @@ impl JpegFile {
             body = &rest[bytes..];
         }
         Ok(())
-    }
-
-    fn read_metadata(
-        &mut self,
-        marker: u8,
-        body: &[u8],
-        limits: &Limits,
-    ) -> Result<(), ImageError> {
-        if let (0xe2, Some(part)) = (marker, body.strip_prefix(b"ICC_PROFILE\0")) {
-            return self.read_icc_part(part, limits);
-        }
-        let kept = match marker {
-            0xe1 if body.starts_with(b"Exif\0\0") => self.exif.is_none(),
-            0xe1 => body.starts_with(b"http://ns.adobe.com/"),
-            0xfe => true,
-            _ => false,
-        };
-        if !kept {
-            return Ok(());
-        }
-        self.metadata_bytes += body.len();
-        if self.metadata_bytes > limits.metadata_bytes_max {
-            let (got, max) = (self.metadata_bytes as u64, limits.metadata_bytes_max as u64);
-            return Err(ImageError::Limit {
-                format: F,
-                what: "bytes of metadata",
-                got,
-                max,
-            });
-        }
-        if let (0xe1, Some(exif)) = (marker, body.strip_prefix(b"Exif\0\0")) {
-            self.exif = Some(exif.to_vec());
-        } else if let (true, Some(xmp)) = (
-            self.xmp.is_none(),
-            body.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0"),
-        ) {
-            self.xmp = Some(xmp.to_vec());
-        } else {
-            self.segments.push((marker, body.to_vec()));
-        }
-        Ok(())
-    }
-
-    fn read_icc_part(&mut self, part: &[u8], limits: &Limits) -> Result<(), ImageError> {
-        let [number, _count, data @ ..] = part else {
-            return Ok(());
-        };
-        self.icc_parts.push((*number, data.to_vec()));
-        let bytes: usize = self.icc_parts.iter().map(|(_, d)| d.len()).sum();
-        if bytes > limits.profile_bytes_max {
-            let (got, max) = (bytes as u64, limits.profile_bytes_max as u64);
-            return Err(ImageError::Limit {
-                format: F,
-                what: "bytes of ICC profile",
-                got,
-                max,
-            });
-        }
-        Ok(())
-    }
-
-    /// The ICC profile joined from its parts, `None` without one or with a part missing or repeated.
-    pub fn icc(&mut self) -> Option<Vec<u8>> {
-        self.icc_parts.sort_by_key(|(number, _)| *number);
-        let complete = self
-            .icc_parts
-            .iter()
-            .enumerate()
-            .all(|(i, (number, _))| usize::from(*number) == i + 1);
-        let joined = self
-            .icc_parts
-            .drain(..)
-            .flat_map(|(_, data)| data)
-            .collect::<Vec<u8>>();
-        (complete && !joined.is_empty()).then_some(joined)
     }
 }
 

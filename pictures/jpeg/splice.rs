@@ -58,7 +58,7 @@ impl<'a> Changes<'a> {
         let Samples::U8(now) = &photo.samples else {
             return Err(KIND);
         };
-        let before = pixels(&source.original, width, height, photo.channels).map_err(|_| KIND)?;
+        let before = pixels(&source.original, (width, height), photo.channels).map_err(|_| KIND)?;
         let samples = photo.channels.count();
         let mut changes = Changes {
             photo,

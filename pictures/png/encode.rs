@@ -5,8 +5,8 @@ use std::io::Write;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use png::{BitDepth, ColorType, Encoder};
 
+use super::carried::is_text;
 use super::palette::{Indexed, index};
-use super::parse::is_text;
 use crate::{Channels, Format, ImageError, Metadata, Photo, Samples, Source};
 
 /// Signature and header chunk, behind which the metadata goes.

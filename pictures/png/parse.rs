@@ -1,70 +1,131 @@
-//! Walks the chunks of a PNG: size, kind and metadata, without decoding a pixel.
+//! Walks the chunks of a PNG: size and kind, without decoding a pixel or copying a chunk.
+
+use std::borrow::Cow;
 
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 
+use crate::limits::Tally;
 use crate::{Format, ImageError, Limits};
 
 const F: Format = Format::Png;
-/// Most text chunks carried.
-const TEXTS_MAX: usize = 256;
+const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+const END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
 
 /// What the chunks say.
 #[derive(Debug, Default)]
-pub(crate) struct PngFile {
+pub(crate) struct PngFile<'a> {
     pub width: u32,
     pub height: u32,
     pub bit_depth: u8,
     /// PNG colour type: 0 gray, 2 RGB, 3 palette, 4 gray + alpha, 6 RGBA.
     pub color_type: u8,
+    pub interlaced: bool,
     pub transparency: bool,
+    /// The first profile, inflated.
     pub icc: Option<Vec<u8>>,
-    pub exif: Option<Vec<u8>>,
-    pub xmp: Option<Vec<u8>>,
-    /// Chunks carried as they are, in file order.
-    pub chunks: Vec<([u8; 4], Vec<u8>)>,
-    metadata_bytes: usize,
-    texts: usize,
+    /// Undamaged ancillary chunks as `(type, payload)`, in file order; no transparency, no profile.
+    pub chunks: Vec<([u8; 4], &'a [u8])>,
+    /// Whether the file breaks off behind its first image data.
+    pub unended: bool,
+    /// All that a decoder needs: signature, header, palette, transparency, image data, end.
+    pub critical: Vec<Cow<'a, [u8]>>,
+    palette: bool,
+    profile: bool,
+    /// Number of frames, when it is an animation.
+    frames: Option<u32>,
+    /// Whether the image that everybody sees is the first frame.
+    frame_first: bool,
+    data: bool,
 }
 
-/// Walks the whole file. Refuses sizes over the limits at the header, animations, and profiles that inflate past the limit.
-pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<PngFile, ImageError> {
+/// Walks the whole file once. Refuses sizes over the limits at the header, animations, and profiles that inflate past the limit.
+pub(crate) fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PngFile<'a>, ImageError> {
     let mut file = PngFile::default();
-    let mut at = 8;
-    let mut data = false;
+    file.critical.push(SIGNATURE.into());
+    let mut tally = Tally::new(F, limits);
+    let mut at = SIGNATURE.len();
     loop {
-        let short = || ImageError::corrupt(F, "the file ends before its end chunk");
-        let head = bytes.get(at..at + 8).ok_or_else(short)?;
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let kind = [head[4], head[5], head[6], head[7]];
-        let body = bytes.get(at + 8..at + 8 + length).ok_or_else(short)?;
-        let crc = bytes
-            .get(at + 8 + length..at + 12 + length)
-            .ok_or_else(short)?;
+        let Some(whole) = chunk(bytes, at) else {
+            file.breaks_off(&bytes[at.min(bytes.len())..])?;
+            break;
+        };
+        tally.piece("chunks")?;
+        at += whole.len();
+        let kind = [whole[4], whole[5], whole[6], whole[7]];
         if file.width == 0 && &kind != b"IHDR" {
             return Err(ImageError::corrupt(F, "it does not start with a header"));
         }
-        match &kind {
-            b"IHDR" => file.read_header(body, limits)?,
-            b"IEND" if data => {
-                // Colour and size before text: the order in which they are written again.
-                file.chunks.sort_by_key(|(kind, _)| is_text(kind));
-                return Ok(file);
-            }
-            b"IEND" => return Err(ImageError::corrupt(F, "it has no image data")),
-            b"IDAT" => data = true,
-            // Damaged metadata is dropped, as viewers do.
-            _ if crc32fast::hash(&bytes[at + 4..at + 8 + length]).to_be_bytes() == crc => {
-                file.read_extra(kind, body, limits)?
-            }
-            _ => {}
+        if &kind == b"IEND" {
+            break;
         }
-        at += 12 + length;
+        file.read(kind, whole, limits, &mut tally)?;
     }
+    if !file.data {
+        return Err(ImageError::corrupt(F, "it has no image data"));
+    }
+    if file.frames.is_some_and(|n| n != 1 || !file.frame_first) {
+        return Err(ImageError::Unsupported {
+            format: F,
+            feature: "animation".to_string(),
+            remedy: "send its frames as single images",
+        });
+    }
+    file.critical.push(END.into());
+    Ok(file)
 }
 
-impl PngFile {
+/// The chunk at `at` with length, type and checksum; `None` when the file ends within it.
+fn chunk(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let head = bytes.get(at..at + 8)?;
+    let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    bytes.get(at..at.checked_add(12 + length)?)
+}
+
+impl<'a> PngFile<'a> {
+    fn read(
+        &mut self,
+        kind: [u8; 4],
+        whole: &'a [u8],
+        limits: &Limits,
+        tally: &mut Tally<'_>,
+    ) -> Result<(), ImageError> {
+        let body = &whole[8..whole.len() - 4];
+        match &kind {
+            b"IHDR" => self.read_header(body, limits)?,
+            b"IDAT" => self.data = true,
+            b"PLTE" if self.palette => return Ok(()),
+            b"PLTE" => self.palette = true,
+            _ => {
+                tally.metadata(body.len())?;
+                // Damaged metadata is dropped, as viewers do.
+                let (summed, sum) = whole[4..].split_at(whole.len() - 8);
+                if crc32fast::hash(summed).to_be_bytes() == sum {
+                    self.read_extra(kind, whole, body, limits)?;
+                }
+                return Ok(());
+            }
+        }
+        self.critical.push(whole.into());
+        Ok(())
+    }
+
     fn read_header(&mut self, body: &[u8], limits: &Limits) -> Result<(), ImageError> {
-        let &[w3, w2, w1, w0, h3, h2, h1, h0, depth, color, _, _, _] = body else {
+        let &[
+            w3,
+            w2,
+            w1,
+            w0,
+            h3,
+            h2,
+            h1,
+            h0,
+            depth,
+            color,
+            _,
+            _,
+            interlace,
+        ] = body
+        else {
             return Err(ImageError::corrupt(F, "its header has a wrong length"));
         };
         if self.width != 0 {
@@ -87,89 +148,64 @@ impl PngFile {
                 format!("its header announces colour type {color} with {depth} bits"),
             ));
         }
-        (self.bit_depth, self.color_type) = (depth, color);
+        (self.bit_depth, self.color_type, self.interlaced) = (depth, color, interlace != 0);
         Ok(())
     }
 
     fn read_extra(
         &mut self,
         kind: [u8; 4],
-        body: &[u8],
+        whole: &'a [u8],
+        body: &'a [u8],
         limits: &Limits,
     ) -> Result<(), ImageError> {
         match &kind {
             b"acTL" => {
-                let remedy = "send its frames as single images";
-                return Err(ImageError::Unsupported {
-                    format: F,
-                    feature: "animation".to_string(),
-                    remedy,
-                });
+                let frames = body.first_chunk().map_or(0, |b| u32::from_be_bytes(*b));
+                self.frames = self.frames.or(Some(frames));
             }
-            b"tRNS" => self.transparency = true,
-            b"iCCP" if self.icc.is_none() => self.icc = read_profile(body, limits)?,
-            b"eXIf" if self.exif.is_none() => {
-                self.count(body.len(), limits)?;
-                self.exif = Some(body.to_vec());
+            b"fcTL" => self.frame_first |= !self.data,
+            b"fdAT" => {}
+            b"tRNS" if self.transparency => {}
+            b"tRNS" => {
+                self.transparency = true;
+                self.critical.push(whole.into());
             }
-            b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"mDCV" | b"cLLI" | b"pHYs"
-                if body.len() <= 64 =>
-            {
-                self.keep(kind, body)
+            // The first counts, also when it is damaged: inflating each would take long.
+            b"iCCP" if self.profile => {}
+            b"iCCP" => {
+                self.profile = true;
+                self.icc = read_profile(body, limits)?;
             }
-            _ if is_text(&kind) => self.read_text(kind, body, limits)?,
-            _ => {}
+            _ => self.chunks.push((kind, body)),
         }
         Ok(())
     }
 
-    fn read_text(&mut self, kind: [u8; 4], body: &[u8], limits: &Limits) -> Result<(), ImageError> {
-        let keyword = body.split(|&b| b == 0).next().unwrap_or(&[]);
-        if &kind == b"iTXt" && keyword == b"XML:com.adobe.xmp" {
-            if self.xmp.is_none() {
-                self.xmp = read_international(body, limits.metadata_bytes_max);
-                self.count(self.xmp.as_ref().map_or(0, Vec::len), limits)?;
-            }
-            return Ok(());
+    /// The file ends with `rest`, which is no whole chunk. Image data that is there is used; whether it is enough the decoder
+    /// finds out.
+    fn breaks_off(&mut self, rest: &'a [u8]) -> Result<(), ImageError> {
+        if !self.data && rest.get(4..8) != Some(b"IDAT") {
+            return Err(ImageError::corrupt(
+                F,
+                "the file ends before its image data",
+            ));
         }
-        // Old writers hide EXIF here, with an orientation and a thumbnail that would no longer be true.
-        let stale = keyword.starts_with(b"Raw profile type ");
-        let room = limits
-            .metadata_bytes_max
-            .saturating_sub(self.metadata_bytes);
-        let Some(inflated) =
-            text_bytes(kind, body, room).filter(|_| !stale && self.texts < TEXTS_MAX)
-        else {
-            return Ok(());
-        };
-        self.texts += 1;
-        self.metadata_bytes += inflated;
-        self.keep(kind, body);
+        self.unended = true;
+        if rest.get(4..8) == Some(b"IDAT") {
+            self.data = true;
+            let body = &rest[8..];
+            let mut head = (body.len() as u32).to_be_bytes().to_vec();
+            head.extend(b"IDAT");
+            let mut sum = crc32fast::Hasher::new();
+            sum.update(b"IDAT");
+            sum.update(body);
+            let sum = sum.finalize().to_be_bytes().to_vec();
+            self.critical
+                .extend([head.into(), body.into(), Cow::from(sum)]);
+        }
         Ok(())
     }
-
-    fn keep(&mut self, kind: [u8; 4], body: &[u8]) {
-        self.chunks.push((kind, body.to_vec()));
-    }
-
-    fn count(&mut self, bytes: usize, limits: &Limits) -> Result<(), ImageError> {
-        self.metadata_bytes += bytes;
-        let (got, max) = (self.metadata_bytes as u64, limits.metadata_bytes_max as u64);
-        if got > max {
-            Err(ImageError::Limit {
-                format: F,
-                what: "bytes of metadata",
-                got,
-                max,
-            })
-        } else {
-            Ok(())
-        }
-    }
-}
-
-pub(super) fn is_text(kind: &[u8; 4]) -> bool {
-    matches!(kind, b"tEXt" | b"zTXt" | b"iTXt")
 }
 
 /// Inflates the profile of an iCCP chunk; a damaged one counts as none.
@@ -188,32 +224,4 @@ fn read_profile(body: &[u8], limits: &Limits) -> Result<Option<Vec<u8>>, ImageEr
         }),
         Err(_) => Ok(None),
     }
-}
-
-/// The text of an iTXt chunk, inflated to at most `max` bytes.
-fn read_international(body: &[u8], max: usize) -> Option<Vec<u8>> {
-    let flag_at = body.iter().position(|&b| b == 0)? + 1;
-    let (compressed, method) = (*body.get(flag_at)?, *body.get(flag_at + 1)?);
-    let rest = body.get(flag_at + 2..)?;
-    let language_end = rest.iter().position(|&b| b == 0)? + 1;
-    let translated_end = rest[language_end..].iter().position(|&b| b == 0)? + language_end + 1;
-    let text = &rest[translated_end..];
-    match (compressed, method) {
-        (0, _) => Some(text).filter(|t| t.len() <= max).map(<[u8]>::to_vec),
-        (1, 0) => decompress_to_vec_zlib_with_limit(text, max).ok(),
-        _ => None,
-    }
-}
-
-/// Bytes of a text chunk once inflated, `None` when that is more than `max` or it is damaged.
-fn text_bytes(kind: [u8; 4], body: &[u8], max: usize) -> Option<usize> {
-    let keyword_end = body.iter().take(80).position(|&b| b == 0)?;
-    let bytes = match &kind {
-        b"tEXt" => body.len(),
-        b"zTXt" => decompress_to_vec_zlib_with_limit(body.get(keyword_end + 2..)?, max)
-            .ok()?
-            .len(),
-        _ => read_international(body, max)?.len(),
-    };
-    (bytes.max(body.len()) <= max).then_some(bytes.max(body.len()))
 }

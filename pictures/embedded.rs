@@ -1,0 +1,162 @@
+//! Finds pictures inside other data: they would still show what was removed.
+
+use std::ops::Range;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+const JPEG: &[u8] = b"\xff\xd8\xff";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// Brands of HEIF and AVIF behind `ftyp`.
+const BRANDS: [&[u8]; 6] = [b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"];
+/// Base64 characters that are enough to recognise a type: 18 bytes.
+const TEXT_HEAD: usize = 24;
+
+/// Whether `bytes` begin like the file of a picture.
+pub(crate) fn is_picture(bytes: &[u8]) -> bool {
+    let riff = |kind: &[u8]| bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(kind);
+    let box_type = bytes.get(4..8) == Some(b"ftyp");
+    bytes.starts_with(JPEG)
+        || bytes.starts_with(PNG)
+        || bytes.starts_with(b"GIF8")
+        || bytes.starts_with(b"II*\0")
+        || bytes.starts_with(b"MM\0*")
+        || bytes.starts_with(b"\0\0\0\x0cJXL ")
+        || bytes.starts_with(b"\0\0\0\x0cjP  ")
+        || riff(b"WEBP")
+        || box_type && BRANDS.iter().any(|brand| bytes.get(8..12) == Some(brand))
+}
+
+/// Whether `text` is the base64 of a picture, with or without a `data:` prefix, broken into lines or not.
+pub(crate) fn is_picture_text(text: &str) -> bool {
+    let text = match text.trim_start().strip_prefix("data:image/") {
+        Some(rest) => rest.split_once(',').map_or("", |(_, data)| data),
+        None => text,
+    };
+    let mut head = String::with_capacity(TEXT_HEAD);
+    let mut rest = text.chars();
+    while head.len() < TEXT_HEAD {
+        match rest.next() {
+            // Line breaks, also as character references.
+            Some('&') => drop(rest.by_ref().find(|&c| c == ';')),
+            Some(c) if c.is_whitespace() => {}
+            Some(c) if c.is_ascii_alphanumeric() || c == '+' || c == '/' => head.push(c),
+            _ => return false,
+        }
+    }
+    STANDARD_NO_PAD
+        .decode(head)
+        .is_ok_and(|bytes| is_picture(&bytes))
+}
+
+/// Whether a picture begins anywhere in `bytes`.
+pub(crate) fn holds_picture(bytes: &[u8]) -> bool {
+    is_picture(bytes) || next_picture(bytes, 0).is_some()
+}
+
+/// Overwrites every picture within `bytes` with zeros; true when there was one. Takes time linear in their length.
+pub(crate) fn blank_pictures(bytes: &mut [u8]) -> bool {
+    let mut at = 0;
+    let mut found = false;
+    while let Some(range) = next_picture(bytes, at) {
+        bytes[range.clone()].fill(0);
+        (at, found) = (range.end, true);
+    }
+    found
+}
+
+/// Where the next JPEG, PNG or WebP at or behind `from` lies. One that breaks off reaches to the end of `bytes`.
+fn next_picture(bytes: &[u8], from: usize) -> Option<Range<usize>> {
+    (from..bytes.len().saturating_sub(3)).find_map(|at| {
+        let rest = &bytes[at..];
+        let length = match rest[0] {
+            0xff if rest.starts_with(JPEG) => jpeg_length(rest),
+            0x89 if rest.starts_with(PNG) => png_length(rest),
+            b'R' if rest.starts_with(b"RIFF") && rest.get(8..12) == Some(b"WEBP") => {
+                let bytes: Option<[u8; 4]> = rest.get(4..8).and_then(|b| b.try_into().ok());
+                bytes.map(|b| u32::from_le_bytes(b) as usize + 8)
+            }
+            _ => return None,
+        };
+        Some(at..at + length.unwrap_or(rest.len()).min(rest.len()))
+    })
+}
+
+/// Bytes up to and with the end marker; `None` when the file breaks off.
+fn jpeg_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 2;
+    loop {
+        let marker = *bytes.get(at + 1)?;
+        match (bytes[at], marker) {
+            (0xff, 0xd9) => return Some(at + 2),
+            (0xff, 0xff) => at += 1,
+            (0xff, 0x01 | 0xd0..=0xd7) => at += 2,
+            (0xff, 1..) => {
+                let length = u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]);
+                at += 2 + usize::from(length);
+            }
+            // Coded data, or something that is no marker: on to the next one.
+            _ => at += 1,
+        }
+    }
+}
+
+/// Bytes up to and with the end chunk; `None` when the file breaks off.
+fn png_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = PNG.len();
+    loop {
+        let head = bytes.get(at..at + 8)?;
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        at = at.checked_add(12 + length)?;
+        if &head[4..] == b"IEND" {
+            return Some(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_blanked_and_what_lies_between_stays() {
+        let jpeg = b"\xff\xd8\xff\xe0\0\x04ab\xff\xda\0\x02\x12\xff\0\x34\xff\xd0\x56\xff\xd9";
+        let nested = [&b"\xff\xd8\xff\xe1\0\x17"[..], jpeg, b"\xff\xd9"].concat();
+        let png = [PNG, b"\0\0\0\x02IDATxyCRC.", b"\0\0\0\0IENDCRC."].concat();
+        let webp = b"RIFF\x06\0\0\0WEBPab";
+        let mut bytes = [
+            b"one",
+            &jpeg[..],
+            b"two",
+            &nested,
+            b"three",
+            &png,
+            b"four",
+            webp,
+        ]
+        .concat();
+        assert!(blank_pictures(&mut bytes));
+        let kept: Vec<u8> = bytes.iter().copied().filter(|&b| b != 0).collect();
+        assert_eq!(kept, b"onetwothreefour");
+        assert!(!blank_pictures(&mut b"nothing at all, \xff\xd8".to_vec()));
+        let mut cut = [b"head", &jpeg[..12]].concat();
+        assert!(blank_pictures(&mut cut));
+        assert_eq!(cut[4..], [0; 12]);
+    }
+
+    #[test]
+    fn base64_of_pictures_is_recognised_however_it_is_broken() {
+        for text in [
+            "/9j/4AAQSkZJRgABAQAAAQABAAD",
+            " /9j/4AAQ&#xA;SkZJRgAB\nAQAAAQABAAD",
+            "data:image/jpeg;base64,/9j/4AAQSkZJRgABAQAAAQABAAD",
+            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB",
+            "UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA",
+        ] {
+            assert!(is_picture_text(text), "{text}");
+        }
+        for text in ["", "Jane Doe", "/9j/", "SGVsbG8gd29ybGQsIGhlbGxvIHdvcmxk"] {
+            assert!(!is_picture_text(text), "{text}");
+        }
+    }
+}
