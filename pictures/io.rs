@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::notes::Notes;
 use super::{
-    Channels, Format, ImageError, Limits, Mask, Metadata, Orientation, Photo, Samples, Source,
+    Channels, Format, ImageError, Limits, Mask, Metadata, Need, Orientation, Photo, Samples,
+    Source, WebPSource,
 };
 use super::{exif, jpeg, png, webp, xmp};
 
@@ -23,6 +24,8 @@ pub struct Header {
     pub bits: u8,
     /// How the stored pixels are turned for display.
     pub orientation: Orientation,
+    /// Memory that it takes.
+    pub need: Need,
 }
 
 /// How to write a photo.
@@ -30,12 +33,13 @@ pub struct Header {
 pub struct EncodeOptions {
     /// Another type than the photo's own.
     pub format: Option<Format>,
-    /// JPEG only, 1 to 100: the standard tables at this quality instead of the input's own. PNG and WebP are lossless.
+    /// JPEG and WebP, 1 to 100: coded as a whole at this quality. Without it a JPEG keeps its own tables, a lossy WebP about its
+    /// own quality, and everything else is coded without loss where the type can.
     pub quality: Option<u8>,
 }
 
 /// A walked file.
-enum File<'a> {
+pub(super) enum File<'a> {
     Jpeg(Box<jpeg::JpegFile<'a>>),
     Png(Box<png::PngFile<'a>>),
     WebP(Box<webp::WebPFile<'a>>),
@@ -68,6 +72,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
             _ => 8,
         },
         orientation,
+        need: file.need(bytes.len()),
     })
 }
 
@@ -128,6 +133,15 @@ pub fn decode_mask(bytes: &[u8], limits: &Limits) -> Result<Mask, ImageError> {
     })
 }
 
+/// What a profile is for, when an image of these channels cannot have it: a gray or CMYK profile on colours.
+fn other_colours(profile: &[u8], channels: Channels) -> Option<&'static str> {
+    match profile.get(16..20) {
+        Some(b"GRAY") if !channels.is_gray() => Some("gray images"),
+        Some(b"CMYK") => Some("CMYK images"),
+        _ => None,
+    }
+}
+
 /// Whether a pixel of a mask removes: samples 0 to 1.
 fn cut([r, g, b]: [f32; 3], alpha: f32) -> u8 {
     let gray = 0.299 * r + 0.587 * g + 0.114 * b;
@@ -148,7 +162,7 @@ impl File<'_> {
     }
 
     /// Width and height as stored.
-    fn size(&self) -> (usize, usize) {
+    pub(super) fn size(&self) -> (usize, usize) {
         match self {
             File::Jpeg(f) => (usize::from(f.width), usize::from(f.height)),
             File::Png(f) => (f.width as usize, f.height as usize),
@@ -156,7 +170,8 @@ impl File<'_> {
         }
     }
 
-    fn channels(&self) -> Channels {
+    /// Samples per pixel after decoding.
+    pub(super) fn channels(&self) -> Channels {
         match self {
             File::Jpeg(f) if f.components.len() == 1 => Channels::Gray,
             File::Jpeg(_) => Channels::Rgb,
@@ -171,7 +186,8 @@ impl File<'_> {
         }
     }
 
-    fn orientation(&self) -> Orientation {
+    /// How the stored pixels are turned for display.
+    pub(super) fn orientation(&self) -> Orientation {
         match self {
             File::Jpeg(f) => f.exif().map_or(Orientation::UPRIGHT, exif::orientation),
             File::Png(f) => png::orientation(f),
@@ -192,6 +208,14 @@ impl File<'_> {
         }
         if orientation.turns() {
             m.turn_resolution();
+        }
+        if let Some(profile) = &m.icc
+            && let Some(other) = other_colours(profile, self.channels())
+        {
+            notes.say(format!(
+                "the colour profile was left out: it is for {other}, which this image is not"
+            ));
+            m.icc = None;
         }
         m.warnings = notes.sentences();
         (orientation, m)
@@ -217,7 +241,9 @@ impl File<'_> {
             }
             File::WebP(f) => {
                 let (channels, samples) = webp::decode(f, limits)?;
-                Ok((channels, Samples::U8(samples), Source::WebP))
+                let quality = f.lossy.and_then(webp::quality);
+                let source = Source::WebP(WebPSource { quality });
+                Ok((channels, Samples::U8(samples), source))
             }
         }
     }
@@ -265,14 +291,16 @@ impl Photo {
         options: &EncodeOptions,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<u8>, ImageError> {
-        match options.format.unwrap_or(self.format) {
+        let format = options.format.unwrap_or(self.format);
+        self.metadata.note_losses(format, warnings);
+        match format {
             Format::Jpeg if self.is_transparent() => Err(ImageError::encode(
                 Format::Jpeg,
                 "the image has transparent pixels, which JPEG cannot hold; choose png or webp",
             )),
             Format::Jpeg => jpeg::encode(self, options.quality, warnings),
-            Format::Png => png::encode(self),
-            Format::WebP => webp::encode(self),
+            Format::Png => png::encode(self, warnings),
+            Format::WebP => webp::encode(self, options.quality, warnings),
         }
     }
 

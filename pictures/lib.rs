@@ -5,10 +5,13 @@
 //!   touches, and with them tables, subsampling, scans, restart markers and the stored orientation; a quality that is asked
 //!   for means a new encoding, upright. CMYK, 12-bit, lossless and arithmetic-coded files are refused.
 //! - **PNG** (1 to 16 bits, gray, RGB, palette, alpha, interlaced): bit depth, channels, palette order and indices outside
-//!   the mask. Colours that do not fit the palette promote the file to 8-bit RGB or RGBA; grays that do not fit 1, 2 or 4 bits
-//!   promote it to 8 bits; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
-//! - **WebP** (lossy, lossless, alpha): the output is always lossless, because no lossy encoder exists in Rust.
-//! - Animated PNG and WebP are refused: silently keeping one frame would lose data.
+//!   the mask. New colours take the palette's free places, then the nearest colours; a fill that is too far from all of them
+//!   promotes the file to 8-bit RGB or RGBA. Grays of 1, 2 or 4 bits and palettes of 1 bit stay as they are; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
+//! - **WebP** (lossy, lossless, alpha): lossless stays lossless; lossy is coded again at about its own quality.
+//! - Animated PNG and WebP are refused: silently keeping one frame would lose data. Those of one frame are still pictures.
+//!
+//! Metadata is kept but for pictures of the original, and what refers to parts of the file that are left out; what was left
+//! out is told in [`Metadata::warnings`].
 //!
 //! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright". A JPEG that is written into its
 //! own file keeps its pixels as they are stored, and its EXIF and XMP say what they said: turning them would move every pixel.
@@ -24,6 +27,7 @@ mod limits;
 mod mask;
 mod memory;
 mod metadata;
+mod need;
 mod notes;
 mod orientation;
 mod photo;
@@ -37,7 +41,8 @@ pub use error::ImageError;
 pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
 pub use limits::Limits;
 pub use mask::{Mask, Rect};
-pub use metadata::{JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source};
+pub use metadata::{JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source, WebPSource};
+pub use need::Need;
 pub use orientation::Orientation;
 pub use photo::{Channels, Photo, Samples};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Orientation, exif, xmp};
+use super::{Format, Orientation, exif, xmp};
 
 /// Metadata carried from input to output. Sizes are bounded by [`super::Limits`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +39,28 @@ impl Metadata {
         stored
     }
 
+    /// Says in `warnings` what a file of type `format` cannot hold.
+    pub(super) fn note_losses(&self, format: Format, warnings: &mut Vec<String>) {
+        if format != Format::Jpeg && !self.jpeg_segments.is_empty() {
+            warnings.push(format!(
+                "comments, IPTC and other segments of the JPEG were left out: {format} has no place for them"
+            ));
+        }
+        if format != Format::Png && !self.png_chunks.is_empty() {
+            let mut names: Vec<_> = self
+                .png_chunks
+                .iter()
+                .map(|(kind, _)| String::from_utf8_lossy(kind))
+                .collect();
+            names.dedup();
+            names.truncate(16);
+            warnings.push(format!(
+                "chunks of the PNG were left out: {format} has no place for {}",
+                names.join(", ")
+            ));
+        }
+    }
+
     /// Exchanges horizontal and vertical resolution, for a picture that was turned.
     pub(super) fn turn_resolution(&mut self) {
         if let Some((_, x, y)) = &mut self.jfif_density {
@@ -59,8 +81,8 @@ pub enum Source {
     Jpeg(Box<JpegSource>),
     /// PNG: bit depth, palette.
     Png(PngSource),
-    /// WebP: nothing; the output is always lossless.
-    WebP,
+    /// WebP: quality.
+    WebP(WebPSource),
 }
 
 /// JPEG coding parameters of the input, already turned with the pixels.
@@ -89,12 +111,26 @@ pub struct JpegOriginal {
     pub(crate) separate_scans: bool,
 }
 
+impl JpegOriginal {
+    /// Length of the file.
+    pub fn file_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
 impl std::fmt::Debug for JpegOriginal {
     /// Size and orientation only: the rest is long and may be private.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (bytes, turn) = (self.bytes.len(), self.orientation.exif());
         write!(f, "JpegOriginal({bytes} bytes, orientation {turn})")
     }
+}
+
+/// WebP coding parameters of the input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WebPSource {
+    /// About the quality, 0 to 100, that a lossy file was made with; `None` for lossless ones.
+    pub quality: Option<f32>,
 }
 
 /// PNG coding parameters of the input.

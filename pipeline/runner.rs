@@ -241,6 +241,7 @@ impl Runner {
         }
         user_mask.harden();
         let (mask, alpha) = (user_mask.clone(), user_mask.clone());
+        let warnings = photo.metadata.warnings.clone();
         Ok(Work {
             photo,
             prompts,
@@ -257,7 +258,7 @@ impl Runner {
             sharing: Sharing::default(),
             embeddings: &self.embeddings,
             observer,
-            warnings: Vec::new(),
+            warnings,
             models: Vec::new(),
             predicted_iou: None,
         })

@@ -70,6 +70,11 @@ impl Refusal {
             ImageError::UnsupportedType => {
                 return Refusal::new(ErrorCode::UnsupportedType, format!("{field}: {error}"));
             }
+            ImageError::OutOfMemory { .. } => {
+                return Refusal::new(ErrorCode::Unavailable, format!("{field}: {error}"))
+                    .retry_after(10);
+            }
+            ImageError::TooSlow { .. } => "value_error.image.too_slow",
             ImageError::TooManyPixels { .. } => "value_error.image.too_many_pixels",
             ImageError::SideTooLong { .. } => "value_error.image.side_too_long",
             ImageError::Corrupt { .. } => "value_error.image.corrupt",
@@ -92,6 +97,11 @@ impl Refusal {
                 &["body", "mask"],
                 error.to_string(),
                 "value_error.mask.whole_image",
+            ),
+            PluginError::Scattered { .. } => Refusal::field(
+                &["body", "mask"],
+                error.to_string(),
+                "value_error.mask.scattered",
             ),
             PluginError::MaskSize { .. } => Refusal::field(
                 &["body", "mask"],

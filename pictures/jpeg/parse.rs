@@ -116,6 +116,18 @@ fn skip_scan(bytes: &[u8], mut at: usize) -> usize {
 }
 
 impl<'a> JpegFile<'a> {
+    /// Samples of all components, each padded to whole MCUs.
+    pub fn padded_samples(&self) -> u64 {
+        let most = |factor: fn(&Component) -> u8| {
+            u64::from(self.components.iter().map(factor).max().unwrap_or(1))
+        };
+        let (h_max, v_max) = (most(|c| c.h), most(|c| c.v));
+        let columns = u64::from(self.width).div_ceil(8 * h_max);
+        let rows = u64::from(self.height).div_ceil(8 * v_max);
+        let blocks = |c: &Component| columns * u64::from(c.h) * rows * u64::from(c.v);
+        self.components.iter().map(blocks).sum::<u64>() * 64
+    }
+
     /// The first EXIF block, a TIFF structure.
     pub fn exif(&self) -> Option<&'a [u8]> {
         self.segments

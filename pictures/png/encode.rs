@@ -14,23 +14,33 @@ const PREFIX_BYTES: usize = 8 + 25;
 /// zlib level for profiles.
 const PROFILE_LEVEL: u8 = 8;
 
-/// Encodes the photo. Palette and low-bit images keep their kind when the pixels still fit it.
-pub(crate) fn encode(photo: &Photo) -> Result<Vec<u8>, ImageError> {
-    let mut out = Splice {
-        bytes: Vec::new(),
-        insert: metadata_chunks(&photo.metadata),
-    };
+/// Encodes the photo. Gray images of few bits keep them, and palette images their kind when the pixels still fit it; that they do
+/// not is one of the `warnings`.
+pub(crate) fn encode(photo: &Photo, warnings: &mut Vec<String>) -> Result<Vec<u8>, ImageError> {
     let source = match &photo.source {
         Source::Png(source) => Some(source),
         _ => None,
     };
-    let indexed = source
-        .and_then(|s| s.palette.as_ref())
-        .and_then(|p| index(photo, p));
     let low = source.map_or(8, |s| s.bit_depth);
+    let palette = source.and_then(|s| s.palette.as_ref());
+    let indexed = palette.and_then(|p| index(photo, p, low));
+    if palette.is_some() && indexed.is_none() {
+        warnings.push(
+            "the palette has no room for the colours of the fill, so the PNG was saved in full colour"
+                .to_string(),
+        );
+    }
+    let samples = match indexed {
+        Some(_) => 0,
+        None => photo.channels.count(),
+    };
+    let mut out = Splice {
+        bytes: Vec::new(),
+        insert: metadata_chunks(&photo.metadata, samples),
+    };
     let written = match (&photo.samples, indexed) {
         (_, Some(indexed)) => write_indexed(&mut out, photo, &indexed, low),
-        (Samples::U8(v), None) if low < 8 && photo.channels == Channels::Gray && fits(v, low) => {
+        (Samples::U8(v), None) if low < 8 && photo.channels == Channels::Gray => {
             write_low(&mut out, photo, v, low)
         }
         (Samples::U8(v), None) => write_rows(&mut out, photo, BitDepth::Eight, v, |row, to| {
@@ -117,7 +127,7 @@ fn write_low(
     write_packed(&mut writer, samples, photo.width, depth, step(depth))
 }
 
-/// Packs `depth` bits per sample, each divided by `step`.
+/// Packs `depth` bits per sample: the nearest multiple of `step`.
 fn write_packed(
     writer: &mut png::Writer<&mut Splice>,
     samples: &[u8],
@@ -126,11 +136,13 @@ fn write_packed(
     step: u8,
 ) -> Result<(), png::EncodingError> {
     let per_byte = 8 / usize::from(depth);
+    // Of the values that so few bits can hold.
+    let nearest = |v: u8| ((u16::from(v) + u16::from(step) / 2) / u16::from(step)) as u8;
     let mut stream = writer.stream_writer()?;
     for row in samples.chunks_exact(width.max(1)) {
         let pack = |group: &[u8]| {
             group.iter().enumerate().fold(0, |b, (i, v)| {
-                b | (v / step) << (8 - usize::from(depth) * (i + 1))
+                b | nearest(*v) << (8 - usize::from(depth) * (i + 1))
             })
         };
         let line: Vec<u8> = row.chunks(per_byte).map(pack).collect();
@@ -144,10 +156,6 @@ fn step(depth: u8) -> u8 {
     (255u16 / ((1u16 << depth) - 1)) as u8
 }
 
-fn fits(samples: &[u8], depth: u8) -> bool {
-    samples.iter().all(|v| v % step(depth) == 0)
-}
-
 fn bit_depth(depth: u8) -> BitDepth {
     match depth {
         1 => BitDepth::One,
@@ -157,8 +165,21 @@ fn bit_depth(depth: u8) -> BitDepth {
     }
 }
 
-/// Colour, EXIF, XMP and text chunks.
-fn metadata_chunks(metadata: &Metadata) -> Vec<u8> {
+/// Whether a chunk fits an image of so many samples a pixel, 0 for a palette image: two depend on it, and the background of a
+/// palette image cannot be given before its palette.
+fn fits_kind(kind: [u8; 4], body: &[u8], samples: usize) -> bool {
+    match (&kind, samples) {
+        (b"sBIT", 0) => body.len() == 3,
+        (b"sBIT", n) => body.len() == n,
+        (b"bKGD", 0) => false,
+        (b"bKGD", 1 | 2) => body.len() == 2,
+        (b"bKGD", _) => body.len() == 6,
+        _ => true,
+    }
+}
+
+/// Colour, EXIF, XMP and text chunks for an image of so many samples a pixel, 0 for a palette image.
+fn metadata_chunks(metadata: &Metadata, samples: usize) -> Vec<u8> {
     let mut out = Vec::new();
     if let Some(icc) = &metadata.icc {
         let profile = [
@@ -171,7 +192,7 @@ fn metadata_chunks(metadata: &Metadata) -> Vec<u8> {
     for (kind, body) in metadata
         .png_chunks
         .iter()
-        .filter(|(kind, _)| !is_text(kind))
+        .filter(|(kind, body)| !is_text(kind) && fits_kind(*kind, body, samples))
     {
         push_chunk(&mut out, *kind, body);
     }

@@ -44,6 +44,9 @@ pub struct RemovalResult {
     pub credits_used: i64,
     /// Signed address of the mask that was used, after growing; null until completed.
     pub mask_url: Option<String>,
+    /// What the client should know of the result: what the file held and no longer holds, an odd mask, a lesser quality.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Reply of `POST /v1/services/object-removal`.

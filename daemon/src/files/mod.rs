@@ -3,6 +3,7 @@
 mod dirs;
 mod inputs;
 mod intact;
+mod mapped;
 mod previews;
 mod publish;
 mod range;
@@ -12,10 +13,12 @@ mod sweep;
 
 pub use dirs::{Dirs, FilesError};
 pub use inputs::{
-    Inputs, has as has_inputs, image as kept_image, move_to_job as move_inputs,
-    remove as remove_inputs, remove_ended as remove_ended_inputs, sweep as sweep_inputs,
+    Inputs, both as input_paths, has as has_inputs, image as kept_image,
+    move_to_job as move_inputs, remove as remove_inputs, remove_ended as remove_ended_inputs,
+    sweep as sweep_inputs,
 };
 pub use intact::Intact;
+pub use mapped::Mapped;
 pub use previews::{keep_preview, preview_path, sweep_previews};
 pub use publish::publish;
 pub use range::{ByteRange, parse_range};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use cleanplate_api::{ErrorCode, FieldError};
-use cleanplate_pictures::Header;
+use cleanplate_pictures::{Header, ImageError};
 use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
@@ -12,7 +12,8 @@ use super::tuning::{self, Query, Tuning, value};
 use super::upload::{Parts, Upload};
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::files::FilesError;
+use crate::files::Mapped;
+use crate::jobs::removal_bytes;
 use crate::prompts::{self, Prompts};
 use crate::refusal::Refusal;
 use crate::webhooks;
@@ -143,6 +144,7 @@ impl RequestOptions {
         let (image, header) = probe("image", image, limits.clone()).await?;
         let Some(mask) = parts.mask else {
             self.check_prompts(header.width as u32, header.height as u32, app)?;
+            check_memory(&header, None, app)?;
             return Ok(Checked {
                 image,
                 header,
@@ -161,6 +163,7 @@ impl RequestOptions {
                 "value_error.mask.size",
             ));
         }
+        check_memory(&header, Some(&mask_header), app)?;
         Ok(Checked {
             image,
             header,
@@ -206,12 +209,30 @@ impl RequestOptions {
         };
         let (image, header) = probe("image", image, app.jobs.image_limits()).await?;
         self.check_prompts(header.width as u32, header.height as u32, app)?;
+        check_memory(&header, None, app)?;
         Ok(Checked {
             image,
             header,
             mask: None,
         })
     }
+}
+
+/// Refuses pictures that would take more memory than there is for all together.
+fn check_memory(image: &Header, mask: Option<&Header>, app: &App) -> Result<(), Refusal> {
+    let pixels = (image.width * image.height) as u64;
+    let got = removal_bytes(&image.need, mask.map(|mask| &mask.need), pixels);
+    let max = app.config.limits.memory_bytes_max;
+    if got <= max {
+        return Ok(());
+    }
+    let error = ImageError::Limit {
+        format: image.format,
+        what: "bytes of memory to be worked on with",
+        got,
+        max,
+    };
+    Err(Refusal::image("image", &error))
 }
 
 /// Reads a picture's header; pixels are not touched.
@@ -222,7 +243,7 @@ async fn probe(
 ) -> Result<(Upload, Header), Refusal> {
     blocking(move || {
         let path = upload.file.path();
-        let bytes = std::fs::read(path).map_err(FilesError::io("reading upload", path))?;
+        let bytes = Mapped::open(path)?;
         let header = cleanplate_pictures::probe(&bytes, &limits)
             .map_err(|error| Refusal::image(field, &error))?;
         Ok((upload, header))

@@ -109,6 +109,9 @@ pub fn removal(job: &Job, addresses: &Addresses<'_>) -> RemovalReply {
             mask_url: result
                 .and_then(|result| result.mask.as_ref())
                 .and_then(|_| addresses.of(job, "/mask")),
+            warnings: result
+                .map(|result| list::<String>(&result.warnings))
+                .unwrap_or_default(),
         },
     }
 }
@@ -132,6 +135,7 @@ pub fn pending(new: &NewJob) -> RemovalReply {
             output_height: None,
             credits_used: 0,
             mask_url: None,
+            warnings: Vec::new(),
         },
     }
 }

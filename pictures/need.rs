@@ -1,0 +1,111 @@
+//! How much memory a picture takes, from its header alone.
+
+use super::io::File;
+
+/// Most bytes that a picture takes, step by step. Every figure is an upper bound, and no more than about twice what is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// While it is decoded as a photo: decoder, samples and turning.
+    pub decode_bytes_max: u64,
+    /// As a decoded photo.
+    pub photo_bytes: u64,
+    /// While it is decoded as a mask.
+    pub cut_bytes_max: u64,
+    /// While the photo is written again in its own type or another, the photo itself left out.
+    pub encode_bytes_max: u64,
+}
+
+/// What every decoder takes for rows, tables and metadata, whatever the picture.
+const BASE_BYTES: u64 = 1 << 20;
+/// Row buffers per pixel of width, all components together.
+const ROW_BYTES: u64 = 512;
+
+impl File<'_> {
+    /// What the picture takes; `file_bytes` is the length of its file.
+    pub(super) fn need(&self, file_bytes: usize) -> Need {
+        let (width, height) = self.size();
+        let (width, height) = (width as u64, height as u64);
+        let pixels = width * height;
+        let file = file_bytes as u64;
+        let samples = pixels * self.channels().count() as u64;
+        let base = BASE_BYTES + ROW_BYTES * width + 2 * self.metadata_bytes();
+        let turned = self.orientation().exif() > 1;
+        match self {
+            File::Jpeg(f) => {
+                // Two bytes for each coefficient; blocks are padded to whole MCUs.
+                let coefficients = 2 * f.padded_samples();
+                let photo = samples + file;
+                let decoder = match (f.progressive, f.scans) {
+                    (true, _) => coefficients,
+                    // Put together into one scan first.
+                    (false, 2..) => coefficients + 2 * file,
+                    (false, _) => 0,
+                };
+                let check = if f.trailer.is_none() { coefficients } else { 0 };
+                let turning = if turned { samples } else { 0 };
+                let decode = photo + decoder.max(check).max(turning) + base;
+                Need {
+                    decode_bytes_max: decode,
+                    photo_bytes: photo,
+                    cut_bytes_max: decode + pixels,
+                    encode_bytes_max: pixels
+                        + samples
+                        + decoder.max(coefficients)
+                        + 2 * file
+                        + base,
+                }
+            }
+            File::Png(f) => {
+                let deep = if f.bit_depth == 16 { 2 } else { 1 };
+                let indices = if f.color_type == 3 { pixels } else { 0 };
+                let photo = samples * deep + indices;
+                // Packed rows, or samples before a transparent colour becomes alpha.
+                let packed = match (f.bit_depth, f.color_type, f.transparency) {
+                    (..8, _, _) => pixels * u64::from(f.bit_depth) / 8 + height + pixels,
+                    (_, 0 | 2, true) => samples * deep,
+                    _ => 0,
+                };
+                let turning = if turned { photo } else { 0 };
+                Need {
+                    decode_bytes_max: photo + packed.max(turning) + base,
+                    photo_bytes: photo,
+                    cut_bytes_max: pixels + if turned { pixels } else { 0 } + base,
+                    encode_bytes_max: samples * deep + indices + 2 * file + base,
+                }
+            }
+            File::WebP(f) => {
+                let decoder = match (f.lossy.is_some(), f.alpha) {
+                    (true, false) => 2 * pixels,
+                    (true, true) => 2 * pixels + 6 * pixels,
+                    (false, false) => 5 * pixels,
+                    (false, true) => 2 * pixels,
+                };
+                let turning = if turned { samples } else { 0 };
+                let decode = samples + (decoder + 2 * file).max(turning) + base;
+                Need {
+                    decode_bytes_max: decode,
+                    photo_bytes: samples,
+                    cut_bytes_max: decode + pixels,
+                    encode_bytes_max: 8 * pixels + 2 * file + base,
+                }
+            }
+        }
+    }
+
+    /// Bytes of profile, EXIF, XMP, text and the like.
+    fn metadata_bytes(&self) -> u64 {
+        let bytes: usize = match self {
+            File::Jpeg(f) => f.segments.iter().map(|(_, body)| body.len()).sum(),
+            File::Png(f) => {
+                let profile = f.icc.as_ref().map_or(0, Vec::len);
+                profile + f.chunks.iter().map(|(_, body)| body.len()).sum::<usize>()
+            }
+            File::WebP(f) => [f.icc, f.exif, f.xmp]
+                .iter()
+                .flatten()
+                .map(|body| body.len())
+                .sum(),
+        };
+        bytes as u64
+    }
+}

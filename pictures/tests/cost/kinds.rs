@@ -1,0 +1,125 @@
+//! Pictures of every kind that is read.
+
+use super::attacks::segment;
+
+/// Pictures of every kind, large enough that what is fixed hardly counts.
+pub fn kinds() -> Vec<(String, Vec<u8>)> {
+    let (width, height) = (1_504u32, 1_000u32);
+    let noise = |n: usize| -> Vec<u8> {
+        let mut state = 1u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..n)
+            .map(|i| (i / 4_512) as u8 / 4 + next() / 16)
+            .collect()
+    };
+    let mut out = Vec::new();
+    for (color, n) in [
+        (png::ColorType::Grayscale, 1),
+        (png::ColorType::Rgb, 3),
+        (png::ColorType::Rgba, 4),
+        (png::ColorType::Indexed, 1),
+    ] {
+        for depth in [
+            png::BitDepth::One,
+            png::BitDepth::Four,
+            png::BitDepth::Eight,
+            png::BitDepth::Sixteen,
+        ] {
+            let bits = depth as usize;
+            let indexed = color == png::ColorType::Indexed;
+            if (bits < 8 && n > 1) || (bits == 16 && indexed) {
+                continue;
+            }
+            for keyed in [false, true] {
+                if keyed && n == 4 {
+                    continue;
+                }
+                let mut bytes = Vec::new();
+                let mut encoder = png::Encoder::new(&mut bytes, width, height);
+                encoder.set_color(color);
+                encoder.set_depth(depth);
+                if indexed {
+                    encoder.set_palette(noise(3 << bits));
+                }
+                if keyed {
+                    encoder.set_trns(vec![0; if indexed { 1 } else { 2 * n }]);
+                }
+                let row = (width as usize * n * bits).div_ceil(8);
+                let data = noise(row * height as usize);
+                encoder
+                    .write_header()
+                    .unwrap()
+                    .write_image_data(&data)
+                    .unwrap();
+                out.push((
+                    format!(
+                        "PNG {color:?} {bits} bit{}",
+                        if keyed { ", key" } else { "" }
+                    ),
+                    bytes,
+                ));
+            }
+        }
+    }
+    let rgb = noise((width * height * 3) as usize);
+    for progressive in [false, true] {
+        for (name, sampling) in [
+            ("4:4:4", jpeg_encoder::SamplingFactor::R_4_4_4),
+            ("4:2:0", jpeg_encoder::SamplingFactor::R_4_2_0),
+        ] {
+            let mut bytes = Vec::new();
+            let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 80);
+            encoder.set_sampling_factor(sampling);
+            encoder.set_progressive(progressive);
+            encoder
+                .encode(
+                    &rgb,
+                    width as u16,
+                    height as u16,
+                    jpeg_encoder::ColorType::Rgb,
+                )
+                .unwrap();
+            let turned = [
+                &bytes[..2],
+                &segment(
+                    0xe1,
+                    b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0",
+                ),
+                &bytes[2..],
+            ]
+            .concat();
+            let unended = bytes[..bytes.len() - 2].to_vec();
+            for (kind, bytes) in [("", bytes), (", turned", turned), (", no end", unended)] {
+                out.push((
+                    format!(
+                        "JPEG {name}{}{kind}",
+                        if progressive { " progressive" } else { "" }
+                    ),
+                    bytes,
+                ));
+            }
+        }
+    }
+    let rgba = noise((width * height * 4) as usize);
+    for (name, samples, alpha) in [("RGB", &rgb, false), ("RGBA", &rgba, true)] {
+        let encoder = match alpha {
+            true => webp::Encoder::from_rgba(samples, width, height),
+            false => webp::Encoder::from_rgb(samples, width, height),
+        };
+        out.push((format!("WebP {name} lossy"), encoder.encode(75.0).to_vec()));
+        let mut bytes = Vec::new();
+        let color = if alpha {
+            image_webp::ColorType::Rgba8
+        } else {
+            image_webp::ColorType::Rgb8
+        };
+        image_webp::WebPEncoder::new(&mut bytes)
+            .encode(samples, width, height, color)
+            .unwrap();
+        out.push((format!("WebP {name} lossless"), bytes));
+    }
+    out
+}
