@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Grid;
+use crate::PluginError;
 use cleanplate_pictures::{Mask, Rect};
 
 /// A fill for one crop, at the resolution at which it was made.
@@ -59,9 +60,13 @@ pub struct Planned {
     pub height: usize,
 }
 
+/// Most pixels that networks see for one photo, all crops together: more would keep a device busy for minutes and fills in memory for
+/// gigabytes. An object that is large as a whole takes one crop of the working size, so only scattered regions come near it.
+pub const WORK_PIXELS_MAX: usize = 48_000_000;
+
 /// Plans one crop per group of the hole (`alpha` above 0). Groups whose surroundings overlap are merged when that costs no
-/// further scaling down, or when their holes interlock.
-pub fn plan(alpha: &Mask, wish: &CropPlan) -> (Arc<Grid>, Vec<Planned>) {
+/// further scaling down, or when their holes interlock. Refuses, before anything is filled, what would be too much work.
+pub fn plan(alpha: &Mask, wish: &CropPlan) -> Result<(Arc<Grid>, Vec<Planned>), PluginError> {
     let (mut grid, holes) = Grid::label(alpha);
     let size = (alpha.width, alpha.height);
     let mut owner: Vec<u32> = (0..holes.len() as u32).collect();
@@ -82,9 +87,18 @@ pub fn plan(alpha: &Mask, wish: &CropPlan) -> (Arc<Grid>, Vec<Planned>) {
         numbers[i] = planned.len() as u32;
         planned.push(fit(group.context, planned.len() as u32, wish, size));
     }
+    let pixels = planned.iter().map(|crop| crop.width * crop.height).sum();
+    if pixels > WORK_PIXELS_MAX {
+        return Err(PluginError::Scattered {
+            regions: owner.len(),
+            crops: planned.len(),
+            pixels,
+            pixels_max: WORK_PIXELS_MAX,
+        });
+    }
     let to: Vec<u32> = owner.iter().map(|&o| numbers[o as usize]).collect();
     grid.renumber(&to);
-    (Arc::new(grid), planned)
+    Ok((Arc::new(grid), planned))
 }
 
 #[derive(Clone, Copy)]
@@ -231,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_small_object_is_worked_on_unscaled_in_a_bucketed_crop() {
-        let (_, crops) = plan(&mask(4000, 3000, &[[1000, 1000, 1100, 1050]]), &WISH);
+        let (_, crops) = plan(&mask(4000, 3000, &[[1000, 1000, 1100, 1050]]), &WISH).unwrap();
         assert_eq!(crops.len(), 1);
         let c = crops[0];
         assert_eq!((c.width, c.height), (384, 320));
@@ -246,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_crop_at_a_corner_is_shifted_into_the_photo() {
-        let (_, crops) = plan(&mask(1000, 800, &[[990, 790, 1000, 800]]), &WISH);
+        let (_, crops) = plan(&mask(1000, 800, &[[990, 790, 1000, 800]]), &WISH).unwrap();
         assert_eq!(
             crops[0].rect,
             Rect {
@@ -260,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_large_object_is_scaled_to_the_working_size_with_its_shape_kept() {
-        let (_, crops) = plan(&mask(6000, 5000, &[[1000, 1000, 3000, 2000]]), &WISH);
+        let (_, crops) = plan(&mask(6000, 5000, &[[1000, 1000, 3000, 2000]]), &WISH).unwrap();
         let c = crops[0];
         assert_eq!(c.width, 512);
         let (sx, sy) = (
@@ -279,12 +293,14 @@ mod tests {
                 &[[100, 100, 200, 200], [3000, 2000, 3100, 2100]],
             ),
             &WISH,
-        );
+        )
+        .unwrap();
         assert_eq!(far.len(), 2);
         let (grid, near) = plan(
             &mask(4000, 3000, &[[500, 500, 550, 550], [620, 500, 660, 550]]),
             &WISH,
-        );
+        )
+        .unwrap();
         assert_eq!(near.len(), 1);
         assert_eq!(grid.group_at(510, 510), grid.group_at(650, 510));
     }
@@ -292,7 +308,7 @@ mod tests {
     #[test]
     fn neighbours_that_would_need_scaling_stay_apart_and_own_their_pixels() {
         let m = mask(4000, 3000, &[[500, 500, 700, 700], [900, 500, 1100, 700]]);
-        let (grid, crops) = plan(&m, &WISH);
+        let (grid, crops) = plan(&m, &WISH).unwrap();
         assert_eq!(crops.len(), 2);
         assert!(crops[0].rect.intersects(&crops[1].rect));
         assert_ne!(grid.group_at(600, 600), grid.group_at(1000, 600));
@@ -305,8 +321,34 @@ mod tests {
             m.data[i] = 255;
         }
         let started = std::time::Instant::now();
-        let (_, crops) = plan(&m, &WISH);
+        let (_, crops) = plan(&m, &WISH).unwrap();
         assert!(!crops.is_empty());
         assert!(started.elapsed().as_secs() < 5);
+    }
+
+    /// Dots spread evenly over 50 million pixels.
+    fn dots(count: usize) -> Mask {
+        let mut m = Mask::empty(8660, 5773);
+        let columns = (count as f64 * 1.5).sqrt() as usize;
+        let rows = count.div_ceil(columns);
+        for i in 0..count {
+            let (x, y) = (i % columns * 8660 / columns, i / columns * 5773 / rows);
+            m.data[y * 8660 + x] = 255;
+        }
+        m
+    }
+
+    #[test]
+    fn more_regions_than_can_be_worked_on_are_refused_before_any_is() {
+        let started = std::time::Instant::now();
+        let error = plan(&dots(3_000), &WISH).unwrap_err();
+        assert!(started.elapsed().as_secs() < 5);
+        let PluginError::Scattered { crops, pixels, .. } = error else {
+            panic!("{error}")
+        };
+        println!("3,000 dots: {crops} crops, {pixels} pixels");
+        assert!(pixels > WORK_PIXELS_MAX && error.is_request_fault());
+        let (_, crops) = plan(&dots(150), &WISH).unwrap();
+        assert_eq!(crops.len(), 150);
     }
 }

@@ -21,6 +21,20 @@ pub enum PluginError {
         "the mask covers the whole image: nothing is left to continue into the hole; mark less, or dilate less"
     )]
     WholeImageMask,
+    /// The mask has so many regions far from each other that filling them would take too long.
+    #[error(
+        "the mask marks {regions} regions apart from each other, which take {crops} crops with {pixels} pixels, at most {pixels_max} are worked on: mark fewer, or send the photo in parts"
+    )]
+    Scattered {
+        /// Groups of regions.
+        regions: usize,
+        /// Crops after those that can be worked on together were joined.
+        crops: usize,
+        /// Pixels of all crops.
+        pixels: usize,
+        /// The limit.
+        pixels_max: usize,
+    },
     /// Mask and photo differ in size.
     #[error("the mask is {}x{}, the image is {}x{} (as displayed); they must be equal", mask.0, mask.1, photo.0, photo.1)]
     MaskSize {
@@ -134,6 +148,7 @@ impl PluginError {
             PluginError::Cancelled { .. } => "cancelled",
             PluginError::EmptyMask => "empty_mask",
             PluginError::WholeImageMask => "whole_image_mask",
+            PluginError::Scattered { .. } => "scattered_mask",
             PluginError::MaskSize { .. } => "mask_size",
             PluginError::NothingFound { .. } => "nothing_found",
             PluginError::WholeImageFound { .. } => "whole_image_found",
@@ -156,6 +171,7 @@ impl PluginError {
             self,
             PluginError::EmptyMask
                 | PluginError::WholeImageMask
+                | PluginError::Scattered { .. }
                 | PluginError::MaskSize { .. }
                 | PluginError::NothingFound { .. }
                 | PluginError::WholeImageFound { .. }

@@ -30,7 +30,7 @@ mod work;
 
 pub use cache::{ExecutableCache, ExecutableKey, is_memory};
 pub use candidate::{Candidate, Choice, Region, Score, View, regions};
-pub use crop::{BUCKET_PX, Crop, CropPlan, Fill, Planned, plan};
+pub use crop::{BUCKET_PX, Crop, CropPlan, Fill, Planned, WORK_PIXELS_MAX, plan};
 pub use embeddings::{Embeddings, Maps};
 pub use error::PluginError;
 pub use gather::{Answer, CropRequest, Gather, GatherError, Seat};

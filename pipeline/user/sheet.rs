@@ -116,7 +116,7 @@ fn inpaint(
     plugin: &str,
     mut work_on: impl FnMut(&Work<'_>, &Sheet) -> Result<Vec<f32>, PluginError>,
 ) -> Result<(), PluginError> {
-    let (grid, planned) = plan(&work.alpha, &WISH);
+    let (grid, planned) = plan(&work.alpha, &WISH)?;
     for (i, crop) in planned.iter().enumerate() {
         work.check_cancelled(&format!("{plugin}, crop {} of {}", i + 1, planned.len()))?;
         let sheet = sheet(work, crop.rect, (crop.width, crop.height), None);

@@ -217,7 +217,7 @@ impl Stage for PatchMatch {
             working_px_max: JOINED_PX_MAX,
             bucket_px: BUCKET_PX,
         };
-        let (grid, planned) = plan(&work.alpha, &wish);
+        let (grid, planned) = plan(&work.alpha, &wish)?;
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!("patchmatch, crop {} of {}", i + 1, planned.len()))?;
             let place = Place {

@@ -117,12 +117,14 @@ async fn reduced(
         .acquire()
         .await
         .map_err(|error| Refusal::internal("waiting to decode a picture", &error))?;
-    let limits = app.jobs.image_limits();
+    let (limits, memory) = (app.jobs.image_limits(), app.jobs.memory());
     let make = move || -> Result<Vec<u8>, Refusal> {
         let bytes = std::fs::read(&path)
             .map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
-        let photo = cleanplate_pictures::decode(&bytes, &limits)
-            .map_err(|error| errors::conflict(format!("the picture cannot be shown: {error}")))?;
+        let unshown = |error| errors::conflict(format!("the picture cannot be shown: {error}"));
+        let header = cleanplate_pictures::probe(&bytes, &limits).map_err(unshown)?;
+        let _room = memory.take(header.need.decode_bytes_max, || false);
+        let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(unshown)?;
         let small = crate::picture::reduced(&photo, side as usize);
         let options = EncodeOptions {
             format: Some(Format::Png),

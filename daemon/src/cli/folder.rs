@@ -14,6 +14,7 @@ use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};
 use crate::config::{Config, HotFolder, misplaced};
 use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Setup};
+use crate::jobs::ByteBudget;
 use crate::pairing::OUTPUT;
 use crate::telemetry::escaped;
 
@@ -36,7 +37,8 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
         open::models(&config)?,
         RunLimits::default(),
     );
-    let bounds = Bounds::of(&config);
+    let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
+    let bounds = Bounds::of(&config, memory.clone());
     let bar = progress::bar(0, "{pos}/{len} [{bar:40}] {elapsed} {msg}");
     let shown = bar.clone();
     let show = move |status: &FolderStatus| {
@@ -47,7 +49,7 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
         shown.set_message(format!("{} failed", status.failed));
     };
     let board = Arc::new(Board::new(&folder, name, None, None, Some(Box::new(show))));
-    let executor = Arc::new(DirectExecutor::new(runner, bounds.image.clone()));
+    let executor = Arc::new(DirectExecutor::new(runner, bounds.image.clone(), memory));
     let stop = Arc::new(AtomicBool::new(false));
     let outcome = FolderWatch::new(Setup {
         folder,

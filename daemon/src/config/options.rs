@@ -112,6 +112,8 @@ pub struct Limits {
     pub pixels_max: u64,
     /// Pixels of a side.
     pub side_max: u32,
+    /// Bytes of memory for all pictures that are decoded at a time.
+    pub memory_bytes_max: u64,
     /// Bytes of a colour profile.
     pub profile_bytes_max: usize,
     /// Points of a prompt.
@@ -392,6 +394,7 @@ fn limits(r: &mut Reader<'_>) -> Limits {
         parts_max: r.whole("limits.parts_max", 2..=1024) as usize,
         pixels_max: r.whole("limits.pixels_max", 1..=1 << 30) as u64,
         side_max: r.whole("limits.side_max", 1..=65_535) as u32,
+        memory_bytes_max: (r.whole("limits.memory_mib_max", 64..=1 << 24) as u64) << 20,
         profile_bytes_max: r.whole("limits.profile_bytes_max", 0..=1 << 26) as usize,
         points_max: r.whole("limits.points_max", 1..=250) as usize,
     }

@@ -88,6 +88,13 @@ pub fn image(dirs: &Dirs, job: JobId) -> PathBuf {
     image
 }
 
+/// Where photo and mask of a job lie while they are kept; no mask if there is none.
+pub fn both(dirs: &Dirs, job: JobId) -> (PathBuf, Option<PathBuf>) {
+    let [image, mask] = paths(dirs, job);
+    let there = mask.exists();
+    (image, Some(mask).filter(|_| there))
+}
+
 /// Whether the upload of a job is kept.
 pub fn has(dirs: &Dirs, job: JobId) -> bool {
     image(dirs, job).is_file()

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::executor::{Begun, Bytes, Ending, Executor, Made, Running, Task};
 use super::report::PairFault;
-use crate::jobs::PixelBudget;
+use crate::jobs::{ByteBudget, probe_removal};
 
 /// A runner with its limits.
 struct Bench {
     runner: Runner,
     limits: Limits,
-    room: PixelBudget,
+    memory: Arc<ByteBudget>,
 }
 
 /// Works on pairs without a daemon.
@@ -24,25 +24,25 @@ pub struct DirectExecutor(Arc<Bench>);
 
 impl DirectExecutor {
     /// A executor on this runner.
-    pub fn new(runner: Runner, limits: Limits) -> Self {
-        let room = PixelBudget::new(limits.pixels_max);
+    pub fn new(runner: Runner, limits: Limits, memory: Arc<ByteBudget>) -> Self {
         DirectExecutor(Arc::new(Bench {
             runner,
             limits,
-            room,
+            memory,
         }))
     }
 }
 
 impl Bench {
     fn make(&self, task: &Task) -> Result<Made, PairFault> {
-        let _room = self
-            .room
-            .take(u64::from(task.size.0) * u64::from(task.size.1), || false);
-        let started = Instant::now();
         let picture = |what: &str, error: &cleanplate_pictures::ImageError| {
             PairFault::new("image", format!("{what}: {error}"))
         };
+        let mask = task.mask.as_ref().map(|mask| mask.as_slice());
+        let (_, bytes) = probe_removal(&task.photo, mask, &self.limits)
+            .map_err(|error| picture("photo or mask", &error))?;
+        let _room = self.memory.take(bytes, || false);
+        let started = Instant::now();
         let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
             .map_err(|error| picture("photo", &error))?;
         let mask = match &task.mask {

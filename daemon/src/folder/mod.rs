@@ -33,6 +33,7 @@ pub use watch::{FolderWatch, Setup};
 
 use crate::app::App;
 use crate::config::{Config, HotFolder};
+use crate::jobs::ByteBudget;
 use queue::QueueExecutor;
 
 /// Pause between looks at the configuration file.
@@ -66,13 +67,14 @@ pub struct Folders {
 }
 
 impl Bounds {
-    /// The bounds of a configuration.
-    pub fn of(config: &Config) -> Bounds {
+    /// The bounds of a configuration, and the memory that its pictures share.
+    pub fn of(config: &Config, memory: Arc<ByteBudget>) -> Bounds {
         let limits = &config.limits;
         Bounds {
             bytes_max: limits.upload_bytes_max,
             points_max: limits.points_max,
             image: crate::picture::limits(limits),
+            memory,
         }
     }
 }
@@ -148,7 +150,7 @@ impl Folders {
             folder: folder.clone(),
             pipeline,
             executor: executor.clone(),
-            bounds: Bounds::of(&app.config),
+            bounds: Bounds::of(&app.config, app.jobs.memory()),
             board: board.clone(),
             stop: stop.clone(),
             once: false,

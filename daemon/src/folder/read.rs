@@ -13,6 +13,7 @@ use super::scan::Verdict;
 use super::sidecar;
 use super::take::{self, Stamp, TakeError};
 use crate::config::HotFolder;
+use crate::jobs::ByteBudget;
 
 /// Bounds of what is read.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Bounds {
     pub points_max: usize,
     /// Pictures.
     pub image: Limits,
+    /// Room for decoded pictures.
+    pub memory: Arc<ByteBudget>,
 }
 
 /// Whether a file that holds still is whole: it decodes, or waiting would not mend it.
@@ -39,10 +42,18 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
                 Verdict::Incomplete
             }
         }
-        Ok((bytes, _)) => match cleanplate_pictures::decode(&bytes, &bounds.image) {
-            Err(ImageError::Corrupt { .. } | ImageError::UnsupportedType) => Verdict::Incomplete,
-            _ => Verdict::Ready,
-        },
+        Ok((bytes, _)) => {
+            let decoded = cleanplate_pictures::probe(&bytes, &bounds.image).and_then(|header| {
+                let _room = bounds.memory.take(header.need.decode_bytes_max, || false);
+                cleanplate_pictures::decode(&bytes, &bounds.image).map(drop)
+            });
+            match decoded {
+                Err(ImageError::Corrupt { .. } | ImageError::UnsupportedType) => {
+                    Verdict::Incomplete
+                }
+                _ => Verdict::Ready,
+            }
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 //! store has no use for: the uploads of waiting jobs and the ends of the channels their clients wait on. A client that
 //! goes away changes nothing: its job still runs and its result stays.
 
+mod byte_budget;
 mod cancel;
 mod device;
-mod pixel_budget;
 mod recall;
 mod retry;
 mod run;
@@ -27,9 +27,9 @@ use cleanplate_store::{Accept, Balance, Failure, Inquiry, Job, JobId, NewJob, Qu
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
+pub use byte_budget::{ByteBudget, Taken, probe_removal, removal_bytes};
 use cancel::Current;
 pub use device::{DeviceState, open as open_device};
-pub use pixel_budget::PixelBudget;
 pub use recall::{Hook, Recipe};
 pub use retry::RETRY_OF;
 pub use service::Service;
@@ -110,7 +110,7 @@ pub struct Jobs {
     opening: Mutex<Option<Instant>>,
     /// One thread claims at a time: a job that waits for room is not overtaken.
     turn: Mutex<()>,
-    pixel_budget: PixelBudget,
+    memory: Arc<ByteBudget>,
     throughput: Throughput,
     running: AtomicU32,
     /// No new jobs; waiting ones still run.
@@ -136,7 +136,7 @@ impl Jobs {
         pipelines: PipelineSet,
         metrics: Arc<Metrics>,
     ) -> Arc<Jobs> {
-        let pixel_budget = PixelBudget::new(config.limits.pixels_max);
+        let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
         Arc::new(Jobs {
             config,
             store,
@@ -152,7 +152,7 @@ impl Jobs {
             runner: Mutex::default(),
             opening: Mutex::default(),
             turn: Mutex::default(),
-            pixel_budget,
+            memory,
             throughput: Throughput::default(),
             running: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
@@ -229,6 +229,11 @@ impl Jobs {
             lock(&self.inputs).len() as u32,
             self.running.load(Ordering::Relaxed),
         )
+    }
+
+    /// Room for decoded pictures, shared by everything that decodes any.
+    pub fn memory(&self) -> Arc<ByteBudget> {
+        self.memory.clone()
     }
 
     /// Limits on pictures.

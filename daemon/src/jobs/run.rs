@@ -1,6 +1,5 @@
 //! One job from its uploads to files on disk: decode, pipeline, encode, publish.
 
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,7 +13,7 @@ use serde_json::json;
 
 use super::cancel::cancelled;
 use super::{JobInput, Jobs, Service, lock};
-use crate::files::{FilesError, keep_preview, publish};
+use crate::files::{FilesError, Mapped, keep_preview, publish};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -245,18 +244,14 @@ fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
 
 fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<Mask>), Box<JobFault>> {
     let limits = jobs.image_limits();
-    let photo = cleanplate_pictures::decode(&read(work.image.path())?, &limits)
+    let photo = cleanplate_pictures::decode(&Mapped::open(work.image.path())?, &limits)
         .map_err(|error| JobFault::new("image", Refusal::image("image", &error)))?;
     let Some(file) = &work.mask else {
         return Ok((photo, None));
     };
-    let mask = cleanplate_pictures::decode_mask(&read(file.path())?, &limits)
+    let mask = cleanplate_pictures::decode_mask(&Mapped::open(file.path())?, &limits)
         .map_err(|error| JobFault::new("mask", Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Box<JobFault>> {
-    std::fs::read(path).map_err(|error| FilesError::io("reading upload", path)(error).into())
 }
 
 fn store_file(

@@ -11,10 +11,9 @@ use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId, S
 
 use super::cancel::{Current, cancelled};
 use super::device::{self, DeviceState};
-use super::pixel_budget::Taken;
 use super::run::{self, JobFault, SHUTTING_DOWN};
-use super::{Finished, JobInput, Jobs, lock};
-use crate::files::{Inputs, remove_inputs};
+use super::{Finished, JobInput, Jobs, Taken, lock, probe_removal};
+use crate::files::{Inputs, Mapped, input_paths, remove_inputs};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -73,11 +72,25 @@ fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, Sto
         stage: String::new(),
         fraction: 0.0,
     });
-    let pixels = u64::from(job.original_width) * u64::from(job.original_height);
     let room = jobs
-        .pixel_budget
-        .take(pixels, || jobs.abort.load(Ordering::SeqCst));
+        .memory
+        .take(bytes_of(jobs, &job), || jobs.abort.load(Ordering::SeqCst));
     Ok(Some((job, room)))
+}
+
+/// Bytes that a job will take, by the headers of its pictures. None for pictures that are gone or damaged: it will not come to
+/// decoding them.
+fn bytes_of(jobs: &Jobs, job: &Job) -> u64 {
+    let kept = lock(&jobs.inputs).get(&job.id).map(|work| {
+        let mask = work.mask.as_ref().map(|file| file.path().to_path_buf());
+        (work.image.path().to_path_buf(), mask)
+    });
+    let (image, mask) = kept.unwrap_or_else(|| input_paths(&jobs.dirs, job.id));
+    let mapped = |path: &std::path::Path| Mapped::open(path).ok();
+    let (Some(image), mask) = (mapped(&image), mask.as_deref().and_then(mapped)) else {
+        return 0;
+    };
+    probe_removal(&image, mask.as_deref(), &jobs.image_limits()).map_or(0, |(_, bytes)| bytes)
 }
 
 /// What runs pipelines. Opens the device if there is none and the last attempt was long enough ago.

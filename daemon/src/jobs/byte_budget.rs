@@ -1,0 +1,122 @@
+//! Memory for pictures: what is decoded at the same time, for jobs, folders and the dashboard, takes at most so many bytes
+//! together. What each will take is known from its header.
+
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use cleanplate_pictures::{Header, ImageError, Limits, Need, probe};
+use cleanplate_pipeline::WORK_PIXELS_MAX;
+
+use super::lock;
+
+/// Longest sleep between looks at the wish to stop.
+const NAP: Duration = Duration::from_millis(100);
+
+/// Bytes of a pixel of a fill: three floats.
+const FILL_BYTES: u64 = 12;
+/// Pixels that networks see of each pixel of a photo at most: crops overlap by their surroundings.
+const OVERLAP: u64 = 4;
+/// Masks beside a photo: as sent, as grown, as blended.
+const MASKS: u64 = 3;
+
+/// Room for the pictures that are decoded.
+#[derive(Debug)]
+pub struct ByteBudget {
+    bytes_max: u64,
+    taken: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// Bytes that a job has taken.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    room: &'a ByteBudget,
+    bytes: u64,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *lock(&self.room.taken) -= self.bytes;
+        self.room.freed.notify_all();
+    }
+}
+
+/// Most bytes that a removal takes at a time: while the photo is decoded, then the mask, then while the hole is filled and the
+/// result written.
+pub fn removal_bytes(photo: &Need, mask: Option<&Need>, pixels: u64) -> u64 {
+    let masks = MASKS * pixels;
+    let fills = FILL_BYTES * (OVERLAP * pixels).min(WORK_PIXELS_MAX as u64);
+    let second = mask.map_or(0, |mask| mask.cut_bytes_max);
+    let work = photo.photo_bytes + masks + fills.max(photo.encode_bytes_max);
+    photo
+        .decode_bytes_max
+        .max(photo.photo_bytes + second)
+        .max(work)
+}
+
+/// Probes the pictures of a removal: the photo's header, and the bytes that the removal takes.
+pub fn probe_removal(
+    photo: &[u8],
+    mask: Option<&[u8]>,
+    limits: &Limits,
+) -> Result<(Header, u64), ImageError> {
+    let header = probe(photo, limits)?;
+    let mask = mask.map(|mask| probe(mask, limits)).transpose()?;
+    let pixels = (header.width * header.height) as u64;
+    let bytes = removal_bytes(&header.need, mask.as_ref().map(|mask| &mask.need), pixels);
+    Ok((header, bytes))
+}
+
+impl ByteBudget {
+    /// Room for so many bytes.
+    pub fn new(bytes_max: u64) -> Self {
+        ByteBudget {
+            bytes_max,
+            taken: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits until these bytes fit, or nothing else runs, or `stop` says so.
+    pub fn take(&self, bytes: u64, stop: impl Fn() -> bool) -> Taken<'_> {
+        let mut taken = lock(&self.taken);
+        while *taken > 0 && taken.saturating_add(bytes) > self.bytes_max && !stop() {
+            taken = self
+                .freed
+                .wait_timeout(taken, NAP)
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .0;
+        }
+        *taken = taken.saturating_add(bytes);
+        Taken { room: self, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_photos_wait_for_each_other_and_small_ones_do_not() {
+        let room = ByteBudget::new(100);
+        let first = room.take(60, || false);
+        let second = room.take(40, || false);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // More than there ever is: alone.
+                let third = room.take(1000, || false);
+                sender.send(()).unwrap();
+                drop(third);
+            });
+            assert!(receiver.recv_timeout(Duration::from_millis(150)).is_err());
+            drop(first);
+            assert!(receiver.recv_timeout(Duration::from_millis(150)).is_err());
+            drop(second);
+            receiver.recv_timeout(Duration::from_secs(10)).unwrap();
+        });
+        assert_eq!(*lock(&room.taken), 0);
+        let _held = room.take(100, || false);
+        drop(room.take(100, || true));
+    }
+}
