@@ -27,7 +27,7 @@ impl Stage for Gray {
             working_px_max: self.joined_px,
             bucket_px: BUCKET_PX,
         };
-        let (grid, planned) = plan(&work.alpha, &wish);
+        let (grid, planned) = plan(&work.alpha, &wish)?;
         for crop in planned {
             let by = if self.scaled { 2 } else { 1 };
             let (width, height) = (crop.rect.width() / by, crop.rect.height() / by);
