@@ -177,7 +177,7 @@ impl Network {
 impl Stage for Network {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let network = work.networks.inpaint(&self.model)?;
-        let (grid, planned) = plan(&work.alpha, &self.wish(work, &*network));
+        let (grid, planned) = plan(&work.alpha, &self.wish(work, &*network))?;
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!(
                 "{}, crop {} of {}",
