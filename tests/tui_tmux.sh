@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Uses the terminal dashboard as an administrator would, in tmux, against a real daemon, and checks after each step what the
 # interfaces answer: make an account and a key, top up, run a job and watch it appear, look at it, revoke the
-# key, stop and start the daemon under the open dashboard, suspend and end the dashboard.
+# key, read the audit table, import a model, stop and start the daemon under the open dashboard, suspend and end the dashboard.
 #
 #   tests/tui_tmux.sh [FOLDER]      FOLDER: where the screens of each step are kept (default: nowhere)
 #
@@ -140,6 +140,16 @@ becomes '/keys' 'len([k for k in x["items"] if k["name"] == "web shop"])' 0
 [ "$(value '/audit' 'len([a for a in x["items"] if a["action"] in ("key.create", "key.revoke", "key.delete", "account.create") and a["actor"].startswith("uid")])')" -ge 3 ] ||
     fail "the audit table lacks actions: $(admin /audit)"
 step "the key was deleted; the audit table names who did what"
+
+keys 8; sees 'key.delete'; sees 'account.create'; keep audit
+keys 9; sees 'default +default'; keep pipelines
+keys 0; sees 'admin.socket'; keys t; sees 'only set'; sees 'server.listen'; keep configuration
+echo 'no weights' > "$dir/broken.pt"
+keys 6 i; type_text "$dir/broken.pt"; keys Tab C-u; type_text 'broken'; keys Enter
+sees 'broken +.*import failed'
+keep models
+[ "$(value '/audit' 'x["items"][0]["action"] + " " + x["items"][0]["target"]')" = 'model.import model:broken' ] || fail "the import is not in the audit table"
+step "audit, pipelines and configuration are shown; an import that fails says so"
 
 keys Escape 1
 kill "$pid"; wait "$pid" 2>/dev/null || true

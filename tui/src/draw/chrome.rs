@@ -89,20 +89,35 @@ fn link(state: &State) -> (String, Role) {
     }
 }
 
+/// Letters that the names of screens are cut to in so many columns: as they are, the first three, or none. The screen that is
+/// shown has its whole name.
+fn letters(here: &str, columns: usize) -> usize {
+    let fits = |letters: usize| {
+        let shown = |name: &str| {
+            let letters = if name == here { name.len() } else { letters };
+            // The key, and spaces around both.
+            letters.min(name.len()) + if letters > 0 { 4 } else { 3 }
+        };
+        SCREENS.iter().map(|entry| shown(entry.name)).sum::<usize>() <= columns
+    };
+    [usize::MAX, 3]
+        .into_iter()
+        .find(|letters| fits(*letters))
+        .unwrap_or(0)
+}
+
 /// The names of screens.
 pub fn tabs(state: &mut State, buf: &mut Buffer, area: Rect) {
-    // In a narrow terminal only the screen that is shown has its name.
-    let whole: usize = SCREENS.iter().map(|entry| entry.name.len() + 5).sum();
-    let narrow = whole > usize::from(area.width);
+    let letters = letters(state.screen.name(), usize::from(area.width));
     let mut x = area.x;
     for (place, entry) in SCREENS.iter().enumerate() {
         let (screen, name) = (ScreenId(place), entry.name);
         let here = screen == state.screen;
         let key = state.hint(Context::GLOBAL, Action::Go(screen));
-        let label = if narrow && !here {
-            format!(" {key} ")
-        } else {
-            format!(" {key} {name} ")
+        let shown = if here { name.len() } else { letters };
+        let label = match name.get(..shown.min(name.len())) {
+            Some("") | None => format!(" {key} "),
+            Some(name) => format!(" {key} {name} "),
         };
         let style = state
             .shared

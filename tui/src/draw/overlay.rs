@@ -154,9 +154,13 @@ fn help(keys: &KeyMap, context: Option<Context>, theme: &Theme) -> Vec<(String, 
             continue;
         }
         seen.push(context);
-        lines.push((context.0.to_string(), head));
         let rows = actions().iter().enumerate();
-        for (place, row) in rows.filter(|(_, row)| row.context == context) {
+        let mut rows = rows.filter(|(_, row)| row.context == context).peekable();
+        if rows.peek().is_none() {
+            continue;
+        }
+        lines.push((context.0.to_string(), head));
+        for (place, row) in rows {
             let chords = keys.chords(place).iter().map(ToString::to_string);
             let chords = chords.collect::<Vec<_>>().join(" ");
             lines.push((line(&chords, row.what), plain));

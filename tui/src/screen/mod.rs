@@ -8,6 +8,8 @@ pub mod overlay;
 pub mod shared;
 
 mod accounts;
+mod audit;
+mod configuration;
 mod folders;
 mod jobs;
 mod keys;
@@ -15,6 +17,7 @@ mod log;
 mod models;
 mod overview;
 mod panel;
+mod pipelines;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -48,6 +51,9 @@ pub static SCREENS: &[Entry] = &[
     folders::ENTRY,
     models::ENTRY,
     log::ENTRY,
+    audit::ENTRY,
+    pipelines::ENTRY,
+    configuration::ENTRY,
 ];
 
 /// A screen before it is made.

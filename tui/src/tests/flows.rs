@@ -15,7 +15,7 @@ use crate::screen::overlay::Overlay;
 use crate::screen::{Effect, Jobs, Keys, Link};
 use crate::state::State;
 
-fn calls(effects: Vec<Effect>) -> Vec<Call> {
+pub fn calls(effects: Vec<Effect>) -> Vec<Call> {
     effects
         .into_iter()
         .map(|effect| {
@@ -28,7 +28,7 @@ fn calls(effects: Vec<Effect>) -> Vec<Call> {
         .collect()
 }
 
-fn answer<E>(state: &mut State, call: &Call, reply: <E::Reply as Inner>::Inner) -> Vec<Effect>
+pub fn answer<E>(state: &mut State, call: &Call, reply: <E::Reply as Inner>::Inner) -> Vec<Effect>
 where
     E: Endpoint<Reply: Send + Inner>,
 {
@@ -221,6 +221,7 @@ fn readonly_refuses_every_change() {
         "6u",
         "6p",
         "6v",
+        "6i",
         ":jobs<enter>:cancel<enter>",
     ] {
         let effects = press(&mut state, keys);

@@ -1,15 +1,16 @@
 //! A made-up daemon with everything that screens must cope with.
 
 use cleanplate_api::admin::{
-    self, AccountRow, Admin, FoldersReply, Hello, ImagePart, JobDetail, JobRow, KeptFile, KeyRow,
-    KeyState, Latency, LedgerCause, LedgerRow, LoadState, LogLevel, LogLine, LogTail,
-    MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, ServerState, ServerView,
-    TaskKind, TaskState, Totals,
+    self, AccountRow, Admin, ConfigView, FoldersReply, Hello, ImagePart, JobDetail, JobRow,
+    KeptFile, KeyRow, KeyState, Latency, LedgerCause, LedgerRow, LoadState, LogLevel, LogLine,
+    LogTail, MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, PipelinesReply,
+    ServerState, ServerView, TaskKind, TaskState, Totals,
 };
 use cleanplate_api::{DeviceView, FolderStatus, JobStatus, ModelUse, QueueView, StageTiming};
 
 use cleanplate_api::endpoint::{Decode, Endpoint, Json};
 
+use super::administration::{actions, options, pipelines};
 use crate::config;
 use crate::net::{Call, Change, Reply};
 use crate::screen::action::action_names;
@@ -459,6 +460,17 @@ pub fn busy() -> State {
         })
         .collect();
     told(read::<admin::GetLog>(LogTail { lines, oldest: 1 }));
+    told(read::<admin::ListActions>(Page {
+        items: actions(),
+        next: Some("older".to_string()),
+    }));
+    told(read::<admin::ListPipelines>(PipelinesReply {
+        pipelines: pipelines(),
+    }));
+    told(read::<admin::GetConfig>(ConfigView {
+        file: Some("/etc/cleanplate/cleanplate.toml".to_string()),
+        options: options(),
+    }));
     state.absorb(Change::Linked(Hello {
         version: "0.1.0".to_string(),
         boot: "b00t".to_string(),

@@ -1,5 +1,6 @@
 //! Tests of the whole: screens as they look, keys as they act, a flood of events.
 
+mod administration;
 mod config;
 mod flood;
 mod flows;

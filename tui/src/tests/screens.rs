@@ -136,6 +136,7 @@ fn empty() -> State {
     told(read::<admin::ListFolders>(Default::default()));
     told(read::<admin::ListModels>(Default::default()));
     told(read::<admin::GetLog>(Default::default()));
+    told(read::<admin::ListActions>(Default::default()));
     told(read::<admin::GetHistory>(Default::default()));
     state.absorb(Change::Linked(Hello {
         version: "0.1.0".to_string(),
@@ -170,6 +171,12 @@ fn all() -> Vec<(&'static str, Make)> {
         ("folder-notice", keys("5j<enter>")),
         ("models", keys("6")),
         ("log", keys("7")),
+        ("audit", keys("8")),
+        ("audit-notice", keys("8j<enter>")),
+        ("pipelines", keys("9")),
+        ("configuration", keys("0")),
+        ("configuration-set", keys("0t")),
+        ("form-import", keys("6i/srv/big-lama.pt")),
         ("help", keys("2?")),
         ("command", keys("2:s")),
         ("question", keys("3 jR")),
@@ -182,6 +189,7 @@ fn all() -> Vec<(&'static str, Make)> {
         ("empty-overview", Box::new(|| empty_on("1"))),
         ("empty-jobs", Box::new(|| empty_on("2"))),
         ("empty-folders", Box::new(|| empty_on("5"))),
+        ("empty-audit", Box::new(|| empty_on("8"))),
     ]
 }
 

@@ -1,8 +1,11 @@
 //! Models, and the memory that they take.
 
+mod forms;
 mod rows;
 
-use cleanplate_api::admin::{ListModels, LoadModel, ModelRow, PullModel, UnloadModel, VerifyModel};
+use cleanplate_api::admin::{
+    ImportModel, ListModels, LoadModel, ModelRow, PullModel, UnloadModel, VerifyModel,
+};
 use cleanplate_api::endpoint::{Endpoint, Json, NoQuery};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,6 +51,12 @@ const ACTS: &[Act<Models>] = &[
         "verify",
         "Check the weights against their hash",
         |models, shared| models.give::<VerifyModel>(shared),
+    ),
+    Act::change(
+        MODELS,
+        "import",
+        "Import a weight file of the daemon's machine",
+        |models, shared| forms::import(models.table.current(), shared),
     ),
 ];
 
@@ -191,6 +200,7 @@ impl Screen for Models {
         self.given::<UnloadModel>("unload", change, shared);
         self.given::<PullModel>("pull", change, shared);
         self.given::<VerifyModel>("verify", change, shared);
+        self.given::<ImportModel>("import", change, shared);
         if let Change::Model(model) = change {
             self.table.put((**model).clone());
         }
