@@ -36,6 +36,8 @@ pub struct Crop {
 pub struct CropPlan {
     /// Least surroundings on each side, in pixels of the photo.
     pub context_px_min: usize,
+    /// Least side of a crop, surroundings included, in pixels of the photo.
+    pub side_px_min: usize,
     /// Surroundings on each side as a share of the hole's longer side, when that is more.
     pub context_share: f64,
     /// Longest side of a crop as the network sees it; larger crops are scaled down.
@@ -158,7 +160,9 @@ fn context(hole: Rect, wish: &CropPlan, size: (usize, usize)) -> Rect {
         .context_px_min
         .max((wish.context_share * long as f64).ceil() as usize);
     let (width, height) = (hole.width() + 2 * margin, hole.height() + 2 * margin);
-    around(hole, (width.max(height / 2), height.max(width / 2)), size)
+    let least = wish.side_px_min;
+    let side = |px: usize, other: usize| px.max(other / 2).max(least);
+    around(hole, (side(width, height), side(height, width)), size)
 }
 
 /// A rectangle of at least `want` (cut to the photo) around `inner`, centred, shifted where a border is in the way.
@@ -227,6 +231,7 @@ mod tests {
     use super::*;
 
     const WISH: CropPlan = CropPlan {
+        side_px_min: 0,
         context_px_min: 128,
         context_share: 0.25,
         working_px_max: 512,
@@ -256,6 +261,21 @@ mod tests {
                 && c.rect.y0 <= 1000 - 128
                 && c.rect.y1 >= 1050 + 128
         );
+    }
+
+    #[test]
+    fn a_crop_has_its_least_side_where_the_photo_has_it() {
+        let wish = CropPlan {
+            side_px_min: 512,
+            ..WISH
+        };
+        let hole = [[1000, 700, 1100, 750]];
+        let crop = plan(&mask(4000, 3000, &hole), &wish).unwrap().1[0];
+        assert_eq!((crop.width, crop.height), (512, 512));
+        let crop = plan(&mask(4000, 300, &[[1000, 70, 1100, 90]]), &wish)
+            .unwrap()
+            .1[0];
+        assert_eq!((crop.rect.width(), crop.rect.height()), (512, 300));
     }
 
     #[test]

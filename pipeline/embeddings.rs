@@ -1,5 +1,6 @@
 //! Embeddings of photos, kept between requests.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cleanplate_engine::Tensor;
@@ -31,6 +32,8 @@ pub struct Embeddings {
     bytes_max: u64,
     /// Oldest first.
     kept: Mutex<Vec<(Key, Arc<Maps>)>>,
+    found: AtomicU64,
+    missed: AtomicU64,
 }
 
 impl Embeddings {
@@ -39,13 +42,22 @@ impl Embeddings {
         Embeddings {
             bytes_max,
             kept: Mutex::default(),
+            found: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
         }
     }
 
     /// The embedding of this key, if it is kept; it becomes the youngest.
     pub fn get(&self, key: &Key) -> Option<Arc<Maps>> {
         let mut kept = self.lock();
-        let at = kept.iter().position(|(other, _)| other == key)?;
+        let at = kept.iter().position(|(other, _)| other == key);
+        let count = if at.is_some() {
+            &self.found
+        } else {
+            &self.missed
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        let at = at?;
         let entry = kept.remove(at);
         let found = entry.1.clone();
         kept.push(entry);
@@ -63,6 +75,14 @@ impl Embeddings {
         while bytes(&kept) > self.bytes_max {
             kept.remove(0);
         }
+    }
+
+    /// How often a photo's embedding was there, and how often it was not.
+    pub fn counts(&self) -> (u64, u64) {
+        (
+            self.found.load(Ordering::Relaxed),
+            self.missed.load(Ordering::Relaxed),
+        )
     }
 
     /// Bytes of all that are kept.

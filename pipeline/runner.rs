@@ -133,6 +133,11 @@ impl Runner {
         self.gather.counts()
     }
 
+    /// How often a prompt found its photo's embedding, and how often the photo had to be encoded.
+    pub fn embedding_counts(&self) -> (u64, u64) {
+        self.embeddings.counts()
+    }
+
     /// Drops compiled graphs with these weights; runs under way keep theirs. Returns how many there were.
     pub fn forget(&self, sha256: &str) -> usize {
         self.executables.forget(sha256)

@@ -5,7 +5,8 @@ use std::path::Path;
 use cleanplate_pipeline::{PipelineSet, PluginError, PluginInfo, Plugins};
 
 use crate::{
-    feather, fill_holes, grain, grow, lama, network, patchmatch, patchmatch_refine, sam, seam,
+    curate, feather, fill_holes, grain, grow, lama, network, patchmatch, patchmatch_refine, sam,
+    seam,
 };
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
@@ -17,6 +18,7 @@ pub static PLUGINS: &[&PluginInfo] = &[
     &network::INFO,
     &lama::INFO,
     &patchmatch::INFO,
+    &curate::INFO,
     &patchmatch_refine::INFO,
     &seam::INFO,
     &grain::INFO,
@@ -27,6 +29,11 @@ pub const PIPELINES: &[(&str, &str)] = &[
     (
         "default.toml",
         include_str!("../config/pipelines/default.toml"),
+    ),
+    ("fast.toml", include_str!("../config/pipelines/fast.toml")),
+    (
+        "thorough.toml",
+        include_str!("../config/pipelines/thorough.toml"),
     ),
     (
         "lama-small.toml",

@@ -22,6 +22,7 @@ struct Gray {
 impl Stage for Gray {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let wish = CropPlan {
+            side_px_min: 0,
             context_px_min: 80,
             context_share: 0.0,
             working_px_max: self.joined_px,

@@ -10,6 +10,7 @@ use cleanplate_pictures::resample::{resize, shrink_hole, shrink_photo};
 
 /// Surroundings and working size of crops that an inpaint plugin of the user asks for nothing else about.
 const WISH: CropPlan = CropPlan {
+    side_px_min: 0,
     context_px_min: 128,
     context_share: 0.25,
     working_px_max: 1024,

@@ -30,6 +30,7 @@ pub(crate) struct Network {
     plugin: &'static str,
     model: String,
     working_px_max: Option<usize>,
+    crop_px_min: usize,
     context_px_min: usize,
     context_share: f64,
 }
@@ -41,6 +42,7 @@ impl Network {
             plugin,
             model: values.text("model").to_string(),
             working_px_max: values.integer("working_px_max"),
+            crop_px_min: values.integer("crop_px_min").unwrap_or(0),
             context_px_min: values.integer("context_px_min").unwrap_or(128),
             context_share: values.number("context_share").unwrap_or(0.25),
         }
@@ -52,6 +54,7 @@ impl Network {
             .working_px_max
             .unwrap_or(if on_gpu { 768 } else { 512 });
         CropPlan {
+            side_px_min: self.crop_px_min,
             context_px_min: self.context_px_min,
             context_share: self.context_share,
             working_px_max,

@@ -212,6 +212,7 @@ impl PatchMatch {
 impl Stage for PatchMatch {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let wish = CropPlan {
+            side_px_min: 0,
             context_px_min: self.context_px_min,
             context_share: self.context_share,
             working_px_max: JOINED_PX_MAX,

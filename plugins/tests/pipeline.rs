@@ -619,7 +619,7 @@ fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
             set.list().len(),
             set.get("default").unwrap().description.as_str()
         ),
-        (6, "mine")
+        (cleanplate_plugins::PIPELINES.len(), "mine")
     );
     assert!(
         set.get("defualt")

@@ -175,7 +175,7 @@ fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
     if args.output.json {
         return print_json(&json!({
             "output": args.out, "mask": args.mask_out, "width": outcome.photo.width, "height": outcome.photo.height,
-            "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou, "device": device, "models": outcome.models, "stages": outcome.stages,
+            "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou, "choices": outcome.choices, "device": device, "models": outcome.models, "stages": outcome.stages,
             "warnings": outcome.warnings, "total_ms": ms,
         }));
     }

@@ -1,0 +1,231 @@
+//! Patches of 8 x 8 pixels by their first DCT coefficients, and the nearest one among many.
+
+use super::plane::Plane;
+
+/// Side of a patch in pixels.
+pub(super) const PATCH: usize = 8;
+/// Numbers that describe a patch: 10 of lightness, 3 of a, 3 of b.
+pub(super) const NUMBERS: usize = 16;
+/// Vertical and horizontal frequency of the coefficients in zigzag order.
+const ZIGZAG: [(usize, usize); 10] = [
+    (0, 0),
+    (0, 1),
+    (1, 0),
+    (2, 0),
+    (1, 1),
+    (0, 2),
+    (0, 3),
+    (1, 2),
+    (2, 1),
+    (3, 0),
+];
+const KEPT: [usize; 3] = [10, 3, 3];
+/// Highest frequency kept, and 1.
+const FREQUENCIES: usize = 4;
+
+/// A patch: its distance to another is the root mean square difference per pixel and channel.
+pub(super) type Patch = [f32; NUMBERS];
+
+/// The patches of a picture by their top left corners, `[height - 7, width - 7]`.
+pub(super) struct Patches {
+    pub(super) width: usize,
+    pub(super) all: Vec<Patch>,
+}
+
+impl Patches {
+    /// All patches of a picture in Lab; none if it is smaller than a patch.
+    pub(super) fn of(lab: &[Plane; 3]) -> Patches {
+        let (w, h) = (lab[0].width, lab[0].height);
+        if w < PATCH || h < PATCH {
+            return Patches {
+                width: 0,
+                all: Vec::new(),
+            };
+        }
+        let basis = basis();
+        let (pw, ph) = (w - PATCH + 1, h - PATCH + 1);
+        let mut all = vec![[0.0; NUMBERS]; pw * ph];
+        let mut first = 0;
+        for (plane, kept) in lab.iter().zip(KEPT) {
+            // Along rows once for each frequency, `[height, pw]`.
+            let rows: Vec<Vec<f32>> = basis
+                .iter()
+                .map(|taps| {
+                    let mut out = Vec::with_capacity(pw * h);
+                    for row in plane.values.chunks_exact(w) {
+                        out.extend(row.windows(PATCH).map(|part| dot(part, taps)));
+                    }
+                    out
+                })
+                .collect();
+            for (i, (ky, kx)) in ZIGZAG.iter().take(kept).enumerate() {
+                for y in 0..ph {
+                    for x in 0..pw {
+                        let column =
+                            (0..PATCH).map(|dy| basis[*ky][dy] * rows[*kx][(y + dy) * pw + x]);
+                        all[y * pw + x][first + i] = column.sum::<f32>() / PATCH as f32;
+                    }
+                }
+            }
+            first += kept;
+        }
+        Patches { width: pw, all }
+    }
+}
+
+fn dot(a: &[f32], b: &[f32; PATCH]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The orthonormal DCT-II of 8 points, its first rows.
+fn basis() -> [[f32; PATCH]; FREQUENCIES] {
+    let mut out = [[0.0; PATCH]; FREQUENCIES];
+    for (k, row) in out.iter_mut().enumerate() {
+        let scale = if k == 0 { 1.0 } else { 2.0f32 };
+        for (n, value) in row.iter_mut().enumerate() {
+            let angle = std::f32::consts::PI * (n as f32 + 0.5) * k as f32 / PATCH as f32;
+            *value = (scale / PATCH as f32).sqrt() * angle.cos();
+        }
+    }
+    out
+}
+
+/// How many pixels of each patch are set in `mask`, by top left corners.
+pub(super) fn covered(mask: &[bool], width: usize) -> Vec<u32> {
+    let height = mask.len() / width;
+    if width < PATCH || height < PATCH {
+        return Vec::new();
+    }
+    let (pw, ph) = (width - PATCH + 1, height - PATCH + 1);
+    let mut rows = Vec::with_capacity(pw * height);
+    for row in mask.chunks_exact(width) {
+        rows.extend(
+            row.windows(PATCH)
+                .map(|part| part.iter().filter(|m| **m).count() as u32),
+        );
+    }
+    let mut out = vec![0; pw * ph];
+    for y in 0..ph {
+        for x in 0..pw {
+            out[y * pw + x] = (0..PATCH).map(|dy| rows[(y + dy) * pw + x]).sum();
+        }
+    }
+    out
+}
+
+/// Patches to be searched, in the order of their first number.
+pub(super) struct Index {
+    sorted: Vec<(Patch, u32)>,
+}
+
+impl Index {
+    /// Of these patches, each with a number of the caller's.
+    pub(super) fn new(patches: impl Iterator<Item = (Patch, u32)>) -> Index {
+        let mut sorted: Vec<(Patch, u32)> = patches.collect();
+        sorted.sort_unstable_by(|a, b| a.0[0].total_cmp(&b.0[0]).then(a.1.cmp(&b.1)));
+        Index { sorted }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sorted.is_empty()
+    }
+
+    /// Distance to the nearest patch that `fits`, infinite if there is none. Both ways from the place of the patch's own first
+    /// number, until that number alone is farther than the best: the exact answer, mostly after a few steps.
+    pub(super) fn nearest(&self, patch: &Patch, fits: impl Fn(u32) -> bool) -> f32 {
+        let middle = self
+            .sorted
+            .partition_point(|(other, _)| other[0] < patch[0]);
+        let mut best = f32::INFINITY;
+        let (mut low, mut high) = (middle, middle);
+        loop {
+            let below = low.checked_sub(1).map(|i| patch[0] - self.sorted[i].0[0]);
+            let above = self.sorted.get(high).map(|(other, _)| other[0] - patch[0]);
+            let at = match (below, above) {
+                (Some(b), a) if b * b < best && a.is_none_or(|a| b <= a) => {
+                    low -= 1;
+                    low
+                }
+                (_, Some(a)) if a * a < best => {
+                    high += 1;
+                    high - 1
+                }
+                (Some(b), _) if b * b < best => {
+                    low -= 1;
+                    low
+                }
+                _ => return best.sqrt(),
+            };
+            let (other, number) = &self.sorted[at];
+            if !fits(*number) {
+                continue;
+            }
+            let mut sum = 0.0;
+            for (a, b) in patch.chunks_exact(4).zip(other.chunks_exact(4)) {
+                sum += (a[0] - b[0]).powi(2)
+                    + (a[1] - b[1]).powi(2)
+                    + (a[2] - b[2]).powi(2)
+                    + (a[3] - b[3]).powi(2);
+                if sum >= best {
+                    break;
+                }
+            }
+            best = best.min(sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..n)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_flat_patch_is_its_mean_and_distances_are_per_pixel() {
+        let flat = |v: f32| Plane::new(9, 8, vec![v; 72]);
+        let a = Patches::of(&[flat(0.5), flat(0.1), flat(0.0)]);
+        let b = Patches::of(&[flat(0.7), flat(0.1), flat(0.0)]);
+        assert_eq!((a.width, a.all.len()), (2, 2));
+        let index = Index::new(b.all.iter().map(|p| (*p, 0)));
+        assert!((index.nearest(&a.all[0], |_| true) - 0.2).abs() < 1e-5);
+        assert!(index.nearest(&a.all[0], |_| false).is_infinite());
+    }
+
+    #[test]
+    fn the_index_finds_what_a_full_search_finds() {
+        let (w, h) = (40, 31);
+        let planes = [1, 2, 3].map(|seed| Plane::new(w, h, noise(w * h, seed)));
+        let patches = Patches::of(&planes);
+        let index = Index::new(patches.all.iter().enumerate().map(|(i, p)| (*p, i as u32)));
+        for at in (0..patches.all.len()).step_by(37) {
+            let patch = &patches.all[at];
+            let full = patches.all.iter().enumerate().filter(|(i, _)| *i != at);
+            let full = full.map(|(_, other)| {
+                let squares = patch.iter().zip(other).map(|(a, b)| (a - b) * (a - b));
+                squares.sum::<f32>()
+            });
+            let full = full.fold(f32::INFINITY, f32::min).sqrt();
+            let found = index.nearest(patch, |i| i as usize != at);
+            assert!((found - full).abs() < 1e-5, "{found} {full}");
+        }
+    }
+
+    #[test]
+    fn covered_counts_pixels() {
+        let mut mask = vec![false; 10 * 9];
+        mask[0] = true;
+        mask[9 * 8 + 3] = true;
+        let counts = covered(&mask, 10);
+        assert_eq!(counts.len(), 3 * 2);
+        assert_eq!(counts[0], 2);
+    }
+}
