@@ -124,10 +124,20 @@ fn every_kind_of_file_comes_back_in_kind() {
             "{name}"
         );
         assert_eq!(is.metadata, was.metadata, "{name}: profile, EXIF and XMP");
-        assert!(
-            far(&is, reach(&name)) == far(&was, reach(&name)),
-            "{name}: pixels far from the hole changed"
-        );
+        let (kept, before) = (far(&is, reach(&name)), far(&was, reach(&name)));
+        if name == "lossy.webp" {
+            // Coded once more at its own quality: near, and not a six times larger file without loss.
+            let apart: u64 = kept
+                .iter()
+                .zip(&before)
+                .map(|(a, b)| u64::from(a.abs_diff(*b)))
+                .sum();
+            let mean = apart as f64 / before.len() as f64;
+            assert!(mean < 3.0, "{name}: {mean} levels on average");
+            assert!(out.len() < bytes.len() * 3 / 2, "{name}: {} bytes", out.len());
+            continue;
+        }
+        assert!(kept == before, "{name}: pixels far from the hole changed");
         if let (Source::Jpeg(is), Source::Jpeg(was)) = (&is.source, &was.source) {
             assert_eq!(
                 (is.luma, is.chroma, is.subsampling, is.progressive),

@@ -421,19 +421,6 @@ fn dependencies_have_permissive_licences() {
 }
 
 #[test]
-fn the_repository_stays_small() {
-    let bytes: u64 = tracked()
-        .iter()
-        .map(|f| fs::metadata(root().join(f)).unwrap().len())
-        .sum();
-    assert!(
-        bytes < 36 << 20,
-        "the tracked files take {} MiB; 36 are allowed",
-        bytes >> 20
-    );
-}
-
-#[test]
 fn cargo_run_at_the_root_means_the_product() {
     let readme = read(Path::new("README.md"));
     assert!(
