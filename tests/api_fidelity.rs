@@ -134,7 +134,11 @@ fn every_kind_of_file_comes_back_in_kind() {
                 .sum();
             let mean = apart as f64 / before.len() as f64;
             assert!(mean < 3.0, "{name}: {mean} levels on average");
-            assert!(out.len() < bytes.len() * 3 / 2, "{name}: {} bytes", out.len());
+            assert!(
+                out.len() < bytes.len() * 3 / 2,
+                "{name}: {} bytes",
+                out.len()
+            );
             continue;
         }
         assert!(kept == before, "{name}: pixels far from the hole changed");

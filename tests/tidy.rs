@@ -258,7 +258,7 @@ fn files_stay_readable() {
     for file in &sources {
         let count = read(file).lines().count();
         assert!(
-            count <= 700,
+            count <= 500,
             "{} has {count} lines: split it",
             file.display()
         );

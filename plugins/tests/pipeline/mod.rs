@@ -1,5 +1,7 @@
 //! Pipelines on a stand-in device: what is written where, which errors, which warnings.
 
+mod refusals;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -355,46 +357,6 @@ fn large_holes_are_scaled_and_equal_sizes_are_compiled_once() {
 }
 
 #[test]
-fn short_memory_retries_smaller_and_says_so() {
-    let before = photo(700, 700, png::ColorType::Rgb, png::BitDepth::Eight);
-    let hole = mask(
-        700,
-        700,
-        &[Rect {
-            x0: 200,
-            y0: 200,
-            x1: 500,
-            y1: 500,
-        }],
-    );
-    let b = bench(400 * 400);
-    let outcome = b
-        .runner
-        .run(
-            &pipeline("lama"),
-            request(&before, hole.clone(), &[("lama.working_px_max", "auto")]),
-            &NoObserver,
-        )
-        .unwrap();
-    assert_eq!(*b.sizes.lock().unwrap(), [(336, 336)]);
-    assert!(
-        outcome.warnings.len() == 1
-            && outcome.warnings[0].contains("336x336")
-            && outcome.warnings[0].contains("512x512"),
-        "{:?}",
-        outcome.warnings
-    );
-    let error = bench(100)
-        .runner
-        .run(&pipeline("lama"), request(&before, hole, &[]), &NoObserver)
-        .unwrap_err();
-    assert!(
-        matches!(&error, PluginError::Engine { source, .. } if matches!(**source, EngineError::Memory { .. })),
-        "{error}"
-    );
-}
-
-#[test]
 fn tiny_photos_are_padded_for_the_network() {
     for (w, h) in [(2, 1), (5, 3), (9, 40)] {
         let before = photo(w, h, png::ColorType::Rgb, png::BitDepth::Eight);
@@ -417,112 +379,6 @@ fn tiny_photos_are_padded_for_the_network() {
     }
 }
 
-#[test]
-fn masks_that_cannot_be_served_are_named() {
-    let p = photo(40, 30, png::ColorType::Rgb, png::BitDepth::Eight);
-    let run = |r: Request| {
-        bench(usize::MAX)
-            .runner
-            .run(&pipeline("lama-small"), r, &NoObserver)
-            .unwrap_err()
-    };
-    let all = Rect {
-        x0: 0,
-        y0: 0,
-        x1: 40,
-        y1: 30,
-    };
-    let cases = [
-        (request(&p, Mask::empty(40, 30), &[]), "empty_mask"),
-        (request(&p, mask(40, 30, &[all]), &[]), "whole_image_mask"),
-        (request(&p, Mask::empty(30, 40), &[]), "mask_size"),
-        (
-            Request {
-                mask: None,
-                ..request(&p, Mask::empty(1, 1), &[])
-            },
-            "missing_mask",
-        ),
-        (
-            request(
-                &p,
-                mask(40, 30, &[Rect { x1: 3, ..all }]),
-                &[("grow.radius_px", "251")],
-            ),
-            "parameter",
-        ),
-        (
-            request(
-                &p,
-                mask(40, 30, &[Rect { x1: 3, ..all }]),
-                &[("grow.radius", "1")],
-            ),
-            "unknown_name",
-        ),
-        (
-            request(
-                &p,
-                mask(40, 30, &[Rect { x1: 3, ..all }]),
-                &[("gro.radius_px", "1")],
-            ),
-            "unknown_name",
-        ),
-    ];
-    for (r, code) in cases {
-        let error = run(r);
-        assert_eq!(error.code(), code, "{error}");
-        assert!(error.is_request_fault());
-    }
-    let prompts = Some(Prompts {
-        points: vec![(1.0, 2.0, 1)],
-        boxes: None,
-    });
-    let error = run(Request {
-        mask: None,
-        prompts,
-        ..request(&p, Mask::empty(1, 1), &[])
-    });
-    assert!(
-        error.code() == "unavailable" && error.to_string().contains("send a mask"),
-        "{error}"
-    );
-}
-
-#[test]
-fn override_errors_name_plugin_parameter_range_and_nearest() {
-    let p = pipeline("lama-small");
-    let error = |path: &str, value: &str| {
-        p.with_overrides(&[(path.to_string(), value.to_string())])
-            .unwrap_err()
-            .to_string()
-    };
-    assert_eq!(
-        error("grow.radius_px", "300"),
-        "grow.radius_px = \"300\": expected a whole number from 0 to 250 (px of the photo), or \"auto\""
-    );
-    assert!(error("grow.radus_px", "3").contains("did you mean \"radius_px\""));
-    assert!(error("growl.radius_px", "3").contains("did you mean \"grow\""));
-    for bad in ["NaN", "1e99", "-1", "2.5", "", "0x10"] {
-        assert!(
-            p.with_overrides(&[("grow.radius_px".to_string(), bad.to_string())])
-                .is_err(),
-            "{bad}"
-        );
-    }
-    let set = p
-        .with_overrides(&[
-            ("grow.radius_px".to_string(), "auto".to_string()),
-            ("feather.width_px".to_string(), "0".to_string()),
-        ])
-        .unwrap();
-    let feather = set
-        .steps
-        .iter()
-        .find(|step| step.plugin == "feather")
-        .expect("the default pipeline feathers");
-    assert_eq!(feather.values.integer("width_px"), Some(0));
-}
-
 /// Cancels once the named stage has reported progress.
 struct CancelAfter(&'static str, AtomicBool);
 
@@ -535,98 +391,6 @@ impl Observer for CancelAfter {
     fn cancelled(&self) -> bool {
         self.1.load(Ordering::Relaxed)
     }
-}
-
-#[test]
-fn cancelling_stops_between_stages_and_between_crops() {
-    let before = photo(1600, 700, png::ColorType::Grayscale, png::BitDepth::Eight);
-    let far_apart = [
-        Rect {
-            x0: 100,
-            y0: 300,
-            x1: 130,
-            y1: 330,
-        },
-        Rect {
-            x0: 1400,
-            y0: 300,
-            x1: 1430,
-            y1: 330,
-        },
-    ];
-    for (stage, runs, before_what) in [("feather", 0, "lama"), ("lama", 1, "crop 2 of 2")] {
-        let b = bench(usize::MAX);
-        let observer = CancelAfter(stage, AtomicBool::new(false));
-        let error = b
-            .runner
-            .run(
-                &pipeline("lama-small"),
-                request(&before, mask(1600, 700, &far_apart), &[]),
-                &observer,
-            )
-            .unwrap_err();
-        assert!(
-            matches!(&error, PluginError::Cancelled { before } if before.contains(before_what)),
-            "{error}"
-        );
-        assert_eq!(b.sizes.lock().unwrap().len(), runs);
-    }
-}
-
-#[test]
-fn pipeline_files_are_checked_and_user_files_replace_builtin_ones() {
-    let bad = [
-        (
-            "step = []\nname = \"x\"\ndescription = \"\"",
-            "0 inpaint plugins",
-        ),
-        (
-            "name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lma\"",
-            "did you mean \"lama\"",
-        ),
-        (
-            "name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lama\"\n[[step]]\nplugin = \"grow\"",
-            "stages run segment, mask",
-        ),
-        (
-            "name = \"x\"\ndescription = \"\"\n[[step]]\nplugin = \"lama\"\nparameters.context_px_min = 1",
-            "from 16 to 1024",
-        ),
-        ("name = \"x\"\ndescription = \"\"\nsteps = 1\n", "line 3"),
-    ];
-    for (text, says) in bad {
-        let error = Pipeline::parse(&crate::builtin(), "mine.toml", text)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(says) && error.starts_with("mine.toml"),
-            "{error}"
-        );
-    }
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(
-        dir.path().join("a.toml"),
-        "name = \"default\"\ndescription = \"mine\"\n[[step]]\nplugin = \"lama\"\n",
-    )
-    .unwrap();
-    let set = cleanplate_plugins::pipelines(
-        &crate::builtin(),
-        &[dir.path(), std::path::Path::new("/nonexistent/folder")],
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            set.list().len(),
-            set.get("default").unwrap().description.as_str()
-        ),
-        (cleanplate_plugins::PIPELINES.len(), "mine")
-    );
-    assert!(
-        set.get("defualt")
-            .unwrap_err()
-            .to_string()
-            .contains("did you mean \"default\"")
-    );
 }
 
 proptest! {
