@@ -43,21 +43,7 @@ pub fn layout(config: &LamaConfig) -> Vec<WeightSpec> {
     for block in 0..config.n_blocks {
         for part in ["conv1", "conv2"] {
             let layer = format!("{PREFIX}.{}.{part}", config.first_block() + block);
-            list.conv(format!("{layer}.ffc.convl2l"), local, local, 3);
-            list.conv(format!("{layer}.ffc.convl2g"), global, local, 3);
-            list.conv(format!("{layer}.ffc.convg2l"), local, global, 3);
-            list.conv(format!("{layer}.ffc.convg2g.conv1.0"), half, global, 1);
-            list.batch_norm(format!("{layer}.ffc.convg2g.conv1.1"), half);
-            list.conv(
-                format!("{layer}.ffc.convg2g.fu.conv_layer"),
-                2 * half,
-                2 * half,
-                1,
-            );
-            list.batch_norm(format!("{layer}.ffc.convg2g.fu.bn"), 2 * half);
-            list.conv(format!("{layer}.ffc.convg2g.conv2"), global, half, 1);
-            list.batch_norm(format!("{layer}.bn_l"), local);
-            list.batch_norm(format!("{layer}.bn_g"), global);
+            list.ffc(&layer, local, global, half);
         }
     }
     for i in 0..last {
@@ -113,6 +99,21 @@ pub fn problems(config: &LamaConfig, weights: &Weights) -> Vec<String> {
 struct List(Vec<WeightSpec>);
 
 impl List {
+    /// A layer of a residual block: both branches, with the spectral transform between the global channels.
+    fn ffc(&mut self, layer: &str, local: usize, global: usize, half: usize) {
+        self.conv(format!("{layer}.ffc.convl2l"), local, local, 3);
+        self.conv(format!("{layer}.ffc.convl2g"), global, local, 3);
+        self.conv(format!("{layer}.ffc.convg2l"), local, global, 3);
+        self.conv(format!("{layer}.ffc.convg2g.conv1.0"), half, global, 1);
+        self.batch_norm(format!("{layer}.ffc.convg2g.conv1.1"), half);
+        let unit = format!("{layer}.ffc.convg2g.fu");
+        self.conv(format!("{unit}.conv_layer"), 2 * half, 2 * half, 1);
+        self.batch_norm(format!("{unit}.bn"), 2 * half);
+        self.conv(format!("{layer}.ffc.convg2g.conv2"), global, half, 1);
+        self.batch_norm(format!("{layer}.bn_l"), local);
+        self.batch_norm(format!("{layer}.bn_g"), global);
+    }
+
     fn add(&mut self, name: String, shape: &[usize]) {
         self.0.push(WeightSpec {
             name,

@@ -133,7 +133,7 @@ impl SamConfig {
             d.iou_head_depth,
             d.iou_head_hidden_dim,
         ];
-        let refuse = |why: String| Err(ModelError::Config { arch: ARCH, why });
+        let refuse = |why: String| Err(refused(why));
         if self.img_size == 0
             || !self.img_size.is_multiple_of(2 * EMBEDDING_STRIDE)
             || self.img_size > IMAGE_SIDE_MAX
@@ -161,7 +161,20 @@ impl SamConfig {
                 self.normalisation
             ));
         }
-        match &self.encoder {
+        self.encoder.validate()
+    }
+}
+
+/// Why a configuration is none.
+fn refused(why: String) -> ModelError {
+    ModelError::Config { arch: ARCH, why }
+}
+
+impl EncoderConfig {
+    /// Refuses sizes that no encoder of this kind can have.
+    fn validate(&self) -> Result<(), ModelError> {
+        let refuse = |why: String| Err(refused(why));
+        match self {
             EncoderConfig::Vit {
                 embed_dim,
                 depth,
@@ -177,7 +190,7 @@ impl SamConfig {
                 {
                     return refuse(format!(
                         "encoder {:?}: wanted whole heads and patches of {EMBEDDING_STRIDE}",
-                        self.encoder
+                        self
                     ));
                 }
             }
@@ -203,7 +216,7 @@ impl SamConfig {
                 {
                     return refuse(format!(
                         "encoder {:?}: wanted four stages of whole heads",
-                        self.encoder
+                        self
                     ));
                 }
                 // The published rule for the stride of a stage is its number of channels.

@@ -98,6 +98,24 @@ fn network(file: &GoldenFile<'_>) -> Result<Sam, ModelError> {
     Sam::build(config, file.weights)
 }
 
+impl Prompt {
+    /// In the network's terms.
+    fn given(&self) -> SamPrompt {
+        let label = |l: u8| {
+            if l == 1 {
+                Label::Foreground
+            } else {
+                Label::Background
+            }
+        };
+        let points = self.points.iter().zip(&self.labels);
+        SamPrompt {
+            points: points.map(|([x, y], l)| (*x, *y, label(*l))).collect(),
+            rectangle: self.rectangle,
+        }
+    }
+}
+
 fn check_prompt(
     file: &GoldenFile<'_>,
     backend: &dyn Backend,
@@ -107,23 +125,7 @@ fn check_prompt(
     prompt: &Prompt,
     photo: [usize; 2],
 ) -> Result<Vec<GoldenLine>, ModelError> {
-    let label = |l: u8| {
-        if l == 1 {
-            Label::Foreground
-        } else {
-            Label::Background
-        }
-    };
-    let points = prompt
-        .points
-        .iter()
-        .zip(&prompt.labels)
-        .map(|([x, y], l)| (*x, *y, label(*l)))
-        .collect();
-    let prompt = SamPrompt {
-        points,
-        rectangle: prompt.rectangle,
-    };
+    let prompt = prompt.given();
     let tokens = network.tokens(&prompt, photo)?;
     let outputs = backend
         .compile(&network.decoder_graph(prompt.tokens())?)?

@@ -1,8 +1,10 @@
 //! `curate`: keeps, for each region of the hole, the fill that looks most like the photo around it.
 //!
-//! Every candidate gets numbers (`place`): how near its patches are to those of the surroundings, how sharp it is, whether
-//! edges go on across the rim, what is left of the object, how far it is from the other candidates. A linear judge, learned from blind comparisons
-//! by eye and from holes whose truth is known (training/curate), makes a score of them; the highest one is kept. No random numbers take part.
+//! Every candidate gets numbers (`place`); the judge (`judge.json`) makes a score of two of them and the highest one is kept: how near the
+//! fill's patches are to those of its surroundings, at two scales, and which kind of fill is the better one as a rule. It was learned
+//! from blind comparisons by eye (training/curate): of 150 decided pairs of photos it had not seen it chose rightly in 74 %, where always
+//! taking the network is right in 60 % (14 points more, 5 to 23 with 95 % confidence). The other numbers added nothing and are there to be
+//! learned from again. No random numbers take part.
 
 mod judge;
 mod patches;

@@ -65,6 +65,36 @@ impl<'a> Machine<'a> {
                     .ok_or_else(|| self.fail("stack is empty"))?,
             )?,
 
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                let global = self.global(module, name)?;
+                self.push(Value::Global(global))?;
+            }
+            0x93 => self.stack_global()?,
+            b'i' => {
+                // The opcode would make an instance; its class is named so that the message can tell it.
+                let (module, name) = (self.line()?, self.line()?);
+                self.global(module, name)?;
+                return Err(self.fail("opcode INST is not accepted"));
+            }
+            b'R' => self.reduce()?,
+            0x81 => self.new_object()?,
+            b'b' => self.build()?,
+            b'Q' => self.persistent()?,
+            other => {
+                if !(self.literal(other)? || self.collection(other)? || self.memory(other)?) {
+                    return Err(self.fail(format!(
+                        "opcode 0x{other:02x} is not accepted in weight files"
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Executes an opcode that pushes a number, text or bytes; false if it is none of these.
+    fn literal(&mut self, op: u8) -> Step<bool> {
+        match op {
             b'N' | 0x88 | 0x89 => self.push(Value::Opaque)?,
             b'K' => self.int::<1>()?,
             b'M' => self.int::<2>()?,
@@ -81,7 +111,14 @@ impl<'a> Machine<'a> {
             b'T' | b'B' => self.blob::<4>()?,
             b'U' | b'C' => self.blob::<1>()?,
             0x8e | 0x96 => self.blob::<8>()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 
+    /// Executes an opcode that makes or extends a list, a tuple or a dictionary; false if it is none of these.
+    fn collection(&mut self, op: u8) -> Step<bool> {
+        match op {
             b'}' => self.push(Value::Dict(Vec::new()))?,
             b']' | 0x8f => self.push(Value::List(Vec::new()))?,
             b')' => self.push(Value::Tuple(Box::default()))?,
@@ -117,7 +154,14 @@ impl<'a> Machine<'a> {
                 let items = self.pop_to_mark()?;
                 self.extend_dict(&items)?;
             }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 
+    /// Executes an opcode that stores to or reads from the memo; false if it is none of these.
+    fn memory(&mut self, op: u8) -> Step<bool> {
+        match op {
             b'q' => {
                 let [slot] = self.array()?;
                 self.remember(slot.into())?;
@@ -135,30 +179,9 @@ impl<'a> Machine<'a> {
                 let slot = u32::from_le_bytes(self.array()?);
                 self.recall(slot)?;
             }
-
-            b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
-                let global = self.global(module, name)?;
-                self.push(Value::Global(global))?;
-            }
-            0x93 => self.stack_global()?,
-            b'i' => {
-                // The opcode would make an instance; its class is named so that the message can tell it.
-                let (module, name) = (self.line()?, self.line()?);
-                self.global(module, name)?;
-                return Err(self.fail("opcode INST is not accepted"));
-            }
-            b'R' => self.reduce()?,
-            0x81 => self.new_object()?,
-            b'b' => self.build()?,
-            b'Q' => self.persistent()?,
-            other => {
-                return Err(self.fail(format!(
-                    "opcode 0x{other:02x} is not accepted in weight files"
-                )));
-            }
+            _ => return Ok(false),
         }
-        Ok(None)
+        Ok(true)
     }
 
     // ---- stack, marks and memo -----------------------------------------------------------------------------
