@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Graph, TensorId, TensorSpec};
-use cleanplate_kernels::patchmatch_compose::Compose;
-use cleanplate_kernels::patchmatch_down::Down;
-use cleanplate_kernels::patchmatch_pick::Pick;
-use cleanplate_kernels::patchmatch_rays::Rays;
-use cleanplate_kernels::patchmatch_search::Search;
-use cleanplate_kernels::patchmatch_texels::Texels;
-use cleanplate_kernels::patchmatch_texture::Texture;
-use cleanplate_kernels::patchmatch_upsample::Upsample;
-use cleanplate_kernels::patchmatch_vote::Vote;
+use cleanplate_kernels::patchmatch::compose::Compose;
+use cleanplate_kernels::patchmatch::down::Down;
+use cleanplate_kernels::patchmatch::pick::Pick;
+use cleanplate_kernels::patchmatch::rays::Rays;
+use cleanplate_kernels::patchmatch::search::Search;
+use cleanplate_kernels::patchmatch::texels::Texels;
+use cleanplate_kernels::patchmatch::texture::Texture;
+use cleanplate_kernels::patchmatch::upsample::Upsample;
+use cleanplate_kernels::patchmatch::vote::Vote;
 use cleanplate_kernels::poisson::Poisson;
 use cleanplate_kernels::{KernelError, Op, Tensor};
 

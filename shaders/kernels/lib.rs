@@ -13,36 +13,23 @@ pub mod activation;
 pub mod add;
 pub mod add_constant;
 pub mod affine;
-mod align;
 pub mod attention;
-mod cache;
 pub mod caps;
+pub mod common;
 pub mod composite;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod depthwise;
-pub mod epilogue;
 pub mod error;
 pub mod fft2;
 pub mod lama_input;
-mod launch;
 pub mod layer_norm;
 pub mod linear;
 pub mod matmul_nt;
 pub mod migan_input;
-pub mod native;
 pub mod op;
 pub mod patchify;
 pub mod patchmatch;
-pub mod patchmatch_compose;
-pub mod patchmatch_down;
-pub mod patchmatch_pick;
-pub mod patchmatch_rays;
-pub mod patchmatch_search;
-pub mod patchmatch_texels;
-pub mod patchmatch_texture;
-pub mod patchmatch_upsample;
-pub mod patchmatch_vote;
 pub mod permute;
 pub mod poisson;
 pub mod program;
@@ -52,7 +39,6 @@ pub mod separable;
 pub mod tensor;
 pub mod testing;
 pub mod to_rgb;
-mod token_gemm;
 pub mod token_slice;
 pub mod upsample;
 pub mod upscale2;
@@ -75,15 +61,15 @@ pub static KERNELS: &[&KernelInfo] = &[
     &affine::INFO,
     &activation::INFO,
     &add::INFO,
-    &patchmatch_texels::INFO,
-    &patchmatch_down::INFO,
-    &patchmatch_texture::INFO,
-    &patchmatch_rays::INFO,
-    &patchmatch_search::INFO,
-    &patchmatch_vote::INFO,
-    &patchmatch_upsample::INFO,
-    &patchmatch_pick::INFO,
-    &patchmatch_compose::INFO,
+    &patchmatch::texels::INFO,
+    &patchmatch::down::INFO,
+    &patchmatch::texture::INFO,
+    &patchmatch::rays::INFO,
+    &patchmatch::search::INFO,
+    &patchmatch::vote::INFO,
+    &patchmatch::upsample::INFO,
+    &patchmatch::pick::INFO,
+    &patchmatch::compose::INFO,
     &poisson::INFO,
     &linear::INFO,
     &layer_norm::INFO,

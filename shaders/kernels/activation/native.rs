@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Activation;
-use crate::native::{Isa, Store};
+use crate::common::native::{Isa, Store};
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Values per task.

@@ -1,10 +1,10 @@
 //! GPU strategy: one element per invocation.
 
 use super::{AddConstant, NAME};
-use crate::cache::words;
 use crate::caps::Caps;
+use crate::common::cache::words;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 

@@ -7,8 +7,8 @@ mod reference;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::cache::PackCache;
 use crate::caps::Caps;
+use crate::common::cache::PackCache;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;

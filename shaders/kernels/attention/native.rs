@@ -1,7 +1,7 @@
 //! Fast CPU twin of [`super::Attention`]: streamed over tiles of keys, tasks by sample, head and run of queries.
 
 use super::{Attention, tokens};
-use crate::native::{Block, Disjoint, Isa, KeyBias, Streamed, lanes, run_tasks};
+use crate::common::native::{Block, Disjoint, Isa, KeyBias, Streamed, lanes, run_tasks};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

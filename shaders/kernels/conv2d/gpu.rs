@@ -6,10 +6,10 @@ mod simt;
 use std::sync::Arc;
 
 use super::{Conv2d, NAME, Padding, Segment};
-use crate::cache::words;
 use crate::caps::{Caps, Family};
+use crate::common::cache::words;
+use crate::common::launch::{check_bindings, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Program, Variant};
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{ConvTranspose2d, NAME, pack};
-use crate::align::{self, Rows};
-use crate::cache::words;
 use crate::caps::{Caps, Family};
+use crate::common::align::{self, Rows};
+use crate::common::cache::words;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::conv2d::SEGMENTS_MAX;
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 

@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::affine::Affine;
-use crate::cache::PackCache;
 use crate::caps::Caps;
-use crate::epilogue::Epilogue;
+use crate::common::cache::PackCache;
+use crate::common::epilogue::Epilogue;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;

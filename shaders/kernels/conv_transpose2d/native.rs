@@ -7,10 +7,10 @@
 use std::ops::Range;
 
 use super::{ConvTranspose2d, KERNEL, PHASE_TAPS, Segment};
-use crate::conv2d::Padding;
-use crate::native::{
+use crate::common::native::{
     Cached, Columns, Disjoint, Input, Isa, Packed, Store, Tile, by_isa, lanes, run_tasks, runs,
 };
+use crate::common::padding::Padding;
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

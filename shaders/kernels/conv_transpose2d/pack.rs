@@ -1,7 +1,7 @@
 //! Weights of a transposed convolution in the order that each strategy reads them.
 
 use super::{ConvTranspose2d, KERNEL, PHASE_TAPS, Segment};
-use crate::cache::words;
+use crate::common::cache::words;
 
 /// Rows of `simt` weights are padded to a multiple of this many output channels: the widest tile.
 pub(super) const SIMT_CHANNELS: usize = 64;

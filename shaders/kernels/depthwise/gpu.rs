@@ -1,10 +1,10 @@
 //! GPU strategy: one channel, or four, and four pixels of a row per invocation.
 
 use super::{Depthwise, NAME};
-use crate::cache::words;
 use crate::caps::Caps;
+use crate::common::cache::words;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::Depthwise;
-use crate::epilogue::Act;
-use crate::native::{Cached, Isa, Store, by_isa};
+use crate::common::epilogue::Act;
+use crate::common::native::{Cached, Isa, Store, by_isa};
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Weights as `[tap, C]`, made at first use.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cleanplate_kernels::activation::Activation;
+use cleanplate_kernels::common::native::Isa;
 use cleanplate_kernels::conv_transpose2d::ConvTranspose2d;
 use cleanplate_kernels::conv2d::{Conv2d, Padding};
 use cleanplate_kernels::fft2::{Irfft2, Rfft2};
-use cleanplate_kernels::native::Isa;
 use cleanplate_kernels::testing::Rng;
 use cleanplate_kernels::{KernelError, Op, Tensor, TensorMut, TensorSpec};
 

@@ -7,8 +7,8 @@ mod passes;
 use self::passes::Mode;
 use super::{FORWARD, INVERSE, Irfft2, Rfft2};
 use crate::caps::Caps;
+use crate::common::launch::check_bindings;
 use crate::error::KernelError;
-use crate::launch::check_bindings;
 use crate::op::TensorSpec;
 use crate::program::{Binding, Program, Variant};
 

@@ -7,7 +7,7 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-use crate::native::{Disjoint, lanes, run_tasks};
+use crate::common::native::{Disjoint, lanes, run_tasks};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cache::words;
+use crate::common::cache::words;
 
 /// Tables kept, oldest dropped first: an image size needs two lengths, so this serves dozens of sizes at once.
 const TABLES_MAX: usize = 64;

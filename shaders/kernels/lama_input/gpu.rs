@@ -2,8 +2,8 @@
 
 use super::{LamaInput, MASK_CUT, NAME};
 use crate::caps::Caps;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 

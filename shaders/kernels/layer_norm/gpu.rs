@@ -2,10 +2,10 @@
 //! invocation, for maps (neighbouring invocations read neighbouring pixels) and for software rasterisers.
 
 use super::{Axis, LayerNorm, NAME};
-use crate::cache::words;
 use crate::caps::{Caps, Family};
+use crate::common::cache::words;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{Axis, LayerNorm};
-use crate::native::{Isa, by_isa};
+use crate::common::native::{Isa, by_isa};
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Values per task.

@@ -1,7 +1,7 @@
 //! Fast CPU twin of [`super::Linear`]: a matrix product over blocks of tokens.
 
 use super::Linear;
-use crate::native::{Cached, Disjoint, Isa, PackedColumns, Store, TokenTile};
+use crate::common::native::{Cached, Disjoint, Isa, PackedColumns, Store, TokenTile};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

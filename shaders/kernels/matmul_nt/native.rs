@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::native::{Disjoint, Isa, by_isa};
+use crate::common::native::{Disjoint, Isa, by_isa};
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Rows per task.

@@ -2,9 +2,9 @@
 
 use super::{MiganInput, NAME};
 use crate::caps::Caps;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
 use crate::lama_input::MASK_CUT;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 

@@ -1,4 +1,4 @@
-//! Who votes for a pixel and how much: shared by [`crate::patchmatch_vote`] and [`crate::patchmatch_compose`].
+//! Who votes for a pixel and how much: shared by [`crate::patchmatch::vote`] and [`crate::patchmatch::compose`].
 
 use super::weights::{Decay, falloff_exponent, weight};
 use super::{NONE, RADIUS_MAX, site};

@@ -3,8 +3,8 @@
 use super::levels::{CYCLES, SWEEPS, SWEEPS_COARSEST, sizes};
 use super::{NAME, Poisson};
 use crate::caps::Caps;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::levels::{CYCLES, SWEEPS, SWEEPS_COARSEST, sizes};
-use crate::native::{Isa, by_isa};
+use crate::common::native::{Isa, by_isa};
 use crate::patchmatch::site;
 use crate::tensor::TensorRef;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::weights::windows;
 use super::{NAME, ResizeU8};
 use crate::caps::Caps;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 

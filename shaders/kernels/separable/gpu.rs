@@ -2,8 +2,8 @@
 
 use super::{NAME, Scale, Separable};
 use crate::caps::Caps;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 use crate::{depthwise, linear};
@@ -136,7 +136,7 @@ fn finish(
     bindings.extend(op.skip.then_some(Binding::Input(1)));
     let side = noise.map_or(1, |noise| noise.side);
     let mut params = [count, elements, h, w, side].map(word).to_vec();
-    params.push(crate::epilogue::Act::LreluAgc.code());
+    params.push(crate::common::epilogue::Act::LreluAgc.code());
     Ok(Dispatch {
         variant: finish_variant(four, op.scale == Scale::Up, noise.is_some(), op.skip),
         bindings,

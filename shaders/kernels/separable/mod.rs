@@ -19,8 +19,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
+use crate::common::epilogue::{Act, Epilogue};
 use crate::depthwise::Depthwise;
-use crate::epilogue::{Act, Epilogue};
 use crate::error::KernelError;
 use crate::linear::Linear;
 use crate::op::{KernelInfo, Op, TensorSpec};
@@ -97,7 +97,7 @@ impl Separable {
                 ([h, w], Some(values)) if h == w && *h > 0 => Ok(Noise {
                     side: *h,
                     values: Arc::new(values.to_vec()),
-                    words: Arc::new(crate::cache::words(values.iter().copied())),
+                    words: Arc::new(crate::common::cache::words(values.iter().copied())),
                 }),
                 _ => Err(bad(format!("noise is {}, wanted a square", map.shape))),
             });

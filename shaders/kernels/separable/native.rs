@@ -3,7 +3,9 @@
 //! as large as the output.
 
 use super::{Scale, Separable};
-use crate::native::{Cached, Disjoint, Isa, PackedColumns, TokenTile, by_vector, lanes, run_tasks};
+use crate::common::native::{
+    Cached, Disjoint, Isa, PackedColumns, TokenTile, by_vector, lanes, run_tasks,
+};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

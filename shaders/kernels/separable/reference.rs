@@ -1,7 +1,7 @@
 //! The meaning of [`super::Separable`]: plain loops step by step; filters accumulate in f64.
 
 use super::{Scale, Separable};
-use crate::epilogue::Act;
+use crate::common::epilogue::Act;
 use crate::op::Op;
 use crate::tensor::{Tensor, TensorRef};
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use cleanplate_kernels::activation::Activation;
+use cleanplate_kernels::common::native::Isa;
 use cleanplate_kernels::conv2d::{Conv2d, Padding};
-use cleanplate_kernels::native::Isa;
 use cleanplate_kernels::testing::Rng;
 use cleanplate_kernels::{
     Case, DType, Data, KERNELS, Op, Tensor, TensorMut, TensorSpec, Tolerance,

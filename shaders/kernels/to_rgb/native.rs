@@ -1,7 +1,7 @@
 //! Fast CPU twin of [`super::ToRgb`]: rows of the output over threads.
 
 use super::ToRgb;
-use crate::native::{Disjoint, Isa, Vector, by_vector, run_tasks};
+use crate::common::native::{Disjoint, Isa, Vector, by_vector, run_tasks};
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(op: &ToRgb, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {

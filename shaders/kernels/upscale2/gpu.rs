@@ -2,11 +2,11 @@
 
 use super::{NAME, Upscale2};
 use crate::caps::Caps;
+use crate::common::launch::check_bindings;
+use crate::common::token_gemm::{self, Layer};
 use crate::error::KernelError;
-use crate::launch::check_bindings;
 use crate::op::{Op, TensorSpec};
 use crate::program::{Program, Variant};
-use crate::token_gemm::{self, Layer};
 
 pub(super) fn program(
     op: &Upscale2,

@@ -9,9 +9,9 @@ use std::any::Any;
 use std::sync::Arc;
 
 use crate::activation::Activation;
-use crate::cache::PackCache;
 use crate::caps::Caps;
-use crate::epilogue::Act;
+use crate::common::cache::PackCache;
+use crate::common::epilogue::Act;
 use crate::error::KernelError;
 use crate::op::{Case, KernelInfo, Op, TensorSpec, Tolerance};
 use crate::program::Program;

@@ -1,7 +1,7 @@
 //! Fast CPU twin of [`super::Upscale2`]: one matrix product whose columns are the four output pixels' channels.
 
 use super::Upscale2;
-use crate::native::{Cached, Disjoint, Isa, PackedColumns, Store, TokenTile};
+use crate::common::native::{Cached, Disjoint, Isa, PackedColumns, Store, TokenTile};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

@@ -3,10 +3,10 @@
 
 use super::{Bias, NAME, QkvLayout, WindowAttention};
 use crate::attention::gpu::{DIMS, QUERIES, padded_dim, tile_defines};
-use crate::cache::words;
 use crate::caps::{Caps, Family};
+use crate::common::cache::words;
+use crate::common::launch::{check_bindings, spread, word};
 use crate::error::KernelError;
-use crate::launch::{check_bindings, spread, word};
 use crate::op::{Op, TensorSpec};
 use crate::program::{Binding, Dispatch, Program, Variant};
 

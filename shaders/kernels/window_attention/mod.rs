@@ -16,8 +16,8 @@ mod reference;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::cache::PackCache;
 use crate::caps::Caps;
+use crate::common::cache::PackCache;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
 use crate::program::Program;

@@ -5,7 +5,9 @@
 //! one product of all table rows with the queries. Distances become a matrix per head, the same for every window.
 
 use super::{Bias, WindowAttention};
-use crate::native::{Block, Cached, Disjoint, Isa, KeyBias, Packed, Streamed, lanes, run_tasks};
+use crate::common::native::{
+    Block, Cached, Disjoint, Isa, KeyBias, Packed, Streamed, lanes, run_tasks,
+};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

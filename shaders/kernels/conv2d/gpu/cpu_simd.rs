@@ -3,11 +3,11 @@
 //! Everything that they do not serve is left to the strategies for any GPU.
 
 use super::weight_bindings;
-use crate::align::{self, Rows};
 use crate::caps::Caps;
+use crate::common::align::{self, Rows};
+use crate::common::launch::{spread, word};
 use crate::conv2d::{Conv2d, NAME, Padding, Segment, pack};
 use crate::error::KernelError;
-use crate::launch::{spread, word};
 use crate::op::TensorSpec;
 use crate::program::{Binding, Dispatch, Program, Variant};
 

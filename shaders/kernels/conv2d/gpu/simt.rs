@@ -2,9 +2,9 @@
 
 use super::{base_bindings, binding_defines, head_words, segment_words};
 use crate::caps::Caps;
+use crate::common::launch::{spread, word};
 use crate::conv2d::{Conv2d, NAME, SEGMENTS_MAX, pack};
 use crate::error::KernelError;
-use crate::launch::{spread, word};
 use crate::op::TensorSpec;
 use crate::program::{Dispatch, Program, Variant};
 

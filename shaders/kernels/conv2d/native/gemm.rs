@@ -1,8 +1,8 @@
 //! Convolution as a matrix product over blocks of output pixels: weights `[OC, K]` times columns `[K, pixels]`.
 
+use crate::common::epilogue::Act;
+use crate::common::native::{Columns, Disjoint, Input, Isa, Packed, Store, lanes, run_tasks};
 use crate::conv2d::{Conv2d, Padding, Segment};
-use crate::epilogue::Act;
-use crate::native::{Columns, Disjoint, Input, Isa, Packed, Store, lanes, run_tasks};
 
 /// How the chosen segments of a convolution of given sizes are cut into tasks.
 pub(super) struct Plan {

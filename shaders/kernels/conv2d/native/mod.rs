@@ -11,7 +11,7 @@ mod transform;
 mod winograd;
 
 use super::{Conv2d, Segment};
-use crate::native::{Cached, Isa, Packed};
+use crate::common::native::{Cached, Isa, Packed};
 use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 

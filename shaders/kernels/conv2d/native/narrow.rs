@@ -4,8 +4,8 @@
 //! an output channel of its own: one product with `OC * K` rows over columns of `IC * K` values gives, for a row of
 //! pixels, `partial[o][kx][x']` over the padded width; then `out[o][x] = sum over kx of partial[o][kx][x + kx]`.
 
+use crate::common::native::{Disjoint, Input, Isa, Packed, Run, Store, by_isa, lanes, run_tasks};
 use crate::conv2d::Conv2d;
-use crate::native::{Disjoint, Input, Isa, Packed, Run, Store, by_isa, lanes, run_tasks};
 
 /// Most rows of the product: with more output channels, the plain way does well.
 const ROWS_MAX: usize = 24;

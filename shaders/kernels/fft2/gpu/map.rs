@@ -2,9 +2,9 @@
 
 use super::{CAPACITIES, Maps, capacities, capacity_defines, radices};
 use crate::caps::{Caps, Family};
+use crate::common::launch::{spread, word};
 use crate::error::KernelError;
 use crate::fft2::{FORWARD, INVERSE, tables};
-use crate::launch::{spread, word};
 use crate::program::{Binding, Dispatch, Program, Variant};
 
 fn variant(kernel: &'static str, points: usize, residual: bool) -> Variant {

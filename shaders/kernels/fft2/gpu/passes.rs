@@ -3,9 +3,9 @@
 
 use super::{CAPACITIES, Maps, STAGES_MAX, capacities, capacity_defines, radices};
 use crate::caps::{Caps, Family};
+use crate::common::launch::{spread, word};
 use crate::error::KernelError;
 use crate::fft2::{FORWARD, INVERSE, tables};
-use crate::launch::{spread, word};
 use crate::program::{Binding, Dispatch, Variant};
 
 /// Lanes that `cpu_dft` is written for.

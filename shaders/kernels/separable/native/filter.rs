@@ -1,7 +1,7 @@
 //! Rows: the depthwise 3x3 with its activation, and the filter that halves.
 
-use crate::epilogue::LRELU_AGC;
-use crate::native::Vector;
+use crate::common::epilogue::LRELU_AGC;
+use crate::common::native::Vector;
 
 /// What lies outside the map: read again and again, a register's worth.
 static ZEROS: [f32; 16] = [0.0; 16];

@@ -2,7 +2,7 @@
 
 use super::super::Noise;
 use super::filter::activate;
-use crate::native::{Disjoint, TokenTile, Vector};
+use crate::common::native::{Disjoint, TokenTile, Vector};
 
 impl Noise {
     /// The values of row `y`; pixel x has number x modulo the length.

@@ -1,9 +1,9 @@
 //! First phase: input tiles to points.
 
 use super::{Block, Plan};
+use crate::common::native::{Disjoint, Isa, by_isa, run_tasks, runs};
 use crate::conv2d::native::transform::{self, Lanes, SIDE, STEP, each_lane};
 use crate::conv2d::{Conv2d, Padding};
-use crate::native::{Disjoint, Isa, by_isa, run_tasks, runs};
 
 /// Channels per task: neighbours lie next to each other in the points, so that one page of memory takes many writes.
 const CHANNELS: usize = 16;

@@ -10,8 +10,8 @@ mod output;
 mod products;
 
 use super::transform::{POINTS, STEP};
+use crate::common::native::{Disjoint, Isa, lanes, panel_height};
 use crate::conv2d::{Conv2d, Segment};
-use crate::native::{Disjoint, Isa, lanes, panel_height};
 
 /// Fewer channels than this (on either side) do not pay for the transforms.
 const CHANNELS_MIN: usize = 32;

@@ -1,9 +1,9 @@
 //! Third phase: products to output pixels.
 
 use super::{Block, Plan};
+use crate::common::native::{Disjoint, Isa, Store, by_isa, run_tasks, runs};
 use crate::conv2d::Conv2d;
 use crate::conv2d::native::transform::{self, SIDE, STEP, each_lane};
-use crate::native::{Disjoint, Isa, Store, by_isa, run_tasks, runs};
 
 /// Output channels per task: neighbours lie next to each other in the products.
 const CHANNELS: usize = 8;

@@ -1,9 +1,9 @@
 //! Second phase: weights to points, and the 36 matrix products.
 
 use super::{Block, Plan};
+use crate::common::native::{Disjoint, Isa, by_isa, multiply, panel_height, run_tasks};
 use crate::conv2d::Conv2d;
 use crate::conv2d::native::transform::{self, KERNEL_ROWS, Lanes, SIDE};
-use crate::native::{Disjoint, Isa, by_isa, multiply, panel_height, run_tasks};
 
 impl Plan {
     /// `products[point] = weights[point] * points[point]` for every point.

@@ -1,0 +1,48 @@
+//! GPU strategy: one pixel per invocation.
+
+use super::{NAME, Pick};
+use crate::caps::Caps;
+use crate::common::launch::word;
+use crate::error::KernelError;
+use crate::op::{Op, TensorSpec};
+use crate::patchmatch::RADIUS_MAX;
+use crate::patchmatch::per_pixel;
+use crate::patchmatch::votes::SPREAD;
+use crate::program::{Program, Variant};
+
+fn variant(radius: usize) -> Variant {
+    let side = 2 * radius + 1;
+    let defines = vec![
+        ("RADIUS", format!("{radius}u")),
+        ("SIDE2", (side * side).to_string()),
+        ("SPREAD", format!("{SPREAD}u")),
+    ];
+    Variant {
+        kernel: NAME,
+        strategy: "pick",
+        template: include_str!("pick.wgsl"),
+        defines,
+        subgroups: false,
+    }
+}
+
+pub(super) fn program(
+    op: &Pick,
+    inputs: &[TensorSpec],
+    caps: &Caps,
+) -> Result<Program, KernelError> {
+    let outputs = op.infer(inputs)?;
+    let dims = inputs[0].shape.dims();
+    per_pixel(
+        variant(op.rule.radius),
+        inputs,
+        &[0, 1, 2],
+        &outputs,
+        vec![word(dims[0]), word(dims[1]), op.rule.falloff],
+        caps,
+    )
+}
+
+pub(super) fn variants() -> Vec<Variant> {
+    (1..=RADIUS_MAX).map(variant).collect()
+}
