@@ -17,7 +17,6 @@ mod cli;
 mod connections;
 mod faults;
 mod hot_folder;
-mod kernels;
 mod readme;
 mod spending;
 mod tidy;

@@ -178,7 +178,7 @@ impl Fuser {
 }
 
 fn is_add(op: &dyn Op) -> bool {
-    op.as_any().is::<Add>()
+    op.downcast_ref::<Add>().is_some()
 }
 
 /// Which nodes contribute to an output of the graph.

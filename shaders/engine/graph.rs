@@ -44,6 +44,16 @@ impl Graph {
     pub fn new() -> Self {
         Graph::default()
     }
+    /// A graph of one operation, all of whose outputs are returned.
+    pub fn single(name: &str, op: Arc<dyn Op>, inputs: &[TensorSpec]) -> Result<Self, EngineError> {
+        let mut graph = Graph::new();
+        let inputs: Vec<_> = inputs
+            .iter()
+            .map(|spec| graph.input(spec.clone()))
+            .collect();
+        graph.outputs = graph.add_multi(name, op, &inputs)?;
+        Ok(graph)
+    }
     /// Declares a run-time input.
     pub fn input(&mut self, spec: TensorSpec) -> TensorId {
         let id = TensorId(self.tensors.len());

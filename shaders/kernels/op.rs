@@ -1,13 +1,13 @@
 //! The contract of an operation: shapes, meaning (CPU reference), fast CPU twin, GPU program, fusion.
 
 use std::any::Any;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::program::{Program, Variant};
-use crate::tensor::{DType, Shape, Tensor, TensorMut, TensorRef};
+use crate::tensor::{DType, Data, Shape, Tensor, TensorMut, TensorRef};
 
 /// Type and shape of a tensor that is not there yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +19,13 @@ pub struct TensorSpec {
 }
 
 impl TensorSpec {
+    /// Type and shape of a tensor.
+    pub fn of(tensor: &Tensor) -> Self {
+        TensorSpec {
+            dtype: tensor.dtype(),
+            shape: tensor.shape.clone(),
+        }
+    }
     /// A float tensor.
     pub fn f32(dims: &[usize]) -> Self {
         TensorSpec {
@@ -49,12 +56,9 @@ impl TensorSpec {
 /// One operation with its parameters and weights: a node of a graph.
 ///
 /// Implementations live in kernel folders; the graph, both executors and the tests see only this trait.
-pub trait Op: Debug + Send + Sync {
+pub trait Op: Any + Debug + Send + Sync {
     /// Kernel (folder) name.
     fn kernel(&self) -> &'static str;
-
-    /// For downcasts inside fusion hooks.
-    fn as_any(&self) -> &dyn Any;
 
     /// Checks the inputs and gives the outputs' types and shapes.
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError>;
@@ -108,6 +112,14 @@ pub trait Op: Debug + Send + Sync {
     }
 }
 
+impl dyn Op {
+    /// The operation as a `T`, for fusion hooks; `None` if it is another one.
+    pub fn downcast_ref<T: Op>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+}
+
 /// Greatest error a case may show, with the reason for anything looser than `1e-5`.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
@@ -131,6 +143,93 @@ pub struct Case {
     pub tolerance: Tolerance,
 }
 
+impl Case {
+    /// Types and shapes of the inputs.
+    pub fn specs(&self) -> Vec<TensorSpec> {
+        self.inputs.iter().map(TensorSpec::of).collect()
+    }
+
+    /// The inputs as an operation takes them.
+    pub fn views(&self) -> Vec<TensorRef<'_>> {
+        self.inputs.iter().map(Tensor::view).collect()
+    }
+
+    /// What the operation means for the inputs.
+    pub fn want(&self) -> Vec<Tensor> {
+        self.op.reference(&self.views())
+    }
+
+    /// Compares results with [`Case::want`], floats as floats and integers as integers.
+    pub fn check(&self, got: &[Tensor], want: &[Tensor]) -> Verdict {
+        let mut verdict = Verdict::default();
+        if got.len() != want.len() {
+            verdict.max_abs_error = f64::INFINITY;
+            verdict.miss = Some(format!("{} outputs instead of {}", got.len(), want.len()));
+            return verdict;
+        }
+        for (got, want) in got.iter().zip(want) {
+            let (got_spec, want_spec) = (TensorSpec::of(got), TensorSpec::of(want));
+            match (&got.data, &want.data) {
+                _ if got_spec != want_spec => {
+                    verdict.max_abs_error = f64::INFINITY;
+                    verdict.miss = Some(format!("{got_spec:?} instead of {want_spec:?}"));
+                }
+                (Data::U8(got), Data::U8(want)) => {
+                    self.judge(got, want, |g, w| g.abs_diff(w).into(), &mut verdict)
+                }
+                (Data::U32(got), Data::U32(want)) => {
+                    self.judge(got, want, |g, w| g.abs_diff(w).into(), &mut verdict)
+                }
+                (Data::F32(got), Data::F32(want)) => {
+                    let error = |g: f32, w: f32| (f64::from(g) - f64::from(w)).abs();
+                    self.judge(got, want, error, &mut verdict)
+                }
+                // Different types: refused above.
+                _ => {}
+            }
+        }
+        verdict
+    }
+
+    /// Compares elements; `error` is a distance of two, not a number where there is none.
+    fn judge<T: Copy + Into<f64> + Display>(
+        &self,
+        got: &[T],
+        want: &[T],
+        error: impl Fn(T, T) -> f64,
+        verdict: &mut Verdict,
+    ) {
+        let (absolute, relative) = (self.tolerance.absolute, self.tolerance.relative);
+        let (mut outside, mut first) = (0, None);
+        for (at, (g, w)) in got.iter().zip(want).enumerate() {
+            let bound = f64::from(absolute) + f64::from(relative) * (*w).into().abs();
+            let error = error(*g, *w);
+            if error.is_nan() || error > bound {
+                outside += 1;
+                first = first.or(Some((at, *g, *w)));
+            }
+            let error = if error.is_nan() { f64::INFINITY } else { error };
+            verdict.max_abs_error = verdict.max_abs_error.max(error);
+        }
+        if let Some((at, g, w)) = first {
+            verdict.miss = Some(format!(
+                "{outside} of {} values off, first at {at}: {g} instead of {w} (tolerance: {})",
+                want.len(),
+                self.tolerance.why
+            ));
+        }
+    }
+}
+
+/// What [`Case::check`] found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Verdict {
+    /// Greatest `|got - want|`; infinite where a value is not a number or outputs differ in count, type or shape.
+    pub max_abs_error: f64,
+    /// What breaks the tolerance; `None` if nothing does.
+    pub miss: Option<String>,
+}
+
 /// A kernel's row in [`crate::KERNELS`].
 pub struct KernelInfo {
     /// Folder name.
@@ -141,4 +240,72 @@ pub struct KernelInfo {
     pub cases: fn() -> Vec<Case>,
     /// Every shader variant that [`Op::program`] can emit, for any parameters and any capabilities.
     pub variants: fn() -> Vec<Variant>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::add::Add;
+
+    fn case(absolute: f32) -> Case {
+        let tolerance = Tolerance {
+            absolute,
+            relative: 0.0,
+            why: "test",
+        };
+        Case {
+            name: "test".into(),
+            op: Arc::new(Add),
+            inputs: vec![Tensor::f32(&[2], vec![1.0, 2.0]); 2],
+            tolerance,
+        }
+    }
+
+    #[test]
+    fn words_are_compared_as_integers() {
+        // As f32 the two are one number.
+        let (got, want) = (
+            Tensor::u32(&[1], vec![u32::MAX - 128]),
+            Tensor::u32(&[1], vec![u32::MAX]),
+        );
+        let verdict = case(0.0).check(&[got], &[want]);
+        assert_eq!(verdict.max_abs_error, 128.0);
+        let text = verdict.miss.unwrap();
+        assert!(
+            text.starts_with("1 of 1 values off, first at 0: 4294967167 instead of 4294967295"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn bytes_and_floats_keep_to_the_tolerance() {
+        let one = case(1.0);
+        let (a, b) = (Tensor::u8(&[2], vec![3, 9]), Tensor::u8(&[2], vec![4, 8]));
+        assert_eq!(one.check(&[a.clone()], &[b.clone()]).miss, None);
+        assert!(case(0.5).check(&[a], &[b]).miss.is_some());
+        let want = one.want();
+        assert_eq!(want[0].as_f32().unwrap(), [2.0, 4.0]);
+        assert_eq!(one.check(&want, &want), Verdict::default());
+        let verdict = one.check(&[Tensor::f32(&[2], vec![2.0, f32::NAN])], &want);
+        assert_eq!(verdict.max_abs_error, f64::INFINITY);
+        assert!(
+            verdict
+                .miss
+                .unwrap()
+                .contains("first at 1: NaN instead of 4")
+        );
+    }
+
+    #[test]
+    fn count_type_and_shape_must_agree() {
+        let (case, want) = (case(9.0), [Tensor::f32(&[2], vec![2.0, 4.0])]);
+        for got in [
+            vec![],
+            vec![Tensor::f32(&[2, 1], vec![2.0, 4.0])],
+            vec![Tensor::u32(&[2], vec![2, 4])],
+        ] {
+            let verdict = case.check(&got, &want);
+            assert!(verdict.miss.is_some() && verdict.max_abs_error == f64::INFINITY);
+        }
+    }
 }

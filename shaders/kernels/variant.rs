@@ -114,6 +114,44 @@ struct Block {
     has_else: bool,
 }
 
+/// The conditions around a line.
+#[derive(Default)]
+struct Blocks(Vec<Block>);
+
+impl Blocks {
+    /// Whether lines here are kept.
+    fn active(&self) -> bool {
+        self.0.last().is_none_or(|b| b.outer && b.kept)
+    }
+
+    /// `#ifdef`, whose first branch is kept if `kept`.
+    fn open(&mut self, line: usize, kept: bool) {
+        self.0.push(Block {
+            line,
+            outer: self.active(),
+            kept,
+            has_else: false,
+        });
+    }
+
+    /// `#else`, or what is wrong with it.
+    fn turn(&mut self) -> Result<(), &'static str> {
+        let block = self.0.last_mut().ok_or("#else without #ifdef")?;
+        if block.has_else {
+            return Err("second #else in one #ifdef");
+        }
+        block.has_else = true;
+        block.kept = !block.kept;
+        Ok(())
+    }
+
+    /// `#endif`, or what is wrong with it.
+    fn close(&mut self) -> Result<(), &'static str> {
+        let closed = self.0.pop().map(|_| ());
+        closed.ok_or("#endif without #ifdef")
+    }
+}
+
 /// Appends `text` to `out`, line for line, and the names it imports to `imports`.
 fn expand_text<'s>(
     file: &str,
@@ -123,73 +161,40 @@ fn expand_text<'s>(
     imports: &mut Vec<&'s str>,
     out: &mut String,
 ) -> Result<(), VariantError> {
-    let mut blocks: Vec<Block> = Vec::new();
+    let unbalanced = |line, what| VariantError::Unbalanced {
+        file: file.to_string(),
+        line,
+        what,
+    };
+    let mut blocks = Blocks::default();
     for (index, raw) in text.lines().enumerate() {
-        let line = index + 1;
-        let unbalanced = |what| VariantError::Unbalanced {
-            file: file.to_string(),
-            line,
-            what,
-        };
-        let active = blocks.last().is_none_or(|b| b.outer && b.kept);
-        let trimmed = raw.trim();
-        if !trimmed.starts_with('#') {
-            if active {
-                replace_words(raw, defines, out);
-            }
-            out.push('\n');
-            continue;
-        }
-        let words: Vec<&str> = trimmed.split_whitespace().collect();
-        match words.as_slice() {
-            ["#ifdef", name] => blocks.push(Block {
-                line,
-                outer: active,
-                kept: is_defined(defines, name),
-                has_else: false,
-            }),
-            ["#ifndef", name] => blocks.push(Block {
-                line,
-                outer: active,
-                kept: !is_defined(defines, name),
-                has_else: false,
-            }),
-            ["#else"] => {
-                let block = blocks
-                    .last_mut()
-                    .ok_or_else(|| unbalanced("#else without #ifdef"))?;
-                if block.has_else {
-                    return Err(unbalanced("second #else in one #ifdef"));
+        let (line, trimmed) = (index + 1, raw.trim());
+        if trimmed.starts_with('#') {
+            let words: Vec<&str> = trimmed.split_whitespace().collect();
+            match words.as_slice() {
+                ["#ifdef", name] => blocks.open(line, is_defined(defines, name)),
+                ["#ifndef", name] => blocks.open(line, !is_defined(defines, name)),
+                ["#else"] => blocks.turn().map_err(|what| unbalanced(line, what))?,
+                ["#endif"] => blocks.close().map_err(|what| unbalanced(line, what))?,
+                ["#import", name] if blocks.active() => {
+                    import(file, line, name, snippets, imports)?
                 }
-                block.has_else = true;
-                block.kept = !block.kept;
-            }
-            ["#endif"] => {
-                blocks
-                    .pop()
-                    .ok_or_else(|| unbalanced("#endif without #ifdef"))?;
-            }
-            ["#import", name] => {
-                if active {
-                    import(file, line, name, snippets, imports)?;
+                ["#import", _] => {}
+                _ => {
+                    return Err(VariantError::Directive {
+                        file: file.to_string(),
+                        line,
+                        text: trimmed.to_string(),
+                    });
                 }
             }
-            _ => {
-                return Err(VariantError::Directive {
-                    file: file.to_string(),
-                    line,
-                    text: trimmed.to_string(),
-                });
-            }
+        } else if blocks.active() {
+            replace_words(raw, defines, out);
         }
         out.push('\n');
     }
-    match blocks.last() {
-        Some(open) => Err(VariantError::Unbalanced {
-            file: file.to_string(),
-            line: open.line,
-            what: "#ifdef without #endif",
-        }),
+    match blocks.0.last() {
+        Some(open) => Err(unbalanced(open.line, "#ifdef without #endif")),
         None => Ok(()),
     }
 }

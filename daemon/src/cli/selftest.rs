@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use cleanplate_engine::{Backend, BackendChoice, DeviceInfo, EngineError, Graph};
 use cleanplate_kernels::op::Case;
-use cleanplate_kernels::{Data, KERNELS, Tensor, TensorRef};
+use cleanplate_kernels::{KERNELS, Tensor};
 use cleanplate_models::golden;
 use serde::Serialize;
 
@@ -140,95 +140,26 @@ fn word(pass: bool) -> &'static str {
 
 /// One case as a graph of one operation.
 fn kernel_case(kernel: &'static str, case: &Case, backend: &dyn Backend) -> KernelLine {
-    let tolerance = f64::from(case.tolerance.absolute);
-    let line = |max_abs_error, detail: String, pass| KernelLine {
+    let (max_abs_error, miss) = match run_case(case, backend) {
+        Ok(got) => {
+            let verdict = case.check(&got, &case.want());
+            (verdict.max_abs_error, verdict.miss)
+        }
+        Err(error) => (f64::INFINITY, Some(error.to_string())),
+    };
+    KernelLine {
         kernel,
         case: case.name.clone(),
         max_abs_error,
-        tolerance,
-        detail,
-        pass,
-    };
-    let got = match run_case(case, backend) {
-        Ok(got) => got,
-        Err(error) => return line(f64::INFINITY, error.to_string(), false),
-    };
-    let inputs: Vec<TensorRef<'_>> = case.inputs.iter().map(Tensor::view).collect();
-    let want = case.op.reference(&inputs);
-    if got.len() != want.len() {
-        return line(
-            f64::INFINITY,
-            format!("{} outputs, {} wanted", got.len(), want.len()),
-            false,
-        );
+        tolerance: f64::from(case.tolerance.absolute),
+        pass: miss.is_none(),
+        detail: miss.unwrap_or_default(),
     }
-    let (mut worst, mut outside) = (0.0f64, 0usize);
-    for (got, want) in got.iter().zip(&want) {
-        match compare(got, want, f64::from(case.tolerance.relative), tolerance) {
-            Some((error, out)) => (worst, outside) = (worst.max(error), outside + out),
-            None => {
-                return line(
-                    f64::INFINITY,
-                    format!("output is {:?}, {:?} wanted", got.shape, want.shape),
-                    false,
-                );
-            }
-        }
-    }
-    let detail = if outside > 0 {
-        format!(
-            "{outside} elements outside of the tolerance ({})",
-            case.tolerance.why
-        )
-    } else {
-        String::new()
-    };
-    line(worst, detail, outside == 0)
 }
 
 fn run_case(case: &Case, backend: &dyn Backend) -> Result<Vec<Tensor>, EngineError> {
-    let mut graph = Graph::new();
-    let spec = |tensor: &Tensor| cleanplate_kernels::TensorSpec {
-        dtype: tensor.dtype(),
-        shape: tensor.shape.clone(),
-    };
-    let inputs: Vec<_> = case
-        .inputs
-        .iter()
-        .map(|tensor| graph.input(spec(tensor)))
-        .collect();
-    for id in graph.add_multi(&case.name, Arc::clone(&case.op), &inputs)? {
-        graph.output(id);
-    }
-    let views: Vec<TensorRef<'_>> = case.inputs.iter().map(Tensor::view).collect();
-    backend.compile(&graph)?.run(&views)
-}
-
-/// Largest absolute difference and the number of elements outside of the tolerance; `None` when the shapes differ.
-fn compare(got: &Tensor, want: &Tensor, relative: f64, absolute: f64) -> Option<(f64, usize)> {
-    if got.shape != want.shape {
-        return None;
-    }
-    let (got, want) = (numbers(&got.data), numbers(&want.data));
-    let (mut worst, mut outside) = (0.0f64, 0);
-    for (got, want) in got.iter().zip(&want) {
-        let error = (got - want).abs();
-        outside += usize::from(error.is_nan() || error > absolute + relative * want.abs());
-        worst = if error.is_nan() {
-            f64::INFINITY
-        } else {
-            worst.max(error)
-        };
-    }
-    Some((worst, outside))
-}
-
-fn numbers(data: &Data) -> Vec<f64> {
-    match data {
-        Data::F32(values) => values.iter().map(|value| f64::from(*value)).collect(),
-        Data::U8(values) => values.iter().map(|value| f64::from(*value)).collect(),
-        Data::U32(values) => values.iter().map(|value| f64::from(*value)).collect(),
-    }
+    let graph = Graph::single(&case.name, Arc::clone(&case.op), &case.specs())?;
+    backend.compile(&graph)?.run(&case.views())
 }
 
 fn golden_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {

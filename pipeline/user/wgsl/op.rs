@@ -1,6 +1,5 @@
 //! A user's shader as an operation of a graph.
 
-use std::any::Any;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -51,10 +50,6 @@ impl UserOp {
 impl Op for UserOp {
     fn kernel(&self) -> &'static str {
         USER_KERNEL
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {

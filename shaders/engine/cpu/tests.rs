@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::cell::Cell;
 
 use cleanplate_kernels::activation::Activation;
@@ -42,9 +41,6 @@ struct Invert;
 impl Op for Invert {
     fn kernel(&self) -> &'static str {
         "invert"
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         Ok(vec![

@@ -1,6 +1,5 @@
 //! Small operations with shaders of their own, for the tests of this module.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use cleanplate_kernels::program::{Binding, Dispatch, Program, Variant};
@@ -112,9 +111,6 @@ fn variant(
 impl Op for TestOp {
     fn kernel(&self) -> &'static str {
         "test"
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         Ok(vec![inputs[0].clone()])

@@ -1,5 +1,3 @@
-use std::any::Any;
-
 use cleanplate_kernels::{KernelError, Op, Tensor, TensorRef};
 
 use super::*;
@@ -12,9 +10,6 @@ struct Fixed(Program);
 impl Op for Fixed {
     fn kernel(&self) -> &'static str {
         "fixed"
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         Ok(vec![inputs[0].clone()])

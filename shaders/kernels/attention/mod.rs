@@ -7,8 +7,6 @@ pub(crate) mod gpu;
 mod native;
 pub(crate) mod reference;
 
-use std::any::Any;
-
 use crate::caps::Caps;
 use crate::error::KernelError;
 use crate::op::{KernelInfo, Op, TensorSpec};
@@ -47,9 +45,6 @@ pub(crate) fn tokens(dims: &[usize]) -> usize {
 impl Op for Attention {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {

@@ -14,7 +14,6 @@ mod native;
 mod pack;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::activation::Activation;
@@ -138,10 +137,6 @@ impl Op for ConvTranspose2d {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let mismatch = |expected: String, got: String| KernelError::Mismatch {
             op: NAME,
@@ -219,12 +214,12 @@ impl Op for ConvTranspose2d {
     }
 
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
-        if let Some(affine) = next.as_any().downcast_ref::<Affine>() {
+        if let Some(affine) = next.downcast_ref::<Affine>() {
             let fits = self.epilogue.is_linear() && affine.scale.len() == self.out_channels;
             return fits
                 .then(|| Arc::new(self.scaled(&affine.scale, &affine.shift)) as Arc<dyn Op>);
         }
-        let act = next.as_any().downcast_ref::<Activation>()?;
+        let act = next.downcast_ref::<Activation>()?;
         let epilogue = self.epilogue.then_act(act.act())?;
         Some(Arc::new(ConvTranspose2d {
             epilogue,
@@ -241,7 +236,7 @@ impl Op for ConvTranspose2d {
     }
 
     fn merge_add(&self, other: &dyn Op) -> Option<Arc<dyn Op>> {
-        let other = other.as_any().downcast_ref::<ConvTranspose2d>()?;
+        let other = other.downcast_ref::<ConvTranspose2d>()?;
         let mergeable = self.epilogue.is_linear()
             && other.epilogue.is_linear()
             && self.out_channels == other.out_channels

@@ -5,7 +5,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::activation::Activation;
@@ -104,9 +103,6 @@ impl Op for Depthwise {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let c = self.bias.len();
         let wrong = || KernelError::Mismatch {
@@ -150,7 +146,7 @@ impl Op for Depthwise {
         4 * (self.weight.len() + self.bias.len()) as u64
     }
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
-        let act = next.as_any().downcast_ref::<Activation>()?;
+        let act = next.downcast_ref::<Activation>()?;
         let epilogue = self.epilogue.then_act(act.act())?;
         Some(Arc::new(Depthwise {
             epilogue,

@@ -10,7 +10,6 @@ mod native;
 mod reference;
 mod tables;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -46,9 +45,6 @@ fn flops(elements: usize, h: usize, w: usize) -> u64 {
 impl Op for Rfft2 {
     fn kernel(&self) -> &'static str {
         FORWARD
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         match inputs {
@@ -90,9 +86,6 @@ impl Op for Rfft2 {
 impl Op for Irfft2 {
     fn kernel(&self) -> &'static str {
         INVERSE
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {

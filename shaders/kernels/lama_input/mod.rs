@@ -7,7 +7,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -39,9 +38,6 @@ pub fn symmetric(i: usize, n: usize) -> usize {
 impl Op for LamaInput {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {

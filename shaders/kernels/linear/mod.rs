@@ -9,7 +9,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::activation::Activation;
@@ -128,9 +127,6 @@ impl Op for Linear {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {
             op: NAME,
@@ -196,7 +192,7 @@ impl Op for Linear {
         4 * (self.weight.len() + self.bias.len()) as u64
     }
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
-        let act = next.as_any().downcast_ref::<Activation>()?;
+        let act = next.downcast_ref::<Activation>()?;
         let epilogue = self.epilogue.then_act(act.act())?;
         Some(Arc::new(Linear {
             epilogue,

@@ -8,7 +8,6 @@ mod levels;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -43,9 +42,6 @@ impl Poisson {
 impl Op for Poisson {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {
@@ -99,6 +95,7 @@ fn damping(soft: Option<f32>, delta: [f32; 3]) -> f32 {
     })
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (h, w, edge, soft) in [
@@ -108,7 +105,7 @@ fn cases() -> Vec<Case> {
         (2, 3, true, None),
     ] {
         let mut scene = Scene::new(h, w, 1, edge, h as u64);
-        let Ok(op) = Poisson::new(soft) else { continue };
+        let op = Poisson::new(soft).expect("case parameters are valid");
         let mut small = scene.image();
         if let crate::tensor::Data::F32(values) = &mut small.data {
             values.iter_mut().for_each(|v| *v = 0.1 * *v - 0.05);

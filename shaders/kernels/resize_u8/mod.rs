@@ -8,7 +8,6 @@ mod native;
 mod reference;
 pub mod weights;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -32,9 +31,6 @@ pub struct ResizeU8 {
 impl Op for ResizeU8 {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let dims = match inputs {

@@ -111,7 +111,7 @@ fn programs_emit_listed_variants_within_limits() {
     for kernel in KERNELS {
         let listed: HashSet<_> = (kernel.variants)().into_iter().collect();
         for case in (kernel.cases)() {
-            let specs = specs(&case);
+            let specs = case.specs();
             let outputs = case.op.infer(&specs).expect("the case is valid").len();
             for caps in [Caps::baseline(), Caps::lavapipe(), large()] {
                 let program = case
@@ -172,21 +172,11 @@ fn programs_emit_listed_variants_within_limits() {
     }
 }
 
-fn specs(case: &Case) -> Vec<TensorSpec> {
-    case.inputs
-        .iter()
-        .map(|t| TensorSpec {
-            dtype: t.dtype(),
-            shape: t.shape.clone(),
-        })
-        .collect()
-}
-
 #[test]
 fn tensors_beyond_one_binding_are_refused() {
     for kernel in KERNELS {
         for case in (kernel.cases)() {
-            let specs = specs(&case);
+            let specs = case.specs();
             let largest = specs
                 .iter()
                 .map(TensorSpec::bytes)
@@ -220,7 +210,7 @@ fn workgroups_fold_into_the_next_dimension() {
             for caps in [Caps::baseline(), Caps::lavapipe()] {
                 let wide = case
                     .op
-                    .program(&specs(&case), &caps)
+                    .program(&case.specs(), &caps)
                     .expect("the case fits the device");
                 let narrow = Caps {
                     workgroups_per_dimension_max: 40,
@@ -228,7 +218,7 @@ fn workgroups_fold_into_the_next_dimension() {
                 };
                 let narrow = case
                     .op
-                    .program(&specs(&case), &narrow)
+                    .program(&case.specs(), &narrow)
                     .expect("the case fits 40 x 40 workgroups");
                 for (a, b) in wide.dispatches.iter().zip(&narrow.dispatches) {
                     let (wanted, got) = (

@@ -5,7 +5,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::activation::Activation;
@@ -67,9 +66,6 @@ impl Op for Upscale2 {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let dims = match inputs {
             [x] if x.dtype == DType::F32 => x
@@ -108,7 +104,7 @@ impl Op for Upscale2 {
         4 * (self.weight.len() + self.bias.len()) as u64
     }
     fn absorb(&self, next: &dyn Op) -> Option<Arc<dyn Op>> {
-        let act = next.as_any().downcast_ref::<Activation>()?;
+        let act = next.downcast_ref::<Activation>()?;
         (self.act == Act::None).then(|| {
             Arc::new(Upscale2 {
                 act: act.act(),

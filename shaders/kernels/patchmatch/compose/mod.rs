@@ -4,7 +4,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -39,9 +38,6 @@ impl Compose {
 impl Op for Compose {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let [image, sites, nnf, distance, picks] = inputs else {
@@ -86,13 +82,12 @@ impl Op for Compose {
     }
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (radius, gamma, edge) in [(3, 2.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(30, 37, radius, edge, 3 + radius as u64);
-        let Ok(op) = Compose::new(radius, gamma) else {
-            continue;
-        };
+        let op = Compose::new(radius, gamma).expect("case parameters are valid");
         let mut inputs = vec![
             scene.image(),
             scene.sites(),

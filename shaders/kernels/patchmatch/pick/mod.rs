@@ -4,7 +4,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -39,9 +38,6 @@ impl Pick {
 impl Op for Pick {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let [sites, nnf, distance] = inputs else {
@@ -87,13 +83,12 @@ fn field<'a>(inputs: &[TensorRef<'a>], mean: &'a [u32]) -> crate::patchmatch::vo
     }
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (radius, gamma, edge) in [(3, 3.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(28, 39, radius, edge, 9 + radius as u64);
-        let Ok(op) = Pick::new(radius, gamma) else {
-            continue;
-        };
+        let op = Pick::new(radius, gamma).expect("case parameters are valid");
         // A field of few different shifts, so that votes for one pixel add up; the rest random.
         let mut nnf = scene.field();
         if let crate::tensor::Data::U32(values) = &mut nnf.data {

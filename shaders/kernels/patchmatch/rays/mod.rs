@@ -6,7 +6,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -26,9 +25,6 @@ pub struct Rays;
 impl Op for Rays {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let [texels, sites] = inputs else {

@@ -9,7 +9,6 @@ mod native;
 mod reference;
 mod scan;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -80,9 +79,6 @@ impl Op for Search {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let [texels, sites, nnf, distance] = inputs else {
             return Err(arity(NAME, "texels, sites, nnf, distances", inputs));
@@ -130,6 +126,7 @@ fn planes<'a>(inputs: &[TensorRef<'a>]) -> native::Planes<'a> {
     }
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, (radius, weight, step, reach, fresh)) in [
@@ -142,9 +139,8 @@ fn cases() -> Vec<Case> {
     .enumerate()
     {
         let mut scene = Scene::new(29 + i, 41 - i, *radius, i % 2 == 1, i as u64);
-        let Ok(op) = Search::new(*radius, *weight, *step, *reach, *fresh, 7, i as u32) else {
-            continue;
-        };
+        let op = Search::new(*radius, *weight, *step, *reach, *fresh, 7, i as u32)
+            .expect("case parameters are valid");
         cases.push(Case {
             name: format!("radius {radius} weight {weight} step {step} reach {reach}"),
             op: Arc::new(op),

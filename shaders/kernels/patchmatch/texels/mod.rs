@@ -4,7 +4,6 @@ mod gpu;
 pub(crate) mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -49,9 +48,6 @@ impl Op for Texels {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let (image, sites, guide) = match (inputs, self.guide) {
             ([image, sites], None) => (image, sites, None),
@@ -86,6 +82,7 @@ impl Op for Texels {
     }
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, (texture, guide)) in [(5.0, None), (1.0, Some(0.5)), (16.0, Some(1.0))]
@@ -93,9 +90,7 @@ fn cases() -> Vec<Case> {
         .enumerate()
     {
         let mut scene = Scene::new(21 + i, 33 - i, 3, i == 1, 40 + i as u64);
-        let Ok(op) = Texels::new(*texture, *guide) else {
-            continue;
-        };
+        let op = Texels::new(*texture, *guide).expect("case parameters are valid");
         let mut inputs = vec![scene.image(), scene.sites()];
         inputs.extend(guide.map(|_| scene.image()));
         cases.push(Case {

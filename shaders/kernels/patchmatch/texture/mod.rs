@@ -7,7 +7,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -47,9 +46,6 @@ impl Op for Texture {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let [texels, sites] = inputs else {
             return Err(arity(NAME, "texels, sites", inputs));
@@ -86,13 +82,12 @@ impl Op for Texture {
     }
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, texture) in [5.0, 1.0, 16.0].iter().enumerate() {
         let mut scene = Scene::new(20 + i, 35 - 3 * i, 2, i == 1, 60 + i as u64);
-        let Ok(op) = Texture::new(*texture) else {
-            continue;
-        };
+        let op = Texture::new(*texture).expect("case parameters are valid");
         let inputs = vec![scene.texels(), scene.sites()];
         cases.push(Case {
             name: format!("texture {texture}"),

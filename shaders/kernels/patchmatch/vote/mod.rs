@@ -4,7 +4,6 @@ mod gpu;
 pub(crate) mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -59,9 +58,6 @@ impl Op for Vote {
     fn kernel(&self) -> &'static str {
         NAME
     }
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let [texels, sites, nnf, distance] = inputs else {
             return Err(arity(NAME, "texels, sites, nnf, distances", inputs));
@@ -112,13 +108,12 @@ pub(crate) fn field<'a>(inputs: &[TensorRef<'a>], mean: &'a [u32]) -> Field<'a> 
     }
 }
 
+#[allow(clippy::expect_used)] // test data with constant parameters
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (radius, gamma, edge) in [(3, 2.0, false), (2, 1.5, true), (1, 1.0, true)] {
         let mut scene = Scene::new(30, 37, radius, edge, 3 + radius as u64);
-        let Ok(op) = Vote::new(radius, gamma) else {
-            continue;
-        };
+        let op = Vote::new(radius, gamma).expect("case parameters are valid");
         cases.push(Case {
             name: format!("radius {radius} gamma {gamma}"),
             op: Arc::new(op),
