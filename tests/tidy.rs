@@ -203,23 +203,60 @@ fn lower_layers_know_no_http_and_no_sql() {
     }
 }
 
+/// The entries of a registry slice `NAME: ... = &[&a::INFO, &b::c::INFO, ...];` as module paths, in order.
+fn registered(file: &str, slice: &str) -> Vec<String> {
+    let text = read(Path::new(file));
+    let start = text
+        .find(&format!("static {slice}:"))
+        .unwrap_or_else(|| panic!("{file} holds no slice {slice}"));
+    let list = text[start..].split_once("= &[").unwrap().1;
+    let list = list.split_once("];").unwrap().0;
+    let entries = list.lines().map(|l| l.split("//").next().unwrap());
+    let entries: Vec<String> = entries
+        .flat_map(|l| l.split(','))
+        .map(|e| e.trim().to_string())
+        .filter(|e| !e.is_empty())
+        .collect();
+    let module = |entry: &String| {
+        let path = entry.strip_prefix('&').and_then(|p| p.rsplit_once("::"));
+        let (module, _) = path.unwrap_or_else(|| panic!("{file}: {slice} holds {entry:?}"));
+        module.to_string()
+    };
+    entries.iter().map(module).collect()
+}
+
+/// Kernels as module paths: a folder each, `a`, or a folder in a room, `room::a`, where kernels share a subject.
+fn kernel_folders() -> BTreeSet<String> {
+    let dir = "shaders/kernels";
+    let mut kernels = BTreeSet::new();
+    // `common` holds what kernels share.
+    for name in unit_folders(dir).into_iter().filter(|k| k != "common") {
+        let parts = unit_folders(&format!("{dir}/{name}"));
+        let is_kernel = |part: &String| {
+            let part = root().join(dir).join(&name).join(part);
+            part.join("reference.rs").is_file()
+        };
+        if parts.iter().any(is_kernel) {
+            kernels.extend(parts.iter().map(|part| format!("{name}::{part}")));
+        } else {
+            kernels.insert(name);
+        }
+    }
+    kernels
+}
+
 #[test]
 fn every_kernel_folder_is_complete_and_registered() {
-    let list = read(Path::new("shaders/kernels/lib.rs"));
-    let registry = list
-        .split("KERNELS")
-        .nth(1)
-        .expect("lib.rs holds the KERNELS slice");
-    // `native` holds what the CPU twins share.
-    for kernel in unit_folders("shaders/kernels")
+    let folders = kernel_folders();
+    assert!(folders.len() > 30, "only {} kernels found", folders.len());
+    let listed: BTreeSet<String> = registered("shaders/kernels/lib.rs", "KERNELS")
         .into_iter()
-        .filter(|k| k != "native")
-    {
-        let dir = root().join("shaders/kernels").join(&kernel);
-        assert!(
-            registry.contains(&format!("{kernel}::")),
-            "kernel folder {kernel} is not in KERNELS"
-        );
+        .collect();
+    assert_eq!(folders, listed, "kernel folders (left) and KERNELS (right)");
+    for kernel in folders {
+        let dir = root()
+            .join("shaders/kernels")
+            .join(kernel.replace("::", "/"));
         assert!(
             dir.join("reference.rs").is_file(),
             "kernel {kernel} has no reference.rs: every kernel has a plain CPU twin"

@@ -3,6 +3,7 @@
 //! One kernel is one folder: `mod.rs` (parameters, shape inference, variant choice, dispatch size),
 //! `*.wgsl` (one file per strategy), `reference.rs` (plain f32 loops: the meaning), `native.rs`
 //! (fast CPU twin, only where CPU speed matters) and `cases.rs` (shapes to test, tolerances).
+//! Kernels of one subject share a room ([`patchmatch`]); what all kernels share is in [`common`].
 //!
 //! This crate knows no GPU interface: it produces shader text and dispatch lists as data
 //! ([`program::Program`]), so every variant can be validated without a device.
