@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use cleanplate_kernels::program::{Binding, Variant};
-use cleanplate_kernels::{Caps, Case, Family, KERNELS, KernelError, TensorSpec};
+use cleanplate_kernels::{Caps, Family, KERNELS, KernelError, TensorSpec};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 /// Storage bindings that every adapter has.
