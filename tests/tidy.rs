@@ -270,12 +270,8 @@ fn every_kernel_folder_is_complete_and_registered() {
 
 #[test]
 fn every_plugin_folder_is_complete_and_registered() {
-    let registry = read(Path::new("plugins/registry.rs"));
-    let list = registry.split("PLUGINS: ").nth(1).unwrap();
-    let list = list.split("];").next().unwrap();
-    let registered: BTreeSet<String> = list
-        .split('&')
-        .filter_map(|line| Some(line.trim().strip_suffix("::INFO,")?.to_string()))
+    let registered: BTreeSet<String> = registered("plugins/registry.rs", "PLUGINS")
+        .into_iter()
         .collect();
     let folders: BTreeSet<String> = unit_folders("plugins").into_iter().collect();
     assert_eq!(
