@@ -280,9 +280,10 @@ mod tests {
     #[test]
     fn bytes_and_floats_keep_to_the_tolerance() {
         let one = case(1.0);
-        let (a, b) = (Tensor::u8(&[2], vec![3, 9]), Tensor::u8(&[2], vec![4, 8]));
-        assert_eq!(one.check(&[a.clone()], &[b.clone()]).miss, None);
-        assert!(case(0.5).check(&[a], &[b]).miss.is_some());
+        let bytes = |values: [u8; 2]| [Tensor::u8(&[2], values.to_vec())];
+        let (a, b) = (bytes([3, 9]), bytes([4, 8]));
+        assert_eq!(one.check(&a, &b).miss, None);
+        assert!(case(0.5).check(&a, &b).miss.is_some());
         let want = one.want();
         assert_eq!(want[0].as_f32().unwrap(), [2.0, 4.0]);
         assert_eq!(one.check(&want, &want), Verdict::default());

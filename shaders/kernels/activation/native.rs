@@ -1,9 +1,7 @@
 //! Fast CPU twin of [`super::Activation`]: pieces over threads.
 
-use rayon::prelude::*;
-
 use super::Activation;
-use crate::common::native::{Isa, Store};
+use crate::common::native::{Isa, Store, run_pieces};
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Values per task.
@@ -14,9 +12,8 @@ pub(super) fn run(op: Activation, input: &TensorRef<'_>, output: &mut TensorMut<
         isa: Isa::active(),
         act: op.act(),
     };
-    let pieces = output
-        .f32()
-        .par_chunks_mut(PIECE)
-        .zip(input.f32().par_chunks(PIECE));
-    pieces.for_each(|(out, values)| store.activate(values, out));
+    let values = input.f32();
+    run_pieces(output.f32(), PIECE, |index, out| {
+        store.activate(&values[index * PIECE..][..out.len()], out);
+    });
 }

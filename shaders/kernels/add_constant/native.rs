@@ -1,8 +1,7 @@
 //! Fast CPU twin of [`super::AddConstant`]: pieces of a sample over threads.
 
-use rayon::prelude::*;
-
 use super::AddConstant;
+use crate::common::native::run_pieces;
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Values per task.
@@ -16,15 +15,11 @@ pub(super) fn run(op: &AddConstant, inputs: &[TensorRef<'_>], output: &mut Tenso
         .chunks_exact_mut(sample)
         .zip(x.f32().chunks_exact(sample))
     {
-        let pieces = out
-            .par_chunks_mut(PIECE)
-            .zip(x.par_chunks(PIECE))
-            .zip(op.constant.par_chunks(PIECE));
-        pieces.for_each(|((out, a), b)| {
-            out.iter_mut()
-                .zip(a)
-                .zip(b)
-                .for_each(|((o, a), b)| *o = a + b)
+        run_pieces(out, PIECE, |index, out| {
+            let (a, b) = (&x[index * PIECE..], &op.constant[index * PIECE..]);
+            for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
+                *o = a + b;
+            }
         });
     }
 }

@@ -1,8 +1,7 @@
 //! Fast CPU twin of [`super::Affine`]: planes over threads.
 
-use rayon::prelude::*;
-
 use super::Affine;
+use crate::common::native::run_pieces;
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(op: &Affine, input: &TensorRef<'_>, output: &mut TensorMut<'_>) {
@@ -10,14 +9,11 @@ pub(super) fn run(op: &Affine, input: &TensorRef<'_>, output: &mut TensorMut<'_>
         return;
     };
     let plane = (h * w).max(1);
-    let planes = output
-        .f32()
-        .par_chunks_mut(plane)
-        .zip(input.f32().par_chunks(plane));
-    planes.enumerate().for_each(|(at, (out, values))| {
+    let values = input.f32();
+    run_pieces(output.f32(), plane, |at, out| {
         let (scale, shift) = (op.scale[at % channels], op.shift[at % channels]);
-        out.iter_mut()
-            .zip(values)
-            .for_each(|(o, v)| *o = scale * v + shift);
+        for (o, v) in out.iter_mut().zip(&values[at * plane..]) {
+            *o = scale * v + shift;
+        }
     });
 }

@@ -27,7 +27,7 @@ pub const LRELU_AGC: [f32; 3] = [
 
 impl Act {
     /// The function's value.
-    #[inline]
+    #[inline(always)]
     pub fn apply(self, x: f32) -> f32 {
         match self {
             Act::None => x,
@@ -59,7 +59,7 @@ impl Act {
 ///
 /// At most 1.2e-7 off, two units in the last place below 1: the fits are within half a unit, and each of the last two operations
 /// rounds by up to half a unit.
-#[inline]
+#[inline(always)]
 pub fn erf(x: f32) -> f32 {
     // Past 10 the result is 1, and no power of it overflows.
     let a = x.abs().min(10.0);
@@ -79,7 +79,7 @@ pub fn erf(x: f32) -> f32 {
 
 /// The exponential function within 2 units in the last place, made of operations that vectorise (Cephes' polynomial after
 /// subtracting a multiple of ln 2). Beyond the exponents of f32 it stays at the last one, so it never gives 0 or infinity.
-#[inline]
+#[inline(always)]
 pub fn exp(x: f32) -> f32 {
     /// Adding it rounds to an integer, which then is in the low bits.
     const ROUND: f32 = 12_582_912.0;

@@ -219,9 +219,7 @@ impl Target<'_> {
 
 #[inline(always)]
 fn interleave(even: &[f32], odd: &[f32], merged: &mut [[f32; 2]]) {
-    merged
-        .iter_mut()
-        .zip(even)
-        .zip(odd)
-        .for_each(|((to, even), odd)| *to = [*even, *odd]);
+    for ((to, even), odd) in merged.iter_mut().zip(even).zip(odd) {
+        *to = [*even, *odd];
+    }
 }

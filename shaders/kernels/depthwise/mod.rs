@@ -134,10 +134,12 @@ impl Op for Depthwise {
         reference::run(self, inputs)
     }
     fn native(&self, inputs: &[TensorRef<'_>], outputs: &mut [TensorMut<'_>], scratch: &mut [f32]) {
-        let _ = scratch;
         if let [output] = outputs {
-            native::run(self, inputs, output);
+            native::run(self, inputs, output, scratch);
         }
+    }
+    fn native_scratch(&self, inputs: &[TensorSpec]) -> usize {
+        native::scratch(self, inputs)
     }
     fn program(&self, inputs: &[TensorSpec], caps: &Caps) -> Result<Program, KernelError> {
         gpu::program(self, inputs, caps)

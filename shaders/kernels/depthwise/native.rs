@@ -1,10 +1,9 @@
 //! Fast CPU twin of [`super::Depthwise`]: rows of the output over threads, channels in vectors.
 
-use rayon::prelude::*;
-
 use super::Depthwise;
 use crate::common::epilogue::Act;
-use crate::common::native::{Cached, Isa, Store, by_isa};
+use crate::common::native::{Cached, Disjoint, Isa, Store, by_isa, lanes, part, run_tasks};
+use crate::op::TensorSpec;
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Weights as `[tap, C]`, made at first use.
@@ -13,7 +12,18 @@ pub(super) type Weights = Cached<Vec<f32>>;
 /// Channels whose sums are in registers at a time.
 const LANES: usize = 32;
 
-pub(super) fn run(op: &Depthwise, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
+/// A row of sums for each thread.
+pub(super) fn scratch(op: &Depthwise, inputs: &[TensorSpec]) -> usize {
+    let dims = inputs.first().and_then(|x| x.shape.dims4());
+    dims.map_or(0, |[_, _, w, c]| lanes() * w.div_ceil(op.stride) * c)
+}
+
+pub(super) fn run(
+    op: &Depthwise,
+    inputs: &[TensorRef<'_>],
+    output: &mut TensorMut<'_>,
+    scratch: &mut [f32],
+) {
     let Some((x, [_, h, w, c])) = inputs
         .first()
         .and_then(|x| Some((x.f32(), x.shape().dims4()?)))
@@ -31,42 +41,34 @@ pub(super) fn run(op: &Depthwise, inputs: &[TensorRef<'_>], output: &mut TensorM
     } else {
         None
     };
-    let row_len = w.div_ceil(op.stride) * c;
+    let (row_len, rows) = (w.div_ceil(op.stride) * c, h.div_ceil(op.stride));
     let store = Store {
         isa,
         act: op.epilogue.act,
     };
-    output
-        .f32()
-        .par_chunks_exact_mut(row_len)
-        .enumerate()
-        .for_each_init(
-            || vec![0.0; row_len],
-            |sums, (row, out)| {
-                let (image, y) = (
-                    row / h.div_ceil(op.stride),
-                    row % h.div_ceil(op.stride) * op.stride,
-                );
-                let image = &x[image * h * w * c..][..h * w * c];
-                let lines = [y.checked_sub(1), Some(y), Some(y + 1).filter(|y| *y < h)];
-                let lines = lines.map(|y| y.map(|y| &image[y * w * c..][..w * c]));
-                let line = Line {
-                    lines,
-                    width: w,
-                    stride: op.stride,
-                    weights,
-                    bias: &op.bias,
-                };
-                let residual = residual.map(|r| &r[row * row_len..][..row_len]);
-                if store.act == Act::None && residual.is_none() {
-                    by_isa!(isa, fill(line: Line<'_>, out: &mut [f32]));
-                } else {
-                    let into = &mut sums[..];
-                    by_isa!(isa, fill(line: Line<'_>, into: &mut [f32]));
-                    store.row(sums, 0.0, false, residual, out);
-                }
-            },
-        );
+    let direct = store.act == Act::None && residual.is_none();
+    let count = output.f32().len() / row_len;
+    let output = Disjoint::new(output.f32());
+    run_tasks(count, scratch, row_len, |row, sums| {
+        let (image, y) = (row / rows, row % rows * op.stride);
+        let image = &x[image * h * w * c..][..h * w * c];
+        let lines = [y.checked_sub(1), Some(y), Some(y + 1).filter(|y| *y < h)];
+        let line = Line {
+            lines: lines.map(|y| y.map(|y| &image[y * w * c..][..w * c])),
+            width: w,
+            stride: op.stride,
+            weights,
+            bias: &op.bias,
+        };
+        // SAFETY: each task writes its own row.
+        let out = unsafe { output.slice(row * row_len, row_len) };
+        let into = if direct { &mut *out } else { &mut *sums };
+        by_isa!(isa, fill(line: Line<'_>, into: &mut [f32]));
+        if !direct {
+            let residual = residual.map(|r| &r[row * row_len..][..row_len]);
+            store.row(sums, 0.0, false, residual, out);
+        }
+    });
 }
 
 /// One row of the output.
@@ -115,24 +117,23 @@ fn pixel(bias: &[f32], taps: &[(&[f32], &[f32])], out: &mut [f32]) {
     let (chunks, rest) = out.as_chunks_mut::<LANES>();
     let done = chunks.len() * LANES;
     for (i, out) in chunks.iter_mut().enumerate() {
-        let part = |values: &[f32]| {
-            values[i * LANES..]
-                .first_chunk::<LANES>()
-                .copied()
-                .unwrap_or([0.0; LANES])
-        };
-        let mut sums = part(bias);
+        let mut sums = *part::<LANES>(bias, i * LANES);
         for (weights, values) in taps {
-            let (weights, values) = (part(weights), part(values));
-            (0..LANES).for_each(|j| sums[j] += weights[j] * values[j]);
+            let (weights, values) = (
+                part::<LANES>(weights, i * LANES),
+                part::<LANES>(values, i * LANES),
+            );
+            for j in 0..LANES {
+                sums[j] += weights[j] * values[j];
+            }
         }
         *out = sums;
     }
     for (i, out) in rest.iter_mut().enumerate() {
-        *out = bias[done + i]
-            + taps
-                .iter()
-                .map(|(weights, values)| weights[done + i] * values[done + i])
-                .sum::<f32>();
+        let mut sum = bias[done + i];
+        for (weights, values) in taps {
+            sum += weights[done + i] * values[done + i];
+        }
+        *out = sum;
     }
 }

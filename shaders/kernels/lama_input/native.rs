@@ -1,8 +1,7 @@
 //! Fast CPU twin of [`super::LamaInput`]: output rows over threads.
 
-use rayon::prelude::*;
-
 use super::{MASK_CUT, symmetric};
+use crate::common::native::run_pieces;
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
@@ -12,22 +11,18 @@ pub(super) fn run(inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
         return;
     };
     let (image, mask) = (inputs[0].u8(), inputs[1].u8());
-    output
-        .f32()
-        .par_chunks_exact_mut(wp)
-        .enumerate()
-        .for_each(|(at, row)| {
-            let (b, c, y) = (at / (4 * hp), at / hp % 4, symmetric(at % hp, h));
-            let start = (b * h + y) * w;
-            let (pixels, holes) = (&image[3 * start..][..3 * w], &mask[start..][..w]);
-            for (x, value) in row.iter_mut().enumerate() {
-                let from = if x < w { x } else { symmetric(x, w) };
-                let hole = holes[from] >= MASK_CUT;
-                *value = match c {
-                    3 => f32::from(u8::from(hole)),
-                    _ if hole => 0.0,
-                    _ => f32::from(pixels[3 * from + c]) / 255.0,
-                };
-            }
-        });
+    run_pieces(output.f32(), wp, |at, row| {
+        let (b, c, y) = (at / (4 * hp), at / hp % 4, symmetric(at % hp, h));
+        let start = (b * h + y) * w;
+        let (pixels, holes) = (&image[3 * start..][..3 * w], &mask[start..][..w]);
+        for (x, value) in row.iter_mut().enumerate() {
+            let from = if x < w { x } else { symmetric(x, w) };
+            let hole = holes[from] >= MASK_CUT;
+            *value = match c {
+                3 => f32::from(u8::from(hole)),
+                _ if hole => 0.0,
+                _ => f32::from(pixels[3 * from + c]) / 255.0,
+            };
+        }
+    });
 }

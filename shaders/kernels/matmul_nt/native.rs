@@ -1,8 +1,6 @@
 //! Fast CPU twin of [`super::MatmulNt`]: runs of the second list's rows over threads, each read once for all of the first's.
 
-use rayon::prelude::*;
-
-use crate::common::native::{Disjoint, Isa, by_isa};
+use crate::common::native::{Disjoint, Isa, by_isa, run_tasks};
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Rows per task.
@@ -18,7 +16,7 @@ pub(super) fn run(inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
     let p = b.len() / (n * c);
     let out = Disjoint::new(output.f32());
     let pieces = p.div_ceil(PIECE);
-    (0..n * pieces).into_par_iter().for_each(|task| {
+    run_tasks(n * pieces, &mut [], 0, |task, _| {
         let (sample, first) = (task / pieces, task % pieces * PIECE);
         let count = PIECE.min(p - first);
         let right = &b[(sample * p + first) * c..][..count * c];
@@ -37,9 +35,17 @@ fn products(left: &[f32], right: &[f32], out: &mut [f32]) {
         let (chunks, rest) = row.as_chunks::<LANES>();
         let mut sums = [0.0; LANES];
         for (a, b) in left_chunks.iter().zip(chunks) {
-            (0..LANES).for_each(|i| sums[i] += a[i] * b[i]);
+            for i in 0..LANES {
+                sums[i] += a[i] * b[i];
+            }
         }
-        *out =
-            sums.iter().sum::<f32>() + left_rest.iter().zip(rest).map(|(a, b)| a * b).sum::<f32>();
+        let mut sum = 0.0;
+        for (a, b) in left_rest.iter().zip(rest) {
+            sum += a * b;
+        }
+        for lane in sums {
+            sum += lane;
+        }
+        *out = sum;
     }
 }

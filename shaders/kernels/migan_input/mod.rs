@@ -7,7 +7,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -39,9 +38,6 @@ fn values(rgb: &[u8], mask: u8) -> [f32; 4] {
 impl Op for MiganInput {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let wrong = || KernelError::Mismatch {

@@ -35,6 +35,7 @@ pub fn distance(site: u32) -> u32 {
     site >> 16
 }
 /// Factor of a tap's difference: `known` on known pixels, 1 in the hole, 0 on void ones. Its square is the tap's weight.
+#[inline(always)]
 pub(crate) fn tap(site: u32, known: i16) -> i16 {
     if site & KNOWN != 0 {
         known

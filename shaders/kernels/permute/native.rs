@@ -1,8 +1,7 @@
 //! Fast CPU twin of [`super::Permute`]: bands of output rows over threads, transposed in square tiles.
 
-use rayon::prelude::*;
-
 use super::Permute;
+use crate::common::native::run_pieces;
 use crate::tensor::{TensorMut, TensorRef};
 
 /// Side of a tile in values: one cache line.
@@ -25,9 +24,9 @@ pub(super) fn run(op: Permute, inputs: &[TensorRef<'_>], output: &mut TensorMut<
         .zip(x.chunks_exact(rows * columns))
     {
         // Rows of the output are columns of the input.
-        out.par_chunks_mut(TILE * rows)
-            .enumerate()
-            .for_each(|(band, out)| transpose(x, columns, band * TILE, rows, out));
+        run_pieces(out, TILE * rows, |band, out| {
+            transpose(x, columns, band * TILE, rows, out)
+        });
     }
 }
 

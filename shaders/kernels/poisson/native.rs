@@ -6,9 +6,12 @@
 use rayon::prelude::*;
 
 use super::levels::{CYCLES, SWEEPS, SWEEPS_COARSEST, sizes};
-use crate::common::native::{Isa, by_isa};
+use crate::common::native::{Isa, by_isa, part};
 use crate::patchmatch::site;
 use crate::tensor::TensorRef;
+
+/// Cells of a vector, an even number.
+const LANES: usize = 16;
 
 /// What a cell is. A coarse cell is hole if all of its children in the photo are: a coarse hole that reaches beyond the fine
 /// one would overshoot, and narrow parts are solved by the sweeps alone.
@@ -243,15 +246,44 @@ fn sweeps(grid: &Grid, values: &mut Values, count: usize) {
 /// Every second cell takes the mean of its neighbours plus its slope.
 #[inline(always)]
 fn sweep(grid: &Grid, values: &mut Values, pass: usize) {
-    let p = grid.pitch;
     for y in 1..=grid.height {
-        let mut at = y * p + 1 + (y + pass) % 2;
-        while at <= y * p + grid.width {
-            let x = &mut values.x;
-            x[at] = (values.b[at] + x[at - p] + x[at - 1] + x[at + 1] + x[at + p])
-                * grid.reciprocal[at];
-            at += 2;
+        if (y + pass).is_multiple_of(2) {
+            sweep_row::<0>(grid, values, y * grid.pitch + 1);
+        } else {
+            sweep_row::<1>(grid, values, y * grid.pitch + 1);
         }
+    }
+}
+
+/// The row from the cell `start` on, of which every second cell counts, `FIRST` being the first. Vectors compute all
+/// cells and keep every second; its neighbours, the others, do not change.
+#[inline(always)]
+fn sweep_row<const FIRST: usize>(grid: &Grid, values: &mut Values, start: usize) {
+    let (p, end) = (grid.pitch, start + grid.width);
+    let whole = start + grid.width / LANES * LANES;
+    for at in (start..whole).step_by(LANES) {
+        let x = &values.x;
+        let (b, reciprocal) = (
+            part::<LANES>(&values.b, at),
+            part::<LANES>(&grid.reciprocal, at),
+        );
+        let (up, left, right, down) = (
+            part::<LANES>(x, at - p),
+            part::<LANES>(x, at - 1),
+            part::<LANES>(x, at + 1),
+            part::<LANES>(x, at + p),
+        );
+        let mut own = *part::<LANES>(x, at);
+        for i in 0..LANES {
+            let mean = (b[i] + up[i] + left[i] + right[i] + down[i]) * reciprocal[i];
+            own[i] = if i % 2 == FIRST { mean } else { own[i] };
+        }
+        values.x[at..at + LANES].copy_from_slice(&own);
+    }
+    for at in (whole + FIRST..end).step_by(2) {
+        let x = &mut values.x;
+        x[at] =
+            (values.b[at] + x[at - p] + x[at - 1] + x[at + 1] + x[at + p]) * grid.reciprocal[at];
     }
 }
 

@@ -1,8 +1,7 @@
 //! Fast CPU twin of [`super::SamInput`]: output rows over threads.
 
-use rayon::prelude::*;
-
 use super::SamInput;
+use crate::common::native::run_pieces;
 use crate::tensor::{TensorMut, TensorRef};
 
 pub(super) fn run(op: SamInput, inputs: &[TensorRef<'_>], output: &mut TensorMut<'_>) {
@@ -12,21 +11,16 @@ pub(super) fn run(op: SamInput, inputs: &[TensorRef<'_>], output: &mut TensorMut
     else {
         return;
     };
-    output
-        .f32()
-        .par_chunks_exact_mut(op.side)
-        .enumerate()
-        .for_each(|(row, out)| {
-            let (image, c, y) = (row / (3 * op.side), row / op.side % 3, row % op.side);
-            if y >= h {
-                out.fill(0.0);
-                return;
-            }
-            let bytes = data[(image * h + y) * w * 3 + c..].iter().step_by(3);
-            out[..w]
-                .iter_mut()
-                .zip(bytes)
-                .for_each(|(out, byte)| *out = (f32::from(*byte) - op.mean[c]) / op.std[c]);
-            out[w..].fill(0.0);
-        });
+    run_pieces(output.f32(), op.side, |row, out| {
+        let (image, c, y) = (row / (3 * op.side), row / op.side % 3, row % op.side);
+        if y >= h {
+            out.fill(0.0);
+            return;
+        }
+        let bytes = data[(image * h + y) * w * 3 + c..].iter().step_by(3);
+        for (out, byte) in out[..w].iter_mut().zip(bytes) {
+            *out = (f32::from(*byte) - op.mean[c]) / op.std[c];
+        }
+        out[w..].fill(0.0);
+    });
 }

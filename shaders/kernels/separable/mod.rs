@@ -15,7 +15,6 @@ mod reference;
 
 pub(crate) use reference::up as doubled;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -135,9 +134,6 @@ impl Separable {
 impl Op for Separable {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let c = self.pointwise.in_channels;

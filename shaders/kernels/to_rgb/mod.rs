@@ -6,7 +6,6 @@ mod gpu;
 mod native;
 mod reference;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use crate::caps::Caps;
@@ -71,9 +70,6 @@ impl ToRgb {
 impl Op for ToRgb {
     fn kernel(&self) -> &'static str {
         NAME
-    }
-    fn as_any(&self) -> &dyn Any {
-        self
     }
     fn infer(&self, inputs: &[TensorSpec]) -> Result<Vec<TensorSpec>, KernelError> {
         let c = self.channels();

@@ -96,20 +96,25 @@ fn pack_rows(
 }
 
 /// `to[i] = line[start + i * stride]`, with padding outside.
+#[inline(always)]
 fn pack_line(input: Input, line: &[f32], start: isize, to: &mut [f32]) {
-    let last = start + ((to.len() - 1) * input.stride) as isize;
-    if start >= 0 && (last as usize) < line.len() {
-        let from = &line[start as usize..=last as usize];
-        to.iter_mut()
-            .zip(from.iter().step_by(input.stride))
-            .for_each(|(t, f)| *t = *f);
-        return;
-    }
-    for (i, value) in to.iter_mut().enumerate() {
-        *value = input
+    // The values before `first` and from `end` on lie outside.
+    let steps = |x: isize| (x.max(0) as usize).div_ceil(input.stride);
+    let first = steps(-start).min(to.len());
+    let end = steps(line.len() as isize - start).clamp(first, to.len());
+    for i in (0..first).chain(end..to.len()) {
+        let at = start + (i * input.stride) as isize;
+        to[i] = input
             .padding
-            .source(start + (i * input.stride) as isize, line.len())
+            .source(at, line.len())
             .map_or(0.0, |x| line[x]);
+    }
+    if first < end {
+        let inside = &line[(start + (first * input.stride) as isize) as usize..];
+        let values = inside.iter().step_by(input.stride);
+        for (to, from) in to[first..end].iter_mut().zip(values) {
+            *to = *from;
+        }
     }
 }
 
@@ -130,8 +135,11 @@ fn every_second<const N: usize>(from: &[f32], to: &mut [f32]) -> bool {
     ) else {
         return false;
     };
+    // Of its own memory, so that the compiler shuffles vectors instead of moving one value after the other.
+    let mut row = [0.0; N];
     for i in 0..N {
-        to[i] = from[i][0];
+        row[i] = from[i][0];
     }
+    *to = row;
     true
 }

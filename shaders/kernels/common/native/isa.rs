@@ -10,7 +10,7 @@ pub enum Isa {
     Portable = 0,
     /// AVX2 with FMA.
     Avx2 = 1,
-    /// AVX-512 F.
+    /// AVX-512 with all that servers have had from the first (F, BW, DQ, VL).
     Avx512 = 2,
 }
 
@@ -31,7 +31,11 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => {
-                std::arch::is_x86_feature_detected!("avx512f") && Isa::Avx2.is_supported()
+                std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                    && Isa::Avx2.is_supported()
             }
             #[cfg(not(target_arch = "x86_64"))]
             Isa::Avx2 | Isa::Avx512 => false,
@@ -78,19 +82,30 @@ impl Isa {
 }
 
 /// Calls an `#[inline(always)]` function compiled for the given instruction set, so that its loops use that set's
-/// vectors: `by_isa!(isa, function(a: TypeA, b: TypeB))`, all arguments plain identifiers.
+/// vectors: `by_isa!(isa, function(a: TypeA, b: TypeB))`, all arguments plain identifiers. Generic arguments may name
+/// `COLUMNS`, which is that set's [`Isa::columns`].
+///
+/// Only what is inlined is compiled so, and the compiler inlines by its own judgement: closures given to `for_each`,
+/// `fold` or `map` often stay functions for the weakest set. Write plain loops and `#[inline(always)]` functions. A test
+/// disassembles what comes out.
 macro_rules! by_isa {
     ($isa:expr, $function:ident $(::<$($generic:tt),+>)? ($($arg:ident : $type:ty),* $(,)?) $(-> $ret:ty)?) => {{
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
         fn avx512($($arg: $type),*) $(-> $ret)? {
+            #[allow(dead_code)]
+            const COLUMNS: usize = $crate::common::native::Isa::Avx512.columns();
             $function $(::<$($generic),+>)? ($($arg),*)
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma")]
         fn avx2($($arg: $type),*) $(-> $ret)? {
+            #[allow(dead_code)]
+            const COLUMNS: usize = $crate::common::native::Isa::Avx2.columns();
             $function $(::<$($generic),+>)? ($($arg),*)
         }
+        #[allow(dead_code)]
+        const COLUMNS: usize = $crate::common::native::Isa::Portable.columns();
         match $isa {
             // SAFETY: an `Isa` value above `Portable` exists only where the processor was found to have it.
             #[cfg(target_arch = "x86_64")]

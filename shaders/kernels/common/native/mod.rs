@@ -11,6 +11,7 @@ mod im2col;
 mod isa;
 mod micro;
 mod pack;
+mod part;
 mod runs;
 mod store;
 mod streamed;
@@ -20,6 +21,7 @@ mod transpose;
 mod vector;
 
 pub use isa::Isa;
+pub use tasks::with_threads_max;
 
 pub(crate) use cached::Cached;
 pub(crate) use columns::Columns;
@@ -27,10 +29,11 @@ pub(crate) use im2col::Input;
 pub(crate) use isa::by_isa;
 pub(crate) use micro::multiply;
 pub(crate) use pack::{Packed, Tile, panel_height};
+pub(crate) use part::part;
 pub(crate) use runs::{Run, runs};
 pub(crate) use store::Store;
 pub(crate) use streamed::{Block, KeyBias, Streamed};
-pub(crate) use tasks::{Disjoint, lanes, run_tasks};
+pub(crate) use tasks::{Disjoint, lanes, run_pieces, run_tasks};
 pub(crate) use tokens::{PackedColumns, TokenTile};
 pub(crate) use transpose::transpose;
 pub(crate) use vector::{Vector, by_vector};

@@ -1,10 +1,9 @@
 //! The epilogue: what happens to sums between the accumulators and the output.
 
+use super::{Isa, by_isa};
 use crate::common::epilogue::Act;
 
-use super::{Isa, by_isa};
-
-/// `out = act(sum + bias) + residual` for one run of values of one output channel.
+/// `out = act(sum + bias) + residual` for one run of values.
 #[derive(Debug, Clone, Copy)]
 pub struct Store {
     /// Instruction set of the loops.
@@ -14,7 +13,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Fills `out` from `sums`, both of one length; `residual` has the same length or is absent.
+    /// Fills `out`, values of one channel, from `sums`, both of one length; `residual` has the same length or is absent.
     /// With `accumulate`, the old content of `out` is part of the sum.
     #[inline]
     pub fn row(
@@ -25,15 +24,15 @@ impl Store {
         residual: Option<&[f32]>,
         out: &mut [f32],
     ) {
-        let act = self.act;
-        by_isa!(self.isa, row(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]));
+        let (act, bias) = (self.act, bias);
+        by_isa!(self.isa, row::<COLUMNS>(act: Act, sums: &[f32], bias: f32, accumulate: bool, residual: Option<&[f32]>, out: &mut [f32]));
     }
 
     /// Fills `out`, values of neighbouring channels, from `sums` and `bias`; all have one length, as has `residual`.
     #[inline]
     pub fn channels(self, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
         let act = self.act;
-        by_isa!(self.isa, channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]));
+        by_isa!(self.isa, channels::<COLUMNS>(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]));
     }
 
     /// `out = act(in)`.
@@ -42,37 +41,63 @@ impl Store {
     }
 }
 
-#[inline(always)]
-fn channels(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
-    match act {
-        Act::None => add_channels(|x| x, sums, bias, residual, out),
-        Act::Relu => add_channels(|x| x.max(0.0), sums, bias, residual, out),
-        Act::Sigmoid => add_channels(|x| Act::Sigmoid.apply(x), sums, bias, residual, out),
-        Act::Gelu => add_channels(|x| Act::Gelu.apply(x), sums, bias, residual, out),
-        Act::Relu6 => add_channels(|x| Act::Relu6.apply(x), sums, bias, residual, out),
-        Act::LreluAgc => add_channels(|x| Act::LreluAgc.apply(x), sums, bias, residual, out),
-    }
+/// Calls a function with each activation as a constant: loops over one function, without a choice inside.
+macro_rules! by_act {
+    ($act:expr, $function:ident($($arg:expr),*)) => {
+        match $act {
+            Act::None => $function(Act::None, $($arg),*),
+            Act::Relu => $function(Act::Relu, $($arg),*),
+            Act::Sigmoid => $function(Act::Sigmoid, $($arg),*),
+            Act::Gelu => $function(Act::Gelu, $($arg),*),
+            Act::Relu6 => $function(Act::Relu6, $($arg),*),
+            Act::LreluAgc => $function(Act::LreluAgc, $($arg),*),
+        }
+    };
 }
 
+/// A whole row of a tile has its length known to the compiler: a few vectors, no loop.
 #[inline(always)]
-fn add_channels(
-    act: impl Fn(f32) -> f32,
+fn channels<const WHOLE: usize>(
+    act: Act,
     sums: &[f32],
     bias: &[f32],
     residual: Option<&[f32]>,
     out: &mut [f32],
 ) {
-    let values = out.iter_mut().zip(sums).zip(bias);
-    match residual {
-        None => values.for_each(|((o, s), b)| *o = act(s + b)),
-        Some(residual) => values
-            .zip(residual)
-            .for_each(|(((o, s), b), r)| *o = act(s + b) + r),
+    if out.len() == WHOLE {
+        by_act!(
+            act,
+            add(
+                &sums[..WHOLE],
+                &bias[..WHOLE],
+                residual.map(|r| &r[..WHOLE]),
+                &mut out[..WHOLE]
+            )
+        );
+    } else {
+        by_act!(act, add(sums, bias, residual, out));
     }
 }
 
 #[inline(always)]
-fn row(
+fn add(act: Act, sums: &[f32], bias: &[f32], residual: Option<&[f32]>, out: &mut [f32]) {
+    let values = out.iter_mut().zip(sums).zip(bias);
+    match residual {
+        None => {
+            for ((o, s), b) in values {
+                *o = act.apply(s + b);
+            }
+        }
+        Some(residual) => {
+            for (((o, s), b), r) in values.zip(residual) {
+                *o = act.apply(s + b) + r;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn row<const WHOLE: usize>(
     act: Act,
     sums: &[f32],
     bias: f32,
@@ -80,47 +105,25 @@ fn row(
     residual: Option<&[f32]>,
     out: &mut [f32],
 ) {
-    match act {
-        Act::None => one_pass(|x| x, sums, bias, accumulate, residual, out),
-        Act::Relu => one_pass(|x| x.max(0.0), sums, bias, accumulate, residual, out),
-        Act::Sigmoid => one_pass(
-            |x| Act::Sigmoid.apply(x),
-            sums,
-            bias,
-            accumulate,
-            residual,
-            out,
-        ),
-        Act::Gelu => one_pass(
-            |x| Act::Gelu.apply(x),
-            sums,
-            bias,
-            accumulate,
-            residual,
-            out,
-        ),
-        Act::Relu6 => one_pass(
-            |x| Act::Relu6.apply(x),
-            sums,
-            bias,
-            accumulate,
-            residual,
-            out,
-        ),
-        Act::LreluAgc => one_pass(
-            |x| Act::LreluAgc.apply(x),
-            sums,
-            bias,
-            accumulate,
-            residual,
-            out,
-        ),
+    if out.len() == WHOLE {
+        by_act!(
+            act,
+            shift(
+                &sums[..WHOLE],
+                bias,
+                accumulate,
+                residual.map(|r| &r[..WHOLE]),
+                &mut out[..WHOLE]
+            )
+        );
+    } else {
+        by_act!(act, shift(sums, bias, accumulate, residual, out));
     }
 }
 
 #[inline(always)]
-fn one_pass(
-    act: impl Fn(f32) -> f32,
+fn shift(
+    act: Act,
     sums: &[f32],
     bias: f32,
     accumulate: bool,
@@ -129,13 +132,25 @@ fn one_pass(
 ) {
     let values = out.iter_mut().zip(sums);
     match (accumulate, residual) {
-        (false, None) => values.for_each(|(o, s)| *o = act(s + bias)),
-        (true, None) => values.for_each(|(o, s)| *o = act(*o + s + bias)),
-        (false, Some(residual)) => values
-            .zip(residual)
-            .for_each(|((o, s), r)| *o = act(s + bias) + r),
-        (true, Some(residual)) => values
-            .zip(residual)
-            .for_each(|((o, s), r)| *o = act(*o + s + bias) + r),
+        (false, None) => {
+            for (o, s) in values {
+                *o = act.apply(s + bias);
+            }
+        }
+        (true, None) => {
+            for (o, s) in values {
+                *o = act.apply(*o + s + bias);
+            }
+        }
+        (false, Some(residual)) => {
+            for ((o, s), r) in values.zip(residual) {
+                *o = act.apply(s + bias) + r;
+            }
+        }
+        (true, Some(residual)) => {
+            for ((o, s), r) in values.zip(residual) {
+                *o = act.apply(*o + s + bias) + r;
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Queries are the lanes of every vector, so the softmax over keys needs no operation across lanes, and a tile of
 //! scores is at once the right matrix of the product with the values.
 
-use super::{Isa, Tile, by_isa, micro, panel_height, transpose};
+use super::{Isa, Tile, by_isa, micro, panel_height, part, transpose};
 use crate::common::epilogue::exp;
 
 /// Keys of a tile of scores, a multiple of every [`Isa::rows`]: a window of 14x14 is one tile.
@@ -130,7 +130,9 @@ impl Streamed {
         // Lanes beyond the last query repeat it; their results are not used.
         (0..self.lanes()).for_each(|lane| lines[lane] = &line(lane.min(count - 1))[..self.dim]);
         transpose(&lines[..self.lanes()], packed);
-        packed.iter_mut().for_each(|v| *v *= scale);
+        for v in packed {
+            *v *= scale;
+        }
     }
 
     /// Attends with all blocks to all keys; afterwards every block's `out` is its result. A tile of keys and values
@@ -187,7 +189,7 @@ impl Streamed {
         let (bias, top, sum) = (block.bias, &mut block.top, &mut block.sum);
         let mut keep = [0.0; LANES_MAX];
         let kept = &mut keep;
-        by_isa!(isa, soften(lanes: usize, bias: KeyBias<'_>, first: usize, scores: &mut [f32], top: &mut [f32; LANES_MAX], sum: &mut [f32; LANES_MAX], kept: &mut [f32; LANES_MAX]));
+        by_isa!(isa, soften::<COLUMNS>(bias: KeyBias<'_>, first: usize, scores: &mut [f32], top: &mut [f32; LANES_MAX], sum: &mut [f32; LANES_MAX], kept: &mut [f32; LANES_MAX]));
         let mut product = Tile::default();
         for channel in (0..dim).step_by(isa.rows()) {
             let height = panel_height(isa, dim, channel);
@@ -211,7 +213,7 @@ impl Streamed {
                 &product.0[..rows * lanes],
                 &keep[..lanes],
             );
-            by_isa!(isa, accumulate(lanes: usize, sums: &[f32], keep: &[f32], out: &mut [f32]));
+            by_isa!(isa, accumulate::<COLUMNS>(sums: &[f32], keep: &[f32], out: &mut [f32]));
         }
     }
 
@@ -219,45 +221,32 @@ impl Streamed {
         let lanes = self.lanes();
         let factors = block.sum.map(|sum| 1.0 / sum);
         for row in block.out.chunks_exact_mut(lanes) {
-            row.iter_mut()
-                .zip(&factors)
-                .for_each(|(v, factor)| *v *= factor);
+            for (v, factor) in row.iter_mut().zip(&factors) {
+                *v *= factor;
+            }
         }
     }
 }
 
 /// `out = out * keep + sums`
 #[inline(always)]
-fn accumulate(lanes: usize, sums: &[f32], keep: &[f32], out: &mut [f32]) {
-    for (out, sums) in out.chunks_exact_mut(lanes).zip(sums.chunks_exact(lanes)) {
-        out.iter_mut()
-            .zip(sums)
-            .zip(keep)
-            .for_each(|((o, s), k)| *o = *o * k + s);
+fn accumulate<const N: usize>(sums: &[f32], keep: &[f32], out: &mut [f32]) {
+    let keep = *part::<N>(keep, 0);
+    let sums = sums.as_chunks::<N>().0;
+    for (row, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+        // The check of this index keeps the compiler from making vectors of rows, which it gathers lane by lane.
+        let (mut values, sums) = (*out, sums[row]);
+        for i in 0..N {
+            values[i] = values[i] * keep[i] + sums[i];
+        }
+        *out = values;
     }
 }
 
 /// Scores to weights: adds the bias, raises `top` to the new maximum, exponentiates, adds to `sum`; what was summed
 /// before counts `kept` times.
 #[inline(always)]
-fn soften(
-    lanes: usize,
-    bias: KeyBias<'_>,
-    first: usize,
-    scores: &mut [f32],
-    top: &mut [f32; LANES_MAX],
-    sum: &mut [f32; LANES_MAX],
-    kept: &mut [f32; LANES_MAX],
-) {
-    match lanes {
-        32 => soften_lanes::<32>(bias, first, scores, top, sum, kept),
-        16 => soften_lanes::<16>(bias, first, scores, top, sum, kept),
-        _ => soften_lanes::<8>(bias, first, scores, top, sum, kept),
-    }
-}
-
-#[inline(always)]
-fn soften_lanes<const N: usize>(
+fn soften<const N: usize>(
     bias: KeyBias<'_>,
     first: usize,
     scores: &mut [f32],
@@ -275,17 +264,22 @@ fn soften_lanes<const N: usize>(
     let scores = scores.as_chunks_mut::<N>().0;
     let mut most = *top;
     match bias {
-        KeyBias::None => scores.iter().for_each(|row| raise(&mut most, row)),
+        KeyBias::None => {
+            for row in scores.iter() {
+                raise(&mut most, row);
+            }
+        }
         KeyBias::Matrix { values, stride } => {
             for (row, bias) in scores
                 .iter_mut()
                 .zip(values[first * stride..].chunks(stride))
             {
-                let Some(bias) = bias.first_chunk::<N>() else {
-                    return;
-                };
-                (0..N).for_each(|i| row[i] += bias[i]);
-                raise(&mut most, row);
+                let (mut values, bias) = (*row, *part::<N>(bias, 0));
+                for i in 0..N {
+                    values[i] += bias[i];
+                }
+                raise(&mut most, &values);
+                *row = values;
             }
         }
         KeyBias::Sums {
@@ -296,9 +290,12 @@ fn soften_lanes<const N: usize>(
             let (rows, columns) = (rows.as_chunks::<N>().0, &columns.as_chunks::<N>().0[..side]);
             let (mut y, mut x) = (first / side, first % side);
             for row in scores.iter_mut() {
-                let (by, bx) = (&rows[y], &columns[x]);
-                (0..N).for_each(|i| row[i] += by[i] + bx[i]);
-                raise(&mut most, row);
+                let (mut values, by, bx) = (*row, rows[y], columns[x]);
+                for i in 0..N {
+                    values[i] += by[i] + bx[i];
+                }
+                raise(&mut most, &values);
+                *row = values;
                 x += 1;
                 if x == side {
                     (y, x) = (y + 1, 0);
@@ -308,8 +305,12 @@ fn soften_lanes<const N: usize>(
     }
     let mut sums = [0.0; N];
     for row in scores {
-        (0..N).for_each(|i| row[i] = exp(row[i] - most[i]));
-        (0..N).for_each(|i| sums[i] += row[i]);
+        let mut values = *row;
+        for i in 0..N {
+            values[i] = exp(values[i] - most[i]);
+            sums[i] += values[i];
+        }
+        *row = values;
     }
     for i in 0..N {
         // Before the first key `top` is minus infinity: nothing was summed, whatever it counts.
@@ -321,5 +322,7 @@ fn soften_lanes<const N: usize>(
 
 #[inline(always)]
 fn raise<const N: usize>(most: &mut [f32; N], row: &[f32; N]) {
-    (0..N).for_each(|i| most[i] = if row[i] > most[i] { row[i] } else { most[i] });
+    for i in 0..N {
+        most[i] = if row[i] > most[i] { row[i] } else { most[i] };
+    }
 }

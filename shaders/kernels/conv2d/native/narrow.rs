@@ -161,9 +161,8 @@ impl Plan {
 fn shift_and_add(partial: &mut [f32], width: usize, len: usize) {
     let (sums, rest) = partial.split_at_mut(width);
     for (i, row) in rest.chunks_exact(width).enumerate() {
-        sums[..len]
-            .iter_mut()
-            .zip(&row[i + 1..])
-            .for_each(|(s, v)| *s += v);
+        for (s, v) in sums[..len].iter_mut().zip(&row[i + 1..]) {
+            *s += v;
+        }
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::{Search, scan::Candidates};
 use crate::common::native::{Isa, by_isa};
-use crate::patchmatch::{NONE, Texel, site};
+use crate::patchmatch::{CHANNELS, NONE, Texel, site};
 
 /// A target patch, its rows padded to eight texels, and the factor of each of its differences.
 #[repr(align(32))]
@@ -82,6 +82,7 @@ fn row<const R: usize>(
     }
 }
 
+#[inline(always)]
 fn gather(op: &Search, planes: Planes<'_>, x: usize, y: usize, patch: &mut Patch) {
     let (r, w, h) = (op.radius, planes.width, planes.height);
     for j in 0..=2 * r {
@@ -109,20 +110,43 @@ fn measure<const R: usize>(
 ) -> u32 {
     let mut sum = 0u32;
     for j in 0..=2 * R {
-        let source = &texels[corner + j * width..][..2 * R + 1];
-        let mut lanes = [0i32; 8];
-        for (i, texel) in source.iter().enumerate() {
-            for k in 0..8 {
-                let difference = texel[k]
-                    .wrapping_sub(patch.values[j][i][k])
-                    .wrapping_mul(patch.factors[j][i][k]);
-                lanes[k] += i32::from(difference) * i32::from(difference);
-            }
+        let source = texels[corner + j * width..][..2 * R + 1].as_flattened();
+        let (values, factors) = (
+            patch.values[j].as_flattened(),
+            patch.factors[j].as_flattened(),
+        );
+        // Two texels fill a vector; a row holds an odd number of them.
+        let mut lanes = [0i32; 2 * CHANNELS];
+        for i in 0..R {
+            squares(source, values, factors, 2 * CHANNELS * i, &mut lanes);
         }
-        sum = sum.wrapping_add(lanes.iter().sum::<i32>() as u32);
+        let mut last = [0i32; CHANNELS];
+        squares(source, values, factors, 2 * CHANNELS * R, &mut last);
+        for lane in lanes {
+            sum = sum.wrapping_add(lane as u32);
+        }
+        for lane in last {
+            sum = sum.wrapping_add(lane as u32);
+        }
         if sum > best {
             break;
         }
     }
     sum
+}
+
+/// Adds the squares of the weighted differences of `N` channels from `at` on.
+#[inline(always)]
+fn squares<const N: usize>(
+    source: &[i16],
+    values: &[i16],
+    factors: &[i16],
+    at: usize,
+    lanes: &mut [i32; N],
+) {
+    let (source, values, factors) = (&source[at..][..N], &values[at..][..N], &factors[at..][..N]);
+    for k in 0..N {
+        let difference = source[k].wrapping_sub(values[k]).wrapping_mul(factors[k]);
+        lanes[k] += i32::from(difference) * i32::from(difference);
+    }
 }

@@ -105,9 +105,9 @@ fn transform_tiles<const L: usize>(
         }
         let [a, b, c, d, e, f] = &lanes;
         let result = each_lane([a, b, c, d, e, f], transform::output);
-        rows.iter_mut()
-            .zip(result)
-            .for_each(|(row, lanes)| row[column] = lanes);
+        for (row, lanes) in rows.iter_mut().zip(result) {
+            row[column] = lanes;
+        }
     }
     for (row, pixels) in rows.iter().zip(pixels) {
         let [a, b, c, d, e, f] = row;
