@@ -1,5 +1,7 @@
 //! Names of the processor and its vector extension.
 
+use cleanplate_kernels::common::native::Isa;
+
 use crate::DeviceInfo;
 
 pub(super) fn device() -> DeviceInfo {
@@ -24,27 +26,13 @@ fn processor() -> String {
         .unwrap_or_else(|| std::env::consts::ARCH.to_string())
 }
 
-#[cfg(target_arch = "x86_64")]
+/// The instructions that the twins use here.
 fn simd_level() -> &'static str {
-    if std::arch::is_x86_feature_detected!("avx512f") {
-        "avx512"
-    } else if std::arch::is_x86_feature_detected!("avx2")
-        && std::arch::is_x86_feature_detected!("fma")
-    {
-        "avx2+fma"
-    } else if std::arch::is_x86_feature_detected!("avx") {
-        "avx"
-    } else {
-        "sse2"
+    match Isa::active() {
+        Isa::Avx512 => "avx512",
+        Isa::Avx2 => "avx2+fma",
+        Isa::Portable if cfg!(target_arch = "x86_64") => "sse2",
+        Isa::Portable if cfg!(target_arch = "aarch64") => "neon",
+        Isa::Portable => "scalar",
     }
-}
-
-#[cfg(target_arch = "aarch64")]
-fn simd_level() -> &'static str {
-    "neon"
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn simd_level() -> &'static str {
-    "scalar"
 }

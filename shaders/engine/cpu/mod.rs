@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use cleanplate_kernels::{DType, Shape, Tensor, TensorMut, TensorRef};
+use cleanplate_kernels::common::native::with_threads_max;
+use cleanplate_kernels::{DType, Shape, Tensor, TensorMut, TensorRef, TensorSpec};
 
 use crate::error::EngineError;
 use crate::fusion_cache::FusionCache;
@@ -15,6 +16,13 @@ use crate::graph::{Graph, Node, TensorId};
 use crate::plan::{Ceilings, Inputs, Plan, plan};
 use crate::{Backend, DeviceInfo, EngineOptions, Executable};
 use pool::{Pool, Slots};
+
+/// A thread has to have this much to do, in microseconds, to be worth waking.
+const THREAD_US_MIN: u64 = 50;
+
+/// What one thread does in a microsecond, seldom more: floating-point operations, and bytes read and written.
+const FLOPS_PER_US: u64 = 50_000;
+const BYTES_PER_US: u64 = 5_000;
 
 /// Kernels keep their weights as given and, from the first run, packed for the processor.
 const FORMS: u64 = 2;
@@ -64,9 +72,11 @@ impl Backend for CpuBackend {
             buffer_bytes_max: u64::MAX,
         };
         plan.check(&graph, weights + 4 * scratch as u64, &ceilings)?;
+        let threads = graph.nodes.iter().map(|n| threads_max(&graph, n)).collect();
         Ok(Arc::new(CpuExecutable {
             id: self.pool.next_id(),
             graph,
+            threads,
             plan,
             scratch,
             pool: self.pool.clone(),
@@ -86,6 +96,8 @@ impl Backend for CpuBackend {
 struct CpuExecutable {
     id: u64,
     graph: Graph,
+    /// Most threads of each operation.
+    threads: Vec<usize>,
     plan: Plan,
     /// Floats of scratch for the hungriest operation.
     scratch: usize,
@@ -107,9 +119,9 @@ impl CpuExecutable {
             &self.plan.slot_bytes,
             self.scratch,
             |slots| {
-                for node in &self.graph.nodes {
+                for (node, threads) in self.graph.nodes.iter().zip(&self.threads) {
                     before()?;
-                    self.execute_node(node, inputs, slots)?;
+                    with_threads_max(*threads, || self.execute_node(node, inputs, slots))?;
                     after(node);
                 }
                 Ok(self
@@ -180,6 +192,14 @@ impl CpuExecutable {
         // Every tensor that a validated graph's operation makes has a slot.
         self.plan.tensor_slot[id.0].unwrap_or_default()
     }
+}
+
+/// As many threads as have enough to do each.
+fn threads_max(graph: &Graph, node: &Node) -> usize {
+    let (inputs, outputs) = (graph.specs(&node.inputs), graph.specs(&node.outputs));
+    let bytes: u64 = inputs.iter().chain(&outputs).map(TensorSpec::bytes).sum();
+    let us = (node.op.flops(&inputs) / FLOPS_PER_US).max(bytes / BYTES_PER_US);
+    usize::try_from(us / THREAD_US_MIN).map_or(usize::MAX, |threads| threads.max(1))
 }
 
 fn view_mut<'a>(dtype: DType, shape: &'a Shape, buffer: &'a mut [f32]) -> TensorMut<'a> {

@@ -11,6 +11,8 @@ fn open(backend: BackendChoice, checked_shaders: bool) -> Arc<dyn Backend> {
     let options = EngineOptions {
         backend,
         checked_shaders,
+        // Software adapters compile in the first run, on a loaded machine for minutes.
+        wait_s_max: 600,
         ..EngineOptions::default()
     };
     cleanplate_engine::open(&options).unwrap_or_else(|e| {
