@@ -6,7 +6,8 @@ use super::bits::BitReader;
 use super::codes::Codes;
 use super::frame::{Frame, Part, Scan};
 use super::scan_read::read_scan;
-use super::{Block, Coded, Obstacle, Tables};
+use super::{Block, Coded, Obstacle, Plane, Tables};
+use crate::memory::with_capacity;
 
 /// Precision of a coefficient that no scan has sent yet.
 const UNSENT: u8 = u8::MAX;
@@ -96,7 +97,7 @@ impl Reader {
         }
         let frame = Frame::parse(marker, body)?;
         // Every block costs a bit at least, so a short file cannot make room for a large picture.
-        let blocks = |used: fn(&super::Plane) -> (usize, usize)| {
+        let blocks = |used: fn(&Plane) -> (usize, usize)| {
             frame
                 .planes
                 .iter()
@@ -107,10 +108,14 @@ impl Reader {
         if blocks(|plane| plane.used) > file_bytes.saturating_mul(8) {
             return Err(Obstacle("it is too short for its size"));
         }
-        let planes = frame.planes.iter();
-        self.blocks = planes
-            .map(|p| vec![[0; 64]; p.padded.0 * p.padded.1])
-            .collect();
+        let room = |plane: &Plane| {
+            let count = plane.padded.0 * plane.padded.1;
+            let mut blocks = with_capacity(count)
+                .map_err(|_| Obstacle("there is no memory for its coefficients"))?;
+            blocks.resize(count, [0; 64]);
+            Ok(blocks)
+        };
+        self.blocks = frame.planes.iter().map(room).collect::<Result<_, _>>()?;
         self.precision = vec![[UNSENT; 64]; frame.planes.len()];
         self.frame = Some(frame);
         Ok(())
