@@ -439,7 +439,7 @@ fn balances_are_asked_for_while_they_are_shown() {
     let accounts = Call::of::<ListAccounts>(&[], &Default::default(), &());
     assert_eq!(
         tick(&mut state, 1_000),
-        [accounts.clone()],
+        std::slice::from_ref(&accounts),
         "soon after the screen is opened"
     );
     assert!(tick(&mut state, 1_000).is_empty());

@@ -14,12 +14,15 @@ type AnySchema = RefOr<Schema>;
 /// Named schemas.
 pub type Schemas = Vec<(String, AnySchema)>;
 
+/// Media types, each with the schema of what is in it.
+pub type Media = Vec<(&'static str, AnySchema)>;
+
 /// A kind of body.
 pub trait Content: 'static {
     /// Whether it goes on for as long as both sides like.
     const STREAM: bool = false;
     /// Its media types, each with the schema of what is in it; empty for no body. Schemas that it names go to `schemas`.
-    fn media(schemas: &mut Schemas) -> Vec<(&'static str, AnySchema)>;
+    fn media(schemas: &mut Schemas) -> Media;
 }
 
 /// A body that a client can write.
@@ -50,7 +53,7 @@ fn binary() -> AnySchema {
 }
 
 impl Content for () {
-    fn media(_: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(_: &mut Schemas) -> Media {
         Vec::new()
     }
 }
@@ -66,7 +69,7 @@ impl Encode for () {
 pub struct Json<T>(pub T);
 
 impl<T: ToSchema + 'static> Content for Json<T> {
-    fn media(schemas: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(schemas: &mut Schemas) -> Media {
         vec![("application/json", named::<T>(schemas))]
     }
 }
@@ -88,7 +91,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> Decode for Json<T> {
 pub struct Either<A, B>(PhantomData<(A, B)>);
 
 impl<A: Content, B: Content> Content for Either<A, B> {
-    fn media(schemas: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(schemas: &mut Schemas) -> Media {
         let mut media = A::media(schemas);
         for (name, schema) in B::media(schemas) {
             match media.iter_mut().find(|(known, _)| *known == name) {
@@ -108,7 +111,7 @@ impl<A: Content, B: Content> Content for Either<A, B> {
 pub struct Form<T>(PhantomData<T>);
 
 impl<T: ToSchema + 'static> Content for Form<T> {
-    fn media(schemas: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(schemas: &mut Schemas) -> Media {
         vec![("multipart/form-data", named::<T>(schemas))]
     }
 }
@@ -119,7 +122,7 @@ pub struct Events<T>(PhantomData<T>);
 
 impl<T: ToSchema + 'static> Content for Events<T> {
     const STREAM: bool = true;
-    fn media(schemas: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(schemas: &mut Schemas) -> Media {
         vec![("text/event-stream", named::<T>(schemas))]
     }
 }
@@ -129,7 +132,7 @@ impl<T: ToSchema + 'static> Content for Events<T> {
 pub struct Text;
 
 impl Content for Text {
-    fn media(_: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(_: &mut Schemas) -> Media {
         let text = ObjectBuilder::new().schema_type(Type::String);
         vec![("text/plain", text.build().into())]
     }
@@ -140,7 +143,7 @@ impl Content for Text {
 pub struct AnyJson;
 
 impl Content for AnyJson {
-    fn media(_: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(_: &mut Schemas) -> Media {
         let object = ObjectBuilder::new().schema_type(Type::Object);
         vec![("application/json", object.build().into())]
     }
@@ -151,7 +154,7 @@ impl Content for AnyJson {
 pub struct Picture(pub Vec<u8>);
 
 impl Content for Picture {
-    fn media(_: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(_: &mut Schemas) -> Media {
         ["image/jpeg", "image/png", "image/webp"]
             .into_iter()
             .map(|media_type| (media_type, binary()))
@@ -170,7 +173,7 @@ impl Decode for Picture {
 pub struct Png;
 
 impl Content for Png {
-    fn media(_: &mut Schemas) -> Vec<(&'static str, AnySchema)> {
+    fn media(_: &mut Schemas) -> Media {
         vec![("image/png", binary())]
     }
 }

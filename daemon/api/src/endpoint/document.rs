@@ -16,7 +16,7 @@ use utoipa::openapi::{
     ObjectBuilder, OpenApi, OpenApiBuilder, RefOr, Required, Schema,
 };
 
-use super::content::{Content, Json, Schemas};
+use super::content::{Content, Json, Media, Schemas};
 use super::{Access, Endpoint, Method, Route};
 use crate::error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, InvalidBody};
 
@@ -28,7 +28,7 @@ const SCHEME: &str = "key";
 pub struct Reply {
     status: u16,
     says: &'static str,
-    media: fn(&mut Schemas) -> Vec<(&'static str, RefOr<Schema>)>,
+    media: fn(&mut Schemas) -> Media,
 }
 
 impl Reply {
@@ -49,7 +49,7 @@ pub struct Operation {
     /// Whether the reply goes on for as long as both sides like.
     pub stream: bool,
     parameters: fn() -> Vec<Parameter>,
-    body: fn(&mut Schemas) -> Vec<(&'static str, RefOr<Schema>)>,
+    body: fn(&mut Schemas) -> Media,
     reply: Reply,
 }
 
