@@ -23,6 +23,7 @@ def main():
     parser.add_argument("--lpips")
     parser.add_argument("--features", required=True)
     parser.add_argument("--embeddings", help="folder for sam-small's embeddings, one file a case")
+    parser.add_argument("--only", help="labels; cases without one are left out")
     args = parser.parse_args()
     store, of = fills.Store(args.store), candidates.methods(args)
     lpips = Lpips(args.lpips, threads=1) if args.lpips else None
@@ -30,8 +31,11 @@ def main():
     encoder = Encoder() if args.embeddings else None
     lines = [json.loads(l) for l in file.read_text().splitlines()] if file.exists() else []
     rows = {(r["set"], r["case"]): r for r in lines}
+    wanted = {(l["set"], l["case"]) for l in json.loads(pathlib.Path(args.only).read_text())} if args.only else None
     for name in args.set:
         for case in candidates.case_set(args, name):
+            if wanted is not None and (name, case["name"]) not in wanted:
+                continue
             keys = {kind: store.key(case, stored, version, False) for kind, (stored, version, _) in of.items()}
             keys = {kind: key for kind, key in keys.items() if (store.folder / f"{key}.png").exists()}
             at = name, case["name"]

@@ -50,13 +50,12 @@ class Place:
         order = np.argsort(near, kind="stable")
         order = order[: max(len(order) // 4, USUAL)]
         chosen = order[:: max(len(order) // USUAL, 1)][:USUAL]
-        squared = distances2(vectors[chosen], vectors)
-        small = at.astype(np.int16)
-        own = np.ones(squared.shape, bool)
-        for axis in (0, 1):
-            own &= np.abs(small[chosen, axis, None] - small[None, :, axis]) <= OWN_PX
-        squared[own] = np.inf
-        found = np.sqrt(squared.min(1))
+        small, own = at.astype(np.int16), at[chosen].astype(np.int16)
+
+        def near_itself(rows):
+            return (np.abs(own[rows, :1] - small[:, 0]) <= OWN_PX) & (np.abs(own[rows, 1:] - small[:, 1]) <= OWN_PX)
+
+        found = nearest(vectors[chosen], vectors, near_itself)
         return np.sort(found[np.isfinite(found)]) if np.isfinite(found).any() else np.array([0.05])
 
     def measure(self, hole):
@@ -109,7 +108,7 @@ class Place:
         at = np.argwhere(inside)
         at = at[(at[:, 0] % 2 == 0) & (at[:, 1] % 2 == 0)]
         own = vectors[at[:, 0], at[:, 1]]
-        found = np.sqrt(distances2(own, self.known[k][0]).min(1))
+        found = nearest(own, self.known[k][0])
         usual = self.usual[k]
         blob = np.zeros(inside.shape, np.float32)
         weight = np.zeros(inside.shape, np.float32)
@@ -124,7 +123,7 @@ class Place:
         }
         objects = eroded(self.objects[k])
         if objects.any():
-            to_object = np.sqrt(distances2(own, descriptors(self.labs[k])[objects][::3]).min(1))
+            to_object = nearest(own, descriptors(self.labs[k])[objects][::3])
             nearer = np.log((found + 5e-3) / (to_object + 5e-3))
             out["leftover"] = float(np.clip(nearer, 0, 2).mean())
             out["leftover_tail"] = float(np.quantile(nearer, 0.95))
@@ -203,9 +202,17 @@ def known_patches(picture, hole):
     return descriptors(picture)[free], np.argwhere(free)
 
 
-def distances2(a, b):
-    """Squared distances [len(a), len(b)]."""
-    return np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T, 0)
+def nearest(a, b, apart=None):
+    """For each of `a` the distance to the nearest of `b`; `apart(rows)` gives those pairs [rows, len(b)] that do not count."""
+    found = np.empty(len(a), np.float32)
+    halves, turned = 0.5 * (b * b).sum(1), np.ascontiguousarray(b.T)
+    for start in range(0, len(a), 64):  # so many rows stay in the cache
+        rows = slice(start, start + 64)
+        products = halves - a[rows] @ turned
+        if apart is not None:
+            products[apart(rows)] = np.inf
+        found[rows] = products.min(1)
+    return np.sqrt(np.maximum(2 * found + (a * a).sum(1), 0))
 
 
 def gradient(picture):

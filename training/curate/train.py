@@ -223,6 +223,11 @@ def report(name, make, learned, labels, truths, kinds, net="vgg16"):
     judge = lambda row: judges[fold_of(row["group"])]
     decided = [p for p in labels if p.better is not None and p.a in kinds and p.b in kinds]
     right = [float((judge(p.row).score(p.row, p.a) > judge(p.row).score(p.row, p.b)) == bool(p.better)) for p in decided]
+    agreement = f"{np.mean(right):.3f} of {len(right)}" if right else "-"
+    found = {"labels": float(np.mean(right)) if right else None, "decided": len(right)}
+    if not truths:
+        print(f"| {name} | {agreement} | - | - | - |", flush=True)
+        return found
     values = np.array([[r["fills"][k]["lpips"][net] for k in kinds] for r in truths])
     best = values.mean(0).argmin()
     chosen = np.array([v[int(np.argmax([judge(r).score(r, k) for k in kinds]))] for r, v in zip(truths, values)])
@@ -230,9 +235,8 @@ def report(name, make, learned, labels, truths, kinds, net="vgg16"):
     gain = (values[:, best].mean() - chosen.mean()) / (values[:, best].mean() - values.min(1).mean())
     low, high = interval(list(difference), groups)
     picked = [kinds[int(np.argmax([judge(r).score(r, k) for k in kinds]))] for r in truths]
-    agreement = f"{np.mean(right):.3f} of {len(right)}" if right else "-"
     print(f"| {name} | {agreement} | {gain:+.2f} | {difference.mean():+.4f} [{low:+.4f}, {high:+.4f}] | {', '.join(f'{picked.count(k)} {k}' for k in kinds)} |", flush=True)
-    return {"labels": float(np.mean(right)) if right else None, "decided": len(right), "gain": float(gain), "difference": float(difference.mean()), "interval95": [float(low), float(high)]}
+    return found | {"gain": float(gain), "difference": float(difference.mean()), "interval95": [float(low), float(high)]}
 
 
 def judges(kinds, critic=False):
@@ -277,7 +281,7 @@ def main():
     kinds = args.kinds or sorted({k for r in rows for k in r["fills"]})
     labels = label_pairs(rows, json.loads(pathlib.Path(args.labels).read_text())) if pathlib.Path(args.labels).exists() else []
     truths = [r for r in rows if all(args.net in r["fills"].get(k, {"lpips": {}})["lpips"] for k in kinds)]
-    values = np.array([[r["fills"][k]["lpips"][args.net] for k in kinds] for r in truths])
+    values = np.array([[r["fills"][k]["lpips"][args.net] for k in kinds] for r in truths] or [[np.nan] * len(kinds)])
     print(f"{len(truths)} insertions, LPIPS-{args.net}: " + ", ".join(f"{k} {v:.4f}" for k, v in zip(kinds, values.mean(0))) + f"; oracle {values.min(1).mean():.4f}")
     print(f"{len(labels)} labels, {sum(p.better is not None for p in labels)} decided")
     mine = [p for p in labels if p.a in kinds and p.b in kinds]
