@@ -119,7 +119,7 @@ def inserted(truths, objects):
 
 def small_truths(heldout, wallpapers):
     """Photos of 512 to 1024 px to paste onto, as (name, group, function that reads it)."""
-    files = sorted(pathlib.Path(heldout).glob("[0-9]*.webp"))
+    files = sorted(pathlib.Path(heldout).glob("[0-9][0-9][0-9][0-9][0-9]_*.webp"))
     files = [f for f in files if not f.stem.endswith(SETS_LEFT_OUT)]
     labelled = [f for f in files if f.with_suffix(".png").exists()]
     chosen = [f for f in files if f not in labelled] + labelled[:: max(len(labelled) // WITH_LABELS, 1)][:WITH_LABELS]

@@ -187,7 +187,7 @@ def methods(args):
 
 def real_masks(heldout, insertion_names):
     """Photos with one labelled object each as the mask: nothing is known behind it. Photos of the insertions are left out."""
-    for file in sorted(pathlib.Path(heldout).glob("[0-9]*.png")):
+    for file in sorted(pathlib.Path(heldout).glob("[0-9][0-9][0-9][0-9][0-9]_*.png")):
         name = file.stem
         if name in insertion_names or name.endswith(cases.SETS_LEFT_OUT):
             continue
