@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -47,7 +48,10 @@ def run(options, address, path, bearer, cases):
                "--request-timeout", "60", "--workers", "2", "--warnings", "off", "--suppress-health-check", "all"]
     print(" ".join(command[:3]), f"({operations} operations)", flush=True)
     text = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+    # Schemathesis keeps what it learned in the folder it runs in.
+    with tempfile.TemporaryDirectory() as scratch, subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=scratch
+    ) as running:
         for line in running.stdout:
             print(line, end="", flush=True)
             text.append(line)
