@@ -1,6 +1,6 @@
 //! Patches of 8 x 8 pixels by their first DCT coefficients, and the nearest one among many.
 
-use super::plane::Plane;
+use super::lab::Plane;
 
 /// Side of a patch in pixels.
 pub(super) const PATCH: usize = 8;
@@ -114,33 +114,28 @@ pub(super) fn covered(mask: &[bool], width: usize) -> Vec<u32> {
 }
 
 /// Patches to be searched, in the order of their first number.
-pub(super) struct Index {
-    sorted: Vec<(Patch, u32)>,
-}
+pub(super) struct Index(Vec<Patch>);
 
 impl Index {
-    /// Of these patches, each with a number of the caller's.
-    pub(super) fn new(patches: impl Iterator<Item = (Patch, u32)>) -> Index {
-        let mut sorted: Vec<(Patch, u32)> = patches.collect();
-        sorted.sort_unstable_by(|a, b| a.0[0].total_cmp(&b.0[0]).then(a.1.cmp(&b.1)));
-        Index { sorted }
+    pub(super) fn new(patches: impl Iterator<Item = Patch>) -> Index {
+        let mut sorted: Vec<Patch> = patches.collect();
+        sorted.sort_unstable_by(|a, b| a[0].total_cmp(&b[0]));
+        Index(sorted)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.0.is_empty()
     }
 
-    /// Distance to the nearest patch that `fits`, infinite if there is none. Both ways from the place of the patch's own first
-    /// number, until that number alone is farther than the best: the exact answer, mostly after a few steps.
-    pub(super) fn nearest(&self, patch: &Patch, fits: impl Fn(u32) -> bool) -> f32 {
-        let middle = self
-            .sorted
-            .partition_point(|(other, _)| other[0] < patch[0]);
+    /// Distance to the nearest patch, infinite if there is none. Both ways from the place of the patch's own first number, until that
+    /// number alone is farther than the best: the exact answer, mostly after a few steps.
+    pub(super) fn nearest(&self, patch: &Patch) -> f32 {
+        let middle = self.0.partition_point(|other| other[0] < patch[0]);
         let mut best = f32::INFINITY;
         let (mut low, mut high) = (middle, middle);
         loop {
-            let below = low.checked_sub(1).map(|i| patch[0] - self.sorted[i].0[0]);
-            let above = self.sorted.get(high).map(|(other, _)| other[0] - patch[0]);
+            let below = low.checked_sub(1).map(|i| patch[0] - self.0[i][0]);
+            let above = self.0.get(high).map(|other| other[0] - patch[0]);
             let at = match (below, above) {
                 (Some(b), a) if b * b < best && a.is_none_or(|a| b <= a) => {
                     low -= 1;
@@ -156,12 +151,8 @@ impl Index {
                 }
                 _ => return best.sqrt(),
             };
-            let (other, number) = &self.sorted[at];
-            if !fits(*number) {
-                continue;
-            }
             let mut sum = 0.0;
-            for (a, b) in patch.chunks_exact(4).zip(other.chunks_exact(4)) {
+            for (a, b) in patch.chunks_exact(4).zip(self.0[at].chunks_exact(4)) {
                 sum += (a[0] - b[0]).powi(2)
                     + (a[1] - b[1]).powi(2)
                     + (a[2] - b[2]).powi(2)
@@ -195,9 +186,13 @@ mod tests {
         let a = Patches::of(&[flat(0.5), flat(0.1), flat(0.0)]);
         let b = Patches::of(&[flat(0.7), flat(0.1), flat(0.0)]);
         assert_eq!((a.width, a.all.len()), (2, 2));
-        let index = Index::new(b.all.iter().map(|p| (*p, 0)));
-        assert!((index.nearest(&a.all[0], |_| true) - 0.2).abs() < 1e-5);
-        assert!(index.nearest(&a.all[0], |_| false).is_infinite());
+        let index = Index::new(b.all.iter().copied());
+        assert!((index.nearest(&a.all[0]) - 0.2).abs() < 1e-5);
+        assert!(
+            Index::new(std::iter::empty())
+                .nearest(&a.all[0])
+                .is_infinite()
+        );
     }
 
     #[test]
@@ -205,16 +200,15 @@ mod tests {
         let (w, h) = (40, 31);
         let planes = [1, 2, 3].map(|seed| Plane::new(w, h, noise(w * h, seed)));
         let patches = Patches::of(&planes);
-        let index = Index::new(patches.all.iter().enumerate().map(|(i, p)| (*p, i as u32)));
-        for at in (0..patches.all.len()).step_by(37) {
-            let patch = &patches.all[at];
-            let full = patches.all.iter().enumerate().filter(|(i, _)| *i != at);
-            let full = full.map(|(_, other)| {
+        let (some, others) = patches.all.split_at(patches.all.len() / 3);
+        let index = Index::new(others.iter().copied());
+        for patch in some.iter().step_by(17) {
+            let full = others.iter().map(|other| {
                 let squares = patch.iter().zip(other).map(|(a, b)| (a - b) * (a - b));
                 squares.sum::<f32>()
             });
             let full = full.fold(f32::INFINITY, f32::min).sqrt();
-            let found = index.nearest(patch, |i| i as usize != at);
+            let found = index.nearest(patch);
             assert!((found - full).abs() < 1e-5, "{found} {full}");
         }
     }

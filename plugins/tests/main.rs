@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod micro_batch;
+mod curate;
 mod networks;
 mod patchmatch;
 mod pipeline;
