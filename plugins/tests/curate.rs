@@ -82,14 +82,17 @@ fn photo() -> Photo {
     let mut encoder = png::Encoder::new(&mut out, SIDE as u32, SIDE as u32);
     encoder.set_color(png::ColorType::Rgb);
     let place = |at: usize| (at % SIDE, at / SIDE);
-    let inside = |x: usize, y: usize| {
-        (HOLE.x0..HOLE.x1).contains(&x) && (HOLE.y0..HOLE.y1).contains(&y)
-    };
+    let inside =
+        |x: usize, y: usize| (HOLE.x0..HOLE.x1).contains(&x) && (HOLE.y0..HOLE.y1).contains(&y);
     let data: Vec<u8> = (0..SIDE * SIDE)
         .flat_map(|at| {
             let (x, y) = place(at);
             // The object to remove.
-            if inside(x, y) { [250, 250, 40] } else { texture(x, y) }
+            if inside(x, y) {
+                [250, 250, 40]
+            } else {
+                texture(x, y)
+            }
         })
         .collect();
     let mut writer = encoder.write_header().unwrap();
@@ -137,7 +140,10 @@ fn what_is_foreign_to_its_surroundings_loses_whoever_made_it() {
         assert!(choice.reason.contains("times nearer"), "{choice:?}");
         assert_eq!(choice.scores.len(), 2);
         let middle = outcome.photo.pixel_f32(205, 195);
-        assert!((middle[0] - middle[1]).abs() < 0.2, "no red is left: {middle:?}");
+        assert!(
+            (middle[0] - middle[1]).abs() < 0.2,
+            "no red is left: {middle:?}"
+        );
     }
 }
 
@@ -146,5 +152,8 @@ fn of_equal_fills_the_network_s_is_kept() {
     let outcome = run("true", "true");
     assert_eq!(outcome.choices[0].candidate, "network");
     let scores = &outcome.choices[0].scores;
-    assert!((scores[0].score - scores[1].score - 0.235).abs() < 1e-5, "{scores:?}");
+    assert!(
+        (scores[0].score - scores[1].score - 0.235).abs() < 1e-5,
+        "{scores:?}"
+    );
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod micro_batch;
 mod curate;
+mod micro_batch;
 mod networks;
 mod patchmatch;
 mod pipeline;
