@@ -1,17 +1,21 @@
-//! Wall-clock time, injected so that tests can move it.
+//! Time, injected so that tests can move it: a wall clock for records, a steady one for spans.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::UnixMs;
 
-/// A source of wall-clock time.
+/// A source of time.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since 1970-01-01 00:00 UTC. May jump either way.
+    /// Milliseconds since 1970-01-01 00:00 UTC, for what is recorded. May jump either way.
     fn now_ms(&self) -> UnixMs;
+
+    /// Milliseconds since a fixed moment of this process, for how long something takes. Never jumps.
+    fn steady_ms(&self) -> i64;
 }
 
-/// The clock of the machine.
+/// The clocks of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -23,26 +27,51 @@ impl Clock for SystemClock {
             Err(_) => 0,
         }
     }
+
+    fn steady_ms(&self) -> i64 {
+        static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        i64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
-/// A clock that stands still until it is moved.
+/// Clocks that stand still until they are moved.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    wall_ms: AtomicI64,
+    steady_ms: AtomicI64,
+}
 
 impl ManualClock {
-    /// A clock that stands at `now_ms`.
+    /// Clocks of which the one on the wall stands at `now_ms`.
     pub fn new(now_ms: UnixMs) -> Self {
-        Self(AtomicI64::new(now_ms))
+        Self {
+            wall_ms: AtomicI64::new(now_ms),
+            steady_ms: AtomicI64::new(0),
+        }
     }
 
-    /// Moves the clock by `ms`, back when negative.
+    /// Lets `ms` pass, which are not negative.
     pub fn advance_ms(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::SeqCst);
+        debug_assert!(
+            ms >= 0,
+            "time does not run back; jump_ms sets the wall clock"
+        );
+        self.jump_ms(ms);
+        self.steady_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock by `ms`, back when negative, while no time passes.
+    pub fn jump_ms(&self, ms: i64) {
+        self.wall_ms.fetch_add(ms, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now_ms(&self) -> UnixMs {
-        self.0.load(Ordering::SeqCst)
+        self.wall_ms.load(Ordering::SeqCst)
+    }
+
+    fn steady_ms(&self) -> i64 {
+        self.steady_ms.load(Ordering::SeqCst)
     }
 }

@@ -16,6 +16,16 @@ pub enum StoreError {
         /// The lock file.
         path: PathBuf,
     },
+    /// The database of the folder is gone.
+    #[error(
+        "opening the store: {path} is missing or empty, but {trace} shows that this folder had one; put its newest backup in its place, or, to begin with no accounts, choose another data folder"
+    )]
+    Lost {
+        /// Where the database was.
+        path: PathBuf,
+        /// The file that tells.
+        trace: PathBuf,
+    },
     /// The database was written by a newer program.
     #[error(
         "opening {path}: schema version {found}, this program knows up to {known}; run the newer program or restore the backup made before the upgrade"
@@ -65,6 +75,14 @@ pub enum StoreError {
         "{operation}: the volume of the data folder is full; free some space, the store then goes on by itself"
     )]
     Full {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// Another process keeps the database from being read or written; nothing was changed.
+    #[error(
+        "{operation}: another process has locked the database; end what works on it (a backup, an open sqlite3), the store then goes on by itself"
+    )]
+    Busy {
         /// What was tried.
         operation: &'static str,
     },
@@ -162,7 +180,7 @@ impl StoreError {
 
     /// Whether the same call may succeed later without a change by the caller.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. })
+        matches!(self, Self::Full { .. } | Self::Busy { .. })
     }
 }
 

@@ -85,7 +85,8 @@ pub trait Maintenance {
     fn recover(&self, attempts_max: u32) -> Result<Recovered>;
 
     /// Fails synchronous and asynchronous jobs that have been processing for longer than `processing_ms_max` and
-    /// returns their holds: the last net under a worker that never reported.
+    /// returns their holds: the last net under a worker that never reported. The span is counted from the claim by a clock
+    /// that does not jump.
     fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>>;
 
     /// Forgets the details of at most `rows_max` jobs that ended longer than `keep_ms` ago, and their webhooks: names of
@@ -99,8 +100,12 @@ pub trait Maintenance {
     /// Checks the pages of the database file too. Slow on a large one.
     fn integrity(&self) -> Result<Vec<Breach>>;
 
-    /// Whether the store answers and takes writes. Writes nothing.
+    /// Whether the store answers and would take a write now. Writes nothing.
     fn health(&self) -> Result<Health>;
+
+    /// Brings the files into the state in which nothing has to be made good at the next start: for a daemon that ends while
+    /// some of its threads may still hold the store.
+    fn settle(&self) -> Result<()>;
 
     /// Writes a consistent copy of the database to a new file, forced to disk, while work goes on.
     fn backup(&self, to: &Path) -> Result<()>;

@@ -150,6 +150,14 @@ pub(super) fn holds(fixture: &mut dyn Fixture) {
     fixture.clock().advance_ms(LIMIT_MS);
     let busy = processing(store.as_ref(), owner);
     assert_eq!(store.expire_holds(LIMIT_MS).unwrap(), []);
+    for hours in [10 * 365 * 24, -20 * 365 * 24, 10 * 365 * 24] {
+        fixture.clock().jump_ms(hours * 60 * 60 * 1_000);
+        assert_eq!(
+            store.expire_holds(LIMIT_MS).unwrap(),
+            [],
+            "a clock that is set ends no job"
+        );
+    }
     fixture.clock().advance_ms(1);
     assert_eq!(store.expire_holds(LIMIT_MS).unwrap(), [silent.id]);
     assert_eq!(

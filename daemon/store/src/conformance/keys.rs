@@ -188,7 +188,7 @@ pub(super) fn last_used(fixture: &mut dyn Fixture) {
     assert_eq!(used(), first);
     fixture.clock().advance_ms(1);
     assert_eq!(used(), first.map(|first| first + LAST_USED_STALE_MS));
-    fixture.clock().advance_ms(-10 * LAST_USED_STALE_MS);
+    fixture.clock().jump_ms(-10 * LAST_USED_STALE_MS);
     assert_eq!(
         used(),
         first.map(|first| first - 9 * LAST_USED_STALE_MS),

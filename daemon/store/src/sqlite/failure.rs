@@ -41,6 +41,7 @@ pub(super) fn store_error(operation: &'static str, error: rusqlite::Error) -> St
             (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => {
                 StoreError::Full { operation }
             }
+            (ErrorCode::DatabaseBusy, _) => StoreError::Busy { operation },
             // After a failed sync the kernel may have dropped the pages: a second sync would succeed and prove nothing.
             (_, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Halted {
                 operation,
@@ -92,9 +93,9 @@ mod tests {
             named(ffi::SQLITE_IOERR_READ),
             StoreError::Database { .. }
         ));
-        assert!(matches!(
-            named(ffi::SQLITE_BUSY),
-            StoreError::Database { .. }
-        ));
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY] {
+            assert!(matches!(named(code), StoreError::Busy { .. }));
+            assert!(named(code).is_transient() && !named(code).is_fatal());
+        }
     }
 }

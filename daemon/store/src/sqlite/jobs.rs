@@ -1,5 +1,7 @@
 //! Jobs: the trait on top of accepting, claiming and ending; listings.
 
+use std::sync::PoisonError;
+
 use rusqlite::{Connection, ToSql};
 
 use super::failure::TxResult;
@@ -11,6 +13,17 @@ use crate::jobs::{
     JobStatus, Jobs, NewJob, QueueLimits,
 };
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
+
+impl SqliteStore {
+    /// Notes when a job was claimed.
+    fn claimed(&self, claim: Result<Option<Job>>) -> Result<Option<Job>> {
+        if let Ok(Some(job)) = &claim {
+            let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+            claimed.insert(job.id, self.clock.steady_ms());
+        }
+        claim
+    }
+}
 
 impl Jobs for SqliteStore {
     fn accept(&self, new: &NewJob, bounds: &QueueLimits) -> Result<Accept> {
@@ -46,11 +59,11 @@ impl Jobs for SqliteStore {
     fn claim(&self, worker: &str) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
         limits::text(OPERATION, "worker", worker, 100)?;
-        self.write_jobs(
+        self.claimed(self.write_jobs(
             OPERATION,
             |tx| claims::claim_next(tx, worker),
             |job| job.iter().collect(),
-        )
+        ))
     }
 
     fn claim_job(&self, job: JobId, worker: &str) -> Result<Option<Job>> {
@@ -60,7 +73,7 @@ impl Jobs for SqliteStore {
             job_row::existing(tx, OPERATION, None, job)?;
             claims::claim(tx, job, worker)
         };
-        self.write_jobs(OPERATION, body, |job| job.iter().collect())
+        self.claimed(self.write_jobs(OPERATION, body, |job| job.iter().collect()))
     }
 
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended> {

@@ -65,6 +65,7 @@ impl Keys for SqliteStore {
             .last_used_at_ms
             .is_none_or(|last| now_ms.abs_diff(last) >= LAST_USED_STALE_MS.unsigned_abs())
             && let Err(error) = self.note_use(record.id, now_ms)
+            && !error.is_transient()
         {
             tracing::warn!(key = %record.id, %error, "the use of a key was not noted");
         }

@@ -21,9 +21,11 @@ impl Maintenance for SqliteStore {
     fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>> {
         const OPERATION: &str = "expiring holds";
         limits::keep_ms(OPERATION, processing_ms_max)?;
+        let steady_ms = self.clock.steady_ms();
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         let jobs = self.write_jobs(
             OPERATION,
-            |tx| recovery::expire_holds(tx, processing_ms_max),
+            |tx| recovery::expire_holds(tx, &mut claimed, steady_ms, processing_ms_max),
             |jobs| jobs.iter().collect(),
         )?;
         Ok(jobs.into_iter().map(|job| job.id).collect())
@@ -61,18 +63,10 @@ impl Maintenance for SqliteStore {
 
     fn health(&self) -> Result<Health> {
         const OPERATION: &str = "checking the store";
-        if let Some(detail) = self.halted.get() {
-            return Err(StoreError::Halted {
-                operation: OPERATION,
-                detail: detail.clone(),
-            });
-        }
-        let schema_version = {
-            let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            migrate::pragma(&writer, "user_version")?
-        };
-        self.read(OPERATION, |sql| {
-            Ok(sql.query_row("SELECT turn FROM queue", [], |row| row.get::<_, i64>(0))?)
+        // A transaction without a change writes nothing, but needs the lock that a change would need.
+        let schema_version = self.write(OPERATION, |tx| {
+            tx.query_row("SELECT turn FROM queue", [], |row| row.get::<_, i64>(0))?;
+            Ok(migrate::pragma(tx, "user_version")?)
         })?;
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
         Ok(Health {
@@ -80,6 +74,20 @@ impl Maintenance for SqliteStore {
             database_bytes: length(&self.path),
             log_bytes: length(&log_file(&self.path)),
         })
+    }
+
+    fn settle(&self) -> Result<()> {
+        const OPERATION: &str = "folding the log into the database";
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy: bool = writer
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|error| store_error(OPERATION, error))?;
+        if busy {
+            return Err(StoreError::Busy {
+                operation: OPERATION,
+            });
+        }
+        Ok(())
     }
 
     fn backup(&self, to: &Path) -> Result<()> {

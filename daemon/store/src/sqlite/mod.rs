@@ -14,6 +14,8 @@ mod job_row;
 mod jobs;
 mod keys;
 mod ledger;
+mod lock_wait;
+mod lost;
 mod maintenance;
 mod migrate;
 mod open;
@@ -25,6 +27,7 @@ mod results;
 mod tests;
 mod webhooks;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -35,17 +38,18 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use self::open::{DATABASE_FILE, LOCK_FILE};
 
 use self::failure::TxResult;
+use self::lock_wait::LockWait;
 use self::pool::ReaderPool;
 use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 use crate::jobs::Job;
 use crate::watch::{Watched, Watcher};
-use crate::{Cursor, Page, UnixMs};
+use crate::{Cursor, JobId, Page, UnixMs};
 
 /// The store in one SQLite file.
 ///
 /// Write-ahead log, forced to disk at every commit; all writes are immediate transactions of one connection, so they
-/// never meet a busy database inside the program and wait at most 5 s for another one (a tool beside the daemon).
+/// never meet a busy database inside the program and wait at most a second for another one (a tool beside the daemon).
 pub struct SqliteStore {
     // Dropped in this order: the writing connection closes last and folds the log into the database.
     readers: ReaderPool,
@@ -53,6 +57,9 @@ pub struct SqliteStore {
     /// What the disk answered when it first failed to store data; from then on nothing is written.
     halted: OnceLock<String>,
     clock: Arc<dyn Clock>,
+    lock_wait: LockWait,
+    /// When this process claimed the jobs under way, by the steady clock.
+    claimed: Mutex<HashMap<JobId, UnixMs>>,
     path: PathBuf,
     watcher: OnceLock<Arc<dyn Watcher>>,
     _lock: Option<File>,
@@ -100,7 +107,10 @@ impl SqliteStore {
                 detail: detail.clone(),
             });
         }
-        let outcome = run_transaction(&mut writer, operation, self.clock.now_ms(), body);
+        let outcome = self
+            .set_wait(operation, &writer)
+            .and_then(|()| run_transaction(&mut writer, operation, self.clock.now_ms(), body));
+        self.lock_wait.learn(&outcome, self.clock.steady_ms());
         if let Err(StoreError::Halted { detail, .. }) = &outcome {
             let _ = self.halted.set(detail.clone());
         }
@@ -119,10 +129,22 @@ impl SqliteStore {
         body: impl FnOnce(&Connection) -> TxResult<T>,
     ) -> Result<T> {
         let reader = self.readers.take();
-        let snapshot = reader
+        self.set_wait(operation, &reader)?;
+        let outcome = reader
             .unchecked_transaction()
-            .map_err(|error| failure::store_error(operation, error))?;
-        body(&snapshot).map_err(|error| error.named(operation))
+            .map_err(|error| failure::store_error(operation, error))
+            .and_then(|snapshot| body(&snapshot).map_err(|error| error.named(operation)));
+        // Readers do not wait for writers: that one could read says nothing about the lock.
+        if outcome.is_err() {
+            self.lock_wait.learn(&outcome, self.clock.steady_ms());
+        }
+        outcome
+    }
+
+    fn set_wait(&self, operation: &'static str, connection: &Connection) -> Result<()> {
+        self.lock_wait
+            .apply(connection, self.clock.steady_ms())
+            .map_err(|error| failure::store_error(operation, error))
     }
 }
 

@@ -4,14 +4,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure::store_error;
+use super::lock_wait::{self, LockWait};
 use super::pool::ReaderPool;
-use super::{SqliteStore, migrate};
+use super::{SqliteStore, lost, migrate};
 use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 
@@ -20,8 +20,6 @@ pub const DATABASE_FILE: &str = "cleanplate.db";
 /// Name of the file whose lock the daemon holds.
 pub const LOCK_FILE: &str = "cleanplate.lock";
 
-/// How long a write waits for another process, ms.
-const BUSY_MS_MAX: u64 = 5_000;
 const OPERATION: &str = "opening the store";
 
 impl SqliteStore {
@@ -31,15 +29,18 @@ impl SqliteStore {
         let lock = lock(folder)?.ok_or_else(|| StoreError::Locked {
             path: folder.join(LOCK_FILE),
         })?;
+        lost::refuse(folder)?;
         let (path, writer) = open_writer(folder)?;
         check_after_unclean_end(&path, &writer)?;
         migrate::run(&path, &writer)?;
+        lost::mark(folder)?;
         Self::assemble(path, writer, clock, Some(lock))
     }
 
     /// Opens or creates the store beside a daemon that may be running: for command-line tools. Never call
     /// [`recover`](crate::Maintenance::recover) on it.
     pub fn attach(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        lost::refuse(folder)?;
         let (path, writer) = open_writer(folder)?;
         // The lock is taken for a migration only, so that a tool never stands in the way of a starting daemon.
         if migrate::require_current(&path, &writer).is_err() {
@@ -47,6 +48,7 @@ impl SqliteStore {
                 Some(_held_while_migrating) => migrate::run(&path, &writer)?,
                 None => migrate::require_current(&path, &writer)?,
             }
+            lost::mark(folder)?;
         }
         Self::assemble(path, writer, clock, None)
     }
@@ -62,6 +64,12 @@ impl SqliteStore {
             readers,
             writer: Mutex::new(writer),
             halted: OnceLock::new(),
+            lock_wait: LockWait::new(if lock.is_some() {
+                lock_wait::DAEMON_WAIT_MAX
+            } else {
+                lock_wait::TOOL_WAIT_MAX
+            }),
+            claimed: Mutex::default(),
             clock,
             path,
             watcher: OnceLock::new(),
@@ -113,7 +121,7 @@ fn open_writer(folder: &Path) -> Result<(PathBuf, Connection)> {
 
 /// Settings of every connection.
 pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    connection.busy_timeout(lock_wait::TOOL_WAIT_MAX)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.execute_batch(

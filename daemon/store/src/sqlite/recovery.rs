@@ -1,10 +1,11 @@
 //! Ending or requeueing what a dead daemon or a silent worker left unfinished.
 
-use rusqlite::params;
+use std::collections::HashMap;
 
 use super::failure::TxResult;
 use super::job_row::job_row;
 use super::{Tx, claims, job_row, resolve};
+use crate::JobId;
 use crate::jobs::{CODE_ATTEMPTS, CODE_INTERRUPTED, CODE_TIMED_OUT, Failure, Job, JobStatus};
 use crate::maintenance::Recovered;
 
@@ -45,14 +46,22 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
     Ok(recovered)
 }
 
-pub(super) fn expire_holds(tx: &Tx<'_>, processing_ms_max: i64) -> TxResult<Vec<Job>> {
-    let started_before_ms = tx.now_ms.saturating_sub(processing_ms_max);
-    let mut statement = tx.prepare_cached(
-        "SELECT * FROM job WHERE status = 'processing' AND started_at_ms < ?1 ORDER BY seq",
-    )?;
-    let overdue = statement
-        .query_map(params![started_before_ms], job_row)?
+/// `claimed`: when jobs were claimed, by the clock that shows `steady_ms` now; those that have ended are dropped from it. A
+/// job that is not in it counts from now on.
+pub(super) fn expire_holds(
+    tx: &Tx<'_>,
+    claimed: &mut HashMap<JobId, i64>,
+    steady_ms: i64,
+    processing_ms_max: i64,
+) -> TxResult<Vec<Job>> {
+    let mut statement =
+        tx.prepare_cached("SELECT * FROM job WHERE status = 'processing' ORDER BY seq")?;
+    let mut overdue = statement
+        .query_map([], job_row)?
         .collect::<rusqlite::Result<Vec<Job>>>()?;
+    let since_ms = |job: &Job| claimed.get(&job.id).copied().unwrap_or(steady_ms);
+    *claimed = overdue.iter().map(|job| (job.id, since_ms(job))).collect();
+    overdue.retain(|job| steady_ms - claimed[&job.id] > processing_ms_max);
     let failure = Failure::new(
         CODE_TIMED_OUT,
         format!(

@@ -268,3 +268,40 @@ fn a_tool_writes_beside_the_daemon_without_a_busy_database() {
     assert_eq!(store.balance(owner.0).unwrap().available, 100 + 3 * 300);
     assert_eq!(store.invariants().unwrap(), []);
 }
+
+#[test]
+fn a_database_that_another_process_locks_is_told_of_soon_and_by_everyone() {
+    let fixture = SqliteFixture::fresh();
+    let store = fixture.sqlite();
+    let owner = funded(&store);
+    let other =
+        rusqlite::Connection::open(fixture.folder.path().join(crate::DATABASE_FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let refused = store.accept(&new_job(owner), &WIDE).unwrap_err();
+                assert!(
+                    matches!(
+                        refused,
+                        StoreError::Busy {
+                            operation: "accepting a job"
+                        }
+                    ),
+                    "{refused}"
+                );
+            });
+        }
+    });
+    assert!(matches!(store.health(), Err(StoreError::Busy { .. })));
+    assert!(
+        store.account(owner.0).unwrap().is_some(),
+        "reads need no lock"
+    );
+    let took = started.elapsed();
+    assert!(took.as_millis() < 3_000, "the waits add up: {took:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    accept(&store, owner);
+    assert!(store.health().is_ok());
+}
