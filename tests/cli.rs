@@ -1,6 +1,6 @@
 //! The command line as scripts use it: exit codes, JSON on standard output, results on disk.
 
-use crate::common::{json, mask, photo, png, root, run};
+use crate::common::{self, json, mask, photo, png, root, run};
 
 #[test]
 fn run_removes_the_object_and_reports_json() {
@@ -38,6 +38,54 @@ fn run_removes_the_object_and_reports_json() {
     assert!(used.get_pixel(48, 38)[0] >= 128 && used.get_pixel(2, 2)[0] == 0);
     assert_ne!(result.get_pixel(48, 38), source.get_pixel(48, 38));
     assert_eq!(result.get_pixel(2, 2), source.get_pixel(2, 2));
+}
+
+#[test]
+fn run_replaces_neither_inputs_nor_links_and_writes_to_standard_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    let source = png(photo(96, 80));
+    std::fs::write(at("in.png"), &source).unwrap();
+    std::fs::write(at("mask.png"), png(mask(96, 80, [40, 30, 56, 46]))).unwrap();
+    std::os::unix::fs::symlink(at("in.png"), at("link.png")).unwrap();
+    let run = |more: &[&str]| {
+        common::cleanplate()
+            .args(["run", &at("in.png"), &at("mask.png")])
+            .args(more)
+            .env_remove("XDG_RUNTIME_DIR")
+            .output()
+            .unwrap()
+    };
+    let here = format!("{}/./in.png", dir.path().display());
+    for more in [
+        &["-o", &at("in.png")][..],
+        &["-o", &here],
+        &["-o", &at("mask.png")],
+        &["-o", &at("link.png")],
+        &["-o", "/dev/null"],
+        &["-o", &at("out.png"), "--mask-out", &at("in.png")],
+        &["-o", &at("out.png"), "--mask-out", &at("out.png")],
+        &["-o", "-", "--json"],
+    ] {
+        let refused = run(more);
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{more:?}: {error}");
+        assert!(error.starts_with("error: --"), "{more:?}: {error}");
+    }
+    assert!(!std::path::Path::new(&at("out.png")).exists());
+    assert_eq!(std::fs::read(at("in.png")).unwrap(), source);
+    assert!(
+        std::fs::symlink_metadata(at("link.png"))
+            .unwrap()
+            .is_symlink()
+    );
+    // `auto` looks at every graphics driver there is, and none of them has a say on standard error.
+    let piped = run(&["-o", "-", "--backend", "auto"]);
+    let said = String::from_utf8_lossy(&piped.stderr).into_owned();
+    assert_eq!(piped.status.code(), Some(0), "{said}");
+    let result = image::load_from_memory(&piped.stdout).unwrap().to_rgb8();
+    assert_eq!(result.dimensions(), (96, 80));
+    assert!(!said.contains("XDG_RUNTIME_DIR"), "{said}");
 }
 
 #[test]

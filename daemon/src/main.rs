@@ -23,8 +23,21 @@ mod serve;
 mod telemetry;
 mod webhooks;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    silence_device_selection();
     cli::main()
+}
+
+/// Mesa's layer that selects a Vulkan device asks the desktop for it, and complains on standard error where there is none:
+/// nobody misses it there, unless a device was chosen through it.
+fn silence_device_selection() {
+    let desktop =
+        std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|dir| Path::new(&dir).is_absolute());
+    if !desktop && std::env::var_os("MESA_VK_DEVICE_SELECT").is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
 }

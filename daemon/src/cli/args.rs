@@ -140,7 +140,7 @@ pub struct Run {
     pub image: PathBuf,
     /// Mask: PNG of the same size; 128 and brighter is removed
     pub mask: Option<PathBuf>,
-    /// Result file; its ending chooses the format
+    /// Result file; its ending chooses the format; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
     /// Point on the object (label 1, the default) or off it (label 0); may be repeated
@@ -149,7 +149,7 @@ pub struct Run {
     /// Box around the object
     #[arg(long = "box", value_name = "X1,Y1,X2,Y2")]
     pub rect: Option<String>,
-    /// Write the mask that was used
+    /// Write the mask that was used; - is standard output
     #[arg(long, value_name = "FILE")]
     pub mask_out: Option<PathBuf>,
     /// Pipeline

@@ -16,6 +16,7 @@ mod pipelines;
 mod progress;
 mod run;
 mod selftest;
+mod sink;
 
 use std::process::ExitCode;
 

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::args::Run;
 use super::progress::StageBar;
-use super::{load, open, print_json, usage};
+use super::sink::Sink;
+use super::{Usage, load, open, print_json, usage};
 use crate::config::Config;
 use crate::telemetry::escaped;
 
@@ -37,6 +38,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         format: format_of(&args.out)?,
         quality: None,
     };
+    let (out, mask_out) = sinks(args)?;
     let request = request(args, &config, overrides)?;
     let choice = args
         .backend
@@ -53,9 +55,9 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let bytes = outcome
         .photo
         .encode_with_warnings(&encode, &mut outcome.warnings)?;
-    write(&args.out, &bytes)?;
-    if let Some(path) = &args.mask_out {
-        write(path, &crate::picture::mask_png(&outcome.mask)?)?;
+    out.write(&bytes)?;
+    if let Some(sink) = mask_out {
+        sink.write(&crate::picture::mask_png(&outcome.mask)?)?;
     }
     report(args, &outcome, started.elapsed().as_secs_f64() * 1000.0)?;
     Ok(ExitCode::SUCCESS)
@@ -146,25 +148,28 @@ fn format_of(path: &Path) -> anyhow::Result<Option<Format>> {
     .map(Some)
 }
 
-/// Writes under a temporary name first: what stands at `path` is always whole.
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir)
-        .with_context(|| format!("writing into {}", dir.display()))?;
-    std::io::Write::write_all(&mut file, bytes)
-        .with_context(|| format!("writing {}", path.display()))?;
-    #[cfg(unix)]
-    std::fs::set_permissions(
-        file.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o644),
-    )
-    .context("setting permissions")?;
-    file.persist(path)
-        .with_context(|| format!("writing {}", path.display()))?;
-    Ok(())
+/// Where result and mask go.
+fn sinks(args: &Run) -> anyhow::Result<(Sink, Option<Sink>)> {
+    let inputs: Vec<&Path> = std::iter::once(args.image.as_path())
+        .chain(args.mask.as_deref())
+        .collect();
+    let out = Sink::of("--out", &args.out, &inputs)?;
+    let mask_out = args
+        .mask_out
+        .as_deref()
+        .map(|path| Sink::of("--mask-out", path, &inputs))
+        .transpose()?;
+    if mask_out.as_ref() == Some(&out) {
+        return Err(
+            Usage("--out and --mask-out are the same; choose two names".to_string()).into(),
+        );
+    }
+    let stdout = out == Sink::Stdout || mask_out == Some(Sink::Stdout);
+    if stdout && args.output.json {
+        let text = "--json prints on standard output; write the pictures to files";
+        return Err(Usage(text.to_string()).into());
+    }
+    Ok((out, mask_out))
 }
 
 fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
