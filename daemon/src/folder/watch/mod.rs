@@ -82,6 +82,10 @@ pub struct FolderWatch {
     next_scan: Instant,
     scan_min: Duration,
     settling: bool,
+    /// What a single run ends with.
+    obstacle: Option<io::Error>,
+    /// Since when a single run has nothing to do but wait for files that change.
+    restless: Option<Instant>,
     /// Held while the folder is ours; another process that watches it is kept out.
     lock: Option<File>,
     opened: bool,
@@ -106,6 +110,8 @@ impl FolderWatch {
             next_scan: now,
             scan_min: SCAN_MIN,
             settling: false,
+            obstacle: None,
+            restless: None,
             lock: None,
             opened: false,
             setup,
@@ -125,6 +131,9 @@ impl FolderWatch {
                 self.work(now)?;
             }
             self.step_all(now, stopping);
+            if self.setup.once {
+                self.require_progress(now)?;
+            }
             if stopping
                 && !self
                     .held
@@ -145,6 +154,28 @@ impl FolderWatch {
         self.setup
             .board
             .publish(&self.places.root.join(WORKING), true);
+        Ok(())
+    }
+
+    /// A single run ends with what is in its way, be it a full disk or a file that somebody writes without end.
+    fn require_progress(&mut self, now: Instant) -> io::Result<()> {
+        if let Some(error) = self.obstacle.take() {
+            return Err(error);
+        }
+        if !self.settling || !self.held.is_empty() || !self.ready.is_empty() {
+            self.restless = None;
+            return Ok(());
+        }
+        let rules = &self.setup.folder.rules;
+        let since = *self.restless.get_or_insert(now);
+        if now.duration_since(since) > rules.settle + rules.incomplete_max {
+            let seconds = (rules.settle + rules.incomplete_max).as_secs();
+            let text = format!(
+                "files of {} still change after {seconds} s; run it again once they are whole",
+                self.places.root.display()
+            );
+            return Err(io::Error::other(text));
+        }
         Ok(())
     }
 

@@ -100,6 +100,7 @@ impl FolderWatch {
                 held.state = State::Fresh(Instant::now() + after);
                 if all {
                     self.pause(&why, Some(after));
+                    self.note_obstacle(&why);
                 }
                 false
             }
@@ -185,6 +186,15 @@ impl FolderWatch {
     fn keep(&mut self, held: &mut Held, state: State, why: &str) -> bool {
         held.state = state;
         self.pause(why, None);
+        self.note_obstacle(why);
         false
+    }
+
+    /// What a single run ends with: it keeps its claims, and the next one takes them up.
+    fn note_obstacle(&mut self, why: &str) {
+        if self.setup.once {
+            self.obstacle
+                .get_or_insert_with(|| io::Error::other(why.to_string()));
+        }
     }
 }
