@@ -171,6 +171,10 @@ fn jobs_are_listed_shown_cancelled_and_retried() {
     // A failed asynchronous job keeps its upload and can be tried again, once, with a reservation of its own.
     assert_eq!(shown["job"]["status"], "failed");
     assert_eq!(
+        shown["stages"][0]["stage"], "decode",
+        "how far it came: {shown}"
+    );
+    assert_eq!(
         (shown["can_retry"].as_bool(), shown["images"].clone()),
         (Some(true), json!(["input"]))
     );

@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use crate::common::{Daemon, Form, REMOVAL, mask, photo, png};
 
-const KILLS: u64 = 50;
 const PRICE: i64 = 3;
 
+/// Kills of the test below: 50, or as many as `TEST_KILLS` says.
+fn kills() -> u64 {
+    std::env::var("TEST_KILLS").map_or(50, |text| text.parse().unwrap())
+}
+
 #[test]
-fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
+fn kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let dir = tempfile::tempdir().unwrap();
     let config = "[rate_limits]\nremoval_per_minute = 100000\n";
     let daemon = Daemon::start(dir.path(), config);
     let key = daemon.key();
-    let topped = daemon.cli(&["accounts", "top-up", "default", "9900", "--json"]);
+    let topped = daemon.cli(&["accounts", "top-up", "default", "99900", "--json"]);
     assert!(
         topped.status.success(),
         "{}",
@@ -29,7 +33,8 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let mut interrupted = 0;
     let mut daemon = Some(daemon);
-    for round in 0..KILLS {
+    let kills = kills();
+    for round in 0..kills {
         let running = daemon
             .take()
             .unwrap_or_else(|| Daemon::start(dir.path(), config));
@@ -69,19 +74,19 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
         interrupted += 1;
         clients.into_iter().for_each(|c| c.join().unwrap());
     }
-    assert_eq!(interrupted, KILLS);
+    assert_eq!(interrupted, kills);
 
     let daemon = Daemon::start(dir.path(), config);
     let account = daemon.get("/v1/account", Some(&key)).json();
     assert_eq!(account["held"], 0, "{account}");
     let ledger = crate::common::json(&daemon.cli(&[
-        "accounts", "ledger", "default", "--limit", "10000", "--json",
+        "accounts", "ledger", "default", "--limit", "100000", "--json",
     ]));
     let entries = ledger["entries"].as_array().unwrap();
     let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count() as i64;
     let (reserves, settles, releases) = (count("reserve"), count("settle"), count("release"));
     println!(
-        "{KILLS} kills: {reserves} reserves, {settles} settles, {releases} releases, {acknowledged:?} replies seen"
+        "{kills} kills: {reserves} reserves, {settles} settles, {releases} releases, {acknowledged:?} replies seen"
     );
     assert_eq!(
         reserves,
@@ -98,7 +103,7 @@ fn fifty_kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     );
     assert_eq!(
         account["balance"].as_i64().unwrap(),
-        10_000 - PRICE * settles
+        100_000 - PRICE * settles
     );
 
     // Files on disk and completed jobs are one to one.

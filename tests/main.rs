@@ -19,5 +19,6 @@ mod faults;
 mod hot_folder;
 mod readme;
 mod spending;
+mod storage;
 mod tidy;
 mod user_plugins;

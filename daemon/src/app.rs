@@ -1,17 +1,17 @@
 //! Everything a request handler needs, in one place.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use cleanplate_api::ErrorCode;
+use cleanplate_api::{DatabaseCheck, ErrorCode};
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
 use cleanplate_store::{Store, StoreError};
 
 use crate::config::Config;
 use crate::feed::Feed;
-use crate::files::{Dirs, Intact, UrlKeys};
+use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::refusal::Refusal;
@@ -37,6 +37,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Queue and engine thread.
     pub jobs: Arc<Jobs>,
+    /// Room on the volume of the data folder.
+    pub space: Arc<DiskSpace>,
     /// Pipelines.
     pub pipelines: PipelineSet,
     /// Models.
@@ -51,6 +53,8 @@ pub struct App {
     pub started: Instant,
     /// The books were found wrong: no new jobs until someone looked.
     pub breached: AtomicBool,
+    /// The last check of the database file.
+    pub database: Mutex<Option<DatabaseCheck>>,
 }
 
 impl App {
@@ -73,6 +77,17 @@ impl App {
                 "the account books failed their check; an administrator has to look at the log";
             return Some(Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
         }
+        if self.database().is_some_and(|check| check.problem.is_some()) {
+            let text =
+                "the database file failed its check; an administrator has to look at the log";
+            return Some(Refusal::new(ErrorCode::Unavailable, text).retry_after(60));
+        }
         self.jobs.closed()
+    }
+
+    /// The last check of the database file.
+    pub fn database(&self) -> Option<DatabaseCheck> {
+        let check = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        check.clone()
     }
 }

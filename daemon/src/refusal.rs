@@ -1,11 +1,13 @@
 //! Why a request gets no result: one type from the first check to the last stage of a job.
 
 use cleanplate_api::{ErrorCode, FieldError};
+use cleanplate_engine::EngineError;
 use cleanplate_pictures::ImageError;
 use cleanplate_pipeline::PluginError;
 use cleanplate_store::StoreError;
 
 use crate::files::FilesError;
+use crate::telemetry::{tell_full, tell_store_error};
 
 /// Why a request gets no result, as its client is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -133,7 +135,7 @@ impl Refusal {
             PluginError::Unavailable { .. } | PluginError::Model { .. } => {
                 Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(60)
             }
-            PluginError::Engine { source, .. } if source.retryable() => {
+            PluginError::Engine { source, .. } if passes(source) => {
                 Refusal::new(ErrorCode::Unavailable, error.to_string()).retry_after(10)
             }
             other => Refusal::internal("a pipeline failed", other),
@@ -141,37 +143,97 @@ impl Refusal {
     }
 }
 
+/// Whether the engine may do the same work later: the device is gone, or its memory is taken by others.
+fn passes(error: &EngineError) -> bool {
+    error.retryable()
+        || matches!(
+            error,
+            EngineError::Memory { .. }
+                | EngineError::OutOfMemory { .. }
+                | EngineError::NoAdapter { .. }
+        )
+}
+
 impl From<FilesError> for Refusal {
     fn from(error: FilesError) -> Self {
-        if error.is_full() {
-            tracing::error!(%error, "the disk is full");
-            return Refusal::new(
-                ErrorCode::StorageFull,
-                "the disk for uploads and results is full",
-            )
-            .retry_after(60);
-        }
-        Refusal::internal("a file operation failed", &error)
+        let text = match &error {
+            // Whoever watches the volume tells the log.
+            FilesError::NoRoom { .. } => error.to_string(),
+            full if full.is_full() => {
+                tell_full(&error.to_string());
+                "volume full: the disk for uploads and results has no room; the service goes on by itself once there is some".to_string()
+            }
+            _ => return Refusal::internal("a file operation failed", &error),
+        };
+        Refusal::new(ErrorCode::StorageFull, text).retry_after(30)
+    }
+}
+
+impl From<&StoreError> for Refusal {
+    fn from(error: &StoreError) -> Self {
+        let (code, text, retry_s) = match error {
+            StoreError::Full { .. } => {
+                let text = "volume full: the database has no room; the service goes on by itself once there is some";
+                (ErrorCode::StorageFull, text, 30)
+            }
+            StoreError::Busy { .. } => {
+                let text = "the database is locked by another process; the service goes on by itself once it is free";
+                (ErrorCode::Unavailable, text, 5)
+            }
+            StoreError::Halted { .. } => {
+                (ErrorCode::Unavailable, "the service cannot store data", 60)
+            }
+            other => return Refusal::internal("a store operation failed", other),
+        };
+        tell_store_error(error, text);
+        Refusal::new(code, text).retry_after(retry_s)
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Full { .. } => {
-                tracing::error!(%error, "the disk is full");
-                Refusal::new(
-                    ErrorCode::StorageFull,
-                    "the disk of the data folder is full",
-                )
-                .retry_after(60)
-            }
-            StoreError::Halted { .. } => {
-                tracing::error!(%error, "the store halted");
-                Refusal::new(ErrorCode::Unavailable, "the service cannot store data")
-                    .retry_after(60)
-            }
-            other => Refusal::internal("a store operation failed", &other),
+        Refusal::from(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_without_memory_or_gone_is_no_fault_of_the_program() {
+        let during = || "lama".to_string();
+        let errors = [
+            EngineError::OutOfMemory {
+                during: during(),
+                need_bytes: 1,
+            },
+            EngineError::DeviceLost {
+                during: during(),
+                detail: String::new(),
+            },
+        ];
+        for source in errors {
+            let text = source.to_string();
+            let refusal = Refusal::pipeline(&PluginError::Engine {
+                during: during(),
+                source: Box::new(source),
+            });
+            assert_eq!(refusal.code, ErrorCode::Unavailable, "{text}");
+            assert!(refusal.retry_after_s.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_is_full_or_locked_says_when_to_come_back() {
+        let operation = "accepting a job";
+        for (error, code) in [
+            (StoreError::Full { operation }, ErrorCode::StorageFull),
+            (StoreError::Busy { operation }, ErrorCode::Unavailable),
+        ] {
+            let refusal = Refusal::from(error);
+            assert_eq!(refusal.code, code);
+            assert!(refusal.retry_after_s.is_some());
         }
     }
 }

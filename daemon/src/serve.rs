@@ -20,7 +20,10 @@ use crate::admin::{self, Sockets};
 use crate::app::App;
 use crate::config::Config;
 use crate::feed::Feed;
-use crate::files::{Dirs, UrlKeys, remove_ended_inputs, remove_orphans};
+use crate::files::{
+    Dirs, DiskSpace, UrlKeys, refuse_foreign_database, refuse_lost_database, remove_ended_inputs,
+    remove_orphans,
+};
 use crate::folder::Folders;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
@@ -33,8 +36,12 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     crate::connections::allow_open_files(config.server.connections_max);
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
+    refuse_lost_database(&dirs)?;
+    // On a full volume what was kept back makes room for the recovery.
+    let space = DiskSpace::new(&dirs, config.server.free_bytes_min);
     // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
     let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
+    refuse_foreign_database(&store, &dirs)?;
     dirs.prepare()?;
     let recovered = store.recover(config.queue.attempts_max)?;
     if recovered != cleanplate_store::Recovered::default() {
@@ -79,10 +86,11 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         models.clone(),
         pipelines.clone(),
         metrics.clone(),
+        space.clone(),
     );
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
-        limits: RateLimits::new(&config.rate_limits, &config.limits),
+        limits: RateLimits::new(&config.rate_limits, &config.limits, space.clone()),
         config,
         dirs,
         store,
@@ -91,6 +99,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         intact: Arc::default(),
         metrics,
         jobs,
+        space,
         pipelines,
         models,
         feed,
@@ -98,6 +107,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         started_at_ms: crate::clock::now_ms(),
         started: Instant::now(),
         breached: AtomicBool::new(false),
+        database: std::sync::Mutex::default(),
     });
     if let Some(first) = first {
         first.announce(app.config.server.public_url.as_deref(), address);
@@ -160,6 +170,10 @@ async fn live(
     }
     drained.context("draining")?;
     let fatal = app.jobs.is_fatal();
+    // Threads that are left behind hold the store: it is not closed by being dropped.
+    if !fatal && let Err(error) = app.store.settle() {
+        tracing::warn!(%error, "the database is checked at the next start");
+    }
     tracing::info!(fatal, "stopped");
     Ok(if fatal {
         ExitCode::FAILURE

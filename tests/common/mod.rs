@@ -1,6 +1,7 @@
 //! Black-box harness: the real binary on a free port with a data folder of its own, and a client that speaks HTTP to it.
 
 pub mod admin;
+pub mod volume;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -203,6 +204,13 @@ impl Daemon {
 
     pub fn terminate(&self) {
         self.signal("-TERM");
+    }
+
+    /// Ends it by SIGTERM.
+    pub fn terminate_and_wait(mut self) {
+        self.terminate();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log.lock().unwrap());
     }
 
     pub fn signal(&self, signal: &str) {

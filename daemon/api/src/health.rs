@@ -53,4 +53,15 @@ pub struct ReadyReply {
     pub ready: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// The last check of the database file, once there was one.
+    pub database: Option<DatabaseCheck>,
+}
+
+/// A check of every page of the database file and of the account books.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatabaseCheck {
+    /// When it ended.
+    pub checked_at_ms: i64,
+    /// What it found first; null when all is sound.
+    pub problem: Option<String>,
 }

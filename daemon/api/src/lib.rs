@@ -18,7 +18,7 @@ pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
 pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
 pub use folder::FolderStatus;
-pub use health::{DeviceView, HealthReply, QueueView, ReadyReply};
+pub use health::{DatabaseCheck, DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{
     Choice, JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult,
     Score, StageTiming,

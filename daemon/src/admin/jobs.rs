@@ -107,7 +107,11 @@ fn detail(
 ) -> JobDetail {
     let kept = job.result.as_ref();
     let result = kept.map(|kept| &kept.result);
-    let timings = result.map_or(Value::Null, |result| result.timings.clone());
+    let failed = job.failure.as_ref().map(|failure| &failure.timings);
+    let timings = result.map_or_else(
+        || failed.cloned().unwrap_or(Value::Null),
+        |result| result.timings.clone(),
+    );
     let device = result.map_or(Value::Null, |result| result.device.clone());
     JobDetail {
         job: app.feed.with_progress(job_row(job)),
@@ -115,7 +119,10 @@ fn detail(
         key_name: names.1,
         batch_index: job.batch.map(|slot| slot.index),
         worker: job.worker.clone(),
-        wait_ms: job.started_at_ms.map(|started| started - job.created_at_ms),
+        wait_ms: job
+            .started_at_ms
+            // A clock that was set back in between.
+            .map(|started| (started - job.created_at_ms).max(0)),
         stages: parsed::<StageTiming>(&timings["stages"]),
         models: result
             .map(|result| parsed::<ModelUse>(&result.models))

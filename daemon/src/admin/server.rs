@@ -60,6 +60,7 @@ pub async fn get(who: Who, app: web::Data<App>) -> Result<Json<ServerView>, Refu
         },
         totals: app.feed.totals(),
         metrics: app.feed.newest(),
+        database: app.database(),
         you: Admin { actor: who.0 },
     }))
 }

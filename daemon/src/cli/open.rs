@@ -10,7 +10,7 @@ use cleanplate_pipeline::Plugins;
 use cleanplate_store::{Page, PageRequest, SqliteStore, StoreError, SystemClock};
 
 use crate::config::Config;
-use crate::files::Dirs;
+use crate::files::{Dirs, refuse_lost_database};
 
 /// Who acts, in the audit table.
 pub const ACTOR: &str = "command line";
@@ -19,6 +19,7 @@ pub const ACTOR: &str = "command line";
 pub fn store(config: &Config) -> anyhow::Result<SqliteStore> {
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
+    refuse_lost_database(&dirs)?;
     Ok(SqliteStore::attach(&dirs.data, Arc::new(SystemClock))?)
 }
 

@@ -54,6 +54,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Data folder, already resolved.
     pub data_dir: PathBuf,
+    /// Bytes that stay free on the volume of the data folder.
+    pub free_bytes_min: u64,
+    /// Pause between checks of the whole database file; `None`: none is made.
+    pub database_check: Option<Duration>,
     /// Front of result addresses, without a slash at the end.
     pub public_url: Option<String>,
     /// HTTP threads.
@@ -351,6 +355,9 @@ fn server(r: &mut Reader<'_>) -> Server {
             address,
         ),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
+        free_bytes_min: (r.whole("server.free_mib_min", 0..=1 << 30) as u64) << 20,
+        database_check: Some(seconds(r, "server.database_check_s", 0..=366 * DAY_S))
+            .filter(|pause| !pause.is_zero()),
         public_url: r.parsed("server.public_url", None, public_url),
         proxies: proxies(r),
         workers: if workers == 0 { cores.min(4) } else { workers },

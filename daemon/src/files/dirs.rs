@@ -17,6 +17,12 @@ pub enum FilesError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The volume of the data folder has less room than work needs.
+    #[error("volume full: {why}; the service goes on by itself once there is room")]
+    NoRoom {
+        /// How much there is and how much is needed.
+        why: String,
+    },
     /// The secrets file has a line that is no key.
     #[error(
         "{path}:{line}: not a signing key (64 hexadecimal characters); remove the line, or the file to get new keys"
@@ -41,8 +47,18 @@ impl FilesError {
     }
     /// Whether the disk is full.
     pub fn is_full(&self) -> bool {
-        matches!(self, FilesError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+        match self {
+            FilesError::Io { source, .. } => is_full(source),
+            FilesError::NoRoom { .. } => true,
+            FilesError::Secret { .. } => false,
+        }
     }
+}
+
+/// Whether there is no room on the disk, or none left of a share of it.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// Folders under the data folder. The database lies at its top, made by the store.
@@ -60,6 +76,8 @@ pub struct Dirs {
     pub results: PathBuf,
     /// GPU pipeline cache; may be removed at any time.
     pub cache: PathBuf,
+    /// DiskSpace that is kept back for the ends of jobs; may be removed at any time.
+    pub ballast: PathBuf,
     /// Keys that sign addresses.
     pub secrets: PathBuf,
     /// Key from which the secrets of webhooks are derived.
@@ -76,6 +94,7 @@ impl Dirs {
             previews: data.join("previews"),
             results: data.join("results"),
             cache: data.join("cache"),
+            ballast: data.join("ballast"),
             secrets: data.join("url-keys"),
             webhook_key: data.join("webhook-key"),
         }

@@ -1,8 +1,10 @@
 //! The data folder: layout, secrets, signed addresses, results.
 
 mod dirs;
+mod disk_space;
 mod inputs;
 mod intact;
+mod lost;
 mod mapped;
 mod previews;
 mod publish;
@@ -12,6 +14,7 @@ mod signed;
 mod sweep;
 
 pub use dirs::{Dirs, FilesError};
+pub use disk_space::{DiskSpace, Reservation};
 pub use inputs::{
     Inputs, both as input_paths, has as has_inputs, image as kept_image,
     move_to_job as move_inputs, remove as remove_inputs, remove_ended as remove_ended_inputs,
@@ -19,6 +22,7 @@ pub use inputs::{
 };
 pub use intact::Intact;
 pub use mapped::Mapped;
+pub use lost::{refuse_foreign_database, refuse_lost_database};
 pub use previews::{keep_preview, preview_path, sweep_previews};
 pub use publish::publish;
 pub use range::{ByteRange, parse_range};

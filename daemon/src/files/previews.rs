@@ -32,6 +32,8 @@ pub fn keep_preview(dirs: &Dirs, job: JobId, photo: &Photo, side_px_max: u32) {
     if let Err(error) =
         written.and_then(|bytes| fs::write(&path, bytes).map_err(|error| error.to_string()))
     {
+        // Half a copy is none.
+        drop(fs::remove_file(&path));
         tracing::warn!(path = %path.display(), error, "the reduced copy of a photo could not be kept");
     }
 }

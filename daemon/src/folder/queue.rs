@@ -19,7 +19,9 @@ use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running, Task
 use super::report::{PairFault, hex};
 use crate::config::Payer;
 use crate::files::{Dirs, FilesError};
-use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered};
+use crate::jobs::{
+    DeviceState, Finished, JobInput, Jobs, Offered, SHUTTING_DOWN, STORAGE_FULL, STORE_LOCKED,
+};
 use crate::refusal::Refusal;
 
 /// How long a content counts as seen: 7 days.
@@ -29,7 +31,7 @@ const TWIN: Duration = Duration::from_millis(300);
 /// Pause after what cannot be foreseen.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Failures of a job that say nothing about its pair.
-const PASSING: [&str; 3] = ["shutting_down", "interrupted", "storage_full"];
+const PASSING: [&str; 4] = [SHUTTING_DOWN, "interrupted", STORAGE_FULL, STORE_LOCKED];
 /// Accounts read at a time.
 const ACCOUNTS: u32 = 100;
 const NO_CREDITS: &str =
@@ -237,14 +239,15 @@ fn named(store: &dyn Store, name: &str) -> Result<Vec<Account>, StoreError> {
 
 /// A job of the queue.
 struct Waiting {
-    receiver: oneshot::Receiver<Finished>,
+    receiver: oneshot::Receiver<Result<Finished, Refusal>>,
     results: PathBuf,
 }
 
 impl Running for Waiting {
     fn poll(&mut self) -> Option<Ending> {
         let finished = match self.receiver.try_recv() {
-            Ok(finished) => finished,
+            Ok(Ok(finished)) => finished,
+            Ok(Err(refusal)) => return Some(Ending::Later(later(&refusal))),
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Closed) => {
                 let why = "the end of the job could not be stored".to_string();

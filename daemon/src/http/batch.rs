@@ -21,6 +21,8 @@ use crate::jobs::Service;
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
+/// Pause before a store that could not note the end of a batch is asked again.
+const INTERRUPT_AGAIN: Duration = Duration::from_secs(5);
 /// Pause between looks at jobs that an earlier request of the same batch left running.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -219,13 +221,31 @@ async fn detached(run: Run, slots: Vec<Slot>) -> Result<Done, Refusal> {
         let (app, id) = (run.order.app.clone(), run.batch.id);
         let outcome = run.run(slots).await;
         if outcome.is_err() {
-            // The same request may go on with what is left; a batch that was discarded is not there any more.
-            drop(app.store(move |store| store.interrupt_batch(id)).await);
+            interrupt(&app, id).await;
         }
         outcome
     });
     task.await
         .map_err(|error| Refusal::internal("a batch ended without a reply", &error))?
+}
+
+/// Notes that the same request may go on with what is left of a batch; one that was discarded is not there any more. A store
+/// that cannot note it now is asked again in the background: until then the request would be answered as under way.
+async fn interrupt(app: &web::Data<App>, id: BatchId) {
+    let note = move |app: web::Data<App>| async move {
+        let noted = app.store(move |store| store.interrupt_batch(id)).await;
+        let passing = noted.is_err_and(|refusal| refusal.retry_after_s.is_some());
+        !passing || app.jobs.is_stopping()
+    };
+    if note(app.clone()).await {
+        return;
+    }
+    let app = app.clone();
+    actix_web::rt::spawn(async move {
+        while !note(app.clone()).await {
+            tokio::time::sleep(INTERRUPT_AGAIN).await;
+        }
+    });
 }
 
 impl Run {
@@ -261,8 +281,10 @@ impl Run {
             }
         }
         let fed = Feeder::new(&self.order, id, begun).run(slots).await?;
-        if let Fed::Refused(refusal) = fed {
-            return self.discard(refusal).await;
+        match fed {
+            Fed::Refused(refusal) => return self.discard(refusal).await,
+            Fed::Unrecorded(refusal) => return Err(refusal),
+            Fed::All | Fed::Cut => {}
         }
         let asynchronous = self.batch.asynchronous;
         let reply = if asynchronous {

@@ -35,16 +35,19 @@ pub enum Fed {
     Cut,
     /// Not even the first pair was taken; nothing was noted.
     Refused(Refusal),
+    /// The end of a pair could not be recorded: what became of the batch shows later.
+    Unrecorded(Refusal),
 }
 
 /// Feeds one batch.
 pub struct Feeder<'a> {
     order: &'a Order,
     batch: BatchId,
-    in_flight: FuturesUnordered<oneshot::Receiver<Finished>>,
+    in_flight: FuturesUnordered<oneshot::Receiver<Result<Finished, Refusal>>>,
     /// Whether the batch has a job, so that later pairs fail alone.
     begun: bool,
     cut: Option<Refusal>,
+    unrecorded: Option<Refusal>,
     /// Pairs that failed and are not noted yet.
     bad: Vec<(u32, Original, Refusal)>,
 }
@@ -58,6 +61,7 @@ impl<'a> Feeder<'a> {
             in_flight: FuturesUnordered::new(),
             begun,
             cut: None,
+            unrecorded: None,
             bad: Vec::new(),
         }
     }
@@ -85,13 +89,28 @@ impl<'a> Feeder<'a> {
                 self.note_bad().await?;
             }
         }
-        while self.in_flight.next().await.is_some() {}
+        while self.next_end().await {}
+        if let Some(refusal) = self.unrecorded {
+            return Ok(Fed::Unrecorded(refusal));
+        }
         self.note_bad().await?;
         Ok(if self.cut.is_some() {
             Fed::Cut
         } else {
             Fed::All
         })
+    }
+
+    /// Waits for the end of a pair. `false` when none is in flight.
+    async fn next_end(&mut self) -> bool {
+        let Some(end) = self.in_flight.next().await else {
+            return false;
+        };
+        if let Ok(Err(refusal)) = end {
+            self.cut = Some(refusal.clone());
+            self.unrecorded = Some(refusal);
+        }
+        true
     }
 
     /// Offers a pair until it is taken or noted as bad. `Some` when the batch as a whole is refused.
@@ -124,7 +143,7 @@ impl<'a> Feeder<'a> {
                 Ok(Offered::Declined(why, back)) => {
                     (new, work) = (again, back);
                     // A pair that ends may free credits or a place in the queue.
-                    let freed = self.in_flight.next().await.is_some();
+                    let freed = self.next_end().await;
                     let waits = self.begun
                         && matches!(
                             why,

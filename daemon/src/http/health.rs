@@ -63,12 +63,14 @@ pub async fn readyz(app: web::Data<App>) -> HttpResponse {
         None => HttpResponse::Ok().json(ReadyReply {
             ready: true,
             reason: None,
+            database: app.database(),
         }),
         reason => HttpResponse::ServiceUnavailable()
             .insert_header(("Retry-After", "5"))
             .json(ReadyReply {
                 ready: false,
                 reason,
+                database: app.database(),
             }),
     }
 }

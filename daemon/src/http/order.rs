@@ -145,7 +145,11 @@ impl Order {
     }
 
     /// The work of one photo; its end is told to `done`.
-    pub fn work(&self, checked: Checked, done: oneshot::Sender<Finished>) -> JobInput {
+    pub fn work(
+        &self,
+        checked: Checked,
+        done: oneshot::Sender<Result<Finished, Refusal>>,
+    ) -> JobInput {
         let prompts = self.ask.prompts.clone().filter(|_| checked.mask.is_none());
         JobInput {
             image: checked.image.file,

@@ -181,11 +181,11 @@ async fn answer(
     order: &Order,
     base: &str,
     id: JobId,
-    receiver: oneshot::Receiver<Finished>,
+    receiver: oneshot::Receiver<Result<Finished, Refusal>>,
 ) -> Result<HttpResponse, Refusal> {
     let finished = receiver
         .await
-        .map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
+        .map_err(|_| Refusal::internal("a job was dropped without an end", &id))??;
     let mut reply = match finished.refusal {
         Some(refusal) => refusal.error_response(),
         None => HttpResponse::Ok()

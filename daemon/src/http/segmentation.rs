@@ -76,7 +76,7 @@ async fn serve(
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "segmentation accepted");
             let finished = receiver
                 .await
-                .map_err(|_| Refusal::internal("a job was dropped without an end", &id))?;
+                .map_err(|_| Refusal::internal("a job was dropped without an end", &id))??;
             answer(app, finished).await
         }
         Offered::Declined(Accept::Replay(kept), _) => {

@@ -76,6 +76,7 @@ impl Source {
             held.grow(more.next_multiple_of(STEP_BYTES))
                 .map_err(|refusal| PayloadError::Io(std::io::Error::other(refusal)))?;
         }
+        held.arrived(bytes as u64);
         Ok(())
     }
 }

@@ -45,15 +45,14 @@ impl Jobs {
         id: JobId,
         why: &str,
     ) -> Result<Option<Box<Job>>, Refusal> {
-        let noted = |error: &cleanplate_store::StoreError| self.note_store_error(error);
-        if self.store.job(account, id).inspect_err(noted)?.is_none() {
+        let refuse = |error| self.refuse(&error);
+        if self.store.job(account, id).map_err(refuse)?.is_none() {
             return Ok(None);
         }
         let failure = Failure::new(CODE_CANCELLED, why);
         let (job, balance) = match self
-            .store
-            .cancel(account, id, &failure)
-            .inspect_err(noted)?
+            .insist(|| self.store.cancel(account, id, &failure))
+            .map_err(refuse)?
         {
             Ended::Now { job, balance } => (job, balance),
             Ended::Stale { status, .. } => {
@@ -69,13 +68,13 @@ impl Jobs {
         {
             current.cancelled = true;
         }
+        lock(&self.reservations).remove(&id);
         if job.asynchronous {
             remove_inputs(&self.dirs, id);
         }
         let waiting = lock(&self.inputs).remove(&id);
         if let Some(work) = waiting {
-            // A client that went away finds the end in the job's record.
-            drop(work.done.send(Finished {
+            work.answer(Ok(Finished {
                 job: job.clone(),
                 balance,
                 refusal: Some(cancelled()),

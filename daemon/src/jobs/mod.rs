@@ -7,6 +7,7 @@
 mod byte_budget;
 mod cancel;
 mod device;
+mod ends;
 mod recall;
 mod retry;
 mod run;
@@ -22,23 +23,34 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::Limits as ImageLimits;
-use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, Runner};
-use cleanplate_store::{Accept, Balance, Failure, Inquiry, Job, JobId, NewJob, QueueLimits, Store};
+use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, RunLimits, Runner};
+use cleanplate_store::{
+    Accept, Balance, Failure, Inquiry, Job, JobId, NewJob, QueueLimits, Store, StoreError,
+};
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
 pub use byte_budget::{ByteBudget, Taken, probe_removal, removal_bytes};
 use cancel::Current;
+use device::{Device, Opened};
 pub use device::{DeviceState, open as open_device};
+pub use ends::{STORAGE_FULL, STORE_LOCKED};
+use ends::{Stalled, Unrecorded};
 pub use recall::{Hook, Recipe};
 pub use retry::RETRY_OF;
+pub use run::SHUTTING_DOWN;
 pub use service::Service;
 use throughput::Throughput;
 
 use crate::config::Config;
-use crate::files::Dirs;
+use crate::files::{Dirs, DiskSpace, Reservation};
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
+
+/// Bytes set aside for each pixel of a photo: what photos take as PNG. Few take more, and `server.free_mib_min` covers them.
+const RESULT_BYTES_PER_PIXEL: u64 = 2;
+/// Bytes set aside for each job besides: reduced copy, mask, rows of the database.
+const JOB_BYTES: u64 = 256 << 10;
 
 /// What an engine thread needs to do a job.
 pub struct JobInput {
@@ -56,8 +68,8 @@ pub struct JobInput {
     pub request_id: String,
     /// When the request was accepted.
     pub accepted: Instant,
-    /// Where the end is told; the other side may be gone.
-    pub done: oneshot::Sender<Finished>,
+    /// Where the end is told; the other side may be gone. The error: the job failed and the store could not record it yet.
+    pub done: oneshot::Sender<Result<Finished, Refusal>>,
 }
 
 impl JobInput {
@@ -89,12 +101,17 @@ pub enum Offered {
     Declined(Accept, Box<JobInput>),
 }
 
+/// What a job that waits or runs has.
+struct Reserved {
+    _space: Reservation,
+    since: Instant,
+}
+
 /// Queue and engine threads.
 pub struct Jobs {
     config: Config,
     store: Arc<dyn Store>,
     dirs: Dirs,
-    models: Arc<ModelStore>,
     pipelines: PipelineSet,
     metrics: Arc<Metrics>,
     /// Jobs that are being done.
@@ -103,11 +120,14 @@ pub struct Jobs {
     /// Counts the reasons to look for work, so that none is missed.
     gate: Mutex<u64>,
     wake: Condvar,
-    device: Mutex<DeviceState>,
-    /// Runs pipelines on the device; gone when the device has to be opened again.
-    runner: Mutex<Option<Arc<Runner>>>,
-    /// When the device could not be opened. Held while it is being opened.
-    opening: Mutex<Option<Instant>>,
+    device: Device,
+    space: Arc<DiskSpace>,
+    /// What was set aside for jobs that wait or run, and since when they do.
+    reservations: Mutex<HashMap<JobId, Reserved>>,
+    /// Ends that the store could not take; recorded once it can.
+    unrecorded: Mutex<Vec<Unrecorded>>,
+    /// Set while the store takes no claims.
+    stalled: Mutex<Option<Stalled>>,
     /// One thread claims at a time: a job that waits for room is not overtaken.
     turn: Mutex<()>,
     memory: Arc<ByteBudget>,
@@ -119,6 +139,26 @@ pub struct Jobs {
     abort: AtomicBool,
     /// The store can no longer be trusted with new work.
     fatal: AtomicBool,
+}
+
+/// The configured device, with what runs pipelines on it.
+fn device(config: &Config, dirs: Dirs, models: Arc<ModelStore>) -> Device {
+    let engine = config.engine.clone();
+    let (retry, leave_max) = (engine.retry, config.queue.job_wall_max);
+    let open = move || {
+        let backend = open_device(&engine, Some(&dirs), engine.backend)?;
+        let limits = RunLimits {
+            micro_batch_max: engine.micro_batch_max,
+            micro_batch_wait_max: engine.micro_batch_wait_max,
+            embeddings_bytes_max: engine.embeddings_bytes_max,
+            ..RunLimits::default()
+        };
+        Ok(Opened {
+            runner: Runner::new(backend.clone(), models.clone(), limits),
+            backend,
+        })
+    };
+    Device::new(Box::new(open), retry, leave_max)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,22 +175,25 @@ impl Jobs {
         models: Arc<ModelStore>,
         pipelines: PipelineSet,
         metrics: Arc<Metrics>,
+        space: Arc<DiskSpace>,
     ) -> Arc<Jobs> {
         let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
+        let device = device(&config, dirs.clone(), models);
         Arc::new(Jobs {
             config,
             store,
             dirs,
-            models,
             pipelines,
             metrics,
             current: Mutex::default(),
             inputs: Mutex::default(),
             gate: Mutex::default(),
             wake: Condvar::new(),
-            device: Mutex::new(DeviceState::Opening),
-            runner: Mutex::default(),
-            opening: Mutex::default(),
+            device,
+            space,
+            reservations: Mutex::default(),
+            unrecorded: Mutex::default(),
+            stalled: Mutex::default(),
             turn: Mutex::default(),
             memory,
             throughput: Throughput::default(),
@@ -184,6 +227,14 @@ impl Jobs {
                     .retry_after(60),
             );
         }
+        if let Some(refusal) = self
+            .space
+            .full()
+            .map(Refusal::from)
+            .or_else(|| self.stalled())
+        {
+            return Some(refusal);
+        }
         match self.device() {
             DeviceState::Ready(_) => None,
             DeviceState::Opening => Some(
@@ -206,20 +257,19 @@ impl Jobs {
 
     /// The device.
     pub fn device(&self) -> DeviceState {
-        lock(&self.device).clone()
+        self.device.state()
     }
 
     /// How often a network ran since the device was opened, and crops that went through.
     pub fn network_counts(&self) -> (u64, u64) {
-        lock(&self.runner)
-            .as_ref()
+        self.device
+            .kept()
             .map_or((0, 0), |runner| runner.network_counts())
     }
 
     /// Frees what is compiled with these weights; a job under way keeps what it uses.
     pub fn forget_weights(&self, sha256: &str) {
-        let runner = lock(&self.runner).clone();
-        let dropped = runner.map_or(0, |runner| runner.forget(sha256));
+        let dropped = self.device.kept().map_or(0, |runner| runner.forget(sha256));
         tracing::info!(sha256, dropped, "weights unloaded");
     }
 
@@ -250,20 +300,40 @@ impl Jobs {
             pending_max: self.config.queue.length_max as u32,
             in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
         };
+        self.reserve(new.id, new.original_width, new.original_height)?;
         // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
         lock(&self.inputs).insert(new.id, work);
-        let accepted = self
-            .store
-            .accept(new, &limits)
-            .inspect_err(|error| self.note_store_error(error));
+        let accepted = self.store.accept(new, &limits);
         if let Ok(Accept::Accepted { .. }) = accepted {
             self.wake_one();
             return Ok(Offered::Accepted);
         }
-        let work = lock(&self.inputs)
-            .remove(&new.id)
-            .ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
-        Ok(Offered::Declined(accepted?, Box::new(work)))
+        let work = lock(&self.inputs).remove(&new.id);
+        lock(&self.reservations).remove(&new.id);
+        let declined = accepted.map_err(|error| self.refuse(&error))?;
+        let work =
+            work.ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
+        Ok(Offered::Declined(declined, Box::new(work)))
+    }
+
+    /// Sets space aside for the results of a job until it ends, if that was not done before.
+    fn reserve(&self, job: JobId, width: u32, height: u32) -> Result<(), Refusal> {
+        if lock(&self.reservations).contains_key(&job) {
+            return Ok(());
+        }
+        let bytes = u64::from(width) * u64::from(height) * RESULT_BYTES_PER_PIXEL + JOB_BYTES;
+        let reserved = Reserved {
+            _space: self.space.take(bytes)?,
+            since: Instant::now(),
+        };
+        lock(&self.reservations).insert(job, reserved);
+        Ok(())
+    }
+
+    /// The refusal for an error of the store, which is noted.
+    fn refuse(&self, error: &StoreError) -> Refusal {
+        self.note_store_error(error);
+        Refusal::from(error)
     }
 
     /// Why a job to come would be refused now, if so. Blocks on the store.
@@ -273,7 +343,7 @@ impl Jobs {
         limits: &QueueLimits,
     ) -> Result<Option<Accept>, Refusal> {
         let foreseen = self.store.foresee(inquiry, limits);
-        Ok(foreseen.inspect_err(|error| self.note_store_error(error))?)
+        foreseen.map_err(|error| self.refuse(&error))
     }
 
     /// What a client is told when its job was not taken.
@@ -365,8 +435,7 @@ impl Jobs {
                 &Failure::new("shutting_down", "the daemon was stopped before the job ran"),
             ) {
                 Ok(cleanplate_store::Ended::Now { job, balance }) => {
-                    // A client that is gone is told by the job's record.
-                    drop(work.done.send(Finished {
+                    work.answer(Ok(Finished {
                         job,
                         balance,
                         refusal: Some(refusal),
@@ -374,7 +443,8 @@ impl Jobs {
                 }
                 Ok(cleanplate_store::Ended::Stale { .. }) => {}
                 Err(error) => {
-                    tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it")
+                    tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it");
+                    work.answer(Err(refusal));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Asynchronous jobs: inputs on disk and parameters in the store are all that is needed to run them, now or after a restart.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::{EncodeOptions, Format};
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::run::JobFault;
-use super::{JobInput, Jobs};
+use super::{JobInput, Jobs, lock};
+use crate::clock;
 use crate::files::{Inputs, remove_inputs};
 use crate::refusal::Refusal;
 
@@ -56,16 +57,27 @@ impl Jobs {
             pending_max: queue.length_max as u32,
             in_flight_per_key_max: queue.per_key_in_flight_max + room,
         };
-        inputs.keep(&self.dirs, new.id)?;
-        let accepted = self
-            .store
-            .accept(new, &limits)
-            .inspect_err(|error| self.note_store_error(error));
-        match accepted {
-            Ok(Accept::Accepted { .. }) => self.wake_one(),
-            _ => remove_inputs(&self.dirs, new.id),
+        self.reserve(new.id, new.original_width, new.original_height)?;
+        let kept = inputs.keep(&self.dirs, new.id).map_err(Refusal::from);
+        let accepted = kept.and_then(|()| {
+            let accepted = self.store.accept(new, &limits);
+            accepted.map_err(|error| self.refuse(&error))
+        });
+        if let Ok(Accept::Accepted { .. }) = accepted {
+            self.wake_one();
+        } else {
+            remove_inputs(&self.dirs, new.id);
+            lock(&self.reservations).remove(&new.id);
         }
-        Ok(accepted?)
+        accepted
+    }
+
+    /// Since when a job waits. Of one that an earlier run accepted, only the wall clock knows.
+    fn since(&self, job: &Job) -> Instant {
+        let reserved = lock(&self.reservations)
+            .get(&job.id)
+            .map(|reserved| reserved.since);
+        reserved.unwrap_or_else(|| clock::instant_of(job.created_at_ms))
     }
 
     /// The work of an asynchronous job, from its inputs and recipe.
@@ -111,19 +123,9 @@ impl Jobs {
                 quality: recipe.quality,
             },
             request_id: recipe.request_id,
-            accepted: accepted_at(job.created_at_ms),
+            accepted: self.since(job),
             // Nobody waits on this channel: the end is read from the job.
             done: oneshot::channel().0,
         })
     }
-}
-
-/// The moment on the monotonic clock that lies as far back as a wall-clock time.
-fn accepted_at(created_at_ms: i64) -> Instant {
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64);
-    let age = Duration::from_millis(now_ms.saturating_sub(created_at_ms).max(0) as u64);
-    let now = Instant::now();
-    now.checked_sub(age).unwrap_or(now)
 }

@@ -4,7 +4,7 @@ use cleanplate_api::ErrorCode;
 use cleanplate_store::{Accept, CODE_CANCELLED, Job, JobId, JobStatus, NewJob, QueueLimits};
 use serde_json::json;
 
-use super::Jobs;
+use super::{Jobs, lock};
 use crate::files::{has_inputs, move_inputs};
 use crate::refusal::Refusal;
 
@@ -51,7 +51,12 @@ impl Jobs {
             return Err(refusal);
         }
         let new = self.again(old);
-        if !move_inputs(&self.dirs, old.id, new.id)? {
+        self.reserve(new.id, new.original_width, new.original_height)?;
+        let moved = move_inputs(&self.dirs, old.id, new.id);
+        if !matches!(moved, Ok(true)) {
+            lock(&self.reservations).remove(&new.id);
+        }
+        if !moved? {
             return Err(conflict(
                 "the upload of this job is no longer kept (it was retried before, or its time is over)",
             ));
@@ -61,18 +66,16 @@ impl Jobs {
             pending_max: queue.length_max as u32,
             in_flight_per_key_max: queue.per_key_in_flight_max,
         };
-        let accepted = self
-            .store
-            .accept(&new, &limits)
-            .inspect_err(|error| self.note_store_error(error));
+        let accepted = self.store.accept(&new, &limits);
         if let Ok(Accept::Accepted { job, .. }) = accepted {
             self.wake();
             return Ok(job);
         }
+        lock(&self.reservations).remove(&new.id);
         if let Err(error) = move_inputs(&self.dirs, new.id, old.id) {
             tracing::error!(job_id = %old.id, %error, "the upload of a job that was not retried could not be put back");
         }
-        match accepted? {
+        match accepted.map_err(|error| self.refuse(&error))? {
             Accept::KeyRefused => Err(conflict("the key of this job was revoked or has expired")),
             other => Err(self.refusal(&other)),
         }

@@ -12,7 +12,8 @@ use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFil
 use serde_json::json;
 
 use super::cancel::cancelled;
-use super::{JobInput, Jobs, Service, lock};
+use super::ends::STORAGE_FULL;
+use super::{DeviceState, JobInput, Jobs, Service, lock};
 use crate::files::{FilesError, Mapped, keep_preview, publish};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -40,10 +41,26 @@ impl JobFault {
     }
 }
 
+impl JobFault {
+    /// The device went away before the job began.
+    pub(super) fn no_device(state: &DeviceState) -> JobFault {
+        let detail = match state {
+            DeviceState::Failed(error) => format!("no device: {error}"),
+            DeviceState::Opening | DeviceState::Ready(_) => "the device was lost".to_string(),
+        };
+        let refusal = Refusal::new(ErrorCode::Unavailable, detail).retry_after(10);
+        JobFault {
+            failure: Failure::new("engine", refusal.text.clone()),
+            refusal,
+            device_lost: true,
+        }
+    }
+}
+
 impl From<FilesError> for Box<JobFault> {
     fn from(error: FilesError) -> Self {
         let code = if error.is_full() {
-            "storage_full"
+            STORAGE_FULL
         } else {
             "internal"
         };
@@ -158,14 +175,30 @@ pub fn run(
         stages: Vec::new(),
         last: Instant::now(),
     };
+    let outcome = steps(jobs, runner, job, work, &mut clock);
+    outcome.map_err(|mut fault| {
+        // How far it came tells as much as why it ended.
+        fault.failure.timings = json!({ "stages": clock.stages });
+        fault
+    })
+}
+
+fn steps(
+    jobs: &Jobs,
+    runner: &Runner,
+    job: &Job,
+    work: &JobInput,
+    clock: &mut Clock<'_>,
+) -> Result<JobResult, Box<JobFault>> {
     let watch = JobObserver {
         jobs,
         job: job.id,
         until: Instant::now() + jobs.config.queue.job_wall_max,
         begun: Mutex::default(),
     };
-    let (photo, mask) = decode(jobs, work)?;
+    let decoded = decode(jobs, work);
     clock.lap("decode");
+    let (photo, mask) = decoded?;
     keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
     clock.last = Instant::now();
     let request = Request {
@@ -180,10 +213,8 @@ pub fn run(
         Service::Segmentation => runner.segment(&work.pipeline, request, &watch),
     };
     let mut outcome = outcome.map_err(|error| {
-        let mut fault = fault(jobs, &watch, &error);
         clock.stages.extend(watch.timings(&work.pipeline));
-        fault.failure.timings = json!({ "stages": clock.stages });
-        fault
+        fault(jobs, &watch, &error)
     })?;
     for timing in &outcome.stages {
         let stage = timing.stage.map_or("composite".to_string(), |stage| {
@@ -205,7 +236,7 @@ pub fn run(
         clock.lap("encode");
         let output = store_file(jobs, &format!("{}.mask.png", job.id), &bytes, "image/png")?;
         clock.lap("store");
-        return Ok(result(job, work, &outcome, output, None, clock.stages));
+        return Ok(result(job, work, &outcome, output, None, clock));
     }
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
     let bytes = outcome
@@ -227,14 +258,7 @@ pub fn run(
         "image/png",
     )?;
     clock.lap("store");
-    Ok(result(
-        job,
-        work,
-        &outcome,
-        output,
-        Some(mask),
-        clock.stages,
-    ))
+    Ok(result(job, work, &outcome, output, Some(mask), clock))
 }
 
 fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
@@ -305,8 +329,9 @@ fn result(
     outcome: &Outcome,
     output: StoredFile,
     mask: Option<StoredFile>,
-    stages: Vec<StageTiming>,
+    clock: &mut Clock<'_>,
 ) -> JobResult {
+    let stages = std::mem::take(&mut clock.stages);
     let models: Vec<ModelUse> = outcome
         .models
         .iter()

@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_pipeline::{RunLimits, Runner};
-use cleanplate_store::{CODE_CANCELLED, Completion, Ended, Failure, Job, JobId, StoreError};
+use cleanplate_pipeline::Runner;
+use cleanplate_store::{Completion, Failure, Job, JobResult, StoreError};
 
-use super::cancel::{Current, cancelled};
-use super::device::{self, DeviceState};
+use super::cancel::Current;
+use super::ends::passing;
 use super::run::{self, JobFault, SHUTTING_DOWN};
-use super::{Finished, JobInput, Jobs, Taken, lock, probe_removal};
-use crate::files::{Inputs, Mapped, input_paths, remove_inputs};
+use super::{JobInput, Jobs, Taken, lock, probe_removal};
+use crate::files::{Mapped, input_paths, remove_inputs};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -22,26 +22,33 @@ const NAP: Duration = Duration::from_millis(500);
 
 /// Runs until told to stop.
 pub fn run(jobs: &Jobs, name: &str) {
-    while !jobs.abort.load(Ordering::SeqCst) {
+    let aborted = || jobs.abort.load(Ordering::SeqCst);
+    while !aborted() {
         let seen = *lock(&jobs.gate);
-        let Some(runner) = runner(jobs) else {
-            if jobs.stopping.load(Ordering::SeqCst) {
+        let stopping = jobs.stopping.load(Ordering::SeqCst);
+        jobs.record_ends();
+        if let Some(error) = jobs.space.exhausted() {
+            jobs.give_up_waiting(&error.into());
+            if stopping {
+                return;
+            }
+            sleep(jobs, seen, NAP);
+            continue;
+        }
+        // Looked for before a job is claimed, taken after it: nobody keeps a lost device while waiting for work.
+        if jobs.device.runner(aborted).is_none() {
+            if stopping {
                 return;
             }
             sleep(jobs, seen, jobs.config.engine.retry);
             continue;
-        };
+        }
         match claim(jobs, name) {
-            Ok(Some((job, _room))) => {
-                if !process(jobs, &runner, job) {
-                    forget(jobs, &runner);
-                }
-            }
-            Ok(None) if jobs.stopping.load(Ordering::SeqCst) => return,
+            Ok(Some((job, _room))) => process(jobs, job),
+            Ok(None) if stopping => return,
             Ok(None) => sleep(jobs, seen, NAP),
             Err(error) => {
-                jobs.note_store_error(&error);
-                tracing::error!(%error, "no job could be claimed");
+                jobs.store_failed(&error, "no job could be claimed");
                 std::thread::sleep(NAP);
             }
         }
@@ -63,7 +70,9 @@ fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, Sto
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);
     }
-    let Some(job) = jobs.store.claim(name)? else {
+    let claimed = jobs.store.claim(name);
+    jobs.note_claim(claimed.as_ref().err());
+    let Some(job) = claimed? else {
         return Ok(None);
     };
     lock(&jobs.current).push(Current {
@@ -93,71 +102,16 @@ fn bytes_of(jobs: &Jobs, job: &Job) -> u64 {
     probe_removal(&image, mask.as_deref(), &jobs.image_limits()).map_or(0, |(_, bytes)| bytes)
 }
 
-/// What runs pipelines. Opens the device if there is none and the last attempt was long enough ago.
-fn runner(jobs: &Jobs) -> Option<Arc<Runner>> {
-    let kept = || lock(&jobs.runner).clone();
-    if let Some(runner) = kept() {
-        return Some(runner);
-    }
-    let mut failed = lock(&jobs.opening);
-    // Another thread may have opened it while this one waited.
-    if let Some(runner) = kept() {
-        return Some(runner);
-    }
-    if failed.is_some_and(|at| at.elapsed() < jobs.config.engine.retry) {
-        return None;
-    }
-    let opened = open(jobs).map(Arc::new);
-    *failed = opened.is_none().then(Instant::now);
-    lock(&jobs.runner).clone_from(&opened);
-    opened
-}
-
-/// Has the device opened again, unless that was done since.
-fn forget(jobs: &Jobs, runner: &Arc<Runner>) {
-    lock(&jobs.runner).take_if(|kept| Arc::ptr_eq(kept, runner));
-}
-
-fn open(jobs: &Jobs) -> Option<Runner> {
-    let engine = &jobs.config.engine;
-    match device::open(engine, Some(&jobs.dirs), engine.backend) {
-        Ok(backend) => {
-            let info = backend.device();
-            tracing::info!(
-                backend = info.backend,
-                name = info.name,
-                driver = info.driver,
-                kind = info.kind,
-                "device opened"
-            );
-            *lock(&jobs.device) = DeviceState::Ready(backend.clone());
-            let limits = RunLimits {
-                micro_batch_max: engine.micro_batch_max,
-                micro_batch_wait_max: engine.micro_batch_wait_max,
-                embeddings_bytes_max: engine.embeddings_bytes_max,
-                ..RunLimits::default()
-            };
-            Some(Runner::new(backend, jobs.models.clone(), limits))
-        }
-        Err(error) => {
-            tracing::error!(%error, retry_s = engine.retry.as_secs(), "no device; service calls get 503");
-            *lock(&jobs.device) = DeviceState::Failed(error.to_string());
-            None
-        }
-    }
-}
-
-/// Does one job. False when the device must be opened again.
-fn process(jobs: &Jobs, runner: &Runner, job: Job) -> bool {
+/// Does one job.
+fn process(jobs: &Jobs, job: Job) {
     let id = job.id;
     let running = jobs.running.fetch_add(1, Ordering::Relaxed) + 1;
-    let healthy = attempt(jobs, runner, job, running);
+    attempt(jobs, job, running);
     jobs.running.fetch_sub(1, Ordering::Relaxed);
     lock(&jobs.current).retain(|current| current.id != id);
-    healthy
 }
 
-fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
+fn attempt(jobs: &Jobs, job: Job, running: u32) {
     let found = lock(&jobs.inputs).remove(&job.id);
     let work = match found {
         Some(work) => Ok(work),
@@ -170,16 +124,16 @@ fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
     let work = match work {
         Ok(work) => work,
         Err(fault) => {
-            conclude(
-                jobs,
-                job.id,
-                jobs.store.fail(job.id, job.attempt, &fault.failure, None),
-                None,
-                None,
-            );
+            jobs.fail(&job, fault.failure, None, fault.refusal);
             remove_inputs(&jobs.dirs, job.id);
-            return true;
+            return;
         }
+    };
+    if let Err(refusal) = jobs.reserve(job.id, job.original_width, job.original_height) {
+        return jobs.fail(&job, passing(&refusal), Some(work), refusal);
+    }
+    let Some(runner) = jobs.device.runner(|| jobs.abort.load(Ordering::SeqCst)) else {
+        return failed(jobs, &job, work, JobFault::no_device(&jobs.device.state()));
     };
     let started = Instant::now();
     jobs.metrics.observe(
@@ -187,34 +141,20 @@ fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
         &[],
         work.accepted.elapsed().as_secs_f64(),
     );
-    let outcome = catch_unwind(AssertUnwindSafe(|| run::run(jobs, runner, &job, &work)));
-    match outcome {
+    match catch_unwind(AssertUnwindSafe(|| run::run(jobs, &runner, &job, &work))) {
         Ok(Ok(result)) => {
             // Jobs that run together end that much more often.
             jobs.throughput.note(started.elapsed() / running);
-            let keep_ms = jobs.config.results.keep.as_millis() as i64;
-            let files: Vec<String> = std::iter::once(&result.output)
-                .chain(&result.mask)
-                .map(|file| file.name.clone())
-                .collect();
-            let ended = jobs.store.finish(
-                job.id,
-                job.attempt,
-                &Completion {
-                    result,
-                    keep_ms,
-                    reply: None,
-                },
-            );
-            if !matches!(ended, Ok(Ended::Now { .. })) {
-                files
-                    .iter()
-                    .for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
-            }
-            conclude(jobs, job.id, ended, Some(work), None);
-            true
+            finished(jobs, &job, work, result);
         }
-        Ok(Err(fault)) => failed(jobs, &job, work, *fault),
+        Ok(Err(fault)) => {
+            if fault.device_lost {
+                lose(jobs, &job, &runner, &fault.failure.detail);
+            }
+            // Before the job waits again, for a device that is opened once nobody uses this one.
+            drop(runner);
+            failed(jobs, &job, work, *fault);
+        }
         Err(panic) => {
             let what = panic
                 .downcast_ref::<String>()
@@ -222,51 +162,71 @@ fn attempt(jobs: &Jobs, runner: &Runner, job: Job, running: u32) -> bool {
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("");
             tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
+            jobs.device.lost(&runner);
             let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
             let failure = Failure::new("internal", "the job panicked");
-            conclude(
-                jobs,
-                job.id,
-                jobs.store.fail(job.id, job.attempt, &failure, None),
-                Some(work),
-                Some(refusal),
-            );
-            false
+            jobs.fail(&job, failure, Some(work), refusal);
         }
     }
 }
 
-fn failed(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) -> bool {
-    if job.asynchronous && fault.failure.code == SHUTTING_DOWN {
-        requeue(jobs, job, work, fault);
-        return true;
-    }
-    if !fault.device_lost {
-        tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
-        conclude(
-            jobs,
-            job.id,
-            jobs.store.fail(job.id, job.attempt, &fault.failure, None),
-            Some(work),
-            Some(fault.refusal),
-        );
-        return true;
-    }
+fn lose(jobs: &Jobs, job: &Job, runner: &Arc<Runner>, detail: &str) {
     jobs.metrics.add(names::DEVICE_LOST, &[], 1.0);
-    tracing::error!(job_id = %job.id, request_id = work.request_id, attempt = job.attempt, detail = fault.failure.detail, "device lost");
-    *lock(&jobs.device) = DeviceState::Opening;
-    if job.attempt < jobs.config.queue.attempts_max {
-        requeue(jobs, job, work, fault);
-        return false;
+    tracing::error!(job_id = %job.id, attempt = job.attempt, detail, "device lost");
+    jobs.device.lost(runner);
+}
+
+/// Records a result. One that cannot be recorded is given up, and its credits with it.
+fn finished(jobs: &Jobs, job: &Job, work: JobInput, result: JobResult) {
+    let files: Vec<String> = std::iter::once(&result.output)
+        .chain(&result.mask)
+        .map(|file| file.name.clone())
+        .collect();
+    let remove = || {
+        files
+            .iter()
+            .for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
+    };
+    let completion = Completion {
+        result,
+        keep_ms: jobs.config.results.keep.as_millis() as i64,
+        reply: None,
+    };
+    let ended = jobs.insist(|| jobs.store.finish(job.id, job.attempt, &completion));
+    match ended {
+        Ok(ended) => {
+            if !matches!(ended, cleanplate_store::Ended::Now { .. }) {
+                remove();
+            }
+            jobs.conclude(job.id, ended, Some(work), None);
+        }
+        Err(error) if error.is_transient() => {
+            remove();
+            let refusal = Refusal::from(&error);
+            jobs.fail(job, passing(&refusal), Some(work), refusal);
+        }
+        Err(error) => {
+            // Whether it was recorded shows at the next start, which removes the files of a job that was not.
+            jobs.store_failed(
+                &error,
+                "the end of a job could not be stored; the next start settles it",
+            );
+            work.answer(Err(Refusal::from(&error)));
+        }
     }
-    conclude(
-        jobs,
-        job.id,
-        jobs.store.fail(job.id, job.attempt, &fault.failure, None),
-        Some(work),
-        Some(fault.refusal),
-    );
-    false
+}
+
+fn failed(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
+    let again = if fault.device_lost {
+        job.attempt < jobs.config.queue.attempts_max
+    } else {
+        job.asynchronous && fault.failure.code == SHUTTING_DOWN
+    };
+    if again {
+        return requeue(jobs, job, work, fault);
+    }
+    tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
+    jobs.fail(job, fault.failure, Some(work), fault.refusal);
 }
 
 /// Puts a job back for another attempt: its work waits in memory or, when it is asynchronous, on disk.
@@ -285,84 +245,7 @@ fn requeue(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
         remove_inputs(&jobs.dirs, job.id);
     }
     if let Err(error) = outcome {
-        jobs.note_store_error(&error);
+        jobs.store_failed(&error, "a job could not be put back");
     }
-    conclude(
-        jobs,
-        job.id,
-        jobs.store.fail(job.id, job.attempt, &fault.failure, None),
-        work,
-        Some(fault.refusal),
-    );
-}
-
-/// Tells the waiting client how the job ended.
-fn conclude(
-    jobs: &Jobs,
-    id: JobId,
-    ended: Result<Ended, cleanplate_store::StoreError>,
-    work: Option<JobInput>,
-    refusal: Option<Refusal>,
-) {
-    match ended {
-        Ok(Ended::Now { job, balance }) => {
-            let outcome = if refusal.is_none() && job.result.is_some() {
-                "completed"
-            } else {
-                "failed"
-            };
-            jobs.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
-            if let Some(kept) = &job.result {
-                jobs.metrics
-                    .add(names::CREDITS, &[], kept.result.credits as f64);
-            }
-            if let Some(work) = work {
-                let JobInput {
-                    image, mask, done, ..
-                } = work;
-                if jobs.keeps_inputs(&job) {
-                    Inputs { image, mask }.leave();
-                }
-                // A client that went away finds the end in the job's record.
-                drop(done.send(Finished {
-                    job,
-                    balance,
-                    refusal,
-                }));
-            }
-        }
-        Ok(Ended::Stale { status, attempt }) => {
-            tracing::info!(job_id = %id, ?status, attempt, "a job had ended before its worker reported");
-            tell_other_end(jobs, id, work);
-        }
-        Err(error) => {
-            jobs.note_store_error(&error);
-            tracing::error!(%error, "the end of a job could not be stored; the next start releases its credits");
-        }
-    }
-}
-
-/// Tells a waiting client of an end that someone else brought about: it was cancelled, or ran out of time.
-fn tell_other_end(jobs: &Jobs, id: JobId, work: Option<JobInput>) {
-    let Some(work) = work else { return };
-    let Ok(Some(job)) = jobs.store.job(None, id) else {
-        return;
-    };
-    let Ok(balance) = jobs.store.balance(job.account) else {
-        return;
-    };
-    let failure = job
-        .failure
-        .clone()
-        .unwrap_or_else(|| Failure::new(CODE_CANCELLED, "ended"));
-    let refusal = if failure.code == CODE_CANCELLED {
-        cancelled()
-    } else {
-        Refusal::new(ErrorCode::Unavailable, failure.detail)
-    };
-    drop(work.done.send(Finished {
-        job: Box::new(job),
-        balance,
-        refusal: Some(refusal),
-    }));
+    jobs.fail(job, fault.failure, work, fault.refusal);
 }

@@ -5,7 +5,7 @@ mod uploads;
 mod window;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use cleanplate_store::KeyRecord;
 
@@ -14,6 +14,7 @@ pub use uploads::{Held, Uploads};
 pub use window::WindowLimit;
 
 use crate::config;
+use crate::files::DiskSpace;
 
 /// Routes that are counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,9 +61,7 @@ impl LimitState {
 
     /// The headers of this state.
     pub fn headers(&self) -> [(&'static str, String); 5] {
-        let now_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now_s = crate::clock::now_s() as u64;
         let (policy, reset_s) = (self.policy, ceil_s(self.reset));
         [
             ("X-RateLimit-Limit", self.limit.to_string()),
@@ -101,13 +100,17 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// Limits as configured; all windows are empty.
-    pub fn new(config: &config::RateLimits, sizes: &config::Limits) -> Self {
+    pub fn new(config: &config::RateLimits, sizes: &config::Limits, space: Arc<DiskSpace>) -> Self {
         RateLimits {
             config: config.clone(),
             keys: WindowLimit::default(),
             public: AddressLimit::new("public", config.public_per_minute),
             auth_failures: AddressLimit::new("auth", config.auth_failures_per_minute),
-            uploads: Uploads::new(sizes.uploads_bytes_max, sizes.uploads_per_key_bytes_max),
+            uploads: Uploads::new(
+                sizes.uploads_bytes_max,
+                sizes.uploads_per_key_bytes_max,
+                space,
+            ),
         }
     }
 

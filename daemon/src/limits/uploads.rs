@@ -1,4 +1,5 @@
-//! Bytes of uploads under way: so many in all, and so many of one key. They are set aside before the first byte is read.
+//! Bytes of uploads under way: so many in all, and so many of one key, and no more than the volume has room for. They are set
+//! aside before the first byte is read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cleanplate_api::ErrorCode;
 use cleanplate_store::KeyId;
 
+use crate::files::{DiskSpace, Reservation};
 use crate::refusal::Refusal;
 
 /// Seconds after which a refused upload may find room.
@@ -15,6 +17,7 @@ const RETRY_S: u64 = 5;
 pub struct Uploads {
     all_bytes_max: u64,
     key_bytes_max: u64,
+    space: Arc<DiskSpace>,
     held: Mutex<HashMap<KeyId, u64>>,
 }
 
@@ -23,6 +26,8 @@ pub struct Held {
     uploads: Arc<Uploads>,
     key: KeyId,
     bytes: u64,
+    /// Room on the volume for those that have not come yet.
+    room: Reservation,
 }
 
 impl Drop for Held {
@@ -39,10 +44,11 @@ impl Drop for Held {
 
 impl Uploads {
     /// None under way; at most so many bytes in all, and of one key.
-    pub fn new(all_bytes_max: u64, key_bytes_max: u64) -> Arc<Uploads> {
+    pub fn new(all_bytes_max: u64, key_bytes_max: u64, space: Arc<DiskSpace>) -> Arc<Uploads> {
         Arc::new(Uploads {
             all_bytes_max,
             key_bytes_max,
+            space,
             held: Mutex::default(),
         })
     }
@@ -58,6 +64,7 @@ impl Uploads {
             uploads: self.clone(),
             key,
             bytes: 0,
+            room: self.space.none(),
         }
     }
 }
@@ -66,6 +73,11 @@ impl Held {
     /// Bytes set aside.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Notes that bytes have come: they take room on the volume themselves now.
+    pub fn arrived(&mut self, bytes: u64) {
+        self.room.shrink(bytes);
     }
 
     /// Sets more bytes aside, or says why not and leaves it at what there is.
@@ -93,6 +105,7 @@ impl Held {
         if all.saturating_add(more) > all_bytes_max {
             return full("of all clients", all, all_bytes_max);
         }
+        self.room.grow(more)?;
         held.insert(self.key, of_key + more);
         self.bytes += more;
         Ok(())
@@ -105,7 +118,9 @@ mod tests {
 
     #[test]
     fn keys_have_their_limit_and_all_have_one_together() {
-        let uploads = Uploads::new(100, 60);
+        let dir = tempfile::tempdir().unwrap();
+        let space = DiskSpace::new(&crate::files::Dirs::under(dir.path()), 0);
+        let uploads = Uploads::new(100, 60, space);
         let mut first = uploads.begin(KeyId(1));
         first.grow(40).unwrap();
         let mut second = uploads.begin(KeyId(1));

@@ -1,17 +1,23 @@
 //! What runs beside the requests: sweeping expired results, checking the books, forgetting idle limits.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
+use cleanplate_api::DatabaseCheck;
 
 use crate::app::App;
 use crate::files::{sweep_expired, sweep_inputs, sweep_previews};
 use crate::telemetry::names;
 
+/// Pause between looks at the volume.
+const TEND: Duration = Duration::from_secs(1);
 /// Pause between checks of the books.
 const CHECK: Duration = Duration::from_secs(60);
+/// Time from the start to the first check of the database file: a start has other work.
+const FIRST_CHECK: Duration = Duration::from_secs(600);
 /// Time beyond a job's limits after which its credits are released whatever its worker does.
 const HOLD_SLACK_MS: i64 = 60_000;
 /// A task rests for so many times what it took, so that care of a large store leaves room for its work.
@@ -21,19 +27,30 @@ const ROWS: u32 = 500;
 
 /// Starts all of them; they end with the system or when aborted.
 pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
-    vec![
+    let mut tasks = vec![
         every(app.config.results.sweep, app, sweep),
         every(app.config.results.sweep, app, sweep_kept),
+        every(TEND, app, |app| app.space.tend()),
         every(CHECK, app, check_books),
         every(CHECK, app, |app| {
             app.limits.forget_idle();
         }),
-    ]
+    ];
+    if let Some(pause) = app.config.server.database_check {
+        tasks.push(after(pause.min(FIRST_CHECK), pause, app, check_database));
+    }
+    tasks
 }
 
 fn every(pause: Duration, app: &web::Data<App>, act: fn(&App)) -> JoinHandle<()> {
+    after(Duration::ZERO, pause, app, act)
+}
+
+/// The same, for the first time after a while.
+fn after(first: Duration, pause: Duration, app: &web::Data<App>, act: fn(&App)) -> JoinHandle<()> {
     let app = app.clone();
     actix_web::rt::spawn(async move {
+        tokio::time::sleep(first).await;
         loop {
             let started = Instant::now();
             let app = app.clone();
@@ -55,8 +72,8 @@ fn sweep(app: &App) {
             tracing::info!(swept, "removed expired results");
         }
         Err(error) => {
-            app.jobs.note_store_error(&error);
-            tracing::error!(%error, "expired results could not be removed");
+            app.jobs
+                .store_failed(&error, "expired results could not be removed");
         }
     }
     let keep_ms = app.config.results.details_keep.as_millis() as i64;
@@ -68,8 +85,7 @@ fn sweep(app: &App) {
         Ok((0, _)) => {}
         Ok((details, _)) => tracing::info!(jobs = details, "forgot details of old jobs"),
         Err(error) => {
-            app.jobs.note_store_error(&error);
-            tracing::error!(%error, "old rows could not be swept");
+            app.jobs.store_failed(&error, "old rows could not be swept");
         }
     }
 }
@@ -98,8 +114,8 @@ fn check_books(app: &App) {
             "jobs never ended; their credits were released"
         ),
         Err(error) => {
-            app.jobs.note_store_error(&error);
-            tracing::error!(%error, "open holds could not be checked");
+            app.jobs
+                .store_failed(&error, "open holds could not be checked");
         }
     }
     match app.store.invariants() {
@@ -111,8 +127,28 @@ fn check_books(app: &App) {
             app.breached.store(!breaches.is_empty(), Ordering::Relaxed);
         }
         Err(error) => {
-            app.jobs.note_store_error(&error);
-            tracing::error!(%error, "the account books could not be checked");
+            app.jobs
+                .store_failed(&error, "the account books could not be checked");
         }
     }
+}
+
+/// Reads every page of the database file. What it finds closes the service until a check finds nothing.
+fn check_database(app: &App) {
+    let found = match app.store.integrity() {
+        Ok(found) => found,
+        Err(error) => {
+            app.jobs
+                .store_failed(&error, "the database file could not be checked");
+            return;
+        }
+    };
+    for breach in &found {
+        tracing::error!(%breach, "the database file is damaged; no new jobs are taken; restore the last backup");
+    }
+    let check = DatabaseCheck {
+        checked_at_ms: crate::clock::now_ms(),
+        problem: found.first().map(ToString::to_string),
+    };
+    *app.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(check);
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use cleanplate_store::{DueWebhook, Store, StoreError};
 use hmac::{Hmac, Mac};
@@ -181,9 +181,7 @@ impl Sender {
             Letter::Signed(body, secret) => (body, secret),
             Letter::Pointless(why) => return Ok(Attempt::Pointless(why.to_string())),
         };
-        let now_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now_s = crate::clock::now_s() as u64;
         let signature = format!("v1={}", sign(&secret, now_s, &body));
         let request = self
             .agent

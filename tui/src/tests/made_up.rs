@@ -6,7 +6,9 @@ use cleanplate_api::admin::{
     LogTail, MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, PipelinesReply,
     ServerState, ServerView, TaskKind, TaskState, Totals,
 };
-use cleanplate_api::{DeviceView, FolderStatus, JobStatus, ModelUse, QueueView, StageTiming};
+use cleanplate_api::{
+    DatabaseCheck, DeviceView, FolderStatus, JobStatus, ModelUse, QueueView, StageTiming,
+};
 
 use cleanplate_api::endpoint::{Decode, Endpoint, Json};
 
@@ -332,6 +334,10 @@ pub fn server() -> ServerView {
             failed: 36,
         },
         metrics: MetricsTick::default(),
+        database: Some(DatabaseCheck {
+            checked_at_ms: NOW_MS - 7_200_000,
+            problem: None,
+        }),
         you: Admin {
             actor: "uid 1000 (ada)".to_string(),
         },

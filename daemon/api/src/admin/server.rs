@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::health::{DeviceView, QueueView};
+use crate::health::{DatabaseCheck, DeviceView, QueueView};
 
 /// Whether work is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -72,6 +72,8 @@ pub struct ServerView {
     pub totals: Totals,
     /// The newest figures.
     pub metrics: MetricsTick,
+    /// The last check of the database file, once there was one.
+    pub database: Option<DatabaseCheck>,
     /// Who is asking.
     pub you: Admin,
 }

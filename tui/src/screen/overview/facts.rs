@@ -53,6 +53,18 @@ fn state(server: &ServerView) -> (String, Role) {
     }
 }
 
+/// What the last check of the database file found, behind other words.
+fn database(server: &ServerView, now_ms: i64) -> (String, Role) {
+    let Some(check) = &server.database else {
+        return (String::new(), Role::Text);
+    };
+    let ago = text::span_ms((now_ms - check.checked_at_ms).max(0) as f64);
+    match &check.problem {
+        None => (format!(" · database sound {ago} ago"), Role::Text),
+        Some(problem) => (format!(" · database damaged: {problem}"), Role::Bad),
+    }
+}
+
 /// Labels, values and their styles.
 fn facts(server: &ServerView, shared: &Shared) -> [(&'static str, String, Role); 6] {
     let (state, role) = state(server);
@@ -71,14 +83,15 @@ fn facts(server: &ServerView, shared: &Shared) -> [(&'static str, String, Role);
         text::number(server.totals.failed as i64)
     );
     let listen = &server.listen;
+    let (checked, soundness) = database(server, shared.now_ms);
     [
         ("state", format!("{state} · up {up} · {listen}"), role),
         ("device", device, Role::Text),
         ("jobs", jobs, Role::Text),
         (
             "data",
-            format!("{} · {disk} free", server.data_dir),
-            Role::Text,
+            format!("{} · {disk} free{checked}", server.data_dir),
+            soundness,
         ),
         ("you", server.you.actor.clone(), Role::Dim),
         (

@@ -1,0 +1,54 @@
+//! Results without their database: every one of them would count as a file that no job owns, and be removed.
+
+use std::fs;
+
+use anyhow::{Context, ensure};
+use cleanplate_store::{DATABASE_FILE, JobId, Store};
+
+use super::{Dirs, FilesError};
+
+/// Refuses a data folder that has results, but no database. Call before the store is opened, which would make one.
+pub fn refuse_lost_database(dirs: &Dirs) -> anyhow::Result<()> {
+    let path = dirs.data.join(DATABASE_FILE);
+    let there = fs::metadata(&path).is_ok_and(|meta| meta.len() > 0);
+    ensure!(
+        there || results(dirs)? == 0,
+        remedy(dirs, "is missing or empty")?
+    );
+    Ok(())
+}
+
+/// Refuses a database that knows of no job beside results of jobs. Call before anything is removed.
+pub fn refuse_foreign_database(store: &dyn Store, dirs: &Dirs) -> anyhow::Result<()> {
+    let jobs = store.job_counts().context("counting jobs")?;
+    let none = jobs.completed + jobs.failed + jobs.pending + jobs.processing == 0;
+    ensure!(
+        !none || results(dirs)? == 0,
+        remedy(dirs, "knows of no job")?
+    );
+    Ok(())
+}
+
+fn remedy(dirs: &Dirs, what: &str) -> anyhow::Result<String> {
+    let (data, results) = (dirs.data.display(), results(dirs)?);
+    Ok(format!(
+        "{data}/{DATABASE_FILE} {what}, but {data}/results has {results} files of jobs: the database with all accounts \
+         and credits is lost; put its newest backup in its place and remove {DATABASE_FILE}-wal and {DATABASE_FILE}-shm, \
+         or, to begin with no accounts, choose another data folder"
+    ))
+}
+
+/// Files in the results folder that are named after a job.
+fn results(dirs: &Dirs) -> anyhow::Result<usize> {
+    let entries = match fs::read_dir(&dirs.results) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.map_err(FilesError::io("reading", &dirs.results))?,
+    };
+    let named = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        name.to_str()
+            .and_then(|name| name.get(..36)?.parse::<JobId>().ok())
+            .is_some()
+    };
+    Ok(entries.flatten().filter(named).count())
+}

@@ -1,0 +1,233 @@
+//! How jobs end: recorded once, and told to whoever waits, also when the store cannot take the end yet.
+
+use std::time::{Duration, Instant};
+
+use cleanplate_api::ErrorCode;
+use cleanplate_store::{CODE_CANCELLED, Ended, Failure, Job, JobId, StoreError};
+
+use super::cancel::cancelled;
+use super::{Finished, JobInput, Jobs, lock};
+use crate::files::Inputs;
+use crate::refusal::Refusal;
+use crate::telemetry::{names, tell_store_error};
+
+/// Attempts to record an end before its client is told that it failed.
+const ATTEMPTS: u32 = 3;
+/// Time without a claim after which waiting clients are not kept waiting.
+const STALLED_MAX: Duration = Duration::from_secs(3);
+
+/// Code of jobs for whose result there was no room.
+pub const STORAGE_FULL: &str = "storage_full";
+/// Code of jobs whose end another process kept from being recorded in time.
+pub const STORE_LOCKED: &str = "store_locked";
+
+/// An end that the store has not taken yet.
+pub(super) struct Unrecorded {
+    job: JobId,
+    failure: Failure,
+}
+
+/// Since when no job could be claimed, and why.
+pub(super) struct Stalled {
+    since: Instant,
+    refusal: Refusal,
+}
+
+impl JobInput {
+    /// Tells the client. One that went away finds the end in the job's record.
+    pub(super) fn answer(self, end: Result<Finished, Refusal>) {
+        drop(self.done.send(end));
+    }
+}
+
+impl Jobs {
+    /// Notes an error of the store: one that makes its content doubtful stops the daemon, one that passes by itself is told
+    /// once a minute.
+    pub fn store_failed(&self, error: &StoreError, what: &str) {
+        tell_store_error(error, what);
+        self.note_store_error(error);
+    }
+
+    /// Tries a write again that may succeed soon: what is kept back on the disk is given up for it.
+    pub(super) fn insist<T>(
+        &self,
+        write: impl Fn() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut outcome = write();
+        for _ in 1..ATTEMPTS {
+            match &outcome {
+                Err(StoreError::Full { .. }) if self.space.drop_ballast() => {}
+                Err(StoreError::Busy { .. }) => std::thread::sleep(Duration::from_secs(1)),
+                _ => break,
+            }
+            outcome = write();
+        }
+        outcome
+    }
+
+    /// Fails a job under way, returns its hold and tells its client.
+    pub(super) fn fail(
+        &self,
+        job: &Job,
+        failure: Failure,
+        work: Option<JobInput>,
+        refusal: Refusal,
+    ) {
+        match self.insist(|| self.store.fail(job.id, job.attempt, &failure, None)) {
+            Ok(ended) => self.conclude(job.id, ended, work, Some(refusal)),
+            Err(error) => {
+                self.record_later(job.id, failure, &error);
+                match work {
+                    // Nobody waits; once the end is recorded the job may be retried.
+                    Some(work) if job.asynchronous => work.leave(),
+                    Some(work) => work.answer(Err(refusal)),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Tells the waiting client how the job ended.
+    pub(super) fn conclude(
+        &self,
+        id: JobId,
+        ended: Ended,
+        work: Option<JobInput>,
+        refusal: Option<Refusal>,
+    ) {
+        lock(&self.reservations).remove(&id);
+        match ended {
+            Ended::Now { job, balance } => {
+                let outcome = if refusal.is_none() && job.result.is_some() {
+                    "completed"
+                } else {
+                    "failed"
+                };
+                self.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
+                if let Some(kept) = &job.result {
+                    self.metrics
+                        .add(names::CREDITS, &[], kept.result.credits as f64);
+                }
+                let Some(work) = work else { return };
+                let JobInput {
+                    image, mask, done, ..
+                } = work;
+                if self.keeps_inputs(&job) {
+                    Inputs { image, mask }.leave();
+                }
+                // A client that went away finds the end in the job's record.
+                drop(done.send(Ok(Finished {
+                    job,
+                    balance,
+                    refusal,
+                })));
+            }
+            Ended::Stale { status, attempt } => {
+                tracing::info!(job_id = %id, ?status, attempt, "a job had ended before its worker reported");
+                self.tell_other_end(id, work);
+            }
+        }
+    }
+
+    /// Tells a waiting client of an end that someone else brought about: it was cancelled, or ran out of time.
+    fn tell_other_end(&self, id: JobId, work: Option<JobInput>) {
+        let Some(work) = work else { return };
+        let found = self.store.job(None, id).and_then(|job| {
+            let Some(job) = job else { return Ok(None) };
+            Ok(Some((self.store.balance(job.account)?, job)))
+        });
+        let (balance, job) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => return,
+            Err(error) => return work.answer(Err(Refusal::from(&error))),
+        };
+        let failure = job
+            .failure
+            .clone()
+            .unwrap_or_else(|| Failure::new(CODE_CANCELLED, "ended"));
+        let refusal = if failure.code == CODE_CANCELLED {
+            cancelled()
+        } else {
+            Refusal::new(ErrorCode::Unavailable, failure.detail)
+        };
+        work.answer(Ok(Finished {
+            job: Box::new(job),
+            balance,
+            refusal: Some(refusal),
+        }));
+    }
+
+    fn record_later(&self, job: JobId, failure: Failure, error: &StoreError) {
+        self.store_failed(
+            error,
+            "the end of a job could not be stored; it is tried again",
+        );
+        if error.is_transient() {
+            lock(&self.unrecorded).push(Unrecorded { job, failure });
+        }
+    }
+
+    /// Records ends that the store did not take before.
+    pub(super) fn record_ends(&self) {
+        let ends = std::mem::take(&mut *lock(&self.unrecorded));
+        for Unrecorded { job, failure } in ends {
+            // Nobody else ends such a job: it is in no queue and on no device.
+            match self.store.cancel(None, job, &failure) {
+                Ok(ended) => self.conclude(job, ended, None, None),
+                Err(error) => self.record_later(job, failure, &error),
+            }
+        }
+    }
+
+    /// Notes whether a job could be claimed. Clients are not kept waiting for a store that takes no claims.
+    pub(super) fn note_claim(&self, error: Option<&StoreError>) {
+        let mut stalled = lock(&self.stalled);
+        let Some(error) = error.filter(|error| error.is_transient()) else {
+            *stalled = None;
+            return;
+        };
+        let refusal = Refusal::from(error);
+        let since = stalled.as_ref().map_or_else(Instant::now, |old| old.since);
+        *stalled = Some(Stalled {
+            since,
+            refusal: refusal.clone(),
+        });
+        drop(stalled);
+        if since.elapsed() > STALLED_MAX {
+            self.give_up_waiting(&refusal);
+        }
+    }
+
+    /// Why no job can be claimed, if so.
+    pub(super) fn stalled(&self) -> Option<Refusal> {
+        lock(&self.stalled)
+            .as_ref()
+            .map(|stalled| stalled.refusal.clone())
+    }
+
+    /// Fails every job whose client waits for it and that is not under way.
+    pub(super) fn give_up_waiting(&self, refusal: &Refusal) {
+        let failure = passing(refusal);
+        let waiting: Vec<(JobId, JobInput)> = lock(&self.inputs).drain().collect();
+        for (id, work) in waiting {
+            match self.store.cancel(None, id, &failure) {
+                Ok(ended) => self.conclude(id, ended, Some(work), Some(refusal.clone())),
+                // It is being accepted at this moment, and will not be.
+                Err(StoreError::UnknownJob { .. }) => work.answer(Err(refusal.clone())),
+                Err(error) => {
+                    self.record_later(id, failure.clone(), &error);
+                    work.answer(Err(refusal.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// The failure of a job that says nothing about its pictures: the store could not take it.
+pub(super) fn passing(refusal: &Refusal) -> Failure {
+    let code = match refusal.code {
+        ErrorCode::StorageFull => STORAGE_FULL,
+        _ => STORE_LOCKED,
+    };
+    Failure::new(code, refusal.text.clone())
+}

@@ -1,0 +1,80 @@
+//! A volume of a few MiB that a test may fill.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Set in a test that was started again where it may mount.
+const AGAIN: &str = "CLEANPLATE_TEST_MAY_MOUNT";
+
+/// A file system in memory, mounted until dropped.
+pub struct Volume {
+    dir: tempfile::TempDir,
+}
+
+impl Volume {
+    fn mount(mib: u32) -> Option<Volume> {
+        let dir = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
+            .arg(dir.path())
+            .output();
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then_some(Volume { dir })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Fills it to the last byte; the file that does goes when it is dropped.
+    pub fn fill(&self) -> Filler {
+        let path = self.path().join("filler");
+        let mut file = std::fs::File::create(&path).unwrap();
+        for chunk in [1 << 20, 4096] {
+            while file.write_all(&vec![1; chunk]).is_ok() {}
+        }
+        Filler(path)
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+/// What fills a volume.
+pub struct Filler(PathBuf);
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// Runs `body` on a volume of `mib` MiB. Where mounting is refused, the test `name` is started again in a namespace of its
+/// own in which it is not.
+pub fn on_small_volume(name: &str, mib: u32, body: impl FnOnce(&Volume)) {
+    if let Some(volume) = Volume::mount(mib) {
+        return body(&volume);
+    }
+    assert!(
+        std::env::var_os(AGAIN).is_none(),
+        "{name}: no file system can be mounted, not even in a user namespace; run it as root"
+    );
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount"])
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(AGAIN, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,346 @@
+//! A full volume, a locked, a lost and a damaged database: refused at once, nothing charged or lost, and over by itself.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::common::volume::{Volume, on_small_volume};
+use crate::common::{self, Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+
+const UNLIMITED: &str = "[rate_limits]\nremoval_per_minute = 100000\nread_per_minute = 100000\npublic_per_minute = 100000\n[accounts]\nfirst_credits = 1000000\n";
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(&reply.body).into_owned()
+}
+
+/// Waits until `/readyz` answers with this status, and tells its reason.
+fn readyz(daemon: &Daemon, status: u16, within: Duration) -> String {
+    let until = Instant::now() + within;
+    loop {
+        let reply = daemon.get("/readyz", None);
+        if reply.status == status {
+            return reply.json()["reason"].as_str().unwrap_or("").to_string();
+        }
+        assert!(
+            Instant::now() < until,
+            "/readyz is not {status} after {within:?} but {}: {}",
+            reply.status,
+            text(&reply)
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Waits until no credit is held.
+fn nothing_held(daemon: &Daemon, key: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let account = daemon.get("/v1/account", Some(key)).json();
+        if account["held"] == 0 {
+            return;
+        }
+        assert!(Instant::now() < until, "still held: {account}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Entries of the ledger: holds, settled and released.
+fn ledger(daemon: &Daemon) -> (usize, usize, usize) {
+    let args = [
+        "accounts", "ledger", "default", "--limit", "100000", "--json",
+    ];
+    let ledger = common::json(&daemon.cli(&args));
+    let entries = ledger["entries"].as_array().unwrap();
+    let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count();
+    (count("reserve"), count("settle"), count("release"))
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_full_volume_refuses_at_once_holds_nothing_and_is_over_by_itself() {
+    let name = "storage::a_full_volume_refuses_at_once_holds_nothing_and_is_over_by_itself";
+    on_small_volume(name, 64, full_volume);
+}
+
+fn full_volume(volume: &Volume) {
+    let config = format!("{UNLIMITED}[server]\nfree_mib_min = 8\n[queue]\nat_once_max = 2\n");
+    let daemon = Daemon::start(&volume.path().join("data"), &config);
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let form = Form::pair(&image, &hole);
+    let first = daemon.post(REMOVAL, Some(&key), &form);
+    assert_eq!(first.status, 200, "{}", text(&first));
+    let url = first.json()["result"]["output_url"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    for cycle in 0..3 {
+        let (stop, full) = (AtomicBool::new(false), AtomicBool::new(false));
+        let done = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..3)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut refused = 0;
+                        while !stop.load(Ordering::SeqCst) {
+                            let (was_full, sent) = (full.load(Ordering::SeqCst), Instant::now());
+                            let reply = daemon.post(REMOVAL, Some(&key), &form);
+                            let took = sent.elapsed();
+                            let fits = match reply.status {
+                                200 => !was_full,
+                                507 => reply.header("Retry-After").is_some(),
+                                _ => false,
+                            };
+                            assert!(
+                                fits,
+                                "{} when full: {was_full}: {}",
+                                reply.status,
+                                text(&reply)
+                            );
+                            assert!(took < Duration::from_secs(20), "{took:?}");
+                            done.fetch_add(usize::from(reply.status == 200), Ordering::SeqCst);
+                            refused += usize::from(reply.status == 507);
+                            std::thread::sleep(Duration::from_millis(20));
+                        }
+                        refused
+                    })
+                })
+                .collect();
+            let until = Instant::now() + Duration::from_secs(60);
+            while done.load(Ordering::SeqCst) < 3 {
+                assert!(Instant::now() < until, "cycle {cycle}: no job is done");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let filler = volume.fill();
+            full.store(true, Ordering::SeqCst);
+            let reason = readyz(&daemon, 503, Duration::from_secs(3));
+            assert!(reason.starts_with("volume full"), "{reason}");
+            nothing_held(&daemon, &key);
+            assert_eq!(
+                daemon.get(&url[url.find("/v1/").unwrap()..], None).status,
+                200
+            );
+            std::thread::sleep(Duration::from_millis(500));
+            stop.store(true, Ordering::SeqCst);
+            let refused: usize = clients.into_iter().map(|c| c.join().unwrap()).sum();
+            assert!(refused > 0, "cycle {cycle}: no call met the full volume");
+            drop(filler);
+        });
+        readyz(&daemon, 200, Duration::from_secs(5));
+        let again = daemon.post(REMOVAL, Some(&key), &form);
+        assert_eq!(again.status, 200, "cycle {cycle}: {}", text(&again));
+    }
+    nothing_held(&daemon, &key);
+    let (reserved, settled, released) = ledger(&daemon);
+    println!("3 cycles: {reserved} holds, {settled} settled, {released} released");
+    assert_eq!(reserved, settled + released);
+    assert!(released > 0, "the volume was never full under a job");
+    let results = names(&daemon.data.join("results"));
+    let pictures = results.iter().filter(|name| !name.contains("mask")).count();
+    assert_eq!(pictures, settled, "{results:?}");
+    assert!(
+        results.iter().all(|name| !name.ends_with(".tmp")),
+        "{results:?}"
+    );
+    assert!(names(&daemon.data.join("uploads")).is_empty());
+    let log = daemon.log.lock().unwrap();
+    assert!(
+        log.matches("ERROR").count() <= 2,
+        "not one line a minute: {log}"
+    );
+}
+
+#[test]
+fn a_database_that_another_process_locks_is_503_soon_and_charges_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), UNLIMITED);
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let form = Form::pair(&image, &hole);
+    assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
+    let other = rusqlite::Connection::open(dir.path().join("cleanplate.db")).unwrap();
+    other.busy_timeout(Duration::from_secs(10)).unwrap();
+    let slow = Form::pair(
+        &png(photo(1600, 1200)),
+        &png(mask(1600, 1200, [300, 300, 1300, 900])),
+    );
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| daemon.post(REMOVAL, Some(&key), &slow));
+        std::thread::sleep(Duration::from_millis(150));
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let sent = Instant::now();
+                    (daemon.post(REMOVAL, Some(&key), &form), sent.elapsed())
+                })
+            })
+            .collect();
+        for client in clients {
+            let (reply, took) = client.join().unwrap();
+            assert_eq!(reply.status, 503, "{}", text(&reply));
+            assert!(reply.header("Retry-After").is_some());
+            assert!(
+                text(&reply).contains("locked by another process"),
+                "{}",
+                text(&reply)
+            );
+            assert!(took < Duration::from_secs(6), "{took:?}");
+        }
+        let reason = readyz(&daemon, 503, Duration::from_secs(3));
+        assert!(reason.contains("locked by another process"), "{reason}");
+        assert_eq!(daemon.get("/v1/account", Some(&key)).status, 200);
+        let reply = running.join().unwrap();
+        assert!(matches!(reply.status, 200 | 503), "{}", text(&reply));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    readyz(&daemon, 200, Duration::from_secs(5));
+    nothing_held(&daemon, &key);
+    assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
+    let (reserved, settled, released) = ledger(&daemon);
+    assert_eq!(reserved, settled + released);
+}
+
+/// What a start prints that is refused.
+fn refused_start(data: &Path) -> String {
+    let output = common::cleanplate()
+        .args(["serve", "--backend", "cpu", "--listen", "127.0.0.1:0"])
+        .args(["--data", data.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_lost_database_costs_no_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
+    let url = reply.json()["result"]["output_url"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    daemon.terminate_and_wait();
+    let at = |name: &str| dir.path().join(name);
+    let kept = std::fs::read(at("cleanplate.db")).unwrap();
+    let results = names(&at("results")).len();
+    assert_eq!(results, 2);
+    let lost = |what: &str| {
+        let error = refused_start(dir.path());
+        assert!(
+            error.contains("cleanplate.db") && error.contains("newest backup"),
+            "{what}: {error}"
+        );
+        let tool = common::run(&["accounts", "list", "--data", dir.path().to_str().unwrap()]);
+        assert_eq!(tool.status.code(), Some(1), "{what}: a tool made a new one");
+        assert_eq!(names(&at("results")).len(), results, "{what}");
+    };
+    std::fs::write(at("cleanplate.db"), b"").unwrap();
+    lost("truncated");
+    std::fs::remove_file(at("cleanplate.db")).unwrap();
+    lost("removed");
+    // Of an older program: the lock file does not tell.
+    std::fs::write(at("cleanplate.lock"), b"").unwrap();
+    lost("removed, and only the results tell");
+    // A new one beside the old results.
+    let fresh = tempfile::tempdir().unwrap();
+    common::run(&["accounts", "list", "--data", fresh.path().to_str().unwrap()]);
+    std::fs::copy(fresh.path().join("cleanplate.db"), at("cleanplate.db")).unwrap();
+    // A log would bring the old one back.
+    assert_eq!(
+        std::fs::metadata(at("cleanplate.db-wal")).map_or(0, |log| log.len()),
+        0
+    );
+    assert!(refused_start(dir.path()).contains("knows of no job"));
+    assert_eq!(names(&at("results")).len(), results);
+    std::fs::write(at("cleanplate.db"), kept).unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    assert_eq!(
+        daemon.get(&url[url.find("/v1/").unwrap()..], None).status,
+        200
+    );
+}
+
+#[test]
+fn a_damaged_database_is_found_by_the_check_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[server]\ndatabase_check_s = 1\n";
+    let daemon = Daemon::start(dir.path(), config);
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let database = daemon.get("/readyz", None).json()["database"].clone();
+        if database["checked_at_ms"].as_i64().is_some() {
+            assert!(database["problem"].is_null(), "{database}");
+            break;
+        }
+        assert!(Instant::now() < until, "never checked");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    daemon.terminate_and_wait();
+    // The number of free pages in the header of the file.
+    let path = dir.path().join("cleanplate.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[36..40].copy_from_slice(&7_u32.to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let daemon = Daemon::start(dir.path(), "[server]\ndatabase_check_s = 8\n");
+    let reason = readyz(&daemon, 503, Duration::from_secs(20));
+    assert!(reason.contains("failed its check"), "{reason}");
+    let found = daemon.get("/readyz", None).json()["database"]["problem"].clone();
+    assert!(
+        found.as_str().unwrap().contains("database file sound"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_single_run_over_a_folder_ends_on_a_full_volume_and_is_taken_up_later() {
+    let name = "storage::a_single_run_over_a_folder_ends_on_a_full_volume_and_is_taken_up_later";
+    on_small_volume(name, 16, |volume| {
+        let root = volume.path().join("plates");
+        std::fs::create_dir(&root).unwrap();
+        let (image, hole) = small_pair();
+        for index in 0..3 {
+            std::fs::write(root.join(format!("p{index}.png")), &image).unwrap();
+            std::fs::write(root.join(format!("p{index}_mask.png")), &hole).unwrap();
+        }
+        let once = || {
+            let started = Instant::now();
+            let data = volume.path().join("data");
+            let output = common::cleanplate()
+                .args([
+                    "folder",
+                    "--once",
+                    root.to_str().unwrap(),
+                    "--backend",
+                    "cpu",
+                ])
+                .args(["--data", data.to_str().unwrap()])
+                .env("CLEANPLATE_HOT_FOLDERS_SETTLE_MS", "100")
+                .output()
+                .unwrap();
+            let took = started.elapsed();
+            assert!(took < Duration::from_secs(60), "{took:?}");
+            (
+                output.status.code(),
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            )
+        };
+        let filler = volume.fill();
+        let (code, error) = once();
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains("No space left"), "{error}");
+        drop(filler);
+        let (code, error) = once();
+        assert_eq!(code, Some(0), "{error}");
+        assert_eq!(names(&root.join("output")).len(), 3);
+    });
+}
