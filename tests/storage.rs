@@ -69,7 +69,7 @@ fn a_full_volume_refuses_at_once_holds_nothing_and_is_over_by_itself() {
 }
 
 fn full_volume(volume: &Volume) {
-    let config = format!("{UNLIMITED}[server]\nfree_mib_min = 8\n[queue]\nat_once_max = 2\n");
+    let config = format!("{UNLIMITED}[server]\nfree_mib_min = 8\n[queue]\nat_once_max = 1\n");
     let daemon = Daemon::start(&volume.path().join("data"), &config);
     let key = daemon.key();
     let (image, hole) = small_pair();
@@ -117,7 +117,9 @@ fn full_volume(volume: &Volume) {
                 assert!(Instant::now() < until, "cycle {cycle}: no job is done");
                 std::thread::sleep(Duration::from_millis(5));
             }
-            let filler = volume.fill();
+            // The last of it at once, so that it goes under jobs.
+            let most = volume.fill(14 << 20);
+            let filler = volume.fill(0);
             full.store(true, Ordering::SeqCst);
             let reason = readyz(&daemon, 503, Duration::from_secs(3));
             assert!(reason.starts_with("volume full"), "{reason}");
@@ -130,7 +132,7 @@ fn full_volume(volume: &Volume) {
             stop.store(true, Ordering::SeqCst);
             let refused: usize = clients.into_iter().map(|c| c.join().unwrap()).sum();
             assert!(refused > 0, "cycle {cycle}: no call met the full volume");
-            drop(filler);
+            drop((most, filler));
         });
         readyz(&daemon, 200, Duration::from_secs(5));
         let again = daemon.post(REMOVAL, Some(&key), &form);
@@ -334,7 +336,7 @@ fn a_single_run_over_a_folder_ends_on_a_full_volume_and_is_taken_up_later() {
                 String::from_utf8_lossy(&output.stderr).into_owned(),
             )
         };
-        let filler = volume.fill();
+        let filler = volume.fill(0);
         let (code, error) = once();
         assert_eq!(code, Some(1), "{error}");
         assert!(error.contains("No space left"), "{error}");

@@ -28,14 +28,21 @@ impl Volume {
         self.dir.path()
     }
 
-    /// Fills it to the last byte; the file that does goes when it is dropped.
-    pub fn fill(&self) -> Filler {
-        let path = self.path().join("filler");
+    /// Fills it until `left_bytes` or a little less are free; the file that does goes when it is dropped.
+    pub fn fill(&self, left_bytes: u64) -> Filler {
+        let path = self.path().join(format!("filler-{left_bytes}"));
         let mut file = std::fs::File::create(&path).unwrap();
         for chunk in [1 << 20, 4096] {
-            while file.write_all(&vec![1; chunk]).is_ok() {}
+            while self.free_bytes() >= left_bytes + chunk as u64
+                && file.write_all(&vec![1; chunk]).is_ok()
+            {}
         }
         Filler(path)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let volume = rustix::fs::statvfs(self.path()).unwrap();
+        volume.f_bavail * volume.f_frsize
     }
 }
 
