@@ -76,7 +76,7 @@ pub struct Dirs {
     pub results: PathBuf,
     /// GPU pipeline cache; may be removed at any time.
     pub cache: PathBuf,
-    /// DiskSpace that is kept back for the ends of jobs; may be removed at any time.
+    /// Space that is kept back for the ends of jobs; may be removed at any time.
     pub ballast: PathBuf,
     /// Keys that sign addresses.
     pub secrets: PathBuf,

@@ -21,8 +21,8 @@ pub use inputs::{
     sweep as sweep_inputs,
 };
 pub use intact::Intact;
-pub use mapped::Mapped;
 pub use lost::{refuse_foreign_database, refuse_lost_database};
+pub use mapped::Mapped;
 pub use previews::{keep_preview, preview_path, sweep_previews};
 pub use publish::publish;
 pub use range::{ByteRange, parse_range};
