@@ -76,7 +76,7 @@ pub struct RemovalQuery {
     pub feather: Option<u32>,
     /// jpeg, png or webp; that of the image if not given.
     pub output_format: Option<String>,
-    /// 1 to 100, JPEG only; that of the image if not given.
+    /// 1 to 100, JPEG and WebP; about that of the image if not given.
     pub quality: Option<u8>,
     /// Gets a POST with the job's reply when a job has ended: X-Cleanplate-Signature is v1= and the hex HMAC-SHA256 of
     /// `timestamp.body` under the key's webhook_secret (GET /v1/account), X-Cleanplate-Timestamp the timestamp. Tried again
@@ -100,7 +100,7 @@ pub struct BatchQuery {
     pub feather: Option<u32>,
     /// jpeg, png or webp; that of each image if not given.
     pub output_format: Option<String>,
-    /// 1 to 100, JPEG only; that of each image if not given.
+    /// 1 to 100, JPEG and WebP; about that of each image if not given.
     pub quality: Option<u8>,
     /// Gets a POST with the job's reply when a job has ended, signed as for a single removal.
     pub webhook_url: Option<String>,

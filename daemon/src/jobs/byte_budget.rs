@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cleanplate_pictures::{Header, ImageError, Limits, Need, probe};
 use cleanplate_pipeline::WORK_PIXELS_MAX;
+use cleanplate_plugins::patchmatch::FILL_BYTES_MAX;
 
 use super::lock;
 
@@ -16,6 +17,8 @@ const NAP: Duration = Duration::from_millis(100);
 const FILL_BYTES: u64 = 12;
 /// Pixels that networks see of each pixel of a photo at most: crops overlap by their surroundings.
 const OVERLAP: u64 = 4;
+/// Bytes that a patch fill of the largest hole takes for each pixel of the photo.
+const PATCHES_BYTES: u64 = 24;
 /// Masks beside a photo: as sent, as grown, as blended.
 const MASKS: u64 = 3;
 
@@ -46,8 +49,9 @@ impl Drop for Taken<'_> {
 pub fn removal_bytes(photo: &Need, mask: Option<&Need>, pixels: u64) -> u64 {
     let masks = MASKS * pixels;
     let fills = FILL_BYTES * (OVERLAP * pixels).min(WORK_PIXELS_MAX as u64);
+    let patches = (PATCHES_BYTES * pixels).min(FILL_BYTES_MAX as u64);
     let second = mask.map_or(0, |mask| mask.cut_bytes_max);
-    let work = photo.photo_bytes + masks + fills.max(photo.encode_bytes_max);
+    let work = photo.photo_bytes + masks + fills.max(patches).max(photo.encode_bytes_max);
     photo
         .decode_bytes_max
         .max(photo.photo_bytes + second)
