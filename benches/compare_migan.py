@@ -7,7 +7,8 @@
 
 ONNX Runtime runs the published file's network alone (the pipeline round it crops and blends): photo and mask in f32 in, picture out,
 512x512, float32, its default optimisations, as many threads as there are cores. The product's figure has the conversion of
-bytes on top. A ratio below 1 means that the product is faster.
+bytes on top. A ratio below 1 means that the product is faster; on a busy
+machine the ratio of the fastest runs says more than the median.
 Needs PyPI onnxruntime, onnx, numpy.
 """
 
@@ -55,13 +56,14 @@ def ours(binary, runs):
 
 
 def theirs(session, sample, runs):
+    """Median and fastest of some runs, in ms, after a first one."""
     session.run(None, {INPUT: sample})
     times = []
     for _ in range(runs):
         started = time.perf_counter()
         session.run(None, {INPUT: sample})
         times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times)
+    return statistics.median(times), min(times)
 
 
 def main():
@@ -87,9 +89,11 @@ def main():
     rows = []
     for _ in range(args.rounds):
         own = ours(args.binary, args.runs)
-        rows.append({"cleanplate_ms": own["median_ms"], "onnxruntime_ms": theirs(session, sample, args.runs)})
+        median, fastest = theirs(session, sample, args.runs)
+        rows.append({"cleanplate_ms": own["median_ms"], "onnxruntime_ms": median, "cleanplate_min_ms": own["min_ms"], "onnxruntime_min_ms": fastest})
     ratios = [row["cleanplate_ms"] / row["onnxruntime_ms"] for row in rows]
     median = lambda name: statistics.median(row[name] for row in rows)
+    fastest = lambda name: min(row[name] for row in rows)
     report = {
         "what": f"MI-GAN {SIDE}x{SIDE}, float32, CPU, {args.rounds} rounds of {args.runs} runs in alternation",
         "processor": processor(),
@@ -100,6 +104,7 @@ def main():
         "onnxruntime_median_ms": median("onnxruntime_ms"),
         "ratio": statistics.median(ratios),
         "ratio_spread": [min(ratios), max(ratios)],
+        "ratio_of_fastest": fastest("cleanplate_min_ms") / fastest("onnxruntime_min_ms"),
         "rounds": rows,
     }
     text = json.dumps(report, indent=1)

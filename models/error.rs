@@ -88,6 +88,14 @@ pub enum ModelError {
         /// Why.
         source: ImportError,
     },
+    /// A tensor's values cannot be read.
+    #[error("{name}: {source}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: ImportError,
+    },
     /// Weights do not fit the network.
     #[error("{} weights do not fit: {}", arch, summary(problems))]
     Weights {

@@ -6,7 +6,7 @@ use cleanplate_engine::Backend;
 use cleanplate_kernels::Tensor;
 
 use crate::arch;
-use crate::error::ModelError;
+use crate::error::{ImportError, ModelError};
 use crate::import::{self, Limits, WeightTensor, WeightType, Weights};
 
 /// One compared tensor.
@@ -71,6 +71,11 @@ impl<'a> GoldenFile<'a> {
             .ok_or_else(|| self.fail(format!("{name} is missing")))
     }
 
+    /// What was read of a tensor.
+    pub fn read<T>(&self, name: &str, values: Result<T, ImportError>) -> Result<T, ModelError> {
+        values.map_err(|e| self.fail(format!("{name}: {e}")))
+    }
+
     /// A byte tensor with a leading axis of 1.
     pub fn batch_of_bytes(&self, name: &str, axes: usize) -> Result<Tensor, ModelError> {
         let tensor = self.tensor(name)?;
@@ -83,8 +88,22 @@ impl<'a> GoldenFile<'a> {
         }
         Ok(Tensor::u8(
             &[&[1], tensor.shape()].concat(),
-            tensor.to_bytes(),
+            self.read(name, tensor.to_bytes())?.into_owned(),
         ))
+    }
+
+    /// Compares values with an expected tensor, `CASE.expect.TENSOR`. Bytes may be off by one, but few of them.
+    pub fn compare(
+        &self,
+        case: &str,
+        tensor: &str,
+        got: &[f32],
+        tolerance: f64,
+    ) -> Result<GoldenLine, ModelError> {
+        let name = format!("{case}.expect.{tensor}");
+        let want = self.tensor(&name)?;
+        let values = self.read(&name, want.to_f32())?;
+        Ok(line(case, tensor, got, want, &values, tolerance))
     }
 
     /// Numbers of the cases that the file holds.
@@ -94,20 +113,19 @@ impl<'a> GoldenFile<'a> {
     }
 }
 
-/// Compares values with the expected tensor. Bytes may be off by one, but few of them.
-pub(crate) fn compare(
+fn line(
     case: &str,
     tensor: &str,
     got: &[f32],
     want: &WeightTensor,
+    values: &[f32],
     tolerance: f64,
 ) -> GoldenLine {
-    let values = want.to_f32();
     let bytes = want.dtype() == WeightType::U8;
     let tolerance = if bytes { 1.0 } else { tolerance };
     let differences = got
         .iter()
-        .zip(&values)
+        .zip(values)
         .map(|(g, w)| f64::from((g - w).abs()));
     // A NaN must not vanish in a maximum.
     let max_abs_error = differences.clone().fold(

@@ -30,7 +30,11 @@ impl Source for Weights {
     fn tensor(&self, spec: &WeightSpec) -> Result<Tensor, ModelError> {
         match self.get(&spec.name) {
             Some(stored) if stored.shape() == spec.shape => {
-                Ok(Tensor::f32(&spec.shape, stored.to_f32()))
+                let values = stored.to_f32().map_err(|source| ModelError::Tensor {
+                    name: spec.name.clone(),
+                    source,
+                })?;
+                Ok(Tensor::f32(&spec.shape, values))
             }
             Some(stored) => {
                 let problem = format!(

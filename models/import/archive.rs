@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::checkpoint;
 use super::directory::{self, Metered};
 use super::pickle::{self, Pickled, TensorView};
 use crate::arch::under_root;
 use crate::error::ImportError;
-use crate::import::{Bytes, Limits, WeightTensor, Weights, limit, names, read_bytes_nested};
+use crate::import::{
+    Bytes, Limits, Stored, WeightTensor, Weights, limit, names, read_bytes_nested,
+};
 
 /// Whether an archive may hold the weight file as a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,21 +25,34 @@ pub enum Nesting {
     Refused,
 }
 
+/// What is known of an archive beside its bytes.
+pub struct Source {
+    /// Size in bytes.
+    pub length: u64,
+    /// The same bytes in a file: entries that are not compressed stay there.
+    pub stored: Option<Stored>,
+}
+
 /// Unpacked bytes that are accepted whatever the size of the archive.
 pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 
-/// Reads an archive of `length` bytes.
+/// Reads an archive.
 pub fn read<R: Read + Seek>(
     reader: R,
-    length: u64,
+    source: Source,
     limits: &Limits,
     nesting: Nesting,
 ) -> Result<Weights, ImportError> {
-    let zip = directory::open(reader, length, limits)?;
-    let budget = length
+    let zip = directory::open(reader, source.length, limits)?;
+    let budget = source
+        .length
         .saturating_mul(limits.expansion_max)
         .saturating_add(EXPANSION_FREE_BYTES);
-    let mut archive = Archive { zip, budget };
+    let mut archive = Archive {
+        zip,
+        budget,
+        stored: source.stored,
+    };
     let pickles: Vec<String> = archive.names(is_root_pickle);
     match pickles.as_slice() {
         [name] => archive.weights(name, limits),
@@ -80,6 +95,7 @@ struct Archive<R> {
     zip: ZipArchive<Metered<R>>,
     /// Bytes that may still be unpacked.
     budget: u64,
+    stored: Option<Stored>,
 }
 
 impl<R: Read + Seek> Archive<R> {
@@ -121,6 +137,37 @@ impl<R: Read + Seek> Archive<R> {
         }
         self.budget -= claimed;
         Ok(data)
+    }
+
+    /// One entry as [`Archive::unpack`] gives it; one that is not compressed is checked and left in the file.
+    fn storage(&mut self, name: &str, bytes_max: u64) -> Result<Bytes, ImportError> {
+        let Some(stored) = self.stored.clone() else {
+            return Ok(Bytes::from(self.unpack(name, bytes_max)?));
+        };
+        let mut entry = self.zip.by_name(name).map_err(|e| entry_error(name, &e))?;
+        let (claimed, start) = (entry.size(), entry.data_start());
+        let part = usize::try_from(claimed)
+            .ok()
+            .and_then(|len| stored.part(start?, len));
+        let (CompressionMethod::Stored, Some(part)) = (entry.compression(), part) else {
+            drop(entry);
+            return Ok(Bytes::from(self.unpack(name, bytes_max)?));
+        };
+        limit(
+            &format!("bytes of archive entry {name}"),
+            claimed,
+            bytes_max,
+        )?;
+        // Reading to the end compares the checksum.
+        let count =
+            io::copy(&mut entry, &mut io::sink()).map_err(|e| refuse(name, &e.to_string()))?;
+        if count != claimed {
+            return Err(refuse(
+                name,
+                &format!("holds {count} bytes, its header claims {claimed}"),
+            ));
+        }
+        Ok(Bytes::Stored(part))
     }
 
     /// The weight file inside an outer archive (`big-lama.zip` holds `big-lama/models/best.ckpt`).
@@ -209,9 +256,7 @@ impl<R: Read + Seek> Archive<R> {
         let storage = match storages.entry(key.to_string()) {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(new) => new
-                .insert(Bytes::from(
-                    self.unpack(&format!("{folder}data/{key}"), storage_bytes)?,
-                ))
+                .insert(self.storage(&format!("{folder}data/{key}"), storage_bytes)?)
                 .clone(),
         };
         if (storage.len() as u64) < storage_bytes {

@@ -5,6 +5,7 @@
 //! a hostile file is an error.
 
 mod archive;
+mod bytes;
 mod checkpoint;
 mod directory;
 mod names;
@@ -22,7 +23,8 @@ use flate2::read::GzDecoder;
 
 use crate::error::ImportError;
 
-pub use tensor::{Bytes, WeightTensor, WeightType};
+pub use bytes::{Bytes, Stored};
+pub use tensor::{WeightTensor, WeightType};
 pub use weights::Weights;
 pub use write::write_safetensors;
 
@@ -84,18 +86,18 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Weights, ImportError> {
         .map_err(io)?;
     file.seek(SeekFrom::Start(0)).map_err(io)?;
     match sniff(&head)? {
-        Container::Zip => archive::read(
-            BufReader::new(file),
-            bytes,
-            limits,
-            archive::Nesting::Allowed,
-        ),
+        Container::Zip => {
+            // A handle of its own: this one's position is the reader's.
+            let stored = Stored::new(File::open(path).map_err(io)?).map_err(io)?;
+            let source = archive::Source {
+                length: bytes,
+                stored: Some(stored),
+            };
+            let nesting = archive::Nesting::Allowed;
+            archive::read(BufReader::new(file), source, limits, nesting)
+        }
         Container::Safetensors => {
-            let mut data = Vec::new();
-            file.take(limits.file_bytes_max)
-                .read_to_end(&mut data)
-                .map_err(io)?;
-            safetensors::read(Bytes::from(data), limits)
+            safetensors::read(Bytes::Stored(Stored::new(file).map_err(io)?), limits)
         }
         Container::Gzip => read_gzip(file, bytes, limits, archive::Nesting::Allowed),
     }
@@ -139,10 +141,24 @@ fn read_bytes_nested(
 ) -> Result<Weights, ImportError> {
     let length = bytes.len() as u64;
     limit("file size in bytes", length, limits.file_bytes_max)?;
-    match sniff(&bytes[..bytes.len().min(HEAD_BYTES)])? {
-        Container::Zip => archive::read(Cursor::new(bytes), length, limits, nesting),
-        Container::Safetensors => safetensors::read(bytes, limits),
-        Container::Gzip => read_gzip(Cursor::new(bytes), length, limits, nesting),
+    let io = |source| ImportError::Io {
+        during: "reading the file".into(),
+        source,
+    };
+    let kind = sniff(&bytes.read(0..bytes.len().min(HEAD_BYTES)).map_err(io)?)?;
+    if let Container::Safetensors = kind {
+        return safetensors::read(bytes, limits);
+    }
+    let whole = Cursor::new(bytes.read(0..bytes.len()).map_err(io)?);
+    match kind {
+        Container::Gzip => read_gzip(whole, length, limits, nesting),
+        _ => {
+            let source = archive::Source {
+                length,
+                stored: None,
+            };
+            archive::read(whole, source, limits, nesting)
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 
 use crate::error::ImportError;
 use crate::import::{Bytes, Format, Limits, WeightTensor, WeightType, Weights, limit};
@@ -12,15 +13,7 @@ use crate::import::{Bytes, Format, Limits, WeightTensor, WeightType, Weights, li
 /// `I8` tensors are multiplied by their factor in the metadata entry `scales`, a JSON object from stored name to number; factors of
 /// other tensors are not applied.
 pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
-    let invalid = |e: safetensors::SafeTensorError| ImportError::Safetensors(e.to_string());
-    let claimed = bytes.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
-    limit(
-        "safetensors header in bytes",
-        claimed,
-        limits.header_bytes_max,
-    )?;
-    let (header_bytes, header) = SafeTensors::read_metadata(&bytes).map_err(invalid)?;
-    let data_start = header_bytes + size_of::<u64>();
+    let (header, data_start) = header(&bytes, limits)?;
     let metadata: BTreeMap<String, String> = header
         .metadata()
         .clone()
@@ -50,6 +43,32 @@ pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
         weights.insert(&name, tensor, limits)?;
     }
     Ok(weights)
+}
+
+/// The description of the tensors, whose data follow each other without a gap to the end of the file, and where they start. The
+/// parser checks shapes against sizes, and that there is no gap.
+fn header(bytes: &Bytes, limits: &Limits) -> Result<(Metadata, usize), ImportError> {
+    let invalid = |why: String| ImportError::Safetensors(why);
+    let read = |range| bytes.read(range).map_err(|e| invalid(e.to_string()));
+    let length = read(0..8)?;
+    let claimed = length.first_chunk().map_or(0, |b| u64::from_le_bytes(*b));
+    limit(
+        "safetensors header in bytes",
+        claimed,
+        limits.header_bytes_max,
+    )?;
+    // The limit fits any address space.
+    let data_start = 8 + claimed as usize;
+    let header: Metadata =
+        serde_json::from_slice(&read(8..data_start)?).map_err(|e| invalid(e.to_string()))?;
+    if data_start.checked_add(header.data_len()) != Some(bytes.len()) {
+        return Err(invalid(format!(
+            "{} bytes, its header describes {data_start} + {}",
+            bytes.len(),
+            header.data_len()
+        )));
+    }
+    Ok((header, data_start))
 }
 
 fn scales(metadata: &BTreeMap<String, String>) -> Result<BTreeMap<String, f32>, ImportError> {

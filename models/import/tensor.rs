@@ -1,47 +1,11 @@
 //! One stored tensor: a window into shared bytes, converted on demand.
 
-use std::fmt;
-use std::ops::Deref;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use half::{bf16, f16};
 
-/// Bytes that many tensors share: a whole file, one storage of an archive, or data embedded in the program.
-#[derive(Clone)]
-pub enum Bytes {
-    /// Embedded in the program.
-    Static(&'static [u8]),
-    /// On the heap.
-    Shared(Arc<Vec<u8>>),
-}
-
-impl From<Vec<u8>> for Bytes {
-    fn from(bytes: Vec<u8>) -> Self {
-        Bytes::Shared(Arc::new(bytes))
-    }
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Static(bytes) => bytes,
-            Bytes::Shared(bytes) => bytes,
-        }
-    }
-}
-
-impl AsRef<[u8]> for Bytes {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
-
-impl fmt::Debug for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.len())
-    }
-}
+use super::Bytes;
+use crate::error::ImportError;
 
 /// Element type of a stored tensor. Elements are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +51,8 @@ pub struct WeightTensor {
     data: Bytes,
     /// Byte offset of the first element.
     offset: usize,
+    /// Byte offset behind the last element.
+    end: usize,
     /// Factor of [`WeightType::I8`] elements.
     scale: f32,
 }
@@ -152,6 +118,7 @@ impl WeightTensor {
             strides: strides.map(<[usize]>::to_vec),
             data,
             offset,
+            end,
             scale: 1.0,
         })
     }
@@ -183,31 +150,26 @@ impl WeightTensor {
     }
 
     /// The elements as they are stored, dense row-major, little-endian, without the scale.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Result<Cow<'_, [u8]>, ImportError> {
         let size = self.dtype.bytes();
-        match &self.strides {
-            None => self.dense().to_vec(),
-            Some(strides) => {
-                let mut out = Vec::with_capacity(self.elements * size);
-                self.for_each_index(strides, |index| {
-                    let at = self.offset + index * size;
-                    out.extend_from_slice(&self.data[at..at + size]);
-                });
-                out
-            }
-        }
+        let stored = self.data.read(self.offset..self.end);
+        let stored = stored.map_err(|source| ImportError::Io {
+            during: format!("reading a tensor of shape {:?}", self.shape),
+            source,
+        })?;
+        let Some(strides) = &self.strides else {
+            return Ok(stored);
+        };
+        let mut out = Vec::with_capacity(self.elements * size);
+        self.for_each_index(strides, |index| {
+            out.extend_from_slice(&stored[index * size..][..size]);
+        });
+        Ok(Cow::Owned(out))
     }
 
     /// The elements as `f32`, dense row-major, times the scale.
-    pub fn to_f32(&self) -> Vec<f32> {
-        let gathered;
-        let bytes = match self.strides {
-            None => self.dense(),
-            Some(_) => {
-                gathered = self.to_bytes();
-                &gathered
-            }
-        };
+    pub fn to_f32(&self) -> Result<Vec<f32>, ImportError> {
+        let bytes = &*self.to_bytes()?;
         let mut values: Vec<f32> = match self.dtype {
             WeightType::F64 => elements(bytes, |b| f64::from_le_bytes(b) as f32),
             WeightType::F32 => elements(bytes, f32::from_le_bytes),
@@ -221,11 +183,7 @@ impl WeightTensor {
         if self.scale != 1.0 {
             values.iter_mut().for_each(|v| *v *= self.scale);
         }
-        values
-    }
-
-    fn dense(&self) -> &[u8] {
-        &self.data[self.offset..self.offset + self.elements * self.dtype.bytes()]
+        Ok(values)
     }
 
     /// Calls `visit` with the element offset of every element, in row-major order.
@@ -290,10 +248,16 @@ mod tests {
         let transposed =
             WeightTensor::new(WeightType::F32, &[3, 2], Some(&[1, 3]), data.clone(), 4)
                 .expect("inside");
-        assert_eq!(transposed.to_f32(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(
+            transposed.to_f32().expect("reads"),
+            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]
+        );
         let dense = WeightTensor::new(WeightType::F32, &[1, 3, 2], Some(&[99, 2, 1]), data, 0)
             .expect("inside");
-        assert_eq!(dense.to_f32(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(
+            dense.to_f32().expect("reads"),
+            [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+        );
     }
 
     #[test]
@@ -315,7 +279,10 @@ mod tests {
         );
         assert!(make(&[1, 1, 1, 1, 1, 1, 1, 1, 1], None, 0).is_err());
         assert_eq!(
-            make(&[0, 5], Some(&[9, 9]), 0).expect("empty").to_f32(),
+            make(&[0, 5], Some(&[9, 9]), 0)
+                .expect("empty")
+                .to_f32()
+                .expect("reads"),
             [0.0f32; 0]
         );
     }
@@ -327,7 +294,7 @@ mod tests {
                 WeightTensor::new(dtype, &[want.len()], None, Bytes::from(bytes.to_vec()), 0)
                     .expect("inside");
             assert_eq!(
-                tensor.scaled(0.5).to_f32(),
+                tensor.scaled(0.5).to_f32().expect("reads"),
                 want.iter().map(|v| v * 0.5).collect::<Vec<_>>(),
                 "{dtype:?}"
             );

@@ -67,13 +67,10 @@ pub fn write_safetensors(
     let mut done = data_start;
     for (_, tensor, (dtype, _)) in &ordered {
         let bytes = if *dtype == tensor.dtype() && tensor.scale() == 1.0 {
-            tensor.to_bytes()
+            tensor.to_bytes().map_err(io::Error::other)?
         } else {
-            tensor
-                .to_f32()
-                .iter()
-                .flat_map(|v| v.to_le_bytes())
-                .collect()
+            let values = tensor.to_f32().map_err(io::Error::other)?;
+            values.iter().flat_map(|v| v.to_le_bytes()).collect()
         };
         out.write_all(&bytes)?;
         done += bytes.len() as u64;

@@ -5,7 +5,7 @@ use cleanplate_kernels::Tensor;
 
 use super::Migan;
 use crate::error::ModelError;
-use crate::golden::{GoldenFile, GoldenLine, compare};
+use crate::golden::{GoldenFile, GoldenLine};
 
 /// Largest error in float32 arithmetic: different summation orders through the whole network.
 const TOLERANCE: f64 = 1e-4;
@@ -40,8 +40,7 @@ pub(super) fn check(
         );
         let names = ["bottleneck", &skip, "output", "composite_u8"];
         for (name, got) in names.into_iter().zip(&got) {
-            let want = file.tensor(&format!("case{case}.expect.{name}"))?;
-            lines.push(compare(&format!("case{case}"), name, got, want, TOLERANCE));
+            lines.push(file.compare(&format!("case{case}"), name, got, TOLERANCE)?);
         }
     }
     if lines.is_empty() {

@@ -8,7 +8,7 @@ use cleanplate_kernels::Tensor;
 use super::mask::{Choice, choose};
 use super::{Label, Normalisation, Sam, SamConfig, SamPrompt};
 use crate::error::ModelError;
-use crate::golden::{GoldenFile, GoldenLine, compare};
+use crate::golden::{GoldenFile, GoldenLine};
 use crate::source::Random;
 
 /// Largest errors: embedding and logits are stored as f16, the photo's resize rounds to 8 bits.
@@ -54,13 +54,7 @@ pub(crate) fn check(
         let graph = network.encoder_graph(network.resized(height, width))?;
         let maps = backend.compile(&graph)?.run(&[resized.view()])?;
         let channels_first = maps.first().map(transpose).unwrap_or_default();
-        lines.push(line(
-            file,
-            &name,
-            "embedding",
-            &channels_first,
-            EMBEDDING_TOLERANCE,
-        )?);
+        lines.push(file.compare(&name, "embedding", &channels_first, EMBEDDING_TOLERANCE)?);
         for (j, prompt) in case.prompts.iter().enumerate() {
             lines.extend(check_prompt(
                 file,
@@ -144,16 +138,17 @@ fn check_prompt(
         iou.as_f32().unwrap_or_default(),
     );
     let mut lines = vec![
-        line(file, name, "low_res_logits", logits, LOGITS_TOLERANCE)?,
-        line(file, name, "iou", iou, IOU_TOLERANCE)?,
+        file.compare(name, "low_res_logits", logits, LOGITS_TOLERANCE)?,
+        file.compare(name, "iou", iou, IOU_TOLERANCE)?,
     ];
     let (row, _) = choose(iou, Choice::Best);
     let plane = logits.len() / iou.len().max(1);
     let mask = network.mask(&logits[row * plane..(row + 1) * plane], photo);
-    let want = file.tensor(&format!("{name}.expect.mask_u8"))?.to_bytes();
+    let want = format!("{name}.expect.mask_u8");
+    let want = file.read(&want, file.tensor(&want)?.to_bytes())?;
     let count = |keep: &dyn Fn(bool, bool) -> bool| {
         mask.iter()
-            .zip(&want)
+            .zip(want.iter())
             .filter(|(a, b)| keep(**a >= 128, **b > 0))
             .count()
     };
@@ -172,17 +167,6 @@ fn check_prompt(
         pass: mask.len() == want.len() && overlap >= MASK_IOU_MIN,
     });
     Ok(lines)
-}
-
-fn line(
-    file: &GoldenFile<'_>,
-    case: &str,
-    tensor: &str,
-    got: &[f32],
-    tolerance: f64,
-) -> Result<GoldenLine, ModelError> {
-    let want = file.tensor(&format!("{case}.expect.{tensor}"))?;
-    Ok(compare(case, tensor, got, want, tolerance))
 }
 
 /// `[1, S, S, C]` as `[C, S, S]`.

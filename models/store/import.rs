@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::files::{self, Hashing, Pending};
 use super::progress::{OnProgress, Phase, Report};
 use super::record::{self, Record};
-use super::{ModelInfo, ModelStore, check_fit, check_name, embedded};
+use super::{ModelInfo, ModelStore, check_fit, check_name};
 use crate::arch::{ArchInfo, differences};
 use crate::error::ModelError;
 use crate::import::{self, WeightTensor, Weights, write_safetensors};
@@ -28,7 +28,7 @@ impl ModelStore {
         progress: OnProgress<'_>,
     ) -> Result<ModelInfo, ModelError> {
         check_name(name)?;
-        if embedded(name)?.is_some() {
+        if self.embedded(name)?.is_some() {
             return Err(ModelError::Reserved {
                 name: name.to_string(),
             });

@@ -1,11 +1,100 @@
-//! Which networks are in memory, and loading and unloading them by hand.
+//! Networks by name and by role, which of them are in memory, and loading and unloading them by hand.
 
-use std::sync::{PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
-use super::ModelStore;
+use super::{ModelInfo, ModelStore};
+use crate::arch::{self, ArchInfo, Inpaint, Network, Role};
 use crate::error::ModelError;
+use crate::sam::Sam;
+use crate::weights::MODELS;
 
 impl ModelStore {
+    /// The best model of a role that is there, as the manifests rank them; `None` when none of them is.
+    pub fn auto(&self, role: Role) -> Result<Option<ModelInfo>, ModelError> {
+        let mut ranked = Vec::new();
+        for model in MODELS {
+            let manifest = model.parse()?;
+            ranked.extend(
+                manifest
+                    .auto
+                    .filter(|_| manifest.arch.role == role)
+                    .map(|rank| (rank, model.name)),
+            );
+        }
+        ranked.sort_unstable();
+        for (_, name) in ranked {
+            if let Some(info) = self.describe(name)?.filter(|info| info.present) {
+                return Ok(Some(info));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A network that fills holes, loaded and verified on first use.
+    pub fn inpaint(&self, name: &str) -> Result<Arc<dyn Inpaint>, ModelError> {
+        match self.network_for(name, Role::Inpaint)? {
+            Network::Inpaint(network) => Ok(network),
+            other => Err(self.unfit(name, other.role(), Role::Inpaint)?),
+        }
+    }
+
+    /// A network that turns points and boxes into masks, loaded and verified on first use.
+    pub fn segment(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
+        match self.network_for(name, Role::Segment)? {
+            Network::Segment(network) => Ok(network),
+            other => Err(self.unfit(name, other.role(), Role::Segment)?),
+        }
+    }
+
+    /// As [`ModelStore::network`]; one for something else is not loaded.
+    fn network_for(&self, name: &str, wanted: Role) -> Result<Network, ModelError> {
+        match self.arch(&self.info(name)?)?.role {
+            role if role != wanted => Err(self.unfit(name, role, wanted)?),
+            _ => self.network(name),
+        }
+    }
+
+    fn unfit(&self, name: &str, role: Role, wanted: Role) -> Result<ModelError, ModelError> {
+        Ok(ModelError::Role {
+            name: name.to_string(),
+            arch: self.info(name)?.arch,
+            does: role.does(),
+            wanted: wanted.does(),
+        })
+    }
+
+    /// The network `name`, loaded and verified on first use.
+    pub fn network(&self, name: &str) -> Result<Network, ModelError> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = loaded.get(name) {
+            return Ok(network.clone());
+        }
+        let info = self.info(name)?;
+        let arch = self.arch(&info)?;
+        let weights = self.weights(name)?;
+        let network = (arch.load)(&weights)?;
+        tracing::info!(
+            model = name,
+            sha256 = info.sha256,
+            tensors = weights.len(),
+            "model loaded"
+        );
+        loaded.insert(name.to_string(), network.clone());
+        Ok(network)
+    }
+
+    /// The family that a listing or record names.
+    fn arch(&self, info: &ModelInfo) -> Result<&'static ArchInfo, ModelError> {
+        arch::named(&info.arch).ok_or_else(|| ModelError::Record {
+            file: self.record_path(&info.name),
+            why: format!(
+                "this program has no architecture {:?}; known are {}",
+                info.arch,
+                arch::names()
+            ),
+        })
+    }
+
     /// Names of the networks in memory; `None` while one is being loaded.
     pub fn loaded(&self) -> Option<Vec<String>> {
         let loaded = match self.loaded.try_lock() {

@@ -14,16 +14,15 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::arch::{self, ArchInfo, Inpaint, Network, Role};
+use crate::arch::{self, ArchInfo, Network};
 use crate::error::ModelError;
 use crate::import::{Bytes, Limits, Weights, read_bytes};
 use crate::manifest::{Manifest, PinnedFile};
-use crate::sam::Sam;
 use crate::weights::{KnownModel, MODELS, known};
 use download::Download;
 
@@ -59,6 +58,8 @@ pub struct ModelInfo {
 pub struct ModelStore {
     folder: PathBuf,
     limits: Limits,
+    /// Whether the weights inside the program count: not where a test stands for a program that has none.
+    use_embedded: bool,
     /// Held while a network loads: two requests for one model load it once.
     loaded: Mutex<HashMap<String, Network>>,
 }
@@ -77,6 +78,7 @@ impl ModelStore {
         Ok(ModelStore {
             folder,
             limits: Limits::default(),
+            use_embedded: true,
             loaded: Mutex::default(),
         })
     }
@@ -210,95 +212,9 @@ impl ModelStore {
         Ok(info)
     }
 
-    /// The best model of a role that is there, as the manifests rank them; `None` when none of them is.
-    pub fn auto(&self, role: Role) -> Result<Option<ModelInfo>, ModelError> {
-        let mut ranked = Vec::new();
-        for model in MODELS {
-            let manifest = model.parse()?;
-            ranked.extend(
-                manifest
-                    .auto
-                    .filter(|_| manifest.arch.role == role)
-                    .map(|rank| (rank, model.name)),
-            );
-        }
-        ranked.sort_unstable();
-        for (_, name) in ranked {
-            if let Some(info) = self.describe(name)?.filter(|info| info.present) {
-                return Ok(Some(info));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A network that fills holes, loaded and verified on first use.
-    pub fn inpaint(&self, name: &str) -> Result<Arc<dyn Inpaint>, ModelError> {
-        match self.network_for(name, Role::Inpaint)? {
-            Network::Inpaint(network) => Ok(network),
-            other => Err(self.unfit(name, other.role(), Role::Inpaint)?),
-        }
-    }
-
-    /// A network that turns points and boxes into masks, loaded and verified on first use.
-    pub fn segment(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
-        match self.network_for(name, Role::Segment)? {
-            Network::Segment(network) => Ok(network),
-            other => Err(self.unfit(name, other.role(), Role::Segment)?),
-        }
-    }
-
-    /// As [`ModelStore::network`]; one for something else is not loaded.
-    fn network_for(&self, name: &str, wanted: Role) -> Result<Network, ModelError> {
-        match self.arch(&self.info(name)?)?.role {
-            role if role != wanted => Err(self.unfit(name, role, wanted)?),
-            _ => self.network(name),
-        }
-    }
-
-    fn unfit(&self, name: &str, role: Role, wanted: Role) -> Result<ModelError, ModelError> {
-        Ok(ModelError::Role {
-            name: name.to_string(),
-            arch: self.info(name)?.arch,
-            does: role.does(),
-            wanted: wanted.does(),
-        })
-    }
-
-    /// The network `name`, loaded and verified on first use.
-    pub fn network(&self, name: &str) -> Result<Network, ModelError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(network) = loaded.get(name) {
-            return Ok(network.clone());
-        }
-        let info = self.info(name)?;
-        let arch = self.arch(&info)?;
-        let weights = self.weights(name)?;
-        let network = (arch.load)(&weights)?;
-        tracing::info!(
-            model = name,
-            sha256 = info.sha256,
-            tensors = weights.len(),
-            "model loaded"
-        );
-        loaded.insert(name.to_string(), network.clone());
-        Ok(network)
-    }
-
-    /// The family that a listing or record names.
-    fn arch(&self, info: &ModelInfo) -> Result<&'static ArchInfo, ModelError> {
-        arch::named(&info.arch).ok_or_else(|| ModelError::Record {
-            file: self.record_path(&info.name),
-            why: format!(
-                "this program has no architecture {:?}; known are {}",
-                info.arch,
-                arch::names()
-            ),
-        })
-    }
-
     /// A model's weights, verified against their hash.
     pub fn weights(&self, name: &str) -> Result<Weights, ModelError> {
-        if let Some((bytes, manifest)) = embedded(name)? {
+        if let Some((bytes, manifest)) = self.embedded(name)? {
             let pinned = manifest.file.map(|file| file.sha256).unwrap_or_default();
             return self.verified(
                 name,
@@ -326,6 +242,15 @@ impl ModelStore {
         self.verified(name, &path, Bytes::from(bytes), &sha256)
     }
 
+    /// Bytes and manifest of a model whose weights are inside the program.
+    fn embedded(&self, name: &str) -> Result<Option<(&'static [u8], Manifest)>, ModelError> {
+        let found = known(name).filter(|_| self.use_embedded);
+        match found.and_then(|model| model.embedded.map(|bytes| (bytes, model))) {
+            Some((bytes, model)) => Ok(Some((bytes, model.parse()?))),
+            None => Ok(None),
+        }
+    }
+
     /// The pinned file of a model whose weights ship beside the program, not inside it, when it lies in the folder.
     fn laid_in(&self, name: &str) -> Result<Option<PinnedFile>, ModelError> {
         let manifest = known(name).map(KnownModel::parse).transpose()?;
@@ -345,7 +270,9 @@ impl ModelStore {
             path: path.to_path_buf(),
             source,
         };
-        let (got, _) = files::hash(&bytes[..], |_| {}).map_err(fail)?;
+        let all = bytes.read(0..bytes.len()).map_err(fail)?;
+        let (got, _) = files::hash(&all[..], |_| {}).map_err(fail)?;
+        drop(all);
         if got != sha256 {
             return Err(ModelError::Hash {
                 name: name.to_string(),
@@ -395,7 +322,7 @@ impl ModelStore {
 
     /// What is known about a model; `None` for one that has neither a record nor a pinned file.
     fn describe(&self, name: &str) -> Result<Option<ModelInfo>, ModelError> {
-        let embedded = known(name).is_some_and(|model| model.embedded.is_some());
+        let embedded = self.embedded(name)?.is_some();
         let manifest = known(name).map(KnownModel::parse).transpose()?;
         if let Some(Manifest {
             file: Some(file),
@@ -428,14 +355,6 @@ impl ModelStore {
             embedded: false,
             present,
         }))
-    }
-}
-
-/// Bytes and manifest of an embedded model.
-fn embedded(name: &str) -> Result<Option<(&'static [u8], Manifest)>, ModelError> {
-    match known(name).and_then(|model| model.embedded.map(|bytes| (bytes, model))) {
-        Some((bytes, model)) => Ok(Some((bytes, model.parse()?))),
-        None => Ok(None),
     }
 }
 

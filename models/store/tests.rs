@@ -1,7 +1,10 @@
 //! The store's promises: what is listed, what is refused, what a damaged file does.
 
 use super::download::tests::{Manner, serve};
+use std::sync::Arc;
+
 use super::*;
+use crate::arch::Role;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -81,7 +84,7 @@ fn all_containers_import_to_the_same_network() {
             .weights(name)
             .unwrap()
             .iter()
-            .map(|(name, tensor)| (name.to_string(), tensor.to_f32()))
+            .map(|(name, tensor)| (name.to_string(), tensor.to_f32().unwrap()))
             .collect()
     };
     let tiny = values("tiny");
@@ -136,7 +139,7 @@ fn half_precision_stays_half() {
     assert!(
         copy.iter()
             .zip(original.iter())
-            .all(|(a, b)| a.0 == b.0 && a.1.to_bytes() == b.1.to_bytes())
+            .all(|(a, b)| a.0 == b.0 && a.1.to_bytes().unwrap() == b.1.to_bytes().unwrap())
     );
 }
 
@@ -416,4 +419,32 @@ fn records_of_earlier_versions_name_their_family_otherwise() {
         message.contains("no architecture \"sam-9\"; known are lama, "),
         "{message}"
     );
+}
+
+#[test]
+fn without_embedded_weights_they_are_read_from_the_folder() {
+    let (_dir, mut store) = store();
+    store.use_embedded = false;
+    assert!(store.list().unwrap().iter().all(|info| !info.present));
+    assert!(store.auto(Role::Inpaint).unwrap().is_none());
+    let message = store.inpaint("lama-small").unwrap_err().to_string();
+    assert!(
+        message.contains("lama-small.safetensors") && message.contains("models/weights/lama-small"),
+        "{message}"
+    );
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    for name in ["lama-small", "sam-small"] {
+        let file = shipped.join(name).join(format!("{name}.safetensors"));
+        fs::copy(file, store.weights_path(name)).unwrap();
+        let info = store.verify(name).unwrap();
+        assert!(info.present && !info.embedded && info.licence == "Apache-2.0");
+        store.load(name).unwrap();
+    }
+    let mut bytes = fs::read(store.weights_path("lama-small")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(store.weights_path("lama-small"), bytes).unwrap();
+    assert!(matches!(
+        store.verify("lama-small"),
+        Err(ModelError::Hash { .. })
+    ));
 }

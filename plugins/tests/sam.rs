@@ -66,9 +66,17 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
     let file = import::read(&golden(), &ModelLimits::default()).unwrap();
     let image = file.get("case0.image").unwrap();
     let (height, width) = (image.shape()[0], image.shape()[1]);
-    let photo = photo(&image.to_bytes(), height, width);
-    let want = file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes();
-    let best = file.get("case0.prompt0.expect.iou").unwrap().to_f32()[1..]
+    let photo = photo(&image.to_bytes().unwrap(), height, width);
+    let want = file
+        .get("case0.prompt0.expect.mask_u8")
+        .unwrap()
+        .to_bytes()
+        .unwrap();
+    let best = file
+        .get("case0.prompt0.expect.iou")
+        .unwrap()
+        .to_f32()
+        .unwrap()[1..]
         .iter()
         .copied()
         .fold(f32::MIN, f32::max);

@@ -40,7 +40,10 @@ fn known_photo(file: &Weights) -> (Vec<u8>, [u32; 2]) {
     let image = file.get("case0.image").unwrap();
     let size = [image.shape()[1] as u32, image.shape()[0] as u32];
     (
-        png(image::RgbImage::from_raw(size[0], size[1], image.to_bytes()).unwrap()),
+        png(
+            image::RgbImage::from_raw(size[0], size[1], image.to_bytes().unwrap().into_owned())
+                .unwrap(),
+        ),
         size,
     )
 }
@@ -145,7 +148,8 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
     let body = reply.json();
     let mask = gray(&daemon.get(body["result"]["mask_url"].as_str().unwrap(), None));
     assert_eq!(mask.dimensions(), (width, height));
-    let want = file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes();
+    let want = file.get("case0.prompt0.expect.mask_u8").unwrap();
+    let want = want.to_bytes().unwrap();
     assert!(overlap(&mask, &want) > 0.99, "{}", overlap(&mask, &want));
 
     let job = daemon
@@ -154,7 +158,11 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
             Some(&key),
         )
         .json();
-    let qualities = file.get("case0.prompt0.expect.iou").unwrap().to_f32();
+    let qualities = file
+        .get("case0.prompt0.expect.iou")
+        .unwrap()
+        .to_f32()
+        .unwrap();
     let best = f64::from(qualities[1..].iter().copied().fold(f32::MIN, f32::max));
     assert!(
         (job["predicted_iou"].as_f64().unwrap() - best).abs() < 0.02,
@@ -241,7 +249,11 @@ fn segmentation_returns_the_mask_free_or_at_its_price() {
     assert!(
         overlap(
             &mask,
-            &file.get("case0.prompt0.expect.mask_u8").unwrap().to_bytes()
+            &file
+                .get("case0.prompt0.expect.mask_u8")
+                .unwrap()
+                .to_bytes()
+                .unwrap()
         ) > 0.99
     );
 
@@ -462,6 +474,7 @@ fn the_command_line_takes_points_and_boxes() {
                 .get("case0.prompt0.expect.mask_u8")
                 .unwrap()
                 .to_bytes()
+                .unwrap()
         ) > 0.99
     );
     assert_eq!(
