@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cleanplate_engine::EngineError;
 use cleanplate_kernels::KernelError;
 
-use crate::weights::MODELS;
+use crate::MODELS;
 
 /// Why the bytes of a weight file were refused.
 #[derive(Debug, thiserror::Error)]

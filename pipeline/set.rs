@@ -215,9 +215,7 @@ impl Pipeline {
                 remedy: "send a mask, or choose a pipeline with a segment plugin".to_string(),
             });
         }
-        segmenting
-            .map(|step| step.info.build(&step.values)?.ready(networks))
-            .collect()
+        segmenting.try_for_each(|step| step.info.build(&step.values)?.ready(networks))
     }
 
     /// This pipeline with `plugin.parameter = value` pairs applied on top.

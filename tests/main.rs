@@ -20,5 +20,6 @@ mod hot_folder;
 mod readme;
 mod spending;
 mod storage;
+mod structure;
 mod tidy;
 mod user_plugins;

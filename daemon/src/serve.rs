@@ -43,24 +43,8 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
     refuse_foreign_database(&store, &dirs)?;
     dirs.prepare()?;
-    let recovered = store.recover(config.queue.attempts_max)?;
-    if recovered != cleanplate_store::Recovered::default() {
-        let (failed, requeued) = (
-            recovered.failed.len() + recovered.exhausted.len(),
-            recovered.requeued.len(),
-        );
-        tracing::warn!(
-            failed,
-            requeued,
-            "the last run ended with open jobs; their credits were released"
-        );
-    }
+    tidy_up(&store, &dirs, &config)?;
     let store: Arc<dyn Store> = Arc::new(store);
-    let orphans = remove_orphans(&*store, &dirs.results)?;
-    remove_ended_inputs(&*store, &dirs, config.admin.retry_keep)?;
-    if orphans > 0 {
-        tracing::warn!(orphans, "removed result files that no job owns");
-    }
     let url_keys = UrlKeys::load(&dirs.secrets)?;
     let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
     let plugins = cleanplate_plugins::plugins(&[&config.pipelines.plugins_dir])?;
@@ -113,6 +97,28 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         first.announce(app.config.server.public_url.as_deref(), address);
     }
     actix_web::rt::System::new().block_on(live(app, listener, sockets, threads))
+}
+
+/// Ends what the last run left open, and removes files that nobody owns.
+fn tidy_up(store: &SqliteStore, dirs: &Dirs, config: &Config) -> anyhow::Result<()> {
+    let recovered = store.recover(config.queue.attempts_max)?;
+    if recovered != cleanplate_store::Recovered::default() {
+        let (failed, requeued) = (
+            recovered.failed.len() + recovered.exhausted.len(),
+            recovered.requeued.len(),
+        );
+        tracing::warn!(
+            failed,
+            requeued,
+            "the last run ended with open jobs; their credits were released"
+        );
+    }
+    let orphans = remove_orphans(store, &dirs.results)?;
+    remove_ended_inputs(store, dirs, config.admin.retry_keep)?;
+    if orphans > 0 {
+        tracing::warn!(orphans, "removed result files that no job owns");
+    }
+    Ok(())
 }
 
 /// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.

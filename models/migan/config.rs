@@ -47,11 +47,11 @@ impl MiganConfig {
                 .and_then(|tensor| tensor.shape().first().copied())
         };
         let levels = (3..=12).map(|power| 1usize << power);
-        let found = levels.filter_map(|r| {
+        let mut found = levels.filter_map(|r| {
             first(&format!("encoder.b{r}.fromrgb.weight")).map(|channels| (r, channels))
         });
         let (Some((resolution, channels)), Some(ch_max)) =
-            (found.last(), first("encoder.b4.conv1.conv1.weight"))
+            (found.next_back(), first("encoder.b4.conv1.conv1.weight"))
         else {
             return Err(ModelError::Config {
                 arch: ARCH,

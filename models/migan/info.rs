@@ -20,7 +20,7 @@ pub static INFO: ArchInfo = ArchInfo {
     bare: |_| None,
     identify: |weights| {
         let starts = |prefix| weights.iter().any(|(name, _)| name.starts_with(prefix));
-        ROOTS.iter().all(|root| starts(root))
+        ROOTS.iter().all(starts)
     },
     config,
     check: |weights| stated(ARCH, &Migan::check(weights)?),

@@ -46,7 +46,7 @@ impl Layers {
             .collect::<Result<_, _>>()?;
         let coarse = &levels[..levels.len() - 1];
         Ok(Layers {
-            from_rgb: build.from_rgb()?,
+            from_rgb: build.rgb_input()?,
             encoder,
             synthesis,
             to_rgb: coarse
@@ -77,7 +77,7 @@ impl Build<'_> {
         Ok(tensor.as_f32().unwrap_or_default().to_vec())
     }
 
-    fn from_rgb(&self) -> Result<Arc<dyn Op>, ModelError> {
+    fn rgb_input(&self) -> Result<Arc<dyn Op>, ModelError> {
         let name = format!("encoder.b{}.fromrgb", self.config.resolution);
         let c = self.config.channels(self.config.resolution);
         let bias = self.floats(format!("{name}.bias"), c)?;

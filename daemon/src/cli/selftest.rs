@@ -72,47 +72,16 @@ pub fn run(args: &Selftest) -> anyhow::Result<ExitCode> {
     for kernel in KERNELS {
         for case in (kernel.cases)() {
             let line = kernel_case(kernel.name, &case, &*backend);
-            say(format!(
-                "{} {:17} {:40} {:9.2e} <= {:8.1e} {}",
-                word(line.pass),
-                line.kernel,
-                line.case,
-                line.max_abs_error,
-                line.tolerance,
-                line.detail
-            ));
+            say(line.shown());
             report.kernels.push(line);
         }
     }
     for file in golden_files(&args.golden)? {
         let lines = golden::check(&file, &*backend).with_context(|| file.display().to_string())?;
         for line in lines {
-            say(format!(
-                "{} golden {:8} {:20} {:9.2e} <= {:8.1e} {}",
-                word(line.pass),
-                line.case,
-                line.tensor,
-                line.max_abs_error,
-                line.tolerance,
-                line.detail
-            ));
-            let golden::GoldenLine {
-                case,
-                tensor,
-                max_abs_error,
-                tolerance,
-                detail,
-                pass,
-            } = line;
-            report.golden.push(GoldenReport {
-                file: file.clone(),
-                case,
-                tensor,
-                max_abs_error,
-                tolerance,
-                detail,
-                pass,
-            });
+            let line = GoldenReport::of(&file, line);
+            say(line.shown());
+            report.golden.push(line);
         }
     }
     report.failed = report.kernels.iter().filter(|line| !line.pass).count()
@@ -132,6 +101,54 @@ pub fn run(args: &Selftest) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+impl KernelLine {
+    fn shown(&self) -> String {
+        format!(
+            "{} {:17} {:40} {:9.2e} <= {:8.1e} {}",
+            word(self.pass),
+            self.kernel,
+            self.case,
+            self.max_abs_error,
+            self.tolerance,
+            self.detail
+        )
+    }
+}
+
+impl GoldenReport {
+    fn of(file: &Path, line: golden::GoldenLine) -> GoldenReport {
+        let golden::GoldenLine {
+            case,
+            tensor,
+            max_abs_error,
+            tolerance,
+            detail,
+            pass,
+        } = line;
+        GoldenReport {
+            file: file.to_path_buf(),
+            case,
+            tensor,
+            max_abs_error,
+            tolerance,
+            detail,
+            pass,
+        }
+    }
+
+    fn shown(&self) -> String {
+        format!(
+            "{} golden {:8} {:20} {:9.2e} <= {:8.1e} {}",
+            word(self.pass),
+            self.case,
+            self.tensor,
+            self.max_abs_error,
+            self.tolerance,
+            self.detail
+        )
+    }
 }
 
 fn word(pass: bool) -> &'static str {

@@ -3,6 +3,7 @@
 mod admin;
 mod hot_folder;
 mod options;
+mod places;
 mod raw;
 mod reader;
 #[cfg(test)]

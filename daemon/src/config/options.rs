@@ -7,6 +7,7 @@ use std::time::Duration;
 use cleanplate_engine::BackendChoice;
 use ipnet::IpNet;
 
+use super::places::{address, data_dir, public_url};
 use super::reader::Reader;
 use super::{Admin, HotFolder, Rules, Source};
 
@@ -277,18 +278,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
         models: Models {
             dir: under(r.text("models.dir"), ""),
         },
-        queue: Queue {
-            length_max: r.whole("queue.length_max", 1..=100_000) as usize,
-            per_key_in_flight_max: r.whole("queue.per_key_in_flight_max", 1..=100_000) as u32,
-            job_wall_max: seconds(r, "queue.job_wall_s_max", 1..=DAY_S),
-            attempts_max: r.whole("queue.attempts_max", 1..=10) as u32,
-            at_once_max: match r.whole("queue.at_once_max", 0..=64) as usize {
-                0 => std::thread::available_parallelism()
-                    .map_or(1, usize::from)
-                    .min(8),
-                given => given,
-            },
-        },
+        queue: queue(r),
         pricing: Pricing {
             removal: r.whole("pricing.removal", 0..=1_000_000),
             segmentation: r.whole("pricing.segmentation", 0..=1_000_000),
@@ -333,16 +323,23 @@ pub fn read(r: &mut Reader<'_>) -> Config {
     config
 }
 
-fn seconds(r: &mut Reader<'_>, path: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
-    Duration::from_secs(r.whole(path, range) as u64)
+fn queue(r: &mut Reader<'_>) -> Queue {
+    Queue {
+        length_max: r.whole("queue.length_max", 1..=100_000) as usize,
+        per_key_in_flight_max: r.whole("queue.per_key_in_flight_max", 1..=100_000) as u32,
+        job_wall_max: seconds(r, "queue.job_wall_s_max", 1..=DAY_S),
+        attempts_max: r.whole("queue.attempts_max", 1..=10) as u32,
+        at_once_max: match r.whole("queue.at_once_max", 0..=64) as usize {
+            0 => std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(8),
+            given => given,
+        },
+    }
 }
 
-/// An address with a port, or a name that the system resolves to one.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    use std::net::ToSocketAddrs;
-    let wanted = "an address or a name with a port, such as 127.0.0.1:8080 or localhost:8080";
-    let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-    resolved.ok_or_else(|| wanted.to_string())
+fn seconds(r: &mut Reader<'_>, path: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
+    Duration::from_secs(r.whole(path, range) as u64)
 }
 
 fn server(r: &mut Reader<'_>) -> Server {
@@ -458,43 +455,5 @@ fn logging(r: &mut Reader<'_>) -> Logging {
                 .map(|_| text.to_string())
                 .map_err(|_| "a level or directives such as \"info\"".to_string())
         }),
-    }
-}
-
-fn data_dir(text: &str) -> Result<PathBuf, String> {
-    if !text.is_empty() {
-        return Ok(PathBuf::from(text));
-    }
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    from("STATE_DIRECTORY")
-        .or_else(|| from("XDG_DATA_HOME").map(|dir| dir.join("cleanplate")))
-        .or_else(|| from("HOME").map(|dir| dir.join(".local/share/cleanplate")))
-        .ok_or_else(|| {
-            "a folder, because neither STATE_DIRECTORY, XDG_DATA_HOME nor HOME is set".to_string()
-        })
-}
-
-fn public_url(text: &str) -> Result<Option<String>, String> {
-    let url = text.trim_end_matches('/');
-    if url.is_empty() {
-        return Ok(None);
-    }
-    let host = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"));
-    match host {
-        Some(host)
-            if !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && byte != b'"') =>
-        {
-            Ok(Some(url.to_string()))
-        }
-        _ => Err("empty, or an address such as \"https://plates.example.com\"".to_string()),
     }
 }

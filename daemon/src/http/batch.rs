@@ -250,11 +250,7 @@ async fn interrupt(app: &web::Data<App>, id: BatchId) {
 
 impl Run {
     async fn run(self, mut slots: Vec<Slot>) -> Result<Done, Refusal> {
-        let (app, id, account) = (
-            self.order.app.clone(),
-            self.batch.id,
-            self.order.key.account,
-        );
+        let (app, id) = (self.order.app.clone(), self.batch.id);
         let kept: Vec<u32> = self
             .jobs
             .iter()
@@ -269,16 +265,8 @@ impl Run {
             .map(|kept| kept.result.credits)
             .sum();
         let begun = !self.jobs.is_empty();
-        if !begun {
-            let balance = app.store(move |store| store.balance(account)).await?;
-            if balance.available < app.config.pricing.removal {
-                return self
-                    .discard(Refusal::new(
-                        ErrorCode::InsufficientCredits,
-                        "Insufficient credits",
-                    ))
-                    .await;
-            }
+        if !begun && let Err(refusal) = self.first_is_paid().await {
+            return self.discard(refusal).await;
         }
         let fed = Feeder::new(&self.order, id, begun).run(slots).await?;
         match fed {
@@ -323,6 +311,17 @@ impl Run {
             reply: answer.content_type("application/json").body(body),
             charged,
         })
+    }
+
+    /// An error unless there are credits for the first pair.
+    async fn first_is_paid(&self) -> Result<(), Refusal> {
+        let (app, account) = (&self.order.app, self.order.key.account);
+        let balance = app.store(move |store| store.balance(account)).await?;
+        if balance.available < app.config.pricing.removal {
+            let text = "Insufficient credits";
+            return Err(Refusal::new(ErrorCode::InsufficientCredits, text));
+        }
+        Ok(())
     }
 
     /// Forgets a batch of which no pair was taken.

@@ -149,6 +149,24 @@ impl Clock<'_> {
         );
         self.stages.push(timing);
     }
+    /// Takes over the times of the pipeline's own stages.
+    fn take(&mut self, stages: &[cleanplate_pipeline::StageTiming]) {
+        for timing in stages {
+            let stage = timing.stage.map_or("composite".to_string(), |stage| {
+                format!("{stage:?}").to_lowercase()
+            });
+            self.note(StageTiming {
+                stage,
+                plugin: timing.plugin.clone(),
+                candidate: timing.candidate.clone(),
+                ms: timing.ms,
+                waited_ms: timing.waited_ms,
+                crops_together: timing.crops_together as u32,
+            });
+        }
+        self.last = Instant::now();
+    }
+
     fn lap(&mut self, stage: &str) {
         let ms = self.last.elapsed().as_secs_f64() * 1000.0;
         self.last = Instant::now();
@@ -216,21 +234,7 @@ fn steps(
         clock.stages.extend(watch.timings(&work.pipeline));
         fault(jobs, &watch, &error)
     })?;
-    for timing in &outcome.stages {
-        let stage = timing.stage.map_or("composite".to_string(), |stage| {
-            format!("{stage:?}").to_lowercase()
-        });
-        let (plugin, crops_together) = (timing.plugin.clone(), timing.crops_together as u32);
-        clock.note(StageTiming {
-            stage,
-            plugin,
-            candidate: timing.candidate.clone(),
-            ms: timing.ms,
-            waited_ms: timing.waited_ms,
-            crops_together,
-        });
-    }
-    clock.last = Instant::now();
+    clock.take(&outcome.stages);
     if service == Service::Segmentation {
         let bytes = mask_png(&outcome)?;
         clock.lap("encode");

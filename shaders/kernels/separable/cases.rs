@@ -13,9 +13,12 @@ const TOLERANCE: Tolerance = Tolerance {
     why: "f32 sums of up to 72 products of sums of nine, times up to 2",
 };
 
+/// Input dims, output channels, change of the size, side of the noise map, whether a map is added.
+type Row = ([usize; 4], usize, Scale, Option<usize>, bool);
+
 pub(super) fn cases() -> Vec<Case> {
     let mut rng = Rng::new(31);
-    let rows: [([usize; 4], usize, Scale, Option<usize>, bool); 12] = [
+    let rows: [Row; 12] = [
         ([1, 15, 11, 7], 9, Scale::Same, None, false),
         ([2, 5, 20, 32], 48, Scale::Same, None, true),
         ([1, 12, 9, 36], 33, Scale::Same, Some(4), false),

@@ -136,7 +136,7 @@ fn enlarged(near: &[f32], beside: Option<&[f32]>, x: usize, o: usize) -> f32 {
     let width = near.len() / 3;
     let (here, next) = (
         x / 2,
-        if x % 2 == 0 {
+        if x.is_multiple_of(2) {
             (x / 2).wrapping_sub(1)
         } else {
             x / 2 + 1

@@ -303,6 +303,18 @@ fn soften<const N: usize>(
             }
         }
     }
+    let sums = exponentiate(scores, &most);
+    for i in 0..N {
+        // Before the first key `top` is minus infinity: nothing was summed, whatever it counts.
+        kept[i] = exp(top[i] - most[i]);
+        sum[i] = sum[i] * kept[i] + sums[i];
+    }
+    *top = most;
+}
+
+/// Scores to weights: `exp(score - most)`. Returns their sums.
+#[inline(always)]
+fn exponentiate<const N: usize>(scores: &mut [[f32; N]], most: &[f32; N]) -> [f32; N] {
     let mut sums = [0.0; N];
     for row in scores {
         let mut values = *row;
@@ -312,12 +324,7 @@ fn soften<const N: usize>(
         }
         *row = values;
     }
-    for i in 0..N {
-        // Before the first key `top` is minus infinity: nothing was summed, whatever it counts.
-        kept[i] = exp(top[i] - most[i]);
-        sum[i] = sum[i] * kept[i] + sums[i];
-    }
-    *top = most;
+    sums
 }
 
 #[inline(always)]
