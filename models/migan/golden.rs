@@ -40,6 +40,11 @@ pub(super) fn check(
         );
         let names = ["bottleneck", &skip, "output", "composite_u8"];
         for (name, got) in names.into_iter().zip(&got) {
+            // The largest answers, which all later ones depend on, may be left out.
+            let stored = file.tensor(&format!("case{case}.expect.{name}"));
+            if name == skip && stored.is_err() {
+                continue;
+            }
             lines.push(file.compare(&format!("case{case}"), name, got, TOLERANCE)?);
         }
     }
