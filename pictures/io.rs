@@ -217,6 +217,7 @@ impl File<'_> {
             ));
             m.icc = None;
         }
+        m.unended = notes.unended;
         m.warnings = notes.sentences();
         (orientation, m)
     }

@@ -21,6 +21,8 @@ pub struct Metadata {
     pub jfif_density: Option<(u8, u16, u16)>,
     /// What the file held and is not carried on, one sentence each: pictures of the original, damaged parts.
     pub warnings: Vec<String>,
+    /// The file stops before its end, though all pixels are there: somebody may still be writing it.
+    pub unended: bool,
 }
 
 impl Metadata {

@@ -5,6 +5,8 @@
 pub(crate) struct Notes {
     pictures: Vec<&'static str>,
     other: Vec<String>,
+    /// The file stops before its end.
+    pub unended: bool,
 }
 
 impl Notes {

@@ -65,6 +65,7 @@ pub(crate) fn metadata(file: &JpegFile<'_>, notes: &mut Notes) -> (Orientation, 
     m.jpeg_segments = sorted.others(extended_kept, notes);
     note_trailer(file.trailer, notes);
     if file.trailer.is_none() {
+        notes.unended = true;
         notes.say("the file has no end marker; all pixels are there");
     }
     (orientation.unwrap_or(Orientation::UPRIGHT), m)

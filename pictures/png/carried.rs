@@ -58,6 +58,7 @@ pub(crate) fn metadata(
     }
     carried.add_unknown();
     if file.unended {
+        carried.notes.unended = true;
         carried
             .notes
             .say("the file has no end chunk; all pixels are there");

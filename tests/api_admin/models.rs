@@ -113,6 +113,7 @@ fn models_folders_configuration_and_log() {
         actions,
         [
             "model.load",
+            "model.load",
             "model.unload",
             "model.verify",
             "model.load",
