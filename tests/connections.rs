@@ -101,7 +101,8 @@ fn sockets_of_one_address_keep_nobody_out() {
             .filter(|text| text.starts_with(start))
             .count()
     };
-    assert!(count("HTTP/1.1 200") >= 20, "{}", count("HTTP/1.1 200"));
+    // As many as the address may have, less those that gave way to a later one while they waited.
+    assert!(count("HTTP/1.1 200") >= 10, "{}", count("HTTP/1.1 200"));
     assert!(count("HTTP/1.1 429") >= 100, "{}", count("HTTP/1.1 429"));
     assert_eq!(status(&daemon, "127.0.0.1"), "200");
 }

@@ -120,8 +120,9 @@ fn full_volume(volume: &Volume) {
             // The last of it at once, so that it goes under jobs.
             let most = volume.fill(14 << 20);
             let filler = volume.fill(0);
-            full.store(true, Ordering::SeqCst);
             let reason = readyz(&daemon, 503, Duration::from_secs(3));
+            // From now on: until then a call may still find the room that it asked for.
+            full.store(true, Ordering::SeqCst);
             assert!(reason.starts_with("volume full"), "{reason}");
             nothing_held(&daemon, &key);
             assert_eq!(
