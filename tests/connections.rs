@@ -75,7 +75,9 @@ fn trickle(mut stream: TcpStream, text: &str) -> Duration {
 fn sockets_of_one_address_keep_nobody_out() {
     let dir = tempfile::tempdir().unwrap();
     let limit = "connections_max = 60\nconnections_per_address_max = 20\n";
-    let daemon = Daemon::start(dir.path(), &format!("{QUICK}{limit}"));
+    // Those that are in at the end have to be answered, however late a busy machine gets to their heads.
+    let patient = QUICK.replace("request_head_s_max = 1", "request_head_s_max = 3");
+    let daemon = Daemon::start(dir.path(), &format!("{patient}{limit}"));
     let mut held: Vec<TcpStream> = (0..200)
         .map(|_| send(&daemon, "127.0.0.1", UNREAD))
         .collect();
@@ -101,8 +103,7 @@ fn sockets_of_one_address_keep_nobody_out() {
             .filter(|text| text.starts_with(start))
             .count()
     };
-    // As many as the address may have, less those that gave way to a later one while they waited.
-    assert!(count("HTTP/1.1 200") >= 10, "{}", count("HTTP/1.1 200"));
+    assert!(count("HTTP/1.1 200") >= 20, "{}", count("HTTP/1.1 200"));
     assert!(count("HTTP/1.1 429") >= 100, "{}", count("HTTP/1.1 429"));
     assert_eq!(status(&daemon, "127.0.0.1"), "200");
 }
