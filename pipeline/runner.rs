@@ -270,20 +270,13 @@ impl Runner {
     }
 }
 
-/// Makes one candidate. It is left out, with its reason, where an optional step's network is not there.
+/// Makes one candidate.
 fn run_branch(
     name: &str,
     steps: &[&Step],
     work: &mut Work<'_>,
     stages: &mut Vec<StageTiming>,
 ) -> Result<(), PluginError> {
-    for step in steps.iter().filter(|step| step.optional) {
-        let absent = step.info.build(&step.values)?.ready(work.networks).err();
-        if let Some(PluginError::Unavailable { what, .. }) = absent {
-            tracing::debug!(candidate = name, what, "candidate left out");
-            return Ok(());
-        }
-    }
     for step in steps {
         run_step(step, work, stages)?;
     }

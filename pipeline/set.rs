@@ -27,9 +27,6 @@ pub struct Step {
     /// The candidate that it makes together with the other steps of this name; a curate step chooses among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<String>,
-    /// Whether its candidate is left out where the step's network is not there.
-    #[serde(skip)]
-    pub optional: bool,
     #[serde(skip)]
     pub(crate) info: PluginRef,
 }
@@ -60,8 +57,6 @@ struct StepFile {
     #[serde(default)]
     parameters: BTreeMap<String, Value>,
     candidate: Option<String>,
-    #[serde(default)]
-    optional: bool,
 }
 
 impl Pipeline {
@@ -263,7 +258,6 @@ impl Step {
             stage,
             values,
             candidate: file.candidate.clone(),
-            optional: file.optional,
             info,
         })
     }

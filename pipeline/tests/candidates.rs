@@ -47,21 +47,6 @@ impl Stage for Gray {
     }
 }
 
-/// Never there.
-struct Absent;
-
-impl Stage for Absent {
-    fn ready(&self, _: &dyn Networks) -> Result<(), PluginError> {
-        Err(PluginError::Unavailable {
-            what: "the network".to_string(),
-            remedy: "import it".to_string(),
-        })
-    }
-    fn run(&self, _: &mut Work<'_>) -> Result<(), PluginError> {
-        unreachable!("its candidate is left out")
-    }
-}
-
 /// Keeps the darkest fill on the left half of the photo, the brightest on the right; looks at the views.
 struct Judge;
 
@@ -145,9 +130,8 @@ static BRIGHT: PluginInfo = plugin!(
         scaled: false
     }
 );
-static ABSENT: PluginInfo = plugin!("absent", "inpaint", Absent);
 static JUDGE: PluginInfo = plugin!("judge", "curate", Judge);
-static ALL: [&PluginInfo; 4] = [&DARK, &BRIGHT, &ABSENT, &JUDGE];
+static ALL: [&PluginInfo; 3] = [&DARK, &BRIGHT, &JUDGE];
 
 struct NoNetworks;
 
@@ -280,13 +264,6 @@ fn crops_that_one_candidate_joins_are_judged_together() {
     for rect in [LEFT, near] {
         assert!(outcome.photo.crop_rgb8(rect).iter().all(|v| *v == 32));
     }
-}
-
-#[test]
-fn an_optional_candidate_without_its_network_is_left_out() {
-    let optional = step("absent", "c") + "optional = true\n";
-    let outcome = run(&(optional + &both()), holes(900, 500, &[RIGHT]));
-    assert_eq!(outcome.choices[0].candidate, "b");
 }
 
 #[test]
