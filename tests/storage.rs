@@ -39,7 +39,11 @@ fn nothing_held(daemon: &Daemon, key: &str) {
         if account["held"] == 0 {
             return;
         }
-        assert!(Instant::now() < until, "still held: {account}");
+        assert!(
+            Instant::now() < until,
+            "still held: {account}\n{}",
+            daemon.log.lock().unwrap()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,6 +1,5 @@
 //! A volume of a few MiB that a test may fill.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,14 +27,21 @@ impl Volume {
         self.dir.path()
     }
 
-    /// Fills it until `left_bytes` or a little less are free; the file that does goes when it is dropped.
+    /// Fills it until `left_bytes` or a little less are free; the file that does goes when it is dropped. In one step, as far
+    /// as there is room: what the daemon gives up for its own records while the volume fills stays the daemon's.
     pub fn fill(&self, left_bytes: u64) -> Filler {
         let path = self.path().join(format!("filler-{left_bytes}"));
-        let mut file = std::fs::File::create(&path).unwrap();
-        for chunk in [1 << 20, 4096] {
-            while self.free_bytes() >= left_bytes + chunk as u64
-                && file.write_all(&vec![1; chunk]).is_ok()
-            {}
+        let file = std::fs::File::create(&path).unwrap();
+        loop {
+            let more = self.free_bytes().saturating_sub(left_bytes);
+            if more == 0 {
+                break;
+            }
+            let flags = rustix::fs::FallocateFlags::empty();
+            // Refused when somebody took some of it meanwhile.
+            if rustix::fs::fallocate(&file, flags, 0, more).is_ok() {
+                break;
+            }
         }
         Filler(path)
     }

@@ -207,16 +207,35 @@ impl Jobs {
 
     /// Fails every job whose client waits for it and that is not under way.
     pub(super) fn give_up_waiting(&self, refusal: &Refusal) {
-        let failure = passing(refusal);
-        let waiting: Vec<(JobId, JobInput)> = lock(&self.inputs).drain().collect();
+        let waiting: Vec<(JobId, JobInput)> = {
+            let mut inputs = lock(&self.inputs);
+            // Marked before anybody can miss the input: whoever accepts one of them at this moment sees the mark afterwards.
+            let ids = inputs.keys().map(|id| (*id, refusal.clone()));
+            lock(&self.given_up).extend(ids);
+            inputs.drain().collect()
+        };
         for (id, work) in waiting {
-            match self.store.cancel(None, id, &failure) {
-                Ok(ended) => self.conclude(id, ended, Some(work), Some(refusal.clone())),
-                // It is being accepted at this moment, and will not be.
-                Err(StoreError::UnknownJob { .. }) => work.answer(Err(refusal.clone())),
-                Err(error) => {
-                    self.record_later(id, failure.clone(), &error);
-                    work.answer(Err(refusal.clone()));
+            self.cancel_given_up(id, Some(work), refusal.clone());
+        }
+    }
+
+    /// Ends a job that was given up. One that the store does not know yet is ended by whoever accepts it.
+    pub(super) fn cancel_given_up(&self, id: JobId, work: Option<JobInput>, refusal: Refusal) {
+        let failure = passing(&refusal);
+        let outcome = self.store.cancel(None, id, &failure);
+        if matches!(outcome, Err(StoreError::UnknownJob { .. })) {
+            if let Some(work) = work {
+                work.answer(Err(refusal));
+            }
+            return;
+        }
+        lock(&self.given_up).remove(&id);
+        match outcome {
+            Ok(ended) => self.conclude(id, ended, work, Some(refusal)),
+            Err(error) => {
+                self.record_later(id, failure, &error);
+                if let Some(work) = work {
+                    work.answer(Err(refusal));
                 }
             }
         }

@@ -117,6 +117,9 @@ pub struct Jobs {
     /// Jobs that are being done.
     current: Mutex<Vec<Current>>,
     inputs: Mutex<HashMap<JobId, JobInput>>,
+    /// Jobs whose clients were told that they are not done, until the store has recorded it: one may be in the middle of being
+    /// accepted.
+    given_up: Mutex<HashMap<JobId, Refusal>>,
     /// Counts the reasons to look for work, so that none is missed.
     gate: Mutex<u64>,
     wake: Condvar,
@@ -187,6 +190,7 @@ impl Jobs {
             metrics,
             current: Mutex::default(),
             inputs: Mutex::default(),
+            given_up: Mutex::default(),
             gate: Mutex::default(),
             wake: Condvar::new(),
             device,
@@ -304,12 +308,19 @@ impl Jobs {
         // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
         lock(&self.inputs).insert(new.id, work);
         let accepted = self.store.accept(new, &limits);
+        let given_up = lock(&self.given_up).remove(&new.id);
         if let Ok(Accept::Accepted { .. }) = accepted {
+            if let Some(refusal) = given_up {
+                self.cancel_given_up(new.id, None, refusal);
+            }
             self.wake_one();
             return Ok(Offered::Accepted);
         }
         let work = lock(&self.inputs).remove(&new.id);
         lock(&self.reservations).remove(&new.id);
+        if let Some(refusal) = given_up {
+            return Err(refusal);
+        }
         let declined = accepted.map_err(|error| self.refuse(&error))?;
         let work =
             work.ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
