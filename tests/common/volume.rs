@@ -1,6 +1,6 @@
 //! A volume of a few MiB that a test may fill.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Set in a test that was started again where it may mount.
@@ -30,8 +30,7 @@ impl Volume {
     /// Fills it until `left_bytes` or a little less are free; the file that does goes when it is dropped. In one step, as far
     /// as there is room: what the daemon gives up for its own records while the volume fills stays the daemon's.
     pub fn fill(&self, left_bytes: u64) -> Filler {
-        let path = self.path().join(format!("filler-{left_bytes}"));
-        let file = std::fs::File::create(&path).unwrap();
+        let file = tempfile::NamedTempFile::new_in(self.path()).unwrap();
         loop {
             let more = self.free_bytes().saturating_sub(left_bytes);
             if more == 0 {
@@ -43,7 +42,7 @@ impl Volume {
                 break;
             }
         }
-        Filler(path)
+        Filler { _file: file }
     }
 
     fn free_bytes(&self) -> u64 {
@@ -59,12 +58,8 @@ impl Drop for Volume {
 }
 
 /// What fills a volume.
-pub struct Filler(PathBuf);
-
-impl Drop for Filler {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).unwrap();
-    }
+pub struct Filler {
+    _file: tempfile::NamedTempFile,
 }
 
 /// Runs `body` on a volume of `mib` MiB. Where mounting is refused, the test `name` is started again in a namespace of its
