@@ -9,6 +9,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod alternatives;
 mod cache;
 mod candidate;
 mod composite;
@@ -28,6 +29,7 @@ mod set;
 pub mod user;
 mod work;
 
+pub use alternatives::Alternative;
 pub use cache::{ExecutableCache, ExecutableKey, is_memory};
 pub use candidate::{Candidate, Choice, Region, Score, View, regions};
 pub use crop::{BUCKET_PX, Crop, CropPlan, Fill, Planned, WORK_PIXELS_MAX, plan};

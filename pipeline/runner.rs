@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use cleanplate_engine::{Backend, DeviceInfo};
 use serde::Serialize;
 
+use super::alternatives::{Rival, rivals};
 use super::composite::composite;
 use super::{
-    Candidate, Choice, Embeddings, ExecutableCache, Gather, ModelUse, Observer, Pipeline, Prompts,
-    Sharing, Step, Work,
+    Alternative, Candidate, Choice, Embeddings, ExecutableCache, Gather, ModelUse, Observer,
+    Pipeline, Prompts, Sharing, Step, Work,
 };
 use crate::PluginError;
 use crate::manifest::StageKind;
@@ -91,6 +92,8 @@ pub struct Outcome {
     pub predicted_iou: Option<f32>,
     /// Which candidate was kept for each region, where the pipeline has candidates.
     pub choices: Vec<Choice>,
+    /// What the candidates would have made alone, as far as that was asked for: the chosen one first, then by score.
+    pub alternatives: Vec<Alternative>,
     /// Where it ran.
     pub device: DeviceInfo,
     /// What the user should know about this result.
@@ -150,6 +153,17 @@ impl Runner {
         request: Request,
         observer: &dyn Observer,
     ) -> Result<Outcome, PluginError> {
+        self.run_with_alternatives(pipeline, request, 0, observer)
+    }
+
+    /// Runs `pipeline` on one photo and finishes up to `alternatives_max` of its candidates by themselves too.
+    pub fn run_with_alternatives(
+        &self,
+        pipeline: &Pipeline,
+        request: Request,
+        alternatives_max: usize,
+        observer: &dyn Observer,
+    ) -> Result<Outcome, PluginError> {
         let pipeline = pipeline.with_overrides(&request.overrides)?;
         let masked = request.mask.is_some();
         let mut work = self.begin(request, observer)?;
@@ -168,15 +182,33 @@ impl Runner {
         for (name, steps) in pipeline.branches() {
             run_branch(name, &steps, &mut work, &mut stages)?;
         }
-        for step in steps.filter(|s| s.candidate.is_none() && s.stage >= StageKind::Inpaint) {
+        let common = steps.filter(|s| s.candidate.is_none() && s.stage >= StageKind::Inpaint);
+        let (filling, finishing): (Vec<&Step>, Vec<&Step>) =
+            common.partition(|s| s.stage <= StageKind::Curate);
+        for step in filling {
             run_step(step, &mut work, &mut stages)?;
         }
-        work.check_cancelled("composite")?;
-        let started = Instant::now();
-        composite(&mut work.photo, &work.alpha, &work.crops);
-        stages.push(timing(None, "composite", started, Sharing::default()));
+        let rivals = rivals(&mut work, alternatives_max);
+        let as_it_came = rivals
+            .iter()
+            .any(|rival| !rival.told.chosen)
+            .then(|| work.photo.clone());
+        finish(&finishing, &mut work, &mut stages, None)?;
+        let mut alternatives = Vec::with_capacity(rivals.len());
+        for rival in rivals {
+            let photo = as_it_came.as_ref().filter(|_| !rival.told.chosen);
+            alternatives.push(match photo {
+                Some(photo) => {
+                    finish_rival(rival, photo.clone(), &finishing, &mut work, &mut stages)?
+                }
+                None => rival.told,
+            });
+        }
         observer.stage("composite", 1.0);
-        Ok(self.outcome(work, stages))
+        Ok(Outcome {
+            alternatives,
+            ..self.outcome(work, stages)
+        })
     }
 
     /// Runs the segment stages of `pipeline` only: the outcome's mask is what the prompts mean, its photo is as it came.
@@ -216,6 +248,7 @@ impl Runner {
             mask_share,
             predicted_iou: work.predicted_iou,
             choices: work.choices,
+            alternatives: Vec::new(),
             device: self.device(),
             warnings: work.warnings,
         }
@@ -286,6 +319,49 @@ fn run_branch(
         crops,
     });
     Ok(())
+}
+
+/// Betters the fills of `work` and blends them into its photo; `candidate` is whose fills they are, if not those that were kept.
+fn finish(
+    steps: &[&Step],
+    work: &mut Work<'_>,
+    stages: &mut Vec<StageTiming>,
+    candidate: Option<&str>,
+) -> Result<(), PluginError> {
+    let first = stages.len();
+    for step in steps {
+        run_step(step, work, stages)?;
+    }
+    work.check_cancelled("composite")?;
+    let started = Instant::now();
+    composite(&mut work.photo, &work.alpha, &work.crops);
+    stages.push(timing(None, "composite", started, Sharing::default()));
+    for stage in &mut stages[first..] {
+        stage.candidate = candidate.map(str::to_string);
+    }
+    Ok(())
+}
+
+/// The clean plate of one candidate alone, on `photo` as it came. The result in `work` stays as it is.
+fn finish_rival(
+    rival: Rival,
+    photo: Photo,
+    steps: &[&Step],
+    work: &mut Work<'_>,
+    stages: &mut Vec<StageTiming>,
+) -> Result<Alternative, PluginError> {
+    let Rival { candidate, told } = rival;
+    let result = std::mem::replace(&mut work.photo, photo);
+    // What is said of a result is said of the one that was kept.
+    let said = work.warnings.len();
+    work.crops = candidate.crops;
+    let done = finish(steps, work, stages, Some(&told.name));
+    work.warnings.truncate(said);
+    let photo = std::mem::replace(&mut work.photo, result);
+    done.map(|()| Alternative {
+        photo: Some(photo),
+        ..told
+    })
 }
 
 fn run_step(

@@ -82,14 +82,16 @@ impl Pipeline {
     }
 
     fn check(&self) -> Result<(), String> {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.name.is_empty() || self.name.len() > 40 || !self.name.chars().all(fits) {
-            return Err(format!(
-                "name {:?}: use 1 to 40 lower-case letters, digits and hyphens",
-                self.name
-            ));
-        }
         let mut branches = self.branches();
+        // Names of both become parts of file names and addresses.
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        for name in std::iter::once(self.name.as_str()).chain(branches.iter().map(|b| b.0)) {
+            if name.is_empty() || name.len() > 40 || !name.chars().all(fits) {
+                return Err(format!(
+                    "name {name:?}: use 1 to 40 lower-case letters, digits and hyphens"
+                ));
+            }
+        }
         let common: Vec<&Step> = self
             .steps
             .iter()

@@ -139,6 +139,67 @@ fn files_answer_ranges_etags_and_refuse_tampering() {
 }
 
 #[test]
+fn every_fill_can_be_had_within_one_charge() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let form = Form::pair(
+        &png(photo(160, 120)),
+        &png(mask(160, 120, [60, 40, 100, 80])),
+    );
+    let plain = daemon.post(REMOVAL, Some(&key), &form).json();
+    assert_eq!(plain["result"]["candidates"], serde_json::json!([]));
+
+    let reply = daemon.post(&format!("{REMOVAL}?candidates=4"), Some(&key), &form);
+    assert_eq!(reply.header("X-Credits-Charged"), Some("3"));
+    let body = reply.json();
+    let result = &body["result"];
+    let candidates = result["candidates"].as_array().unwrap();
+    let names: Vec<&str> = candidates
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 2, "{body}");
+    assert!(names.contains(&"network") && names.contains(&"patches"));
+    let (first, second) = (&candidates[0], &candidates[1]);
+    assert_eq!(
+        (&first["chosen"], &second["chosen"]),
+        (&true.into(), &false.into())
+    );
+    assert!(first["score"].as_f64() >= second["score"].as_f64());
+
+    let of = |url: &serde_json::Value| {
+        let file = daemon.get(url.as_str().unwrap(), None);
+        assert_eq!(
+            (file.status, file.header("Content-Type")),
+            (200, Some("image/png"))
+        );
+        file.body
+    };
+    assert_eq!(
+        of(&result["output_url"]),
+        of(&plain["result"]["output_url"])
+    );
+    assert_eq!(of(&first["url"]), of(&result["output_url"]));
+    assert_ne!(of(&second["url"]), of(&first["url"]));
+    let url = second["url"].as_str().unwrap();
+    let other = url.replace("/candidates/1?", "/candidates/0?");
+    assert_eq!(daemon.get(&other, None).status, 403, "one signature each");
+
+    let job = format!("/v1/jobs/{}", body["job_id"].as_str().unwrap());
+    let told = daemon.get(&job, Some(&key)).json();
+    assert_eq!(told["choices"][0]["candidate"], first["name"]);
+    assert_eq!(told["result"]["candidates"][1]["name"], second["name"]);
+
+    let too_many = daemon.post(&format!("{REMOVAL}?candidates=5"), Some(&key), &form);
+    assert_eq!(too_many.status, 422);
+    assert_eq!(
+        too_many.json()["detail"][0]["loc"],
+        serde_json::json!(["query", "candidates"])
+    );
+}
+
+#[test]
 fn a_signed_url_expires() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "[results]\nurl_ttl_s = 1\n");

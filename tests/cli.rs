@@ -16,6 +16,8 @@ fn run_removes_the_object_and_reports_json() {
         &at("out.png"),
         "--mask-out",
         &at("used.png"),
+        "--candidates",
+        "4",
         "--backend",
         "cpu",
         "--json",
@@ -34,6 +36,14 @@ fn run_removes_the_object_and_reports_json() {
     );
     let result = image::open(at("out.png")).unwrap().to_rgb8();
     let used = image::open(at("used.png")).unwrap().to_luma8();
+    let [kept, other] = &report["candidates"].as_array().unwrap()[..] else {
+        panic!("{report}");
+    };
+    assert_eq!(kept["file"], at("out.png"));
+    let name = other["name"].as_str().unwrap();
+    assert_eq!(other["file"], at(&format!("out.{name}.png")));
+    let other = image::open(other["file"].as_str().unwrap()).unwrap();
+    assert_ne!(other.to_rgb8(), result);
     let source = photo(96, 80);
     assert!(used.get_pixel(48, 38)[0] >= 128 && used.get_pixel(2, 2)[0] == 0);
     assert_ne!(result.get_pixel(48, 38), source.get_pixel(48, 38));
@@ -66,6 +76,7 @@ fn run_replaces_neither_inputs_nor_links_and_writes_to_standard_output() {
         &["-o", &at("out.png"), "--mask-out", &at("in.png")],
         &["-o", &at("out.png"), "--mask-out", &at("out.png")],
         &["-o", "-", "--json"],
+        &["-o", "-", "--candidates", "2"],
     ] {
         let refused = run(more);
         let error = String::from_utf8_lossy(&refused.stderr).into_owned();

@@ -182,6 +182,10 @@ fn holes(width: usize, height: usize, rects: &[Rect]) -> Mask {
 }
 
 fn run(steps: &str, mask: Mask) -> Outcome {
+    run_with(steps, mask, 0)
+}
+
+fn run_with(steps: &str, mask: Mask, alternatives_max: usize) -> Outcome {
     let backend: Arc<dyn Backend> = Arc::new(CpuBackend::new(&EngineOptions::default()));
     let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
     let request = Request {
@@ -190,8 +194,9 @@ fn run(steps: &str, mask: Mask) -> Outcome {
         prompts: None,
         overrides: Vec::new(),
     };
+    let pipeline = parse(steps).unwrap();
     runner
-        .run(&parse(steps).unwrap(), request, &NoObserver)
+        .run_with_alternatives(&pipeline, request, alternatives_max, &NoObserver)
         .unwrap()
 }
 
@@ -245,6 +250,40 @@ fn each_region_keeps_its_own_best_fill_and_nothing_else_changes() {
         .map(|s| s.candidate.as_deref())
         .collect();
     assert_eq!(branches, [Some("a"), Some("b"), None, None]);
+}
+
+#[test]
+fn every_candidate_can_be_had_alone_and_changes_nothing_of_the_result() {
+    let one = || holes(900, 500, &[LEFT]);
+    let (plain, outcome) = (run(&both(), one()), run_with(&both(), one(), 5));
+    assert!(plain.alternatives.is_empty());
+    assert_eq!(
+        outcome.photo.crop_rgb8(LEFT),
+        plain.photo.crop_rgb8(LEFT),
+        "the result is the same"
+    );
+    let [kept, other] = &outcome.alternatives[..] else {
+        panic!("{} alternatives", outcome.alternatives.len());
+    };
+    assert_eq!((kept.name.as_str(), kept.chosen), ("a", true));
+    assert!(kept.photo.is_none(), "it is the result");
+    assert_eq!((other.name.as_str(), other.chosen), ("b", false));
+    assert!(other.score < kept.score);
+    let photo = other.photo.as_ref().unwrap();
+    assert!(photo.crop_rgb8(LEFT).iter().all(|v| *v == 191));
+    assert_eq!(photo.crop_rgb8(RIGHT), plain.photo.crop_rgb8(RIGHT));
+    let last = outcome.stages.last().unwrap();
+    assert_eq!(
+        (last.plugin.as_str(), last.candidate.as_deref()),
+        ("composite", Some("b"))
+    );
+
+    // Where each region keeps another one, no candidate alone is the result.
+    let two = run_with(&both(), holes(900, 500, &[LEFT, RIGHT]), 1);
+    let [first] = &two.alternatives[..] else {
+        panic!("one was asked for");
+    };
+    assert!(!first.chosen && first.photo.is_some());
 }
 
 #[test]
@@ -306,5 +345,7 @@ fn pipelines_that_make_no_sense_are_refused() {
             "{error:?} lacks {expected:?} for\n{steps}"
         );
     }
+    let named = parse(&(step("dark", "a/b") + &step("bright", "b") + &step("judge", "")));
+    assert!(named.unwrap_err().to_string().contains("\"a/b\""));
     assert!(parse(&both()).is_ok());
 }

@@ -37,7 +37,6 @@ impl Stage for Curate {
             work.observer
                 .stage(NAME, (i + 1) as f32 / regions.len() as f32);
         }
-        work.candidates.clear();
         Ok(())
     }
 }

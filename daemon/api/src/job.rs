@@ -47,6 +47,23 @@ pub struct RemovalResult {
     /// What the client should know of the result: what the file held and no longer holds, an odd mask, a lesser quality.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// With `candidates=n`: what each fill alone gives, the one that is the result first, then by score. Empty when they were
+    /// not asked for, or the pipeline makes one fill.
+    #[serde(default)]
+    pub candidates: Vec<Candidate>,
+}
+
+/// One of several pictures that a removal could give.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Candidate {
+    /// Name of the fill in the pipeline, such as `network` or `patches`.
+    pub name: String,
+    /// Whether the result is this one. None of them is where parts of the hole keep different fills.
+    pub chosen: bool,
+    /// Signed address of the picture, in the result's format.
+    pub url: String,
+    /// Its score, the mean over the parts of the hole; the highest wins. Null where there was nothing to compare.
+    pub score: Option<f64>,
 }
 
 /// Reply of `POST /v1/services/object-removal`.

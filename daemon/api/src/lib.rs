@@ -20,8 +20,8 @@ pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, I
 pub use folder::FolderStatus;
 pub use health::{DatabaseCheck, DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{
-    Choice, JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply, RemovalResult,
-    Score, StageTiming,
+    Candidate, Choice, JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply,
+    RemovalResult, Score, StageTiming,
 };
 pub use models::{ModelView, ModelsReply};
 pub use public::PUBLIC;

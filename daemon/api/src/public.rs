@@ -84,6 +84,8 @@ pub struct RemovalQuery {
     pub webhook_url: Option<String>,
     /// A pipeline this key may use.
     pub pipeline: Option<String>,
+    /// 1 to 4: so many fills of the pipeline come back besides the result, to choose from, within the same price.
+    pub candidates: Option<u8>,
 }
 
 /// Query of a batch.
@@ -106,6 +108,8 @@ pub struct BatchQuery {
     pub webhook_url: Option<String>,
     /// A pipeline this key may use.
     pub pipeline: Option<String>,
+    /// 1 to 4: so many fills of the pipeline come back besides the result, to choose from, within the same price.
+    pub candidates: Option<u8>,
 }
 
 /// Query of a segmentation.
@@ -242,6 +246,16 @@ endpoints! {
         => 200 Png, "The mask",
         also &[
             Reply::of::<Png>(206, "The bytes asked for with Range"),
+            Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
+            Reply::of::<Json<ErrorBody>>(416, "the range lies outside of the file"),
+        ],
+        errors &[FILE];
+
+    /// One of the fills of a job that was asked for with `candidates`: their number from 0 in the reply's list.
+    GetCandidate = get_candidate: Get "/v1/files/{job_id}/candidates/{number}", "files", Open, query Signature
+        => 200 Picture, "The picture",
+        also &[
+            Reply::of::<Picture>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
             Reply::of::<Json<ErrorBody>>(416, "the range lies outside of the file"),
         ],

@@ -1,13 +1,13 @@
 //! `run`: one photo through a pipeline, without a server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use cleanplate_engine::BackendChoice;
 use cleanplate_pictures::{EncodeOptions, Format, Photo};
-use cleanplate_pipeline::{Outcome, Prompts, Request, RunLimits, Runner};
+use cleanplate_pipeline::{Outcome, Pipeline, Prompts, Request, RunLimits, Runner};
 use serde_json::json;
 
 use super::args::Run;
@@ -39,6 +39,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         quality: None,
     };
     let (out, mask_out) = sinks(args)?;
+    let places = places(args, pipeline)?;
     let request = request(args, &config, overrides)?;
     let choice = args
         .backend
@@ -49,7 +50,8 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         RunLimits::default(),
     );
     let bar = StageBar::new(pipeline.steps.len() + 1);
-    let outcome = runner.run(pipeline, request, &bar);
+    let count = usize::from(args.candidates);
+    let outcome = runner.run_with_alternatives(pipeline, request, count, &bar);
     bar.finish();
     let mut outcome = outcome?;
     let bytes = outcome
@@ -58,6 +60,12 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     out.write(&bytes)?;
     if let Some(sink) = mask_out {
         sink.write(&crate::picture::mask_png(&outcome.mask)?)?;
+    }
+    for found in &outcome.alternatives {
+        let place = places.iter().find(|(name, _)| *name == found.name);
+        if let (Some(photo), Some((_, sink))) = (&found.photo, place) {
+            sink.write(&photo.encode_with_warnings(&encode, &mut Vec::new())?)?;
+        }
     }
     report(args, &outcome, started.elapsed().as_secs_f64() * 1000.0)?;
     Ok(ExitCode::SUCCESS)
@@ -148,11 +156,33 @@ fn format_of(path: &Path) -> anyhow::Result<Option<Format>> {
     .map(Some)
 }
 
+fn inputs(args: &Run) -> Vec<&Path> {
+    std::iter::once(args.image.as_path())
+        .chain(args.mask.as_deref())
+        .collect()
+}
+
+/// Where the fill of this name goes: `out.patches.jpg` beside `out.jpg`.
+fn beside(out: &Path, name: &str) -> PathBuf {
+    let ending = out.extension().unwrap_or_default().to_string_lossy();
+    out.with_extension(format!("{name}.{ending}"))
+}
+
+/// Where each candidate of the pipeline goes, if it is wanted and not the result.
+fn places(args: &Run, pipeline: &Pipeline) -> anyhow::Result<Vec<(String, Sink)>> {
+    if args.candidates == 0 {
+        return Ok(Vec::new());
+    }
+    let of = |(name, _): (&str, Vec<_>)| {
+        let sink = Sink::of("--candidates", &beside(&args.out, name), &inputs(args))?;
+        Ok((name.to_string(), sink))
+    };
+    pipeline.branches().into_iter().map(of).collect()
+}
+
 /// Where result and mask go.
 fn sinks(args: &Run) -> anyhow::Result<(Sink, Option<Sink>)> {
-    let inputs: Vec<&Path> = std::iter::once(args.image.as_path())
-        .chain(args.mask.as_deref())
-        .collect();
+    let inputs = inputs(args);
     let out = Sink::of("--out", &args.out, &inputs)?;
     let mask_out = args
         .mask_out
@@ -163,6 +193,10 @@ fn sinks(args: &Run) -> anyhow::Result<(Sink, Option<Sink>)> {
         return Err(
             Usage("--out and --mask-out are the same; choose two names".to_string()).into(),
         );
+    }
+    if out == Sink::Stdout && args.candidates > 0 {
+        let text = "--candidates writes files beside --out; give it a name";
+        return Err(Usage(text.to_string()).into());
     }
     let stdout = out == Sink::Stdout || mask_out == Some(Sink::Stdout);
     if stdout && args.output.json {
@@ -177,10 +211,21 @@ fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
         eprintln!("warning: {}", escaped(warning));
     }
     let device = &outcome.device;
+    let candidates: Vec<_> = outcome
+        .alternatives
+        .iter()
+        .map(|found| {
+            let file = match found.photo {
+                Some(_) => beside(&args.out, &found.name),
+                None => args.out.clone(),
+            };
+            json!({ "name": found.name, "chosen": found.chosen, "score": found.score, "file": file })
+        })
+        .collect();
     if args.output.json {
         return print_json(&json!({
             "output": args.out, "mask": args.mask_out, "width": outcome.photo.width, "height": outcome.photo.height,
-            "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou, "choices": outcome.choices, "device": device, "models": outcome.models, "stages": outcome.stages,
+            "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou, "choices": outcome.choices, "candidates": candidates, "device": device, "models": outcome.models, "stages": outcome.stages,
             "warnings": outcome.warnings, "total_ms": ms,
         }));
     }

@@ -39,7 +39,7 @@ impl Bench {
             PairFault::new("image", format!("{what}: {error}"))
         };
         let mask = task.mask.as_ref().map(|mask| mask.as_slice());
-        let (_, bytes) = probe_removal(&task.photo, mask, &self.limits)
+        let (_, bytes) = probe_removal(&task.photo, mask, 0, &self.limits)
             .map_err(|error| picture("photo or mask", &error))?;
         let _room = self.memory.take(bytes, || false);
         let started = Instant::now();

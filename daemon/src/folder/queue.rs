@@ -107,6 +107,7 @@ impl QueueExecutor {
                 format: task.format,
                 quality: None,
             },
+            candidates: 0,
             request_id: format!("folder:{}", task.folder),
             accepted: Instant::now(),
             done,

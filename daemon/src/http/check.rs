@@ -144,7 +144,7 @@ impl RequestOptions {
         let (image, header) = probe("image", image, limits.clone()).await?;
         let Some(mask) = parts.mask else {
             self.check_prompts(header.width as u32, header.height as u32, app)?;
-            check_memory(&header, None, app)?;
+            check_memory(&header, None, self.tuning.candidates, app)?;
             return Ok(Checked {
                 image,
                 header,
@@ -163,7 +163,7 @@ impl RequestOptions {
                 "value_error.mask.size",
             ));
         }
-        check_memory(&header, Some(&mask_header), app)?;
+        check_memory(&header, Some(&mask_header), self.tuning.candidates, app)?;
         Ok(Checked {
             image,
             header,
@@ -209,7 +209,7 @@ impl RequestOptions {
         };
         let (image, header) = probe("image", image, app.jobs.image_limits()).await?;
         self.check_prompts(header.width as u32, header.height as u32, app)?;
-        check_memory(&header, None, app)?;
+        check_memory(&header, None, self.tuning.candidates, app)?;
         Ok(Checked {
             image,
             header,
@@ -219,9 +219,15 @@ impl RequestOptions {
 }
 
 /// Refuses pictures that would take more memory than there is for all together.
-fn check_memory(image: &Header, mask: Option<&Header>, app: &App) -> Result<(), Refusal> {
+fn check_memory(
+    image: &Header,
+    mask: Option<&Header>,
+    candidates: usize,
+    app: &App,
+) -> Result<(), Refusal> {
     let pixels = (image.width * image.height) as u64;
-    let got = removal_bytes(&image.need, mask.map(|mask| &mask.need), pixels);
+    let mask = mask.map(|mask| &mask.need);
+    let got = removal_bytes(&image.need, mask, candidates as u64, pixels);
     let max = app.config.limits.memory_bytes_max;
     if got <= max {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `GET /v1/files/{job}` and `/mask`: results behind signed addresses.
+//! `GET /v1/files/{job}`, `/mask` and `/candidates/{n}`: results behind signed addresses.
 
 use std::path::PathBuf;
 
@@ -49,11 +49,26 @@ pub async fn get_mask(
     .await
 }
 
+/// One of the fills that a job made, by its number in the reply.
+pub async fn get_candidate(
+    req: HttpRequest,
+    path: web::Path<(String, String)>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, Refusal> {
+    let (id, number) = path.into_inner();
+    get(&req, &id, &app, |job| {
+        let kept = job.result.as_ref()?;
+        let candidate = kept.result.candidates.get(number.parse::<usize>().ok()?)?;
+        Some(candidate.file.clone())
+    })
+    .await
+}
+
 async fn get(
     req: &HttpRequest,
     id: &str,
     app: &App,
-    file_of: fn(&Job) -> Option<StoredFile>,
+    file_of: impl FnOnce(&Job) -> Option<StoredFile>,
 ) -> Result<HttpResponse, Refusal> {
     guard_public(req, app)?;
     let signed = Signed::parse(req.query_string()).map_err(refused)?;

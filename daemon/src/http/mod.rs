@@ -48,6 +48,7 @@ fn routes() -> Router {
         .read::<public::GetBatch, _, _>(batch::get)
         .read::<public::GetFile, _, _>(files::get_output)
         .read::<public::GetMask, _, _>(files::get_mask)
+        .read::<public::GetCandidate, _, _>(files::get_candidate)
         .read::<public::GetJob, _, _>(reads::job)
         .on::<public::CancelJob, _, _>(reads::cancel)
         .on::<public::WatchJob, _, _>(events::get)

@@ -118,6 +118,7 @@ impl Order {
             rect: prompts.and_then(|prompts| prompts.rect),
             output_format: tuning.format,
             quality: tuning.quality,
+            candidates: tuning.candidates,
             request_id: self.request_id.clone(),
             webhook: tuning.webhook_url.clone().map(|url| Hook {
                 url,
@@ -163,6 +164,7 @@ impl Order {
                 format: self.ask.tuning.format,
                 quality: self.ask.tuning.quality,
             },
+            candidates: self.ask.tuning.candidates,
             request_id: self.request_id.clone(),
             accepted: self.accepted,
             done,

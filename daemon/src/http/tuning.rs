@@ -2,6 +2,7 @@
 
 use cleanplate_api::FieldError;
 use cleanplate_pictures::Format;
+use cleanplate_store::CANDIDATES_MAX;
 
 /// Query of a request as pairs, in order.
 pub type Query = Vec<(String, String)>;
@@ -21,6 +22,8 @@ pub struct Tuning {
     pub format: Option<Format>,
     /// Quality of a JPEG result, 1 to 100; that of the photo if not given.
     pub quality: Option<u8>,
+    /// Fills that come back besides the result.
+    pub candidates: usize,
     /// Pipeline.
     pub pipeline: Option<String>,
     /// Where the end of each job is told.
@@ -28,7 +31,7 @@ pub struct Tuning {
 }
 
 /// Every parameter of a service call.
-const PARAMETERS: [&str; 11] = [
+const PARAMETERS: [&str; 12] = [
     "points",
     "labels",
     "box",
@@ -40,6 +43,7 @@ const PARAMETERS: [&str; 11] = [
     "quality",
     "pipeline",
     "webhook_url",
+    "candidates",
 ];
 
 /// An error for each parameter that no service call has: a misspelt one must not be as if it had not been sent.
@@ -83,7 +87,14 @@ impl Tuning {
             dilate: read(query, "dilate", whole, &mut errors),
             feather: read(query, "feather", whole, &mut errors),
             format: read(query, "output_format", format, &mut errors),
-            quality: read(query, "quality", quality, &mut errors),
+            quality: read(query, "quality", |text| number(text, 100), &mut errors).map(|n| n as u8),
+            candidates: read(
+                query,
+                "candidates",
+                |text| number(text, CANDIDATES_MAX),
+                &mut errors,
+            )
+            .unwrap_or_default(),
             pipeline: value(query, "pipeline").map(str::to_string),
             webhook_url: value(query, "webhook_url").map(str::to_string),
         };
@@ -112,7 +123,7 @@ type FieldFault = (String, &'static str);
 fn read<T>(
     query: &Query,
     name: &str,
-    parse: fn(&str) -> Result<T, FieldFault>,
+    parse: impl Fn(&str) -> Result<T, FieldFault>,
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
     match parse(value(query, name)?) {
@@ -158,17 +169,22 @@ fn format(text: &str) -> Result<Format, FieldFault> {
     })
 }
 
-fn quality(text: &str) -> Result<u8, FieldFault> {
+/// A number from 1 to `max`.
+fn number(text: &str, max: usize) -> Result<usize, FieldFault> {
     match text.parse::<i64>() {
-        Ok(number @ 1..=100) => Ok(number as u8),
         Ok(number) if number < 1 => Err((
             "ensure this value is greater than or equal to 1".to_string(),
             "value_error.number.not_ge",
         )),
-        Ok(_) => Err((
-            "ensure this value is less than or equal to 100".to_string(),
-            "value_error.number.not_le",
-        )),
+        Ok(number) => usize::try_from(number)
+            .ok()
+            .filter(|number| *number <= max)
+            .ok_or_else(|| {
+                (
+                    format!("ensure this value is less than or equal to {max}"),
+                    "value_error.number.not_le",
+                )
+            }),
         Err(_) => Err((
             "value is not a valid integer".to_string(),
             "type_error.integer",
@@ -198,12 +214,18 @@ mod tests {
             ("quality", "1"),
             ("quality", "90"),
             ("dry_run", "1"),
+            ("candidates", "4"),
             ("x", "y"),
         ])
         .unwrap();
         assert_eq!(
-            (tuning.format, tuning.quality, tuning.dry_run),
-            (Some(Format::Png), Some(90), true)
+            (
+                tuning.format,
+                tuning.quality,
+                tuning.dry_run,
+                tuning.candidates
+            ),
+            (Some(Format::Png), Some(90), true, 4)
         );
         let overrides = tuning.overrides();
         assert_eq!(
@@ -235,6 +257,7 @@ mod tests {
             ("output_format", "gif"),
             ("quality", "0"),
             ("dry_run", "maybe"),
+            ("candidates", "5"),
         ])
         .unwrap_err();
         let kinds: Vec<&str> = errors.iter().map(|error| error.kind.as_str()).collect();
@@ -245,7 +268,8 @@ mod tests {
                 "type_error.integer",
                 "type_error.integer",
                 "type_error.enum",
-                "value_error.number.not_ge"
+                "value_error.number.not_ge",
+                "value_error.number.not_le"
             ]
         );
         assert_eq!(

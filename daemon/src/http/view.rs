@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use cleanplate_api::{
-    Choice, JobReply, JobStatus, ModelUse, RemovalReply, RemovalResult, StageTiming,
+    Candidate, Choice, JobReply, JobStatus, ModelUse, RemovalReply, RemovalResult, StageTiming,
 };
 use cleanplate_store::{Job, JobStatus as Stored, NewJob};
 use serde::de::DeserializeOwned;
@@ -112,8 +112,23 @@ pub fn removal(job: &Job, addresses: &Addresses<'_>) -> RemovalReply {
             warnings: result
                 .map(|result| list::<String>(&result.warnings))
                 .unwrap_or_default(),
+            candidates: candidates(job, addresses),
         },
     }
+}
+
+fn candidates(job: &Job, addresses: &Addresses<'_>) -> Vec<Candidate> {
+    let kept = job.result.iter().flat_map(|kept| &kept.result.candidates);
+    kept.enumerate()
+        .filter_map(|(number, candidate)| {
+            Some(Candidate {
+                name: candidate.name.clone(),
+                chosen: candidate.chosen,
+                url: addresses.of(job, &format!("/candidates/{number}"))?,
+                score: candidate.score,
+            })
+        })
+        .collect()
 }
 
 /// The reply of a job that was just accepted.
@@ -136,6 +151,7 @@ pub fn pending(new: &NewJob) -> RemovalReply {
             credits_used: 0,
             mask_url: None,
             warnings: Vec::new(),
+            candidates: Vec::new(),
         },
     }
 }

@@ -19,6 +19,8 @@ const FILL_BYTES: u64 = 12;
 const OVERLAP: u64 = 4;
 /// Bytes that a patch fill of the largest hole takes for each pixel of the photo.
 const PATCHES_BYTES: u64 = 24;
+/// Bytes of a fill as large as the photo for each of its pixels.
+const CANDIDATE_BYTES: u64 = 12;
 /// Masks beside a photo: as sent, as grown, as blended.
 const MASKS: u64 = 3;
 
@@ -46,12 +48,14 @@ impl Drop for Taken<'_> {
 
 /// Most bytes that a removal takes at a time: while the photo is decoded, then the mask, then while the hole is filled and the
 /// result written.
-pub fn removal_bytes(photo: &Need, mask: Option<&Need>, pixels: u64) -> u64 {
+pub fn removal_bytes(photo: &Need, mask: Option<&Need>, candidates: u64, pixels: u64) -> u64 {
     let masks = MASKS * pixels;
     let fills = FILL_BYTES * (OVERLAP * pixels).min(WORK_PIXELS_MAX as u64);
     let patches = (PATCHES_BYTES * pixels).min(FILL_BYTES_MAX as u64);
     let second = mask.map_or(0, |mask| mask.cut_bytes_max);
-    let work = photo.photo_bytes + masks + fills.max(patches).max(photo.encode_bytes_max);
+    // Each candidate's fill, and its photo besides the result's; of one of them, the photo as it came.
+    let others = candidates * (photo.photo_bytes + CANDIDATE_BYTES * pixels);
+    let work = photo.photo_bytes + masks + others + fills.max(patches).max(photo.encode_bytes_max);
     photo
         .decode_bytes_max
         .max(photo.photo_bytes + second)
@@ -62,12 +66,14 @@ pub fn removal_bytes(photo: &Need, mask: Option<&Need>, pixels: u64) -> u64 {
 pub fn probe_removal(
     photo: &[u8],
     mask: Option<&[u8]>,
+    candidates: u64,
     limits: &Limits,
 ) -> Result<(Header, u64), ImageError> {
     let header = probe(photo, limits)?;
     let mask = mask.map(|mask| probe(mask, limits)).transpose()?;
     let pixels = (header.width * header.height) as u64;
-    let bytes = removal_bytes(&header.need, mask.as_ref().map(|mask| &mask.need), pixels);
+    let mask = mask.as_ref().map(|mask| &mask.need);
+    let bytes = removal_bytes(&header.need, mask, candidates, pixels);
     Ok((header, bytes))
 }
 

@@ -27,6 +27,7 @@ use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, RunLimits, Runner};
 use cleanplate_store::{
     Accept, Balance, Failure, Inquiry, Job, JobId, NewJob, QueueLimits, Store, StoreError,
 };
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
@@ -64,6 +65,8 @@ pub struct JobInput {
     pub pipeline: Arc<Pipeline>,
     /// Form of the result.
     pub encode: cleanplate_pictures::EncodeOptions,
+    /// Fills that are kept besides the result.
+    pub candidates: usize,
     /// For log lines.
     pub request_id: String,
     /// When the request was accepted.
@@ -304,7 +307,11 @@ impl Jobs {
             pending_max: self.config.queue.length_max as u32,
             in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
         };
-        self.reserve(new.id, new.original_width, new.original_height)?;
+        self.reserve(
+            new.id,
+            (new.original_width, new.original_height),
+            &new.request,
+        )?;
         // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
         lock(&self.inputs).insert(new.id, work);
         let accepted = self.store.accept(new, &limits);
@@ -328,11 +335,18 @@ impl Jobs {
     }
 
     /// Sets space aside for the results of a job until it ends, if that was not done before.
-    fn reserve(&self, job: JobId, width: u32, height: u32) -> Result<(), Refusal> {
+    fn reserve(
+        &self,
+        job: JobId,
+        (width, height): (u32, u32),
+        request: &Value,
+    ) -> Result<(), Refusal> {
         if lock(&self.reservations).contains_key(&job) {
             return Ok(());
         }
-        let bytes = u64::from(width) * u64::from(height) * RESULT_BYTES_PER_PIXEL + JOB_BYTES;
+        let pictures = 1 + recall::candidates_of(request);
+        let pixels = u64::from(width) * u64::from(height);
+        let bytes = pictures * pixels * RESULT_BYTES_PER_PIXEL + JOB_BYTES;
         let reserved = Reserved {
             _space: self.space.take(bytes)?,
             since: Instant::now(),

@@ -38,11 +38,23 @@ pub struct Recipe {
     pub output_format: Option<Format>,
     /// Quality of a JPEG result.
     pub quality: Option<u8>,
+    /// Fills that come back besides the result.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub candidates: usize,
     /// For log lines.
     pub request_id: String,
     /// Where its end is told. The store reads it when the job ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Hook>,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// Fills that the jobs of this recipe keep besides their results.
+pub(super) fn candidates_of(request: &serde_json::Value) -> u64 {
+    request["candidates"].as_u64().unwrap_or(0)
 }
 
 impl Jobs {
@@ -57,7 +69,11 @@ impl Jobs {
             pending_max: queue.length_max as u32,
             in_flight_per_key_max: queue.per_key_in_flight_max + room,
         };
-        self.reserve(new.id, new.original_width, new.original_height)?;
+        self.reserve(
+            new.id,
+            (new.original_width, new.original_height),
+            &new.request,
+        )?;
         let kept = inputs.keep(&self.dirs, new.id).map_err(Refusal::from);
         let accepted = kept.and_then(|()| {
             let accepted = self.store.accept(new, &limits);
@@ -122,6 +138,7 @@ impl Jobs {
                 format: recipe.output_format,
                 quality: recipe.quality,
             },
+            candidates: recipe.candidates,
             request_id: recipe.request_id,
             accepted: self.since(job),
             // Nobody waits on this channel: the end is read from the job.

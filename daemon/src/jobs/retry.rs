@@ -51,7 +51,11 @@ impl Jobs {
             return Err(refusal);
         }
         let new = self.again(old);
-        self.reserve(new.id, new.original_width, new.original_height)?;
+        self.reserve(
+            new.id,
+            (new.original_width, new.original_height),
+            &new.request,
+        )?;
         let moved = move_inputs(&self.dirs, old.id, new.id);
         if !matches!(moved, Ok(true)) {
             lock(&self.reservations).remove(&new.id);

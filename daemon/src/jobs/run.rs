@@ -8,7 +8,7 @@ use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
 use cleanplate_pictures::{Mask, Photo};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::{Observer, Outcome, Pipeline, Request, Runner};
-use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, StoredFile};
+use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, KeptCandidate, StoredFile};
 use serde_json::json;
 
 use super::cancel::cancelled;
@@ -227,7 +227,9 @@ fn steps(
     };
     let service = Service::of(&job.service);
     let outcome = match service {
-        Service::Removal => runner.run(&work.pipeline, request, &watch),
+        Service::Removal => {
+            runner.run_with_alternatives(&work.pipeline, request, work.candidates, &watch)
+        }
         Service::Segmentation => runner.segment(&work.pipeline, request, &watch),
     };
     let mut outcome = outcome.map_err(|error| {
@@ -240,7 +242,12 @@ fn steps(
         clock.lap("encode");
         let output = store_file(jobs, &format!("{}.mask.png", job.id), &bytes, "image/png")?;
         clock.lap("store");
-        return Ok(result(job, work, &outcome, output, None, clock));
+        let stored = Stored {
+            output,
+            mask: None,
+            candidates: Vec::new(),
+        };
+        return Ok(result(job, work, &outcome, stored, clock));
     }
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
     let bytes = outcome
@@ -249,12 +256,8 @@ fn steps(
         .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(&outcome)?;
     clock.lap("encode");
-    let output = store_file(
-        jobs,
-        &format!("{}.{}", job.id, wanted.extension()),
-        &bytes,
-        wanted.media_type(),
-    )?;
+    let name = |part: &str| format!("{}{part}.{}", job.id, wanted.extension());
+    let output = store_file(jobs, &name(""), &bytes, wanted.media_type())?;
     let mask = store_file(
         jobs,
         &format!("{}.mask.png", job.id),
@@ -262,7 +265,41 @@ fn steps(
         "image/png",
     )?;
     clock.lap("store");
-    Ok(result(job, work, &outcome, output, Some(mask), clock))
+    let mut candidates = Vec::with_capacity(outcome.alternatives.len());
+    for found in std::mem::take(&mut outcome.alternatives) {
+        let file = match &found.photo {
+            Some(photo) => {
+                let bytes = photo
+                    .encode_with_warnings(&work.encode, &mut Vec::new())
+                    .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
+                let name = name(&format!(".{}", found.name));
+                store_file(jobs, &name, &bytes, wanted.media_type())?
+            }
+            None => output.clone(),
+        };
+        candidates.push(KeptCandidate {
+            name: found.name,
+            chosen: found.chosen,
+            score: found.score.map(f64::from).filter(|score| score.is_finite()),
+            file,
+        });
+    }
+    if !candidates.is_empty() {
+        clock.lap("candidates");
+    }
+    let stored = Stored {
+        output,
+        mask: Some(mask),
+        candidates,
+    };
+    Ok(result(job, work, &outcome, stored, clock))
+}
+
+/// What of a job is on disk.
+struct Stored {
+    output: StoredFile,
+    mask: Option<StoredFile>,
+    candidates: Vec<KeptCandidate>,
 }
 
 fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
@@ -331,8 +368,7 @@ fn result(
     job: &Job,
     work: &JobInput,
     outcome: &Outcome,
-    output: StoredFile,
-    mask: Option<StoredFile>,
+    stored: Stored,
     clock: &mut Clock<'_>,
 ) -> JobResult {
     let stages = std::mem::take(&mut clock.stages);
@@ -345,8 +381,9 @@ fn result(
         })
         .collect();
     JobResult {
-        output,
-        mask,
+        output: stored.output,
+        mask: stored.mask,
+        candidates: stored.candidates,
         width: outcome.photo.width as u32,
         height: outcome.photo.height as u32,
         credits: job.price,

@@ -11,6 +11,7 @@ use cleanplate_store::{Completion, Failure, Job, JobResult, StoreError};
 
 use super::cancel::Current;
 use super::ends::passing;
+use super::recall::candidates_of;
 use super::run::{self, JobFault, SHUTTING_DOWN};
 use super::{JobInput, Jobs, Taken, lock, probe_removal};
 use crate::files::{Mapped, input_paths, remove_inputs};
@@ -99,7 +100,9 @@ fn bytes_of(jobs: &Jobs, job: &Job) -> u64 {
     let (Some(image), mask) = (mapped(&image), mask.as_deref().and_then(mapped)) else {
         return 0;
     };
-    probe_removal(&image, mask.as_deref(), &jobs.image_limits()).map_or(0, |(_, bytes)| bytes)
+    let candidates = candidates_of(&job.request);
+    probe_removal(&image, mask.as_deref(), candidates, &jobs.image_limits())
+        .map_or(0, |(_, bytes)| bytes)
 }
 
 /// Does one job.
@@ -129,7 +132,11 @@ fn attempt(jobs: &Jobs, job: Job, running: u32) {
             return;
         }
     };
-    if let Err(refusal) = jobs.reserve(job.id, job.original_width, job.original_height) {
+    if let Err(refusal) = jobs.reserve(
+        job.id,
+        (job.original_width, job.original_height),
+        &job.request,
+    ) {
         return jobs.fail(&job, passing(&refusal), Some(work), refusal);
     }
     let Some(runner) = jobs.device.runner(|| jobs.abort.load(Ordering::SeqCst)) else {

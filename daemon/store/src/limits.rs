@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::error::{Result, StoreError};
 use crate::idempotency::{IdempotencyScope, REPLY_BYTES_MAX};
-use crate::jobs::StoredFile;
+use crate::jobs::{CANDIDATES_MAX, StoredFile};
 use crate::{Credits, Failure, Idempotency, JobResult, NewJob, Reply};
 
 /// Most credits that an account may have and that one operation may move: far from the end of 64 bits.
@@ -145,11 +145,25 @@ pub(crate) fn result(operation: &'static str, result: &JobResult) -> Result<()> 
             "is not a finite number",
         ));
     }
-    file(operation, &result.output)?;
-    result
-        .mask
-        .as_ref()
-        .map_or(Ok(()), |mask| file(operation, mask))
+    if result.candidates.len() > CANDIDATES_MAX {
+        let problem = format!(
+            "are {}, at most {CANDIDATES_MAX} are allowed",
+            result.candidates.len()
+        );
+        return Err(invalid(operation, "candidates", problem));
+    }
+    for candidate in &result.candidates {
+        text(operation, "name of a candidate", &candidate.name, 40)?;
+        if candidate.score.is_some_and(|score| !score.is_finite()) {
+            return Err(invalid(
+                operation,
+                "score of a candidate",
+                "is not a finite number",
+            ));
+        }
+    }
+    let mut files = result.files().into_iter();
+    files.try_for_each(|found| file(operation, found))
 }
 
 fn file(operation: &'static str, file: &StoredFile) -> Result<()> {

@@ -99,6 +99,7 @@ fn completion() -> Completion {
     let result = JobResult {
         output,
         mask: None,
+        candidates: Vec::new(),
         width: 1,
         height: 1,
         credits: PRICE,

@@ -1,6 +1,7 @@
 use super::{Fixture, PRICE, accept, balance, completion, ended, funded, new_job, processing};
 use crate::{
-    CODE_TIMED_OUT, Completion, Ended, Failure, JobStatus, NewJob, StoreError, StoredFile,
+    CODE_TIMED_OUT, Completion, Ended, Failure, JobStatus, KeptCandidate, NewJob, StoreError,
+    StoredFile,
 };
 
 pub(super) fn results(fixture: &mut dyn Fixture) {
@@ -16,12 +17,27 @@ pub(super) fn results(fixture: &mut dyn Fixture) {
         let output = done.result.output.clone();
         done.result.mask = Some(StoredFile {
             name: format!("mask-{keep_ms}.png"),
-            ..output
+            ..output.clone()
         });
+        let candidate = |name: &str, file| KeptCandidate {
+            name: name.into(),
+            chosen: false,
+            score: None,
+            file,
+        };
+        let other = StoredFile {
+            name: format!("other-{keep_ms}.png"),
+            ..output.clone()
+        };
+        done.result.candidates = vec![candidate("a", output), candidate("b", other)];
         ended(store.finish(job.id, 1, &done).unwrap());
         names.push((
             job.id,
-            vec![done.result.output.name, format!("mask-{keep_ms}.png")],
+            vec![
+                done.result.output.name,
+                format!("mask-{keep_ms}.png"),
+                format!("other-{keep_ms}.png"),
+            ],
         ));
     }
     let expired = || -> Vec<_> {

@@ -3,8 +3,8 @@ use super::{
     processing, sound,
 };
 use crate::{
-    Accept, CODE_CANCELLED, Ended, Failure, JobId, JobStatus, KeyId, LedgerKind, NewKey,
-    PageRequest, Reply, StoreError, StoredFile,
+    Accept, CANDIDATES_MAX, CODE_CANCELLED, Ended, Failure, JobId, JobStatus, KeptCandidate, KeyId,
+    LedgerKind, NewKey, PageRequest, Reply, StoreError, StoredFile,
 };
 
 pub(super) fn charged_on_success_only(fixture: &mut dyn Fixture) {
@@ -336,7 +336,27 @@ pub(super) fn round_trip(fixture: &mut dyn Fixture) {
         bytes: 1 << 40,
         media_type: "image/png".into(),
     };
-    done.result.mask = Some(mask);
+    done.result.mask = Some(mask.clone());
+    let candidate = |name: &str, chosen, file: &StoredFile| KeptCandidate {
+        name: name.into(),
+        chosen,
+        score: (!chosen).then_some(-3.25),
+        file: file.clone(),
+    };
+    let other = StoredFile {
+        name: "other.jpg".into(),
+        ..mask
+    };
+    done.result.candidates = vec![
+        candidate("network", true, &done.result.output),
+        candidate("patches", false, &other),
+    ];
+    let mut many = done.clone();
+    many.result.candidates = vec![candidate("one", false, &other); CANDIDATES_MAX + 1];
+    assert!(matches!(
+        store.finish(job.id, 1, &many),
+        Err(StoreError::Invalid { .. })
+    ));
     let (job, _) = ended(store.finish(job.id, 1, &done).unwrap());
     let kept = job.result.clone().unwrap();
     assert_eq!(kept.result, done.result);
@@ -348,6 +368,7 @@ pub(super) fn round_trip(fixture: &mut dyn Fixture) {
     assert!(
         job.owns_file("m.png")
             && job.owns_file(&done.result.output.name)
+            && job.owns_file("other.jpg")
             && !job.owns_file("other.png")
     );
     drop(store);

@@ -202,6 +202,7 @@ fn completion(credits: Credits) -> Completion {
     let result = JobResult {
         output,
         mask: None,
+        candidates: Vec::new(),
         width: 1_920,
         height: 1_080,
         credits,

@@ -9,7 +9,9 @@ use serde_json::Value;
 
 pub use self::new::{BatchSlot, Completion, Inquiry, NewJob, QueueLimits};
 pub use self::outcome::{Accept, Ended};
-pub use self::result::{ExpiredResult, JobResult, KeptResult, StoredFile};
+pub use self::result::{
+    CANDIDATES_MAX, ExpiredResult, JobResult, KeptCandidate, KeptResult, StoredFile,
+};
 
 use crate::error::Result;
 use crate::idempotency::Reply;
@@ -126,9 +128,7 @@ impl Job {
     /// Whether a file of this name in the results folder belongs to the job and has not been swept.
     pub fn owns_file(&self, name: &str) -> bool {
         self.result.as_ref().is_some_and(|kept| {
-            let mask = kept.result.mask.as_ref();
-            kept.swept_at_ms.is_none()
-                && (kept.result.output.name == name || mask.is_some_and(|mask| mask.name == name))
+            kept.swept_at_ms.is_none() && kept.result.files().iter().any(|file| file.name == name)
         })
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::convert::{Json, Natural};
 use super::failure::TxResult;
 use crate::error::StoreError;
-use crate::jobs::{BatchSlot, Failure, Job, JobResult, KeptResult, StoredFile};
+use crate::jobs::{BatchSlot, Failure, Job, JobResult, KeptCandidate, KeptResult, StoredFile};
 use crate::{AccountId, JobId};
 
 /// One job, of `account` if given.
@@ -92,6 +92,7 @@ fn kept_result(row: &Row<'_>) -> rusqlite::Result<Option<KeptResult>> {
     let result = JobResult {
         output,
         mask: mask(row)?,
+        candidates: candidates(row)?,
         width: row.get("output_width")?,
         height: row.get("output_height")?,
         credits: row.get("credits")?,
@@ -106,6 +107,16 @@ fn kept_result(row: &Row<'_>) -> rusqlite::Result<Option<KeptResult>> {
         expires_at_ms: row.get("expires_at_ms")?,
         swept_at_ms: row.get("swept_at_ms")?,
     }))
+}
+
+/// The pictures to choose from: none where the column is empty.
+pub(super) fn candidates(row: &Row<'_>) -> rusqlite::Result<Vec<KeptCandidate>> {
+    let Some(Json(list)) = row.get::<_, Option<Json>>("candidates")? else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_value(list).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    })
 }
 
 fn mask(row: &Row<'_>) -> rusqlite::Result<Option<StoredFile>> {

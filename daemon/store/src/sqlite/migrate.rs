@@ -27,6 +27,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     ("keys", include_str!("../../migrations/0005_keys.sql")),
     ("details", include_str!("../../migrations/0006_details.sql")),
+    (
+        "candidates",
+        include_str!("../../migrations/0007_candidates.sql"),
+    ),
 ];
 
 /// Newest version this program knows.

@@ -113,6 +113,7 @@ fn resolve_hold(tx: &Tx<'_>, job: &Job, kind: LedgerKind, charge: Credits) -> Tx
 fn store_result(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxResult<()> {
     let result = &done.result;
     let mask = result.mask.as_ref();
+    let candidates = (!result.candidates.is_empty()).then(|| serde_json::json!(result.candidates));
     let json = |field, value| limits::json(tx.operation, field, value);
     let length = |bytes: u64| {
         i64::try_from(bytes)
@@ -123,7 +124,7 @@ fn store_result(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxR
                 output_name = ?5, output_sha256 = ?6, output_bytes = ?7, output_media_type = ?8,
                 mask_name = ?9, mask_sha256 = ?10, mask_bytes = ?11, mask_media_type = ?12,
                 output_width = ?13, output_height = ?14, credits = ?15, processing_ms = ?16,
-                timings = ?17, models = ?18, device = ?19, warnings = ?20
+                timings = ?17, models = ?18, device = ?19, warnings = ?20, candidates = ?21
          WHERE id = ?1 AND attempt = ?2 AND status = 'processing'",
     )?;
     let changed = update.execute(params![
@@ -147,6 +148,10 @@ fn store_result(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxR
         json("models", &result.models)?,
         json("device", &result.device)?,
         json("warnings", &result.warnings)?,
+        candidates
+            .as_ref()
+            .map(|list| json("candidates", list))
+            .transpose()?,
     ])?;
     one_row(tx, changed)
 }

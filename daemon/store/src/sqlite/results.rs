@@ -13,17 +13,20 @@ pub(super) fn expired(
     rows_max: u32,
 ) -> TxResult<Vec<ExpiredResult>> {
     let mut statement = sql.prepare_cached(
-        "SELECT id, output_name, mask_name FROM job
+        "SELECT id, output_name, mask_name, candidates FROM job
          WHERE expires_at_ms IS NOT NULL AND swept_at_ms IS NULL AND expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
     )?;
     let rows = statement.query_map(params![now_ms, rows_max], |row| {
-        let files = [
-            row.get::<_, Option<String>>("output_name")?,
-            row.get("mask_name")?,
-        ];
+        let named: [Option<String>; 2] = [row.get("output_name")?, row.get("mask_name")?];
+        let mut files: Vec<String> = named.into_iter().flatten().collect();
+        for candidate in job_row::candidates(row)? {
+            if !files.contains(&candidate.file.name) {
+                files.push(candidate.file.name);
+            }
+        }
         Ok(ExpiredResult {
             job: row.get("id")?,
-            files: files.into_iter().flatten().collect(),
+            files,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -58,7 +61,7 @@ pub(super) fn forget_details(tx: &Tx<'_>, before_ms: UnixMs, rows_max: u32) -> T
     let mut details = tx.prepare_cached(
         "UPDATE job SET request = '{}', input_filename = NULL, timings = iif(timings IS NULL, NULL, 'null'),
                 models = iif(models IS NULL, NULL, 'null'), device = iif(device IS NULL, NULL, 'null'),
-                warnings = iif(warnings IS NULL, NULL, 'null')
+                warnings = iif(warnings IS NULL, NULL, 'null'), candidates = NULL
          WHERE id = ?1",
     )?;
     for job in &old {

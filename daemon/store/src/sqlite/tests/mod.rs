@@ -142,6 +142,7 @@ fn completion() -> Completion {
     let result = JobResult {
         output,
         mask: None,
+        candidates: Vec::new(),
         width: 640,
         height: 480,
         credits: 3,
