@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod chroma;
 pub mod curate;
 pub mod feather;
 pub mod fill_holes;

@@ -5,8 +5,8 @@ use std::path::Path;
 use cleanplate_pipeline::{PipelineSet, PluginError, PluginInfo, Plugins};
 
 use crate::{
-    curate, feather, fill_holes, grain, grow, lama, network, patchmatch, patchmatch_refine, sam,
-    seam,
+    chroma, curate, feather, fill_holes, grain, grow, lama, network, patchmatch, patchmatch_refine,
+    sam, seam,
 };
 
 /// Every built-in plugin. Listing, validation and tests follow from this slice.
@@ -18,6 +18,7 @@ pub static PLUGINS: &[&PluginInfo] = &[
     &network::INFO,
     &lama::INFO,
     &patchmatch::INFO,
+    &chroma::INFO,
     &curate::INFO,
     &patchmatch_refine::INFO,
     &seam::INFO,
