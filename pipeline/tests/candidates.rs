@@ -9,7 +9,7 @@ use cleanplate_pictures::{Limits, Mask, Photo, Rect, decode};
 use cleanplate_pipeline::models::{InpaintNetwork, Networks};
 use cleanplate_pipeline::{
     BUCKET_PX, Choice, Crop, CropPlan, Fill, NoObserver, Outcome, Pipeline, Pixel, PluginError,
-    PluginInfo, Plugins, Request, RunLimits, Runner, Stage, View, Work, plan, regions,
+    PluginInfo, Plugins, Request, RunLimits, Runner, Score, Stage, View, Work, plan, regions,
 };
 
 /// Fills every crop with one gray; joins holes up to a crop of `joined_px`.
@@ -89,7 +89,15 @@ impl Stage for Judge {
                 ],
                 candidate: work.candidates[best].name.clone(),
                 reason: "by its gray".to_string(),
-                scores: Vec::new(),
+                scores: work
+                    .candidates
+                    .iter()
+                    .zip(&looks)
+                    .map(|(candidate, look)| Score {
+                        candidate: candidate.name.clone(),
+                        score: -sign * look,
+                    })
+                    .collect(),
             };
             work.keep(&region, best, choice);
         }

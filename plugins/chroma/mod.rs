@@ -2,8 +2,8 @@
 //!
 //! Networks draw faint coloured patches (pink and green in a grey cloud) where the photo has none. In photos colour seldom changes where
 //! lightness does not, so inside the hole both differences of colour are replaced by what the best linear function of lightness gives for
-//! them within a small window (a guided filter): lightness, and with it all detail, stays as it was. Large changes are held back: a strong
-//! colour is a thing, not a smear.
+//! them within a small window (a guided filter): lightness, and with it all detail, stays as it was. What such a change would
+//! usually be in the photo nearby is taken off it, and large ones are held back: a strong colour is a thing, not a smear.
 
 mod plane;
 
@@ -16,6 +16,9 @@ use cleanplate_pipeline::{PluginError, PluginInfo};
 use plane::Plane;
 
 const NAME: &str = "chroma";
+
+/// What is usual is looked for this many windows around a pixel.
+const NEAR: usize = 3;
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
@@ -39,34 +42,47 @@ impl Chroma {
 
     /// Calms the colours of the hole's pixels; the others of `fill` are looked at and stay.
     fn calm(&self, fill: &mut Fill, hole: &[u8]) {
-        let Some(part) = reach(fill, hole, 2 * self.radius_px) else {
+        let Some(part) = reach(fill, hole, 2 * NEAR * self.radius_px) else {
             return;
         };
         let of = |value: fn([f32; 3]) -> f32| Plane::of(fill, part, value);
-        let lightness = of(luma);
+        let (lightness, red, blue) = (of(luma), of(|p| p[0] - luma(p)), of(|p| p[2] - luma(p)));
         let guide = Guide::new(&lightness, self.radius_px, self.contrast);
-        let [red, blue] =
-            [of(|p| p[0] - luma(p)), of(|p| p[2] - luma(p))].map(|plane| guide.follow(&plane));
-        let width = fill.width;
-        for y in part.y0..part.y1 {
-            for x in part.x0..part.x1 {
-                let at = y * width + x;
-                if hole[at] == 0 {
-                    continue;
-                }
-                let from = (y - part.y0) * part.width() + x - part.x0;
-                let l = lightness.values[from];
-                let given = [fill.rgb[3 * at] - l, fill.rgb[3 * at + 2] - l];
-                let change = [red.values[from] - given[0], blue.values[from] - given[1]];
-                let size = change[0].hypot(change[1]);
-                let share = (2.0 - size / self.limit).clamp(0.0, 1.0);
-                let [r, b] = [0, 1].map(|c| l + given[c] + share * change[c]);
-                let g = (l - LUMA[0] * r - LUMA[2] * b) / LUMA[1];
-                let pixel = [r, g, b].map(|v| v.clamp(0.0, 1.0));
-                fill.rgb[3 * at..3 * at + 3].copy_from_slice(&pixel);
+        let change = [&red, &blue].map(|plane| guide.follow(plane).with(plane, |to, is| to - is));
+        let size = change[0].with(&change[1], f32::hypot);
+        let known = Plane::known(fill.width, part, hole);
+        let usual = usual(&size, &known, NEAR * self.radius_px);
+        for (at, pixel) in pixels(part, fill.width).enumerate() {
+            if hole[pixel] == 0 || size.values[at] <= usual.values[at] {
+                continue;
             }
+            let (size, l) = (size.values[at], lightness.values[at]);
+            let share = (2.0 - size / self.limit).clamp(0.0, 1.0) * (1.0 - usual.values[at] / size);
+            let r = l + red.values[at] + share * change[0].values[at];
+            let b = l + blue.values[at] + share * change[1].values[at];
+            let g = (l - LUMA[0] * r - LUMA[2] * b) / LUMA[1];
+            let calmed = [r, g, b].map(|v| v.clamp(0.0, 1.0));
+            fill.rgb[3 * pixel..3 * pixel + 3].copy_from_slice(&calmed);
         }
     }
+}
+
+/// How large such changes would be for the known pixels nearby: photos have colours of their own, and so much is left to the fill.
+fn usual(size: &Plane, known: &Plane, radius: usize) -> Plane {
+    let near = |plane: &Plane| plane.averaged(radius).averaged(radius);
+    let all: f32 = known.values.iter().sum();
+    let mean = size.times(known).values.iter().sum::<f32>() / all.max(1.0);
+    near(&size.times(known)).with(
+        &near(known),
+        |sum, count| {
+            if count > 1e-4 { sum / count } else { mean }
+        },
+    )
+}
+
+/// The pixels of a part of a picture, row by row.
+fn pixels(part: Rect, width: usize) -> impl Iterator<Item = usize> {
+    (part.y0..part.y1).flat_map(move |y| (part.x0..part.x1).map(move |x| y * width + x))
 }
 
 impl Stage for Chroma {
@@ -223,6 +239,42 @@ mod tests {
         }
         let grey = pixel(&after, 24, 32);
         assert!(colour(grey) < 0.05, "nothing runs over the edge: {grey:?}");
+    }
+
+    #[test]
+    fn where_the_photo_is_as_colourful_the_fill_may_be() {
+        let speckled = |x: usize, y: usize| {
+            let sign = if (x / 2 + y / 2).is_multiple_of(2) {
+                1.0
+            } else {
+                -1.0
+            };
+            let (r, b) = (0.5 + 0.06 * sign, 0.5 - 0.06 * sign);
+            [r, (0.5 - LUMA[0] * r - LUMA[2] * b) / LUMA[1], b]
+        };
+        let rgb = (0..SIDE * SIDE).flat_map(|at| speckled(at % SIDE, at / SIDE));
+        let before = Fill {
+            width: SIDE,
+            height: SIDE,
+            rgb: rgb.collect(),
+        };
+        let mut after = before.clone();
+        let hole: Vec<u8> = (0..SIDE * SIDE)
+            .map(|at| u8::from((24..40).contains(&(at % SIDE)) && at / SIDE > 30))
+            .collect();
+        let chroma = Chroma {
+            radius_px: 4,
+            contrast: 0.02,
+            limit: 0.08,
+        };
+        chroma.calm(&mut after, &hole);
+        let changed = before
+            .rgb
+            .iter()
+            .zip(&after.rgb)
+            .map(|(a, b)| (a - b).abs());
+        let most = changed.fold(0.0, f32::max);
+        assert!(most < 0.01, "{most}");
     }
 
     #[test]

@@ -24,6 +24,19 @@ impl Plane {
         }
     }
 
+    /// 1 where a part of a picture is no hole, else 0.
+    pub(super) fn known(width: usize, part: Rect, hole: &[u8]) -> Plane {
+        let mut values = Vec::with_capacity(part.pixels());
+        for y in part.y0..part.y1 {
+            let row = &hole[y * width + part.x0..y * width + part.x1];
+            values.extend(row.iter().map(|share| f32::from(u8::from(*share == 0))));
+        }
+        Plane {
+            width: part.width(),
+            values,
+        }
+    }
+
     /// What `of` makes of the numbers of both planes, pixel by pixel.
     pub(super) fn with(&self, other: &Plane, of: impl Fn(f32, f32) -> f32) -> Plane {
         let pairs = self.values.iter().zip(&other.values);

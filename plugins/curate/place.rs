@@ -7,7 +7,7 @@ use cleanplate_pictures::Rect;
 use cleanplate_pipeline::{Crop, Pixel, Region, View, Work};
 use rayon::prelude::*;
 
-use super::lab::{Plane, lab};
+use super::lab::lab;
 use super::patches::{Index, PATCH, Patches, covered};
 
 /// The hole's longer side in the crop that is judged, in pixels.
@@ -28,7 +28,9 @@ struct Scale {
     view: View,
     /// The patches without any pixel of the hole.
     known: Index,
-    /// Top left corners of the patches that tell of a fill: every second one, with a quarter or more of the hole.
+    /// The part of the view that holds the patches which tell of a fill.
+    part: Rect,
+    /// These patches by their place among those of `part`: every second one, with a quarter or more of the hole.
     judged: Vec<usize>,
 }
 
@@ -64,7 +66,7 @@ impl Scale {
         let is =
             |wanted: Pixel| -> Vec<bool> { view.pixels.iter().map(|p| *p == wanted).collect() };
         let (free, hole) = (is(Pixel::Known), is(Pixel::Hole));
-        let patches = Patches::of(&planes(&view.photo, &view));
+        let patches = Patches::of(&lab(&view.photo, view.width));
         let whole = (PATCH * PATCH) as u32;
         let free = covered(&free, view.width);
         let known = (0..free.len()).filter(|at| free[*at] == whole);
@@ -78,21 +80,40 @@ impl Scale {
         let even = |at: &usize| {
             (at % patches.width).is_multiple_of(2) && (at / patches.width).is_multiple_of(2)
         };
-        let judged: Vec<usize> = (0..hole.len())
+        let judged: Vec<(usize, usize)> = (0..hole.len())
             .filter(|at| hole[*at] >= least)
             .filter(even)
+            .map(|at| (at % patches.width, at / patches.width))
             .collect();
-        (!known.is_empty() && !judged.is_empty()).then_some(Scale {
+        let square = |(x, y): &(usize, usize)| Rect {
+            x0: *x,
+            y0: *y,
+            x1: x + PATCH,
+            y1: y + PATCH,
+        };
+        let part = judged.iter().map(square).reduce(|a, b| a.union(&b))?;
+        let across = part.width() - PATCH + 1;
+        let place = |(x, y): &(usize, usize)| (y - part.y0) * across + x - part.x0;
+        let judged = judged.iter().map(place).collect();
+        (!known.is_empty()).then_some(Scale {
             view,
             known,
+            part,
             judged,
         })
     }
 
     /// Mean distance from the fill's patches to the nearest known ones: root mean square difference per pixel, in Lab / 100.
     fn distance(&self, crops: &[&Crop]) -> f32 {
-        let rgb = self.view.filled(crops.iter().copied());
-        let patches = Patches::of(&planes(&rgb, &self.view));
+        let filled = self.view.filled(crops.iter().copied());
+        let rgb: Vec<f32> = (self.part.y0..self.part.y1)
+            .flat_map(|y| {
+                let row = y * self.view.width;
+                &filled[3 * (row + self.part.x0)..3 * (row + self.part.x1)]
+            })
+            .copied()
+            .collect();
+        let patches = Patches::of(&lab(&rgb, self.part.width()));
         let found: f64 = self
             .judged
             .par_iter()
@@ -100,8 +121,4 @@ impl Scale {
             .sum();
         (found / self.judged.len() as f64) as f32
     }
-}
-
-fn planes(rgb: &[f32], view: &View) -> [Plane; 3] {
-    lab(rgb, view.width)
 }

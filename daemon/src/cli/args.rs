@@ -153,8 +153,8 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub mask_out: Option<PathBuf>,
     /// Write up to so many of the pipeline's fills alone, too: OUT with the fill's name before its ending
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub candidates: u8,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub candidates: Option<u8>,
     /// Pipeline
     #[arg(long, value_name = "NAME")]
     pub pipeline: Option<String>,

@@ -50,7 +50,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         RunLimits::default(),
     );
     let bar = StageBar::new(pipeline.steps.len() + 1);
-    let count = usize::from(args.candidates);
+    let count = args.candidates.map_or(0, usize::from);
     let outcome = runner.run_with_alternatives(pipeline, request, count, &bar);
     bar.finish();
     let mut outcome = outcome?;
@@ -170,7 +170,7 @@ fn beside(out: &Path, name: &str) -> PathBuf {
 
 /// Where each candidate of the pipeline goes, if it is wanted and not the result.
 fn places(args: &Run, pipeline: &Pipeline) -> anyhow::Result<Vec<(String, Sink)>> {
-    if args.candidates == 0 {
+    if args.candidates.is_none() {
         return Ok(Vec::new());
     }
     let of = |(name, _): (&str, Vec<_>)| {
@@ -194,7 +194,7 @@ fn sinks(args: &Run) -> anyhow::Result<(Sink, Option<Sink>)> {
             Usage("--out and --mask-out are the same; choose two names".to_string()).into(),
         );
     }
-    if out == Sink::Stdout && args.candidates > 0 {
+    if out == Sink::Stdout && args.candidates.is_some() {
         let text = "--candidates writes files beside --out; give it a name";
         return Err(Usage(text.to_string()).into());
     }

@@ -249,21 +249,35 @@ fn steps(
         };
         return Ok(result(job, work, &outcome, stored, clock));
     }
+    let stored = keep(jobs, job.id, work, &mut outcome, clock)?;
+    Ok(result(job, work, &outcome, stored, clock))
+}
+
+/// What of a job is on disk.
+struct Stored {
+    output: StoredFile,
+    mask: Option<StoredFile>,
+    candidates: Vec<KeptCandidate>,
+}
+
+/// Encodes what a removal made and puts it on disk.
+fn keep(
+    jobs: &Jobs,
+    job: JobId,
+    work: &JobInput,
+    outcome: &mut Outcome,
+    clock: &mut Clock<'_>,
+) -> Result<Stored, Box<JobFault>> {
     let wanted = work.encode.format.unwrap_or(outcome.photo.format);
     let bytes = outcome
         .photo
         .encode_with_warnings(&work.encode, &mut outcome.warnings)
         .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
-    let mask_bytes = mask_png(&outcome)?;
+    let mask_bytes = mask_png(outcome)?;
     clock.lap("encode");
-    let name = |part: &str| format!("{}{part}.{}", job.id, wanted.extension());
+    let name = |part: &str| format!("{job}{part}.{}", wanted.extension());
     let output = store_file(jobs, &name(""), &bytes, wanted.media_type())?;
-    let mask = store_file(
-        jobs,
-        &format!("{}.mask.png", job.id),
-        &mask_bytes,
-        "image/png",
-    )?;
+    let mask = store_file(jobs, &format!("{job}.mask.png"), &mask_bytes, "image/png")?;
     clock.lap("store");
     let mut candidates = Vec::with_capacity(outcome.alternatives.len());
     for found in std::mem::take(&mut outcome.alternatives) {
@@ -287,19 +301,11 @@ fn steps(
     if !candidates.is_empty() {
         clock.lap("candidates");
     }
-    let stored = Stored {
+    Ok(Stored {
         output,
         mask: Some(mask),
         candidates,
-    };
-    Ok(result(job, work, &outcome, stored, clock))
-}
-
-/// What of a job is on disk.
-struct Stored {
-    output: StoredFile,
-    mask: Option<StoredFile>,
-    candidates: Vec<KeptCandidate>,
+    })
 }
 
 fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
