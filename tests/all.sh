@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
 # (lavapipe) is installed first, so that no GPU test is ever skipped. The terminal dashboard is used in tmux, installed likewise; the
-# interfaces are used through clients generated from their documents, whose Python packages go into a virtual environment.
+# interfaces are used through clients generated from their documents, whose Python packages go into a virtual environment; the page is used
+# with Chromium and Firefox.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,4 +37,5 @@ if [ $# -eq 0 ]; then
     cargo build --release --workspace --locked
     ./tests/tui_tmux.sh
     ./tests/openapi/run.sh
+    ./tests/page/run.sh
 fi

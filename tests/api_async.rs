@@ -344,6 +344,20 @@ fn events_tell_the_life_of_a_job() {
         (Some(job.as_str()), Some(3))
     );
     assert!(text.contains("\"stage\":\""), "no stage was told: {text}");
+    let told: Vec<Value> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let done: Vec<f64> = told
+        .iter()
+        .filter_map(|event| event["done"].as_f64())
+        .collect();
+    assert!(
+        done.iter().any(|share| *share > 0.0 && *share < 1.0) && done.is_sorted(),
+        "{done:?}"
+    );
+    assert!(told.iter().any(|event| event["left_ms"].is_u64()), "{text}");
     assert_eq!(
         daemon.get("/v1/jobs/nothing/events", Some(&key)).status,
         404

@@ -7,7 +7,7 @@ fn pages_and_their_assets_are_served_under_a_strict_policy() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
     let mut assets = std::collections::BTreeSet::new();
-    for (path, says) in [("/", "Drop a photo here"), ("/docs", "Cleanplate API")] {
+    for (path, says) in [("/", "Drop photos here"), ("/docs", "Cleanplate API")] {
         let reply = daemon.get(path, None);
         let text = String::from_utf8(reply.body.clone()).unwrap();
         assert_eq!(reply.status, 200, "{path}: {text}");
@@ -31,10 +31,12 @@ fn pages_and_their_assets_are_served_under_a_strict_policy() {
     for name in assets {
         let reply = daemon.get(&format!("/assets/{name}"), None);
         assert_eq!(reply.status, 200, "{name}");
-        let wanted = if name.ends_with(".js") {
-            "text/javascript; charset=utf-8"
-        } else {
-            "text/css; charset=utf-8"
+        let wanted = match name.rsplit('.').next().unwrap() {
+            "js" => "text/javascript; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            "svg" => "image/svg+xml",
+            "jpg" => "image/jpeg",
+            other => panic!("{name}: what is {other}?"),
         };
         assert_eq!(reply.header("Content-Type"), Some(wanted), "{name}");
     }

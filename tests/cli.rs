@@ -364,3 +364,24 @@ fn completions_and_man_pages_know_every_command() {
     assert!(page("cleanplate.1").contains("Removes unwanted objects"));
     assert!(page("cleanplate-run.1").contains("mask"));
 }
+
+#[test]
+fn a_daemon_that_asks_for_no_key_is_for_this_machine_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let file = dir.path().join("proxy.toml");
+    std::fs::write(&file, "[server]\nbehind_proxy = true\n").unwrap();
+    let proxied = ["--config", file.to_str().unwrap()];
+    for (flags, says) in [
+        (["--listen", "0.0.0.0:0"], "server.listen is 0.0.0.0:0"),
+        (proxied, "server.behind_proxy"),
+    ] {
+        let out = run(&[&["serve", "--open", "--data", data], &flags[..]].concat());
+        let error = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{error}");
+        assert!(
+            error.contains(says) && error.contains("leave out --open"),
+            "{error}"
+        );
+    }
+}

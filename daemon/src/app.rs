@@ -12,6 +12,7 @@ use cleanplate_store::{Store, StoreError};
 use crate::config::Config;
 use crate::feed::Feed;
 use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
+use crate::http::Local;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::refusal::Refusal;
@@ -25,6 +26,8 @@ pub struct App {
     pub dirs: Dirs,
     /// Accounts, keys, credits, jobs.
     pub store: Arc<dyn Store>,
+    /// Single-user mode: whoever sits at this machine needs no key.
+    pub local: Option<Local>,
     /// Keys that sign result addresses.
     pub url_keys: UrlKeys,
     /// Key from which the secrets of webhooks are derived.

@@ -25,13 +25,15 @@ use crate::files::{
     remove_orphans,
 };
 use crate::folder::Folders;
+use crate::http::Local;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
 
-/// Runs the daemon until a signal or a fault of the store.
-pub fn run(config: Config) -> anyhow::Result<ExitCode> {
+/// Runs the daemon until a signal or a fault of the store. `open`: for whoever sits at this machine, without a key, and with its
+/// page opened in the browser.
+pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let tail = telemetry::start_log(&config.logging, config.admin.log_lines_max);
     crate::connections::allow_open_files(config.server.connections_max);
     let dirs = Dirs::under(&config.server.data_dir);
@@ -61,6 +63,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let sockets = admin::bind(&config.admin)?;
     let feed = Arc::new(Feed::new(&*store)?);
     store.watch(feed.clone());
+    let local = open.then(|| Local::prepare(&*store, address)).transpose()?;
     let first = first::prepare(&*store, config.accounts.first_credits)?;
     let metrics = Arc::new(Metrics::default());
     let jobs = Jobs::new(
@@ -78,6 +81,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         config,
         dirs,
         store,
+        local,
         url_keys,
         webhook_key,
         intact: Arc::default(),
@@ -96,7 +100,19 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(first) = first {
         first.announce(app.config.server.public_url.as_deref(), address);
     }
+    if app.local.is_some() {
+        show_page(address);
+    }
     actix_web::rt::System::new().block_on(live(app, listener, sockets, threads))
+}
+
+/// Opens the page in the browser. The listener is bound: the browser waits until it is served.
+fn show_page(address: std::net::SocketAddr) {
+    let url = format!("http://{address}/");
+    println!("The page is at {url}");
+    if let Err(error) = open::that_detached(&url) {
+        tracing::warn!(%error, "no browser could be started; open {url} yourself");
+    }
 }
 
 /// Ends what the last run left open, and removes files that nobody owns.

@@ -10,21 +10,21 @@ use super::Sam;
 pub enum Choice {
     /// The single-mask answer: for several prompts.
     Single,
-    /// The candidate with the best predicted quality: for one click, which is ambiguous.
-    Best,
+    /// The candidate of this rank by predicted quality, from 0: one click is ambiguous.
+    Ranked(usize),
 }
 
-/// The chosen answer's row and its predicted quality; `iou` holds one value a row.
+/// The chosen answer's row and its predicted quality; `iou` holds one value a row. A rank that there is not is the last one.
 pub fn choose(iou: &[f32], choice: Choice) -> (usize, f32) {
-    let candidates = match choice {
-        Choice::Single => 0..iou.len().min(1),
-        Choice::Best => 1..iou.len(),
+    let Choice::Ranked(rank) = choice else {
+        return (0, iou.first().copied().unwrap_or(f32::NEG_INFINITY));
     };
-    candidates
-        .map(|row| (row, iou[row]))
-        .fold((0, f32::NEG_INFINITY), |best, row| {
-            if row.1 > best.1 { row } else { best }
-        })
+    let mut rows: Vec<(usize, f32)> = iou.iter().copied().enumerate().skip(1).collect();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+    rows.get(rank)
+        .or(rows.last())
+        .copied()
+        .unwrap_or((0, f32::NEG_INFINITY))
 }
 
 impl Sam {
@@ -71,4 +71,18 @@ fn upsample(values: &[f32], [h, w]: [usize; 2], op: Upsample) -> Vec<f32> {
         &mut [],
     );
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_ranked_without_the_single_answer() {
+        let iou = [0.9, 0.2, 0.8, 0.5];
+        assert_eq!(choose(&iou, Choice::Single), (0, 0.9));
+        let ranked = [0, 1, 2, 9].map(|rank| choose(&iou, Choice::Ranked(rank)));
+        assert_eq!(ranked, [(2, 0.8), (3, 0.5), (1, 0.2), (1, 0.2)]);
+        assert_eq!(choose(&[], Choice::Ranked(0)).0, 0);
+    }
 }

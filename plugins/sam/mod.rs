@@ -1,7 +1,8 @@
 //! `sam`: points or a box to a mask, with a Segment Anything network.
 //!
 //! The photo's embedding is kept by content: another prompt on the same photo costs the decoder only. One point is
-//! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken.
+//! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken, unless another
+//! one is asked for.
 
 mod islands;
 
@@ -29,6 +30,8 @@ struct Sam {
     model: String,
     island_share: f64,
     hole_share: f64,
+    /// Rank of the mask that is taken, from 1.
+    alternative: Option<usize>,
 }
 
 impl Sam {
@@ -37,6 +40,7 @@ impl Sam {
             model: values.text("model").to_string(),
             island_share: values.number("island_share").unwrap_or(0.0),
             hole_share: values.number("hole_share").unwrap_or(0.0),
+            alternative: values.integer("alternative"),
         }
     }
 }
@@ -53,7 +57,13 @@ impl Stage for Sam {
         let network = work.networks.sam(&self.model)?;
         let maps = embed(work, &network)?;
         work.observer.stage("sam", 0.9);
-        let (mut mask, quality) = decode(work, &network, &maps, &prompt)?;
+        let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
+        let choice = match self.alternative {
+            Some(rank) => Choice::Ranked(rank.saturating_sub(1)),
+            None if alone => Choice::Ranked(0),
+            None => Choice::Single,
+        };
+        let (mut mask, quality) = decode(work, &network, &maps, (&prompt, choice))?;
         let clicks: Vec<[usize; 2]> = prompts
             .points
             .iter()
@@ -150,7 +160,7 @@ fn decode(
     work: &Work<'_>,
     network: &SegmentNetwork,
     maps: &Maps,
-    prompt: &SamPrompt,
+    (prompt, choice): (&SamPrompt, Choice),
 ) -> Result<(Mask, f32), PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
     let tokens = network
@@ -184,8 +194,7 @@ fn decode(
             iou.len()
         )));
     }
-    let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
-    let (row, quality) = choose(iou, if alone { Choice::Best } else { Choice::Single });
+    let (row, quality) = choose(iou, choice);
     let plane = logits.len() / iou.len();
     let data = network
         .sam

@@ -312,6 +312,30 @@ fn segmentation_returns_the_mask_free_or_at_its_price() {
 }
 
 #[test]
+fn the_masks_that_a_click_may_mean_come_by_falling_quality() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = start(dir.path(), "");
+    let key = daemon.key();
+    let form = Form::new().file("image", "p.png", &known_photo(&answers()).0);
+    let ask = |query: &str| {
+        let query = format!("points=[[320,213.5]]{query}");
+        daemon.post(&with(SEGMENTATION, &query), Some(&key), &form)
+    };
+    let ranked: Vec<Reply> = (1..=3).map(|n| ask(&format!("&alternative={n}"))).collect();
+    assert_eq!(ranked[0].body, ask("").body, "the likeliest is the default");
+    let quality = |reply: &Reply| reply.header("X-Predicted-Iou").unwrap().parse::<f64>();
+    let qualities: Vec<f64> = ranked.iter().map(|reply| quality(reply).unwrap()).collect();
+    assert!(
+        qualities[0] > qualities[1] && qualities[1] > qualities[2],
+        "{qualities:?}"
+    );
+    assert!(ranked[0].body != ranked[1].body && ranked[1].body != ranked[2].body);
+    let refused = ask("&alternative=4");
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.json()["detail"][0]["loc"][1], "alternative");
+}
+
+#[test]
 fn the_embedded_network_finds_the_two_people_on_the_beach() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");

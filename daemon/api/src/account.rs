@@ -20,6 +20,18 @@ pub struct AccountReply {
     pub prices: Prices,
     /// Limits that apply to this key.
     pub limits: Limits,
+    /// Pipelines that this key may ask for; the first is what a request gets that names none.
+    #[serde(default)]
+    pub pipelines: Vec<PipelineView>,
+}
+
+/// A pipeline that a request may name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PipelineView {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
 }
 
 /// A key, without its secret.
@@ -64,6 +76,8 @@ pub struct RateLimits {
     pub removal_per_minute: u32,
     /// Batches.
     pub batch_per_minute: u32,
+    /// Segmentations.
+    pub segmentation_per_minute: u32,
     /// Everything else that needs a key.
     pub read_per_minute: u32,
 }

@@ -167,10 +167,16 @@ pub struct JobEvent {
     pub job_id: String,
     /// Its state.
     pub status: JobStatus,
-    /// Plugin under way; null while the job waits.
+    /// Step under way: `decode`, a plugin, `composite`, `encode` or `store`; null while the job waits.
     pub stage: Option<String>,
-    /// Share of that stage that is done, 0 to 1; null while the job waits.
+    /// Share of that step that is done, 0 to 1; null while the job waits.
     pub fraction: Option<f64>,
+    /// Jobs that are started before this one; null once it is under way.
+    pub ahead: Option<u32>,
+    /// Share of the whole job that is done, 0 to 1, by the time that the steps of earlier jobs took; null while the job waits.
+    pub done: Option<f64>,
+    /// Milliseconds until the job ends, as far as that can be told; null while it cannot.
+    pub left_ms: Option<u64>,
 }
 
 /// Reply of a service call with `dry_run=true`: the request is valid and would cost this. Nothing is charged.

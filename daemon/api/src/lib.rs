@@ -14,7 +14,7 @@ mod job;
 mod models;
 pub mod public;
 
-pub use account::{AccountReply, KeyView, Limits, Prices, RateLimits};
+pub use account::{AccountReply, KeyView, Limits, PipelineView, Prices, RateLimits};
 pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
 pub use folder::FolderStatus;

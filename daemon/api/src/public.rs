@@ -68,6 +68,8 @@ pub struct RemovalQuery {
     /// JSON `[x1,y1,x2,y2]`, any corner order.
     #[serde(rename = "box")]
     pub rect: Option<String>,
+    /// 1, 2 or 3: that one of the masks that points or a box may mean, the likeliest first; the best one if not given.
+    pub alternative: Option<String>,
     /// Validate and quote the price, charge nothing.
     pub dry_run: Option<bool>,
     /// Pixels the mask grows; by image size if not given.
@@ -124,6 +126,9 @@ pub struct SegmentationQuery {
     pub rect: Option<String>,
     /// Validate and quote the price, charge nothing.
     pub dry_run: Option<bool>,
+    /// 1, 2 or 3: that one of the masks that the network takes a prompt to mean, the likeliest first; auto: for one point
+    /// the likeliest, for several prompts the mask that fits all.
+    pub alternative: Option<String>,
     /// A pipeline this key may use; its segment plugins do the work.
     pub pipeline: Option<String>,
 }
@@ -202,7 +207,7 @@ endpoints! {
         also &[Reply::of::<Json<BatchReply>>(202, "Asynchronous: the pairs wait")],
         errors &[KEYED, SERVICE];
 
-    /// Finds the object that points or a box mark. Counts against the limit of removals; priced by `pricing.segmentation`.
+    /// Finds the object that points or a box mark. Has a limit of its own; priced by `pricing.segmentation`.
     ///
     /// 422 with value_error.prompt.nothing_found: no object there. 503 also when no segmentation model is there: the text
     /// names the command that brings one.

@@ -14,6 +14,7 @@ use cleanplate_engine::BackendChoice;
     subcommand_required = true,
     after_help = "First steps:
   cleanplate run photo.jpg mask.png -o out.jpg     one photo, no server
+  cleanplate serve --open                          the page, for yourself on this machine: no key, opens the browser
   cleanplate serve                                 the HTTP interface and its page; prints a key at its first start
   cleanplate config show                           every option, its value and where it comes from"
 )]
@@ -131,6 +132,9 @@ pub struct Serve {
     /// Device to run on
     #[arg(long)]
     pub backend: Option<Backend>,
+    /// For yourself: no key, no credits, loopback only; opens the page in the browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// `run`

@@ -113,7 +113,33 @@ fn serve(args: &Serve) -> anyhow::Result<ExitCode> {
         args.backend
             .map(|backend| ("--backend", "engine.backend", backend.word().to_string())),
     );
-    crate::serve::run(load(&args.place, flags)?)
+    if args.open {
+        // One's own machine is not paid for.
+        for option in ["pricing.removal", "pricing.segmentation"] {
+            flags.push(("--open", option, "0".to_string()));
+        }
+    }
+    let config = load(&args.place, flags)?;
+    if args.open {
+        refuse_strangers(&config)?;
+    }
+    crate::serve::run(config, args.open)
+}
+
+/// An error where others than who sits at this machine could reach a daemon that asks for no key.
+fn refuse_strangers(config: &Config) -> anyhow::Result<()> {
+    let listen = config.server.listen;
+    if !listen.ip().is_loopback() {
+        let text = format!(
+            "--open serves this machine alone, without a key, and server.listen is {listen}: use 127.0.0.1 or ::1, or leave out --open"
+        );
+        return Err(Usage(text).into());
+    }
+    if !config.server.proxies.is_empty() {
+        let text = "--open serves this machine alone, without a key, and server.behind_proxy is on: turn it off, or leave out --open";
+        return Err(Usage(text.to_string()).into());
+    }
+    Ok(())
 }
 
 /// Configuration of a command: defaults, file, variables, flags.

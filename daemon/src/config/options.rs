@@ -193,6 +193,8 @@ pub struct RateLimits {
     pub removal_per_minute: u32,
     /// Batches per key.
     pub batch_per_minute: u32,
+    /// Segmentations per key.
+    pub segmentation_per_minute: u32,
     /// Other requests per key.
     pub read_per_minute: u32,
     /// Requests without a key per address.
@@ -437,6 +439,7 @@ fn rate_limits(r: &mut Reader<'_>) -> RateLimits {
     RateLimits {
         removal_per_minute: per_minute("rate_limits.removal_per_minute"),
         batch_per_minute: per_minute("rate_limits.batch_per_minute"),
+        segmentation_per_minute: per_minute("rate_limits.segmentation_per_minute"),
         read_per_minute: per_minute("rate_limits.read_per_minute"),
         public_per_minute: per_minute("rate_limits.public_per_minute"),
         auth_failures_per_minute: per_minute("rate_limits.auth_failures_per_minute"),

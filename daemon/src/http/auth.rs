@@ -3,22 +3,19 @@
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpMessage, HttpRequest};
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{ApiKey, KeyCheck, KeyRecord};
+use cleanplate_store::{ApiKey, KeyCheck, KeyRecord, KeyState};
 
 use super::context::{client_address, too_many};
 use crate::app::App;
+use crate::clock::now_ms;
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
 /// Authenticates a request and counts it against the key's limit for the route.
 pub async fn caller(req: &HttpRequest, app: &App, route: Route) -> Result<KeyRecord, Refusal> {
-    let Some(key) = bearer(req).and_then(|text| ApiKey::parse(text).ok()) else {
-        return Err(failed(req, app));
-    };
-    let hash = key.hash();
-    let record = match app.store(move |store| store.authenticate(&hash)).await? {
-        KeyCheck::Active(record) => *record,
-        KeyCheck::Refused => return Err(failed(req, app)),
+    let record = match record(req, app).await? {
+        Some(record) => record,
+        None => return Err(failed(req, app)),
     };
     let state = app.limits.count(&record, route);
     req.extensions_mut().insert(state);
@@ -27,6 +24,28 @@ pub async fn caller(req: &HttpRequest, app: &App, route: Route) -> Result<KeyRec
     } else {
         Err(too_many(&state))
     }
+}
+
+/// The working key of a request: the one that it brings, or that of this machine in single-user mode.
+async fn record(req: &HttpRequest, app: &App) -> Result<Option<KeyRecord>, Refusal> {
+    if !req.headers().contains_key(AUTHORIZATION) {
+        let Some(local) = app.local.as_ref().filter(|local| local.admits(req)) else {
+            return Ok(None);
+        };
+        let id = local.key;
+        let record = app.store(move |store| store.key(id)).await?;
+        return Ok(record.filter(|record| record.state(now_ms()) == KeyState::Active));
+    }
+    let Some(key) = bearer(req).and_then(|text| ApiKey::parse(text).ok()) else {
+        return Ok(None);
+    };
+    let hash = key.hash();
+    Ok(
+        match app.store(move |store| store.authenticate(&hash)).await? {
+            KeyCheck::Active(record) => Some(*record),
+            KeyCheck::Refused => None,
+        },
+    )
 }
 
 fn bearer(req: &HttpRequest) -> Option<&str> {

@@ -89,20 +89,24 @@ fn read_query(query: &Query, app: &App) -> Result<(Tuning, Option<Prompts>), Ref
     }
 }
 
+/// Whether a key may ask for the pipeline of this name.
+pub(super) fn offers(app: &App, key: &KeyRecord, name: &str) -> bool {
+    let settings = &app.config.pipelines;
+    let listed = settings.allowed.iter().any(|allowed| allowed == name);
+    let allowed = name == settings.default || (listed && key.allows_pipeline(name));
+    allowed && app.pipelines.get(name).is_ok()
+}
+
 /// The pipeline of a request, with its tuning applied and in range.
 fn choose_pipeline(tuning: &Tuning, app: &App, key: &KeyRecord) -> Result<Arc<Pipeline>, Refusal> {
     let settings = &app.config.pipelines;
     let name = tuning.pipeline.as_deref().unwrap_or(&settings.default);
-    if name != settings.default {
-        let offered = settings.allowed.iter().any(|allowed| allowed == name)
-            && app.pipelines.get(name).is_ok();
-        if !offered || !key.allows_pipeline(name) {
-            return Err(Refusal::field(
-                &["query", "pipeline"],
-                "this key may not use a pipeline of that name",
-                "value_error.pipeline",
-            ));
-        }
+    if name != settings.default && !offers(app, key, name) {
+        return Err(Refusal::field(
+            &["query", "pipeline"],
+            "this key may not use a pipeline of that name",
+            "value_error.pipeline",
+        ));
     }
     let found = app
         .pipelines

@@ -13,6 +13,7 @@ use futures_util::stream;
 use super::{auth, reads, view};
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::jobs::Standing;
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
@@ -153,16 +154,17 @@ impl EventStream {
                     &serde_json::to_string(&reply).ok()?,
                 ));
             }
-            let (stage, fraction) = self.app.jobs.progress(self.id).unzip();
-            // Hundredths: finer steps would only send more events.
-            let fraction = fraction.map(|fraction| (f64::from(fraction) * 100.0).round() / 100.0);
             let now = JobEvent {
                 job_id: self.id.to_string(),
                 status,
-                stage: stage.filter(|stage| !stage.is_empty()),
-                fraction,
+                ..progress(self.app.jobs.standing(self.id))
             };
-            if self.last.as_ref() != Some(&now) {
+            // The time left falls by itself: it is told with what moved.
+            let moved = |last: &JobEvent| JobEvent {
+                left_ms: now.left_ms,
+                ..last.clone()
+            };
+            if self.last.as_ref().map(moved).as_ref() != Some(&now) {
                 let text = event("progress", &serde_json::to_string(&now).ok()?);
                 (self.last, self.sent) = (Some(now), Instant::now());
                 return Some(text);
@@ -175,6 +177,33 @@ impl EventStream {
         }
         None
     }
+}
+
+/// What is known of a job's progress.
+fn progress(standing: Option<Standing>) -> JobEvent {
+    let mut event = JobEvent {
+        job_id: String::new(),
+        status: JobStatus::Pending,
+        stage: None,
+        fraction: None,
+        ahead: None,
+        done: None,
+        left_ms: None,
+    };
+    // Hundredths: finer steps would only send more events.
+    let hundredths = |share: f64| (share * 100.0).round() / 100.0;
+    match standing {
+        Some(Standing::Waiting(ahead)) => event.ahead = Some(ahead),
+        Some(Standing::Running(current)) => {
+            let left = current.advance.left(current.since.elapsed());
+            event.fraction = Some(hundredths(f64::from(current.fraction)));
+            event.done = Some(hundredths(current.advance.done()));
+            event.left_ms = Some(left.as_millis() as u64);
+            event.stage = Some(current.stage).filter(|stage| !stage.is_empty());
+        }
+        None => {}
+    }
+    event
 }
 
 /// One event. JSON has no line breaks, so one `data` line carries it.

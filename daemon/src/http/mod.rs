@@ -12,6 +12,7 @@ mod events;
 mod files;
 mod health;
 mod idempotency;
+mod local;
 mod openapi;
 mod order;
 mod reads;
@@ -28,6 +29,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as Actix, web};
 
+pub use local::Local;
 pub use webhook_body::webhook_letter;
 
 use cleanplate_api::public;

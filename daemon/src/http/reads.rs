@@ -2,11 +2,12 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::{
-    AccountReply, ErrorCode, KeyView, Limits, ModelView, ModelsReply, Prices, RateLimits,
+    AccountReply, ErrorCode, KeyView, Limits, ModelView, ModelsReply, PipelineView, Prices,
+    RateLimits,
 };
-use cleanplate_store::{AccountId, Job, JobId};
+use cleanplate_store::{AccountId, Job, JobId, KeyRecord};
 
-use super::{auth, view};
+use super::{auth, check, view};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::limits::Route;
@@ -107,9 +108,11 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
             rate_limits: RateLimits {
                 removal_per_minute: quota(Route::Removal),
                 batch_per_minute: quota(Route::Batch),
+                segmentation_per_minute: quota(Route::Segmentation),
                 read_per_minute: quota(Route::Read),
             },
         },
+        pipelines: pipelines(&app, &key),
         key: KeyView {
             id: key.id.to_string(),
             name: key.name,
@@ -117,6 +120,24 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
             webhook_secret,
         },
     }))
+}
+
+/// What this key may ask for, the default first.
+fn pipelines(app: &App, key: &KeyRecord) -> Vec<PipelineView> {
+    let settings = &app.config.pipelines;
+    let others = settings
+        .allowed
+        .iter()
+        .filter(|name| **name != settings.default);
+    std::iter::once(&settings.default)
+        .chain(others)
+        .filter(|name| check::offers(app, key, name))
+        .filter_map(|name| app.pipelines.get(name).ok())
+        .map(|pipeline| PipelineView {
+            name: pipeline.name.clone(),
+            description: pipeline.description.clone(),
+        })
+        .collect()
 }
 
 /// Models this daemon knows.

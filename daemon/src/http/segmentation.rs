@@ -21,13 +21,13 @@ use crate::refusal::Refusal;
 /// Files of one segmentation: the image.
 const FILES: u64 = 1;
 
-/// Finds the object that points or a box mark. Counts against the limit of removals; priced by `pricing.segmentation`.
+/// Finds the object that points or a box mark. Has a limit of its own; priced by `pricing.segmentation`.
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
     with_key(
         req,
         Body::new(payload, &app, FILES),
         app,
-        Route::Removal,
+        Route::Segmentation,
         serve,
     )
     .await

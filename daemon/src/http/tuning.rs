@@ -18,6 +18,8 @@ pub struct Tuning {
     pub dilate: Option<String>,
     /// Pixels the edge of the fill fades.
     pub feather: Option<String>,
+    /// Which of the masks that a prompt may mean.
+    pub alternative: Option<String>,
     /// Format of the result; that of the photo if not given.
     pub format: Option<Format>,
     /// Quality of a JPEG result, 1 to 100; that of the photo if not given.
@@ -31,7 +33,7 @@ pub struct Tuning {
 }
 
 /// Every parameter of a service call.
-const PARAMETERS: [&str; 12] = [
+const PARAMETERS: [&str; 13] = [
     "points",
     "labels",
     "box",
@@ -39,6 +41,7 @@ const PARAMETERS: [&str; 12] = [
     "async",
     "dilate",
     "feather",
+    "alternative",
     "output_format",
     "quality",
     "pipeline",
@@ -86,6 +89,7 @@ impl Tuning {
             asynchronous: read(query, "async", flag, &mut errors).unwrap_or(false),
             dilate: read(query, "dilate", whole, &mut errors),
             feather: read(query, "feather", whole, &mut errors),
+            alternative: read(query, "alternative", whole, &mut errors),
             format: read(query, "output_format", format, &mut errors),
             quality: read(query, "quality", |text| number(text, 100), &mut errors).map(|n| n as u8),
             candidates: read(
@@ -113,6 +117,9 @@ impl Tuning {
         }
         if let Some(pixels) = &self.feather {
             list.push(("feather", "feather.width_px".to_string(), pixels.clone()));
+        }
+        if let Some(rank) = &self.alternative {
+            list.push(("alternative", "sam.alternative".to_string(), rank.clone()));
         }
         list
     }
@@ -146,7 +153,7 @@ fn flag(text: &str) -> Result<bool, FieldFault> {
     }
 }
 
-/// Whole pixels, or `auto`; the range is the plugin's.
+/// A whole number, or `auto`; the range is the plugin's.
 fn whole(text: &str) -> Result<String, FieldFault> {
     if text == "auto" {
         return Ok(text.to_string());
@@ -154,7 +161,7 @@ fn whole(text: &str) -> Result<String, FieldFault> {
     match text.parse::<u32>() {
         Ok(number) => Ok(number.to_string()),
         Err(_) => Err((
-            "value is not a whole number of pixels, 0 or more".to_string(),
+            "value is not a whole number, 0 or more, or auto".to_string(),
             "type_error.integer",
         )),
     }

@@ -1,8 +1,11 @@
 //! Cancelling, and what is known of the jobs under way.
 
+use std::time::Instant;
+
 use cleanplate_api::ErrorCode;
 use cleanplate_store::{AccountId, CODE_CANCELLED, Ended, Failure, Job, JobId};
 
+use super::pace::Advance;
 use super::{Finished, Jobs, lock};
 use crate::files::remove_inputs;
 use crate::refusal::Refusal;
@@ -18,6 +21,33 @@ pub struct Current {
     pub stage: String,
     /// Share of the stage that is done, 0 to 1.
     pub fraction: f32,
+    /// Since when it is under way.
+    pub since: Instant,
+    /// How far it is as a whole.
+    pub advance: Advance,
+}
+
+impl Current {
+    /// A job that was just taken from the queue.
+    pub fn new(id: JobId) -> Current {
+        Current {
+            id,
+            cancelled: false,
+            stage: String::new(),
+            fraction: 0.0,
+            since: Instant::now(),
+            advance: Advance::default(),
+        }
+    }
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// It waits for this many jobs.
+    Waiting(u32),
+    /// It is under way.
+    Running(Current),
 }
 
 /// What a client is told whose job was cancelled.
@@ -36,6 +66,34 @@ impl Jobs {
             .iter()
             .find(|current| current.id == id)
             .map(|current| (current.stage.clone(), current.fraction))
+    }
+
+    /// Where a job stands; `None` for one that this process does not have.
+    pub fn standing(&self, id: JobId) -> Option<Standing> {
+        let current = lock(&self.current);
+        if let Some(mine) = current.iter().find(|current| current.id == id) {
+            return Some(Standing::Running(mine.clone()));
+        }
+        let reserved = lock(&self.reservations);
+        let since = reserved.get(&id)?.since;
+        let before = |(other, reserved): &(&JobId, &super::Reserved)| {
+            reserved.since < since && current.iter().all(|current| current.id != **other)
+        };
+        Some(Standing::Waiting(
+            reserved.iter().filter(before).count() as u32
+        ))
+    }
+
+    /// Notes how far a job under way is.
+    pub(super) fn advance(&self, id: JobId, stage: &str, fraction: f32) {
+        let mut current = lock(&self.current);
+        if let Some(current) = current.iter_mut().find(|current| current.id == id) {
+            if current.stage != stage {
+                current.stage = stage.to_string();
+            }
+            current.fraction = fraction.clamp(0.0, 1.0);
+            current.advance.step(stage, f64::from(fraction));
+        }
     }
 
     /// Ends a waiting or running job, of this account if one is given, and returns its hold; `None` when there is no such job. Blocks.

@@ -8,6 +8,7 @@ mod byte_budget;
 mod cancel;
 mod device;
 mod ends;
+mod pace;
 mod recall;
 mod retry;
 mod run;
@@ -32,11 +33,14 @@ use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
 pub use byte_budget::{ByteBudget, Taken, probe_removal, removal_bytes};
+pub use cancel::Standing;
+
 use cancel::Current;
 use device::{Device, Opened};
 pub use device::{DeviceState, open as open_device};
 pub use ends::{STORAGE_FULL, STORE_LOCKED};
 use ends::{Stalled, Unrecorded};
+use pace::Pace;
 pub use recall::{Hook, Recipe};
 pub use retry::RETRY_OF;
 pub use run::SHUTTING_DOWN;
@@ -138,6 +142,7 @@ pub struct Jobs {
     turn: Mutex<()>,
     memory: Arc<ByteBudget>,
     throughput: Throughput,
+    pace: Pace,
     running: AtomicU32,
     /// No new jobs; waiting ones still run.
     stopping: AtomicBool,
@@ -204,6 +209,7 @@ impl Jobs {
             turn: Mutex::default(),
             memory,
             throughput: Throughput::default(),
+            pace: Pace::default(),
             running: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             abort: AtomicBool::new(false),

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::cancel::cancelled;
 use super::ends::STORAGE_FULL;
+use super::pace::Advance;
 use super::{DeviceState, JobInput, Jobs, Service, lock};
 use crate::files::{FilesError, Mapped, keep_preview, publish};
 use crate::refusal::Refusal;
@@ -83,15 +84,7 @@ impl Observer for JobObserver<'_> {
             begun.push((name.to_string(), Instant::now()));
         }
         drop(begun);
-        if let Some(current) = lock(&self.jobs.current)
-            .iter_mut()
-            .find(|current| current.id == self.job)
-        {
-            if current.stage != name {
-                current.stage = name.to_string();
-            }
-            current.fraction = fraction.clamp(0.0, 1.0);
-        }
+        self.jobs.advance(self.job, name, fraction);
     }
     fn cancelled(&self) -> bool {
         Instant::now() >= self.until || self.jobs.abort.load(Ordering::Relaxed) || self.unwanted()
@@ -214,6 +207,12 @@ fn steps(
         until: Instant::now() + jobs.config.queue.job_wall_max,
         begun: Mutex::default(),
     };
+    let kind = format!("{} {}", job.service, job.pipeline);
+    let expected = Advance::new(jobs.pace.steps(&kind, &work.pipeline));
+    if let Some(current) = lock(&jobs.current).iter_mut().find(|c| c.id == job.id) {
+        current.advance = expected;
+    }
+    jobs.advance(job.id, "decode", 0.0);
     let decoded = decode(jobs, work);
     clock.lap("decode");
     let (photo, mask) = decoded?;
@@ -237,6 +236,7 @@ fn steps(
         fault(jobs, &watch, &error)
     })?;
     clock.take(&outcome.stages);
+    jobs.advance(job.id, "encode", 0.0);
     if service == Service::Segmentation {
         let bytes = mask_png(&outcome)?;
         clock.lap("encode");
@@ -250,6 +250,7 @@ fn steps(
         return Ok(result(job, work, &outcome, stored, clock));
     }
     let stored = keep(jobs, job.id, work, &mut outcome, clock)?;
+    jobs.pace.note(&kind, &clock.stages);
     Ok(result(job, work, &outcome, stored, clock))
 }
 
@@ -275,6 +276,7 @@ fn keep(
         .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(outcome)?;
     clock.lap("encode");
+    jobs.advance(job, "store", 0.0);
     let name = |part: &str| format!("{job}{part}.{}", wanted.extension());
     let output = store_file(jobs, &name(""), &bytes, wanted.media_type())?;
     let mask = store_file(jobs, &format!("{job}.mask.png"), &mask_bytes, "image/png")?;

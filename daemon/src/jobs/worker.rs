@@ -76,12 +76,7 @@ fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, Sto
     let Some(job) = claimed? else {
         return Ok(None);
     };
-    lock(&jobs.current).push(Current {
-        id: job.id,
-        cancelled: false,
-        stage: String::new(),
-        fraction: 0.0,
-    });
+    lock(&jobs.current).push(Current::new(job.id));
     let room = jobs
         .memory
         .take(bytes_of(jobs, &job), || jobs.abort.load(Ordering::SeqCst));

@@ -23,6 +23,8 @@ pub enum Route {
     Removal,
     /// Batches of removals.
     Batch,
+    /// Segmentations: a page asks for one at each move of the pointer.
+    Segmentation,
     /// Everything else that needs a key.
     Read,
 }
@@ -33,6 +35,7 @@ impl Route {
         match self {
             Route::Removal => "removal",
             Route::Batch => "batch",
+            Route::Segmentation => "segmentation",
             Route::Read => "read",
         }
     }
@@ -125,6 +128,7 @@ impl RateLimits {
                 .limits
                 .batches_per_minute
                 .unwrap_or(self.config.batch_per_minute),
+            Route::Segmentation => self.config.segmentation_per_minute,
             Route::Read => self.config.read_per_minute,
         }
     }

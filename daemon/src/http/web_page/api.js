@@ -1,53 +1,106 @@
-// The page's calls to the service. Every function throws an Error whose message can be shown as it is.
+// The page's calls to the service. Every function throws an Error whose message can be shown as it is; its `status` is the reply's,
+// 0 where the service could not be reached, and `wait` the seconds after which it may be tried again.
 
-function explain(status, body, retryAfter) {
-  const detail = body && body.detail;
-  const text = Array.isArray(detail) ? detail.map((d) => `${d.loc.slice(1).join('.')}: ${d.msg}`).join('; ') : detail;
-  const wait = retryAfter ? ` (try again in ${retryAfter} s)` : '';
-  return `${text || `the service answered ${status}`}${wait}`;
+import { eventsOf } from './events.js';
+
+/** Who calls. In single-user mode no key is needed. */
+export const caller = { key: '' };
+
+class Refused extends Error {
+  constructor(status, body, retryAfter) {
+    super(explain(status, body));
+    this.status = status;
+    this.wait = Number(retryAfter) || 0;
+  }
 }
 
-async function call(path, key, options = {}) {
+function explain(status, body) {
+  const detail = body?.detail;
+  if (Array.isArray(detail)) return detail.map((field) => `${field.loc.slice(1).join('.')}: ${field.msg}`).join('; ');
+  return detail || `the service answered ${status}`;
+}
+
+function unreachable() {
+  const error = new Error('The service cannot be reached');
+  error.status = 0;
+  return error;
+}
+
+const headers = () => (caller.key ? { Authorization: `Bearer ${caller.key}` } : {});
+
+async function call(path, options = {}) {
   let reply;
   try {
-    reply = await fetch(path, { ...options, headers: { Authorization: `Bearer ${key}` } });
+    reply = await fetch(path, { cache: 'no-store', ...options, headers: headers() });
   } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new Error('the service cannot be reached');
+    throw error.name === 'AbortError' ? error : unreachable();
   }
   if (reply.ok) return reply;
-  const body = await reply.json().catch(() => null);
-  const error = new Error(explain(reply.status, body, reply.headers.get('Retry-After')));
-  error.status = reply.status;
-  throw error;
+  throw new Refused(reply.status, await reply.json().catch(() => null), reply.headers.get('Retry-After'));
 }
 
-export async function account(key) {
-  return (await call('/v1/account', key)).json();
+export async function account() {
+  return (await call('/v1/account')).json();
+}
+
+/** Whether the service answers at all. */
+export async function alive() {
+  return call('/healthz').then(() => true, () => false);
 }
 
 /** Mask of what the prompts mean, as a PNG blob. `points` are [x, y, label] in pixels of the displayed photo. */
-export async function segment(key, file, points, box, signal) {
+export async function segment(photo, { points, box, alternative }, signal) {
   const query = new URLSearchParams();
   if (points.length) {
     query.set('points', JSON.stringify(points.map(([x, y]) => [x, y])));
-    query.set('labels', JSON.stringify(points.map((p) => p[2])));
+    query.set('labels', JSON.stringify(points.map((point) => point[2])));
   }
   if (box) query.set('box', JSON.stringify(box));
+  if (alternative) query.set('alternative', String(alternative));
   const form = new FormData();
-  form.append('image', file, file.name);
-  return (await call(`/v1/services/segmentation?${query}`, key, { method: 'POST', body: form, signal })).blob();
+  form.append('image', photo, 'photo');
+  const reply = await call(`/v1/services/segmentation?${query}`, { method: 'POST', body: form, signal });
+  return reply.blob();
 }
 
-/** Removes what the mask marks; returns the picture and what the call cost. */
-export async function remove(key, file, mask) {
+/** Orders a removal; the reply has a job_id. `uploaded` hears the share of the upload that is done: fetch tells none. */
+export function order({ photo, name, mask, options }, uploaded, signal) {
   const form = new FormData();
-  form.append('image', file, file.name);
+  form.append('image', photo, name);
   form.append('mask', mask, 'mask.png');
-  const reply = await call('/v1/services/object-removal', key, { method: 'POST', body: form });
-  const { result } = await reply.json();
-  // The address may name another host than the one this page came from (a proxy in front): only its path counts here.
-  const url = new URL(result.output_url, location.href);
-  const picture = await call(url.pathname + url.search, key);
-  return { blob: await picture.blob(), ms: result.processing_time_ms, credits: result.credits_used, left: reply.headers.get('X-Credits-Remaining') };
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', `/v1/services/object-removal?${new URLSearchParams({ async: 'true', ...options })}`);
+    for (const [header, value] of Object.entries(headers())) request.setRequestHeader(header, value);
+    request.responseType = 'json';
+    request.upload.onprogress = (event) => uploaded(event.loaded / Math.max(event.total, 1));
+    request.onload = () => {
+      if (request.status === 202) done(request.response);
+      else fail(new Refused(request.status, request.response, request.getResponseHeader('Retry-After')));
+    };
+    request.onerror = () => fail(unreachable());
+    request.onabort = () => fail(new DOMException('given up', 'AbortError'));
+    signal.addEventListener('abort', () => request.abort(), { once: true });
+    if (signal.aborted) fail(new DOMException('given up', 'AbortError'));
+    else request.send(form);
+  });
+}
+
+export async function job(id, signal) {
+  return (await call(`/v1/jobs/${id}`, { signal })).json();
+}
+
+/** Events of a job until it has ended, or until the connection has. */
+export async function* jobEvents(id, signal) {
+  yield* eventsOf(await call(`/v1/jobs/${id}/events`, { signal }));
+}
+
+export async function cancel(id) {
+  await call(`/v1/jobs/${id}`, { method: 'DELETE' });
+}
+
+/** A result. Its address may name another host than the one this page came from (a proxy in front): only its path counts here. */
+export async function file(address, signal) {
+  const url = new URL(address, location.href);
+  return (await call(url.pathname + url.search, { signal })).blob();
 }
