@@ -9,7 +9,7 @@ let api = null;
 let language = 'curl';
 
 const key = () => $('key').value.trim();
-const shownKey = () => (key() ? '$KEY' : 'sk-live-…');
+const shownKey = () => (key() && language === 'curl' ? '$KEY' : 'sk-live-…');
 const refer = (schema) => (schema?.$ref ? api.components.schemas[schema.$ref.split('/').at(-1)] : schema);
 
 /** Type of a schema, with a link where it is a named one. */
