@@ -27,6 +27,35 @@ pub(crate) fn is_picture(bytes: &[u8]) -> bool {
         || box_type && BRANDS.iter().any(|brand| bytes.get(8..12) == Some(brand))
 }
 
+/// The type of a picture that this program does not read, by its first bytes.
+pub(crate) fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let brand = |names: &[&[u8]]| {
+        bytes.get(4..8) == Some(b"ftyp") && names.iter().any(|n| bytes.get(8..12) == Some(n))
+    };
+    let starts = |head: &[u8]| bytes.starts_with(head);
+    match () {
+        () if brand(&[b"avif", b"avis"]) => Some("AVIF"),
+        () if brand(&[
+            b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1",
+        ]) =>
+        {
+            Some("HEIC (HEIF)")
+        }
+        () if brand(&[b"crx "]) => Some("Canon raw (CR3)"),
+        () if starts(b"\xff\x0a") || starts(b"\0\0\0\x0cJXL ") => Some("JPEG XL"),
+        () if starts(b"\0\0\0\x0cjP  ") || starts(b"\xff\x4f\xff\x51") => Some("JPEG 2000"),
+        () if starts(b"GIF8") => Some("GIF"),
+        () if starts(b"8BPS") => Some("Photoshop (PSD)"),
+        () if starts(b"II+\0") || starts(b"MM\0+") => Some("BigTIFF"),
+        () if starts(b"FUJIFILMCCD-RAW") => Some("Fujifilm raw (RAF)"),
+        () if starts(b"IIRO") || starts(b"IIRS") || starts(b"MMOR") => Some("Olympus raw (ORF)"),
+        () if starts(b"IIU\0") => Some("Panasonic raw (RW2)"),
+        () if starts(b"\x76\x2f\x31\x01") => Some("OpenEXR"),
+        () if starts(b"%PDF") => Some("PDF"),
+        () => None,
+    }
+}
+
 /// Whether `text` is the base64 of a picture, with or without a `data:` prefix, broken into lines or not.
 pub(crate) fn is_picture_text(text: &str) -> bool {
     let text = match text.trim_start().strip_prefix("data:image/") {

@@ -1,13 +1,16 @@
 //! Errors of reading and writing images.
 
-use super::Format;
+use super::{ACCEPTED, Format};
 
 /// Why a picture was refused. The variants are what callers tell apart: type, size, damage, missing feature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// The first bytes are none of the accepted types.
-    #[error("not a JPEG, PNG or WebP image (judged by its content, not its name)")]
-    UnsupportedType,
+    #[error("{}", unsupported_type(*.found))]
+    UnsupportedType {
+        /// What it is instead, when that can be told.
+        found: Option<&'static str>,
+    },
     /// The header announces more pixels than allowed; nothing was decoded.
     #[error("image has {width}x{height} = {pixels} pixels, at most {pixels_max} are accepted")]
     TooManyPixels {
@@ -84,7 +87,20 @@ pub enum ImageError {
     },
 }
 
+fn unsupported_type(found: Option<&str>) -> String {
+    match found {
+        Some(found) => format!("{found} is not read; send {ACCEPTED}"),
+        None => format!("not a {ACCEPTED} image (judged by its content, not its name)"),
+    }
+}
+
 impl ImageError {
+    /// What is said of bytes that are none of the accepted types; names the type when it is known.
+    pub fn unknown(bytes: &[u8]) -> Self {
+        ImageError::UnsupportedType {
+            found: crate::embedded::foreign(bytes),
+        }
+    }
     pub(crate) fn corrupt(format: Format, detail: impl std::fmt::Display) -> Self {
         ImageError::Corrupt {
             format,

@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::colour::Cmyk;
 use super::notes::Notes;
 use super::{
     Channels, Format, ImageError, Limits, Mask, Metadata, Need, Orientation, Photo, Samples,
-    Source, WebPSource,
+    Source, TiffSource, WebPSource,
 };
-use super::{exif, jpeg, png, webp, xmp};
+use super::{bmp, exif, jpeg, png, tiff, webp, xmp};
 
 /// What a file says about itself; nothing was decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +39,30 @@ pub struct EncodeOptions {
     pub quality: Option<u8>,
 }
 
+impl EncodeOptions {
+    /// The type of the result of a photo of type `own`.
+    pub fn format_of(&self, own: Format) -> Format {
+        self.format.unwrap_or(own.written())
+    }
+}
+
 /// A walked file.
 pub(super) enum File<'a> {
     Jpeg(Box<jpeg::JpegFile<'a>>),
     Png(Box<png::PngFile<'a>>),
     WebP(Box<webp::WebPFile<'a>>),
+    Tiff(Box<tiff::TiffFile<'a>>),
+    Bmp(bmp::BmpFile<'a>),
 }
 
 fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<File<'a>, ImageError> {
     Ok(
-        match Format::of(bytes).ok_or(ImageError::UnsupportedType)? {
+        match Format::of(bytes).ok_or_else(|| ImageError::unknown(bytes))? {
             Format::Jpeg => File::Jpeg(Box::new(jpeg::parse(bytes, limits)?)),
             Format::Png => File::Png(Box::new(png::parse(bytes, limits)?)),
             Format::WebP => File::WebP(Box::new(webp::parse(bytes, limits)?)),
+            Format::Tiff => File::Tiff(Box::new(tiff::parse(bytes, limits)?)),
+            Format::Bmp => File::Bmp(bmp::parse(bytes, limits)?),
         },
     )
 }
@@ -69,6 +81,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
         channels: file.channels(),
         bits: match &file {
             File::Png(f) => f.bit_depth,
+            File::Tiff(f) => f.layout.bits,
             _ => 8,
         },
         orientation,
@@ -79,10 +92,11 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
 /// Decodes a photo to displayed orientation. A decoder that panics counts as a corrupt file.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     let mut file = parse(bytes, limits)?;
-    let (orientation, metadata) = file.metadata(limits);
+    let (orientation, metadata, inks) = file.metadata(limits);
     let (width, height) = file.size();
-    let (channels, samples, mut source) =
-        guarded(file.format(), || file.decode(bytes, limits, orientation))?;
+    let (channels, samples, mut source) = guarded(file.format(), || {
+        file.decode(bytes, limits, orientation, inks.as_deref())
+    })?;
     if samples.len() != width * height * channels.count() {
         let detail = "its headers contradict each other";
         return Err(ImageError::corrupt(file.format(), detail));
@@ -117,7 +131,7 @@ fn guarded<T>(
 }
 
 /// Decodes a mask and cuts it at 128: 255 removes, 0 keeps. Colour counts by its luma; transparent pixels keep, whatever
-/// their colour (the mask is seen on black). PNG is the documented type and takes one byte per pixel; JPEG and WebP are
+/// their colour (the mask is seen on black). PNG is the documented type and takes one byte per pixel; the others are
 /// read too.
 pub fn decode_mask(bytes: &[u8], limits: &Limits) -> Result<Mask, ImageError> {
     let file = parse(bytes, limits)?;
@@ -158,6 +172,8 @@ impl File<'_> {
             File::Jpeg(_) => Format::Jpeg,
             File::Png(_) => Format::Png,
             File::WebP(_) => Format::WebP,
+            File::Tiff(_) => Format::Tiff,
+            File::Bmp(_) => Format::Bmp,
         }
     }
 
@@ -167,6 +183,8 @@ impl File<'_> {
             File::Jpeg(f) => (usize::from(f.width), usize::from(f.height)),
             File::Png(f) => (f.width as usize, f.height as usize),
             File::WebP(f) => (f.width as usize, f.height as usize),
+            File::Tiff(f) => (f.layout.width, f.layout.height),
+            File::Bmp(f) => (f.width, f.height),
         }
     }
 
@@ -183,6 +201,8 @@ impl File<'_> {
             },
             File::WebP(f) if f.alpha => Channels::Rgba,
             File::WebP(_) => Channels::Rgb,
+            File::Tiff(f) => f.layout.channels(),
+            File::Bmp(f) => f.channels,
         }
     }
 
@@ -192,22 +212,41 @@ impl File<'_> {
             File::Jpeg(f) => f.exif().map_or(Orientation::UPRIGHT, exif::orientation),
             File::Png(f) => png::orientation(f),
             File::WebP(f) => webp::orientation(f),
+            File::Tiff(f) => tiff::orientation(f),
+            File::Bmp(_) => Orientation::UPRIGHT,
         }
     }
 
-    /// The metadata, made true for the upright picture, with the orientation it had.
-    fn metadata(&mut self, limits: &Limits) -> (Orientation, Metadata) {
+    /// Whether its colours are inks.
+    fn is_cmyk(&self) -> bool {
+        match self {
+            File::Jpeg(f) => f.components.len() == 4,
+            File::Tiff(f) => f.layout.is_cmyk(),
+            _ => false,
+        }
+    }
+
+    /// The metadata, made true for the upright picture, with the orientation it had and the profile of its inks: pixels of inks
+    /// are seen as sRGB, which needs none.
+    fn metadata(&mut self, limits: &Limits) -> (Orientation, Metadata, Option<Vec<u8>>) {
         let mut notes = Notes::default();
         let (orientation, mut m) = match self {
             File::Jpeg(f) => jpeg::metadata(f, &mut notes),
             File::Png(f) => png::metadata(f, limits, &mut notes),
             File::WebP(f) => webp::metadata(f, &mut notes),
+            File::Tiff(f) => tiff::metadata(f, limits, &mut notes),
+            File::Bmp(_) => (Orientation::UPRIGHT, Metadata::default()),
         };
         if let Some(packet) = &mut m.xmp {
             xmp::set_orientation(packet, Orientation::UPRIGHT);
         }
         if orientation.turns() {
             m.turn_resolution();
+        }
+        let mut inks = None;
+        if self.is_cmyk() {
+            inks = m.icc.take();
+            notes.say(Cmyk::of(inks.as_deref()).1);
         }
         if let Some(profile) = &m.icc
             && let Some(other) = other_colours(profile, self.channels())
@@ -219,7 +258,7 @@ impl File<'_> {
         }
         m.unended = notes.unended;
         m.warnings = notes.sentences();
-        (orientation, m)
+        (orientation, m, inks)
     }
 
     fn decode(
@@ -227,11 +266,12 @@ impl File<'_> {
         bytes: &[u8],
         limits: &Limits,
         orientation: Orientation,
+        inks: Option<&[u8]>,
     ) -> Result<(Channels, Samples, Source), ImageError> {
         match self {
             File::Jpeg(f) => {
                 jpeg::check_whole(f, bytes)?;
-                let original = f.original(bytes, orientation);
+                let original = f.original(bytes, orientation, inks);
                 let samples = jpeg::pixels(&original, self.size(), self.channels())?;
                 let source = Source::Jpeg(Box::new(f.source(original)));
                 Ok((self.channels(), Samples::U8(samples), source))
@@ -246,6 +286,19 @@ impl File<'_> {
                 let source = Source::WebP(WebPSource { quality });
                 Ok((channels, Samples::U8(samples), source))
             }
+            File::Tiff(f) => {
+                let (channels, samples) = tiff::decode(f, limits)?;
+                let source = Source::Tiff(TiffSource {
+                    bytes: bytes.into(),
+                    orientation,
+                    cmyk: f.layout.is_cmyk(),
+                });
+                Ok((channels, samples, source))
+            }
+            File::Bmp(f) => {
+                let samples = bmp::decode(f, limits)?;
+                Ok((f.channels, Samples::U8(samples), Source::Bmp))
+            }
         }
     }
 
@@ -254,29 +307,33 @@ impl File<'_> {
         if let File::Png(f) = self {
             return png::decode_cut(f, limits, cut);
         }
-        let (channels, samples, _) = self.decode(bytes, limits, Orientation::UPRIGHT)?;
-        let Samples::U8(mut samples) = samples else {
-            return Err(ImageError::corrupt(
-                self.format(),
-                "it has more than 8 bits",
-            ));
-        };
-        // In place: each pixel is read before what it becomes is written.
-        let n = channels.count();
-        let unit = |v: u8| f32::from(v) / 255.0;
-        for i in 0..samples.len() / n {
-            let px = &samples[i * n..(i + 1) * n];
-            let at = |c: usize| unit(px[if channels.is_gray() { 0 } else { c }]);
-            let alpha = if channels.has_alpha() {
-                unit(px[n - 1])
-            } else {
-                1.0
-            };
-            samples[i] = cut([at(0), at(1), at(2)], alpha);
-        }
-        samples.truncate(samples.len() / n);
-        Ok(samples)
+        let (channels, samples, _) = self.decode(bytes, limits, Orientation::UPRIGHT, None)?;
+        Ok(match samples {
+            Samples::U8(mut samples) => {
+                // In place: each pixel is read before what it becomes is written.
+                let n = channels.count();
+                for i in 0..samples.len() / n {
+                    samples[i] =
+                        cut_pixel(&samples[i * n..][..n], channels, |v| f32::from(v) / 255.0);
+                }
+                samples.truncate(samples.len() / n);
+                samples
+            }
+            Samples::U16(samples) => samples
+                .chunks_exact(channels.count())
+                .map(|pixel| cut_pixel(pixel, channels, |v| f32::from(v) / 65_535.0))
+                .collect(),
+        })
     }
+}
+
+fn cut_pixel<S: Copy>(pixel: &[S], channels: Channels, unit: impl Fn(S) -> f32) -> u8 {
+    let at = |c: usize| unit(pixel[if channels.is_gray() { 0 } else { c }]);
+    let alpha = match channels.has_alpha() {
+        true => unit(pixel[pixel.len() - 1]),
+        false => 1.0,
+    };
+    cut([at(0), at(1), at(2)], alpha)
 }
 
 impl Photo {
@@ -292,8 +349,18 @@ impl Photo {
         options: &EncodeOptions,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<u8>, ImageError> {
-        let format = options.format.unwrap_or(self.format);
+        let format = options.format_of(self.format);
         self.metadata.note_losses(format, warnings);
+        let inks = match &self.source {
+            Source::Jpeg(source) => source.original.inks.is_some(),
+            Source::Tiff(source) => source.cmyk,
+            _ => false,
+        };
+        if inks && format != self.format {
+            warnings.push(format!(
+                "the CMYK photo became sRGB: {format} is not written with inks"
+            ));
+        }
         match format {
             Format::Jpeg if self.is_transparent() => Err(ImageError::encode(
                 Format::Jpeg,
@@ -302,6 +369,11 @@ impl Photo {
             Format::Jpeg => jpeg::encode(self, options.quality, warnings),
             Format::Png => png::encode(self, warnings),
             Format::WebP => webp::encode(self, options.quality, warnings),
+            Format::Tiff => tiff::encode(self),
+            Format::Bmp => Err(ImageError::encode(
+                Format::Bmp,
+                "it is read only; choose png",
+            )),
         }
     }
 

@@ -7,6 +7,9 @@
 //! - **PNG** (1 to 16 bits, gray, RGB, palette, alpha, interlaced): bit depth, channels, palette order and indices outside
 //!   the mask. New colours take the palette's free places, then the nearest colours; a fill that is too far from all of them
 //!   promotes the file to 8-bit RGB or RGBA. Grays of 1, 2 or 4 bits and palettes of 1 bit stay as they are; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
+//! - **TIFF** (8 and 16 bits, gray, RGB, alpha, strips or tiles, one page; plain, LZW, deflate, PackBits): everything about
+//!   how its samples lie, and every strip or tile without a changed pixel.
+//! - **BMP** is read only: its result is a PNG.
 //! - **WebP** (lossy, lossless, alpha): lossless stays lossless; lossy is coded again at about its own quality.
 //! - Animated PNG and WebP are refused: silently keeping one frame would lose data. Those of one frame are still pictures.
 //!
@@ -16,6 +19,8 @@
 //! EXIF orientation is applied to the pixels once; the carried EXIF and XMP then say "upright". A JPEG that is written into its
 //! own file keeps its pixels as they are stored, and its EXIF and XMP say what they said: turning them would move every pixel.
 
+mod bmp;
+mod colour;
 mod deadline;
 pub mod distance;
 mod embedded;
@@ -34,17 +39,25 @@ mod photo;
 mod photoshop;
 mod png;
 pub mod resample;
+mod structure;
+mod tiff;
 mod webp;
 mod xmp;
 
+pub use colour::Colours;
 pub use error::ImageError;
 pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
 pub use limits::Limits;
 pub use mask::{Mask, Rect};
-pub use metadata::{JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source, WebPSource};
+pub use metadata::{
+    JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source, TiffSource, WebPSource,
+};
 pub use need::Need;
 pub use orientation::Orientation;
 pub use photo::{Channels, Photo, Samples};
+
+/// The accepted file types, for messages.
+pub const ACCEPTED: &str = "JPEG, PNG, WebP, TIFF or BMP";
 
 /// The accepted file types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -56,15 +69,32 @@ pub enum Format {
     Png,
     /// WebP.
     WebP,
+    /// TIFF.
+    Tiff,
+    /// Windows bitmap; never written.
+    Bmp,
 }
 
 impl Format {
+    /// Types that are written.
+    pub const WRITTEN: [Format; 4] = [Format::Jpeg, Format::Png, Format::WebP, Format::Tiff];
+
+    /// The type of a result of which nothing else was said: the photo's own, PNG for one that is not written.
+    pub fn written(self) -> Format {
+        match self {
+            Format::Bmp => Format::Png,
+            own => own,
+        }
+    }
+
     /// The usual file name extension, without a dot.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Jpeg => "jpg",
             Format::Png => "png",
             Format::WebP => "webp",
+            Format::Tiff => "tif",
+            Format::Bmp => "bmp",
         }
     }
     /// The media type.
@@ -73,6 +103,8 @@ impl Format {
             Format::Jpeg => "image/jpeg",
             Format::Png => "image/png",
             Format::WebP => "image/webp",
+            Format::Tiff => "image/tiff",
+            Format::Bmp => "image/bmp",
         }
     }
     /// Recognises a type by its first bytes (12 are enough).
@@ -83,6 +115,10 @@ impl Format {
             Some(Format::Png)
         } else if bytes.len() >= 12 && bytes.starts_with(b"RIFF") && &bytes[8..12] == b"WEBP" {
             Some(Format::WebP)
+        } else if bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*") {
+            Some(Format::Tiff)
+        } else if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4]) {
+            Some(Format::Bmp)
         } else {
             None
         }
@@ -95,10 +131,13 @@ impl std::fmt::Display for Format {
             Format::Jpeg => "JPEG",
             Format::Png => "PNG",
             Format::WebP => "WebP",
+            Format::Tiff => "TIFF",
+            Format::Bmp => "BMP",
         })
     }
 }
 
+/// Types that are written, by name.
 impl std::str::FromStr for Format {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
@@ -106,8 +145,9 @@ impl std::str::FromStr for Format {
             "jpeg" | "jpg" => Ok(Format::Jpeg),
             "png" => Ok(Format::Png),
             "webp" => Ok(Format::WebP),
+            "tiff" | "tif" => Ok(Format::Tiff),
             other => Err(format!(
-                "unknown image format {other:?}; one of jpeg, png, webp"
+                "unknown image format {other:?}; one of jpeg, png, webp, tiff"
             )),
         }
     }

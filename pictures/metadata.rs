@@ -13,7 +13,11 @@ pub struct Metadata {
     pub exif: Option<Vec<u8>>,
     /// XMP packet (UTF-8 XML), orientation 1, without pictures and what refers to parts that are left out.
     pub xmp: Option<Vec<u8>>,
-    /// JPEG only: comments, Photoshop resources with IPTC, extended XMP and small unknown segments, as `(marker, payload)`.
+    /// Photoshop's image resources, IPTC among them, without their pictures.
+    pub photoshop: Option<Vec<u8>>,
+    /// TIFF only: IPTC outside of Photoshop's resources.
+    pub iptc: Option<Vec<u8>>,
+    /// JPEG only: comments, extended XMP and small unknown segments, as `(marker, payload)`.
     pub jpeg_segments: Vec<(u8, Vec<u8>)>,
     /// PNG only: colour, size and text chunks, as `(type, payload)`, in file order.
     pub png_chunks: Vec<([u8; 4], Vec<u8>)>,
@@ -45,7 +49,13 @@ impl Metadata {
     pub(super) fn note_losses(&self, format: Format, warnings: &mut Vec<String>) {
         if format != Format::Jpeg && !self.jpeg_segments.is_empty() {
             warnings.push(format!(
-                "comments, IPTC and other segments of the JPEG were left out: {format} has no place for them"
+                "comments and other segments of the JPEG were left out: {format} has no place for them"
+            ));
+        }
+        let holds_iptc = matches!(format, Format::Jpeg | Format::Tiff);
+        if !holds_iptc && (self.photoshop.is_some() || self.iptc.is_some()) {
+            warnings.push(format!(
+                "IPTC and other Photoshop resources were left out: {format} has no place for them"
             ));
         }
         if format != Format::Png && !self.png_chunks.is_empty() {
@@ -85,6 +95,10 @@ pub enum Source {
     Png(PngSource),
     /// WebP: quality.
     WebP(WebPSource),
+    /// TIFF: the file itself.
+    Tiff(TiffSource),
+    /// BMP: nothing.
+    Bmp,
 }
 
 /// JPEG coding parameters of the input, already turned with the pixels.
@@ -111,6 +125,8 @@ pub struct JpegOriginal {
     pub(crate) orientation: Orientation,
     /// Sequential, and more than one scan.
     pub(crate) separate_scans: bool,
+    /// The four inks that it has instead of colours.
+    pub(crate) inks: Option<super::jpeg::Inks>,
 }
 
 impl JpegOriginal {
@@ -125,6 +141,32 @@ impl std::fmt::Debug for JpegOriginal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (bytes, turn) = (self.bytes.len(), self.orientation.exif());
         write!(f, "JpegOriginal({bytes} bytes, orientation {turn})")
+    }
+}
+
+/// A TIFF as it came. Copies share its bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TiffSource {
+    /// The whole file.
+    pub(crate) bytes: Arc<[u8]>,
+    /// How its pixels must be turned to be upright.
+    pub(crate) orientation: Orientation,
+    /// Its colours are inks.
+    pub(crate) cmyk: bool,
+}
+
+impl TiffSource {
+    /// Length of the file.
+    pub fn file_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl std::fmt::Debug for TiffSource {
+    /// Size and orientation only: the rest is long and may be private.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (bytes, turn) = (self.bytes.len(), self.orientation.exif());
+        write!(f, "TiffSource({bytes} bytes, orientation {turn})")
     }
 }
 

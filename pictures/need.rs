@@ -1,6 +1,8 @@
 //! How much memory a picture takes, from its header alone.
 
 use super::io::File;
+use super::jpeg::JpegFile;
+use super::tiff;
 
 /// Most bytes that a picture takes, step by step. Every figure is an upper bound, and no more than about twice what is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,30 +33,7 @@ impl File<'_> {
         let base = BASE_BYTES + ROW_BYTES * width + 2 * self.metadata_bytes();
         let turned = self.orientation().exif() > 1;
         match self {
-            File::Jpeg(f) => {
-                // Two bytes for each coefficient; blocks are padded to whole MCUs.
-                let coefficients = 2 * f.padded_samples();
-                let photo = samples + file;
-                let decoder = match (f.progressive, f.scans) {
-                    (true, _) => coefficients,
-                    // Put together into one scan first.
-                    (false, 2..) => coefficients + 2 * file,
-                    (false, _) => 0,
-                };
-                let check = if f.trailer.is_none() { coefficients } else { 0 };
-                let turning = if turned { samples } else { 0 };
-                let decode = photo + decoder.max(check).max(turning) + base;
-                Need {
-                    decode_bytes_max: decode,
-                    photo_bytes: photo,
-                    cut_bytes_max: decode + pixels,
-                    encode_bytes_max: pixels
-                        + samples
-                        + decoder.max(coefficients)
-                        + 2 * file
-                        + base,
-                }
-            }
+            File::Jpeg(f) => self.need_of_jpeg(f, file, samples, base),
             File::Png(f) => {
                 let deep = if f.bit_depth == 16 { 2 } else { 1 };
                 let indices = if f.color_type == 3 { pixels } else { 0 };
@@ -89,6 +68,67 @@ impl File<'_> {
                     encode_bytes_max: 8 * pixels + 2 * file + base,
                 }
             }
+            File::Tiff(f) => self.need_of_tiff(&f.layout, file, samples, base),
+            File::Bmp(_) => Need {
+                decode_bytes_max: samples + base,
+                photo_bytes: samples,
+                cut_bytes_max: samples + base,
+                encode_bytes_max: samples + 2 * file + base,
+            },
+        }
+    }
+
+    /// What it takes of a JPEG; `file` is the length of its file, `samples` of the photo.
+    fn need_of_jpeg(&self, f: &JpegFile<'_>, file: u64, samples: u64, base: u64) -> Need {
+        let turned = self.orientation().exif() > 1;
+        let pixels = u64::from(f.width) * u64::from(f.height);
+        // Two bytes for each coefficient; blocks are padded to whole MCUs.
+        let coefficients = 2 * f.padded_samples();
+        let photo = samples + file;
+        let decoder = match (f.progressive, f.scans) {
+            (true, _) => coefficients,
+            // Put together into one scan first.
+            (false, 2..) => coefficients + 2 * file,
+            (false, _) => 0,
+        };
+        // Inks of the whole photo, beside its colours.
+        let inks = if f.components.len() == 4 {
+            4 * pixels
+        } else {
+            0
+        };
+        let check = if f.trailer.is_none() { coefficients } else { 0 };
+        let turning = if turned { samples } else { 0 };
+        let decode = photo + (decoder.max(check) + inks).max(turning) + base;
+        Need {
+            decode_bytes_max: decode,
+            photo_bytes: photo,
+            cut_bytes_max: decode + pixels,
+            encode_bytes_max: pixels + samples + decoder.max(coefficients) + inks + 2 * file + base,
+        }
+    }
+
+    /// What it takes of a TIFF; `file` is the length of its file, `samples` of the photo.
+    fn need_of_tiff(&self, layout: &tiff::Layout, file: u64, samples: u64, base: u64) -> Need {
+        let deep = layout.sample_bytes() as u64;
+        let raw = samples * deep;
+        // In the file there may be further samples.
+        let own = layout.width as u64 * layout.height as u64 * layout.samples as u64 * deep;
+        let photo = raw + file;
+        // Packed and as samples.
+        let chunk = 2 * layout.chunk_bytes();
+        let turning = if self.orientation().exif() > 1 {
+            raw
+        } else {
+            0
+        };
+        let decode = photo + chunk.max(turning) + base;
+        Need {
+            decode_bytes_max: decode,
+            photo_bytes: photo,
+            cut_bytes_max: decode + samples,
+            // A strip or tile as it is packed again; the file while it grows.
+            encode_bytes_max: 2 * chunk + file + own + base,
         }
     }
 
@@ -105,6 +145,8 @@ impl File<'_> {
                 .flatten()
                 .map(|body| body.len())
                 .sum(),
+            File::Tiff(f) => f.metadata_bytes,
+            File::Bmp(_) => 0,
         };
         bytes as u64
     }

@@ -90,8 +90,15 @@ fn push(out: &mut Vec<u8>, head: &[u8], data: &[u8]) {
     }
 }
 
+/// IPTC as the one resource of a Photoshop block.
+pub(crate) fn of_iptc(iptc: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(iptc.len() + 16);
+    push(&mut out, b"8BIM\x04\x04\0\0", iptc);
+    out
+}
+
 /// IPTC datasets without the preview (2:200 to 2:202) and the object itself (records 7 to 9); `None` when there is none.
-fn tidy_iptc(data: &[u8], notes: &mut Notes) -> Option<Vec<u8>> {
+pub(crate) fn tidy_iptc(data: &[u8], notes: &mut Notes) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(data.len());
     let mut at = 0;
     let mut changed = false;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::tiff::{Directory, ENTRY_BYTES, Tiff};
 use crate::embedded::blank_pictures;
+use crate::structure::{Directory, ENTRY_BYTES, Tiff};
 
 /// What is to be changed, collected while the structure is read.
 #[derive(Default)]

@@ -1,12 +1,11 @@
 //! EXIF: reads the orientation, makes the block fit the upright result, and leaves no picture of the original in it.
 
 mod edit;
-mod tiff;
 
 use std::ops::Range;
 
+use crate::structure::{Directory, Entry, Tiff};
 use edit::Edits;
-use tiff::{Directory, Entry, Tiff};
 
 use crate::notes::Notes;
 use crate::{Orientation, photoshop, xmp};

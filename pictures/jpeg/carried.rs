@@ -1,7 +1,7 @@
 //! What of a JPEG's segments travels on, and what must not.
 
 use super::JpegFile;
-use super::parse::{EXIF, ICC};
+use super::parse::{EXIF, ICC, PHOTOSHOP};
 use crate::embedded::{holds_picture, is_picture};
 use crate::notes::Notes;
 use crate::{Metadata, Orientation, exif, photoshop, xmp};
@@ -10,10 +10,7 @@ const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Followed by the GUID (32 bytes), the length of the whole and the place of this part (4 each).
 const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 const EXTENDED_HEAD_BYTES: usize = 40;
-const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
-/// Longest payload of one segment.
-const SEGMENT_BYTES_MAX: usize = 65_533;
 /// Segments that this program does not know stay when all of them together have at most this many bytes: more might be a
 /// picture in some coding of the camera's maker.
 const UNKNOWN_BYTES_MAX: usize = 2_048;
@@ -62,6 +59,7 @@ pub(crate) fn metadata(file: &JpegFile<'_>, notes: &mut Notes) -> (Orientation, 
             xmp::Tidied::Changed(packet) => Some(packet),
             xmp::Tidied::Unsafe => None,
         });
+    m.photoshop = sorted.resources(notes);
     m.jpeg_segments = sorted.others(extended_kept, notes);
     note_trailer(file.trailer, notes);
     if file.trailer.is_none() {
@@ -106,15 +104,17 @@ impl<'a> Sorted<'a> {
         }
     }
 
-    /// Comments, IPTC with the other Photoshop resources, extended XMP, and unknown segments that can hold no picture.
+    /// IPTC with the other Photoshop resources.
+    fn resources(&self, notes: &mut Notes) -> Option<Vec<u8>> {
+        let tidied = photoshop::tidy(&self.photoshop, notes);
+        let resources = tidied.unwrap_or_else(|| self.photoshop.clone());
+        (!resources.is_empty()).then_some(resources)
+    }
+
+    /// Comments, extended XMP, and unknown segments that can hold no picture.
     fn others(&self, extended_kept: bool, notes: &mut Notes) -> Vec<(u8, Vec<u8>)> {
         let mut out: Vec<(u8, Vec<u8>)> = Vec::new();
         out.extend(self.comments.iter().map(|body| (0xfe, body.to_vec())));
-        let resources = photoshop::tidy(&self.photoshop, notes);
-        let resources = resources.as_ref().unwrap_or(&self.photoshop);
-        for part in resources.chunks(SEGMENT_BYTES_MAX - PHOTOSHOP.len()) {
-            out.push((0xed, [PHOTOSHOP, part].concat()));
-        }
         if extended_kept {
             let parts = self.extended.iter();
             out.extend(parts.map(|part| (0xe1, [EXTENDED_XMP, part].concat())));

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -18,14 +20,44 @@ pub(crate) fn pixels(
     (width, height): (usize, usize),
     channels: Channels,
 ) -> Result<Vec<u8>, ImageError> {
+    let Some(inks) = &file.inks else {
+        let space = match channels {
+            Channels::Gray => ColorSpace::Luma,
+            _ => ColorSpace::RGB,
+        };
+        return samples(file, (width, height), space);
+    };
+    let stored = stored_inks(file, (width, height))?;
+    let cmyk = inks.cmyk();
+    let mut rgb = zeroed(width * height * 3)?;
+    rgb.par_chunks_exact_mut(width * 3)
+        .zip(stored.par_chunks_exact(width * 4))
+        .for_each(|(rgb, stored)| inks.view(&cmyk, stored, rgb));
+    Ok(rgb)
+}
+
+/// The four components of a file of inks, as they are stored.
+pub(crate) fn stored_inks(
+    file: &JpegOriginal,
+    size: (usize, usize),
+) -> Result<Vec<u8>, ImageError> {
+    let transformed = file.inks.as_ref().is_some_and(|inks| inks.transformed);
+    let space = match transformed {
+        true => ColorSpace::YCCK,
+        false => ColorSpace::CMYK,
+    };
+    samples(file, size, space)
+}
+
+fn samples(
+    file: &JpegOriginal,
+    (width, height): (usize, usize),
+    space: ColorSpace,
+) -> Result<Vec<u8>, ImageError> {
     let fail = |e: &dyn std::fmt::Debug| ImageError::corrupt(Format::Jpeg, format!("{e:?}"));
     let bytes = match file.separate_scans {
         true => Cow::from(joined(&file.bytes).map_err(|e| ImageError::corrupt(Format::Jpeg, e))?),
         false => Cow::from(&*file.bytes),
-    };
-    let space = match channels {
-        Channels::Gray => ColorSpace::Luma,
-        _ => ColorSpace::RGB,
     };
     // Size and number of scans were held against the limits when the header was read.
     let options = DecoderOptions::default()
@@ -35,7 +67,7 @@ pub(crate) fn pixels(
         .set_max_height(usize::from(u16::MAX));
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
     decoder.decode_headers().map_err(|e| fail(&e))?;
-    let want = width * height * channels.count();
+    let want = width * height * space.num_components();
     if decoder.output_buffer_size() != Some(want) {
         return Err(ImageError::corrupt(
             Format::Jpeg,
@@ -67,7 +99,12 @@ fn joined(bytes: &[u8]) -> Result<Vec<u8>, Obstacle> {
 
 impl JpegFile<'_> {
     /// The file as it is kept for encoding: without what follows its end marker, with one if it had none.
-    pub fn original(&self, bytes: &[u8], orientation: Orientation) -> JpegOriginal {
+    pub fn original(
+        &self,
+        bytes: &[u8],
+        orientation: Orientation,
+        profile: Option<&[u8]>,
+    ) -> JpegOriginal {
         let bytes = match self.trailer {
             Some(trailer) => bytes[..bytes.len() - trailer.len()].into(),
             None => [bytes, &[0xff, 0xd9]].concat().into(),
@@ -76,6 +113,7 @@ impl JpegFile<'_> {
             bytes,
             orientation,
             separate_scans: !self.progressive && self.scans > 1,
+            inks: self.inks(profile),
         }
     }
 
@@ -90,10 +128,10 @@ impl JpegFile<'_> {
         };
         let (luma, chroma) = (
             table(0),
-            table(if self.components.len() == 3 { 1 } else { 0 }),
+            table(if self.components.len() >= 3 { 1 } else { 0 }),
         );
         let subsampling = match self.components.as_slice() {
-            [y, cb, _] => (y.h / cb.h.max(1), y.v / cb.v.max(1)),
+            [y, cb, _, ..] => (y.h / cb.h.max(1), y.v / cb.v.max(1)),
             _ => (1, 1),
         };
         let turned = |t: [u16; 64]| {

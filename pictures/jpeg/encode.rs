@@ -5,7 +5,9 @@ use jpeg_encoder::{
     QuantizationTableType, SamplingFactor, rgb_to_ycbcr,
 };
 
+use super::parse::PHOTOSHOP;
 use super::splice::splice;
+use crate::photoshop;
 use crate::{Format, ImageError, JpegSource, Metadata, Photo, Samples, Source};
 
 /// Quality of a JPEG made from another format when none is asked for.
@@ -28,7 +30,10 @@ pub(crate) fn encode(
     let why = match quality {
         Some(quality) => format!("quality {quality} was asked for"),
         None => {
-            let stored = photo.metadata.stored(source.original.orientation);
+            let mut stored = photo.metadata.stored(source.original.orientation);
+            if let Some(inks) = &source.original.inks {
+                stored.icc = inks.profile.as_deref().map(<[u8]>::to_vec);
+            }
             let mut segments = stored.jfif_density.map(jfif).unwrap_or_default();
             segments.extend(metadata_segments(&stored)?);
             match splice(photo, source, &segments) {
@@ -37,8 +42,12 @@ pub(crate) fn encode(
             }
         }
     };
+    let became = match source.original.inks {
+        Some(_) => " and became RGB",
+        None => "",
+    };
     warnings.push(format!(
-        "the whole JPEG was encoded again, so pixels outside of the mask changed slightly: {why}"
+        "the whole JPEG was encoded again{became}, so pixels outside of the mask changed slightly: {why}"
     ));
     encode_whole(photo, Some(source), quality)
 }
@@ -145,6 +154,14 @@ fn metadata_segments(metadata: &Metadata) -> Result<Vec<u8>, ImageError> {
                 "ICC",
             )?;
         }
+    }
+    let resources = metadata.photoshop.clone();
+    let resources = resources.or_else(|| metadata.iptc.as_deref().map(photoshop::of_iptc));
+    for part in resources
+        .unwrap_or_default()
+        .chunks(SEGMENT_BYTES_MAX - PHOTOSHOP.len())
+    {
+        push(&mut out, 0xed, &[PHOTOSHOP, part], "Photoshop resources")?;
     }
     for (marker, body) in &metadata.jpeg_segments {
         push(&mut out, *marker, &[body.as_slice()], "segment")?;

@@ -4,10 +4,12 @@ mod carried;
 mod coefficients;
 mod decode;
 mod encode;
+mod inks;
 mod parse;
 mod splice;
 
 pub(crate) use carried::metadata;
 pub(crate) use decode::{check_whole, pixels};
 pub(crate) use encode::encode;
+pub(crate) use inks::Inks;
 pub(crate) use parse::{JpegFile, parse};

@@ -30,6 +30,7 @@ pub(crate) struct JpegFile<'a> {
 const F: Format = Format::Jpeg;
 pub(super) const EXIF: &[u8] = b"Exif\0\0";
 pub(super) const ICC: &[u8] = b"ICC_PROFILE\0";
+pub(super) const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 
 /// Natural position of each zigzag position.
 const ZIGZAG: [usize; 64] = [
@@ -180,8 +181,7 @@ impl<'a> JpegFile<'a> {
         );
         limits.check_size(F, u64::from(self.width), u64::from(self.height))?;
         match (*bits, *count) {
-            (8, 1 | 3) => {}
-            (8, 4) => return Err(unsupported("CMYK or YCCK colour")),
+            (8, 1 | 3 | 4) => {}
             (8, _) => return Err(unsupported(format!("{count} components"))),
             _ => return Err(unsupported(format!("{bits} bits per sample"))),
         }
@@ -236,6 +236,6 @@ fn unsupported(feature: impl Into<String>) -> ImageError {
     ImageError::Unsupported {
         format: F,
         feature: feature.into(),
-        remedy: "convert it to an 8-bit RGB or gray JPEG, or to PNG",
+        remedy: "convert it to an 8-bit baseline or progressive JPEG, or to PNG",
     }
 }

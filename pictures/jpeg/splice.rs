@@ -11,8 +11,9 @@
 
 use rayon::prelude::*;
 
+use super::Inks;
 use super::coefficients::{Block, Coded, Dct, Obstacle, ZIGZAG, read};
-use super::decode::pixels;
+use super::decode::{pixels, stored_inks};
 use crate::{JpegSource, Orientation, Photo, Samples};
 
 /// Largest coefficient that is written; with 8-bit samples no encoder needs more.
@@ -28,7 +29,10 @@ pub(super) fn splice(
     // The file was accepted with this many scans.
     let mut coded = read(&source.original.bytes, usize::MAX)?;
     if (coded.frame.width, coded.frame.height) != (changes.width, changes.height)
-        || !matches!((coded.frame.planes.len(), changes.samples), (1, 1) | (3, 3))
+        || !matches!(
+            (coded.frame.planes.len(), changes.samples, &changes.inks),
+            (1, 1, None) | (3, 3, None) | (4, 3, Some(_))
+        )
     {
         return Err(KIND);
     }
@@ -49,6 +53,8 @@ struct Changes<'a> {
     height: usize,
     /// A bit for every pixel, set if it has changed: rows of whole bytes, the leftmost pixel in the lowest bit.
     marks: Vec<u8>,
+    /// Of a file of inks, its components of each pixel as they are to be now, in the file's orientation.
+    inks: Option<Vec<u8>>,
 }
 
 impl<'a> Changes<'a> {
@@ -68,6 +74,7 @@ impl<'a> Changes<'a> {
             width,
             height,
             marks: Vec::new(),
+            inks: None,
         };
         let row_bytes = width.div_ceil(8);
         let mut marks = vec![0; row_bytes * height];
@@ -81,7 +88,42 @@ impl<'a> Changes<'a> {
                 }
             });
         changes.marks = marks;
+        if let Some(inks) = &source.original.inks {
+            changes.inks = Some(changes.enter_inks(source, inks)?);
+        }
         Ok(changes)
+    }
+
+    /// The components of a file of inks, with those of the changed pixels.
+    fn enter_inks(&self, source: &JpegSource, inks: &Inks) -> Result<Vec<u8>, Obstacle> {
+        let mut stored =
+            stored_inks(&source.original, (self.width, self.height)).map_err(|_| KIND)?;
+        let cmyk = inks.cmyk();
+        stored
+            .par_chunks_exact_mut(self.width * 4)
+            .enumerate()
+            .for_each(|(y, row)| {
+                for (x, slot) in row.chunks_exact_mut(4).enumerate() {
+                    if self.any((x, y), (1, 1)) {
+                        let new = inks.enter(&cmyk, self.pixel(x, y));
+                        slot.copy_from_slice(&new.map(|v| (v + 0.5) as u8));
+                    }
+                }
+            });
+        Ok(stored)
+    }
+
+    /// One component of a pixel, 0 to 255: as it is for gray, RGB and inks, else luma and chroma of JFIF.
+    fn value(&self, x: usize, y: usize, component: usize, rgb: bool) -> f32 {
+        if let Some(inks) = &self.inks {
+            let (x, y) = (x.min(self.width - 1), y.min(self.height - 1));
+            return f32::from(inks[(y * self.width + x) * 4 + component]);
+        }
+        let pixel = self.pixel(x, y);
+        if rgb || pixel.len() < 3 {
+            return f32::from(pixel[component]);
+        }
+        ycc([0, 1, 2].map(|i| f32::from(pixel[i])))[component]
     }
 
     /// The samples of a pixel; places beyond the edge are those at the edge.
@@ -117,7 +159,7 @@ impl<'a> Changes<'a> {
             let (w, h) = coded.frame.pixels_per_sample(plane).ok_or(Obstacle(
                 "its sampling factors are no multiples of each other",
             ))?;
-            let value = |x: usize, y: usize| value(self.pixel(x, y), component, coded.rgb);
+            let value = |x: usize, y: usize| self.value(x, y, component, coded.rgb);
             // Mean of the pixels under a sample, if one of them has changed.
             let sample = |x: usize, y: usize| {
                 let corner = (x * w, y * h);
@@ -144,17 +186,13 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// One component of a pixel, 0 to 255: as it is for gray and RGB files, else luma and chroma of JFIF.
-fn value(pixel: &[u8], component: usize, rgb: bool) -> f32 {
-    if rgb || pixel.len() < 3 {
-        return f32::from(pixel[component]);
-    }
-    let [r, g, b] = [0, 1, 2].map(|i| f32::from(pixel[i]));
-    match component {
-        0 => 0.299 * r + 0.587 * g + 0.114 * b,
-        1 => 128.0 - 0.168_735_9 * r - 0.331_264_1 * g + 0.5 * b,
-        _ => 128.0 + 0.5 * r - 0.418_687_6 * g - 0.081_312_4 * b,
-    }
+/// Luma and chroma of JFIF.
+pub(super) fn ycc([r, g, b]: [f32; 3]) -> [f32; 3] {
+    [
+        0.299 * r + 0.587 * g + 0.114 * b,
+        128.0 - 0.168_735_9 * r - 0.331_264_1 * g + 0.5 * b,
+        128.0 + 0.5 * r - 0.418_687_6 * g - 0.081_312_4 * b,
+    ]
 }
 
 /// Puts samples (level-shifted, by place in the block) over those that the block has and quantises it again.

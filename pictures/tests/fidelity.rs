@@ -365,7 +365,6 @@ fn conversions_are_explicit_and_never_drop_transparency() {
 #[test]
 fn what_is_not_read_is_refused_by_name() {
     for (name, feature) in [
-        ("cmyk.jpg", "CMYK"),
         ("animated.webp", "animation"),
         ("animated.png", "animation"),
     ] {
@@ -381,17 +380,23 @@ fn what_is_not_read_is_refused_by_name() {
             );
         }
     }
-    for other in [
-        &b"GIF89a......."[..],
-        b"",
-        b"\xff",
-        b"%PDF-1.4 ......",
-        b"RIFF\0\0\0\0WAVE",
-    ] {
-        assert_eq!(
-            probe(other, &Limits::default()),
-            Err(ImageError::UnsupportedType)
-        );
+    let named: [(&[u8], Option<&str>); 11] = [
+        (b"", None),
+        (b"\xff", None),
+        (b"RIFF\0\0\0\0WAVE", None),
+        (b"GIF89a.......", Some("GIF")),
+        (b"%PDF-1.4 ......", Some("PDF")),
+        (b"\0\0\0\x1cftypavif....", Some("AVIF")),
+        (b"\0\0\0\x1cftypheic....", Some("HEIC (HEIF)")),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", Some("JPEG XL")),
+        (b"\xff\x0a\xff\x07", Some("JPEG XL")),
+        (b"8BPS\0\x01", Some("Photoshop (PSD)")),
+        (b"FUJIFILMCCD-RAW 0201", Some("Fujifilm raw (RAF)")),
+    ];
+    for (other, found) in named {
+        let error = probe(other, &Limits::default()).unwrap_err();
+        assert_eq!(error, ImageError::UnsupportedType { found });
+        assert!(error.to_string().contains("JPEG, PNG, WebP, TIFF or BMP"));
     }
 }
 

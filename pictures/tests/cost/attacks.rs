@@ -287,5 +287,87 @@ pub fn attacks() -> Vec<(&'static str, Vec<u8>)> {
             "WebP: 25 MB behind the end",
             [small_webp(vec![]), vec![0x52; MOST - 100]].concat(),
         ),
+        (
+            "TIFF: 65,520 links to directories of 4,000 entries",
+            small_tiff(|at| {
+                let below = [&4_000u16.to_le_bytes()[..], &[1; 48_000], &[0; 4]].concat();
+                (vec![entry(34_665, 4, 1, at); 65_520], below)
+            }),
+        ),
+        (
+            "TIFF: 65,520 private tags",
+            small_tiff(|_| {
+                (
+                    (0..65_520)
+                        .map(|i| entry(50_000 + i as u16 % 9_000, 4, 1, 7))
+                        .collect(),
+                    vec![],
+                )
+            }),
+        ),
+        (
+            "TIFF: 2,000,000 directories behind the first",
+            small_tiff(|at| {
+                let mut chain = Vec::new();
+                for i in 1..2_000_000u32 {
+                    chain.extend([0, 0]);
+                    chain.extend((at + i * 6).to_le_bytes());
+                }
+                (vec![], chain)
+            }),
+        ),
+        (
+            "TIFF: XMP of 11 MB, tags never closed",
+            small_tiff(|at| {
+                (
+                    vec![entry(700, 1, 11 << 20, at)],
+                    repeated(b"<a>", 11 * MIB + 3),
+                )
+            }),
+        ),
+        (
+            "TIFF: EXIF of 11 MB in one value, begun pictures",
+            small_tiff(|at| {
+                (
+                    vec![entry(305, 7, 11 << 20, at)],
+                    repeated(b"\xff\xd8\xff", 11 * MIB + 3),
+                )
+            }),
+        ),
     ]
+}
+
+fn entry(tag: u16, kind: u16, count: u32, value: u32) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[..2].copy_from_slice(&tag.to_le_bytes());
+    out[2..4].copy_from_slice(&kind.to_le_bytes());
+    out[4..8].copy_from_slice(&count.to_le_bytes());
+    out[8..].copy_from_slice(&value.to_le_bytes());
+    out
+}
+
+/// A TIFF of 64 x 64 gray pixels; `more` gets the place of the data that it gives, and gives further entries. Without further
+/// entries its directory is followed by what lies there.
+fn small_tiff(more: impl FnOnce(u32) -> (Vec<[u8; 12]>, Vec<u8>)) -> Vec<u8> {
+    let at = 8 + 4_096;
+    let (further, data) = more(at);
+    let link = if further.is_empty() { at } else { 0 };
+    let mut entries = vec![
+        entry(256, 3, 1, 64),
+        entry(257, 3, 1, 64),
+        entry(258, 3, 1, 8),
+        entry(259, 3, 1, 1),
+        entry(262, 3, 1, 1),
+        entry(273, 4, 1, 8),
+        entry(279, 4, 1, 4_096),
+    ];
+    entries.extend(further);
+    let mut out = b"II*\0".to_vec();
+    out.extend((at + data.len() as u32).to_le_bytes());
+    out.extend([9; 4_096]);
+    out.extend(data);
+    out.extend((entries.len() as u16).to_le_bytes());
+    out.extend(entries.concat());
+    out.extend(link.to_le_bytes());
+    out
 }

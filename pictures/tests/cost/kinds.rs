@@ -121,5 +121,37 @@ pub fn kinds() -> Vec<(String, Vec<u8>)> {
             .unwrap();
         out.push((format!("WebP {name} lossless"), bytes));
     }
+    // TIFFs and a BMP of the same pixels, and a JPEG of inks.
+    let (eight, deep) = (
+        tiff_of(&out, "PNG Rgb 8 bit"),
+        tiff_of(&out, "PNG Rgba 16 bit"),
+    );
+    out.push(("TIFF RGB 8 bit".to_string(), eight));
+    out.push(("TIFF RGBA 16 bit".to_string(), deep));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::codecs::bmp::BmpEncoder::new(&mut bytes)
+        .encode(&rgb, width, height, image::ExtendedColorType::Rgb8)
+        .unwrap();
+    out.push(("BMP".to_string(), bytes.into_inner()));
+    let mut bytes = Vec::new();
+    jpeg_encoder::Encoder::new(&mut bytes, 80)
+        .encode(
+            &rgba,
+            width as u16,
+            height as u16,
+            jpeg_encoder::ColorType::Cmyk,
+        )
+        .unwrap();
+    out.push(("JPEG of inks".to_string(), bytes));
     out
+}
+
+fn tiff_of(kinds: &[(String, Vec<u8>)], name: &str) -> Vec<u8> {
+    let (_, bytes) = kinds.iter().find(|(kind, _)| kind == name).unwrap();
+    let photo = cleanplate_pictures::decode(bytes, &Default::default()).unwrap();
+    let options = cleanplate_pictures::EncodeOptions {
+        format: Some(cleanplate_pictures::Format::Tiff),
+        quality: None,
+    };
+    photo.encode(&options).unwrap()
 }

@@ -119,6 +119,7 @@ fn memory_is_known_from_the_header() {
 fn shared_bytes(photo: &cleanplate_pictures::Photo) -> usize {
     match &photo.source {
         cleanplate_pictures::Source::Jpeg(source) => source.original.file_bytes(),
+        cleanplate_pictures::Source::Tiff(source) => source.file_bytes(),
         _ => 0,
     }
 }

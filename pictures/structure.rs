@@ -3,18 +3,18 @@
 use std::ops::Range;
 
 /// Bytes of a directory entry.
-pub(super) const ENTRY_BYTES: usize = 12;
+pub(crate) const ENTRY_BYTES: usize = 12;
 
 /// A TIFF structure in memory.
 #[derive(Clone, Copy)]
-pub(super) struct Tiff<'a> {
+pub(crate) struct Tiff<'a> {
     pub bytes: &'a [u8],
     pub little: bool,
 }
 
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Where its 12 bytes lie.
     pub at: usize,
     pub tag: u16,
@@ -27,7 +27,7 @@ pub(super) struct Entry {
 
 /// One directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     /// Where it begins, the two bytes of the number of entries.
     pub at: usize,
     pub entries: Vec<Entry>,
