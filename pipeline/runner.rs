@@ -279,9 +279,16 @@ impl Runner {
         }
         user_mask.harden();
         let (mask, alpha) = (user_mask.clone(), user_mask.clone());
-        let warnings = photo.metadata.warnings.clone();
+        let mut warnings = photo.metadata.warnings.clone();
+        let colours = photo.colours().unwrap_or_else(|why| {
+            warnings.push(format!(
+                "the colour profile cannot be used, so the photo was taken for sRGB: {why}"
+            ));
+            None
+        });
         Ok(Work {
             photo,
+            colours,
             prompts,
             user_mask,
             mask,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Candidate, Choice, Crop, Embeddings, ExecutableCache, Gather, Observer, Region};
 use crate::PluginError;
 use crate::models::Networks;
-use cleanplate_pictures::{Mask, Photo};
+use cleanplate_pictures::{Colours, Mask, Photo, Rect};
 
 /// Points and a box that say what to remove, in pixels of the displayed photo.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,6 +41,9 @@ pub struct Sharing {
 pub struct Work<'a> {
     /// The photo. Stages do not change its pixels; fills are blended in after the last stage.
     pub photo: Photo,
+    /// The way between the photo's colours and sRGB; `None` when they are the same. Networks see and say sRGB
+    /// ([`Work::seen`], [`Work::own`]), everything else stays in the photo's own space.
+    pub colours: Option<Colours>,
     /// What was asked for.
     pub prompts: Option<Prompts>,
     /// The hard mask (0/255) as given by the user or found by the segment stage, never grown.
@@ -100,6 +103,40 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Turns colours of the photo, `[.., 3]`, into those that networks see.
+    pub fn seen(&self, rgb: &mut [f32]) -> Result<(), PluginError> {
+        let convert = |colours: &Colours| colours.to_srgb(rgb);
+        self.colours
+            .as_ref()
+            .map_or(Ok(()), convert)
+            .map_err(colour)
+    }
+
+    /// Turns what a network says, `[.., 3]`, into colours of the photo.
+    pub fn own(&self, rgb: &mut [f32]) -> Result<(), PluginError> {
+        let convert = |colours: &Colours| colours.from_srgb(rgb);
+        self.colours
+            .as_ref()
+            .map_or(Ok(()), convert)
+            .map_err(colour)
+    }
+
+    /// The pixels of `rect` as networks see them, 8 bits, `[h, w, 3]`.
+    pub fn seen_rgb8(&self, rect: Rect) -> Result<Vec<u8>, PluginError> {
+        if self.colours.is_none() {
+            return Ok(self.photo.crop_rgb8(rect));
+        }
+        let mut out = Vec::with_capacity(rect.pixels() * 3);
+        let mut row = Vec::new();
+        for y in rect.y0..rect.y1 {
+            row.clear();
+            self.photo.push_row_f32(&mut row, y, rect);
+            self.seen(&mut row)?;
+            out.extend(row.iter().map(|v| (v * 255.0 + 0.5) as u8));
+        }
+        Ok(out)
+    }
+
     /// Sets the mask found by a segment stage.
     pub fn set_user_mask(&mut self, mask: Mask) {
         self.user_mask = mask.clone();
@@ -129,6 +166,13 @@ impl Work<'_> {
         if !self.models.contains(&used) {
             self.models.push(used);
         }
+    }
+}
+
+fn colour(detail: String) -> PluginError {
+    PluginError::Output {
+        plugin: "colour",
+        detail: format!("the photo's colour profile failed: {detail}"),
     }
 }
 

@@ -107,7 +107,9 @@ impl Network {
         // What is smaller is padded.
         let side_min = network.side_px_min();
         let (net_width, net_height) = (width.max(side_min), height.max(side_min));
-        let (image, mask) = inputs(&rgb, &hole, (width, height), (net_width, net_height));
+        let mut seen = rgb.clone();
+        work.seen(&mut seen)?;
+        let (image, mask) = inputs(&seen, &hole, (width, height), (net_width, net_height));
         let key = |crops: usize| {
             let sha256 = if crops == 1 {
                 network.sha256().to_string()
@@ -145,12 +147,14 @@ impl Network {
         } = answer.map_err(|refusal| self.failed(work, refusal, crop))?;
         work.sharing.waited += waited;
         work.sharing.crops_together = work.sharing.crops_together.max(crops);
-        put_prediction(&mut rgb, &hole, &prediction, width).map_err(|detail| {
+        put_prediction(&mut seen, &hole, &prediction, width).map_err(|detail| {
             PluginError::Output {
                 plugin: self.plugin,
                 detail,
             }
         })?;
+        work.own(&mut seen)?;
+        copy_hole(&seen, &hole, &mut rgb);
         Ok(Fill { width, height, rgb })
     }
 
@@ -200,6 +204,14 @@ impl Stage for Network {
         }
         work.used_model(network.name(), network.sha256());
         Ok(())
+    }
+}
+
+/// Copies the hole: around it, what was clipped on the way to the network and back stays whole.
+fn copy_hole(from: &[f32], hole: &[u8], to: &mut [f32]) {
+    let pixels = to.chunks_exact_mut(3).zip(from.chunks_exact(3));
+    for ((to, from), _) in pixels.zip(hole).filter(|(_, hole)| **hole != 0) {
+        to.copy_from_slice(from);
     }
 }
 

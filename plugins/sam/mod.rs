@@ -126,12 +126,12 @@ fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, Plu
 /// The photo's embedding, computed unless it is kept.
 fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Maps>, PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
-    let bytes = work.photo.crop_rgb8(Rect {
+    let bytes = work.seen_rgb8(Rect {
         x0: 0,
         y0: 0,
         x1: width,
         y1: height,
-    });
+    })?;
     let resized = network
         .sam
         .resize(&Tensor::u8(&[1, height, width, 3], bytes))

@@ -1,5 +1,6 @@
 //! Pipelines on a stand-in device: what is written where, which errors, which warnings.
 
+mod colour;
 mod refusals;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
