@@ -75,7 +75,7 @@ fn bad_requests_get_their_documented_status_and_cost_nothing() {
     for bytes in [
         &b"GIF89a\x01\x00\x01\x00\x00\x00\x00;"[..],
         b"%PDF-1.4",
-        b"II*\0\x08\0\0\0",
+        b"II+\0\x08\0\0\0",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"",
     ] {

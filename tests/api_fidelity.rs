@@ -1,7 +1,7 @@
 //! What goes in comes out, through the API: kind, depth, metadata, orientation, coding, size; and what is refused.
 
 use crate::common::{Daemon, Form, REMOVAL, mask, png, root};
-use cleanplate_pictures::{Limits, Photo, Samples, Source, decode, probe};
+use cleanplate_pictures::{EncodeOptions, Format, Limits, Photo, Samples, Source, decode, probe};
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(root().join("pictures/tests/fixtures").join(name)).unwrap()
@@ -15,6 +15,16 @@ fn deep() -> Vec<u8> {
     png(image::ImageBuffer::from_fn(64, 48, |x, y| {
         image::Rgb([value(x, y, 0), value(x, y, 1), value(x, y, 2)])
     }))
+}
+
+/// The same photo as a TIFF.
+fn tiff(bytes: &[u8]) -> Vec<u8> {
+    let photo = decode(bytes, &Limits::default()).unwrap();
+    let options = EncodeOptions {
+        format: Some(Format::Tiff),
+        quality: None,
+    };
+    photo.encode(&options).unwrap()
 }
 
 /// The hole: a few pixels near the middle.
@@ -107,6 +117,7 @@ fn every_kind_of_file_comes_back_in_kind() {
         "q92_444_progressive.jpg",
         "q75_422_optimised.jpg",
         "q80_gray.jpg",
+        "cmyk.jpg",
     ];
     let mut files: Vec<(String, Vec<u8>)> = lossless
         .iter()
@@ -114,6 +125,10 @@ fn every_kind_of_file_comes_back_in_kind() {
         .map(|name| (name.to_string(), fixture(name)))
         .collect();
     files.push(("deep.png".to_string(), deep()));
+    for name in ["upright.png", "rgba.png", "gray.png", "gray_alpha.png"] {
+        files.push((format!("{name}.tif"), tiff(&fixture(name))));
+    }
+    files.push(("deep.tif".to_string(), tiff(&deep())));
     for (name, bytes) in files {
         let was = decode(&bytes, &Limits::default()).unwrap();
         let out = removed(&daemon, &key, &name, &bytes);
@@ -192,7 +207,6 @@ fn what_cannot_be_kept_is_refused_by_name() {
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
     for (name, words) in [
-        ("cmyk.jpg", "CMYK"),
         ("animated.png", "animation"),
         ("animated.webp", "animation"),
     ] {
@@ -206,6 +220,85 @@ fn what_cannot_be_kept_is_refused_by_name() {
         assert_eq!(reply.status, 422, "{name}: {text}");
         assert!(
             text.contains(words) && text.contains("\"image\""),
+            "{name}: {text}"
+        );
+        assert_eq!(reply.header("X-Credits-Charged"), Some("0"), "{name}");
+    }
+}
+
+#[test]
+fn tiff_and_bmp_come_in_and_their_results_say_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let photo = fixture("upright.png");
+    let hole = png(mask(60, 45, HOLE));
+    let bmp = crate::common::encode(
+        image::load_from_memory(&photo).unwrap().to_rgb8(),
+        image::ImageFormat::Bmp,
+    );
+    // The file, its mask, what is asked for, and what comes.
+    let cases: [(&[u8], &[u8], &str, &str); 5] = [
+        (&tiff(&photo), &hole, "", "image/tiff"),
+        (&tiff(&photo), &tiff(&hole), "", "image/tiff"),
+        (&tiff(&photo), &hole, "?output_format=png", "image/png"),
+        (&photo, &hole, "?output_format=tiff", "image/tiff"),
+        (&bmp, &hole, "", "image/png"),
+    ];
+    for (image, mask, query, media_type) in cases {
+        let form = Form::new()
+            .file("image", "photo", image)
+            .file("mask", "mask", mask);
+        let reply = daemon.post(&format!("{REMOVAL}{query}"), Some(&key), &form);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 200, "{media_type} {query}: {text}");
+        let url = reply.json()["result"]["output_url"]
+            .as_str()
+            .unwrap()
+            .to_string();
+        let file = daemon.get(&url, None);
+        assert_eq!(file.header("Content-Type"), Some(media_type), "{query}");
+        let (was, is) = (
+            decode(image, &Limits::default()).unwrap(),
+            decode(&file.body, &Limits::default()).unwrap(),
+        );
+        assert_eq!(is.format.media_type(), media_type);
+        assert!(
+            far(&was, 12) == far(&is, 12),
+            "{media_type} {query}: pixels outside changed"
+        );
+        assert!(was.samples != is.samples, "{media_type} {query}");
+    }
+}
+
+#[test]
+fn other_types_are_named_with_those_that_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let hole = png(mask(60, 45, HOLE));
+    let box_of = |brand: &[u8]| [&b"\0\0\0\x1cftyp"[..], brand, &[0; 40]].concat();
+    for (bytes, name) in [
+        (box_of(b"avif"), "AVIF"),
+        (box_of(b"heic"), "HEIC"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n........".to_vec(), "JPEG XL"),
+        (b"GIF89a..............".to_vec(), "GIF"),
+        (b"8BPS\0\x01............".to_vec(), "PSD"),
+        (b"II+\0\x08\0\0\0............".to_vec(), "BigTIFF"),
+        // A TIFF that says it is a DNG.
+        (
+            b"II*\0\x08\0\0\0\x01\0\x12\xc6\x01\0\x01\0\0\0\x01\0\0\0\0\0\0\0".to_vec(),
+            "DNG",
+        ),
+    ] {
+        let form = Form::new()
+            .file("image", "photo.jpg", &bytes)
+            .file("mask", "mask.png", &hole);
+        let reply = daemon.post(REMOVAL, Some(&key), &form);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 415, "{name}: {text}");
+        assert!(
+            text.contains(name) && text.contains("JPEG, PNG, WebP, TIFF or BMP"),
             "{name}: {text}"
         );
         assert_eq!(reply.header("X-Credits-Charged"), Some("0"), "{name}");

@@ -11,7 +11,7 @@ pub const FAILED: &str = "failed";
 pub const OUTPUT: &str = "output";
 
 /// Endings of photos, lower case.
-const PHOTO_ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
+const PHOTO_ENDINGS: [&str; 7] = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "bmp"];
 /// Files of systems, browsers, editors and copy programs.
 const IGNORED: [&str; 12] = [
     ".*",
@@ -58,7 +58,10 @@ impl Pattern {
         if !ending.is_some_and(|ending| PHOTO_ENDINGS.contains(&ending.as_str()))
             || file.starts_with('.')
         {
-            return Err("it must end in .png, .jpg or .webp and not start with a dot".to_string());
+            return Err(
+                "it must end in .png, .jpg, .webp, .tif or .bmp and not start with a dot"
+                    .to_string(),
+            );
         }
         let (before, after) = file
             .split_once(STEM)

@@ -69,7 +69,7 @@ impl Refusal {
     /// A picture in a field that cannot be taken.
     pub fn image(field: &str, error: &ImageError) -> Self {
         let kind = match error {
-            ImageError::UnsupportedType => {
+            ImageError::UnsupportedType { .. } => {
                 return Refusal::new(ErrorCode::UnsupportedType, format!("{field}: {error}"));
             }
             ImageError::OutOfMemory { .. } => {

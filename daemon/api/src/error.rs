@@ -26,7 +26,7 @@ pub enum ErrorCode {
     Gone,
     /// An upload above the byte limit.
     TooLarge,
-    /// Bytes that are not JPEG, PNG or WebP.
+    /// Bytes that are not JPEG, PNG, WebP, TIFF or BMP.
     UnsupportedType,
     /// Fields that are missing or do not make sense; the body lists each.
     Invalid,
@@ -174,7 +174,7 @@ pub static ERRORS: &[ErrorRow] = &[
         BodyShape::Text,
         false,
         "unsupported_type",
-        "bytes that are not JPEG, PNG or WebP, or a body with a Content-Encoding",
+        "bytes that are not JPEG, PNG, WebP, TIFF or BMP, or a body with a Content-Encoding",
     ),
     row(
         ErrorCode::Invalid,

@@ -26,7 +26,7 @@ pub static PUBLIC: Interface = Interface {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 pub struct RemovalForm {
-    /// JPEG, PNG or WebP.
+    /// JPEG, PNG, WebP, TIFF or BMP.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     image: String,
     /// PNG of the image's displayed size: 128 and brighter is removed. Required unless points or a box are given.
@@ -38,7 +38,7 @@ pub struct RemovalForm {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 pub struct SegmentationForm {
-    /// JPEG, PNG or WebP.
+    /// JPEG, PNG, WebP, TIFF or BMP.
     #[schema(format = Binary, content_media_type = "application/octet-stream")]
     image: String,
 }
@@ -47,7 +47,7 @@ pub struct SegmentationForm {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 pub struct BatchForm {
-    /// 1 to 50 photos: JPEG, PNG or WebP.
+    /// 1 to 50 photos: JPEG, PNG, WebP, TIFF or BMP.
     #[schema(value_type = Vec<String>, format = Binary)]
     images: Vec<String>,
     /// As many masks, in the order of the photos.
@@ -76,7 +76,7 @@ pub struct RemovalQuery {
     pub dilate: Option<u32>,
     /// Pixels over which the edge fades.
     pub feather: Option<u32>,
-    /// jpeg, png or webp; that of the image if not given.
+    /// jpeg, png, webp or tiff; that of the image if not given (png for a BMP).
     pub output_format: Option<String>,
     /// 1 to 100, JPEG and WebP; about that of the image if not given.
     pub quality: Option<u8>,
@@ -102,7 +102,7 @@ pub struct BatchQuery {
     pub dilate: Option<u32>,
     /// Pixels over which edges fade.
     pub feather: Option<u32>,
-    /// jpeg, png or webp; that of each image if not given.
+    /// jpeg, png, webp or tiff; that of each image if not given (png for a BMP).
     pub output_format: Option<String>,
     /// 1 to 100, JPEG and WebP; about that of each image if not given.
     pub quality: Option<u8>,

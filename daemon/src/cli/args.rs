@@ -140,7 +140,7 @@ pub struct Serve {
 /// `run`
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Photo: JPEG, PNG or WebP
+    /// Photo: JPEG, PNG, WebP, TIFF or BMP
     pub image: PathBuf,
     /// Mask: PNG of the same size; 128 and brighter is removed
     pub mask: Option<PathBuf>,

@@ -150,7 +150,7 @@ fn format_of(path: &Path) -> anyhow::Result<Option<Format>> {
     usage(
         "--out",
         &path.display().to_string(),
-        "a name that ends in .jpg, .png or .webp",
+        "a name that ends in .jpg, .png, .webp or .tif",
         ending.parse().ok(),
     )
     .map(Some)

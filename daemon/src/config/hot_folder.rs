@@ -158,7 +158,7 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
         text => text
             .parse()
             .map(Some)
-            .map_err(|_| "empty, \"jpeg\", \"png\" or \"webp\"".to_string()),
+            .map_err(|_| "empty, \"jpeg\", \"png\", \"webp\" or \"tiff\"".to_string()),
     });
     let path = place(r, "settle_ms");
     let settle = Duration::from_millis(r.whole(&path, 50..=3_600_000) as u64);

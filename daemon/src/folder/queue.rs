@@ -292,7 +292,7 @@ fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
         .as_ref()
         .filter(|kept| kept.swept_at_ms.is_none())?;
     let result = &kept.result;
-    let extension = [Format::Jpeg, Format::Png, Format::WebP]
+    let extension = Format::WRITTEN
         .into_iter()
         .find(|format| format.media_type() == result.output.media_type)?
         .extension();

@@ -48,7 +48,7 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
                 cleanplate_pictures::decode(&bytes, &bounds.image)
             });
             match decoded {
-                Err(ImageError::Corrupt { .. } | ImageError::UnsupportedType) => {
+                Err(ImageError::Corrupt { .. } | ImageError::UnsupportedType { .. }) => {
                     Verdict::Incomplete
                 }
                 Ok(photo) if photo.metadata.unended => Verdict::Incomplete,

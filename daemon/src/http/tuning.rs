@@ -170,7 +170,7 @@ fn whole(text: &str) -> Result<String, FieldFault> {
 fn format(text: &str) -> Result<Format, FieldFault> {
     text.parse().map_err(|_| {
         (
-            "value is not one of jpeg, png, webp".to_string(),
+            "value is not one of jpeg, png, webp, tiff".to_string(),
             "type_error.enum",
         )
     })

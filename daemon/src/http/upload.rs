@@ -12,7 +12,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, Payload};
 use cleanplate_api::{ErrorCode, FieldError};
-use cleanplate_pictures::Format;
+use cleanplate_pictures::{Format, ImageError};
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -30,7 +30,7 @@ const SLACK_BYTES: u64 = 1 << 20;
 /// Bytes that are set aside at a time for a body of unknown length.
 const STEP_BYTES: u64 = 1 << 20;
 /// Bytes that are enough to recognise a type.
-const HEAD_BYTES: usize = 12;
+const HEAD_BYTES: usize = 16;
 /// Bytes of a field that is not a file.
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
 
@@ -299,7 +299,7 @@ fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
         Some(_) => Ok(true),
         None => Err(Refusal::new(
             ErrorCode::UnsupportedType,
-            format!("{name}: not a JPEG, PNG or WebP image (judged by its content, not its name)"),
+            format!("{name}: {}", ImageError::unknown(head)),
         )),
     }
 }

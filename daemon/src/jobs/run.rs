@@ -269,7 +269,7 @@ fn keep(
     outcome: &mut Outcome,
     clock: &mut Clock<'_>,
 ) -> Result<Stored, Box<JobFault>> {
-    let wanted = work.encode.format.unwrap_or(outcome.photo.format);
+    let wanted = work.encode.format_of(outcome.photo.format);
     let bytes = outcome
         .photo
         .encode_with_warnings(&work.encode, &mut outcome.warnings)

@@ -155,7 +155,7 @@ pub struct Picture(pub Vec<u8>);
 
 impl Content for Picture {
     fn media(_: &mut Schemas) -> Media {
-        ["image/jpeg", "image/png", "image/webp"]
+        ["image/jpeg", "image/png", "image/tiff", "image/webp"]
             .into_iter()
             .map(|media_type| (media_type, binary()))
             .collect()

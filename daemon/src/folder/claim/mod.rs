@@ -22,7 +22,7 @@ const PHOTO: &str = "photo";
 const MASK: &str = "mask";
 const SIDECAR: &str = "sidecar";
 /// Endings that a result may have.
-const RESULT_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+const RESULT_ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "tif", "tiff"];
 /// Longest record or report that is read back.
 const RECORD_BYTES_MAX: u64 = 1 << 20;
 
