@@ -16,7 +16,7 @@ use cleanplate_kernels::poisson::Poisson;
 use cleanplate_kernels::{KernelError, Op, Tensor};
 
 use super::geometry::{Level, SOURCES_KEPT};
-use super::settings::{Blend, Settings};
+use super::settings::{Blend, ITERATIONS_MIN, Settings};
 
 /// Size and work of one level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,7 +40,8 @@ pub fn schedule(levels: &[Level], settings: &Settings) -> Vec<Planned> {
         let (iterations, rounds) = if light {
             (1, 1)
         } else {
-            (of(&settings.iterations), of(&settings.rounds))
+            let enough = (settings.votes_max / level.targets.max(1)).max(ITERATIONS_MIN);
+            (of(&settings.iterations).min(enough), of(&settings.rounds))
         };
         Planned {
             height: level.height,

@@ -11,6 +11,9 @@ pub enum Blend {
     Damped(f32),
 }
 
+/// Fewest iterations of a level that gets more than one.
+pub const ITERATIONS_MIN: usize = 4;
+
 /// Parameters of the fill; see [`Settings::best`] and [`Settings::mild`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -32,6 +35,9 @@ pub struct Settings {
     pub rounds: Vec<usize>,
     /// Distances over which a round propagates, in order, in pixels.
     pub steps: Vec<usize>,
+    /// Iterations of a level are cut to as many as vote for this many targets in all, but not below [`ITERATIONS_MIN`]: large levels begin
+    /// near their end, and cost the most.
+    pub votes_max: usize,
     /// Levels with more targets than this get a single, local iteration.
     pub effort_px: usize,
     /// How copied patches meet the photo.
@@ -56,6 +62,7 @@ impl Settings {
             iterations: vec![36, 24, 16, 12, 8, 6],
             rounds: vec![4, 3, 2, 1, 1, 1],
             steps: vec![4, 1],
+            votes_max: 500_000,
             effort_px: 600_000,
             // A change of a quarter of the range means that the rim crosses two materials, and evening it out would bleed.
             blend: Blend::Damped(0.25),
