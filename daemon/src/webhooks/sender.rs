@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cleanplate_store::{DueWebhook, Store, StoreError};
+use cleanplate_store::{DueWebhook, Store, StoreError, WEBHOOK_PAUSE_MS_MAX};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use ureq::Agent;
@@ -15,6 +15,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use super::flights::Flights;
 use super::target::{GuardedResolver, check};
 use crate::config;
+use crate::telemetry::tell_store_error;
 
 /// Pause between looks for due webhooks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -27,7 +28,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(5);
 /// The thread rests for so many times what a look took.
 const REST: u32 = 10;
 /// Longest pause between attempts.
-const PAUSE_MAX: Duration = Duration::from_secs(6 * 3600);
+const PAUSE_MAX: Duration = Duration::from_millis(WEBHOOK_PAUSE_MS_MAX as u64);
 /// Each pause is this many times the one before.
 const PAUSE_GROWTH: u32 = 4;
 
@@ -105,7 +106,7 @@ impl Sender {
                     let rest = match self.look() {
                         Ok(()) => LOOK,
                         Err(error) => {
-                            tracing::error!(%error, "due webhooks could not be read");
+                            tell_store_error(&error, "due webhooks could not be read");
                             STORE_PAUSE
                         }
                     };
@@ -149,7 +150,8 @@ impl Sender {
             .attempt(webhook)
             .and_then(|attempt| self.note(webhook, attempt));
         if let Err(error) = noted {
-            tracing::error!(%error, job_id = %webhook.job.id, "the store failed under a webhook; it is sent again");
+            let what = "the store failed under a webhook; it is sent again";
+            tell_store_error(&error, what);
             std::thread::sleep(STORE_PAUSE);
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::error::{Result, StoreError};
 use crate::idempotency::{IdempotencyScope, REPLY_BYTES_MAX};
 use crate::jobs::{CANDIDATES_MAX, StoredFile};
-use crate::{Credits, Failure, Idempotency, JobResult, NewJob, Reply};
+use crate::{Credits, Failure, Idempotency, JobResult, NewJob, Reply, WEBHOOK_PAUSE_MS_MAX};
 
 /// Most credits that an account may have and that one operation may move: far from the end of 64 bits.
 pub(crate) const CREDITS_MAX: Credits = 1_000_000_000_000;
@@ -79,14 +79,20 @@ pub(crate) fn credits(
 
 /// A span for which something is kept.
 pub(crate) fn keep_ms(operation: &'static str, value: i64) -> Result<()> {
-    if (0..=KEEP_MS_MAX).contains(&value) {
+    span_ms(operation, "keep_ms", value, KEEP_MS_MAX)
+}
+
+/// The pause before the next attempt of a webhook.
+pub(crate) fn webhook_pause_ms(operation: &'static str, value: i64) -> Result<()> {
+    span_ms(operation, "again_in_ms", value, WEBHOOK_PAUSE_MS_MAX)
+}
+
+fn span_ms(operation: &'static str, field: &'static str, value: i64, max: i64) -> Result<()> {
+    if (0..=max).contains(&value) {
         return Ok(());
     }
-    Err(invalid(
-        operation,
-        "keep_ms",
-        format!("is {value}, 0 to {KEEP_MS_MAX} are allowed"),
-    ))
+    let detail = format!("is {value}, 0 to {max} are allowed");
+    Err(invalid(operation, field, detail))
 }
 
 /// The parts of a new job that do not depend on the store.

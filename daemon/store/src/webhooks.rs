@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::jobs::Job;
 use crate::{JobId, UnixMs};
 
+/// Longest pause between two attempts, milliseconds.
+pub const WEBHOOK_PAUSE_MS_MAX: i64 = 6 * 3_600_000;
+
 /// A webhook to be sent now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DueWebhook {
@@ -34,13 +37,15 @@ pub struct WebhookState {
 /// Operations on webhooks.
 pub trait Webhooks {
     /// Webhooks whose time has come: the oldest of each account, then the second ones and so on, up to the
-    /// `per_account_max`-th, so that no account stands in another's way.
+    /// `per_account_max`-th, so that no account stands in another's way. The first attempt is due at once; pauses are counted
+    /// by a clock that does not jump with the one on the wall.
     fn due_webhooks(&self, per_account_max: u32, rows_max: u32) -> Result<Vec<DueWebhook>>;
 
     /// Notes that a webhook was taken by its receiver. Counts as an attempt.
     fn webhook_delivered(&self, job: JobId) -> Result<()>;
 
-    /// Notes a failed attempt: it is tried again in `again_in_ms`, or given up. `detail` is cut at 500 characters.
+    /// Notes a failed attempt: it is tried again in `again_in_ms` (0 to [`WEBHOOK_PAUSE_MS_MAX`]), or given up. `detail` is cut
+    /// at 500 characters.
     fn webhook_failed(&self, job: JobId, detail: &str, again_in_ms: Option<i64>) -> Result<()>;
 
     /// The webhook of a job, if it has one and has ended.

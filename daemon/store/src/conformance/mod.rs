@@ -109,6 +109,10 @@ pub const CHECKS: &[Check] = &[
         "accounts take turns with their webhooks",
         webhooks::accounts_take_turns,
     ),
+    (
+        "a jump of the clock moves no webhook",
+        webhooks::jumps_move_nothing,
+    ),
     ("a job ends once", races::ends_once),
     ("claims do not overlap", races::claims),
 ];

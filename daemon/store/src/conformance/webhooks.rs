@@ -56,6 +56,55 @@ pub(super) fn due_until_delivered(fixture: &mut dyn Fixture) {
     assert!(state.delivered_at_ms.is_some());
 }
 
+pub(super) fn jumps_move_nothing(fixture: &mut dyn Fixture) {
+    const DAY_MS: i64 = 86_400_000;
+    let store = fixture.store();
+    let refused = |store: &dyn Store| {
+        let failure = Failure::new("invalid", "bad pair");
+        store.record_failed(&hooked(store), &failure).unwrap().id
+    };
+    let due = |store: &dyn Store| -> Vec<_> {
+        let due = store.due_webhooks(10, 10).unwrap();
+        due.into_iter().map(|due| due.job.id).collect()
+    };
+    let job = refused(store.as_ref());
+    fixture.clock().jump_ms(-DAY_MS);
+    assert_eq!(
+        due(store.as_ref()),
+        [job],
+        "set back before the first attempt"
+    );
+    store.webhook_failed(job, "no answer", Some(1_000)).unwrap();
+    fixture.clock().jump_ms(3 * DAY_MS);
+    assert_eq!(due(store.as_ref()), [], "set ahead within the pause");
+    fixture.clock().advance_ms(1_000);
+    assert_eq!(due(store.as_ref()), [job]);
+    store.webhook_failed(job, "no answer", Some(1_000)).unwrap();
+    let fresh = refused(store.as_ref());
+    assert_eq!(
+        due(store.as_ref()),
+        [fresh],
+        "ended while the clock was ahead"
+    );
+    store.webhook_delivered(fresh).unwrap();
+    fixture.clock().jump_ms(-2 * DAY_MS);
+    fixture.clock().advance_ms(1_000);
+    assert_eq!(due(store.as_ref()), [job], "set back within the pause");
+
+    let again_ms = crate::WEBHOOK_PAUSE_MS_MAX;
+    assert!(store.webhook_failed(job, "", Some(again_ms + 1)).is_err());
+    store
+        .webhook_failed(job, "no answer", Some(again_ms))
+        .unwrap();
+    drop(store);
+    // A run that began with the clock a month behind reads what was recorded before.
+    fixture.clock().jump_ms(-30 * DAY_MS);
+    fixture.crash();
+    let store = fixture.store();
+    store.recover(2).unwrap();
+    assert_eq!(due(store.as_ref()), [job], "longer than any pause");
+}
+
 pub(super) fn every_end_is_told(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let cancelled = accept(store.as_ref(), &hooked(store.as_ref()));

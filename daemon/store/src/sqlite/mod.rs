@@ -57,6 +57,8 @@ pub struct SqliteStore {
     /// What the disk answered when it first failed to store data; from then on nothing is written.
     halted: OnceLock<String>,
     clock: Arc<dyn Clock>,
+    /// What the wall clock would show when the steady one stands at 0, as it was when the store was opened.
+    origin_ms: UnixMs,
     lock_wait: LockWait,
     /// When this process claimed the jobs under way, by the steady clock.
     claimed: Mutex<HashMap<JobId, UnixMs>>,
@@ -70,8 +72,10 @@ struct Tx<'a> {
     sql: Transaction<'a>,
     /// What is being done, for errors.
     operation: &'static str,
-    /// One time for the whole transaction.
+    /// One time for the whole transaction, for what is recorded.
     now_ms: UnixMs,
+    /// The same by the clock of this run.
+    run_ms: UnixMs,
 }
 
 impl Deref for Tx<'_> {
@@ -83,6 +87,12 @@ impl Deref for Tx<'_> {
 }
 
 impl SqliteStore {
+    /// The clock of this run: the wall clock at its start and the time that has passed since. What is due is judged by it, so
+    /// that a jump of the wall clock neither delays nor hurries anything; another run can still read what it recorded.
+    fn run_ms(&self) -> UnixMs {
+        self.origin_ms.saturating_add(self.clock.steady_ms())
+    }
+
     /// Runs `body` in an immediate transaction; commits when it returns `Ok`, changes nothing otherwise.
     fn write<T>(
         &self,
@@ -107,9 +117,10 @@ impl SqliteStore {
                 detail: detail.clone(),
             });
         }
+        let times = (self.clock.now_ms(), self.run_ms());
         let outcome = self
             .set_wait(operation, &writer)
-            .and_then(|()| run_transaction(&mut writer, operation, self.clock.now_ms(), body));
+            .and_then(|()| run_transaction(&mut writer, operation, times, body));
         self.lock_wait.learn(&outcome, self.clock.steady_ms());
         if let Err(StoreError::Halted { detail, .. }) = &outcome {
             let _ = self.halted.set(detail.clone());
@@ -157,7 +168,7 @@ impl Watched for SqliteStore {
 fn run_transaction<T>(
     writer: &mut Connection,
     operation: &'static str,
-    now_ms: UnixMs,
+    (now_ms, run_ms): (UnixMs, UnixMs),
     body: impl FnOnce(&Tx<'_>) -> TxResult<T>,
 ) -> Result<T> {
     let begin = writer.transaction_with_behavior(TransactionBehavior::Immediate);
@@ -165,6 +176,7 @@ fn run_transaction<T>(
         sql: begin.map_err(|error| failure::store_error(operation, error))?,
         operation,
         now_ms,
+        run_ms,
     };
     let value = body(&tx).map_err(|error| error.named(operation))?;
     tx.sql

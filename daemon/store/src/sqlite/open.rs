@@ -70,6 +70,7 @@ impl SqliteStore {
                 lock_wait::TOOL_WAIT_MAX
             }),
             claimed: Mutex::default(),
+            origin_ms: clock.now_ms().saturating_sub(clock.steady_ms()),
             clock,
             path,
             watcher: OnceLock::new(),

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::failure::TxResult;
 use super::job_row::job_row;
 use super::{Tx, claims, job_row, resolve};
-use crate::JobId;
 use crate::jobs::{CODE_ATTEMPTS, CODE_INTERRUPTED, CODE_TIMED_OUT, Failure, Job, JobStatus};
 use crate::maintenance::Recovered;
+use crate::{JobId, WEBHOOK_PAUSE_MS_MAX};
 
 /// One transaction: the number of unfinished jobs is bounded by the queue.
 pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
@@ -41,6 +41,11 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
     let batches = tx.execute(
         "UPDATE batch SET interrupted = 1 WHERE answered_at_ms IS NULL AND interrupted = 0",
         [],
+    )?;
+    // Recorded by a clock that was wrong: nothing would wait longer.
+    tx.execute(
+        "UPDATE webhook SET next_at_ms = ?1 WHERE next_at_ms > ?1 + ?2",
+        [tx.run_ms, WEBHOOK_PAUSE_MS_MAX],
     )?;
     recovered.batches = u32::try_from(batches).unwrap_or(u32::MAX);
     Ok(recovered)

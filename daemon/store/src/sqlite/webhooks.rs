@@ -13,18 +13,19 @@ const ERROR_CHARS_MAX: usize = 500;
 
 impl Webhooks for SqliteStore {
     fn due_webhooks(&self, per_account_max: u32, rows_max: u32) -> Result<Vec<DueWebhook>> {
-        let now_ms = self.clock.now_ms();
+        let run_ms = self.run_ms();
         self.read("listing webhooks", |sql| {
             let mut statement = sql.prepare_cached(
                 "WITH due AS (
                      SELECT webhook.job_id, webhook.url, webhook.attempts, webhook.next_at_ms, row_number() OVER (
                          PARTITION BY job.account_id ORDER BY webhook.next_at_ms, webhook.job_id) AS place
-                     FROM webhook JOIN job ON job.id = webhook.job_id WHERE webhook.next_at_ms <= ?1)
+                     FROM webhook JOIN job ON job.id = webhook.job_id 
+                     WHERE webhook.next_at_ms IS NOT NULL AND (webhook.next_at_ms <= ?1 OR webhook.attempts = 0))
                  SELECT job.*, due.url AS webhook_url, due.attempts AS webhook_attempts
                  FROM due JOIN job ON job.id = due.job_id
                  WHERE due.place <= ?2 ORDER BY due.place, due.next_at_ms LIMIT ?3",
             )?;
-            let rows = statement.query_map(params![now_ms, per_account_max, rows_max], |row| {
+            let rows = statement.query_map(params![run_ms, per_account_max, rows_max], |row| {
                 let job = Box::new(job_row(row)?);
                 Ok(DueWebhook {
                     job,
@@ -49,10 +50,12 @@ impl Webhooks for SqliteStore {
 
     fn webhook_failed(&self, job: JobId, detail: &str, again_in_ms: Option<i64>) -> Result<()> {
         const OPERATION: &str = "noting a failed webhook";
-        again_in_ms.map_or(Ok(()), |span_ms| limits::keep_ms(OPERATION, span_ms))?;
+        again_in_ms.map_or(Ok(()), |span_ms| {
+            limits::webhook_pause_ms(OPERATION, span_ms)
+        })?;
         let detail: String = detail.chars().take(ERROR_CHARS_MAX).collect();
         self.write(OPERATION, |tx| {
-            let next_at_ms = again_in_ms.map(|span_ms| tx.now_ms.saturating_add(span_ms));
+            let next_at_ms = again_in_ms.map(|span_ms| tx.run_ms.saturating_add(span_ms));
             tx.execute(
                 "UPDATE webhook SET attempts = attempts + 1, next_at_ms = ?2, last_error = ?3
                  WHERE job_id = ?1 AND delivered_at_ms IS NULL",
