@@ -6,6 +6,7 @@ use cleanplate_api::ErrorCode;
 use cleanplate_store::{CODE_CANCELLED, Ended, Failure, Job, JobId, StoreError};
 
 use super::cancel::cancelled;
+use super::run::SHUTTING_DOWN;
 use super::{Finished, JobInput, Jobs, lock};
 use crate::files::Inputs;
 use crate::refusal::Refusal;
@@ -31,6 +32,32 @@ pub(super) struct Unrecorded {
 pub(super) struct Stalled {
     since: Instant,
     refusal: Refusal,
+}
+
+/// Why a job was given up before it ran: for its record, and for its client.
+#[derive(Debug, Clone)]
+pub(super) struct GivenUp {
+    pub failure: Failure,
+    pub refusal: Refusal,
+}
+
+impl GivenUp {
+    /// The store or the volume does not take it now.
+    pub fn passing(refusal: Refusal) -> Self {
+        GivenUp {
+            failure: passing(&refusal),
+            refusal,
+        }
+    }
+
+    /// The daemon ends.
+    pub fn shutting_down() -> Self {
+        let detail = "the daemon was stopped before the job ran";
+        GivenUp {
+            failure: Failure::new(SHUTTING_DOWN, detail),
+            refusal: Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10),
+        }
+    }
 }
 
 impl JobInput {
@@ -194,7 +221,7 @@ impl Jobs {
         });
         drop(stalled);
         if since.elapsed() > STALLED_MAX {
-            self.give_up_waiting(&refusal);
+            self.give_up_waiting(&GivenUp::passing(refusal));
         }
     }
 
@@ -206,22 +233,22 @@ impl Jobs {
     }
 
     /// Fails every job whose client waits for it and that is not under way.
-    pub(super) fn give_up_waiting(&self, refusal: &Refusal) {
+    pub(super) fn give_up_waiting(&self, why: &GivenUp) {
         let waiting: Vec<(JobId, JobInput)> = {
             let mut inputs = lock(&self.inputs);
             // Marked before anybody can miss the input: whoever accepts one of them at this moment sees the mark afterwards.
-            let ids = inputs.keys().map(|id| (*id, refusal.clone()));
+            let ids = inputs.keys().map(|id| (*id, why.clone()));
             lock(&self.given_up).extend(ids);
             inputs.drain().collect()
         };
         for (id, work) in waiting {
-            self.cancel_given_up(id, Some(work), refusal.clone());
+            self.cancel_given_up(id, Some(work), why.clone());
         }
     }
 
     /// Ends a job that was given up. One that the store does not know yet is ended by whoever accepts it.
-    pub(super) fn cancel_given_up(&self, id: JobId, work: Option<JobInput>, refusal: Refusal) {
-        let failure = passing(&refusal);
+    pub(super) fn cancel_given_up(&self, id: JobId, work: Option<JobInput>, why: GivenUp) {
+        let GivenUp { failure, refusal } = why;
         let outcome = self.store.cancel(None, id, &failure);
         if matches!(outcome, Err(StoreError::UnknownJob { .. })) {
             if let Some(work) = work {

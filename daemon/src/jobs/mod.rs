@@ -26,7 +26,7 @@ use cleanplate_models::ModelStore;
 use cleanplate_pictures::Limits as ImageLimits;
 use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, RunLimits, Runner};
 use cleanplate_store::{
-    Accept, Balance, Failure, Inquiry, Job, JobId, NewJob, QueueLimits, Store, StoreError,
+    Accept, Balance, Inquiry, Job, JobId, NewJob, QueueLimits, Store, StoreError,
 };
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -38,8 +38,8 @@ pub use cancel::Standing;
 use cancel::Current;
 use device::{Device, Opened};
 pub use device::{DeviceState, open as open_device};
+use ends::{GivenUp, Stalled, Unrecorded};
 pub use ends::{STORAGE_FULL, STORE_LOCKED};
-use ends::{Stalled, Unrecorded};
 use pace::Pace;
 pub use recall::{Hook, Recipe};
 pub use retry::RETRY_OF;
@@ -126,7 +126,7 @@ pub struct Jobs {
     inputs: Mutex<HashMap<JobId, JobInput>>,
     /// Jobs whose clients were told that they are not done, until the store has recorded it: one may be in the middle of being
     /// accepted.
-    given_up: Mutex<HashMap<JobId, Refusal>>,
+    given_up: Mutex<HashMap<JobId, GivenUp>>,
     /// Counts the reasons to look for work, so that none is missed.
     gate: Mutex<u64>,
     wake: Condvar,
@@ -319,25 +319,40 @@ impl Jobs {
             &new.request,
         )?;
         // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
-        lock(&self.inputs).insert(new.id, work);
+        if let Err(refusal) = self.bring(new.id, work) {
+            lock(&self.reservations).remove(&new.id);
+            return Err(refusal);
+        }
         let accepted = self.store.accept(new, &limits);
-        let given_up = lock(&self.given_up).remove(&new.id);
         if let Ok(Accept::Accepted { .. }) = accepted {
-            if let Some(refusal) = given_up {
-                self.cancel_given_up(new.id, None, refusal);
+            let given_up = lock(&self.given_up).remove(&new.id);
+            if let Some(why) = given_up {
+                self.cancel_given_up(new.id, None, why);
             }
             self.wake_one();
             return Ok(Offered::Accepted);
         }
+        // The input first: a job without one is given up no more.
         let work = lock(&self.inputs).remove(&new.id);
         lock(&self.reservations).remove(&new.id);
-        if let Some(refusal) = given_up {
-            return Err(refusal);
+        if let Some(why) = lock(&self.given_up).remove(&new.id) {
+            return Err(why.refusal);
         }
         let declined = accepted.map_err(|error| self.refuse(&error))?;
         let work =
             work.ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
         Ok(Offered::Declined(declined, Box::new(work)))
+    }
+
+    /// Keeps the input of a job that is about to be accepted, unless the daemon has given up what waits for good.
+    fn bring(&self, job: JobId, work: JobInput) -> Result<(), Refusal> {
+        let mut inputs = lock(&self.inputs);
+        // Read under the lock: it is set before the inputs are taken away for the last time.
+        if self.abort.load(Ordering::SeqCst) {
+            return Err(GivenUp::shutting_down().refusal);
+        }
+        inputs.insert(job, work);
+        Ok(())
     }
 
     /// Sets space aside for the results of a job until it ends, if that was not done before.
@@ -457,28 +472,7 @@ impl Jobs {
         while Instant::now() < until && !ended() {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let waiting: Vec<(JobId, JobInput)> = lock(&self.inputs).drain().collect();
-        for (id, work) in waiting {
-            let refusal = Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10);
-            match self.store.cancel(
-                None,
-                id,
-                &Failure::new("shutting_down", "the daemon was stopped before the job ran"),
-            ) {
-                Ok(cleanplate_store::Ended::Now { job, balance }) => {
-                    work.answer(Ok(Finished {
-                        job,
-                        balance,
-                        refusal: Some(refusal),
-                    }));
-                }
-                Ok(cleanplate_store::Ended::Stale { .. }) => {}
-                Err(error) => {
-                    tracing::error!(%error, job_id = %id, "a waiting job could not be failed; the next start does it");
-                    work.answer(Err(refusal));
-                }
-            }
-        }
+        self.give_up_waiting(&GivenUp::shutting_down());
         for thread in threads {
             if !thread.is_finished() {
                 tracing::warn!("an engine thread did not end in time");

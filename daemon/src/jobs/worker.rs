@@ -10,7 +10,7 @@ use cleanplate_pipeline::Runner;
 use cleanplate_store::{Completion, Failure, Job, JobResult, StoreError};
 
 use super::cancel::Current;
-use super::ends::passing;
+use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
 use super::run::{self, JobFault, SHUTTING_DOWN};
 use super::{JobInput, Jobs, Taken, lock, probe_removal};
@@ -29,7 +29,7 @@ pub fn run(jobs: &Jobs, name: &str) {
         let stopping = jobs.stopping.load(Ordering::SeqCst);
         jobs.record_ends();
         if let Some(error) = jobs.space.exhausted() {
-            jobs.give_up_waiting(&error.into());
+            jobs.give_up_waiting(&GivenUp::passing(error.into()));
             if stopping {
                 return;
             }
