@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{Daemon, Form, REMOVAL, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, photo, png, small_pair};
 
 /// A head that announces a body, one chunk of it, and nothing more.
 const UNREAD: &str =
@@ -271,6 +271,92 @@ fn who_cannot_be_served_is_told_before_the_body() {
         &Form::pair(&image, &hole),
     );
     assert_eq!(quote.status, 200);
+}
+
+/// Seconds of processor time that the daemon has used.
+fn cpu_s(daemon: &Daemon) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.child.id())).unwrap();
+    let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    // A hundred to a second on every Linux.
+    ticks as f64 / 100.0
+}
+
+#[test]
+fn an_upload_that_comes_in_tiny_pieces_costs_no_turn_for_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    // Each of these looks like the begin of the end of the part.
+    let pieces = b"\r\n--".repeat(500_000);
+    let image = [&png(photo(8, 8))[..33], &pieces].concat();
+    let before = cpu_s(&daemon);
+    let form = Form::new().file("image", "a.png", &image);
+    let reply = daemon.post(&format!("{REMOVAL}?dry_run=true"), Some(&key), &form);
+    assert_eq!(reply.status, 422);
+    let used_s = cpu_s(&daemon) - before;
+    println!("{used_s:.2} CPU s for 500,000 pieces");
+    assert!(used_s < 3.0, "{used_s} CPU s");
+}
+
+/// The head of an upload that waits to be told to go on.
+fn expecting(key: &str, bytes: usize) -> String {
+    let form = Form::new().content_type();
+    format!(
+        "POST {REMOVAL} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: {form}\r\n\
+         Content-Length: {bytes}\r\nExpect: 100-continue\r\n\r\n"
+    )
+}
+
+/// The next bytes, as many as this text has.
+fn comes(stream: &mut TcpStream, text: &str) {
+    let mut bytes = vec![0; text.len()];
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), text);
+}
+
+#[test]
+fn who_waits_to_be_told_to_go_on_is_told_when_the_body_is_wanted() {
+    const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[accounts]\nfirst_credits = 3\n");
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let body = Form::pair(&image, &hole).body();
+    let mut wrong = send(
+        &daemon,
+        "127.0.0.1",
+        &expecting("sk-live-nonsense", 10_000_000),
+    );
+    comes(&mut wrong, "HTTP/1.1 401 ");
+    let mut large = send(&daemon, "127.0.0.1", &expecting(&key, 900_000_000));
+    comes(&mut large, "HTTP/1.1 413 ");
+    // Behind another request: its reply comes first, then the line, then the body goes.
+    let ask = format!(
+        "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n{}",
+        expecting(&key, body.len())
+    );
+    let mut good = send(&daemon, "127.0.0.1", &ask);
+    let mut text = String::new();
+    while !text.ends_with(GO_ON) {
+        let mut byte = [0];
+        good.read_exact(&mut byte).unwrap();
+        text.push(char::from(byte[0]));
+    }
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 2, "{text}");
+    good.write_all(&body).unwrap();
+    comes(&mut good, "HTTP/1.1 200 OK\r\n");
+    // The credits are gone.
+    let mut poor = send(&daemon, "127.0.0.1", &expecting(&key, body.len()));
+    comes(&mut poor, "HTTP/1.1 402 ");
+    // Who does not wait is served as well.
+    let mut hasty = send(
+        &daemon,
+        "127.0.0.1",
+        &expecting("sk-live-nonsense", body.len()),
+    );
+    drop(hasty.write_all(&body));
+    comes(&mut hasty, "HTTP/1.1 401 ");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::expectation::Expectation;
 use crate::config::UploadTime;
 
 /// Time beyond a bound, so that the library's own timers, which close with a reply, come first.
@@ -72,6 +73,7 @@ enum State {
 pub struct Meter {
     spans: Spans,
     state: Mutex<State>,
+    expectation: Expectation,
     evicted: Notify,
 }
 
@@ -86,6 +88,7 @@ impl Meter {
         Meter {
             spans,
             state: Mutex::new(state),
+            expectation: Expectation::default(),
             evicted: Notify::new(),
         }
     }
@@ -98,6 +101,11 @@ impl Meter {
     /// How long it may do what.
     pub fn spans(&self) -> &Spans {
         &self.spans
+    }
+
+    /// Whether the client waits to be told to go on.
+    pub fn expectation(&self) -> &Expectation {
+        &self.expectation
     }
 
     /// Bytes came.

@@ -6,6 +6,7 @@
 //! the connection when that moment has passed, whatever the library waits for. A [`Roster`] bounds how many connections
 //! there are, in all and from one address; who is over it is told so at once instead of waiting to be accepted.
 
+mod expectation;
 mod meter;
 mod request;
 mod roster;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use actix_http::{HttpService, Request, Response};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, map_config};
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Extensions, Server, fn_factory, fn_service};
 
 pub use meter::{Meter, Spans};
@@ -170,6 +171,12 @@ where
             let signal = signal.clone();
             async move { signal.notified().await }
         })
+        .expect(fn_service(|req: Request| async move {
+            if let Some(meter) = req.conn_data::<Arc<Meter>>() {
+                meter.expectation().asked().await;
+            }
+            Ok::<_, Response<BoxBody>>(req)
+        }))
         .on_connect_ext(move |socket: &Socket<Io>, data: &mut Extensions| {
             note(socket.io(), data);
             data.insert(socket.meter().clone());

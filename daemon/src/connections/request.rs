@@ -25,9 +25,10 @@ pub async fn bound(
     let Some(meter) = req.conn_data::<Arc<Meter>>().cloned() else {
         return Ok(next.call(req).await?.map_into_boxed_body());
     };
-    let (transfer, request) = (meter.spans().transfer, Request::begin(meter));
+    let (transfer, request) = (meter.spans().transfer, Request::begin(meter.clone()));
     if let payload @ Payload::H1 { .. } = req.take_payload() {
-        let payload: Pin<Box<dyn Stream<Item = _>>> = Box::pin(Awaited::new(payload, transfer));
+        let payload: Pin<Box<dyn Stream<Item = _>>> =
+            Box::pin(Awaited::new(payload, transfer, meter.clone()));
         req.set_payload(payload.into());
     }
     let res = next.call(req).await?.map_into_boxed_body();
@@ -80,6 +81,8 @@ impl MessageBody for Reply {
 /// The body of a request: its reader waits for the client for no longer than the bytes that came are worth.
 struct Awaited {
     payload: Payload,
+    /// Until its first byte has been asked for.
+    unasked: Option<Arc<Meter>>,
     transfer: UploadTime,
     bytes: u64,
     waited: Duration,
@@ -87,9 +90,10 @@ struct Awaited {
 }
 
 impl Awaited {
-    fn new(payload: Payload, transfer: UploadTime) -> Awaited {
+    fn new(payload: Payload, transfer: UploadTime, meter: Arc<Meter>) -> Awaited {
         Awaited {
             payload,
+            unasked: Some(meter),
             transfer,
             bytes: 0,
             waited: Duration::ZERO,
@@ -103,6 +107,9 @@ impl Stream for Awaited {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if let Some(meter) = this.unasked.take() {
+            meter.expectation().wanted();
+        }
         if let Poll::Ready(item) = Pin::new(&mut this.payload).poll_next(cx) {
             if let Some((since, _)) = this.wait.take() {
                 this.waited += since.elapsed();
@@ -145,7 +152,12 @@ mod tests {
         });
         let never = futures_util::stream::pending();
         let payload: Pin<Box<dyn Stream<Item = _>>> = Box::pin(chunks.chain(never));
-        let mut body = Awaited::new(payload.into(), transfer);
+        let meter = Arc::new(Meter::new(crate::connections::Spans {
+            head_max: transfer.max,
+            idle_max: transfer.max,
+            transfer,
+        }));
+        let mut body = Awaited::new(payload.into(), transfer, meter);
         let begun = Instant::now();
         for _ in 0..5 {
             assert_eq!(body.next().await.unwrap().unwrap().len(), 10);

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_web::rt::net::{TcpStream, UnixStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -92,6 +92,16 @@ impl<Io: Wire> AsyncWrite for Socket<Io> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        let Socket { io, meter } = &mut *self;
+        match meter.expectation().poll_kept(cx, &mut *io, buf) {
+            Poll::Ready(Ok(None)) => {}
+            Poll::Ready(Ok(Some(kept))) => return Poll::Ready(Ok(kept)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => {
+                meter.blocked();
+                return Poll::Pending;
+            }
+        }
         let polled = Pin::new(&mut self.io).poll_write(cx, buf);
         match &polled {
             Poll::Ready(Ok(count)) => self.meter.took(*count),
@@ -102,7 +112,9 @@ impl<Io: Wire> AsyncWrite for Socket<Io> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let Socket { io, meter } = &mut *self;
+        ready!(meter.expectation().poll_due(cx, &mut *io))?;
+        Pin::new(io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -16,7 +16,7 @@ use cleanplate_pictures::{Format, ImageError};
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufWriter};
 
 use crate::app::App;
 use crate::blocking::blocking;
@@ -31,6 +31,8 @@ const SLACK_BYTES: u64 = 1 << 20;
 const STEP_BYTES: u64 = 1 << 20;
 /// Bytes that are enough to recognise a type.
 const HEAD_BYTES: usize = 16;
+/// Bytes that are written to a file at a time.
+const WRITE_BYTES: usize = 128 << 10;
 /// Bytes of a field that is not a file.
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
 
@@ -254,7 +256,8 @@ pub(super) async fn store(
         ))
     };
     let (file, handle) = blocking(make).await?.map_err(io)?;
-    let mut handle = tokio::fs::File::from_std(handle);
+    // Each write is a turn of another thread; a client decides how small the pieces are that come.
+    let mut handle = BufWriter::with_capacity(WRITE_BYTES, tokio::fs::File::from_std(handle));
     let (mut bytes, mut head, mut known, mut hash) = (0u64, Vec::new(), false, Sha256::new());
     while let Some(chunk) = field.next().await {
         let chunk = chunk.map_err(|error| broken(&error, app))?;
