@@ -1,5 +1,7 @@
 //! A full volume, a locked, a lost and a damaged database: refused at once, nothing charged or lost, and over by itself.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -106,6 +108,17 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
+/// A photo that does not compress.
+fn noise(width: u32, height: u32) -> image::RgbImage {
+    let mut state = 1_u32;
+    image::RgbImage::from_fn(width, height, |_, _| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        image::Rgb([state as u8, (state >> 8) as u8, (state >> 16) as u8])
+    })
+}
+
 fn full_volume(volume: &Volume) {
     let config = format!("{UNLIMITED}[server]\nfree_mib_min = 8\n[queue]\nat_once_max = 1\n");
     let daemon = Daemon::start(&volume.path().join("data"), &config);
@@ -118,15 +131,12 @@ fn full_volume(volume: &Volume) {
         .as_str()
         .unwrap()
         .to_string();
-    let mut state = 1_u32;
-    let noise = image::RgbImage::from_fn(1500, 1200, |_, _| {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        image::Rgb([state as u8, (state >> 8) as u8, (state >> 16) as u8])
-    });
-    let large = Form::pair(&png(noise), &png(mask(1500, 1200, [300, 300, 600, 600])));
-    for cycle in 0..3 {
+    let large = Form::pair(
+        &png(noise(1500, 1200)),
+        &png(mask(1500, 1200, [300, 300, 600, 600])),
+    );
+    let cycles = std::env::var("TEST_CYCLES").map_or(3, |text| text.parse().unwrap());
+    for cycle in 0..cycles {
         full_under_a_job(volume, &daemon, &key, &large);
         readyz(&daemon, 200, Duration::from_secs(5));
         let (stop, full) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -189,9 +199,12 @@ fn full_volume(volume: &Volume) {
     }
     nothing_held(&daemon, &key);
     let (reserved, settled, released) = ledger(&daemon);
-    println!("3 cycles: {reserved} holds, {settled} settled, {released} released");
+    println!("{cycles} cycles: {reserved} holds, {settled} settled, {released} released");
     assert_eq!(reserved, settled + released);
-    assert!(released >= 3, "{released} of 3 jobs under way gave back");
+    assert!(
+        released >= cycles,
+        "{released} of {cycles} jobs under way gave back"
+    );
     let results = names(&daemon.data.join("results"));
     let pictures = results.iter().filter(|name| !name.contains("mask")).count();
     assert_eq!(pictures, settled, "{results:?}");
@@ -205,6 +218,75 @@ fn full_volume(volume: &Volume) {
         log.matches("ERROR").count() <= 2,
         "not one line a minute: {log}"
     );
+}
+
+/// An upload that announces so many bytes and sends none of them; the status that it gets within a second, if any.
+fn announce(daemon: &Daemon, key: &str, bytes: u64) -> (TcpStream, Option<String>) {
+    let mut stream = TcpStream::connect(&daemon.addr).unwrap();
+    let form = Form::new().content_type();
+    let head = format!(
+        "POST {REMOVAL}/batch HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: {form}\r\n\
+         Content-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let wait = Some(Duration::from_secs(1));
+    stream.set_read_timeout(wait).unwrap();
+    let mut start = [0; 12];
+    let status = stream.read_exact(&mut start).ok();
+    (
+        stream,
+        status.map(|()| String::from_utf8_lossy(&start[9..]).into_owned()),
+    )
+}
+
+#[test]
+fn announced_uploads_of_one_key_leave_a_small_volume_to_others() {
+    let name = "storage::announced_uploads_of_one_key_leave_a_small_volume_to_others";
+    on_small_volume(name, 64, |volume| {
+        let config = "[server]\nfree_mib_min = 8\n";
+        let daemon = Daemon::start(&volume.path().join("data"), config);
+        let made = common::json(&daemon.cli(&["keys", "create", "--name", "k", "--json"]));
+        let (greedy, other) = (daemon.key(), made["key"].as_str().unwrap());
+        assert_eq!(
+            announce(&daemon, &greedy, 40 << 20).1.as_deref(),
+            Some("507")
+        );
+        let (_held, status) = announce(&daemon, &greedy, 15 << 20);
+        assert_eq!(status, None, "it is waited for");
+        assert_eq!(
+            announce(&daemon, &greedy, 15 << 20).1.as_deref(),
+            Some("507")
+        );
+        assert_eq!(announce(&daemon, other, 12 << 20).1, None);
+        let (image, hole) = small_pair();
+        let reply = daemon.post(REMOVAL, Some(other), &Form::pair(&image, &hole));
+        assert_eq!(reply.status, 200, "{}", text(&reply));
+    });
+}
+
+#[test]
+fn what_failed_jobs_leave_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[admin]\nretry_keep_mib_max = 1\n");
+    let key = daemon.key();
+    let image = png(noise(400, 400));
+    assert!(image.len() > 400_000 && image.len() < 500_000);
+    let nothing = png(mask(400, 400, [0; 4]));
+    for number in 1..=4 {
+        let path = format!("{REMOVAL}?async=true");
+        let accepted = daemon.post(&path, Some(&key), &Form::pair(&image, &nothing));
+        assert_eq!(accepted.status, 202, "{}", text(&accepted));
+        let job = accepted.json()["job_id"].as_str().unwrap().to_string();
+        let until = Instant::now() + Duration::from_secs(60);
+        while daemon.get(&format!("/v1/jobs/{job}"), Some(&key)).json()["status"] != "failed" {
+            assert!(Instant::now() < until, "job {number} has not failed");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    nothing_held(&daemon, &key);
+    let inputs = names(&dir.path().join("inputs"));
+    assert_eq!(inputs.len(), 4, "photos and masks of two: {inputs:?}");
+    assert!(names(&dir.path().join("previews")).is_empty());
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Admin {
     pub preview_px_max: u32,
     /// How long uploads of failed asynchronous jobs are kept.
     pub retry_keep: Duration,
+    /// Bytes of uploads up to which those of failed jobs are kept.
+    pub retry_keep_bytes_max: u64,
 }
 
 /// A token and who has it.
@@ -58,6 +60,7 @@ pub(super) fn read(r: &mut Reader<'_>, data: &Path) -> Admin {
         log_lines_max: r.whole("admin.log_lines_max", 100..=100_000) as usize,
         preview_px_max: r.whole("admin.preview_px_max", 0..=4_096) as u32,
         retry_keep: Duration::from_secs(r.whole("admin.retry_keep_h", 0..=24 * 365) as u64 * 3600),
+        retry_keep_bytes_max: (r.whole("admin.retry_keep_mib_max", 0..=1 << 24) as u64) << 20,
     };
     if admin.listen.is_some() && admin.tokens.is_empty() {
         let text = "`admin.listen` is set but `admin.tokens` is empty: anyone who reaches the port could act; set a token such as \

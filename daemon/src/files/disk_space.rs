@@ -125,6 +125,14 @@ impl DiskSpace {
         self.below(self.free_bytes_min / EXHAUSTED)
     }
 
+    /// Bytes that can still be set aside; none when the volume cannot be examined.
+    pub fn left(&self) -> u64 {
+        let taken = self
+            .free_bytes_min
+            .saturating_add(self.reserved.load(Ordering::Relaxed));
+        Left::of(&self.data).map_or(0, |left| left.bytes.saturating_sub(taken))
+    }
+
     fn below(&self, bytes_min: u64) -> Option<FilesError> {
         let why = match Left::of(&self.data) {
             Ok(left) if left.files < FILES_MIN => {

@@ -100,6 +100,14 @@ pub fn has(dirs: &Dirs, job: JobId) -> bool {
     image(dirs, job).is_file()
 }
 
+/// Bytes of all uploads that are kept.
+pub fn bytes(dirs: &Dirs) -> std::io::Result<u64> {
+    fs::read_dir(&dirs.inputs)?
+        // One that goes meanwhile has none.
+        .map(|entry| Ok(entry?.metadata().map_or(0, |meta| meta.len())))
+        .sum()
+}
+
 /// Gives the upload of one job to another; of several who try, one succeeds. `false` when it is not kept.
 pub fn move_to_job(dirs: &Dirs, from: JobId, to: JobId) -> Result<bool, FilesError> {
     let ([image, mask], [new_image, new_mask]) = (paths(dirs, from), paths(dirs, to));

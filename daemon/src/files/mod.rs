@@ -16,14 +16,14 @@ mod sweep;
 pub use dirs::{Dirs, FilesError};
 pub use disk_space::{DiskSpace, Reservation};
 pub use inputs::{
-    Inputs, both as input_paths, has as has_inputs, image as kept_image,
+    Inputs, both as input_paths, bytes as inputs_bytes, has as has_inputs, image as kept_image,
     move_to_job as move_inputs, remove as remove_inputs, remove_ended as remove_ended_inputs,
     sweep as sweep_inputs,
 };
 pub use intact::Intact;
 pub use lost::{refuse_foreign_database, refuse_lost_database};
 pub use mapped::Mapped;
-pub use previews::{keep_preview, preview_path, sweep_previews};
+pub use previews::{keep_preview, preview_path, remove_preview, sweep_previews};
 pub use publish::publish;
 pub use range::{ByteRange, parse_range};
 pub use secrets::UrlKeys;

@@ -38,6 +38,12 @@ pub fn keep_preview(dirs: &Dirs, job: JobId, photo: &Photo, side_px_max: u32) {
     }
 }
 
+/// Removes the copy of a job, if there is one.
+pub fn remove_preview(dirs: &Dirs, job: JobId) {
+    // One that stays goes with the old ones.
+    drop(fs::remove_file(preview_path(dirs, job)));
+}
+
 /// Removes copies older than `keep`. Returns how many went.
 pub fn sweep_previews(dirs: &Dirs, keep: Duration) -> std::io::Result<u64> {
     let mut swept = 0;

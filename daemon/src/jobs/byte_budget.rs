@@ -21,6 +21,8 @@ const OVERLAP: u64 = 4;
 const PATCHES_BYTES: u64 = 24;
 /// Bytes of a fill as large as the photo for each of its pixels.
 const CANDIDATE_BYTES: u64 = 12;
+/// Bytes that writing a photo in another type than its own takes for each pixel: lossless WebP takes the most.
+const CONVERSION_BYTES: u64 = 14;
 /// Masks beside a photo: as sent, as grown, as blended.
 const MASKS: u64 = 3;
 
@@ -55,7 +57,8 @@ pub fn removal_bytes(photo: &Need, mask: Option<&Need>, candidates: u64, pixels:
     let second = mask.map_or(0, |mask| mask.cut_bytes_max);
     // Each candidate's fill, and its photo besides the result's; of one of them, the photo as it came.
     let others = candidates * (photo.photo_bytes + CANDIDATE_BYTES * pixels);
-    let work = photo.photo_bytes + masks + others + fills.max(patches).max(photo.encode_bytes_max);
+    let written = photo.encode_bytes_max.max(CONVERSION_BYTES * pixels);
+    let work = photo.photo_bytes + masks + others + fills.max(patches).max(written);
     photo
         .decode_bytes_max
         .max(photo.photo_bytes + second)

@@ -5,7 +5,7 @@ use cleanplate_store::{Accept, CODE_CANCELLED, Job, JobId, JobStatus, NewJob, Qu
 use serde_json::json;
 
 use super::{Jobs, lock};
-use crate::files::{has_inputs, move_inputs};
+use crate::files::{has_inputs, inputs_bytes, move_inputs};
 use crate::refusal::Refusal;
 
 /// Where the request of a job names the one it retries.
@@ -19,7 +19,10 @@ impl Jobs {
             .as_ref()
             .is_some_and(|failure| failure.code != CODE_CANCELLED);
         // A watched folder keeps its own pairs, in `failed`.
-        job.asynchronous && job.key.is_some() && failed && !self.config.admin.retry_keep.is_zero()
+        let admin = &self.config.admin;
+        let wanted = job.asynchronous && job.key.is_some() && failed && !admin.retry_keep.is_zero();
+        // Its own are among those that lie there.
+        wanted && inputs_bytes(&self.dirs).is_ok_and(|bytes| bytes <= admin.retry_keep_bytes_max)
     }
 
     /// Whether [`Jobs::retry`] would find what it needs. Blocks on the disk.

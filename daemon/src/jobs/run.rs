@@ -15,7 +15,7 @@ use super::cancel::cancelled;
 use super::ends::STORAGE_FULL;
 use super::pace::Advance;
 use super::{DeviceState, JobInput, Jobs, Service, lock};
-use crate::files::{FilesError, Mapped, keep_preview, publish};
+use crate::files::{FilesError, Mapped, keep_preview, publish, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -188,6 +188,8 @@ pub fn run(
     };
     let outcome = steps(jobs, runner, job, work, &mut clock);
     outcome.map_err(|mut fault| {
+        // A failure costs nothing, so it leaves nothing.
+        remove_preview(&jobs.dirs, job.id);
         // How far it came tells as much as why it ended.
         fault.failure.timings = json!({ "stages": clock.stages });
         fault

@@ -1,5 +1,5 @@
-//! Bytes of uploads under way: so many in all, and so many of one key, and no more than the volume has room for. They are set
-//! aside before the first byte is read.
+//! Bytes of uploads under way: so many in all, and so many of one key, and no more than the volume has room for, of which no
+//! key takes more than it leaves to the others. They are set aside before the first byte is read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,6 +106,17 @@ impl Held {
             return full("of all clients", all, all_bytes_max);
         }
         self.room.grow(more)?;
+        let left = self.uploads.space.left();
+        if of_key + more > left {
+            self.room.shrink(more);
+            let text = format!(
+                "volume nearly full: uploads of this key would take {} MiB of it and leave {} MiB to all others; a key takes no \
+                 more than it leaves",
+                (of_key + more).div_ceil(1 << 20),
+                left >> 20
+            );
+            return Err(Refusal::new(ErrorCode::StorageFull, text).retry_after(RETRY_S));
+        }
         held.insert(self.key, of_key + more);
         self.bytes += more;
         Ok(())
@@ -115,6 +126,28 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_takes_no_more_of_the_volume_than_it_leaves() {
+        let dir = tempfile::tempdir().unwrap();
+        let space = DiskSpace::new(&crate::files::Dirs::under(dir.path()), 0);
+        // Others use the volume too: quarters, not bytes, are told apart.
+        let quarter = space.left() / 4;
+        let uploads = Uploads::new(u64::MAX, u64::MAX, space.clone());
+        let mut first = uploads.begin(KeyId(1));
+        assert!(first.grow(3 * quarter).is_err());
+        first.grow(quarter + quarter / 2).unwrap();
+        // What has come is still its own.
+        first.arrived(1);
+        let refusal = uploads.begin(KeyId(1)).grow(quarter).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::StorageFull);
+        let mut other = uploads.begin(KeyId(2));
+        other.grow(quarter).unwrap();
+        drop(first);
+        other.grow(quarter / 2).unwrap();
+        drop(other);
+        assert!(space.left() > 3 * quarter);
+    }
 
     #[test]
     fn keys_have_their_limit_and_all_have_one_together() {
