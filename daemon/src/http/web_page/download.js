@@ -8,9 +8,12 @@ import { zip } from './zip.js';
 const ENDS = { 'image/jpeg': 'jpg', 'image/png': 'png', 'image/webp': 'webp' };
 const LOSSY = ['image/jpeg', 'image/webp'];
 
+/** The type that is asked for; of a photo that no browser writes (BMP), that of the result. */
 function wanted(doc) {
   const { value } = $('format');
-  return value === 'same' ? doc.history.first.picture.blob.type : value;
+  const own = doc.history.first.picture.blob.type;
+  if (value !== 'same') return value;
+  return ENDS[own] ? own : doc.now.picture.blob.type;
 }
 
 /** The result of a photo in the format that was chosen, as { name, blob }. */

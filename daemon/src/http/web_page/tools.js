@@ -93,7 +93,7 @@ export class Tools {
       this.#gesture = { kind: 'pinch' };
       return;
     }
-    if (this.#space || event.button === 1) this.#gesture = { kind: 'pan' };
+    if (this.#space || event.button === 1 || this.busy()) this.#gesture = { kind: 'pan' }; // before and after are looked at, not marked
     else if (this.marking && (event.button === 0 || this.tool === 'object')) this.#begin(event, this.view.at(event));
     this.view.canvas.classList.toggle('drag', this.#gesture?.kind === 'pan');
   }
