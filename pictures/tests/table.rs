@@ -13,9 +13,11 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 const WIDTH: usize = 160;
 const HEIGHT: usize = 120;
 /// Columns and rows that are edited.
-const HOLE: std::ops::Range<usize> = 64..72;
+const HOLE: std::ops::Range<usize> = 67..78;
 /// Farthest that an edit of a JPEG reaches: a chroma block and the pixel beside it.
 const JPEG_REACH: usize = 17;
+/// Colour profile of the file of inks: too short to be used, but kept.
+const INKS_PROFILE: &[u8] = b"a profile of inks, kept as it is";
 /// A picture hidden in the maker's note of EXIF.
 const PREVIEW: &[u8] = b"\xff\xd8\xff\xe0\0\x06THUMB\xff\xd9";
 
@@ -109,6 +111,9 @@ fn jpeg(kind: ColorType, sampling: SamplingFactor, progressive: bool) -> Vec<u8>
     let mut encoder = Encoder::new(&mut out, 90);
     encoder.set_sampling_factor(sampling);
     encoder.set_progressive(progressive);
+    if n == 4 {
+        encoder.add_icc_profile(INKS_PROFILE).unwrap();
+    }
     encoder
         .encode(&samples(n), WIDTH as u16, HEIGHT as u16, kind)
         .unwrap();
@@ -166,7 +171,7 @@ fn edited(photo: &Photo) -> Photo {
     let n = photo.channels.count();
     let mut photo = photo.clone();
     for (x, y) in HOLE.flat_map(|y| HOLE.map(move |x| (x, y))) {
-        let (to, from) = ((y * WIDTH + x) * n, (y * WIDTH + x - 30) * n);
+        let (to, from) = ((y * WIDTH + x) * n, (y * WIDTH + x - 55) * n);
         match &mut photo.samples {
             Samples::U8(v) => v.copy_within(from..from + n, to),
             Samples::U16(v) => v.copy_within(from..from + n, to),
@@ -220,9 +225,11 @@ fn row(name: &str, bytes: &[u8]) -> String {
         (true, false) => "LOST",
     };
     let (a, b) = (&was.metadata, &is.metadata);
-    let icc = match said("CMYK") {
-        true => "kept; used for the fill",
-        false => beside(|m| m.icc.is_some(), a.icc == b.icc),
+    let holds = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|w| w == part);
+    let icc = match (said("CMYK"), holds(&out, INKS_PROFILE)) {
+        (true, true) => "kept",
+        (true, false) => "LOST",
+        (false, _) => beside(|m| m.icc.is_some(), a.icc == b.icc),
     };
     let exif = beside(|m| m.exif.is_some(), a.exif == b.exif);
     let xmp = beside(|m| m.xmp.is_some(), a.xmp == b.xmp);
@@ -230,8 +237,7 @@ fn row(name: &str, bytes: &[u8]) -> String {
         |m| m.photoshop.is_some(),
         a.photoshop == b.photoshop && a.iptc == b.iptc,
     );
-    let holds = |bytes: &[u8]| bytes.windows(PREVIEW.len()).any(|w| w == PREVIEW);
-    let previews = match (holds(bytes), holds(&out)) {
+    let previews = match (holds(bytes, PREVIEW), holds(&out, PREVIEW)) {
         (false, _) => "-",
         (true, false) if said("embedded pictures") => "dropped, said",
         _ => "LEFT",

@@ -16,7 +16,8 @@ fn shown(photo: &Photo, x: usize, y: usize) -> [f32; 3] {
 #[test]
 fn what_a_network_says_is_shown_in_that_colour_whatever_the_space() {
     use png::{BitDepth, ColorType};
-    let gray = COLOUR.map(|_| 0.212_6 * linear(0) + 0.715_2 * linear(1) + 0.072_2 * linear(2));
+    // The light of the colour as profiles reckon it: sRGB's primaries adapted to D50.
+    let gray = COLOUR.map(|_| 0.222_5 * linear(0) + 0.716_9 * linear(1) + 0.060_6 * linear(2));
     let gray = gray.map(|v| 1.055 * v.powf(1.0 / 2.4) - 0.055);
     for (name, profile, kind, want) in [
         (
@@ -78,8 +79,10 @@ fn what_a_network_says_is_shown_in_that_colour_whatever_the_space() {
                 .zip(want)
                 .map(|(is, want)| (is - want * 255.0).abs());
             let off = off.fold(0.0, f32::max);
-            // Eight bits of a steeper curve are coarser than those of sRGB where it is dark.
-            assert!(off <= 1.0, "{name} {depth:?}: {is:?} for {want:?}");
+            // Half a step of 8 bits of so wide a space is two of sRGB's where it is dark.
+            let coarse = name == "ProPhoto RGB" && depth == BitDepth::Eight;
+            let within = if coarse { 2.5 } else { 1.0 };
+            assert!(off <= within, "{name} {depth:?}: {is:?} for {want:?}");
             assert_eq!(outcome.photo.metadata, before.metadata, "{name}");
             let (was, is) = (values(&before), values(&outcome.photo));
             let n = before.channels.count();
