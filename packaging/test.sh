@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Installs the package in a fresh Debian, uses it as strangers and operators do, and prints what happened.
+#
+#   packaging/test.sh
+#
+# Needs root, mmdebstrap and the release binaries. BASE keeps the base system (a tar) between runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+base=${BASE:-target/packages/bookworm.tar}
+mkdir -p "$(dirname "$base")"
+[ -s "$base" ] || mmdebstrap --quiet --variant=minbase --include=adduser,curl bookworm "$base"
+dir=$(mktemp -d)
+root=$dir/root
+mkdir "$root"
+pid=
+finish() {
+    [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+    rm -rf "$dir"
+}
+trap finish EXIT
+tar -C "$root" -xf "$base" --exclude='./dev/*'
+mkdir -p "$root/dev" && for node in null:3 zero:5 random:8 urandom:9; do
+    [ -e "$root/dev/${node%:*}" ] || mknod -m 666 "$root/dev/${node%:*}" c 1 "${node#*:}"
+done
+say() { printf '\n== %s\n' "$*"; }
+fail() { echo "packaging: FAILED: $*" >&2; tail -20 "$dir/log" >&2 || true; exit 1; }
+in() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root "$@"; }
+as() { in setpriv --reuid cleanplate --regid cleanplate --init-groups "$@"; }
+port=$((20000 + RANDOM % 20000)); at=http://127.0.0.1:$port
+start() {
+    chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/ STATE_DIRECTORY=/var/lib/cleanplate CLEANPLATE_ENGINE_BACKEND=cpu \
+        setpriv --reuid cleanplate --regid cleanplate --init-groups \
+        cleanplate serve --config /etc/cleanplate/cleanplate.toml --listen 127.0.0.1:$port > "$dir/log" 2>&1 &
+    pid=$!
+    for _ in $(seq 300); do
+        curl -sf $at/readyz >/dev/null && return
+        kill -0 $pid 2>/dev/null || fail "the daemon ended"
+        sleep 0.1
+    done
+    fail "not ready"
+}
+stop() { kill "$pid"; wait "$pid" || fail "the daemon ended badly"; pid=; }
+remove() {
+    curl -sf -H "Authorization: Bearer $key" -H 'Accept: image/*' -F image=@benches/photos/boat.png -F mask=@benches/photos/boat_mask.png \
+        -o "$dir/$1" -D "$dir/head" $at/v1/services/object-removal || fail "no removal"
+    grep -i '^x-credits' "$dir/head"
+}
+balance() { curl -sf -H "Authorization: Bearer $key" $at/v1/account | grep -o '"balance":[0-9]*'; }
+
+say "package, and an older one to upgrade from"
+packaging/debian.sh "$dir" | tail -1
+VERSION=0.0.1 packaging/debian.sh "$dir" | tail -1
+cp "$dir"/*.deb "$root/root/"
+new=$(cd "$root/root" && ls cleanplate_*.deb | grep -v _0.0.1_)
+
+say "install"
+in dpkg -i "/root/$(cd "$root/root" && ls ./*_0.0.1_*)"
+in stat -c '%A %U %n' /var/lib/cleanplate /etc/cleanplate/cleanplate.toml
+in test -s /usr/share/man/man1/cleanplate-run.1.gz -a -s /usr/share/bash-completion/completions/cleanplate || fail "no manual"
+
+say "start, as the user cleanplate"
+start
+key=$(grep -oE 'sk-live-[A-Za-z0-9]{38}' "$dir/log" | head -1)
+[ -n "$key" ] || fail "no key"
+as cleanplate health --listen 127.0.0.1:$port
+curl -sf $at/ | grep -o '<title>.*</title>'
+curl -sf $at/docs | grep -o '<title>.*</title>'
+
+say "remove an object by curl"
+remove first.png
+balance
+
+say "remove an object by folder"
+mkdir "$root/var/lib/cleanplate/pairs"
+cp benches/photos/boat.png benches/photos/boat_mask.png "$root/var/lib/cleanplate/pairs/"
+in chown -R cleanplate: /var/lib/cleanplate/pairs
+as cleanplate folder --once /var/lib/cleanplate/pairs --backend cpu
+in ls /var/lib/cleanplate/pairs/output
+
+say "upgrade: a changed conffile and all data stay"
+echo '# of this machine' >> "$root/etc/cleanplate/cleanplate.toml"
+stop
+in dpkg -i --force-confold "/root/$new"
+grep -q '^# of this machine' "$root/etc/cleanplate/cleanplate.toml" || fail "the conffile was replaced"
+start
+balance
+
+say "back up while it runs"
+as cleanplate backup /var/lib/cleanplate/all.tar --results --data /var/lib/cleanplate
+cp "$root/var/lib/cleanplate/all.tar" "$root/root/all.tar"
+url=$(curl -sf -H "Authorization: Bearer $key" "$at/v1/jobs?rows=1" | grep -o '"output_url":"[^"]*' | cut -d'"' -f4)
+before=$(balance)
+
+say "destroy"
+stop
+find "$root/var/lib/cleanplate" -mindepth 1 -delete
+
+say "restore"
+in install -m 644 /root/all.tar /var/lib/cleanplate-all.tar
+as cleanplate restore /var/lib/cleanplate-all.tar --data /var/lib/cleanplate
+start
+[ "$(balance)" = "$before" ] || fail "credits differ after the restore"
+balance
+curl -sf -o "$dir/again.png" "$url" && cmp "$dir/first.png" "$dir/again.png" && echo "the address of the first result is good again"
+remove second.png
+cmp "$dir/first.png" "$dir/second.png" || fail "another result"
+stop
+
+say "purge"
+in dpkg --purge cleanplate
+[ ! -e "$root/var/lib/cleanplate" ] && [ ! -e "$root/etc/cleanplate" ] || fail "purging left files"
+! in getent passwd cleanplate || fail "purging left the user"
+printf '\nall steps done\n'
