@@ -73,7 +73,7 @@ fn the_state_dict_imports_as_the_same_network_and_survives_storing() {
     let dir = tempfile::tempdir().unwrap();
     let store = ModelStore::open(dir.path()).unwrap();
     let names = [
-        ("dict", "migan_tiny.pt"),
+        ("dict", "migan_tiny.pt.gz"),
         ("tensors", "migan_tiny.safetensors.gz"),
     ];
     for (name, file) in names {
