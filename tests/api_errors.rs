@@ -233,7 +233,7 @@ fn credits_end_with_402() {
     assert_eq!(third.status, 402);
     assert_eq!(
         third.json(),
-        serde_json::json!({"detail": "Insufficient credits"})
+        serde_json::json!({"detail": "Insufficient credits", "code": "insufficient_credits"})
     );
     assert_eq!(available(&daemon, &key), 1);
 }

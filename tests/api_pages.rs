@@ -22,7 +22,7 @@ fn pages_and_their_assets_are_served_under_a_strict_policy() {
             "{policy}"
         );
         assets.extend(
-            text.split("\"/assets/")
+            text.split("\"assets/")
                 .skip(1)
                 .map(|rest| rest.split('"').next().unwrap().to_string()),
         );

@@ -56,6 +56,8 @@ pub struct App {
     pub started: Instant,
     /// The books were found wrong: no new jobs until someone looked.
     pub breached: AtomicBool,
+    /// Places for those who fetch photos.
+    pub fetches: tokio::sync::Semaphore,
     /// The last check of the database file.
     pub database: Mutex<Option<DatabaseCheck>>,
 }

@@ -1,21 +1,46 @@
-//! Where webhooks may go: public addresses, and hosts that the operator allowed by name.
+//! Where the daemon goes when a client names the address (webhooks, photos to fetch): to public addresses, and to hosts that
+//! the operator allowed by name.
 //!
 //! A client chooses the address, the daemon sends from inside the operator's network: without this check a client could
 //! reach what only the daemon can. Names are judged by the addresses that the connection really uses, so that a name that
 //! changes its meaning between check and use gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
+use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 /// Longest address, characters.
 pub const URL_CHARS_MAX: usize = 2000;
 
+/// Hosts that may be reached although their addresses are private.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    /// Names or addresses.
+    pub hosts: Vec<String>,
+    /// The option that lists them.
+    pub option: &'static str,
+}
+
+impl Allowed {
+    fn has(&self, host: &str) -> bool {
+        self.hosts
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+
+    fn refusal(&self, host: &str) -> String {
+        let option = self.option;
+        format!("{host} is not a public address; the operator may allow it in {option}")
+    }
+}
+
 /// Judges an address as far as its text goes.
-pub fn check(url: &str, allowed_hosts: &[String]) -> Result<(), String> {
+pub fn check(url: &str, allowed: &Allowed) -> Result<(), String> {
     if url.len() > URL_CHARS_MAX {
         return Err(format!("an address has at most {URL_CHARS_MAX} characters"));
     }
@@ -37,22 +62,10 @@ pub fn check(url: &str, allowed_hosts: &[String]) -> Result<(), String> {
         .trim_end_matches(']')
         .parse::<IpAddr>();
     match literal {
-        Ok(address) if !is_public(address) && !is_allowed(host, allowed_hosts) => {
-            Err(refusal(host))
-        }
+        Ok(address) if !is_public(address) && !allowed.has(host) => Err(allowed.refusal(host)),
         _ if host.is_empty() => Err("the address has no host".to_string()),
         _ => Ok(()),
     }
-}
-
-fn refusal(host: &str) -> String {
-    format!("{host} is not a public address; the operator may allow it in webhooks.allowed_hosts")
-}
-
-fn is_allowed(host: &str, allowed_hosts: &[String]) -> bool {
-    allowed_hosts
-        .iter()
-        .any(|allowed| allowed.eq_ignore_ascii_case(host))
 }
 
 /// Whether an address belongs to the public network.
@@ -93,9 +106,26 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 /// Looks names up as usual and keeps the addresses that may be reached.
 #[derive(Debug)]
-pub struct GuardedResolver {
+struct GuardedResolver {
     /// Hosts that may have any address.
-    pub allowed_hosts: Vec<String>,
+    allowed: Allowed,
+}
+
+/// A client that reaches only what it may. An answer of any status is one.
+pub fn agent(allowed: Allowed, time_max: Duration, redirects_max: u32) -> Agent {
+    let settings = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(redirects_max)
+        // A proxy would connect on our behalf, past the check of addresses.
+        .proxy(None)
+        .timeout_global(Some(time_max))
+        .user_agent(concat!("cleanplate/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Agent::with_parts(
+        settings,
+        DefaultConnector::new(),
+        GuardedResolver { allowed },
+    )
 }
 
 impl Resolver for GuardedResolver {
@@ -107,7 +137,7 @@ impl Resolver for GuardedResolver {
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
         let host = uri.host().unwrap_or_default();
-        if is_allowed(host, &self.allowed_hosts) {
+        if self.allowed.has(host) {
             return Ok(found);
         }
         let mut public = self.empty();
@@ -116,7 +146,7 @@ impl Resolver for GuardedResolver {
             .filter(|address| is_public(address.ip()))
             .for_each(|address| public.push(*address));
         if public.is_empty() {
-            Err(ureq::Error::Other(refusal(host).into()))
+            Err(ureq::Error::Other(self.allowed.refusal(host).into()))
         } else {
             Ok(public)
         }
@@ -126,6 +156,12 @@ impl Resolver for GuardedResolver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn allowed(hosts: &[&str]) -> Allowed {
+        let hosts = hosts.iter().map(|host| host.to_string()).collect();
+        let option = "webhooks.allowed_hosts";
+        Allowed { hosts, option }
+    }
 
     #[test]
     fn addresses_of_the_inner_network_are_not_public() {
@@ -184,10 +220,16 @@ mod tests {
             "https://169.254.169.254/latest",
             "http://[::ffff:10.0.0.1]/",
         ] {
-            assert!(check(bad, &[]).is_err(), "{bad}");
+            assert!(check(bad, &allowed(&[])).is_err(), "{bad}");
         }
-        assert!(check(&format!("https://a.example/{}", "x".repeat(2000)), &[]).is_err());
-        assert!(check("https://hooks.example.com/a?b=c", &[]).is_ok());
-        assert!(check("http://127.0.0.1:9000/x", &["127.0.0.1".to_string()]).is_ok());
+        assert!(
+            check(
+                &format!("https://a.example/{}", "x".repeat(2000)),
+                &allowed(&[])
+            )
+            .is_err()
+        );
+        assert!(check("https://hooks.example.com/a?b=c", &allowed(&[])).is_ok());
+        assert!(check("http://127.0.0.1:9000/x", &allowed(&["127.0.0.1"])).is_ok());
     }
 }

@@ -92,10 +92,8 @@ impl<E: Endpoint> FromRequest for Params<E> {
 /// Reads a number of the path; one that cannot be an id does not exist.
 pub fn id<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|_| {
-        super::errors::no_such(
-            what,
-            &crate::telemetry::escaped(&crate::telemetry::short(text, 64)),
-        )
+        let shown = crate::telemetry::escaped(&crate::telemetry::short(text, 64));
+        Refusal::new(ErrorCode::NotFound, format!("there is no {what} {shown}"))
     })
 }
 

@@ -33,13 +33,36 @@ impl Process {
 }
 
 /// Processor time of all threads so far, seconds.
-fn processor_s() -> Option<f64> {
+pub fn processor_s() -> Option<f64> {
+    Some((stat(11)? + stat(12)?) / TICKS_PER_S)
+}
+
+/// A field of /proc/self/stat, counted from behind the name, which may hold spaces.
+fn stat(field: usize) -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in brackets may hold spaces; fields count from behind it.
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some((user + system) / TICKS_PER_S)
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    fields.nth(field)?.parse().ok()
+}
+
+/// Threads.
+pub fn threads() -> u64 {
+    stat(17).unwrap_or(0.0) as u64
+}
+
+/// Address space, bytes.
+pub fn virtual_bytes() -> u64 {
+    stat(20).unwrap_or(0.0) as u64
+}
+
+/// Open files and connections.
+pub fn open_files() -> u64 {
+    std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64)
+}
+
+/// Most open files and connections that the system allows.
+pub fn open_files_max() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Resident memory, bytes.
@@ -65,6 +88,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_figures_are_plausible() {
         assert!(rss_bytes() > 1 << 20, "{}", rss_bytes());
+        assert!(virtual_bytes() > rss_bytes() && threads() >= 1);
+        assert!(open_files() >= 3 && open_files_max() >= open_files());
         assert!(free_bytes(Path::new("/")) > 0);
         let mut process = Process::new();
         let start = Instant::now();

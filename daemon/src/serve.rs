@@ -2,9 +2,10 @@
 
 mod admin_side;
 mod first;
+mod reload;
 mod tasks;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use admin_side::Admin;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
 use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
+use socket2::{Domain, Socket, Type};
 
 use crate::admin::{self, Sockets};
 use crate::app::App;
@@ -31,11 +33,15 @@ use crate::limits::RateLimits;
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
 
+/// Connections that wait for the start when it opens the page.
+const LOCAL_BACKLOG: i32 = 16;
+
 /// Runs the daemon until a signal or a fault of the store. `open`: for whoever sits at this machine, without a key, and with its
 /// page opened in the browser.
 pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let tail = telemetry::start_log(&config.logging, config.admin.log_lines_max);
     crate::connections::allow_open_files(config.server.connections_max);
+    let (listener, metrics_listener) = listeners(&config)?;
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
     refuse_lost_database(&dirs)?;
@@ -55,8 +61,6 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
         .get(&config.pipelines.default)
         .context("pipelines.default")?;
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
-    let listener = TcpListener::bind(config.server.listen)
-        .with_context(|| format!("listening on {}", config.server.listen))?;
     let address = listener
         .local_addr()
         .context("reading the listener's address")?;
@@ -65,7 +69,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     store.watch(feed.clone());
     let local = open.then(|| Local::prepare(&*store, address)).transpose()?;
     let first = first::prepare(&*store, config.accounts.first_credits)?;
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::from_zero());
     let jobs = Jobs::new(
         config.clone(),
         store.clone(),
@@ -77,6 +81,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     );
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
+        fetches: crate::http::fetch_places(&config.fetch),
         limits: RateLimits::new(&config.rate_limits, &config.limits, space.clone()),
         config,
         dirs,
@@ -98,15 +103,46 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
         database: std::sync::Mutex::default(),
     });
     if let Some(first) = first {
-        first.announce(app.config.server.public_url.as_deref(), address);
+        first.announce(app.config.server.public_url.as_ref(), address);
     }
     if app.local.is_some() {
+        // Listening already, so that the browser waits until it is served.
+        socket2::SockRef::from(&listener).listen(LOCAL_BACKLOG)?;
         show_page(address);
     }
-    actix_web::rt::System::new().block_on(live(app, listener, sockets, threads))
+    actix_web::rt::System::new().block_on(live(app, (listener, metrics_listener), sockets, threads))
 }
 
-/// Opens the page in the browser. The listener is bound: the browser waits until it is served.
+/// The ports, taken before anything is made: one that is in use is told at once. They are listened on once all is ready.
+fn listeners(config: &Config) -> anyhow::Result<(TcpListener, Option<TcpListener>)> {
+    let take = |option: &str, address: SocketAddr| {
+        let bind = || -> std::io::Result<TcpListener> {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&address.into())?;
+            Ok(socket.into())
+        };
+        bind().with_context(|| {
+            format!("{option}: {address} cannot be listened on; is another program there, or another cleanplate? Choose another port")
+        })
+    };
+    let server = &config.server;
+    if !server.listen.ip().is_loopback() && server.proxies.is_empty() {
+        tracing::warn!(
+            address = %server.listen,
+            "listening beyond this machine without a proxy in front: keys and photos travel unencrypted; put nginx or Caddy \
+             with TLS in front, listen on 127.0.0.1 and set server.behind_proxy (docs/OPERATING.md)"
+        );
+    }
+    let own = server.metrics_listen;
+    Ok((
+        take("server.listen", server.listen)?,
+        own.map(|address| take("server.metrics_listen", address))
+            .transpose()?,
+    ))
+}
+
+/// Opens the page in the browser.
 fn show_page(address: std::net::SocketAddr) {
     let url = format!("http://{address}/");
     println!("The page is at {url}");
@@ -140,7 +176,7 @@ fn tidy_up(store: &SqliteStore, dirs: &Dirs, config: &Config) -> anyhow::Result<
 /// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.
 async fn live(
     app: web::Data<App>,
-    listener: TcpListener,
+    (listener, metrics_listener): (TcpListener, Option<TcpListener>),
     sockets: Sockets,
     threads: Vec<std::thread::JoinHandle<()>>,
 ) -> anyhow::Result<ExitCode> {
@@ -149,6 +185,14 @@ async fn live(
         .context("reading the listener's address")?;
     let server = crate::http::bind(app.clone(), listener).context("starting the HTTP server")?;
     let handle = server.handle();
+    let metrics = metrics_listener
+        .map(|listener| crate::http::bind_metrics(app.clone(), listener))
+        .transpose()
+        .context("starting the server of the metrics")?;
+    if let Some(metrics) = metrics {
+        // Ends with the process: it has nothing to lose.
+        drop(actix_web::rt::spawn(metrics));
+    }
     let serving = actix_web::rt::spawn(server);
     let tasks = tasks::start(&app);
     let (folders, follower) = Folders::start(app.clone().into_inner())?;
@@ -163,6 +207,7 @@ async fn live(
         app.store.clone(),
         app.config.webhooks.clone(),
         Box::new(compose),
+        app.metrics.clone(),
         stop_webhooks.clone(),
     );
     // It is left behind at the end: what it did not note as delivered is sent again.
@@ -228,7 +273,7 @@ async fn wait_for_end(app: &App, folders: &Folders) -> anyhow::Result<&'static s
     let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     let reload = async {
         while hang_up.recv().await.is_some() {
-            folders.reload();
+            reload::reload(app, folders);
         }
         std::future::pending::<()>().await;
     };

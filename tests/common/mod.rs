@@ -188,6 +188,23 @@ impl Daemon {
         Reply::from(request.call())
     }
 
+    /// A request without a body whose redirects are not followed.
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .build()
+            .into();
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Reply::from(agent.run(request.body(()).unwrap()))
+    }
+
     /// `cleanplate ARGS --data <this folder>` while the daemon runs.
     pub fn cli(&self, args: &[&str]) -> Output {
         cleanplate()

@@ -40,14 +40,16 @@ pub enum ErrorCode {
     Unavailable,
     /// The disk that holds uploads and results is full.
     StorageFull,
+    /// The bytes asked for lie outside of the file.
+    RangeNotSatisfiable,
 }
 
 /// Shape of an error body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyShape {
-    /// `{"detail": "text"}`
+    /// `{"detail": "text", "code": "..."}`
     Text,
-    /// `{"detail": [{"loc": [...], "msg": "...", "type": "..."}]}`
+    /// `{"detail": [{"loc": [...], "msg": "...", "type": "..."}], "code": "invalid"}`
     Fields,
 }
 
@@ -62,7 +64,7 @@ pub struct ErrorRow {
     pub body: BodyShape,
     /// Whether `Retry-After` accompanies it.
     pub retry_after: bool,
-    /// Stable name, used as a metric label and in logs.
+    /// Stable name: `code` of the body, label of metrics.
     pub name: &'static str,
     /// When it is sent, for the interface's documentation.
     pub when: &'static str,
@@ -224,6 +226,14 @@ pub static ERRORS: &[ErrorRow] = &[
         "storage_full",
         "the disk for uploads and results is full",
     ),
+    row(
+        ErrorCode::RangeNotSatisfiable,
+        416,
+        BodyShape::Text,
+        false,
+        "range_not_satisfiable",
+        "the bytes asked for with Range lie outside of the file",
+    ),
 ];
 
 /// Row for a code that the table lacks; a test proves that there is none.
@@ -255,6 +265,20 @@ impl ErrorCode {
 pub struct ErrorBody {
     /// What went wrong, for a reader.
     pub detail: String,
+    /// What went wrong, for a program: `rate_limited` and `queue_full` are both 429.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub code: String,
+}
+
+impl ErrorBody {
+    /// The body of an error.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        ErrorBody {
+            detail: detail.into(),
+            code: code.row().name.to_string(),
+        }
+    }
 }
 
 /// One step of the place of a field: a name, or an index in a list.
@@ -302,6 +326,20 @@ impl FieldError {
 pub struct InvalidBody {
     /// Every field that is wrong.
     pub detail: Vec<FieldError>,
+    /// `invalid`; each field's `type` says more.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub code: String,
+}
+
+impl InvalidBody {
+    /// The body of a 422.
+    pub fn new(detail: Vec<FieldError>) -> Self {
+        InvalidBody {
+            detail,
+            code: ErrorCode::Invalid.row().name.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -326,6 +364,7 @@ mod tests {
         ErrorCode::Internal,
         ErrorCode::Unavailable,
         ErrorCode::StorageFull,
+        ErrorCode::RangeNotSatisfiable,
     ];
 
     #[test]
@@ -344,13 +383,11 @@ mod tests {
 
     #[test]
     fn missing_field_has_the_documented_body() {
-        let body = InvalidBody {
-            detail: vec![FieldError::missing(&["body", "mask"])],
-        };
+        let body = InvalidBody::new(vec![FieldError::missing(&["body", "mask"])]);
         let json = serde_json::to_string(&body).unwrap();
         assert_eq!(
             json,
-            r#"{"detail":[{"loc":["body","mask"],"msg":"field required","type":"value_error.missing"}]}"#
+            r#"{"detail":[{"loc":["body","mask"],"msg":"field required","type":"value_error.missing"}],"code":"invalid"}"#
         );
     }
 }

@@ -136,6 +136,9 @@ pub struct JobReply {
     /// What the service call answers.
     #[serde(flatten)]
     pub reply: RemovalReply,
+    /// What was asked for: `object-removal` or `segmentation`.
+    #[serde(default)]
+    pub service: String,
     /// When it was accepted, in seconds since 1970.
     pub created_at: i64,
     /// When it reached its final state, in seconds since 1970.

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::admin::Page;
 use crate::endpoint::{
     AnyJson, Either, Events, Form, Header, Interface, Json, Picture, Png, Reply, Text, endpoints,
 };
-use crate::error::{ErrorBody, ErrorCode};
+use crate::error::ErrorCode;
 use crate::{
-    AccountReply, BatchQuoteReply, BatchReply, HealthReply, JobEvent, JobReply, ModelsReply,
-    QuoteReply, ReadyReply, RemovalReply,
+    AccountReply, BatchQuoteReply, BatchReply, HealthReply, JobEvent, JobReply, JobStatus,
+    ModelsReply, QuoteReply, ReadyReply, RemovalReply,
 };
 
 /// The public interface.
@@ -26,9 +27,9 @@ pub static PUBLIC: Interface = Interface {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 pub struct RemovalForm {
-    /// JPEG, PNG, WebP, TIFF or BMP.
-    #[schema(format = Binary, content_media_type = "application/octet-stream")]
-    image: String,
+    /// JPEG, PNG, WebP, TIFF or BMP. Required unless `image_url` is given.
+    #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
+    image: Option<String>,
     /// PNG of the image's displayed size: 128 and brighter is removed. Required unless points or a box are given.
     #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
     mask: Option<String>,
@@ -38,9 +39,9 @@ pub struct RemovalForm {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 pub struct SegmentationForm {
-    /// JPEG, PNG, WebP, TIFF or BMP.
-    #[schema(format = Binary, content_media_type = "application/octet-stream")]
-    image: String,
+    /// JPEG, PNG, WebP, TIFF or BMP, by the name `file` too. Required unless `image_url` is given.
+    #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
+    image: Option<String>,
 }
 
 /// Fields of a batch.
@@ -88,6 +89,10 @@ pub struct RemovalQuery {
     pub pipeline: Option<String>,
     /// 1 to 4: so many fills of the pipeline come back besides the result, to choose from, within the same price.
     pub candidates: Option<u8>,
+    /// `plugin.parameter=value` for a plugin of the pipeline, as far as the operator allows it; may be repeated.
+    pub set: Option<String>,
+    /// Address of the photo, http or https, instead of the field `image`. Private addresses are refused.
+    pub image_url: Option<String>,
 }
 
 /// Query of a batch.
@@ -112,6 +117,8 @@ pub struct BatchQuery {
     pub pipeline: Option<String>,
     /// 1 to 4: so many fills of the pipeline come back besides the result, to choose from, within the same price.
     pub candidates: Option<u8>,
+    /// `plugin.parameter=value` for a plugin of the pipeline, as far as the operator allows it; may be repeated.
+    pub set: Option<String>,
 }
 
 /// Query of a segmentation.
@@ -131,12 +138,32 @@ pub struct SegmentationQuery {
     pub alternative: Option<String>,
     /// A pipeline this key may use; its segment plugins do the work.
     pub pipeline: Option<String>,
+    /// Address of the photo, http or https, instead of the field `image`. Private addresses are refused.
+    pub image_url: Option<String>,
+}
+
+/// Query of the caller's jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct JobsQuery {
+    /// Only jobs in this state.
+    pub status: Option<JobStatus>,
+    /// Only jobs of this pipeline.
+    pub pipeline: Option<String>,
+    /// Only jobs that were accepted at this time or later, seconds since 1970.
+    pub created_from: Option<i64>,
+    /// Only jobs that were accepted before this time, seconds since 1970.
+    pub created_before: Option<i64>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// Rows of the page, 1 to 100; 100 if not given.
+    pub rows: Option<u32>,
 }
 
 /// Query of a file: the daemon's own signature; addresses are taken as they were told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 pub struct Signature {
-    /// Seconds since 1970 up to which the address is good.
+    /// Seconds since 1970 up to which the address is good. Order does not count, other parameters are ignored.
     pub expires: i64,
     /// Signature of path and expiry.
     pub sig: String,
@@ -181,6 +208,7 @@ const FILE: &[ErrorCode] = &[
     ErrorCode::BadRequest,
     ErrorCode::Forbidden,
     ErrorCode::Gone,
+    ErrorCode::RangeNotSatisfiable,
     ErrorCode::RateLimited,
     ErrorCode::Internal,
     ErrorCode::Unavailable,
@@ -191,9 +219,12 @@ endpoints! {
     OPERATIONS:
 
     /// Removes what a mask, points or a box mark from a photo.
+    ///
+    /// With `Accept: image/*`, or one of the three formats, the reply is the picture itself: X-Job-Id names the job,
+    /// Content-Location is its signed address. Refusals are JSON all the same.
     RemoveObject = remove_object: Post "/v1/services/object-removal", "services", Key,
         query RemovalQuery, headers &[IDEMPOTENCY_KEY, PREFER], body Form<RemovalForm>
-        => 200 Either<Json<RemovalReply>, Json<QuoteReply>>, "The result, charged; with dry_run a QuoteReply",
+        => 200 Either<Either<Json<RemovalReply>, Json<QuoteReply>>, Picture>, "The result, charged; with dry_run a QuoteReply",
         also &[Reply::of::<Json<RemovalReply>>(202, "Asynchronous: the job waits, its price is held")],
         errors &[KEYED, SERVICE];
 
@@ -220,6 +251,10 @@ endpoints! {
     GetBatch = get_batch: Get "/v1/batches/{batch_id}", "jobs", Key
         => 200 Json<BatchReply>, "The batch", errors &[KEYED, ONE];
 
+    /// Jobs of the caller's account, newest first, those of its batches and watched folders too.
+    ListJobs = list_jobs: Get "/v1/jobs", "jobs", Key, query JobsQuery
+        => 200 Json<Page<JobReply>>, "One page of them", errors &[KEYED, &[ErrorCode::Invalid]];
+
     /// One job of the caller's account.
     GetJob = get_job: Get "/v1/jobs/{job_id}", "jobs", Key
         => 200 Json<JobReply>, "The job", errors &[KEYED, ONE];
@@ -242,7 +277,6 @@ endpoints! {
         also &[
             Reply::of::<Picture>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
-            Reply::of::<Json<ErrorBody>>(416, "the range lies outside of the file"),
         ],
         errors &[FILE];
 
@@ -252,7 +286,6 @@ endpoints! {
         also &[
             Reply::of::<Png>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
-            Reply::of::<Json<ErrorBody>>(416, "the range lies outside of the file"),
         ],
         errors &[FILE];
 

@@ -10,9 +10,9 @@ use cleanplate_store::{AccountId, LedgerCause, LedgerEntry, Store, StoreError};
 
 use super::errors::{ask, no_such};
 use super::gate::Who;
-use super::params::{self, Body, Params};
 use super::rows;
 use crate::app::App;
+use crate::params::{self, Body, Params};
 use crate::refusal::Refusal;
 
 /// `GET /accounts`

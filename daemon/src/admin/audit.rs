@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::errors::ask;
 use super::gate::Who;
-use super::params::{self, Params};
 use super::rows;
 use crate::app::App;
+use crate::params::{self, Params};
 use crate::refusal::Refusal;
 use crate::telemetry::short;
 

@@ -12,9 +12,9 @@ use futures_util::stream;
 use tokio::sync::watch;
 
 use super::AdminState;
-use super::params::Params;
 use crate::app::App;
 use crate::feed::{Reader, event_text};
+use crate::params::Params;
 use crate::refusal::Refusal;
 
 /// Longest silence: a comment shows both sides that the other is there.

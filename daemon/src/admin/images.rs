@@ -9,9 +9,10 @@ use cleanplate_api::admin::{GetImage, ImagePart};
 use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::Job;
 
-use super::{AdminState, errors, jobs, params};
+use super::{AdminState, errors, jobs};
 use crate::app::App;
 use crate::blocking::blocking;
+use crate::params;
 use crate::refusal::Refusal;
 
 /// Bytes at a time; a result may have a hundred megabytes.

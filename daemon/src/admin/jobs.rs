@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::errors::{ask, no_such};
 use super::gate::Who;
-use super::params::{self, Params};
 use super::{audit, images, rows};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::feed::job_row;
+use crate::params::{self, Params};
 use crate::refusal::Refusal;
 
 /// `GET /jobs`

@@ -14,10 +14,10 @@ use cleanplate_store::{
 
 use super::errors::{ask, no_such};
 use super::gate::Who;
-use super::params::{self, Body, Params};
 use super::rows;
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::params::{self, Body, Params};
 use crate::refusal::Refusal;
 
 /// Most requests per minute that a key can be given.

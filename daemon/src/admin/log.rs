@@ -4,8 +4,8 @@ use actix_web::web;
 use cleanplate_api::admin::{GetLog, LogLevel, LogTail};
 use cleanplate_api::endpoint::Json;
 
-use super::params::{self, Params};
 use crate::app::App;
+use crate::params::{self, Params};
 use crate::refusal::Refusal;
 
 /// Rows of a request that asks for no number.

@@ -18,7 +18,6 @@ mod log;
 mod model_tasks;
 mod models;
 mod openapi;
-mod params;
 mod pipelines;
 mod rows;
 mod server;

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use super::gate::Who;
 use super::models::{known, tell};
-use super::params::Body;
 use super::tasks::Busy;
 use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::blocking::blocking;
+use crate::params::Body;
 use crate::refusal::Refusal;
 use crate::telemetry::{escaped, short};
 

@@ -7,12 +7,12 @@ use cleanplate_api::{DeviceView, QueueView};
 use cleanplate_engine::BackendChoice;
 
 use super::gate::Who;
-use super::params::{self, Params};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::HISTORY_S;
 use crate::jobs::DeviceState;
 use crate::monitor::server_state;
+use crate::params::{self, Params};
 use crate::refusal::Refusal;
 
 /// `GET /server`

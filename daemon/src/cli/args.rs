@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cleanplate_engine::BackendChoice;
 
+/// What `--version` says: a release names its commit too.
+const VERSION: &str = match option_env!("RELEASE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Removes unwanted objects from photos, on your own hardware.
 #[derive(Debug, Parser)]
 #[command(
     name = "cleanplate",
-    version,
+    version = VERSION,
     arg_required_else_help = true,
     subcommand_required = true,
     after_help = "First steps:
@@ -44,9 +50,16 @@ pub enum Command {
     Models(Models),
     /// List pipelines, or show one with its plugins and parameters
     Pipelines(Pipelines),
+    /// Plugins of your own: begin one, check one
+    #[command(subcommand)]
+    Plugins(PluginsCommand),
     /// Check configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Write accounts, credits, keys, secrets and settings to one file, while the daemon runs
+    Backup(Backup),
+    /// Bring a backup back into a data folder
+    Restore(Restore),
     /// Ask a running daemon whether it is well
     Health(Health),
     /// Print a shell's completions: `cleanplate completions bash > /etc/bash_completion.d/cleanplate`
@@ -123,6 +136,12 @@ impl From<Backend> for BackendChoice {
 
 /// `serve`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cleanplate serve                                       http://127.0.0.1:8080, data in ~/.local/share/cleanplate
+  cleanplate serve --config /etc/cleanplate/cleanplate.toml
+  CLEANPLATE_SERVER_LISTEN=0.0.0.0:8080 cleanplate serve every option has a variable; ..._FILE reads it from a file
+
+SIGTERM lets running jobs end, SIGHUP reads hot folders, signing keys and the log level again.")]
 pub struct Serve {
     #[command(flatten)]
     pub place: Place,
@@ -139,14 +158,19 @@ pub struct Serve {
 
 /// `run`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cleanplate run photo.jpg mask.png                      writes photo-clean.jpg
+  cleanplate run photo.jpg --point 300,260 -o out.png --mask-out mask.png
+  cat photo.jpg | cleanplate run - mask.png > out.jpg
+  cleanplate run photo.jpg mask.png --pipeline fast --set grow.radius_px=8")]
 pub struct Run {
-    /// Photo: JPEG, PNG, WebP, TIFF or BMP
+    /// Photo: JPEG, PNG, WebP, TIFF or BMP; - is standard input
     pub image: PathBuf,
     /// Mask: PNG of the same size; 128 and brighter is removed
     pub mask: Option<PathBuf>,
-    /// Result file; its ending chooses the format; - is standard output
+    /// Result file; its ending chooses the format; - is standard output [default: photo-clean.jpg beside photo.jpg, - for -]
     #[arg(short, long, value_name = "FILE")]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     /// Point on the object (label 1, the default) or off it (label 0); may be repeated
     #[arg(long = "point", value_name = "X,Y[,LABEL]")]
     pub points: Vec<String>,
@@ -176,6 +200,9 @@ pub struct Run {
 
 /// `folder`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cleanplate folder --once pairs                         photo.jpg with photo_mask.png; results in pairs/output
+  cleanplate folder --once in --out out --pipeline fast --json")]
 pub struct Folder {
     /// Folder to work through once; `cleanplate serve` watches the folders of the configuration
     #[arg(long, value_name = "DIR")]
@@ -199,6 +226,9 @@ pub struct Folder {
 #[derive(Debug, Subcommand)]
 pub enum Keys {
     /// Create a key; it is shown once
+    #[command(
+        after_help = "Example:\n  cleanplate keys create --name laptop --account studio --expires-in 90"
+    )]
     Create {
         /// Name, to recognise it by
         #[arg(long, default_value = "key")]
@@ -242,6 +272,7 @@ pub enum Keys {
 #[derive(Debug, Subcommand)]
 pub enum Accounts {
     /// Create an account
+    #[command(after_help = "Example:\n  cleanplate accounts create studio --credits 500")]
     Create {
         /// Name
         name: String,
@@ -261,6 +292,7 @@ pub enum Accounts {
         output: Output,
     },
     /// Add credits; a negative number takes them back
+    #[command(after_help = "Example:\n  cleanplate accounts top-up studio 300 --note 'invoice 17'")]
     TopUp {
         /// Id or name of the account
         id: String,
@@ -309,6 +341,7 @@ pub enum Models {
         output: Output,
     },
     /// Take a weights file: TorchScript, Lightning checkpoint, state dict or safetensors
+    #[command(after_help = "Example:\n  cleanplate models import big-lama.pt --as big-lama")]
     Import {
         /// The file
         file: PathBuf,
@@ -333,6 +366,7 @@ pub enum Models {
 
 /// `pipelines`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  cleanplate pipelines\n  cleanplate pipelines fast")]
 pub struct Pipelines {
     /// Pipeline to show
     pub name: Option<String>,
@@ -342,10 +376,60 @@ pub struct Pipelines {
     pub output: Output,
 }
 
+/// `plugins`
+#[derive(Debug, Subcommand)]
+pub enum PluginsCommand {
+    /// Write a plugin that works, to be changed into yours
+    #[command(after_help = "Examples:
+  cleanplate plugins new soften --entry process      a program in Python, in the folder soften
+  cleanplate plugins new my-grain --entry wgsl       a compute shader
+
+Then put its folder into the folder plugins of the data folder and name it in a pipeline of your own, a file in the
+folder pipelines there, which requests may name once pipelines.allowed lists it:
+
+  name = \"mine\"
+  description = \"One sentence.\"
+  [[step]]
+  plugin = \"grow\"
+  [[step]]
+  plugin = \"patchmatch\"
+  [[step]]
+  plugin = \"soften\"
+  parameters = { strength = 0.5 }")]
+    New {
+        /// Name of the plugin and of its folder: a letter, then letters, digits and -
+        name: String,
+        /// What it is made of
+        #[arg(long)]
+        entry: NewEntry,
+        /// Folder in which its folder is made; this one if not given
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
+    },
+    /// Read and check the plugin in a folder: its manifest, its program or shader
+    #[command(after_help = "Example:\n  cleanplate plugins check ./soften")]
+    Check {
+        /// The folder with plugin.toml
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// What a plugin of the user is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NewEntry {
+    /// Any program: frames on standard input and output
+    Process,
+    /// A compute shader
+    Wgsl,
+}
+
 /// `config`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check a file, the variables and the defaults; list every problem
+    /// Check a file, the variables and the defaults, and whether hot folders and their accounts are there; list every problem
+    #[command(after_help = "Example:\n  cleanplate config check /etc/cleanplate/cleanplate.toml")]
     Check {
         /// The file
         file: Option<PathBuf>,
@@ -353,6 +437,7 @@ pub enum ConfigCommand {
         output: Output,
     },
     /// Show every option in effect and where its value comes from
+    #[command(after_help = "Example:\n  cleanplate config show --changed")]
     Show {
         #[command(flatten)]
         place: Place,
@@ -364,8 +449,54 @@ pub enum ConfigCommand {
     },
 }
 
+/// `backup`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "In the file: the database, the keys that sign addresses and webhooks, and the folders pipelines and plugins of the
+data folder. Keep it like a password. Not in it: imported models, the configuration file.
+
+Examples:
+  cleanplate backup /var/backups/cleanplate-$(date +%F).tar
+  cleanplate backup all.tar --results"
+)]
+pub struct Backup {
+    /// The file to write; it must not exist
+    pub file: PathBuf,
+    /// Take results, and the uploads of waiting jobs, too
+    #[arg(long)]
+    pub results: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The backup is read and checked as a whole before anything is changed. Stop the daemon first.
+
+Examples:
+  cleanplate restore cleanplate-2026-11-30.tar --data /var/lib/cleanplate
+  cleanplate restore all.tar --force"
+)]
+pub struct Restore {
+    /// A file that `cleanplate backup` wrote
+    pub file: PathBuf,
+    /// Put it in the place of what is there, which moves into the folder before-restore-TIME
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub output: Output,
+}
+
 /// `health`
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example, exit code 1 when no work is taken:\n  cleanplate health --listen 127.0.0.1:8080"
+)]
 pub struct Health {
     /// Address of the daemon; from the configuration if not given
     #[arg(long, value_name = "ADDR:PORT")]
@@ -391,6 +522,7 @@ pub struct Selftest {
 
 /// `bench`
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cleanplate bench --model lama-small --size 512x512 --runs 3")]
 pub struct Bench {
     /// Model
     #[arg(long, value_name = "NAME")]

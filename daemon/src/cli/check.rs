@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use cleanplate_store::DATABASE_FILE;
+
 use super::args::{Output, Place};
 use super::{load, print_json};
-use crate::config;
+use crate::config::{self, Config, Problem};
 use crate::telemetry::escaped_lines;
 
 /// Checks and reports.
 pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     let problems = match config::load(file, std::env::vars(), &[]) {
-        Ok(_) => Vec::new(),
+        Ok(config) => around(&config)?,
         Err(error) => error.0,
     };
     for problem in &problems {
@@ -38,6 +40,38 @@ pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What is well written, but finds no folder or account here.
+fn around(config: &Config) -> anyhow::Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    let data = &config.server.data_dir;
+    let store = data.join(DATABASE_FILE).is_file();
+    let store = store.then(|| super::open::store(config)).transpose()?;
+    for (at, folder) in config.hot_folders.iter().enumerate() {
+        let mut add = |option: &str, message: String| {
+            let origin = config.source.origin(&format!("hot_folder.{at}.{option}"));
+            problems.push(Problem::new(origin, message));
+        };
+        let path = folder.path.display();
+        if !folder.path.is_dir() {
+            add(
+                "path",
+                format!("there is no folder {path}: make it, owned by the daemon's user"),
+            );
+        }
+        let parent = folder.output.parent().is_none_or(Path::is_dir);
+        if !parent && !folder.output.starts_with(&folder.path) {
+            let output = folder.output.display();
+            add("output", format!("the folder of {output} does not exist"));
+        }
+        if let (Some(store), Some(payer)) = (&store, &folder.account)
+            && let Err(why) = crate::folder::payer(store, payer)
+        {
+            add("account", format!("`account` of {path}: {why}"));
+        }
+    }
+    Ok(problems)
 }
 
 /// Shows every option in effect, its value and where that was written. Secrets stay hidden.

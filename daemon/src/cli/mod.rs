@@ -3,6 +3,7 @@
 pub mod args;
 
 mod accounts;
+mod backup;
 mod bench;
 mod check;
 mod eval;
@@ -13,7 +14,9 @@ mod keys;
 mod models;
 mod open;
 mod pipelines;
+mod plugins;
 mod progress;
+mod restore;
 mod run;
 mod selftest;
 mod sink;
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Accounts(command) => accounts::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Pipelines(args) => pipelines::run(&args),
+        Command::Plugins(command) => plugins::run(&command),
         Command::Config(ConfigCommand::Check { file, output }) => {
             check::run(file.as_deref(), output)
         }
@@ -47,6 +51,8 @@ pub fn main() -> ExitCode {
         }) => check::show(&place, changed, output),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(&dir),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Selftest(args) => selftest::run(&args),
         Command::Bench(args) => bench::run(&args),

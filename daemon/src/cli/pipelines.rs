@@ -68,9 +68,9 @@ fn show(pipeline: &Pipeline) -> anyhow::Result<()> {
                 .map(|(_, value)| serde_json::to_string(value))
                 .transpose()?;
             println!(
-                "  {name} = {} {}\n      {}",
+                "  {name} = {}   ({})\n      {}",
                 value.unwrap_or_default(),
-                parameter.unit,
+                parameter.expected().trim_start_matches("expected "),
                 parameter.doc
             );
         }

@@ -1,5 +1,6 @@
 //! `run`: one photo through a pipeline, without a server.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -16,6 +17,9 @@ use super::sink::Sink;
 use super::{Usage, load, open, print_json, usage};
 use crate::config::Config;
 use crate::telemetry::escaped;
+
+/// The name that stands for standard input, and for standard output.
+const STDIN: &str = "-";
 
 /// Runs the pipeline and writes the result.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
@@ -35,11 +39,12 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     // A wrong parameter shows before a device is opened.
     pipeline.with_overrides(&overrides)?;
     let encode = EncodeOptions {
-        format: format_of(&args.out)?,
+        format: args.out.as_deref().map(format_of).transpose()?.flatten(),
         quality: None,
     };
-    let (out, mask_out) = sinks(args)?;
-    let places = places(args, pipeline)?;
+    let name = args.out.clone().unwrap_or_else(|| default_out(&args.image));
+    let (out, mask_out) = sinks(args, &name)?;
+    let places = places(args, &name, pipeline)?;
     let request = request(args, &config, overrides)?;
     let choice = args
         .backend
@@ -67,7 +72,12 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
             sink.write(&photo.encode_with_warnings(&encode, &mut Vec::new())?)?;
         }
     }
-    report(args, &outcome, started.elapsed().as_secs_f64() * 1000.0)?;
+    report(
+        args,
+        &name,
+        &outcome,
+        started.elapsed().as_secs_f64() * 1000.0,
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -77,8 +87,18 @@ fn request(
     overrides: Vec<(String, String)>,
 ) -> anyhow::Result<Request> {
     let limits = crate::picture::limits(&config.limits);
-    let read =
-        |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+    let read = |path: &Path| {
+        let mut bytes = Vec::new();
+        let all = if path == Path::new(STDIN) {
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut bytes)
+                .map(|_| bytes)
+        } else {
+            std::fs::read(path)
+        };
+        all.with_context(|| format!("reading {}", path.display()))
+    };
     let photo: Photo = cleanplate_pictures::decode(&read(&args.image)?, &limits)
         .with_context(|| args.image.display().to_string())?;
     let mask = match &args.mask {
@@ -99,6 +119,17 @@ fn request(
         prompts,
         overrides,
     })
+}
+
+/// Where the result goes when nobody says: beside the photo, to standard output for one from standard input.
+fn default_out(image: &Path) -> PathBuf {
+    if image == Path::new(STDIN) {
+        return PathBuf::from(STDIN);
+    }
+    let stem = image.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = image.extension().map(|ending| ending.to_string_lossy());
+    let ending = ending.map_or_else(String::new, |ending| format!(".{ending}"));
+    image.with_file_name(format!("{stem}-clean{ending}"))
 }
 
 fn prompts(args: &Run) -> anyhow::Result<Prompts> {
@@ -169,21 +200,25 @@ fn beside(out: &Path, name: &str) -> PathBuf {
 }
 
 /// Where each candidate of the pipeline goes, if it is wanted and not the result.
-fn places(args: &Run, pipeline: &Pipeline) -> anyhow::Result<Vec<(String, Sink)>> {
+fn places(args: &Run, out: &Path, pipeline: &Pipeline) -> anyhow::Result<Vec<(String, Sink)>> {
     if args.candidates.is_none() {
         return Ok(Vec::new());
     }
     let of = |(name, _): (&str, Vec<_>)| {
-        let sink = Sink::of("--candidates", &beside(&args.out, name), &inputs(args))?;
+        let sink = Sink::of("--candidates", &beside(out, name), &inputs(args))?;
         Ok((name.to_string(), sink))
     };
     pipeline.branches().into_iter().map(of).collect()
 }
 
 /// Where result and mask go.
-fn sinks(args: &Run) -> anyhow::Result<(Sink, Option<Sink>)> {
+fn sinks(args: &Run, out: &Path) -> anyhow::Result<(Sink, Option<Sink>)> {
+    if args.image == Path::new(STDIN) && args.mask.as_deref() == Some(Path::new(STDIN)) {
+        let text = "photo and mask cannot both come from standard input";
+        return Err(Usage(text.to_string()).into());
+    }
     let inputs = inputs(args);
-    let out = Sink::of("--out", &args.out, &inputs)?;
+    let out = Sink::of("--out", out, &inputs)?;
     let mask_out = args
         .mask_out
         .as_deref()
@@ -206,7 +241,7 @@ fn sinks(args: &Run) -> anyhow::Result<(Sink, Option<Sink>)> {
     Ok((out, mask_out))
 }
 
-fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
+fn report(args: &Run, out: &Path, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
     for warning in &outcome.warnings {
         eprintln!("warning: {}", escaped(warning));
     }
@@ -216,15 +251,15 @@ fn report(args: &Run, outcome: &Outcome, ms: f64) -> anyhow::Result<()> {
         .iter()
         .map(|found| {
             let file = match found.photo {
-                Some(_) => beside(&args.out, &found.name),
-                None => args.out.clone(),
+                Some(_) => beside(out, &found.name),
+                None => out.to_path_buf(),
             };
             json!({ "name": found.name, "chosen": found.chosen, "score": found.score, "file": file })
         })
         .collect();
     if args.output.json {
         return print_json(&json!({
-            "output": args.out, "mask": args.mask_out, "width": outcome.photo.width, "height": outcome.photo.height,
+            "output": out, "mask": args.mask_out, "width": outcome.photo.width, "height": outcome.photo.height,
             "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou, "choices": outcome.choices, "candidates": candidates, "device": device, "models": outcome.models, "stages": outcome.stages,
             "warnings": outcome.warnings, "total_ms": ms,
         }));

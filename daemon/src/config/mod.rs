@@ -9,6 +9,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 pub use admin::{Admin, Token};
 pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
 pub use options::{
-    Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, UploadTime, Webhooks,
+    Config, Engine, Fetch, Limits, LogFormat, Logging, Pricing, RateLimits, UploadTime, Webhooks,
 };
+pub use places::{Origins, PublicUrl, is_path_prefix};
 
 use raw::{Setting, Settings, Value};
 
@@ -31,7 +33,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(origin: String, message: String) -> Self {
+    /// A problem.
+    pub fn new(origin: String, message: String) -> Self {
         Problem { origin, message }
     }
 }
@@ -75,6 +78,29 @@ impl Source {
     /// Reads all layers once more.
     pub fn load(&self) -> Result<Config, ConfigError> {
         load(self.file.as_deref(), std::env::vars(), &self.flags)
+    }
+
+    /// Options whose values differ, or that only one has.
+    pub fn changed(&self, other: &Source) -> Vec<String> {
+        let value = |source: &Source, path: &str| {
+            let setting = source.effective.get(path);
+            setting.map(|setting| setting.value.clone())
+        };
+        let all: BTreeSet<&String> = self
+            .effective
+            .keys()
+            .chain(other.effective.keys())
+            .collect();
+        all.into_iter()
+            .filter(|path| value(self, path) != value(other, path))
+            .cloned()
+            .collect()
+    }
+
+    /// Where an option was written.
+    pub fn origin(&self, path: &str) -> String {
+        let setting = self.effective.get(path);
+        setting.map_or_else(|| "defaults".to_string(), |setting| setting.origin.clone())
     }
 
     /// Every option in effect, by path.

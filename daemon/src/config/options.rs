@@ -7,9 +7,10 @@ use std::time::Duration;
 use cleanplate_engine::BackendChoice;
 use ipnet::IpNet;
 
-use super::places::{address, data_dir, public_url};
+use super::places::{Origins, PublicUrl, address, data_dir, origins, public_url};
 use super::reader::Reader;
 use super::{Admin, HotFolder, Rules, Source};
+use crate::outbound::Allowed;
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Config {
     pub results: Results,
     /// `[webhooks]`
     pub webhooks: Webhooks,
+    /// `[fetch]`
+    pub fetch: Fetch,
     /// `[pipelines]`
     pub pipelines: Pipelines,
     /// `[hot_folders]`: for folders that are named on the command line.
@@ -53,14 +56,18 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Address and port of `/metrics` alone; `None`: it is with the others.
+    pub metrics_listen: Option<SocketAddr>,
     /// Data folder, already resolved.
     pub data_dir: PathBuf,
     /// Bytes that stay free on the volume of the data folder.
     pub free_bytes_min: u64,
     /// Pause between checks of the whole database file; `None`: none is made.
     pub database_check: Option<Duration>,
-    /// Front of result addresses, without a slash at the end.
-    pub public_url: Option<String>,
+    /// Where clients find the interface, if that is told.
+    pub public_url: Option<PublicUrl>,
+    /// Web pages of other origins that may call the interface from a browser.
+    pub cors_origins: Origins,
     /// HTTP threads.
     pub workers: usize,
     /// Networks of the proxies whose forwarding headers are believed; empty when not behind one.
@@ -220,13 +227,24 @@ pub struct Results {
 #[derive(Debug, Clone)]
 pub struct Webhooks {
     /// Hosts that may have private addresses.
-    pub allowed_hosts: Vec<String>,
+    pub allowed: Allowed,
     /// Webhooks sent at a time.
     pub at_once_max: usize,
     /// Attempts before one is given up.
     pub attempts_max: u32,
     /// Pause after the first failed attempt.
     pub retry: Duration,
+}
+
+/// `[fetch]`: photos that requests name instead of sending them.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    /// Fetched at a time; 0: none are.
+    pub at_once_max: usize,
+    /// Time for one.
+    pub time_max: Duration,
+    /// Hosts that may have private addresses.
+    pub allowed: Allowed,
 }
 
 /// `[pipelines]`
@@ -240,6 +258,19 @@ pub struct Pipelines {
     pub plugins_dir: PathBuf,
     /// Pipelines that requests may name.
     pub allowed: Vec<String>,
+    /// Parameters that requests may set: `plugin.parameter` or `plugin.*`.
+    pub settable: Vec<String>,
+}
+
+impl Pipelines {
+    /// Whether requests may set `plugin.parameter`.
+    pub fn may_set(&self, path: &str) -> bool {
+        let plugin = path.split('.').next().unwrap_or_default();
+        let all = format!("{plugin}.*");
+        self.settable
+            .iter()
+            .any(|known| known == path || *known == all)
+    }
 }
 
 /// `[logging]`
@@ -299,16 +330,22 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
         },
         webhooks: Webhooks {
-            allowed_hosts: r.list("webhooks.allowed_hosts"),
+            allowed: allowed(r, "webhooks.allowed_hosts"),
             at_once_max: r.whole("webhooks.at_once_max", 1..=256) as usize,
             attempts_max: r.whole("webhooks.attempts_max", 1..=20) as u32,
             retry: seconds(r, "webhooks.retry_s", 1..=3600),
+        },
+        fetch: Fetch {
+            at_once_max: r.whole("fetch.at_once_max", 0..=64) as usize,
+            time_max: seconds(r, "fetch.time_s_max", 1..=300),
+            allowed: allowed(r, "fetch.allowed_hosts"),
         },
         pipelines: Pipelines {
             default: r.text("pipelines.default"),
             dir: under(r.text("pipelines.dir"), "pipelines"),
             plugins_dir: under(r.text("pipelines.plugins_dir"), "plugins"),
             allowed: r.list("pipelines.allowed"),
+            settable: r.list("pipelines.settable"),
         },
         folder_rules,
         hot_folders,
@@ -340,12 +377,23 @@ fn queue(r: &mut Reader<'_>) -> Queue {
     }
 }
 
+fn allowed(r: &mut Reader<'_>, option: &'static str) -> Allowed {
+    Allowed {
+        hosts: r.list(option),
+        option,
+    }
+}
+
 fn seconds(r: &mut Reader<'_>, path: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
     Duration::from_secs(r.whole(path, range) as u64)
 }
 
 fn server(r: &mut Reader<'_>) -> Server {
     let workers = r.whole("server.workers", 0..=256) as usize;
+    let cors_origins = origins(r.list("server.cors_origins")).unwrap_or_else(|problem| {
+        r.problem("server.cors_origins", problem);
+        Origins::Listed(Vec::new())
+    });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Server {
         listen: r.parsed(
@@ -353,11 +401,15 @@ fn server(r: &mut Reader<'_>) -> Server {
             SocketAddr::from(([127, 0, 0, 1], 8080)),
             address,
         ),
+        metrics_listen: r.parsed("server.metrics_listen", None, |text| {
+            (!text.is_empty()).then(|| address(text)).transpose()
+        }),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
         free_bytes_min: (r.whole("server.free_mib_min", 0..=1 << 30) as u64) << 20,
         database_check: Some(seconds(r, "server.database_check_s", 0..=366 * DAY_S))
             .filter(|pause| !pause.is_zero()),
         public_url: r.parsed("server.public_url", None, public_url),
+        cors_origins,
         proxies: proxies(r),
         workers: if workers == 0 { cores.min(4) } else { workers },
         connections_max: r.whole("server.connections_max", 8..=1_000_000) as usize,

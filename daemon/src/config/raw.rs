@@ -209,7 +209,16 @@ const OTHER_VARIABLES: &[&str] = &[
     "CLEANPLATE_ADMIN_TOKEN",
 ];
 
-/// Settings from `CLEANPLATE_*` variables, typed by the default of the option they name.
+/// What the file of a `CLEANPLATE_..._FILE` variable says: lines are entries of a list, as commas are.
+fn secret_in(path: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the file {path:?} cannot be read: {error}"))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.collect::<Vec<_>>().join(","))
+}
+
+/// Settings from `CLEANPLATE_*` variables, typed by the default of the option they name. A variable that ends in `_FILE`
+/// names a file with the value, as secret stores hand them out.
 pub fn from_variables(
     defaults: &Settings,
     variables: impl Iterator<Item = (String, String)>,
@@ -224,6 +233,18 @@ pub fn from_variables(
         name.starts_with("CLEANPLATE_") && !OTHER_VARIABLES.contains(&name.as_str())
     }) {
         let origin = format!("variable {name}");
+        let named = name.strip_suffix("_FILE").unwrap_or(&name).to_string();
+        let (name, text) = if known.contains_key(&name) || !known.contains_key(&named) {
+            (name, text)
+        } else {
+            match secret_in(&text) {
+                Ok(content) => (named, content),
+                Err(problem) => {
+                    problems.push(Problem::new(origin, problem));
+                    continue;
+                }
+            }
+        };
         let Some(path) = known.get(&name) else {
             let near = known
                 .keys()
@@ -238,6 +259,10 @@ pub fn from_variables(
         };
         match typed_like(&defaults[*path].value, &text) {
             Some(value) => drop(settings.insert((*path).clone(), Setting { value, origin })),
+            None if super::is_secret(path) => problems.push(Problem::new(
+                origin,
+                format!("`{path}` is {}", defaults[*path].value.kind()),
+            )),
             None => problems.push(Problem::new(
                 origin,
                 format!("`{path}` is {}, got `{text}`", defaults[*path].value.kind()),

@@ -15,8 +15,8 @@ use super::Meter;
 /// What a connection that finds no place is told.
 const REFUSAL: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
-    Connection: close\r\nContent-Length: 85\r\n\r\n\
-    {\"detail\":\"too many open connections; close some, or send requests on fewer of them\"}";
+    Connection: close\r\nContent-Length: 107\r\n\r\n\
+    {\"detail\":\"too many open connections; close some, or send requests on fewer of them\",\"code\":\"rate_limited\"}";
 
 /// A kind of stream that is accepted.
 pub trait Wire: AsyncRead + AsyncWrite + Unpin + 'static {

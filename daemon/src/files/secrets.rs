@@ -1,25 +1,26 @@
 //! Keys that sign result addresses: a private text file, one key per line. The first signs, all verify.
 //!
-//! To rotate, put a new line of 64 hexadecimal characters first and restart; remove the old line once the addresses it
+//! To rotate, put a new line of 64 hexadecimal characters first and send SIGHUP; remove the old line once the addresses it
 //! signed have expired.
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use super::FilesError;
 
-/// Signing keys, newest first; never empty.
+/// Signing keys, newest first; never empty. Clones share them.
 #[derive(Clone)]
-pub struct UrlKeys(Vec<[u8; 32]>);
+pub struct UrlKeys(Arc<RwLock<Vec<[u8; 32]>>>);
 
 impl std::fmt::Debug for UrlKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "UrlKeys({} hidden)", self.0.len())
+        write!(f, "UrlKeys({} hidden)", self.keys().len())
     }
 }
 
@@ -49,8 +50,25 @@ impl UrlKeys {
         if keys.is_empty() {
             UrlKeys::create(path)
         } else {
-            Ok(UrlKeys(keys))
+            Ok(UrlKeys::of(keys))
         }
+    }
+
+    fn of(keys: Vec<[u8; 32]>) -> UrlKeys {
+        UrlKeys(Arc::new(RwLock::new(keys)))
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Vec<[u8; 32]>> {
+        // It is replaced as a whole.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file once more; returns how many keys there are now. An error leaves them as they are.
+    pub fn read_again(&self, path: &Path) -> Result<usize, FilesError> {
+        let fresh = UrlKeys::load(path)?.verifying();
+        let count = fresh.len();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(count)
     }
 
     fn create(path: &Path) -> Result<UrlKeys, FilesError> {
@@ -74,22 +92,22 @@ impl UrlKeys {
             fs::rename(&fresh, path)
         };
         write().map_err(FilesError::io("writing", path))?;
-        Ok(UrlKeys(vec![key]))
+        Ok(UrlKeys::of(vec![key]))
     }
 
     /// The key that signs.
-    pub fn signing(&self) -> &[u8; 32] {
-        &self.0[0]
+    pub fn signing(&self) -> [u8; 32] {
+        self.keys()[0]
     }
 
     /// Every key that verifies.
-    pub fn verifying(&self) -> &[[u8; 32]] {
-        &self.0
+    pub fn verifying(&self) -> Vec<[u8; 32]> {
+        self.keys().clone()
     }
 
     #[cfg(test)]
     pub fn from_keys(keys: &[[u8; 32]]) -> UrlKeys {
-        UrlKeys(keys.to_vec())
+        UrlKeys::of(keys.to_vec())
     }
 }
 
@@ -136,8 +154,13 @@ mod tests {
         )
         .unwrap();
         let keys = UrlKeys::load(&path).unwrap();
-        assert_eq!(keys.verifying(), &[[0xab; 32], [1; 32]]);
+        assert_eq!(keys.verifying(), [[0xab; 32], [1; 32]]);
+        fs::write(&path, format!("{}\n", "cd".repeat(32))).unwrap();
+        assert_eq!(keys.read_again(&path).unwrap(), 1);
+        assert_eq!(keys.clone().signing(), [0xcd; 32]);
         fs::write(&path, format!("{}\nxyz\n", "ab".repeat(32))).unwrap();
+        assert!(keys.read_again(&path).is_err());
+        assert_eq!(keys.signing(), [0xcd; 32], "a broken file changes nothing");
         assert!(
             UrlKeys::load(&path)
                 .unwrap_err()

@@ -31,11 +31,11 @@ pub enum Refused {
 }
 
 impl Signed {
-    /// Reads the query: exactly `expires` and `sig`, once each, in this order, in the one spelling that is written.
+    /// Reads `expires` and `sig` from the query, once each, in the one spelling that is written. Their order does not count,
+    /// nor does what proxies, trackers and caches add.
     pub fn parse(query: &str) -> Result<Signed, Refused> {
-        let (expires, sig) = query.split_once('&').ok_or(Refused::Malformed)?;
-        let digits = expires.strip_prefix("expires=").ok_or(Refused::Malformed)?;
-        let text = sig.strip_prefix("sig=").ok_or(Refused::Malformed)?;
+        let digits = once(query, "expires").ok_or(Refused::Malformed)?;
+        let text = once(query, "sig").ok_or(Refused::Malformed)?;
         let plain = !digits.is_empty()
             && digits.len() <= 12
             && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -54,6 +54,14 @@ impl Signed {
     }
 }
 
+/// The value of a parameter that is there exactly once.
+fn once<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut values = query
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    values.next().filter(|_| values.next().is_none())
+}
+
 fn mac(key: &[u8; 32], path: &str, expires_s: i64, epoch: u32) -> Option<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     mac.update(format!("cleanplate-url-v1\n{path}\n{expires_s}\n{epoch}").as_bytes());
@@ -62,7 +70,7 @@ fn mac(key: &[u8; 32], path: &str, expires_s: i64, epoch: u32) -> Option<[u8; 32
 
 /// `path?expires=...&sig=...`. `epoch` is that of the API key the result belongs to: revoking the key raises it.
 pub fn sign(keys: &UrlKeys, path: &str, expires_s: i64, epoch: u32) -> String {
-    let sig = mac(keys.signing(), path, expires_s, epoch).unwrap_or_default();
+    let sig = mac(&keys.signing(), path, expires_s, epoch).unwrap_or_default();
     format!(
         "{path}?expires={expires_s}&sig={}",
         URL_SAFE_NO_PAD.encode(sig)
@@ -79,7 +87,7 @@ pub fn verify(
 ) -> Result<(), Refused> {
     let mut fits = Choice::from(0);
     for key in keys.verifying() {
-        if let Some(want) = mac(key, path, signed.expires_s, epoch) {
+        if let Some(want) = mac(&key, path, signed.expires_s, epoch) {
             fits |= want.ct_eq(&signed.sig);
         }
     }
@@ -131,6 +139,19 @@ mod tests {
     }
 
     #[test]
+    fn order_and_added_parameters_do_not_count() {
+        let url = sign(&keys(), PATH, 1_000, 3);
+        let (expires, sig) = url.split_once('?').unwrap().1.split_once('&').unwrap();
+        for query in [
+            format!("{sig}&{expires}"),
+            format!("{expires}&{sig}&utm_source=mail&fbclid=1"),
+            format!("v=2&{sig}&&x&{expires}&sigma=1"),
+        ] {
+            assert_eq!(check(&format!("{PATH}?{query}"), 3, 999), Ok(()), "{query}");
+        }
+    }
+
+    #[test]
     fn other_spellings_are_malformed() {
         let url = sign(&keys(), PATH, 1_000, 0);
         let query = url.split_once('?').unwrap().1;
@@ -138,8 +159,8 @@ mod tests {
         for bad in [
             String::new(),
             "expires=1000".into(),
-            format!("sig={sig}&expires=1000"),
-            format!("expires=1000&sig={sig}&x=1"),
+            format!("expires=1000&xsig={sig}"),
+            format!("expires=1000&sig={sig}&sig={sig}"),
             format!("expires=1000&sig={sig}="),
             format!("expires=01000&sig={sig}"),
             format!("expires=-1000&sig={sig}"),

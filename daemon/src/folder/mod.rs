@@ -28,6 +28,7 @@ use cleanplate_api::FolderStatus;
 
 pub use board::Board;
 pub use direct::DirectExecutor;
+pub use queue::payer;
 pub use read::Bounds;
 pub use watch::{FolderWatch, Setup};
 

@@ -10,18 +10,21 @@ use cleanplate_store::KeyRecord;
 
 use super::tuning::{self, Query, Tuning, value};
 use super::upload::{Parts, Upload};
+use super::{fetch, preferred};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::Mapped;
 use crate::jobs::removal_bytes;
+use crate::outbound;
 use crate::prompts::{self, Prompts};
 use crate::refusal::Refusal;
-use crate::webhooks;
 
 /// How the pictures of a request are to be treated.
 pub struct RequestOptions {
     /// What the client tunes.
     pub tuning: Tuning,
+    /// The reply is the picture itself, not where it is.
+    pub picture: bool,
     /// Points and box.
     pub prompts: Option<Prompts>,
     /// The pipeline, tuning applied.
@@ -47,12 +50,18 @@ impl RequestOptions {
         let (mut tuning, prompts) = read_query(&query, app)?;
         tuning.asynchronous |= prefers_async(req);
         if let Some(url) = &tuning.webhook_url {
-            webhooks::check(url, &app.config.webhooks.allowed_hosts).map_err(|why| {
+            outbound::check(url, &app.config.webhooks.allowed).map_err(|why| {
                 Refusal::field(&["query", "webhook_url"], why, "value_error.webhook_url")
             })?;
         }
+        if let Some(url) = &tuning.image_url {
+            fetch::check(url, app)?;
+        }
+        let picture = preferred::picture(req);
+        tuning.format = tuning.format.or(picture.flatten());
         let pipeline = choose_pipeline(&tuning, app, key)?;
         Ok(RequestOptions {
+            picture: picture.is_some(),
             tuning,
             prompts,
             pipeline,
@@ -114,6 +123,16 @@ fn choose_pipeline(tuning: &Tuning, app: &App, key: &KeyRecord) -> Result<Arc<Pi
         .map_err(|error| Refusal::internal("the default pipeline is missing", &error))?;
     let mut pipeline = found.clone();
     let mut errors = Vec::new();
+    let refused = tuning
+        .sets
+        .iter()
+        .filter(|(path, _)| !settings.may_set(path));
+    errors.extend(refused.map(|(path, _)| {
+        let path = crate::telemetry::short(path, 100);
+        let text =
+            format!("{path:?} may not be set by requests; pipelines.settable lists what may");
+        FieldError::new(&["query", "set"], text, "value_error.set")
+    }));
     for (field, path, text) in tuning.overrides() {
         match pipeline.with_overrides(&[(path, text)]) {
             Ok(tuned) => pipeline = tuned,

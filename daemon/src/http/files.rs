@@ -1,5 +1,6 @@
 //! `GET /v1/files/{job}`, `/mask` and `/candidates/{n}`: results behind signed addresses.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use actix_web::body::SizedStream;
@@ -8,12 +9,13 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use cleanplate_api::ErrorCode;
+use cleanplate_api::{ErrorBody, ErrorCode};
 use cleanplate_store::{Job, JobId, Store, StoreError, StoredFile};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::context::guard_public;
+use super::{cors, reply};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::clock::now_s;
@@ -79,24 +81,61 @@ async fn get(
     // An unknown job is checked like any other: its answer and its time tell nothing.
     let epoch = owner.as_ref().map_or(0, |(_, epoch)| *epoch);
     verify(&app.url_keys, req.uri().path(), &signed, epoch, now_s()).map_err(refused)?;
-    let gone = || Refusal::new(ErrorCode::Gone, "the result was removed");
     let (job, _) = owner.ok_or_else(gone)?;
     let swept = job
         .result
         .as_ref()
         .is_none_or(|kept| kept.swept_at_ms.is_some());
     let file = file_of(&job).filter(|_| !swept).ok_or_else(gone)?;
-    let etag = format!("\"{}\"", hex(&file.sha256));
+    let etag = etag(&file);
     if matches(req.headers(), IF_NONE_MATCH.as_str(), &etag) {
         return Ok(head(HttpResponse::NotModified(), &file, &etag).finish());
     }
+    let source = open(app, &job, &file).await?;
+    let mut reply = send(req, &file, &etag, source).await?;
+    // Pages that may call the interface may show its pictures.
+    let who = if cors::is_open(&app.config.server.cors_origins) {
+        "cross-origin"
+    } else {
+        "same-site"
+    };
+    reply::set(&mut reply, "Cross-Origin-Resource-Policy", who);
+    Ok(reply)
+}
+
+fn gone() -> Refusal {
+    Refusal::new(ErrorCode::Gone, "the result was removed")
+}
+
+/// The file of a job's result as it was stored, and its path.
+async fn open(app: &App, job: &Job, file: &StoredFile) -> Result<(File, PathBuf), Refusal> {
     let path = app.dirs.results.join(&file.name);
     let (want, at, intact) = (file.clone(), path.clone(), app.intact.clone());
-    let Some(source) = blocking(move || intact.open(&at, &want)).await? else {
-        tracing::error!(job_id = %job.id, path = %path.display(), "a result is missing or differs from what was stored");
-        return Err(gone());
-    };
-    send(req, &file, &etag, (source, path)).await
+    match blocking(move || intact.open(&at, &want)).await? {
+        Some(source) => Ok((source, path)),
+        None => {
+            tracing::error!(job_id = %job.id, path = %path.display(), "a result is missing or differs from what was stored");
+            Err(gone())
+        }
+    }
+}
+
+/// The result of a job as the answer to the call that asked for it.
+pub(super) async fn picture(
+    req: &HttpRequest,
+    app: &App,
+    job: &Job,
+) -> Result<HttpResponse, Refusal> {
+    let kept = job.result.as_ref().ok_or_else(gone)?;
+    let file = &kept.result.output;
+    let source = open(app, job, file).await?;
+    let etag = etag(file);
+    let reply = head(HttpResponse::Ok(), file, &etag);
+    stream_part(req, reply, source, 0, file.bytes).await
+}
+
+fn etag(file: &StoredFile) -> String {
+    format!("\"{}\"", hex(&file.sha256))
 }
 
 fn refused(why: Refused) -> Refusal {
@@ -149,7 +188,6 @@ fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpRe
     reply.insert_header(("Content-Security-Policy", "default-src 'none'; sandbox"));
     reply.insert_header(("Cache-Control", "private, no-store"));
     reply.insert_header(("Referrer-Policy", "no-referrer"));
-    reply.insert_header(("Cross-Origin-Resource-Policy", "same-site"));
     reply
 }
 
@@ -157,7 +195,7 @@ async fn send(
     req: &HttpRequest,
     file: &StoredFile,
     etag: &str,
-    (source, path): (std::fs::File, PathBuf),
+    source: (File, PathBuf),
 ) -> Result<HttpResponse, Refusal> {
     let fresh =
         !req.headers().contains_key(IF_RANGE) || matches(req.headers(), IF_RANGE.as_str(), etag);
@@ -177,7 +215,11 @@ async fn send(
             );
             reply.insert_header((CONTENT_RANGE, format!("bytes */{}", file.bytes)));
             reply.insert_header(("Content-Type", "application/json"));
-            return Ok(reply.body(r#"{"detail":"the range lies outside of the file"}"#));
+            let error = ErrorBody::new(
+                ErrorCode::RangeNotSatisfiable,
+                format!("the range lies outside of the file of {} bytes", file.bytes),
+            );
+            return Ok(reply.json(error));
         }
     };
     let mut reply = head(HttpResponse::build(status), file, etag);
@@ -187,7 +229,17 @@ async fn send(
             format!("bytes {first}-{last}/{}", file.bytes),
         ));
     }
-    let bytes = last + 1 - first;
+    stream_part(req, reply, source, first, last + 1 - first).await
+}
+
+/// Sends `bytes` bytes of a file from `first` on.
+async fn stream_part(
+    req: &HttpRequest,
+    mut reply: HttpResponseBuilder,
+    (source, path): (File, PathBuf),
+    first: u64,
+    bytes: u64,
+) -> Result<HttpResponse, Refusal> {
     if req.method() == Method::HEAD {
         return Ok(reply.body(SizedStream::new(
             bytes,

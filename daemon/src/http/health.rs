@@ -6,6 +6,7 @@ use cleanplate_api::{DeviceView, ErrorCode, HealthReply, QueueView, ReadyReply};
 use super::context::guard_public;
 use crate::app::App;
 use crate::jobs::DeviceState;
+use crate::process;
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -75,29 +76,51 @@ pub async fn readyz(app: web::Data<App>) -> HttpResponse {
     }
 }
 
-/// Counters in the Prometheus text format.
+/// Counters in the Prometheus text format, unless they have a listener of their own.
 pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
     guard_public(&req, &app)?;
+    if app.config.server.metrics_listen.is_some() {
+        return Err(Refusal::new(ErrorCode::NotFound, "Not Found"));
+    }
+    figures(&app).await
+}
+
+/// The same, on that listener.
+pub async fn own_metrics(app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+    figures(&app).await
+}
+
+async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
     let (waiting, running) = app.jobs.load();
-    let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() {
-        backend.memory_bytes()
-    } else {
-        0
+    let device_bytes = match app.jobs.device() {
+        DeviceState::Ready(backend) => backend.memory_bytes(),
+        _ => 0,
     };
-    app.metrics.set(names::QUEUE_DEPTH, &[], f64::from(waiting));
-    app.metrics.set(names::RUNNING, &[], f64::from(running));
     let (network_runs, network_crops) = app.jobs.network_counts();
-    app.metrics
-        .set(names::NETWORK_RUNS, &[], network_runs as f64);
-    app.metrics
-        .set(names::NETWORK_CROPS, &[], network_crops as f64);
-    app.metrics
-        .set(names::DEVICE_BYTES, &[], device_bytes as f64);
-    app.metrics.set(
-        names::READY,
-        &[],
-        if app.closed().is_none() { 1.0 } else { 0.0 },
-    );
+    let mut gauges = vec![
+        (names::QUEUE_DEPTH, f64::from(waiting)),
+        (names::RUNNING, f64::from(running)),
+        (names::NETWORK_RUNS, network_runs as f64),
+        (names::NETWORK_CROPS, network_crops as f64),
+        (names::DEVICE_BYTES, device_bytes as f64),
+        (names::READY, f64::from(u8::from(app.closed().is_none()))),
+        (names::DISK_FREE, process::free_bytes(&app.dirs.data) as f64),
+        (names::PROCESS_CPU, process::processor_s().unwrap_or(0.0)),
+        (names::PROCESS_RSS, process::rss_bytes() as f64),
+        (names::PROCESS_VIRTUAL, process::virtual_bytes() as f64),
+        (names::PROCESS_FDS, process::open_files() as f64),
+        (names::PROCESS_FDS_MAX, process::open_files_max() as f64),
+        (names::PROCESS_THREADS, process::threads() as f64),
+        (names::PROCESS_START, app.started_at_ms as f64 / 1000.0),
+    ];
+    // A store that fails is told by `cleanplate_ready`; its figures stay as they were.
+    if let Ok(health) = app.store(|store| store.health()).await {
+        gauges.push((names::DATABASE_BYTES, health.database_bytes as f64));
+        gauges.push((names::DATABASE_LOG_BYTES, health.log_bytes as f64));
+    }
+    for (name, value) in gauges {
+        app.metrics.set(name, &[], value);
+    }
     app.metrics
         .set(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
     Ok(HttpResponse::Ok()

@@ -87,8 +87,13 @@ pub fn replay(kept: Reply) -> HttpResponse {
     let mut repeated = HttpResponse::build(status)
         .content_type("application/json")
         .body(kept.body);
-    reply::set(&mut repeated, "Idempotency-Replayed", "true");
+    mark_replay(&mut repeated);
     repeated
+}
+
+/// Says that a reply repeats an earlier one.
+pub fn mark_replay(reply: &mut HttpResponse) {
+    reply::set(reply, "Idempotency-Replayed", "true");
 }
 
 #[cfg(test)]

@@ -8,13 +8,17 @@ mod batch_upload;
 mod batch_view;
 mod check;
 mod context;
+mod cors;
 mod events;
+mod fetch;
 mod files;
 mod health;
 mod idempotency;
 mod local;
 mod openapi;
 mod order;
+mod place;
+mod preferred;
 mod reads;
 mod removal;
 mod reply;
@@ -26,9 +30,10 @@ mod web_page;
 mod webhook_body;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App as Actix, web};
 
+pub use fetch::places as fetch_places;
 pub use local::Local;
 pub use webhook_body::webhook_letter;
 
@@ -40,6 +45,8 @@ use crate::router::Router;
 
 /// Seconds for replies under way when the server stops: all jobs have ended then.
 const SHUTDOWN_S: u64 = 5;
+/// Connections of the listener for metrics: a few collectors.
+const METRICS_CONNECTIONS_MAX: usize = 16;
 
 /// Every operation with its handler, and the pages for people.
 fn routes() -> Router {
@@ -51,6 +58,7 @@ fn routes() -> Router {
         .read::<public::GetFile, _, _>(files::get_output)
         .read::<public::GetMask, _, _>(files::get_mask)
         .read::<public::GetCandidate, _, _>(files::get_candidate)
+        .read::<public::ListJobs, _, _>(reads::jobs)
         .read::<public::GetJob, _, _>(reads::job)
         .on::<public::CancelJob, _, _>(reads::cancel)
         .on::<public::WatchJob, _, _>(events::get)
@@ -65,13 +73,13 @@ fn routes() -> Router {
         .page("/assets/{name}", web_page::asset)
 }
 
-/// Binds the listener. The server runs once it is polled.
-pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Result<Server> {
+/// What all connections of a listener share.
+fn plan(app: &App, connections_max: usize) -> Plan {
     let server = &app.config.server;
-    let plan = Plan {
+    Plan {
         roster: Roster::new(
-            server.connections_max,
-            server.connections_per_address_max,
+            connections_max,
+            server.connections_per_address_max.min(connections_max),
             server.proxies.clone(),
         ),
         spans: Spans {
@@ -81,11 +89,38 @@ pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Re
         },
         metrics: app.metrics.clone(),
         note: |_, _| {},
+    }
+}
+
+/// Binds the listener of `/metrics` alone. The server runs once it is polled.
+pub fn bind_metrics(
+    app: web::Data<App>,
+    listener: std::net::TcpListener,
+) -> std::io::Result<Server> {
+    let plan = plan(&app, METRICS_CONNECTIONS_MAX);
+    let make = move || {
+        Actix::new()
+            .app_data(app.clone())
+            .wrap(from_fn(connections::bound))
+            .route("/metrics", web::get().to(health::own_metrics))
+            .default_service(web::to(health::not_found))
     };
+    Ok(connections::listen(connections::server(1, 1), listener, plan, make)?.run())
+}
+
+/// Binds the listener. The server runs once it is polled.
+pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Result<Server> {
+    let server = &app.config.server;
+    let plan = plan(&app, server.connections_max);
     let threads = connections::server(server.workers, SHUTDOWN_S);
     let make = move || {
         Actix::new()
             .app_data(app.clone())
+            .wrap(from_fn(place::settle))
+            .wrap(Condition::new(
+                cors::is_open(&app.config.server.cors_origins),
+                cors::middleware(&app.config.server.cors_origins),
+            ))
             .wrap(from_fn(context::stamp))
             .wrap(from_fn(connections::bound))
             .configure(|config| routes().register(config))

@@ -29,7 +29,7 @@ pub struct Order {
     pub ask: RequestOptions,
     /// For log lines.
     pub request_id: String,
-    /// Scheme and host of result addresses.
+    /// Front of result addresses.
     pub base: String,
     /// When the request came.
     pub accepted: Instant,

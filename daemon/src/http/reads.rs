@@ -1,16 +1,21 @@
-//! `GET /v1/jobs/{id}`, `/v1/account`, `/v1/models`.
+//! `GET /v1/jobs`, `/v1/jobs/{id}`, `/v1/account`, `/v1/models`.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use cleanplate_api::public::ListJobs;
 use cleanplate_api::{
     AccountReply, ErrorCode, KeyView, Limits, ModelView, ModelsReply, PipelineView, Prices,
     RateLimits,
 };
-use cleanplate_store::{AccountId, Job, JobId, KeyRecord};
+use cleanplate_store::{AccountId, Job, JobFilter, JobId, KeyRecord};
 
 use super::{auth, check, view};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::limits::Route;
+use crate::params::{self, Params};
 use crate::refusal::Refusal;
 
 /// One job of the caller's account.
@@ -31,6 +36,53 @@ pub async fn job(
             from: view::From::Now,
         },
     )))
+}
+
+/// Jobs of the caller's account, newest first.
+pub async fn jobs(
+    req: HttpRequest,
+    app: web::Data<App>,
+    query: Params<ListJobs>,
+) -> Result<HttpResponse, Refusal> {
+    let caller = auth::caller(&req, &app, Route::Read).await?;
+    let Params(query) = query;
+    let page = params::page(query.after.as_deref(), query.rows)?;
+    let ms = |seconds: i64| seconds.saturating_mul(1000);
+    let filter = JobFilter {
+        account: Some(caller.account),
+        status: query.status.map(view::stored_status),
+        pipeline: query.pipeline,
+        created_from_ms: query.created_from.map(ms),
+        created_before_ms: query.created_before.map(ms),
+        ..JobFilter::default()
+    };
+    let found = app
+        .store(move |store| {
+            let page = store.list_jobs(&filter, &page)?;
+            let mut epochs = BTreeMap::new();
+            for id in page.items.iter().filter_map(|job| job.key) {
+                if let Entry::Vacant(slot) = epochs.entry(id.0) {
+                    slot.insert(store.key(id)?.map_or(0, |key| key.url_epoch));
+                }
+            }
+            Ok((page, epochs))
+        })
+        .await?;
+    let (page, epochs) = found;
+    let base = view::base_url(&req, &app);
+    let row = |job: Job| {
+        let epoch = job.key.and_then(|key| epochs.get(&key.0).copied());
+        view::job(
+            &job,
+            &view::Addresses {
+                app: &app,
+                base: &base,
+                epoch: epoch.unwrap_or_default(),
+                from: view::From::Now,
+            },
+        )
+    };
+    Ok(HttpResponse::Ok().json(params::rows(page, row)))
 }
 
 /// Cancels a job of the caller's account that has not ended: its credits are free again.
@@ -90,7 +142,7 @@ pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpRespon
     let id = key.account;
     let account = app.store(move |store| store.account(id)).await?;
     let account = account.ok_or_else(|| Refusal::internal("a key without its account", &id))?;
-    let webhook_secret = crate::webhooks::secret(app.webhook_key.signing(), key.id.0);
+    let webhook_secret = crate::webhooks::secret(&app.webhook_key.signing(), key.id.0);
     let (config, quota) = (&app.config, |route| app.limits.quota(&key, route));
     Ok(HttpResponse::Ok().json(AccountReply {
         account_id: account.id.to_string(),

@@ -10,7 +10,7 @@ use super::check::{Checked, RequestOptions};
 use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
 use super::upload::{Body, Parts, receive};
-use super::{auth, reply, view};
+use super::{auth, files, reply, view};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::jobs::{Finished, Offered, Service};
@@ -89,7 +89,7 @@ async fn serve(
     let ask = RequestOptions::read(req, app, key)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
     let order = Order::new(req, app, key, Service::Removal, ask);
-    let parts = receive(req, body, app).await?;
+    let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);
     let checked = order.ask.check(parts, app).await?;
     if order.ask.tuning.dry_run {
@@ -116,17 +116,15 @@ async fn serve(
     match blocking(move || jobs.offer(&new, work)).await?? {
         Offered::Accepted => {
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "job accepted");
-            answer(&order, &base, id, receiver).await
+            answer(req, &order, &base, id, receiver).await
         }
         Offered::Declined(Accept::Replay(kept), _) => {
             free(app, account, idempotency::replay(kept)).await
         }
         Offered::Declined(Accept::Done(job), _) => {
-            let kept = Reply {
-                status: 200,
-                body: body_of(&job, &order, &base)?,
-            };
-            free(app, account, idempotency::replay(kept)).await
+            let mut again = result_of(req, &job, &order, &base).await?;
+            idempotency::mark_replay(&mut again);
+            free(app, account, again).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
     }
@@ -178,6 +176,7 @@ pub(super) fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) 
 
 /// Waits for the end of a job.
 async fn answer(
+    req: &HttpRequest,
     order: &Order,
     base: &str,
     id: JobId,
@@ -188,9 +187,7 @@ async fn answer(
         .map_err(|_| Refusal::internal("a job was dropped without an end", &id))??;
     let mut reply = match finished.refusal {
         Some(refusal) => refusal.error_response(),
-        None => HttpResponse::Ok()
-            .content_type("application/json")
-            .body(body_of(&finished.job, order, base)?),
+        None => result_of(req, &finished.job, order, base).await?,
     };
     let charged = finished
         .job
@@ -202,15 +199,31 @@ async fn answer(
 }
 
 /// The reply of a job that was done: it follows from the job, whenever it is asked for.
-fn body_of(job: &Job, order: &Order, base: &str) -> Result<Vec<u8>, Refusal> {
+async fn result_of(
+    req: &HttpRequest,
+    job: &Job,
+    order: &Order,
+    base: &str,
+) -> Result<HttpResponse, Refusal> {
     let addresses = view::Addresses {
         app: &order.app,
         base,
         epoch: order.key.url_epoch,
         from: view::From::End,
     };
-    serde_json::to_vec(&view::removal(job, &addresses))
-        .map_err(|error| Refusal::internal("a reply could not be written", &error))
+    let told = view::removal(job, &addresses);
+    if !order.ask.picture {
+        return Ok(HttpResponse::Ok().json(told));
+    }
+    let mut reply = files::picture(req, &order.app, job).await?;
+    reply::set(&mut reply, "X-Job-Id", &told.job_id);
+    if let Some(ms) = told.result.processing_time_ms {
+        reply::set(&mut reply, "X-Processing-Time-Ms", &ms.to_string());
+    }
+    if let Some(url) = told.result.output_url {
+        reply::set(&mut reply, "Content-Location", &url);
+    }
+    Ok(reply)
 }
 
 /// A reply that this call charged nothing for.

@@ -35,12 +35,8 @@ impl ResponseError for Refusal {
             _ => {}
         }
         match row.body {
-            BodyShape::Text => reply.json(ErrorBody {
-                detail: self.text.clone(),
-            }),
-            BodyShape::Fields => reply.json(InvalidBody {
-                detail: self.fields.clone(),
-            }),
+            BodyShape::Text => reply.json(ErrorBody::new(self.code, self.text.clone())),
+            BodyShape::Fields => reply.json(InvalidBody::new(self.fields.clone())),
         }
     }
 }
@@ -78,13 +74,12 @@ mod tests {
                 row.status == 401
             );
             let body = to_bytes(reply.into_body()).await.unwrap();
-            let want: &[u8] = match row.body {
-                BodyShape::Text => br#"{"detail":"text"}"#,
-                BodyShape::Fields => {
-                    br#"{"detail":[{"loc":["body","mask"],"msg":"m","type":"t"}]}"#
-                }
+            let detail = match row.body {
+                BodyShape::Text => r#""text""#,
+                BodyShape::Fields => r#"[{"loc":["body","mask"],"msg":"m","type":"t"}]"#,
             };
-            assert_eq!(&body[..], want);
+            let want = format!(r#"{{"detail":{detail},"code":"{}"}}"#, row.name);
+            assert_eq!(&body[..], want.as_bytes());
         }
     }
 }

@@ -55,7 +55,7 @@ async fn serve(
     )
     .await?;
     let order = Order::new(req, app, key, Service::Segmentation, ask);
-    let parts = receive(req, body, app).await?;
+    let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
     let print = fingerprint(req, false, &parts);
     let checked = order.ask.check_segmentation(parts, app).await?;
     if order.ask.tuning.dry_run {
@@ -84,7 +84,7 @@ async fn serve(
         }
         Offered::Declined(Accept::Done(job), _) => {
             let mut again = mask(app, &job).await?;
-            reply::set(&mut again, "Idempotency-Replayed", "true");
+            idempotency::mark_replay(&mut again);
             free(app, account, again).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),

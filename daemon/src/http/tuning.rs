@@ -30,10 +30,14 @@ pub struct Tuning {
     pub pipeline: Option<String>,
     /// Where the end of each job is told.
     pub webhook_url: Option<String>,
+    /// Parameters of plugins: `plugin.parameter` and value.
+    pub sets: Vec<(String, String)>,
+    /// Where the photo is, when it is not sent.
+    pub image_url: Option<String>,
 }
 
 /// Every parameter of a service call.
-const PARAMETERS: [&str; 13] = [
+const PARAMETERS: &[&str] = &[
     "points",
     "labels",
     "box",
@@ -47,6 +51,8 @@ const PARAMETERS: [&str; 13] = [
     "pipeline",
     "webhook_url",
     "candidates",
+    "image_url",
+    "set",
 ];
 
 /// An error for each parameter that no service call has: a misspelt one must not be as if it had not been sent.
@@ -84,7 +90,17 @@ impl Tuning {
     /// Reads the parameters that are there. Reports every one that is wrong.
     pub fn parse(query: &Query) -> Result<Tuning, Vec<FieldError>> {
         let mut errors = Vec::new();
+        let sets = query.iter().filter(|(name, _)| name == "set");
         let tuning = Tuning {
+            sets: sets
+                .filter_map(|(_, text)| match set(text) {
+                    Ok(set) => Some(set),
+                    Err((message, kind)) => {
+                        errors.push(FieldError::new(&["query", "set"], message, kind));
+                        None
+                    }
+                })
+                .collect(),
             dry_run: read(query, "dry_run", flag, &mut errors).unwrap_or(false),
             asynchronous: read(query, "async", flag, &mut errors).unwrap_or(false),
             dilate: read(query, "dilate", whole, &mut errors),
@@ -101,6 +117,7 @@ impl Tuning {
             .unwrap_or_default(),
             pipeline: value(query, "pipeline").map(str::to_string),
             webhook_url: value(query, "webhook_url").map(str::to_string),
+            image_url: value(query, "image_url").map(str::to_string),
         };
         if errors.is_empty() {
             Ok(tuning)
@@ -121,6 +138,8 @@ impl Tuning {
         if let Some(rank) = &self.alternative {
             list.push(("alternative", "sam.alternative".to_string(), rank.clone()));
         }
+        let sets = self.sets.iter().cloned();
+        list.extend(sets.map(|(path, value)| ("set", path, value)));
         list
     }
 }
@@ -140,6 +159,18 @@ fn read<T>(
             None
         }
     }
+}
+
+/// `plugin.parameter=value`
+fn set(text: &str) -> Result<(String, String), FieldFault> {
+    let pair = text.split_once('=').filter(|(path, _)| path.contains('.'));
+    pair.map(|(path, value)| (path.to_string(), value.to_string()))
+        .ok_or_else(|| {
+            (
+                "value is not plugin.parameter=value".to_string(),
+                "value_error.set",
+            )
+        })
 }
 
 fn flag(text: &str) -> Result<bool, FieldFault> {

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
+use super::fetch;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
@@ -30,7 +31,7 @@ const SLACK_BYTES: u64 = 1 << 20;
 /// Bytes that are set aside at a time for a body of unknown length.
 const STEP_BYTES: u64 = 1 << 20;
 /// Bytes that are enough to recognise a type.
-const HEAD_BYTES: usize = 16;
+pub(super) const HEAD_BYTES: usize = 16;
 /// Bytes that are written to a file at a time.
 const WRITE_BYTES: usize = 128 << 10;
 /// Bytes of a field that is not a file.
@@ -108,6 +109,14 @@ impl Body {
         Ok(())
     }
 
+    /// Sets bytes aside that come from elsewhere.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), Refusal> {
+        match &mut self.0.borrow_mut().held {
+            Some(held) => held.grow(bytes),
+            None => Ok(()),
+        }
+    }
+
     /// Bytes that it may carry.
     pub(super) fn bytes_max(&self) -> u64 {
         self.0.borrow().bytes_max
@@ -128,17 +137,33 @@ impl Stream for Body {
     }
 }
 
-/// Receives the files of a removal, within the limits on bytes, parts and time.
-pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Parts, Refusal> {
-    let Some(multipart) = open(req, body, app)? else {
-        return Ok(Parts::default());
+/// Receives the files of a removal, within the limits on bytes, parts and time. The photo may be fetched instead.
+pub async fn receive(
+    req: &HttpRequest,
+    body: &Body,
+    app: &App,
+    image_url: Option<&str>,
+) -> Result<Parts, Refusal> {
+    let mut parts = match open(req, body, app)? {
+        Some(multipart) => {
+            let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
+            let limit = app.config.server.upload.limit(bytes);
+            within(limit, read_parts(multipart, app)).await?
+        }
+        None => Parts::default(),
     };
-    let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
-    within(
-        app.config.server.upload.limit(bytes),
-        read_parts(multipart, app),
-    )
-    .await
+    if let Some(url) = image_url {
+        if parts.image.is_some() {
+            let both = "send `image` or name `image_url`, not both";
+            return Err(Refusal::field(
+                &["query", "image_url"],
+                both,
+                "value_error.duplicate",
+            ));
+        }
+        parts.image = Some(fetch::image(url, body, app).await?);
+    }
+    Ok(parts)
 }
 
 /// The parts of a body; `None` when it is not a multipart form.
@@ -180,7 +205,7 @@ fn header<'a>(req: &'a HttpRequest, name: &str) -> Option<&'a str> {
         .and_then(|value| value.to_str().ok())
 }
 
-fn too_large(app: &App) -> Refusal {
+pub(super) fn too_large(app: &App) -> Refusal {
     Refusal::new(
         ErrorCode::TooLarge,
         format!(
@@ -209,7 +234,8 @@ async fn read_parts(mut multipart: Multipart, app: &App) -> Result<Parts, Refusa
         }
         let name = field.name().unwrap_or_default().to_string();
         match name.as_str() {
-            "image" => put(&mut parts.image, "image", field, app).await?,
+            // The second is what clients of a hosted segmentation service send.
+            "image" | "file" => put(&mut parts.image, "image", field, app).await?,
             "mask" => put(&mut parts.mask, "mask", field, app).await?,
             _ => skip(field, app).await?,
         }
@@ -297,7 +323,7 @@ pub(super) fn filename(field: &Field) -> String {
     short(&escaped(given), 255)
 }
 
-fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
+pub(super) fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
     match Format::of(head) {
         Some(_) => Ok(true),
         None => Err(Refusal::new(

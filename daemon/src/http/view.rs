@@ -10,14 +10,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::context::{forwarded, is_proxy};
+use super::place;
 use crate::app::App;
 use crate::clock::now_s;
 use crate::files;
 
-/// Scheme and host at the front of addresses in replies.
+/// Scheme, host and path at the front of addresses in replies.
 pub fn base_url(req: &HttpRequest, app: &App) -> String {
     if let Some(url) = &app.config.server.public_url {
-        return url.clone();
+        return url.address.clone();
     }
     let plain = |host: &str| {
         !host.is_empty()
@@ -37,7 +38,7 @@ pub fn base_url(req: &HttpRequest, app: &App) -> String {
         .or(host)
         .filter(|host| plain(host))
         .map_or_else(|| app.config.server.listen.to_string(), str::to_string);
-    format!("{scheme}://{host}")
+    format!("{scheme}://{host}{}", place::prefix(req, app))
 }
 
 /// From when on addresses are valid for the configured time.
@@ -77,6 +78,16 @@ impl Addresses<'_> {
             self.base,
             files::sign(&self.app.url_keys, &path, expires_s, self.epoch)
         ))
+    }
+}
+
+/// The store's name of a state.
+pub fn stored_status(status: JobStatus) -> Stored {
+    match status {
+        JobStatus::Pending => Stored::Pending,
+        JobStatus::Processing => Stored::Processing,
+        JobStatus::Completed => Stored::Completed,
+        JobStatus::Failed => Stored::Failed,
     }
 }
 
@@ -170,6 +181,7 @@ pub fn job(job: &Job, addresses: &Addresses<'_>) -> JobReply {
         .unwrap_or(Value::Null);
     JobReply {
         reply: removal(job, addresses),
+        service: job.service.clone(),
         created_at: job.created_at_ms / 1000,
         finished_at: job.finished_at_ms.map(|ms| ms / 1000),
         pipeline: Some(job.pipeline.clone()),

@@ -26,7 +26,7 @@ pub fn webhook_letter(app: &App, due: &DueWebhook) -> Result<Letter, StoreError>
         epoch: key.url_epoch,
         from: From::End,
     };
-    let secret = webhooks::secret(app.webhook_key.signing(), key.id.0);
+    let secret = webhooks::secret(&app.webhook_key.signing(), key.id.0);
     Ok(
         match serde_json::to_vec(&view::removal(&due.job, &addresses)) {
             Ok(body) => Letter::Signed(body, secret),

@@ -1,7 +1,5 @@
 //! The thread that turns changes into events: ten times a second what changed, once a second the figures.
 
-mod process;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +12,8 @@ use cleanplate_api::{FolderStatus, QueueView};
 use crate::app::App;
 use crate::folder::Folders;
 use crate::jobs::DeviceState;
+use crate::process::{self, Process};
 use crate::telemetry::names;
-use process::Process;
 
 /// Pause between looks at what changed.
 const TICK: Duration = Duration::from_millis(100);

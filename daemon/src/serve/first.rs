@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::config::PublicUrl;
 use cleanplate_store::{Account, CreatedKey, KeyFilter, NewKey, PageRequest, Store, StoreError};
 
 /// Who made them, in the audit table.
@@ -45,8 +46,9 @@ pub fn prepare(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreEr
 
 impl First {
     /// Prints the key, once, with a line to try it.
-    pub fn announce(&self, public_url: Option<&str>, address: SocketAddr) {
-        let base = public_url.map_or_else(|| format!("http://{address}"), str::to_string);
+    pub fn announce(&self, public_url: Option<&PublicUrl>, address: SocketAddr) {
+        let base =
+            public_url.map_or_else(|| format!("http://{address}"), |url| url.address.clone());
         let secret = self.key.secret.reveal();
         println!(
             "First start: account {} ({:?}) with {} credits and a key, shown only this once:\n\n  {secret}\n\nTry it:\n\n  curl -H 'Authorization: Bearer {secret}' -F image=@photo.jpg -F mask=@mask.png {base}/v1/services/object-removal\n",

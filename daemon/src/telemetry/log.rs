@@ -1,13 +1,26 @@
 //! Log lines on standard error, and the newest of them in memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use super::tail::{Tail, TailLayer};
 use crate::config::{LogFormat, Logging};
+
+/// What decides which lines are written.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Changes which lines are written from now on.
+pub fn set_level(level: &str) {
+    let filter = EnvFilter::try_new(level);
+    if let (Some(handle), Ok(filter)) = (FILTER.get(), filter)
+        && let Err(error) = handle.reload(filter)
+    {
+        tracing::error!(%error, "the log level stays as it was");
+    }
+}
 
 /// Starts logging for this process; the tail has the newest `lines_max` lines. A second call changes nothing.
 pub fn start(config: &Logging, lines_max: usize) -> Arc<Tail> {
@@ -23,6 +36,8 @@ pub fn start(config: &Logging, lines_max: usize) -> Arc<Tail> {
         LogFormat::Json => base.json().flatten_event(true).boxed(),
     };
     let tail = Tail::new(lines_max);
+    let (filter, handle) = reload::Layer::new(filter);
+    drop(FILTER.set(handle));
     if let Err(error) = tracing_subscriber::registry()
         .with(filter)
         .with(lines)

@@ -50,6 +50,28 @@ pub mod names {
     pub const DEVICE_BYTES: &str = "cleanplate_device_memory_bytes";
     /// Gauge: 1 when service calls are taken.
     pub const READY: &str = "cleanplate_ready";
+    /// Counter by `outcome`: deliveries that were taken, attempts that failed, webhooks that were given up.
+    pub const WEBHOOKS: &str = "cleanplate_webhooks_total";
+    /// Gauge: bytes free on the volume of the data folder.
+    pub const DISK_FREE: &str = "cleanplate_disk_free_bytes";
+    /// Gauge: bytes of the database file.
+    pub const DATABASE_BYTES: &str = "cleanplate_database_bytes";
+    /// Gauge: bytes of the database's write-ahead log.
+    pub const DATABASE_LOG_BYTES: &str = "cleanplate_database_log_bytes";
+    /// Counter: processor time.
+    pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
+    /// Gauge: resident memory.
+    pub const PROCESS_RSS: &str = "process_resident_memory_bytes";
+    /// Gauge: address space.
+    pub const PROCESS_VIRTUAL: &str = "process_virtual_memory_bytes";
+    /// Gauge: open files and connections.
+    pub const PROCESS_FDS: &str = "process_open_fds";
+    /// Gauge: most open files and connections.
+    pub const PROCESS_FDS_MAX: &str = "process_max_fds";
+    /// Gauge: threads.
+    pub const PROCESS_THREADS: &str = "process_threads";
+    /// Gauge: when the process started.
+    pub const PROCESS_START: &str = "process_start_time_seconds";
     /// Gauge, always 1, by `version`.
     pub const BUILD: &str = "cleanplate_build_info";
 }
@@ -139,7 +161,72 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
         "Bytes held on the device for weights and plans.",
     ),
     (names::READY, Kind::Gauge, "1 when service calls are taken."),
+    (
+        names::WEBHOOKS,
+        Kind::Counter,
+        "Webhooks delivered or given up, and attempts that failed.",
+    ),
+    (
+        names::DISK_FREE,
+        Kind::Gauge,
+        "Bytes free on the volume of the data folder.",
+    ),
+    (
+        names::DATABASE_BYTES,
+        Kind::Gauge,
+        "Bytes of the database file.",
+    ),
+    (
+        names::DATABASE_LOG_BYTES,
+        Kind::Gauge,
+        "Bytes of the database's write-ahead log.",
+    ),
+    (
+        names::PROCESS_CPU,
+        Kind::Counter,
+        "Processor time of the process.",
+    ),
+    (
+        names::PROCESS_RSS,
+        Kind::Gauge,
+        "Resident memory of the process.",
+    ),
+    (
+        names::PROCESS_VIRTUAL,
+        Kind::Gauge,
+        "Address space of the process.",
+    ),
+    (
+        names::PROCESS_FDS,
+        Kind::Gauge,
+        "Open files and connections.",
+    ),
+    (
+        names::PROCESS_FDS_MAX,
+        Kind::Gauge,
+        "Most open files and connections.",
+    ),
+    (names::PROCESS_THREADS, Kind::Gauge, "Threads."),
+    (
+        names::PROCESS_START,
+        Kind::Gauge,
+        "When the process started, seconds since 1970.",
+    ),
     (names::BUILD, Kind::Gauge, "Version of the daemon."),
+];
+
+/// Counters that are shown from the start, so that their first rise is one: an alert rule cannot see a series begin.
+const FROM_ZERO: &[(&str, &[(&str, &str)])] = &[
+    (names::JOBS, &[("outcome", "completed")]),
+    (names::JOBS, &[("outcome", "failed")]),
+    (names::CREDITS, &[]),
+    (names::DEVICE_LOST, &[]),
+    (names::SWEPT, &[]),
+    (names::BREACHES, &[]),
+    (names::CONNECTIONS_REFUSED, &[]),
+    (names::WEBHOOKS, &[("outcome", "delivered")]),
+    (names::WEBHOOKS, &[("outcome", "failed")]),
+    (names::WEBHOOKS, &[("outcome", "given_up")]),
 ];
 
 /// Upper bounds of histogram buckets in seconds.
@@ -165,6 +252,15 @@ struct Values {
 pub struct Metrics(Mutex<Values>);
 
 impl Metrics {
+    /// Metrics in which nothing was counted yet.
+    pub fn from_zero() -> Metrics {
+        let metrics = Metrics::default();
+        for (name, labels) in FROM_ZERO {
+            metrics.add(name, labels, 0.0);
+        }
+        metrics
+    }
+
     fn with<R>(&self, act: impl FnOnce(&mut Values) -> R) -> R {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

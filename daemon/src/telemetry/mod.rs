@@ -6,7 +6,7 @@ mod once_per_minute;
 mod tail;
 mod text;
 
-pub use log::start as start_log;
+pub use log::{set_level, start as start_log};
 pub use metrics::{Metrics, names};
 pub use once_per_minute::{tell_full, tell_store_error};
 pub use tail::Tail;

@@ -2,7 +2,5 @@
 
 mod flights;
 mod sender;
-mod target;
 
 pub use sender::{Letter, Sender, secret};
-pub use target::check;

@@ -10,12 +10,11 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use ureq::Agent;
 use ureq::http::Uri;
-use ureq::unversioned::transport::DefaultConnector;
 
 use super::flights::Flights;
-use super::target::{GuardedResolver, check};
 use crate::config;
-use crate::telemetry::tell_store_error;
+use crate::outbound;
+use crate::telemetry::{Metrics, names, tell_store_error};
 
 /// Pause between looks for due webhooks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -61,6 +60,7 @@ pub struct Sender {
     config: config::Webhooks,
     compose: Box<Compose>,
     agent: Agent,
+    metrics: Arc<Metrics>,
     flights: Arc<Flights>,
     stop: Arc<AtomicBool>,
 }
@@ -71,26 +71,17 @@ impl Sender {
         store: Arc<dyn Store>,
         config: config::Webhooks,
         compose: Box<Compose>,
+        metrics: Arc<Metrics>,
         stop: Arc<AtomicBool>,
     ) -> Arc<Sender> {
-        let settings = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            // A proxy would connect on our behalf, past the check of addresses.
-            .proxy(None)
-            .timeout_global(Some(ATTEMPT_MAX))
-            .user_agent(concat!("cleanplate/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let resolver = GuardedResolver {
-            allowed_hosts: config.allowed_hosts.clone(),
-        };
-        let agent = Agent::with_parts(settings, DefaultConnector::new(), resolver);
+        let agent = outbound::agent(config.allowed.clone(), ATTEMPT_MAX, 0);
         Arc::new(Sender {
             store,
             flights: Flights::new(config.at_once_max),
             config,
             compose,
             agent,
+            metrics,
             stop,
         })
     }
@@ -156,11 +147,17 @@ impl Sender {
         }
     }
 
+    fn count(&self, outcome: &str) {
+        self.metrics
+            .add(names::WEBHOOKS, &[("outcome", outcome)], 1.0);
+    }
+
     fn note(&self, webhook: &DueWebhook, attempt: Attempt) -> Result<(), StoreError> {
         let (id, number) = (webhook.job.id, webhook.attempts + 1);
         let (detail, again) = match attempt {
             Attempt::Delivered => {
                 tracing::info!(job_id = %id, attempt = number, "webhook delivered");
+                self.count("delivered");
                 return self.store.webhook_delivered(id);
             }
             Attempt::Failed(detail) => {
@@ -169,6 +166,11 @@ impl Sender {
             }
             Attempt::Pointless(detail) => (detail, None),
         };
+        self.count(if again.is_some() {
+            "failed"
+        } else {
+            "given_up"
+        });
         let detail = crate::telemetry::escaped(&detail);
         tracing::warn!(job_id = %id, attempt = number, again_s = again.map(|pause| pause.as_secs()), detail, "webhook failed");
         self.store
@@ -176,7 +178,7 @@ impl Sender {
     }
 
     fn attempt(&self, webhook: &DueWebhook) -> Result<Attempt, StoreError> {
-        if let Err(why) = check(&webhook.url, &self.config.allowed_hosts) {
+        if let Err(why) = outbound::check(&webhook.url, &self.config.allowed) {
             return Ok(Attempt::Failed(why));
         }
         let (body, secret) = match (self.compose)(webhook)? {

@@ -28,10 +28,13 @@ function unreachable() {
 
 const headers = () => (caller.key ? { Authorization: `Bearer ${caller.key}` } : {});
 
+/** Where the service is: above this script, wherever a proxy may have put it. */
+const at = (path) => new URL(`.${path}`, new URL('..', import.meta.url));
+
 async function call(path, options = {}) {
   let reply;
   try {
-    reply = await fetch(path, { cache: 'no-store', ...options, headers: headers() });
+    reply = await fetch(at(path), { cache: 'no-store', ...options, headers: headers() });
   } catch (error) {
     throw error.name === 'AbortError' ? error : unreachable();
   }
@@ -70,7 +73,7 @@ export function order({ photo, name, mask, options }, uploaded, signal) {
   form.append('mask', mask, 'mask.png');
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
-    request.open('POST', `/v1/services/object-removal?${new URLSearchParams({ async: 'true', ...options })}`);
+    request.open('POST', at(`/v1/services/object-removal?${new URLSearchParams({ async: 'true', ...options })}`));
     for (const [header, value] of Object.entries(headers())) request.setRequestHeader(header, value);
     request.responseType = 'json';
     request.upload.onprogress = (event) => uploaded(event.loaded / Math.max(event.total, 1));
@@ -99,8 +102,7 @@ export async function cancel(id) {
   await call(`/v1/jobs/${id}`, { method: 'DELETE' });
 }
 
-/** A result. Its address may name another host than the one this page came from (a proxy in front): only its path counts here. */
+/** A result. Its address may name another host and path than this page came from (a proxy in front): only its end counts here. */
 export async function file(address, signal) {
-  const url = new URL(address, location.href);
-  return (await call(url.pathname + url.search, { signal })).blob();
+  return (await call(address.replace(/^.*(?=\/v1\/files\/)/, ''), { signal })).blob();
 }

@@ -91,7 +91,7 @@ async function add(files) {
 }
 
 async function example(name) {
-  const blob = await (await fetch(`/assets/${name}`)).blob();
+  const blob = await (await fetch(new URL(name, import.meta.url))).blob();
   await add([new File([blob], name, { type: blob.type })]);
   say('Paint over what shall go, or take Object and click on it');
 }

@@ -219,7 +219,7 @@ function find() {
 }
 
 try {
-  const reply = await fetch('/openapi.json');
+  const reply = await fetch('openapi.json');
   if (!reply.ok) throw new Error(`/openapi.json answered ${reply.status}`);
   api = await reply.json();
   $('key').value = sessionStorage.getItem('key') ?? localStorage.getItem('key') ?? '';

@@ -118,8 +118,9 @@ mod tests {
             unused.retain(|other| *other != name);
         };
         for html in PAGES {
-            quoted(html, "\"/assets/").for_each(|name| used("a page", name));
+            quoted(html, "\"assets/").for_each(|name| used("a page", name));
             assert!(!html.contains("//"), "a page names another host");
+            assert!(!html.contains("=\"/"), "a link misses below a proxy's path");
         }
         for (whose, text) in scripts() {
             quoted(text, "from './").for_each(|name| used(whose, name));

@@ -53,6 +53,11 @@ impl SqliteStore {
         Self::assemble(path, writer, clock, None)
     }
 
+    /// The lock of a data folder for as long as the file is kept, without a store; `None` while a daemon has it.
+    pub fn hold(folder: &Path) -> Result<Option<File>> {
+        lock(folder)
+    }
+
     fn assemble(
         path: PathBuf,
         writer: Connection,
