@@ -173,6 +173,16 @@ fn tidy_up(store: &SqliteStore, dirs: &Dirs, config: &Config) -> anyhow::Result<
     Ok(())
 }
 
+/// Serves the figures, where they have a listener of their own. Ends with the process: it has nothing to lose.
+fn serve_metrics(app: &web::Data<App>, listener: Option<TcpListener>) -> anyhow::Result<()> {
+    if let Some(listener) = listener {
+        let server = crate::http::bind_metrics(app.clone(), listener)
+            .context("starting the server of the metrics")?;
+        drop(actix_web::rt::spawn(server));
+    }
+    Ok(())
+}
+
 /// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.
 async fn live(
     app: web::Data<App>,
@@ -185,14 +195,7 @@ async fn live(
         .context("reading the listener's address")?;
     let server = crate::http::bind(app.clone(), listener).context("starting the HTTP server")?;
     let handle = server.handle();
-    let metrics = metrics_listener
-        .map(|listener| crate::http::bind_metrics(app.clone(), listener))
-        .transpose()
-        .context("starting the server of the metrics")?;
-    if let Some(metrics) = metrics {
-        // Ends with the process: it has nothing to lose.
-        drop(actix_web::rt::spawn(metrics));
-    }
+    serve_metrics(&app, metrics_listener)?;
     let serving = actix_web::rt::spawn(server);
     let tasks = tasks::start(&app);
     let (folders, follower) = Folders::start(app.clone().into_inner())?;

@@ -3,6 +3,7 @@
 mod admin;
 mod hot_folder;
 mod options;
+mod outgoing;
 mod places;
 mod raw;
 mod reader;
@@ -16,9 +17,8 @@ use std::sync::Arc;
 
 pub use admin::{Admin, Token};
 pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
-pub use options::{
-    Config, Engine, Fetch, Limits, LogFormat, Logging, Pricing, RateLimits, UploadTime, Webhooks,
-};
+pub use options::{Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, UploadTime};
+pub use outgoing::{Fetch, Webhooks};
 pub use places::{Origins, PublicUrl, is_path_prefix};
 
 use raw::{Setting, Settings, Value};

@@ -9,8 +9,7 @@ use ipnet::IpNet;
 
 use super::places::{Origins, PublicUrl, address, data_dir, origins, public_url};
 use super::reader::Reader;
-use super::{Admin, HotFolder, Rules, Source};
-use crate::outbound::Allowed;
+use super::{Admin, Fetch, HotFolder, Rules, Source, Webhooks};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -223,30 +222,6 @@ pub struct Results {
     pub sweep: Duration,
 }
 
-/// `[webhooks]`
-#[derive(Debug, Clone)]
-pub struct Webhooks {
-    /// Hosts that may have private addresses.
-    pub allowed: Allowed,
-    /// Webhooks sent at a time.
-    pub at_once_max: usize,
-    /// Attempts before one is given up.
-    pub attempts_max: u32,
-    /// Pause after the first failed attempt.
-    pub retry: Duration,
-}
-
-/// `[fetch]`: photos that requests name instead of sending them.
-#[derive(Debug, Clone)]
-pub struct Fetch {
-    /// Fetched at a time; 0: none are.
-    pub at_once_max: usize,
-    /// Time for one.
-    pub time_max: Duration,
-    /// Hosts that may have private addresses.
-    pub allowed: Allowed,
-}
-
 /// `[pipelines]`
 #[derive(Debug, Clone)]
 pub struct Pipelines {
@@ -329,17 +304,8 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),
             sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
         },
-        webhooks: Webhooks {
-            allowed: allowed(r, "webhooks.allowed_hosts"),
-            at_once_max: r.whole("webhooks.at_once_max", 1..=256) as usize,
-            attempts_max: r.whole("webhooks.attempts_max", 1..=20) as u32,
-            retry: seconds(r, "webhooks.retry_s", 1..=3600),
-        },
-        fetch: Fetch {
-            at_once_max: r.whole("fetch.at_once_max", 0..=64) as usize,
-            time_max: seconds(r, "fetch.time_s_max", 1..=300),
-            allowed: allowed(r, "fetch.allowed_hosts"),
-        },
+        webhooks: super::outgoing::webhooks(r),
+        fetch: super::outgoing::fetch(r),
         pipelines: Pipelines {
             default: r.text("pipelines.default"),
             dir: under(r.text("pipelines.dir"), "pipelines"),
@@ -377,14 +343,11 @@ fn queue(r: &mut Reader<'_>) -> Queue {
     }
 }
 
-fn allowed(r: &mut Reader<'_>, option: &'static str) -> Allowed {
-    Allowed {
-        hosts: r.list(option),
-        option,
-    }
-}
-
-fn seconds(r: &mut Reader<'_>, path: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
+pub(super) fn seconds(
+    r: &mut Reader<'_>,
+    path: &str,
+    range: std::ops::RangeInclusive<i64>,
+) -> Duration {
     Duration::from_secs(r.whole(path, range) as u64)
 }
 
