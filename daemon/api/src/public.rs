@@ -295,7 +295,6 @@ endpoints! {
         also &[
             Reply::of::<Picture>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
-            Reply::of::<Json<ErrorBody>>(416, "the range lies outside of the file"),
         ],
         errors &[FILE];
 
