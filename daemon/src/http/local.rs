@@ -15,10 +15,11 @@ const KEY: &str = "this computer";
 /// Who made it, in the audit table.
 const ACTOR: &str = "serve --open";
 /// What proxies add: a request that has one of these was handed on.
-const HANDED_ON: [&str; 5] = [
+const HANDED_ON: [&str; 6] = [
     "Forwarded",
     "X-Forwarded-For",
     "X-Forwarded-Host",
+    "X-Forwarded-Prefix",
     "X-Real-IP",
     "Via",
 ];
