@@ -24,8 +24,8 @@ mkdir -p "$root/dev" && for node in null:3 zero:5 random:8 urandom:9; do
 done
 say() { printf '\n== %s\n' "$*"; }
 fail() { echo "packaging: FAILED: $*" >&2; tail -20 "$dir/log" >&2 || true; exit 1; }
-in() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/root "$@"; }
-as() { in setpriv --reuid cleanplate --regid cleanplate --init-groups "$@"; }
+inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/ "$@"; }
+user() { inside setpriv --reuid cleanplate --regid cleanplate --init-groups "$@"; }
 port=$((20000 + RANDOM % 20000)); at=http://127.0.0.1:$port
 start() {
     chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/ STATE_DIRECTORY=/var/lib/cleanplate CLEANPLATE_ENGINE_BACKEND=cpu \
@@ -50,19 +50,19 @@ balance() { curl -sf -H "Authorization: Bearer $key" $at/v1/account | grep -o '"
 say "package, and an older one to upgrade from"
 packaging/debian.sh "$dir" | tail -1
 VERSION=0.0.1 packaging/debian.sh "$dir" | tail -1
-cp "$dir"/*.deb "$root/root/"
-new=$(cd "$root/root" && ls cleanplate_*.deb | grep -v _0.0.1_)
+cp "$dir"/*.deb "$root/srv/"
+new=$(cd "$root/srv" && ls cleanplate_*.deb | grep -v _0.0.1_)
 
 say "install"
-in dpkg -i "/root/$(cd "$root/root" && ls ./*_0.0.1_*)"
-in stat -c '%A %U %n' /var/lib/cleanplate /etc/cleanplate/cleanplate.toml
-in test -s /usr/share/man/man1/cleanplate-run.1.gz -a -s /usr/share/bash-completion/completions/cleanplate || fail "no manual"
+inside dpkg -i "/srv/$(cd "$root/srv" && ls ./*_0.0.1_*)"
+inside stat -c '%A %U %n' /var/lib/cleanplate /etc/cleanplate/cleanplate.toml
+inside test -s /usr/share/man/man1/cleanplate-run.1.gz -a -s /usr/share/bash-completion/completions/cleanplate || fail "no manual"
 
 say "start, as the user cleanplate"
 start
 key=$(grep -oE 'sk-live-[A-Za-z0-9]{38}' "$dir/log" | head -1)
 [ -n "$key" ] || fail "no key"
-as cleanplate health --listen 127.0.0.1:$port
+user cleanplate health --listen 127.0.0.1:$port
 curl -sf $at/ | grep -o '<title>.*</title>'
 curl -sf $at/docs | grep -o '<title>.*</title>'
 
@@ -73,21 +73,21 @@ balance
 say "remove an object by folder"
 mkdir "$root/var/lib/cleanplate/pairs"
 cp benches/photos/boat.png benches/photos/boat_mask.png "$root/var/lib/cleanplate/pairs/"
-in chown -R cleanplate: /var/lib/cleanplate/pairs
-as cleanplate folder --once /var/lib/cleanplate/pairs --backend cpu
-in ls /var/lib/cleanplate/pairs/output
+inside chown -R cleanplate: /var/lib/cleanplate/pairs
+user cleanplate folder --once /var/lib/cleanplate/pairs --backend cpu
+inside ls /var/lib/cleanplate/pairs/output
 
 say "upgrade: a changed conffile and all data stay"
 echo '# of this machine' >> "$root/etc/cleanplate/cleanplate.toml"
 stop
-in dpkg -i --force-confold "/root/$new"
+inside dpkg -i --force-confold "/srv/$new"
 grep -q '^# of this machine' "$root/etc/cleanplate/cleanplate.toml" || fail "the conffile was replaced"
 start
 balance
 
 say "back up while it runs"
-as cleanplate backup /var/lib/cleanplate/all.tar --results --data /var/lib/cleanplate
-cp "$root/var/lib/cleanplate/all.tar" "$root/root/all.tar"
+user cleanplate backup /var/lib/cleanplate/all.tar --results --data /var/lib/cleanplate
+cp "$root/var/lib/cleanplate/all.tar" "$root/srv/all.tar"
 url=$(curl -sf -H "Authorization: Bearer $key" "$at/v1/jobs?rows=1" | grep -o '"output_url":"[^"]*' | cut -d'"' -f4)
 before=$(balance)
 
@@ -96,8 +96,8 @@ stop
 find "$root/var/lib/cleanplate" -mindepth 1 -delete
 
 say "restore"
-in install -m 644 /root/all.tar /var/lib/cleanplate-all.tar
-as cleanplate restore /var/lib/cleanplate-all.tar --data /var/lib/cleanplate
+inside install -m 644 /srv/all.tar /var/lib/cleanplate-all.tar
+user cleanplate restore /var/lib/cleanplate-all.tar --data /var/lib/cleanplate
 start
 [ "$(balance)" = "$before" ] || fail "credits differ after the restore"
 balance
@@ -107,7 +107,7 @@ cmp "$dir/first.png" "$dir/second.png" || fail "another result"
 stop
 
 say "purge"
-in dpkg --purge cleanplate
+inside dpkg --purge cleanplate
 [ ! -e "$root/var/lib/cleanplate" ] && [ ! -e "$root/etc/cleanplate" ] || fail "purging left files"
-! in getent passwd cleanplate || fail "purging left the user"
+! inside getent passwd cleanplate || fail "purging left the user"
 printf '\nall steps done\n'
