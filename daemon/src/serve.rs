@@ -15,6 +15,7 @@ use actix_web::web;
 use admin_side::Admin;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
+use cleanplate_pipeline::PipelineSet;
 use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
 use socket2::{Domain, Socket, Type};
 
@@ -55,11 +56,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let store: Arc<dyn Store> = Arc::new(store);
     let url_keys = UrlKeys::load(&dirs.secrets)?;
     let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
-    let plugins = cleanplate_plugins::plugins(&[&config.pipelines.plugins_dir])?;
-    let pipelines = cleanplate_plugins::pipelines(&plugins, &[&config.pipelines.dir])?;
-    pipelines
-        .get(&config.pipelines.default)
-        .context("pipelines.default")?;
+    let pipelines = pipelines(&config)?;
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
     let address = listener
         .local_addr()
@@ -106,9 +103,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
         first.announce(app.config.server.public_url.as_ref(), address);
     }
     if app.local.is_some() {
-        // Listening already, so that the browser waits until it is served.
-        socket2::SockRef::from(&listener).listen(LOCAL_BACKLOG)?;
-        show_page(address);
+        show_page(&listener, address)?;
     }
     actix_web::rt::System::new().block_on(live(app, (listener, metrics_listener), sockets, threads))
 }
@@ -142,13 +137,25 @@ fn listeners(config: &Config) -> anyhow::Result<(TcpListener, Option<TcpListener
     ))
 }
 
-/// Opens the page in the browser.
-fn show_page(address: std::net::SocketAddr) {
+/// Opens the page in the browser. Listens already, so that the browser waits until it is served.
+fn show_page(listener: &TcpListener, address: SocketAddr) -> std::io::Result<()> {
+    socket2::SockRef::from(listener).listen(LOCAL_BACKLOG)?;
     let url = format!("http://{address}/");
     println!("The page is at {url}");
     if let Err(error) = open::that_detached(&url) {
         tracing::warn!(%error, "no browser could be started; open {url} yourself");
     }
+    Ok(())
+}
+
+/// The pipelines that there are, the default one among them.
+fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
+    let plugins = cleanplate_plugins::plugins(&[&config.pipelines.plugins_dir])?;
+    let pipelines = cleanplate_plugins::pipelines(&plugins, &[&config.pipelines.dir])?;
+    pipelines
+        .get(&config.pipelines.default)
+        .context("pipelines.default")?;
+    Ok(pipelines)
 }
 
 /// Ends what the last run left open, and removes files that nobody owns.
