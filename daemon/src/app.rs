@@ -12,9 +12,9 @@ use cleanplate_store::{Store, StoreError};
 use crate::config::Config;
 use crate::feed::Feed;
 use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
-use crate::http::Local;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
+use crate::local::Local;
 use crate::refusal::Refusal;
 use crate::telemetry::{Metrics, Tail};
 

@@ -13,6 +13,7 @@ mod folder;
 mod http;
 mod jobs;
 mod limits;
+mod local;
 mod monitor;
 mod outbound;
 mod pairing;

@@ -28,9 +28,9 @@ use crate::files::{
     remove_orphans,
 };
 use crate::folder::Folders;
-use crate::http::Local;
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
+use crate::local::Local;
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
 
@@ -99,13 +99,24 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
         breached: AtomicBool::new(false),
         database: std::sync::Mutex::default(),
     });
+    greet(&app, first, &listener, address)?;
+    actix_web::rt::System::new().block_on(live(app, (listener, metrics_listener), sockets, threads))
+}
+
+/// Tells what the first start made, and opens the page for whoever sits at this machine.
+fn greet(
+    app: &App,
+    first: Option<first::First>,
+    listener: &TcpListener,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
     if let Some(first) = first {
         first.announce(app.config.server.public_url.as_ref(), address);
     }
     if app.local.is_some() {
-        show_page(&listener, address)?;
+        show_page(listener, address)?;
     }
-    actix_web::rt::System::new().block_on(live(app, (listener, metrics_listener), sockets, threads))
+    Ok(())
 }
 
 /// The ports, taken before anything is made: one that is in use is told at once. They are listened on once all is ready.

@@ -14,7 +14,6 @@ mod fetch;
 mod files;
 mod health;
 mod idempotency;
-mod local;
 mod openapi;
 mod order;
 mod place;
@@ -34,7 +33,6 @@ use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App as Actix, web};
 
 pub use fetch::places as fetch_places;
-pub use local::Local;
 pub use webhook_body::webhook_letter;
 
 use cleanplate_api::public;
