@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
 # (lavapipe) is installed first, so that no GPU test is ever skipped. The terminal dashboard is used in tmux, installed likewise; the
-# interfaces are used through clients generated from their documents, whose Python packages go into a virtual environment; the page is used
-# with Chromium and Firefox.
+# interfaces are used through clients generated from their documents; the page is used with Chromium and Firefox; its modules and
+# the Python programs have unit tests of their own. Packages for these go below target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,9 +33,12 @@ if [ $# -eq 0 ]; then
     for tool in tmux curl python3; do
         command -v "$tool" >/dev/null || install "$tool"
     done
+    command -v node >/dev/null || install nodejs
     python3 -c 'import ensurepip' 2>/dev/null || install python3-venv
     cargo build --release --workspace --locked
     ./tests/tui_tmux.sh
     ./tests/openapi/run.sh
     ./tests/page/run.sh
+    ./tests/web_page.sh
+    ./tests/python/run.sh
 fi
