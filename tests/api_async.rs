@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair, wait_until};
 use serde_json::Value;
 
 const BATCH: &str = "/v1/services/object-removal/batch";
@@ -133,7 +133,16 @@ fn a_repeated_removal_is_charged_once_and_its_reply_is_the_same() {
         "{}",
         String::from_utf8_lossy(&first.body)
     );
-    std::thread::sleep(Duration::from_millis(1100));
+    // A reply that is made anew would tell another second.
+    let second_of = |time: std::time::SystemTime| {
+        time.duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    let before = second_of(std::time::SystemTime::now());
+    wait_until("the next second", Duration::from_secs(5), || {
+        second_of(std::time::SystemTime::now()) > before
+    });
     let second = daemon.post_with(REMOVAL, Some(&key), &once, &small());
     assert_eq!((second.status, &second.body), (200, &first.body));
     assert_eq!(

@@ -1,6 +1,6 @@
 //! The main job over HTTP: photo and mask in, the object gone in the photo that comes back, charged to the key.
 
-use crate::common::{Daemon, Form, REMOVAL, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, mask, photo, png, small_pair, wait_until};
 
 #[test]
 fn a_removal_returns_the_documented_reply_and_the_file() {
@@ -208,8 +208,17 @@ fn a_signed_url_expires() {
         .post(REMOVAL, Some(&daemon.key()), &Form::pair(&image, &hole))
         .json();
     let url = body["result"]["output_url"].as_str().unwrap().to_string();
-    std::thread::sleep(std::time::Duration::from_millis(2500));
-    assert_eq!(daemon.get(&url, None).status, 410);
+    wait_until(
+        "the address is void",
+        std::time::Duration::from_secs(20),
+        || match daemon.get(&url, None).status {
+            200 => false,
+            status => {
+                assert_eq!(status, 410);
+                true
+            }
+        },
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use crate::common::{Daemon, Form, REMOVAL, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, small_pair, wait_until};
 use hmac::{Hmac, Mac};
 use serde_json::Value;
 
@@ -230,8 +230,18 @@ fn receivers_that_hang_delay_nobody_else() {
         .as_str()
         .unwrap()
         .to_string();
-    // The hanging ones are under way by now.
-    std::thread::sleep(Duration::from_secs(2));
+    let mut held = Vec::new();
+    wait_until(
+        "hanging ones are under way",
+        Duration::from_secs(20),
+        || {
+            held.extend(hangs.iter().filter_map(|hang| {
+                hang.set_nonblocking(true).unwrap();
+                hang.accept().ok()
+            }));
+            held.len() >= 2
+        },
+    );
     let (url, calls) = receiver(&[200]);
     assert_eq!(daemon.post(&path(&url), Some(&key), &form()).status, 202);
     calls

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::common::{Daemon, Form, REMOVAL, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, photo, png, small_pair, wait_until};
 
 /// A head that announces a body, one chunk of it, and nothing more.
 const UNREAD: &str =
@@ -122,13 +122,13 @@ fn a_full_house_makes_room_for_another_address() {
             stream
         })
         .collect();
-    std::thread::sleep(Duration::from_millis(1100));
-    assert_eq!(status(&daemon, "127.0.0.2"), "200");
-    assert_eq!(
-        status(&daemon, "127.0.0.1"),
-        "200",
-        "its own idle one gives way"
+    // Once they have waited long enough to be given up.
+    wait_until(
+        "its own idle one gives way",
+        Duration::from_secs(20),
+        || status(&daemon, "127.0.0.1") == "200",
     );
+    assert_eq!(status(&daemon, "127.0.0.2"), "200");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::common::{Daemon, Form, REMOVAL, mask, photo, png};
+use crate::common::{Daemon, Form, REMOVAL, mask, photo, png, wait_until};
 
 const PRICE: i64 = 3;
 
@@ -180,7 +180,10 @@ fn a_terminated_daemon_finishes_its_work_and_leaves_cleanly() {
         sent.send(form.body().as_slice())
             .map(|r| r.status().as_u16())
     });
-    std::thread::sleep(Duration::from_millis(150));
+    let running = || daemon.get("/healthz", None).json()["queue"]["running"] == 1;
+    wait_until("the job runs", Duration::from_secs(20), || {
+        client.is_finished() || running()
+    });
     daemon.terminate();
     let status = client.join().unwrap();
     assert!(
@@ -218,7 +221,9 @@ fn a_second_signal_ends_the_daemon_at_once() {
         assert_eq!(sent.unwrap().status().as_u16(), 202);
     }
     daemon.terminate();
-    std::thread::sleep(Duration::from_millis(300));
+    wait_until("it drains", Duration::from_secs(20), || {
+        daemon.log.lock().unwrap().contains("stopping: ")
+    });
     assert!(
         daemon.child.try_wait().unwrap().is_none(),
         "no work was left"

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::volume::{Volume, on_small_volume};
-use crate::common::{self, Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+use crate::common::{self, Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair, wait_until};
 
 const UNLIMITED: &str = "[rate_limits]\nremoval_per_minute = 100000\nread_per_minute = 100000\npublic_per_minute = 100000\n[accounts]\nfirst_credits = 1000000\n";
 
@@ -140,13 +140,12 @@ fn full_volume(volume: &Volume) {
         full_under_a_job(volume, &daemon, &key, &large);
         readyz(&daemon, 200, Duration::from_secs(5));
         let (stop, full) = (AtomicBool::new(false), AtomicBool::new(false));
-        let done = AtomicUsize::new(0);
+        let (done, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             let _stop = StopOnDrop(&stop);
             let clients: Vec<_> = (0..3)
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut refused = 0;
                         while !stop.load(Ordering::SeqCst) {
                             let (was_full, sent) = (full.load(Ordering::SeqCst), Instant::now());
                             let reply = daemon.post(REMOVAL, Some(&key), &form);
@@ -164,10 +163,9 @@ fn full_volume(volume: &Volume) {
                             );
                             assert!(took < Duration::from_secs(20), "{took:?}");
                             done.fetch_add(usize::from(reply.status == 200), Ordering::SeqCst);
-                            refused += usize::from(reply.status == 507);
+                            refused.fetch_add(usize::from(reply.status == 507), Ordering::SeqCst);
                             std::thread::sleep(Duration::from_millis(20));
                         }
-                        refused
                     })
                 })
                 .collect();
@@ -187,10 +185,15 @@ fn full_volume(volume: &Volume) {
                 daemon.get(&url[url.find("/v1/").unwrap()..], None).status,
                 200
             );
-            std::thread::sleep(Duration::from_millis(500));
+            let met = || refused.load(Ordering::SeqCst) > 0;
+            wait_until(
+                "a call meets the full volume",
+                Duration::from_secs(20),
+                || met() || clients.iter().any(|client| client.is_finished()),
+            );
             stop.store(true, Ordering::SeqCst);
-            let refused: usize = clients.into_iter().map(|c| c.join().unwrap()).sum();
-            assert!(refused > 0, "cycle {cycle}: no call met the full volume");
+            clients.into_iter().for_each(|c| c.join().unwrap());
+            assert!(met(), "cycle {cycle}: no call met the full volume");
             drop(filler);
         });
         readyz(&daemon, 200, Duration::from_secs(5));
@@ -305,7 +308,9 @@ fn a_database_that_another_process_locks_is_503_soon_and_charges_nothing() {
     );
     std::thread::scope(|scope| {
         let running = scope.spawn(|| daemon.post(REMOVAL, Some(&key), &slow));
-        std::thread::sleep(Duration::from_millis(150));
+        wait_until("the job runs", Duration::from_secs(20), || {
+            running.is_finished() || daemon.get("/healthz", None).json()["queue"]["running"] == 1
+        });
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let clients: Vec<_> = (0..8)
             .map(|_| {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Bench, small};
+use crate::common::wait_until;
 
 #[test]
 fn many_jobs_do_not_delay_a_reply() {
@@ -11,6 +12,7 @@ fn many_jobs_do_not_delay_a_reply() {
     );
     let (admin, key) = (&bench.admin, bench.daemon.key());
     let stop = std::sync::atomic::AtomicBool::new(false);
+    let cancelled = std::sync::atomic::AtomicUsize::new(0);
     let relaxed = std::sync::atomic::Ordering::Relaxed;
     std::thread::scope(|scope| {
         // Readers that never read: the daemon must not wait for them.
@@ -20,10 +22,13 @@ fn many_jobs_do_not_delay_a_reply() {
                 while !stop.load(relaxed) {
                     let job = bench.remove(&key, true, &small());
                     bench.daemon.delete(&format!("/v1/jobs/{job}"), Some(&key));
+                    cancelled.fetch_add(1, relaxed);
                 }
             });
         }
-        std::thread::sleep(Duration::from_secs(1));
+        wait_until("all are at work", Duration::from_secs(20), || {
+            cancelled.load(relaxed) >= 8
+        });
         let mut times: Vec<Duration> = (0..50)
             .map(|_| {
                 let started = Instant::now();

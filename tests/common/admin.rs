@@ -119,9 +119,17 @@ impl Admin {
 
     /// Opens the stream of events; `last` is the id of the last event that was seen.
     pub fn events(&self, last: Option<&str>) -> Events {
+        self.try_events(last).expect("a place for one more stream")
+    }
+
+    /// The same; `None` when there are as many as may be.
+    pub fn try_events(&self, last: Option<&str>) -> Option<Events> {
         let headers: Vec<(&str, &str)> = last.into_iter().map(|id| ("Last-Event-ID", id)).collect();
         let mut from = self.send("GET", "/events", &headers, None);
         let (status, headers) = read_head(&mut from);
+        if status == 429 {
+            return None;
+        }
         assert_eq!(status, 200);
         assert!(
             headers
@@ -129,10 +137,10 @@ impl Admin {
                 .any(|(name, value)| name == "content-type" && value == "text/event-stream"),
             "{headers:?}"
         );
-        Events {
+        Some(Events {
             from,
             text: String::new(),
-        }
+        })
     }
 
     /// Asks until the reply is as wanted.

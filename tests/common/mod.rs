@@ -396,3 +396,15 @@ pub fn png(picture: impl Into<image::DynamicImage>) -> Vec<u8> {
 pub fn small_pair() -> (Vec<u8>, Vec<u8>) {
     (png(photo(64, 48)), png(mask(64, 48, [26, 18, 38, 30])))
 }
+
+/// Waits until it is so.
+pub fn wait_until(what: &str, limit: Duration, mut is: impl FnMut() -> bool) {
+    let until = Instant::now() + limit;
+    while !is() {
+        assert!(
+            Instant::now() < until,
+            "{what} did not happen within {limit:?}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -5,9 +5,9 @@ mod trouble;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{Daemon, cleanplate, json, mask, photo, png, small_pair};
+use crate::common::{Daemon, cleanplate, json, mask, photo, png, small_pair, wait_until};
 use serde_json::Value;
 
 /// A watched folder and a data folder.
@@ -59,17 +59,6 @@ impl Bench {
                 .filter(|entry| entry.as_ref().unwrap().path().is_dir())
                 .count()
         })
-    }
-}
-
-fn wait_until(what: &str, limit: Duration, mut is: impl FnMut() -> bool) {
-    let until = Instant::now() + limit;
-    while !is() {
-        assert!(
-            Instant::now() < until,
-            "{what} did not happen within {limit:?}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -180,7 +180,17 @@ fn loops_are_refused_and_folders_follow_the_configuration_file() {
         "[accounts]\nfirst_credits = 100\n",
     )
     .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    let followed = || {
+        daemon
+            .log
+            .lock()
+            .unwrap()
+            .matches("hot folders follow")
+            .count()
+    };
+    wait_until("the folder is let go", Duration::from_secs(20), || {
+        followed() == 2
+    });
     bench.put("gone_mask.png", &hole);
     bench.put("gone.png", &image);
     std::thread::sleep(Duration::from_secs(1));
