@@ -64,6 +64,16 @@ impl<'a> GoldenFile<'a> {
         }
     }
 
+    /// The seed that its weights are made from ([`Random`](crate::source::Random)); `None` where they are in the file.
+    pub fn seed(&self) -> Result<Option<u64>, ModelError> {
+        let seed = self.weights.metadata().get("seed");
+        seed.map(|seed| {
+            seed.parse()
+                .map_err(|_| self.fail(format!("metadata `seed` is {seed:?}, wanted a number")))
+        })
+        .transpose()
+    }
+
     /// A tensor that has to be there.
     pub fn tensor(&self, name: &str) -> Result<&'a WeightTensor, ModelError> {
         self.weights

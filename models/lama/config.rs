@@ -26,6 +26,19 @@ pub struct LamaConfig {
 pub(super) const PREFIX: &str = "generator.model";
 
 impl LamaConfig {
+    /// The sizes that the metadata of a file state.
+    pub(super) fn stated(weights: &Weights) -> Result<LamaConfig, ModelError> {
+        let fail = |why: String| ModelError::Config {
+            arch: "lama",
+            why: format!("metadata `config` of the file: {why}"),
+        };
+        let text = weights.metadata().get("config");
+        let text = text.ok_or_else(|| fail("it is missing".to_string()))?;
+        let stated: LamaConfig = serde_json::from_str(text).map_err(|e| fail(e.to_string()))?;
+        stated.validate()?;
+        Ok(stated)
+    }
+
     /// The published big-lama: 51.0 M parameters.
     pub fn big_lama() -> Self {
         LamaConfig {

@@ -3,7 +3,7 @@
 use cleanplate_engine::Backend;
 use cleanplate_kernels::{Data, Tensor};
 
-use super::{Lama, LamaGraph, LamaOutput, composite};
+use super::{Lama, LamaConfig, LamaGraph, LamaOutput, composite};
 use crate::error::ModelError;
 use crate::golden::{GoldenFile, GoldenLine};
 
@@ -13,7 +13,10 @@ pub(super) fn check(
     file: &GoldenFile<'_>,
     backend: &dyn Backend,
 ) -> Result<Vec<GoldenLine>, ModelError> {
-    let network = Lama::from_weights(file.weights)?;
+    let network = match file.seed()? {
+        Some(seed) => Lama::random(&LamaConfig::stated(file.weights)?, seed)?,
+        None => Lama::from_weights(file.weights)?,
+    };
     let mut lines = Vec::new();
     for case in file.cases() {
         let image = file.batch_of_bytes(&format!("case{case}.image"), 3)?;

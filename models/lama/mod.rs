@@ -93,13 +93,8 @@ impl Lama {
     /// What [`Lama::from_weights`] checks, without building anything.
     pub fn check(weights: &Weights) -> Result<LamaConfig, ModelError> {
         let config = LamaConfig::infer(weights)?;
-        if let Some(text) = weights.metadata().get("config") {
-            let stated: LamaConfig =
-                serde_json::from_str(text).map_err(|e| ModelError::Config {
-                    arch: "lama",
-                    why: format!("metadata `config` of the file: {e}"),
-                })?;
-            stated.validate()?;
+        if weights.metadata().contains_key("config") {
+            let stated = LamaConfig::stated(weights)?;
             let problems = layout::problems(&stated, weights);
             if !problems.is_empty() {
                 return Err(ModelError::Weights {

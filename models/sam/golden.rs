@@ -77,10 +77,7 @@ pub(crate) fn check(
 /// The network of the file: of weights from a seed, or of stored ones.
 fn network(file: &GoldenFile<'_>) -> Result<Sam, ModelError> {
     let mut config = SamConfig::infer(file.weights)?;
-    if let Some(seed) = file.weights.metadata().get("seed") {
-        let seed = seed
-            .parse()
-            .map_err(|_| file.fail(format!("metadata `seed` is {seed:?}, wanted a number")))?;
+    if let Some(seed) = file.seed()? {
         return Sam::build(config, &Random(seed));
     }
     // The answers for stored weights come from networks whose tensors were rounded to f16 in front of the run, the

@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used)]
 
+mod containers;
+
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -49,9 +51,9 @@ fn network(weights: &Weights) -> Vec<(String, Vec<usize>, Vec<f32>)> {
 
 #[test]
 fn three_containers_hold_identical_weights() {
-    let safetensors = read("lama_tiny.safetensors.gz");
     let checkpoint = read("lama_tiny.ckpt.gz");
     let script = read("lama_tiny_jit.pt.gz");
+    let safetensors = read_bytes(containers::safetensors(&script, &[])).expect("reads");
     assert_eq!(safetensors.format(), Format::Safetensors);
     assert_eq!(checkpoint.format(), Format::Checkpoint);
     assert_eq!(script.format(), Format::TorchScript);

@@ -77,7 +77,7 @@ fn models_folders_configuration_and_log() {
             "{action}"
         );
     }
-    let golden = crate::common::root().join("models/lama/golden/lama_tiny.safetensors.gz");
+    let golden = crate::common::root().join("models/lama/golden/lama_tiny.ckpt.gz");
     assert_eq!(
         admin
             .post("/models/tiny/import", json!({ "path": "relative" }))
