@@ -21,6 +21,7 @@
 
 mod bmp;
 mod colour;
+pub mod components;
 mod deadline;
 pub mod distance;
 mod embedded;

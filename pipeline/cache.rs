@@ -1,10 +1,11 @@
 //! Compiled graphs, reused between crops and runs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use cleanplate_engine::{Backend, EngineError, Executable, Graph};
 
 use crate::PluginError;
+use crate::lru::Lru;
 
 /// Identity of a compiled graph: weights and size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,27 +18,13 @@ pub struct ExecutableKey {
     pub width: usize,
 }
 
-struct Entry {
-    key: ExecutableKey,
-    executable: Arc<dyn Executable>,
-}
-
 /// Least-recently-used executables, bounded in number and in planned bytes.
-pub struct ExecutableCache {
-    count_max: usize,
-    bytes_max: u64,
-    /// Oldest first.
-    entries: Mutex<Vec<Entry>>,
-}
+pub struct ExecutableCache(Lru<ExecutableKey, Arc<dyn Executable>>);
 
 impl ExecutableCache {
     /// An empty cache.
     pub fn new(count_max: usize, bytes_max: u64) -> Self {
-        ExecutableCache {
-            count_max,
-            bytes_max,
-            entries: Mutex::new(Vec::new()),
-        }
+        ExecutableCache(Lru::new(count_max, bytes_max, |kept| kept.peak_bytes()))
     }
 
     /// The executable for `key`, compiled from `graph()` when it is not kept. When memory is short, everything kept is
@@ -68,7 +55,7 @@ impl ExecutableCache {
         graph: impl FnOnce() -> Result<Graph, PluginError>,
         again: impl FnOnce(&EngineError) -> bool,
     ) -> Result<Arc<dyn Executable>, PluginError> {
-        if let Some(found) = self.find(&key) {
+        if let Some(found) = self.0.get(&key) {
             return Ok(found);
         }
         let graph = graph()?;
@@ -81,55 +68,18 @@ impl ExecutableCache {
             during: during(),
             source: Box::new(source),
         })?;
-        self.put(Entry {
-            key,
-            executable: executable.clone(),
-        });
+        self.0.put(key, executable.clone());
         Ok(executable)
     }
 
     /// Drops everything kept, for instance after the device was lost. Returns how many there were.
     pub fn clear(&self) -> usize {
-        std::mem::take(&mut *self.lock()).len()
+        self.0.forget(|_| true)
     }
 
     /// Drops the executables of these weights; runs under way keep theirs. Returns how many there were.
     pub fn forget(&self, sha256: &str) -> usize {
-        let mut entries = self.lock();
-        let before = entries.len();
-        entries.retain(|entry| entry.key.sha256 != sha256);
-        before - entries.len()
-    }
-
-    fn find(&self, key: &ExecutableKey) -> Option<Arc<dyn Executable>> {
-        let mut entries = self.lock();
-        let at = entries.iter().position(|e| e.key == *key)?;
-        let entry = entries.remove(at);
-        let executable = entry.executable.clone();
-        entries.push(entry);
-        Some(executable)
-    }
-
-    fn put(&self, entry: Entry) {
-        let mut entries = self.lock();
-        entries.retain(|e| e.key != entry.key);
-        entries.push(entry);
-        let bytes = |entries: &[Entry]| {
-            entries
-                .iter()
-                .map(|e| e.executable.peak_bytes())
-                .sum::<u64>()
-        };
-        while entries.len() > self.count_max
-            || (entries.len() > 1 && bytes(&entries) > self.bytes_max)
-        {
-            entries.remove(0);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
-        // A panic elsewhere cannot leave the list half-changed: every step above is complete before the lock is given up.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.forget(|key| key.sha256 == sha256)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Several fills of the same hole, and what is needed to choose among them.
 
+use cleanplate_pictures::components::Sets;
 use cleanplate_pictures::resample::{resize, shrink_hole, shrink_photo};
 use cleanplate_pictures::{Mask, Rect};
 use serde::Serialize;
@@ -75,7 +76,7 @@ pub fn regions(candidates: &[Candidate], alpha: &Mask) -> Vec<Region> {
         })
         .collect();
     let count = candidates.iter().map(|c| c.crops.len()).sum();
-    let mut owner: Vec<usize> = (0..count).collect();
+    let mut sets = Sets::new(count);
     let mut holes = Vec::with_capacity(first.crops.len());
     for (i, crop) in first.crops.iter().enumerate() {
         let mut hole: Option<Rect> = None;
@@ -101,7 +102,7 @@ pub fn regions(candidates: &[Candidate], alpha: &Mask) -> Vec<Region> {
                         .iter()
                         .position(|c| c.grid.group_at(line.x0, y) == Some(c.group));
                     if let Some(at) = there {
-                        join(&mut owner, i, start + at);
+                        sets.join(i, start + at);
                     }
                 }
             }
@@ -110,7 +111,7 @@ pub fn regions(candidates: &[Candidate], alpha: &Mask) -> Vec<Region> {
     }
     let mut found: Vec<(usize, Region)> = Vec::new();
     for (i, hole) in holes.into_iter().enumerate() {
-        let (root, Some(hole)) = (find(&owner, i), hole) else {
+        let (root, Some(hole)) = (sets.least(i), hole) else {
             continue;
         };
         if let Some((_, region)) = found.iter_mut().find(|(other, _)| *other == root) {
@@ -119,25 +120,13 @@ pub fn regions(candidates: &[Candidate], alpha: &Mask) -> Vec<Region> {
         }
         let crops = candidates.iter().zip(&starts).map(|(candidate, start)| {
             (0..candidate.crops.len())
-                .filter(|at| find(&owner, start + at) == root)
+                .filter(|at| sets.least(start + at) == root)
                 .collect()
         });
         let crops = crops.collect();
         found.push((root, Region { hole, crops }));
     }
     found.into_iter().map(|(_, region)| region).collect()
-}
-
-fn find(owner: &[usize], mut at: usize) -> usize {
-    while owner[at] != at {
-        at = owner[at];
-    }
-    at
-}
-
-fn join(owner: &mut [usize], a: usize, b: usize) {
-    let (a, b) = (find(owner, a), find(owner, b));
-    owner[a.max(b)] = a.min(b);
 }
 
 impl View {

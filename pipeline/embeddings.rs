@@ -1,10 +1,12 @@
 //! Embeddings of photos, kept between requests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cleanplate_engine::Tensor;
 use sha2::{Digest, Sha256};
+
+use crate::lru::Lru;
 
 /// What an encoder makes of a photo.
 pub type Maps = Vec<Tensor>;
@@ -30,8 +32,7 @@ pub fn key(weights_sha256: &str, resized: &Tensor) -> Key {
 #[derive(Debug)]
 pub struct Embeddings {
     bytes_max: u64,
-    /// Oldest first.
-    kept: Mutex<Vec<(Key, Arc<Maps>)>>,
+    kept: Lru<Key, Arc<Maps>>,
     found: AtomicU64,
     missed: AtomicU64,
 }
@@ -41,7 +42,7 @@ impl Embeddings {
     pub fn new(bytes_max: u64) -> Self {
         Embeddings {
             bytes_max,
-            kept: Mutex::default(),
+            kept: Lru::new(usize::MAX, bytes_max, |maps| size(maps)),
             found: AtomicU64::new(0),
             missed: AtomicU64::new(0),
         }
@@ -49,31 +50,19 @@ impl Embeddings {
 
     /// The embedding of this key, if it is kept; it becomes the youngest.
     pub fn get(&self, key: &Key) -> Option<Arc<Maps>> {
-        let mut kept = self.lock();
-        let at = kept.iter().position(|(other, _)| other == key);
-        let count = if at.is_some() {
-            &self.found
-        } else {
-            &self.missed
+        let found = self.kept.get(key);
+        let count = match found {
+            Some(_) => &self.found,
+            None => &self.missed,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        let at = at?;
-        let entry = kept.remove(at);
-        let found = entry.1.clone();
-        kept.push(entry);
-        Some(found)
+        found
     }
 
     /// Keeps an embedding in place of the least used ones. One larger than the bound is not kept.
     pub fn put(&self, key: Key, maps: Arc<Maps>) {
-        if size(&maps) > self.bytes_max {
-            return;
-        }
-        let mut kept = self.lock();
-        kept.retain(|(other, _)| *other != key);
-        kept.push((key, maps));
-        while bytes(&kept) > self.bytes_max {
-            kept.remove(0);
+        if size(&maps) <= self.bytes_max {
+            self.kept.put(key, maps);
         }
     }
 
@@ -87,17 +76,8 @@ impl Embeddings {
 
     /// Bytes of all that are kept.
     pub fn bytes(&self) -> u64 {
-        bytes(&self.lock())
+        self.kept.bytes()
     }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Key, Arc<Maps>)>> {
-        // A panic elsewhere cannot leave the list half-changed: every step above is complete before the lock is given up.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn bytes(kept: &[(Key, Arc<Maps>)]) -> u64 {
-    kept.iter().map(|(_, maps)| size(maps)).sum()
 }
 
 fn size(maps: &Maps) -> u64 {

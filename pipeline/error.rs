@@ -194,17 +194,21 @@ impl PluginError {
         known: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let known: Vec<String> = known.into_iter().map(str::to_string).collect();
-        let nearest = known
-            .iter()
-            .map(|k| (strsim::damerau_levenshtein(k, name), k))
-            .min()
-            .filter(|(distance, k)| *distance <= k.len().max(name.len()) / 2)
-            .map(|(_, k)| k.clone());
         PluginError::Unknown {
             kind: kind.into(),
             name: name.to_string(),
-            nearest,
+            nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_string),
             known,
         }
     }
+}
+
+/// Of the `known` names the one that `name` most likely means, if any is near enough to be worth telling.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(known, name), known))
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
 }

@@ -2,12 +2,14 @@
 
 use std::sync::OnceLock;
 
+use serde::de::DeserializeOwned;
+
 use crate::manifest::{Entry, Manifest, StageKind};
-use crate::parameter::Values;
+use crate::parameter::{Values, typed};
 use crate::{PluginError, Stage};
 
-/// Makes a stage from checked values.
-type Build = fn(&Values) -> Result<Box<dyn Stage>, PluginError>;
+/// Makes a stage of checked values of the manifest's parameters.
+type Build = fn(&Manifest, &Values) -> Result<Box<dyn Stage>, PluginError>;
 
 /// A plugin: its manifest and how to make a stage of it.
 pub struct PluginInfo {
@@ -17,12 +19,13 @@ pub struct PluginInfo {
 }
 
 impl PluginInfo {
-    /// A plugin in this program, from the text of its `plugin.toml`.
-    pub const fn builtin(text: &'static str, build: Build) -> Self {
+    /// A plugin in this program, from the text of its `plugin.toml`. The fields of `S` are exactly the parameters in there;
+    /// one that may be `auto` is an `Option`. Defaults stand in the manifest alone.
+    pub const fn builtin<S: Stage + DeserializeOwned + 'static>(text: &'static str) -> Self {
         PluginInfo {
             text,
             parsed: OnceLock::new(),
-            build,
+            build: |manifest, values| Ok(Box::new(typed::<S>(manifest, values)?)),
         }
     }
 
@@ -41,7 +44,7 @@ impl PluginInfo {
 
     /// A stage with `values`.
     pub fn build(&self, values: &Values) -> Result<Box<dyn Stage>, PluginError> {
-        (self.build)(values)
+        (self.build)(self.manifest(), values)
     }
 }
 

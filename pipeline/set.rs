@@ -182,8 +182,7 @@ impl Pipeline {
         let named = self
             .steps
             .iter()
-            .map(|step| (step.stage, step.values.text("model")))
-            .filter(|(_, name)| !name.is_empty());
+            .filter_map(|step| Some((step.stage, step.values.model()?)));
         let now = |(stage, name): (StageKind, &str)| match (name, stage) {
             (AUTO, StageKind::Segment) => networks.sam_name(name).ok(),
             (AUTO, _) => networks.inpaint_name(name).ok(),

@@ -72,7 +72,8 @@ pub fn pipelines<P: AsRef<Path>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cleanplate_pipeline::manifest::Manifest;
+    use cleanplate_pipeline::Pipeline;
+    use cleanplate_pipeline::manifest::{Manifest, StageKind};
 
     #[test]
     fn every_embedded_manifest_is_valid_and_named_after_its_folder() {
@@ -85,12 +86,49 @@ mod tests {
                 std::fs::read_to_string(folder.join("plugin.toml")).unwrap(),
                 info.text()
             );
-            assert!(info.build(&manifest.defaults()).is_ok());
-            assert_eq!(
-                manifest.defaults().iter().count(),
-                manifest.parameters.len()
-            );
             assert!(names.insert(manifest.name));
+        }
+    }
+
+    /// A stage's fields are the manifest's parameters, or building it fails: see [`PluginInfo::builtin`].
+    #[test]
+    fn every_plugin_takes_all_that_its_manifest_allows() {
+        let all = Plugins::load::<&str>(PLUGINS, &[]).unwrap();
+        let mut built = 0;
+        for info in PLUGINS {
+            let manifest = info.manifest();
+            let with = |parameter: &str, value: &str| {
+                let alone = format!("{}.{parameter}", manifest.name);
+                let text = format!("name = \"x\"\ndescription = \"x\"\n{}", steps(manifest));
+                let pipeline = Pipeline::parse(&all, "x.toml", &text).unwrap();
+                let set = [(alone, value.to_string())];
+                let pipeline = pipeline.with_overrides(&set).unwrap();
+                let step = pipeline.steps.iter().find(|s| s.plugin == manifest.name);
+                info.build(&step.unwrap().values)
+                    .map(|_| ())
+                    .unwrap_or_else(|e| panic!("{}.{parameter} = {value}: {e}", manifest.name));
+            };
+            info.build(&manifest.defaults()).map(|_| ()).unwrap();
+            for (name, parameter) in &manifest.parameters {
+                let numbers = parameter.range.iter().flatten().map(f64::to_string);
+                let words = parameter.choices.iter().cloned();
+                let auto = parameter.auto.then(|| "auto".to_string());
+                for value in numbers.chain(words).chain(auto) {
+                    with(name, &value);
+                    built += 1;
+                }
+            }
+        }
+        assert!(built > 60, "only {built} values tried");
+    }
+
+    /// The shortest pipeline with this plugin.
+    fn steps(manifest: &Manifest) -> String {
+        let step = |name: &str| format!("[[step]]\nplugin = \"{name}\"\n");
+        match manifest.stage {
+            StageKind::Segment | StageKind::Mask => step(&manifest.name) + &step("lama"),
+            StageKind::Inpaint => step(&manifest.name),
+            _ => step("lama") + &step(&manifest.name),
         }
     }
 }

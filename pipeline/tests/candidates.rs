@@ -11,8 +11,10 @@ use cleanplate_pipeline::{
     BUCKET_PX, Choice, Crop, CropPlan, Fill, NoObserver, Outcome, Pipeline, Pixel, PluginError,
     PluginInfo, Plugins, Request, RunLimits, Runner, Score, Stage, View, Work, plan, regions,
 };
+use serde::Deserialize;
 
 /// Fills every crop with one gray; joins holes up to a crop of `joined_px`.
+#[derive(Deserialize)]
 struct Gray {
     value: f32,
     joined_px: usize,
@@ -48,7 +50,8 @@ impl Stage for Gray {
 }
 
 /// Keeps the darkest fill on the left half of the photo, the brightest on the right; looks at the views.
-struct Judge;
+#[derive(Deserialize)]
+struct Judge {}
 
 impl Stage for Judge {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
@@ -106,39 +109,39 @@ impl Stage for Judge {
 }
 
 macro_rules! plugin {
-    ($name:literal, $stage:literal, $build:expr) => {
-        PluginInfo::builtin(
-            concat!(
-                "name = \"",
-                $name,
-                "\"\nversion = \"1.0.0\"\nstage = \"",
-                $stage,
-                "\"\nentry = \"builtin\"\ndescription = \"For tests.\"\n"
-            ),
-            |_| Ok(Box::new($build)),
-        )
+    ($name:literal, $stage:literal, $kind:ty, $parameters:literal) => {
+        PluginInfo::builtin::<$kind>(concat!(
+            "name = \"",
+            $name,
+            "\"\nversion = \"1.0.0\"\nstage = \"",
+            $stage,
+            "\"\nentry = \"builtin\"\ndescription = \"For tests.\"\n",
+            $parameters
+        ))
     };
 }
 
 static DARK: PluginInfo = plugin!(
     "dark",
     "inpaint",
-    Gray {
-        value: 0.125,
-        joined_px: 64,
-        scaled: true
-    }
+    Gray,
+    r#"
+    parameters.value = { type = "number", range = [0, 1], default = 0.125, doc = "x" }
+    parameters.joined_px = { type = "integer", range = [0, 9999], default = 64, doc = "x" }
+    parameters.scaled = { type = "boolean", default = true, doc = "x" }
+    "#
 );
 static BRIGHT: PluginInfo = plugin!(
     "bright",
     "inpaint",
-    Gray {
-        value: 0.75,
-        joined_px: 1024,
-        scaled: false
-    }
+    Gray,
+    r#"
+    parameters.value = { type = "number", range = [0, 1], default = 0.75, doc = "x" }
+    parameters.joined_px = { type = "integer", range = [0, 9999], default = 1024, doc = "x" }
+    parameters.scaled = { type = "boolean", default = false, doc = "x" }
+    "#
 );
-static JUDGE: PluginInfo = plugin!("judge", "curate", Judge);
+static JUDGE: PluginInfo = plugin!("judge", "curate", Judge, "");
 static ALL: [&PluginInfo; 3] = [&DARK, &BRIGHT, &JUDGE];
 
 struct NoNetworks;

@@ -7,9 +7,10 @@
 
 mod plane;
 
+use serde::Deserialize;
+
 use cleanplate_pictures::Rect;
 use cleanplate_pictures::resample::shrink_hole;
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{Crop, Fill, Stage, Work};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
@@ -21,10 +22,9 @@ const NAME: &str = "chroma";
 const NEAR: usize = 3;
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Chroma::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Chroma>(include_str!("plugin.toml"));
 
+#[derive(Deserialize)]
 struct Chroma {
     radius_px: usize,
     contrast: f32,
@@ -32,14 +32,6 @@ struct Chroma {
 }
 
 impl Chroma {
-    fn new(values: &Values) -> Self {
-        Chroma {
-            radius_px: values.integer("radius_px").unwrap_or(8),
-            contrast: values.number("contrast").unwrap_or(0.02) as f32,
-            limit: values.number("limit").unwrap_or(0.08) as f32,
-        }
-    }
-
     /// Calms the colours of the hole's pixels; the others of `fill` are looked at and stay.
     fn calm(&self, fill: &mut Fill, hole: &[u8]) {
         let Some(part) = reach(fill, hole, 2 * NEAR * self.radius_px) else {

@@ -9,6 +9,8 @@ mod lab;
 mod patches;
 mod place;
 
+use serde::Deserialize;
+
 use cleanplate_pipeline::{
     Choice, Crop, PluginError, PluginInfo, Region, Score, Stage, Work, regions,
 };
@@ -22,10 +24,10 @@ const NAME: &str = "curate";
 const TRUST: [(&str, f32); 2] = [("network", 0.235), ("structure", 0.07)];
 
 /// The plugin.
-pub static INFO: PluginInfo =
-    PluginInfo::builtin(include_str!("plugin.toml"), |_| Ok(Box::new(Curate)));
+pub static INFO: PluginInfo = PluginInfo::builtin::<Curate>(include_str!("plugin.toml"));
 
-struct Curate;
+#[derive(Deserialize)]
+struct Curate {}
 
 impl Stage for Curate {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {

@@ -4,28 +4,19 @@
 //! pixels that are blended there are its own continuation of the surroundings, never a remainder of the object.
 
 use rayon::prelude::*;
+use serde::Deserialize;
 
 use cleanplate_pictures::Mask;
 use cleanplate_pictures::distance;
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{PluginError, PluginInfo};
 use cleanplate_pipeline::{Stage, Work};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Feather::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Feather>(include_str!("plugin.toml"));
 
+#[derive(Deserialize)]
 struct Feather {
     width_px: Option<usize>,
-}
-
-impl Feather {
-    fn new(values: &Values) -> Self {
-        Feather {
-            width_px: values.integer("width_px"),
-        }
-    }
 }
 
 impl Stage for Feather {

@@ -5,17 +5,15 @@
 //! with texture none.
 
 use cleanplate_kernels::patchmatch::hash;
+use serde::Deserialize;
 
 use cleanplate_pipeline::Pixel;
 use cleanplate_pipeline::full_size::{FullSize, for_each};
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{PluginError, PluginInfo};
 use cleanplate_pipeline::{Stage, Work};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Grain::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Grain>(include_str!("plugin.toml"));
 
 /// Side of a tile in pixels; tiles overlap by half.
 const TILE: usize = 8;
@@ -26,6 +24,7 @@ const KEPT: usize = 48;
 /// The flattest of so many count as flat.
 const FLAT_SHARE: usize = 4;
 
+#[derive(Deserialize)]
 struct Grain {
     strength: f32,
     around_px: usize,
@@ -41,14 +40,6 @@ struct Flat {
 }
 
 impl Grain {
-    fn new(values: &Values) -> Self {
-        Grain {
-            strength: values.number("strength").unwrap_or(1.0) as f32,
-            around_px: values.integer("around_px").unwrap_or(96),
-            seed: values.number("seed").unwrap_or(1.0) as u32,
-        }
-    }
-
     fn lay(&self, full: &mut FullSize) {
         let (width, height) = (full.width(), full.height());
         if width < TILE || height < TILE || self.strength == 0.0 {

@@ -1,26 +1,18 @@
 //! `grow`: widens the mask by a disk.
 
+use serde::Deserialize;
+
 use cleanplate_pictures::Mask;
 use cleanplate_pictures::distance;
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{PluginError, PluginInfo};
 use cleanplate_pipeline::{Stage, Work};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Grow::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Grow>(include_str!("plugin.toml"));
 
+#[derive(Deserialize)]
 struct Grow {
     radius_px: Option<usize>,
-}
-
-impl Grow {
-    fn new(values: &Values) -> Self {
-        Grow {
-            radius_px: values.integer("radius_px"),
-        }
-    }
 }
 
 impl Stage for Grow {

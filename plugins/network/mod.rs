@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Tensor};
+use serde::Deserialize;
 
 use cleanplate_pictures::resample::{shrink_hole, shrink_photo};
 use cleanplate_pipeline::models::InpaintNetwork;
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{
     Answer, BUCKET_PX, Crop, CropPlan, CropRequest, ExecutableKey, Fill, GatherError, Planned,
     Stage, Work, is_memory, plan,
@@ -17,17 +17,16 @@ use cleanplate_pipeline::{
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Network::new("network", values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Network>(include_str!("plugin.toml"));
 
 /// Smallest working size tried when memory is short.
 const WORKING_PX_MIN: usize = 128;
 
-/// The stage of a plugin of this kind.
-pub(crate) struct Network {
-    /// The plugin's name, in progress, warnings and errors.
-    plugin: &'static str,
+/// Not read from anywhere, which serde would take a plain `&str` for.
+type PluginName = &'static str;
+
+#[derive(Deserialize)]
+pub(crate) struct Parameters {
     model: String,
     working_px_max: Option<usize>,
     crop_px_min: usize,
@@ -35,28 +34,34 @@ pub(crate) struct Network {
     context_share: f64,
 }
 
-impl Network {
-    /// The stage of `plugin` with these values.
-    pub(crate) fn new(plugin: &'static str, values: &Values) -> Self {
-        Network {
-            plugin,
-            model: values.text("model").to_string(),
-            working_px_max: values.integer("working_px_max"),
-            crop_px_min: values.integer("crop_px_min").unwrap_or(0),
-            context_px_min: values.integer("context_px_min").unwrap_or(128),
-            context_share: values.number("context_share").unwrap_or(0.25),
-        }
-    }
+/// The stage of a plugin of this kind.
+#[derive(Deserialize)]
+#[serde(from = "Parameters")]
+pub(crate) struct Network {
+    /// The plugin's name, in progress, warnings and errors.
+    pub plugin: PluginName,
+    /// What it was told.
+    pub given: Parameters,
+}
 
+impl From<Parameters> for Network {
+    fn from(given: Parameters) -> Self {
+        let plugin = "network";
+        Network { plugin, given }
+    }
+}
+
+impl Network {
     fn wish(&self, work: &Work<'_>, network: &dyn InpaintNetwork) -> CropPlan {
         let on_gpu = !matches!(work.backend.device().kind, "cpu" | "software");
         let working_px_max = self
+            .given
             .working_px_max
             .unwrap_or(if on_gpu { 768 } else { 512 });
         CropPlan {
-            side_px_min: self.crop_px_min,
-            context_px_min: self.context_px_min,
-            context_share: self.context_share,
+            side_px_min: self.given.crop_px_min,
+            context_px_min: self.given.context_px_min,
+            context_share: self.given.context_share,
             working_px_max,
             bucket_px: network.side_px_multiple().max(BUCKET_PX),
         }
@@ -183,7 +188,7 @@ impl Network {
 
 impl Stage for Network {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
-        let network = work.networks.inpaint(&self.model)?;
+        let network = work.networks.inpaint(&self.given.model)?;
         let (grid, planned) = plan(&work.alpha, &self.wish(work, &*network))?;
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!(

@@ -11,23 +11,36 @@ mod settings;
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 pub use cleanplate_pipeline::Pixel;
 pub use fill::{Device, Filled, Scene, fill};
 pub use settings::{Blend, Settings};
+pub(crate) use settings::{BlendChoice, Preset};
 
 use cleanplate_pictures::Rect;
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{BUCKET_PX, Crop, CropPlan, Fill, Grid, Stage, Work, plan};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(PatchMatch::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<PatchMatch>(include_str!("plugin.toml"));
 
 /// Groups of holes are joined into one crop up to this side.
 const JOINED_PX_MAX: usize = 2048;
 
+#[derive(Deserialize)]
+struct Parameters {
+    preset: Preset,
+    seed: u32,
+    ring_px: Option<usize>,
+    blend: BlendChoice,
+    context_share: f64,
+    context_px_min: usize,
+    pixels_max: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(from = "Parameters")]
 struct PatchMatch {
     common: Common,
     context_px_min: usize,
@@ -89,22 +102,16 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    pub(crate) fn new(values: &Values) -> Self {
-        let mut settings = if values.text("preset") == "mild" {
-            Settings::mild()
-        } else {
-            Settings::best()
-        };
-        settings.seed = values.number("seed").unwrap_or(1.0) as u32;
-        match values.text("blend") {
-            "gradient" => settings.blend = Blend::Gradient,
-            "none" => settings.blend = Blend::None,
-            _ => {}
-        }
+    /// `ring_px` and `pixels_max` where they are not `auto`.
+    pub(crate) fn new(
+        settings: Settings,
+        ring_px: Option<usize>,
+        pixels_max: Option<usize>,
+    ) -> Self {
         Common {
             settings,
-            ring_px: values.integer("ring_px"),
-            pixels_max: values.integer("pixels_max"),
+            ring_px,
+            pixels_max,
         }
     }
 
@@ -199,12 +206,13 @@ pub(crate) struct Place<'a> {
     pub(crate) grid: &'a Grid,
 }
 
-impl PatchMatch {
-    fn new(values: &Values) -> Self {
+impl From<Parameters> for PatchMatch {
+    fn from(given: Parameters) -> Self {
+        let settings = given.preset.settings(given.seed, given.blend);
         PatchMatch {
-            common: Common::new(values),
-            context_px_min: values.integer("context_px_min").unwrap_or(96),
-            context_share: values.number("context_share").unwrap_or(0.5),
+            common: Common::new(settings, given.ring_px, given.pixels_max),
+            context_px_min: given.context_px_min,
+            context_share: given.context_share,
         }
     }
 }

@@ -1,5 +1,45 @@
 //! Parameters of the fill.
 
+use serde::Deserialize;
+
+/// The parameter `preset`.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Preset {
+    Best,
+    Mild,
+}
+
+/// The parameter `blend`.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BlendChoice {
+    /// The preset's own.
+    Auto,
+    Gradient,
+    None,
+}
+
+impl Preset {
+    /// The preset's settings with another seed and blend.
+    pub(crate) fn settings(self, seed: u32, blend: BlendChoice) -> Settings {
+        let settings = match self {
+            Preset::Best => Settings::best(),
+            Preset::Mild => Settings::mild(),
+        };
+        let blend = match blend {
+            BlendChoice::Auto => settings.blend,
+            BlendChoice::Gradient => Blend::Gradient,
+            BlendChoice::None => Blend::None,
+        };
+        Settings {
+            seed,
+            blend,
+            ..settings
+        }
+    }
+}
+
 /// How copied patches meet the photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Blend {

@@ -3,17 +3,37 @@
 //! The search of [`crate::patchmatch`], where patches must also agree with the coarse colours of the given fill: that fill
 //! decides what stands where, the photo's own pixels how it looks.
 
-use crate::patchmatch::{Common, Place};
+use serde::Deserialize;
+
+use crate::patchmatch::{BlendChoice, Common, Place, Preset};
 use cleanplate_pictures::resample::resize;
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{Crop, Fill, Stage, Work};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Refine::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Refine>(include_str!("plugin.toml"));
 
+#[derive(Deserialize)]
+struct Parameters {
+    preset: Preset,
+    seed: u32,
+    ring_px: Option<usize>,
+    blend: BlendChoice,
+    pixels_max: Option<usize>,
+    when: When,
+    guide_weight: f32,
+    guide_px: Option<usize>,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum When {
+    Always,
+    Scaled,
+}
+
+#[derive(Deserialize)]
+#[serde(from = "Parameters")]
 struct Refine {
     common: Common,
     weight: f32,
@@ -21,18 +41,19 @@ struct Refine {
     scaled_only: bool,
 }
 
-impl Refine {
-    fn new(values: &Values) -> Self {
-        let weight = values.number("guide_weight").unwrap_or(0.25) as f32;
-        let scaled_only = values.text("when") == "scaled";
+impl From<Parameters> for Refine {
+    fn from(given: Parameters) -> Self {
+        let settings = given.preset.settings(given.seed, given.blend);
         Refine {
-            common: Common::new(values),
-            weight,
-            guide_px: values.integer("guide_px"),
-            scaled_only,
+            common: Common::new(settings, given.ring_px, given.pixels_max),
+            weight: given.guide_weight,
+            guide_px: given.guide_px,
+            scaled_only: given.when == When::Scaled,
         }
     }
+}
 
+impl Refine {
     /// The fill without the detail that is not trusted.
     fn guide(&self, crop: &Crop) -> Fill {
         let fill = &crop.fill;

@@ -1,105 +1,31 @@
 //! Drops specks of a mask.
 
-use cleanplate_pictures::Mask;
-
-/// A stretch of masked pixels in one row.
-struct Run {
-    y: usize,
-    x0: usize,
-    x1: usize,
-    parent: usize,
-    /// Pixels of the whole part, kept at its root.
-    area: usize,
-    /// A click lies on the part. Kept at the root.
-    clicked: bool,
-}
+use cleanplate_pictures::{Mask, components};
 
 /// Empties every part (8-connected masked pixels) smaller than `share` of the largest, unless one of the clicks `[x, y]`
 /// lies on it.
 pub fn drop_small(mask: &mut Mask, share: f64, clicks: &[[usize; 2]]) {
-    let mut runs = collect(mask, clicks);
-    join_rows(&mut runs);
-    let largest = runs
-        .iter()
-        .enumerate()
-        .filter(|(at, run)| run.parent == *at)
-        .map(|(_, run)| run.area)
-        .max()
-        .unwrap_or(0);
-    let least = largest as f64 * share;
-    for at in 0..runs.len() {
-        let root = &runs[find(&runs, at)];
-        if (root.area as f64) < least && !root.clicked {
-            let Run { y, x0, x1, .. } = runs[at];
-            mask.data[y * mask.width + x0..y * mask.width + x1].fill(0);
-        }
-    }
-}
-
-fn collect(mask: &Mask, clicks: &[[usize; 2]]) -> Vec<Run> {
-    let mut runs = Vec::new();
-    for (y, row) in mask.data.chunks_exact(mask.width.max(1)).enumerate() {
-        let mut x = 0;
-        while x < row.len() {
-            let x0 = x;
-            while x < row.len() && row[x] != 0 {
-                x += 1;
-            }
-            if x > x0 {
-                let clicked = clicks.iter().any(|c| c[1] == y && (x0..x).contains(&c[0]));
-                runs.push(Run {
-                    y,
-                    x0,
-                    x1: x,
-                    parent: runs.len(),
-                    area: x - x0,
-                    clicked,
-                });
-            } else {
-                x += 1;
-            }
-        }
-    }
-    runs
-}
-
-/// Joins every run with those of the row above that touch it, corners included.
-fn join_rows(runs: &mut [Run]) {
-    let mut up = 0;
-    for at in 0..runs.len() {
-        let (y, x0, x1) = (runs[at].y, runs[at].x0, runs[at].x1);
-        while up < at && (runs[up].y + 1 < y || (runs[up].y + 1 == y && runs[up].x1 < x0)) {
-            up += 1;
-        }
-        let mut touching = up;
-        while touching < at && runs[touching].y + 1 == y && runs[touching].x0 <= x1 {
-            unite(runs, touching, at);
-            touching += 1;
-        }
-    }
-}
-
-fn find(runs: &[Run], mut at: usize) -> usize {
-    while runs[at].parent != at {
-        at = runs[at].parent;
-    }
-    at
-}
-
-fn unite(runs: &mut [Run], a: usize, b: usize) {
-    let (a, b) = (find(runs, a), find(runs, b));
-    if a == b {
+    let Some(rect) = mask.bounds() else {
         return;
-    }
-    // The larger part stays the root, which keeps the trees shallow.
-    let (root, leaf) = if runs[a].area >= runs[b].area {
-        (a, b)
-    } else {
-        (b, a)
     };
-    runs[leaf].parent = root;
-    runs[root].area += runs[leaf].area;
-    runs[root].clicked |= runs[leaf].clicked;
+    let (runs, parts) = components::runs(mask, rect, true, true);
+    // Pixels of each part, and whether a click lies on it.
+    let mut found = vec![(0usize, false); runs.len()];
+    for (run, part) in runs.iter().zip(&parts) {
+        let (columns, y) = (run.x0 as usize..run.x1 as usize, run.y as usize);
+        let clicked = clicks.iter().any(|c| c[1] == y && columns.contains(&c[0]));
+        found[*part].0 += run.pixels();
+        found[*part].1 |= clicked;
+    }
+    let largest = found.iter().map(|(area, _)| *area).max().unwrap_or(0);
+    let least = largest as f64 * share;
+    for (run, part) in runs.iter().zip(&parts) {
+        let (area, clicked) = found[*part];
+        if (area as f64) < least && !clicked {
+            let at = run.range(mask.width);
+            mask.data[at].fill(0);
+        }
+    }
 }
 
 #[cfg(test)]

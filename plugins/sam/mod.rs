@@ -10,39 +10,27 @@ use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Executable, Graph, Tensor};
 use cleanplate_models::sam::{Choice, Label, SamPrompt, choose};
+use serde::Deserialize;
 
 use crate::fill_holes;
 use cleanplate_pictures::{Mask, Rect};
 use cleanplate_pipeline::embeddings;
 use cleanplate_pipeline::models::{Networks, SegmentNetwork};
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{ExecutableKey, Maps, Prompts, Stage, Work};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Sam::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Sam>(include_str!("plugin.toml"));
 
 const NAME: &str = "sam";
 
+#[derive(Deserialize)]
 struct Sam {
     model: String,
     island_share: f64,
     hole_share: f64,
     /// Rank of the mask that is taken, from 1.
     alternative: Option<usize>,
-}
-
-impl Sam {
-    fn new(values: &Values) -> Self {
-        Sam {
-            model: values.text("model").to_string(),
-            island_share: values.number("island_share").unwrap_or(0.0),
-            hole_share: values.number("hole_share").unwrap_or(0.0),
-            alternative: values.integer("alternative"),
-        }
-    }
 }
 
 impl Stage for Sam {

@@ -10,36 +10,28 @@ use cleanplate_kernels::Data;
 use cleanplate_kernels::patchmatch::site;
 use cleanplate_kernels::poisson::Poisson;
 use rayon::prelude::*;
+use serde::Deserialize;
 
 use cleanplate_pictures::distance;
 use cleanplate_pictures::{Mask, Rect};
 use cleanplate_pipeline::Pixel;
 use cleanplate_pipeline::full_size::{FullSize, for_each};
-use cleanplate_pipeline::parameter::Values;
 use cleanplate_pipeline::{ExecutableKey, Stage, Work};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin(include_str!("plugin.toml"), |values| {
-    Ok(Box::new(Seam::new(values)))
-});
+pub static INFO: PluginInfo = PluginInfo::builtin::<Seam>(include_str!("plugin.toml"));
 
 /// Photo around the crop, so that a hole at its edge has a rim.
 const MARGIN_PX: usize = 2;
 
+#[derive(Deserialize)]
 struct Seam {
     reach_px: Option<usize>,
     limit: f32,
 }
 
 impl Seam {
-    fn new(values: &Values) -> Self {
-        Seam {
-            reach_px: values.integer("reach_px"),
-            limit: values.number("limit").unwrap_or(0.3) as f32,
-        }
-    }
-
     /// Site words: hole where the correction is solved for, known where it is zero.
     fn sites(&self, full: &FullSize) -> Vec<u32> {
         let word = |pixel: &Pixel| match pixel {

@@ -10,6 +10,8 @@ use cleanplate_pipeline::{
     RunLimits, Runner, Stage, Work, plan,
 };
 
+use serde::Deserialize;
+
 const SIDE: usize = 400;
 const HOLE: Rect = Rect {
     x0: 150,
@@ -27,6 +29,7 @@ fn texture(x: usize, y: usize) -> [u8; 3] {
 }
 
 /// The texture itself; where it is foreign, with a red disk in its middle.
+#[derive(Deserialize)]
 struct Paint {
     foreign: bool,
 }
@@ -67,14 +70,21 @@ impl Stage for Paint {
     }
 }
 
-static TRUE: PluginInfo = PluginInfo::builtin(
-    "name = \"true\"\nversion = \"1.0.0\"\nstage = \"inpaint\"\nentry = \"builtin\"\ndescription = \"x\"\n",
-    |_| Ok(Box::new(Paint { foreign: false })),
-);
-static FOREIGN: PluginInfo = PluginInfo::builtin(
-    "name = \"foreign\"\nversion = \"1.0.0\"\nstage = \"inpaint\"\nentry = \"builtin\"\ndescription = \"x\"\n",
-    |_| Ok(Box::new(Paint { foreign: true })),
-);
+macro_rules! paint {
+    ($name:literal, $foreign:literal) => {
+        PluginInfo::builtin::<Paint>(concat!(
+            "name = \"",
+            $name,
+            "\"\nversion = \"1.0.0\"\nstage = \"inpaint\"\nentry = \"builtin\"\ndescription = \"x\"\n",
+            "parameters.foreign = { type = \"boolean\", doc = \"x\", default = ",
+            $foreign,
+            " }\n"
+        ))
+    };
+}
+
+static TRUE: PluginInfo = paint!("true", false);
+static FOREIGN: PluginInfo = paint!("foreign", true);
 static ALL: [&PluginInfo; 3] = [&TRUE, &FOREIGN, &cleanplate_plugins::curate::INFO];
 
 fn photo() -> Photo {

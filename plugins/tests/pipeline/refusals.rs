@@ -1,5 +1,7 @@
 //! Errors and cancellation.
 
+use cleanplate_pipeline::parameter::Value;
+
 use super::*;
 
 #[test]
@@ -145,7 +147,8 @@ fn override_errors_name_plugin_parameter_range_and_nearest() {
         .iter()
         .find(|step| step.plugin == "feather")
         .expect("the default pipeline feathers");
-    assert_eq!(feather.values.integer("width_px"), Some(0));
+    let width = feather.values.iter().find(|(name, _)| *name == "width_px");
+    assert_eq!(width.unwrap().1, &Value::Number(0.0));
 }
 
 #[test]

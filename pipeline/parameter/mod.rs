@@ -1,10 +1,14 @@
 //! Typed, ranged parameters of plugins.
 
+mod typed;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::PluginError;
+
+pub(crate) use typed::typed;
 
 /// Type of a parameter, as written in `plugin.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, Serialize)]
@@ -129,26 +133,11 @@ impl Parameter {
 pub struct Values(pub(crate) BTreeMap<String, Value>);
 
 impl Values {
-    /// A number; `None` when it is `auto` (or not declared as a number).
-    pub fn number(&self, name: &str) -> Option<f64> {
-        match self.0.get(name) {
-            Some(Value::Number(n)) => Some(*n),
+    /// The network that the parameter `model` names, or [`AUTO`](crate::models::AUTO); `None` for a plugin without one.
+    pub(crate) fn model(&self) -> Option<&str> {
+        match self.0.get("model") {
+            Some(Value::Text(name)) => Some(name),
             _ => None,
-        }
-    }
-    /// A whole number; `None` when it is `auto`.
-    pub fn integer(&self, name: &str) -> Option<usize> {
-        self.number(name).map(|n| n.max(0.0) as usize)
-    }
-    /// A flag; false when it is not declared.
-    pub fn flag(&self, name: &str) -> bool {
-        matches!(self.0.get(name), Some(Value::Boolean(true)))
-    }
-    /// Text or a choice; empty when it is not declared.
-    pub fn text(&self, name: &str) -> &str {
-        match self.0.get(name) {
-            Some(Value::Text(t)) => t,
-            _ => "",
         }
     }
     /// Names and values, by name.
