@@ -1,7 +1,7 @@
 //! Everything a request handler needs, in one place.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cleanplate_api::{DatabaseCheck, ErrorCode};
@@ -15,6 +15,7 @@ use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
 use crate::jobs::Jobs;
 use crate::limits::RateLimits;
 use crate::local::Local;
+use crate::lock::lock;
 use crate::refusal::Refusal;
 use crate::telemetry::{Metrics, Tail};
 
@@ -92,7 +93,7 @@ impl App {
 
     /// The last check of the database file.
     pub fn database(&self) -> Option<DatabaseCheck> {
-        let check = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let check = lock(&self.database);
         check.clone()
     }
 }

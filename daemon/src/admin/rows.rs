@@ -5,6 +5,8 @@ use cleanplate_api::admin::{
 };
 use cleanplate_store::{self as store, Account, AuditEntry, KeyRecord, LedgerEntry, StoredFile};
 
+use crate::hex::hex;
+
 /// An account.
 pub fn account(account: &Account) -> AccountRow {
     AccountRow {
@@ -75,14 +77,9 @@ pub fn audit(entry: AuditEntry) -> AuditRow {
 
 /// A file of a job.
 pub fn file(file: &StoredFile) -> KeptFile {
-    let sha256 = file
-        .sha256
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     KeptFile {
         media_type: file.media_type.clone(),
         bytes: file.bytes,
-        sha256,
+        sha256: hex(&file.sha256),
     }
 }

@@ -1,11 +1,12 @@
 //! What is done with models in the background.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use cleanplate_api::admin::{ModelTask, TaskKind, TaskState};
 
 use crate::clock::now_ms;
+use crate::lock::lock;
 
 /// Most tasks under way.
 const RUNNING_MAX: usize = 4;
@@ -33,7 +34,7 @@ pub enum Busy {
 
 impl Tasks {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Begins a task.

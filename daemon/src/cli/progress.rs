@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use cleanplate_pipeline::Observer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::lock::lock;
+
 /// A bar on standard error; nothing where that is no terminal.
 pub fn bar(total: u64, template: &str) -> ProgressBar {
     let bar = if std::io::stderr().is_terminal() {
@@ -44,10 +46,7 @@ impl StageBar {
 
 impl Observer for StageBar {
     fn stage(&self, name: &str, fraction: f32) {
-        let mut seen = self
-            .seen
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         if seen.last().is_none_or(|last| last != name) {
             seen.push(name.to_string());
             self.bar.set_message(name.to_string());

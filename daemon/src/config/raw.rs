@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use cleanplate_pipeline::nearest;
 use toml::de::{DeTable, DeValue};
 
 use super::Problem;
@@ -168,7 +169,7 @@ pub fn overlay(base: &mut Settings, over: Settings, problems: &mut Vec<Problem>)
         } else {
             problems.push(Problem::new(
                 setting.origin,
-                format!("unknown option `{path}`{}", nearest(base, &path)),
+                format!("unknown option `{path}`{}", hint(base.keys(), &path)),
             ));
         }
     }
@@ -184,16 +185,11 @@ fn folder_option(known: &Settings, path: &str) -> bool {
     super::hot_folder::OWN.contains(&option) || known.contains_key(&format!("hot_folders.{option}"))
 }
 
-fn nearest(known: &Settings, path: &str) -> String {
-    known
-        .keys()
-        .map(|key| (strsim::jaro_winkler(key, path), key))
-        .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or_else(
-            || "; `config/cleanplate.toml` lists all".to_string(),
-            |(_, key)| format!("; did you mean `{key}`?"),
-        )
+fn hint<'a>(known: impl IntoIterator<Item = &'a String>, name: &str) -> String {
+    nearest(name, known.into_iter().map(String::as_str)).map_or_else(
+        || "; `config/cleanplate.toml` lists all".to_string(),
+        |key| format!("; did you mean `{key}`?"),
+    )
 }
 
 /// Name of the variable that stands over an option: `server.listen` is `CLEANPLATE_SERVER_LISTEN`.
@@ -246,11 +242,7 @@ pub fn from_variables(
             }
         };
         let Some(path) = known.get(&name) else {
-            let near = known
-                .keys()
-                .map(|key| (strsim::jaro_winkler(key, &name), key))
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let hint = near.map_or_else(String::new, |(_, key)| format!("; did you mean `{key}`?"));
+            let hint = hint(known.keys(), &name);
             problems.push(Problem::new(
                 origin,
                 format!("no option has this variable{hint}"),

@@ -1,6 +1,6 @@
 //! What a connection is doing, and until when it may.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::expectation::Expectation;
 use crate::config::UploadTime;
+use crate::lock::lock;
 
 /// Time beyond a bound, so that the library's own timers, which close with a reply, come first.
 const SLACK: Duration = Duration::from_secs(1);
@@ -95,7 +96,7 @@ impl Meter {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is one assignment; a panic elsewhere leaves it whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// How long it may do what.

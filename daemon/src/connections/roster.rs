@@ -6,13 +6,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::Meter;
 use crate::limits::block;
+use crate::lock::lock;
 
 /// Time that a connection may wait for its client before its place is given to another.
 const WAITED_MIN: Duration = Duration::from_millis(500);
@@ -101,7 +102,7 @@ impl Roster {
 
     fn lock(&self) -> MutexGuard<'_, Here> {
         // Each change keeps count and lists in step before anything can panic.
-        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.here)
     }
 
     /// A place for a new connection, or none.

@@ -12,7 +12,7 @@ mod row;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cleanplate_api::admin::{Event, JobRow, Latency, MetricsTick, Totals};
@@ -23,6 +23,8 @@ pub use row::job_row;
 
 use figures::{Figures, Second};
 use jobs::OpenJobs;
+
+use crate::lock::lock;
 
 /// Seconds of figures that are kept.
 pub const HISTORY_S: usize = 300;
@@ -117,7 +119,7 @@ impl Feed {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change under this lock is complete in itself.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Events for readers.

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::admin::{Envelope, Event};
 use tokio::sync::watch;
+
+use crate::lock::lock;
 
 /// Bounds of what is kept for readers that are late or come back.
 const EVENTS_MAX: usize = 1_024;
@@ -78,7 +80,7 @@ impl Ring {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 
     /// Changes with every start.

@@ -8,11 +8,13 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use cleanplate_store::StoredFile;
 use sha2::{Digest, Sha256};
+
+use crate::lock::lock;
 
 /// Files remembered at most, about 100 bytes each; then all are hashed anew.
 const REMEMBERED_MAX: usize = 10_000;
@@ -91,7 +93,7 @@ impl Intact {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Stamp, [u8; 32]>> {
         // Every change is one insertion, or everything forgotten.
-        self.hashed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.hashed)
     }
 }
 

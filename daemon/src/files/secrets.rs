@@ -13,6 +13,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use super::FilesError;
+use crate::hex::{hex, unhex};
 
 /// Signing keys, newest first; never empty. Clones share them.
 #[derive(Clone)]
@@ -76,7 +77,7 @@ impl UrlKeys {
         OsRng.try_fill_bytes(&mut key).map_err(|error| {
             FilesError::io("drawing a key for", path)(std::io::Error::other(error))
         })?;
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&key);
         let text =
             format!("# Keys that sign result addresses. The first signs, all verify.\n{hex}\n");
         let fresh = path.with_extension("new");
@@ -109,17 +110,6 @@ impl UrlKeys {
     pub fn from_keys(keys: &[[u8; 32]]) -> UrlKeys {
         UrlKeys::of(keys.to_vec())
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut key = [0u8; 32];
-    for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(key)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::FolderStatus;
@@ -11,6 +11,7 @@ use cleanplate_store::AccountId;
 use super::report::Report;
 use super::take;
 use crate::config::HotFolder;
+use crate::lock::lock;
 use crate::telemetry::{Metrics, names};
 
 /// Shortest pause between two writings of the status file.
@@ -30,10 +31,6 @@ pub struct Board {
     nudged: AtomicBool,
     metrics: Option<Arc<Metrics>>,
     watcher: Option<Watcher>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Board {

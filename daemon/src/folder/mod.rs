@@ -19,7 +19,7 @@ mod watch;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,6 +35,7 @@ pub use watch::{FolderWatch, Setup};
 use crate::app::App;
 use crate::config::{Config, HotFolder};
 use crate::jobs::ByteBudget;
+use crate::lock::lock;
 use queue::QueueExecutor;
 
 /// Pause between looks at the configuration file.
@@ -107,7 +108,7 @@ impl Folders {
     }
 
     fn live(&self) -> MutexGuard<'_, Vec<Live>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.live)
     }
 
     fn begin(&self, folder: &HotFolder) -> anyhow::Result<()> {

@@ -16,9 +16,10 @@ use tempfile::NamedTempFile;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running, Task};
-use super::report::{PairFault, hex};
+use super::report::PairFault;
 use crate::config::Payer;
 use crate::files::{Dirs, FilesError};
+use crate::hex::hex;
 use crate::jobs::{
     DeviceState, Finished, JobInput, Jobs, Offered, SHUTTING_DOWN, STORAGE_FULL, STORE_LOCKED,
 };

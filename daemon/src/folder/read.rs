@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Places};
 use super::executor::Task;
-use super::report::{PairFault, Report, hex};
+use super::report::{PairFault, Report};
 use super::scan::Verdict;
 use super::sidecar;
 use super::take::{self, Stamp, TakeError};
 use crate::config::HotFolder;
+use crate::hex::hex;
 use crate::jobs::ByteBudget;
 
 /// Bounds of what is read.

@@ -1,7 +1,7 @@
 //! `GET /v1/jobs/{id}/events`: the life of a job as server-sent events.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::jobs::Standing;
 use crate::limits::Route;
+use crate::lock::lock;
 use crate::refusal::Refusal;
 
 /// Pause between looks at the job.
@@ -51,7 +52,7 @@ impl Place {
 
     fn open() -> MutexGuard<'static, BTreeMap<i64, u32>> {
         // Every change is one addition or subtraction.
-        OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&OPEN)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::blocking::blocking;
 use crate::clock::now_s;
 use crate::files::{ByteRange, FilesError, Refused, Signed, parse_range, verify};
+use crate::hex::hex;
 use crate::refusal::Refusal;
 
 /// Bytes read from disk at a time: what one download holds in memory.
@@ -159,10 +160,6 @@ fn owner(store: &dyn Store, id: JobId) -> Result<Option<(Job, u32)>, StoreError>
     };
     let key = job.key.map(|key| store.key(key)).transpose()?.flatten();
     Ok(Some((job, key.map_or(0, |key| key.url_epoch))))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn matches(headers: &HeaderMap, name: &str, etag: &str) -> bool {

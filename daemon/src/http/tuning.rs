@@ -2,6 +2,7 @@
 
 use cleanplate_api::FieldError;
 use cleanplate_pictures::Format;
+use cleanplate_pipeline::nearest;
 use cleanplate_store::CANDIDATES_MAX;
 
 /// Query of a request as pairs, in order.
@@ -61,14 +62,9 @@ pub fn unknown(query: &Query) -> Vec<FieldError> {
     let unknown = names.filter(|name| !PARAMETERS.contains(name));
     unknown
         .map(|name| {
-            let near = PARAMETERS
-                .iter()
-                .map(|known| (strsim::jaro_winkler(known, name), known))
-                .max_by(|a, b| a.0.total_cmp(&b.0))
-                .filter(|(score, _)| *score > 0.75);
-            let hint = near.map_or_else(
+            let hint = nearest(name, PARAMETERS.iter().copied()).map_or_else(
                 || format!("known are {}", PARAMETERS.join(", ")),
-                |(_, known)| format!("did you mean {known}?"),
+                |known| format!("did you mean {known}?"),
             );
             let shown = crate::telemetry::short(name, 64);
             let message = format!("there is no parameter of this name; {hint}");

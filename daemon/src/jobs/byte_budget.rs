@@ -8,7 +8,7 @@ use cleanplate_pictures::{Header, ImageError, Limits, Need, probe};
 use cleanplate_pipeline::WORK_PIXELS_MAX;
 use cleanplate_plugins::patchmatch::FILL_BYTES_MAX;
 
-use super::lock;
+use crate::lock::lock;
 
 /// Longest sleep between looks at the wish to stop.
 const NAP: Duration = Duration::from_millis(100);

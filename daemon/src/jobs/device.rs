@@ -219,6 +219,15 @@ mod tests {
         (device, counted)
     }
 
+    /// Waits until it is so.
+    fn until(is: impl Fn() -> bool) {
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        while !is() {
+            assert!(std::time::Instant::now() < limit, "it never is");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn is_ready(device: &Device) -> bool {
         matches!(device.state(), DeviceState::Ready(_))
     }
@@ -251,13 +260,12 @@ mod tests {
         drop(first);
         std::thread::scope(|scope| {
             let other = scope.spawn(|| device.runner(|| false).unwrap());
-            std::thread::sleep(Duration::from_millis(100));
+            until(|| matches!(device.state(), DeviceState::Opening));
             assert_eq!(
                 opened.load(Ordering::SeqCst),
                 1,
                 "its memory is still taken"
             );
-            assert!(matches!(device.state(), DeviceState::Opening));
             drop(second);
             other.join().unwrap();
         });
@@ -272,7 +280,7 @@ mod tests {
         assert!(matches!(device.state(), DeviceState::Failed(_)));
         assert!(device.runner(|| false).is_none());
         assert_eq!(opened.load(Ordering::SeqCst), 1);
-        std::thread::sleep(Duration::from_millis(60));
-        assert!(device.runner(|| false).is_some() && is_ready(&device));
+        until(|| device.runner(|| false).is_some());
+        assert!(is_ready(&device) && opened.load(Ordering::SeqCst) == 2);
     }
 }

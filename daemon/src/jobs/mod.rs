@@ -18,7 +18,7 @@ mod worker;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
@@ -49,6 +49,7 @@ use throughput::Throughput;
 
 use crate::config::Config;
 use crate::files::{Dirs, DiskSpace, Reservation};
+use crate::lock::lock;
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 
@@ -170,11 +171,6 @@ fn device(config: &Config, dirs: Dirs, models: Arc<ModelStore>) -> Device {
         })
     };
     Device::new(Box::new(open), retry, leave_max)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every change under these locks is one step; a panic elsewhere leaves them whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Jobs {

@@ -2,12 +2,13 @@
 //! key takes more than it leaves to the others. They are set aside before the first byte is read.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_store::KeyId;
 
 use crate::files::{DiskSpace, Reservation};
+use crate::lock::lock;
 use crate::refusal::Refusal;
 
 /// Seconds after which a refused upload may find room.
@@ -55,7 +56,7 @@ impl Uploads {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, u64>> {
         // Every change is one addition or subtraction.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 
     /// An upload of a key, of which no byte is there yet.

@@ -8,12 +8,14 @@
 //! Time is monotonic: a jump of the wall clock gives no quota away. A restart forgets the window, which credits bound.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use cleanplate_store::KeyId;
 
 use super::{LimitState, Route, WINDOW_S};
+
+use crate::lock::lock;
 
 const WINDOW: Duration = Duration::from_secs(WINDOW_S);
 
@@ -58,7 +60,7 @@ impl WindowLimit {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(KeyId, Route), VecDeque<Instant>>> {
         // A panic elsewhere cannot leave a log half-changed.
-        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.passed)
     }
 }
 

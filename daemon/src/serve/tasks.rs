@@ -1,6 +1,5 @@
 //! What runs beside the requests: sweeping expired results, checking the books, forgetting idle limits.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use cleanplate_api::DatabaseCheck;
 
 use crate::app::App;
 use crate::files::{sweep_expired, sweep_inputs, sweep_previews};
+use crate::lock::lock;
 use crate::telemetry::names;
 
 /// Pause between looks at the volume.
@@ -150,5 +150,5 @@ fn check_database(app: &App) {
         checked_at_ms: crate::clock::now_ms(),
         problem: found.first().map(ToString::to_string),
     };
-    *app.database.lock().unwrap_or_else(PoisonError::into_inner) = Some(check);
+    *lock(&app.database) = Some(check);
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::lock::lock;
 
 /// Every family the daemon exports.
 pub mod names {
@@ -262,7 +264,7 @@ impl Metrics {
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Values) -> R) -> R {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut lock(&self.0))
     }
 
     /// Adds to a counter.

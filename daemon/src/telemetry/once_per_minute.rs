@@ -1,9 +1,11 @@
 //! Log lines about what lasts: one a minute, however often it is met.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use cleanplate_store::StoreError;
+
+use crate::lock::lock;
 
 static FULL: OncePerMinute = OncePerMinute::new();
 static LOCKED: OncePerMinute = OncePerMinute::new();
@@ -56,7 +58,7 @@ impl OncePerMinute {
     }
 
     fn due_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         if state.last.is_some_and(|last| now - last < PAUSE) {
             state.left_out += 1;
             return None;

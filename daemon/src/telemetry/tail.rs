@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cleanplate_api::admin::{LogLevel, LogLine};
 use tracing::field::{Field, Visit};
@@ -11,6 +11,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::{escaped, short};
+
+use crate::lock::lock;
 
 const TEXT_CHARS_MAX: usize = 1_000;
 const FIELD_CHARS_MAX: usize = 300;
@@ -40,7 +42,7 @@ impl Tail {
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lines)
     }
 
     /// Number of the newest line.

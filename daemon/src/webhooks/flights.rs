@@ -2,10 +2,12 @@
 //! up their own account and nobody else.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cleanplate_store::{AccountId, JobId};
+
+use crate::lock::lock;
 
 /// Shares that all flights are divided into; an account or a host gets one.
 const SHARES: usize = 4;
@@ -42,9 +44,7 @@ impl Flights {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, (AccountId, String)>> {
         // Every change is one insertion or removal.
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.under_way)
     }
 
     /// Most flights of one account, and to one host.

@@ -13,6 +13,7 @@ use ureq::http::Uri;
 
 use super::flights::Flights;
 use crate::config;
+use crate::hex::hex;
 use crate::outbound;
 use crate::telemetry::{Metrics, names, tell_store_error};
 
@@ -234,10 +235,6 @@ pub fn secret(master: &[u8; 32], key: i64) -> String {
         .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
     mac.update(format!("webhook:{key}").as_bytes());
     format!("whsec_{}", hex(&mac.finalize().into_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

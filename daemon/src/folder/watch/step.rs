@@ -4,9 +4,10 @@ use std::io;
 use std::time::Instant;
 
 use super::super::executor::{Begun, Bytes, Ending, Later, Made};
-use super::super::report::{PairFault, ResultView, hex};
+use super::super::report::{PairFault, ResultView};
 use super::super::{read, take};
 use super::{FolderWatch, Held, Setup, State};
+use crate::hex::hex;
 
 impl FolderWatch {
     /// Moves every claim on as far as it goes.
