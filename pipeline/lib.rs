@@ -27,6 +27,7 @@ pub mod parameter;
 mod plugin;
 mod runner;
 mod set;
+mod typed;
 pub mod user;
 mod work;
 

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use serde::de::DeserializeOwned;
 
 use crate::manifest::{Entry, Manifest, StageKind};
-use crate::parameter::{Values, typed};
+use crate::parameter::Values;
+use crate::typed::typed;
 use crate::{PluginError, Stage};
 
 /// Makes a stage of checked values of the manifest's parameters.

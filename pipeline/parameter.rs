@@ -1,14 +1,10 @@
 //! Typed, ranged parameters of plugins.
 
-mod typed;
-
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::PluginError;
-
-pub(crate) use typed::typed;
 
 /// Type of a parameter, as written in `plugin.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, Serialize)]

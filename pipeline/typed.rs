@@ -5,9 +5,9 @@ use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Error, Visitor};
 use serde_json::Value as Json;
 
-use super::{Value, Values};
 use crate::PluginError;
 use crate::manifest::Manifest;
+use crate::parameter::{Value, Values};
 
 /// `values` as a `P`, whose fields have to be exactly the parameters of `manifest`.
 pub(crate) fn typed<P: DeserializeOwned>(
