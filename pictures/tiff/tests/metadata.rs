@@ -57,7 +57,7 @@ fn full(little: bool) -> Made {
         .value(tag::ICC, 7, 3000, &[7; 3000])
         .value(tag::XMP, 1, XMP.len(), XMP)
         .value(tag::IPTC, 7, IPTC.len(), IPTC)
-        .value(50_341, 7, 12, b"PrintIM\00300")
+        .value(50_341, 7, 12, b"PrintIM\x000300")
         .below(tag::EXIF_IFD, exif)
         .below(tag::GPS_IFD, gps)
 }
