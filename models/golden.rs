@@ -64,7 +64,7 @@ impl<'a> GoldenFile<'a> {
         }
     }
 
-    /// The seed that its weights are made from ([`Random`](crate::source::Random)); `None` where they are in the file.
+    /// The seed that its weights are made from (`Random` in `source`); `None` where they are in the file.
     pub fn seed(&self) -> Result<Option<u64>, ModelError> {
         let seed = self.weights.metadata().get("seed");
         seed.map(|seed| {

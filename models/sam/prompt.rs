@@ -27,7 +27,7 @@ pub struct SamPrompt {
 }
 
 impl SamPrompt {
-    /// Number of tokens that [`PromptEncoder::tokens`] makes of it.
+    /// Number of tokens that `PromptEncoder::tokens` makes of it.
     pub fn tokens(&self) -> usize {
         self.points.len() + if self.rectangle.is_some() { 2 } else { 1 }
     }

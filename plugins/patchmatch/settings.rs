@@ -75,7 +75,7 @@ pub struct Settings {
     pub rounds: Vec<usize>,
     /// Distances over which a round propagates, in order, in pixels.
     pub steps: Vec<usize>,
-    /// Iterations of a level are cut to as many as vote for this many targets in all, but not below [`ITERATIONS_MIN`]: large levels begin
+    /// Iterations of a level are cut to as many as vote for this many targets in all, but not below `ITERATIONS_MIN`: large levels begin
     /// near their end, and cost the most.
     pub votes_max: usize,
     /// Levels with more targets than this get a single, local iteration.

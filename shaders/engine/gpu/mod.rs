@@ -1,6 +1,6 @@
 //! Runs graphs by their shaders through wgpu.
 //!
-//! A [`Gpu`](device::Gpu) is one open device with its pipelines and uploaded constants. When it is lost, the running
+//! A `device::Gpu` is one open device with its pipelines and uploaded constants. When it is lost, the running
 //! job gets [`EngineError::DeviceLost`], and the next compile or run opens a new one; executables keep their graph
 //! and make their buffers again on the new device.
 
