@@ -77,6 +77,14 @@ pub enum ImageError {
         /// The limit.
         max: std::time::Duration,
     },
+    /// A mask that cannot have been meant as it would be read.
+    #[error("{detail}")]
+    Mask {
+        /// Kind of the fault, as clients tell them apart.
+        kind: &'static str,
+        /// What was seen, and what to send.
+        detail: String,
+    },
     /// The result cannot be written in the wanted format.
     #[error("cannot write {format}: {detail}")]
     Encode {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::colour::Cmyk;
+use super::mask_file::{MaskChannel, MaskFile, Reader};
 use super::notes::Notes;
 use super::{
     Channels, Format, ImageError, Limits, Mask, Metadata, Need, Orientation, Photo, Samples,
@@ -79,11 +80,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
         width,
         height,
         channels: file.channels(),
-        bits: match &file {
-            File::Png(f) => f.bit_depth,
-            File::Tiff(f) => f.layout.bits,
-            _ => 8,
-        },
+        bits: file.bits(),
         orientation,
         need: file.need(bytes.len()),
     })
@@ -130,17 +127,24 @@ fn guarded<T>(
         .unwrap_or_else(|_| Err(ImageError::corrupt(format, "the decoder failed on it")))
 }
 
-/// Decodes a mask and cuts it at 128: 255 removes, 0 keeps. Colour counts by its luma; transparent pixels keep, whatever
-/// their colour (the mask is seen on black). PNG is the documented type and takes one byte per pixel; the others are
-/// read too.
-pub fn decode_mask(bytes: &[u8], limits: &Limits) -> Result<Mask, ImageError> {
+/// Decodes a mask: 255 removes, 0 keeps. By its luma (cut at 128) colour counts by its brightness, and transparent pixels keep,
+/// whatever their colour: the mask is seen on black. PNG is the documented type and takes one byte per pixel; the other
+/// types are read too. A mask that cannot have been meant as it is read is refused, with what to send instead.
+pub fn decode_mask(
+    bytes: &[u8],
+    limits: &Limits,
+    channel: MaskChannel,
+) -> Result<MaskFile, ImageError> {
     let file = parse(bytes, limits)?;
     let (width, height) = file.size();
-    let data = guarded(file.format(), || file.decode_cut(bytes, limits))?;
+    let mut reader = Reader::new(channel, file.bits());
+    let data = guarded(file.format(), || {
+        file.decode_cut(bytes, limits, &mut reader)
+    })?;
     let orientation = file.orientation();
     let data = orientation.apply::<u8, 1>(data, width);
     let (width, height) = orientation.displayed(width, height);
-    Ok(Mask {
+    reader.finish(Mask {
         width,
         height,
         data,
@@ -156,16 +160,6 @@ fn other_colours(profile: &[u8], channels: Channels) -> Option<&'static str> {
     }
 }
 
-/// Whether a pixel of a mask removes: samples 0 to 1.
-fn cut([r, g, b]: [f32; 3], alpha: f32) -> u8 {
-    let gray = 0.299 * r + 0.587 * g + 0.114 * b;
-    // Compared on the 8-bit scale, rounded: 128 of 255 removes, 127 keeps.
-    match (gray * alpha * 255.0).round() >= 128.0 {
-        true => 255,
-        false => 0,
-    }
-}
-
 impl File<'_> {
     fn format(&self) -> Format {
         match self {
@@ -174,6 +168,15 @@ impl File<'_> {
             File::WebP(_) => Format::WebP,
             File::Tiff(_) => Format::Tiff,
             File::Bmp(_) => Format::Bmp,
+        }
+    }
+
+    /// Bits per sample in the file.
+    fn bits(&self) -> u8 {
+        match self {
+            File::Png(f) => f.bit_depth,
+            File::Tiff(f) => f.layout.bits,
+            _ => 8,
         }
     }
 
@@ -302,10 +305,15 @@ impl File<'_> {
         }
     }
 
-    /// The pixels of a mask, stored orientation, 0 or 255 each.
-    fn decode_cut(&self, bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ImageError> {
+    /// What `reader` makes of the pixels of a mask, stored orientation.
+    fn decode_cut(
+        &self,
+        bytes: &[u8],
+        limits: &Limits,
+        reader: &mut Reader,
+    ) -> Result<Vec<u8>, ImageError> {
         if let File::Png(f) = self {
-            return png::decode_cut(f, limits, cut);
+            return png::decode_cut(f, limits, reader);
         }
         let (channels, samples, _) = self.decode(bytes, limits, Orientation::UPRIGHT, None)?;
         Ok(match samples {
@@ -313,27 +321,32 @@ impl File<'_> {
                 // In place: each pixel is read before what it becomes is written.
                 let n = channels.count();
                 for i in 0..samples.len() / n {
-                    samples[i] =
-                        cut_pixel(&samples[i * n..][..n], channels, |v| f32::from(v) / 255.0);
+                    let (rgb, alpha) =
+                        pixel(&samples[i * n..][..n], channels, |v| f32::from(v) / 255.0);
+                    samples[i] = reader.take(rgb, alpha);
                 }
                 samples.truncate(samples.len() / n);
                 samples
             }
             Samples::U16(samples) => samples
                 .chunks_exact(channels.count())
-                .map(|pixel| cut_pixel(pixel, channels, |v| f32::from(v) / 65_535.0))
+                .map(|samples| {
+                    let (rgb, alpha) = pixel(samples, channels, |v| f32::from(v) / 65_535.0);
+                    reader.take(rgb, alpha)
+                })
                 .collect(),
         })
     }
 }
 
-fn cut_pixel<S: Copy>(pixel: &[S], channels: Channels, unit: impl Fn(S) -> f32) -> u8 {
-    let at = |c: usize| unit(pixel[if channels.is_gray() { 0 } else { c }]);
+/// Colour and alpha of a pixel, 0 to 1.
+fn pixel<S: Copy>(samples: &[S], channels: Channels, unit: impl Fn(S) -> f32) -> ([f32; 3], f32) {
+    let at = |c: usize| unit(samples[if channels.is_gray() { 0 } else { c }]);
     let alpha = match channels.has_alpha() {
-        true => unit(pixel[pixel.len() - 1]),
+        true => unit(samples[samples.len() - 1]),
         false => 1.0,
     };
-    cut([at(0), at(1), at(2)], alpha)
+    ([at(0), at(1), at(2)], alpha)
 }
 
 impl Photo {
@@ -361,11 +374,8 @@ impl Photo {
                 "the CMYK photo became sRGB: {format} is not written with inks"
             ));
         }
+        self.check_format(options)?;
         match format {
-            Format::Jpeg if self.is_transparent() => Err(ImageError::encode(
-                Format::Jpeg,
-                "the image has transparent pixels, which JPEG cannot hold; choose png or webp",
-            )),
             Format::Jpeg => jpeg::encode(self, options.quality, warnings),
             Format::Png => png::encode(self, warnings),
             Format::WebP => webp::encode(self, options.quality, warnings),
@@ -375,16 +385,6 @@ impl Photo {
                 "it is read only; choose png",
             )),
         }
-    }
-
-    /// Whether any pixel is less than opaque.
-    fn is_transparent(&self) -> bool {
-        let n = self.channels.count();
-        self.channels.has_alpha()
-            && match &self.samples {
-                Samples::U8(v) => v.iter().skip(n - 1).step_by(n).any(|&a| a != u8::MAX),
-                Samples::U16(v) => v.iter().skip(n - 1).step_by(n).any(|&a| a != u16::MAX),
-            }
     }
 }
 

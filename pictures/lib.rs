@@ -31,6 +31,7 @@ mod io;
 mod jpeg;
 mod limits;
 mod mask;
+mod mask_file;
 mod memory;
 mod metadata;
 mod need;
@@ -42,6 +43,7 @@ mod png;
 pub mod resample;
 mod structure;
 mod tiff;
+mod transparency;
 mod webp;
 mod xmp;
 
@@ -50,6 +52,7 @@ pub use error::ImageError;
 pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
 pub use limits::Limits;
 pub use mask::{Mask, Rect};
+pub use mask_file::{MaskChannel, MaskFile};
 pub use metadata::{
     JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source, TiffSource, WebPSource,
 };

@@ -145,6 +145,12 @@ impl View {
         for y in rect.y0..rect.y1 {
             let at = (y - rect.y0) * rect.width();
             all.data[at..at + rect.width()].copy_from_slice(&work.alpha.row(y)[rect.x0..rect.x1]);
+            if let Some(transparency) = &work.transparency {
+                let row = all.data[at..at + rect.width()].iter_mut();
+                row.zip(rect.x0..)
+                    .filter(|(_, x)| transparency.hides(*x, y))
+                    .for_each(|(share, _)| *share = 255);
+            }
         }
         let first = work.candidates.first().map(|c| c.crops.as_slice());
         for crop in region.crops.first().into_iter().flatten() {
@@ -154,7 +160,7 @@ impl View {
             for y in rect.y0..rect.y1 {
                 for x in crop.grid.spans(crop.group, rect, y).flatten() {
                     let at = (y - rect.y0) * rect.width() + x - rect.x0;
-                    own.data[at] = all.data[at];
+                    own.data[at] = work.alpha.data[y * work.alpha.width + x];
                 }
             }
         }

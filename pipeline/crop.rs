@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Grid;
 use crate::PluginError;
+use cleanplate_pictures::resample::resize;
 use cleanplate_pictures::{Mask, Rect};
 
 /// A fill for one crop, at the resolution at which it was made.
@@ -29,6 +30,37 @@ pub struct Crop {
     pub grid: Arc<Grid>,
     /// The fill; stages may replace it by one of another size.
     pub fill: Fill,
+    /// The fill's alpha, where the inpaint stage has filled it together with the colours; otherwise alpha is filled by itself. Only
+    /// photos that are not opaque need one.
+    pub alpha: Option<AlphaFill>,
+}
+
+/// Alpha for the hole of a crop, at the photo's own resolution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlphaFill {
+    /// Where it lies in the photo: all of the crop's hole at least.
+    pub rect: Rect,
+    /// 0 transparent to 1 opaque, `[rect.height(), rect.width()]`.
+    pub values: Vec<f32>,
+}
+
+impl AlphaFill {
+    /// A gray fill of `rect` as alpha, brought to its size.
+    pub fn of(rect: Rect, fill: &Fill) -> AlphaFill {
+        let size = (rect.width(), rect.height());
+        let gray = resize(&fill.rgb, (fill.width, fill.height), size);
+        AlphaFill {
+            rect,
+            values: gray.into_iter().step_by(3).collect(),
+        }
+    }
+
+    /// The value at a pixel of the photo; `None` outside of `rect`.
+    pub fn at(&self, x: usize, y: usize) -> Option<f32> {
+        let (x, y) = (x.checked_sub(self.rect.x0)?, y.checked_sub(self.rect.y0)?);
+        let width = self.rect.width();
+        (x < width).then(|| self.values.get(y * width + x).copied())?
+    }
 }
 
 /// Wishes for crops.

@@ -16,7 +16,7 @@ pub struct FullSize {
     pub rect: Rect,
     /// RGB 0..1, `[height, width, 3]`.
     pub rgb: Vec<f32>,
-    /// What each pixel is, `[height, width]`: holes of other crops are void.
+    /// What each pixel is, `[height, width]`: holes of other crops, and transparent pixels, are void.
     pub pixels: Vec<Pixel>,
 }
 
@@ -27,7 +27,7 @@ impl FullSize {
         if rect.pixels() > PIXELS_MAX {
             return None;
         }
-        let pixels = crop.grid.pixels(crop.group, rect, &work.alpha);
+        let pixels = work.pixels(crop, rect);
         let mut rgb = work.photo.crop_f32(rect);
         let (width, height) = (crop.rect.width(), crop.rect.height());
         let fill = resize(

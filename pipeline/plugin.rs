@@ -17,6 +17,7 @@ pub struct PluginInfo {
     text: &'static str,
     parsed: OnceLock<Manifest>,
     build: Build,
+    planes: Option<Build>,
 }
 
 impl PluginInfo {
@@ -27,7 +28,27 @@ impl PluginInfo {
             text,
             parsed: OnceLock::new(),
             build: |manifest, values| Ok(Box::new(typed::<S>(manifest, values)?)),
+            planes: None,
         }
+    }
+
+    /// The plugin, whose fills serve for alpha alone too: `S`, of the same parameters, fills a gray photo in which black and white
+    /// are to stay so.
+    pub const fn filling_planes<S: Stage + DeserializeOwned + 'static>(mut self) -> Self {
+        self.planes = Some(|manifest, values| Ok(Box::new(typed::<S>(manifest, values)?)));
+        self
+    }
+
+    /// Whether it fills alpha alone.
+    pub fn fills_planes(&self) -> bool {
+        self.planes.is_some()
+    }
+
+    /// The stage that fills alpha alone, with the manifest's values; `None` if the plugin has none.
+    pub fn build_plane(&self) -> Option<Result<Box<dyn Stage>, PluginError>> {
+        let manifest = self.manifest();
+        self.planes
+            .map(|build| build(manifest, &manifest.defaults()))
     }
 
     /// The parsed manifest.

@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::alternatives::{Rival, rivals};
 use super::composite::composite;
+use super::transparency::{Transparency, fill_plane};
 use super::{
     Alternative, Candidate, Choice, Embeddings, ExecutableCache, Gather, ModelUse, Observer,
-    Pipeline, Prompts, Sharing, Step, Work,
+    Pipeline, PluginInfo, Prompts, Sharing, Stage, Step, Work,
 };
 use crate::PluginError;
 use crate::manifest::StageKind;
@@ -179,6 +180,14 @@ impl Runner {
             run_step(step, &mut work, &mut stages)?;
         }
         check_mask(&work)?;
+        let marked = share(&work.user_mask);
+        if marked > LARGE_SHARE {
+            let percent = marked * 100.0;
+            work.warnings.push(format!("the mask covers {percent:.0} % of the image, and what is filled in is made up from the rest: see whether it marks what was meant (white is removed)"));
+        }
+        if let Some(transparency) = &work.transparency {
+            transparency.complete(&mut work.photo, &work.alpha);
+        }
         for (name, steps) in pipeline.branches() {
             run_branch(name, &steps, &mut work, &mut stages)?;
         }
@@ -193,14 +202,16 @@ impl Runner {
             .iter()
             .any(|rival| !rival.told.chosen)
             .then(|| work.photo.clone());
-        finish(&finishing, &mut work, &mut stages, None)?;
+        let last = Last {
+            steps: finishing,
+            planes: pipeline.planes,
+        };
+        finish(&last, &mut work, &mut stages, None)?;
         let mut alternatives = Vec::with_capacity(rivals.len());
         for rival in rivals {
             let photo = as_it_came.as_ref().filter(|_| !rival.told.chosen);
             alternatives.push(match photo {
-                Some(photo) => {
-                    finish_rival(rival, photo.clone(), &finishing, &mut work, &mut stages)?
-                }
+                Some(photo) => finish_rival(rival, photo.clone(), &last, &mut work, &mut stages)?,
                 None => rival.told,
             });
         }
@@ -235,11 +246,12 @@ impl Runner {
         {
             run_step(step, &mut work, &mut stages)?;
         }
+        work.restore();
         Ok(self.outcome(work, stages))
     }
 
     fn outcome(&self, work: Work<'_>, stages: Vec<StageTiming>) -> Outcome {
-        let mask_share = work.mask.count() as f64 / work.mask.data.len().max(1) as f64;
+        let mask_share = share(&work.mask);
         Outcome {
             photo: work.photo,
             mask: work.mask,
@@ -260,12 +272,13 @@ impl Runner {
         observer: &'a dyn Observer,
     ) -> Result<Work<'a>, PluginError> {
         let Request {
-            photo,
+            mut photo,
             mask,
             prompts,
             overrides: _,
         } = request;
         let size = (photo.width, photo.height);
+        let found = mask.is_none();
         let mut user_mask = match mask {
             Some(mask) => mask,
             None if prompts.is_some() => Mask::empty(photo.width, photo.height),
@@ -286,9 +299,14 @@ impl Runner {
             ));
             None
         });
+        let transparency = Transparency::of(&photo);
+        if let Some(transparency) = transparency.as_ref().filter(|_| found) {
+            transparency.put_on_ground(&mut photo);
+        }
         Ok(Work {
             photo,
             colours,
+            transparency,
             prompts,
             user_mask,
             mask,
@@ -328,20 +346,33 @@ fn run_branch(
     Ok(())
 }
 
+/// What is done with fills at last.
+struct Last<'p> {
+    /// Refine and finish steps.
+    steps: Vec<&'p Step>,
+    /// Fills alpha for fills that have none.
+    planes: Option<&'static PluginInfo>,
+}
+
 /// Betters the fills of `work` and blends them into its photo; `candidate` is whose fills they are, if not those that were kept.
 fn finish(
-    steps: &[&Step],
+    last: &Last<'_>,
     work: &mut Work<'_>,
     stages: &mut Vec<StageTiming>,
     candidate: Option<&str>,
 ) -> Result<(), PluginError> {
     let first = stages.len();
-    for step in steps {
+    for step in &last.steps {
         run_step(step, work, stages)?;
     }
     work.check_cancelled("composite")?;
+    fill_plane(last.planes, work, stages)?;
     let started = Instant::now();
-    composite(&mut work.photo, &work.alpha, &work.crops);
+    let plane = work.transparency.as_ref().map(|transparency| {
+        transparency.bring_back(&mut work.photo);
+        transparency.filled()
+    });
+    composite(&mut work.photo, &work.alpha, &work.crops, plane.flatten());
     stages.push(timing(None, "composite", started, Sharing::default()));
     for stage in &mut stages[first..] {
         stage.candidate = candidate.map(str::to_string);
@@ -353,7 +384,7 @@ fn finish(
 fn finish_rival(
     rival: Rival,
     photo: Photo,
-    steps: &[&Step],
+    last: &Last<'_>,
     work: &mut Work<'_>,
     stages: &mut Vec<StageTiming>,
 ) -> Result<Alternative, PluginError> {
@@ -362,7 +393,7 @@ fn finish_rival(
     // What is said of a result is said of the one that was kept.
     let said = work.warnings.len();
     work.crops = candidate.crops;
-    let done = finish(steps, work, stages, Some(&told.name));
+    let done = finish(last, work, stages, Some(&told.name));
     work.warnings.truncate(said);
     let photo = std::mem::replace(&mut work.photo, result);
     done.map(|()| Alternative {
@@ -376,36 +407,51 @@ fn run_step(
     work: &mut Work<'_>,
     stages: &mut Vec<StageTiming>,
 ) -> Result<(), PluginError> {
-    work.check_cancelled(&step.plugin)?;
-    work.observer.stage(&step.plugin, 0.0);
-    let started = Instant::now();
-    step.info.build(&step.values)?.run(work)?;
-    let done = timing(
-        Some(step.stage),
-        &step.plugin,
-        started,
-        std::mem::take(&mut work.sharing),
-    );
-    let done = StageTiming {
-        candidate: step.candidate.clone(),
-        ..done
-    };
-    tracing::debug!(plugin = %step.plugin, ms = done.ms, "stage done");
+    let stage = step.info.build(&step.values)?;
+    let mut done = run_alone(&step.plugin, &*stage, work)?;
+    done.stage = Some(step.stage);
+    done.candidate = step.candidate.clone();
     stages.push(done);
-    work.observer.stage(&step.plugin, 1.0);
     Ok(())
+}
+
+/// Runs one stage; returns the time it took.
+pub(crate) fn run_alone(
+    name: &str,
+    stage: &dyn Stage,
+    work: &mut Work<'_>,
+) -> Result<StageTiming, PluginError> {
+    work.check_cancelled(name)?;
+    work.observer.stage(name, 0.0);
+    let started = Instant::now();
+    stage.run(work)?;
+    let done = timing(None, name, started, std::mem::take(&mut work.sharing));
+    tracing::debug!(plugin = name, ms = done.ms, "stage done");
+    work.observer.stage(name, 1.0);
+    Ok(done)
+}
+
+/// From this share of the photo on, a mask that was found counts as the whole photo: nobody points at all of it.
+pub const WHOLE_SHARE: f64 = 0.9;
+/// From this share of the photo on, most of what the result shows is made up.
+const LARGE_SHARE: f64 = 0.4;
+
+/// The share of the pixels that a mask removes.
+fn share(mask: &Mask) -> f64 {
+    mask.count() as f64 / mask.data.len().max(1) as f64
 }
 
 fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
     if work.mask.data.iter().all(|&v| v == 0) {
         return Err(PluginError::EmptyMask);
     }
-    if work.alpha.data.iter().all(|&v| v != 0) {
-        // A mask that was found is none that was sent: the client can only prompt differently.
-        let found = work
-            .prompts
-            .as_ref()
-            .filter(|_| work.predicted_iou.is_some());
+    // A mask that was found is none that was sent: the client can only prompt differently.
+    let found = work
+        .prompts
+        .as_ref()
+        .filter(|_| work.predicted_iou.is_some());
+    let nearly = found.is_some() && share(&work.user_mask) > WHOLE_SHARE;
+    if nearly || work.alpha.data.iter().all(|&v| v != 0) {
         return Err(found.map_or(PluginError::WholeImageMask, |prompts| {
             PluginError::WholeImageFound {
                 given: prompts.given(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::{Manifest, StageKind};
 use crate::models::{AUTO, Networks};
 use crate::parameter::{Value, Values};
-use crate::{PluginError, PluginRef, Plugins};
+use crate::{PluginError, PluginInfo, PluginRef, Plugins};
 
 /// Largest pipeline file read.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -40,6 +40,9 @@ pub struct Pipeline {
     pub description: String,
     /// The plugins, in the order of their stages.
     pub steps: Vec<Step>,
+    /// Fills alpha for plugins that know colours only.
+    #[serde(skip)]
+    pub(crate) planes: Option<&'static PluginInfo>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +79,7 @@ impl Pipeline {
             name: read.name,
             description: read.description,
             steps,
+            planes: plugins.planes(),
         };
         pipeline.check().map_err(fail)?;
         Ok(pipeline)

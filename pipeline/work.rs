@@ -5,7 +5,10 @@ use std::time::Duration;
 use cleanplate_engine::Backend;
 use serde::Serialize;
 
-use super::{Candidate, Choice, Crop, Embeddings, ExecutableCache, Gather, Observer, Region};
+use super::{
+    Candidate, Choice, Crop, Embeddings, ExecutableCache, Gather, Observer, Pixel, Region,
+    Transparency,
+};
 use crate::PluginError;
 use crate::models::Networks;
 use cleanplate_pictures::{Colours, Mask, Photo, Rect};
@@ -39,11 +42,13 @@ pub struct Sharing {
 
 /// The state that stages read and change. All masks have the photo's size.
 pub struct Work<'a> {
-    /// The photo. Stages do not change its pixels; fills are blended in after the last stage.
+    /// The photo, hidden colours left out. Stages do not change its pixels; fills are blended in after the last stage.
     pub photo: Photo,
     /// The way between the photo's colours and sRGB; `None` when they are the same. Networks see and say sRGB
     /// ([`Work::seen`], [`Work::own`]), everything else stays in the photo's own space.
     pub colours: Option<Colours>,
+    /// The photo as it came and its alpha, unless it is opaque.
+    pub transparency: Option<Box<Transparency>>,
     /// What was asked for.
     pub prompts: Option<Prompts>,
     /// The hard mask (0/255) as given by the user or found by the segment stage, never grown.
@@ -137,6 +142,15 @@ impl Work<'_> {
         Ok(out)
     }
 
+    /// What each pixel of `rect` is to the fill of `crop`, `[rect.height(), rect.width()]`; transparent pixels of the photo are void.
+    pub fn pixels(&self, crop: &Crop, rect: Rect) -> Vec<Pixel> {
+        let mut pixels = crop.grid.pixels(crop.group, rect, &self.alpha);
+        if let Some(transparency) = &self.transparency {
+            transparency.veil(&mut pixels, rect);
+        }
+        pixels
+    }
+
     /// Sets the mask found by a segment stage.
     pub fn set_user_mask(&mut self, mask: Mask) {
         self.user_mask = mask.clone();
@@ -155,6 +169,13 @@ impl Work<'_> {
         let crops = &self.candidates[index].crops;
         self.crops.extend(kept.map(|at| crops[*at].clone()));
         self.choices.push(choice);
+    }
+
+    /// Brings back the photo as it came, hidden colours and all.
+    pub(crate) fn restore(&mut self) {
+        if let Some(transparency) = self.transparency.take() {
+            self.photo = transparency.into_original();
+        }
     }
 
     /// Notes a network as used, once.

@@ -83,6 +83,7 @@ impl Refusal {
             ImageError::Unsupported { .. } => "value_error.image.unsupported",
             ImageError::Limit { .. } => "value_error.image.limit",
             ImageError::Encode { .. } => "value_error.image.encode",
+            ImageError::Mask { kind, .. } => kind,
         };
         Refusal::field(&["body", field], error.to_string(), kind)
     }
@@ -118,7 +119,7 @@ impl Refusal {
             PluginError::WholeImageFound { given } => Refusal::field(
                 &["query", given],
                 error.to_string(),
-                "value_error.prompt.whole_image",
+                "value_error.prompt.whole_photo",
             ),
             PluginError::NoMask => Refusal::fields(vec![FieldError::missing(&["body", "mask"])]),
             PluginError::Parameter { parameter, .. } => Refusal::field(

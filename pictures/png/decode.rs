@@ -4,6 +4,7 @@ use png::{ColorType, Decoder, InterlaceInfo, Reader, Transformations};
 
 use super::PngFile;
 use crate::deadline::{Deadline, Pieces};
+use crate::mask_file;
 use crate::memory::{with_capacity, zeroed};
 use crate::{Channels, Format, ImageError, Limits, Palette, PngSource, Samples};
 
@@ -111,12 +112,12 @@ pub(crate) fn decode(
     Ok((channels, samples, source))
 }
 
-/// Decodes to one byte per pixel, stored orientation: `cut` says what a pixel becomes, from its samples 0 to 1 as RGB or gray, and
-/// alpha. Rows are never kept, so a mask costs one byte per pixel whatever its kind.
+/// Decodes to one byte per pixel, stored orientation: what `reader` makes of each. Rows are never kept, so a mask costs one byte
+/// per pixel whatever its kind.
 pub(crate) fn decode_cut(
     file: &PngFile<'_>,
     limits: &Limits,
-    cut: impl Fn([f32; 3], f32) -> u8,
+    reader: &mut mask_file::Reader,
 ) -> Result<Vec<u8>, ImageError> {
     let mut open = open(file, limits)?;
     let width = file.width as usize;
@@ -124,7 +125,7 @@ pub(crate) fn decode_cut(
     let mut line = vec![0; width];
     let (key, palette, deadline) = (open.key.take(), open.palette, open.deadline);
     let color = open.reader.info().color_type;
-    let table = small_table(color, file.bit_depth, &palette, key.as_deref(), &cut);
+    let mut table = small_table(color, file.bit_depth, &palette, key.as_deref(), reader);
     let mut y = 0;
     while let Some(row) = open
         .reader
@@ -132,10 +133,12 @@ pub(crate) fn decode_cut(
         .map_err(|e| deadline.fault(F, e))?
     {
         let data = row.data();
-        match &table {
+        match &mut table {
             Some(table) => cut_small(data, file.bit_depth, table, &mut line)?,
-            None if file.bit_depth == 16 => cut_wide(data, color, key.as_deref(), &cut, &mut line),
-            None => cut_bytes(data, color, key.as_deref(), &cut, &mut line),
+            None if file.bit_depth == 16 => {
+                cut_wide(data, color, key.as_deref(), reader, &mut line)
+            }
+            None => cut_bytes(data, color, key.as_deref(), reader, &mut line),
         }
         match row.interlace() {
             InterlaceInfo::Null(_) => {
@@ -147,31 +150,52 @@ pub(crate) fn decode_cut(
             }
         }
     }
+    let entries = table.into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.count > 0) {
+        reader.note(entry.rgb, entry.alpha, entry.count);
+    }
     Ok(out)
 }
 
-/// What each value of up to 8 bits becomes, `None` for one outside of the palette; no table for several samples.
+/// What a value of up to 8 bits stands for, what it becomes, and how often it occurs.
+struct Entry {
+    rgb: [f32; 3],
+    alpha: f32,
+    value: u8,
+    count: u64,
+}
+
+/// An entry for each value of up to 8 bits, `None` for one outside of the palette; no table for several samples.
 fn small_table(
     color: ColorType,
     depth: u8,
     palette: &[[u8; 4]],
     key: Option<&[u8]>,
-    cut: impl Fn([f32; 3], f32) -> u8,
-) -> Option<Vec<Option<u8>>> {
+    reader: &mask_file::Reader,
+) -> Option<Vec<Option<Entry>>> {
+    let entry = |rgb: [f32; 3], alpha: f32| {
+        Some(Entry {
+            rgb,
+            alpha,
+            value: reader.value(rgb, alpha),
+            count: 0,
+        })
+    };
     let unit = |v: u8| f32::from(v) / 255.0;
     let max = ((1u32 << depth.min(8)) - 1) as f32;
     match color {
         ColorType::Indexed => {
             let known = palette.iter().map(|c| {
                 let [r, g, b, a] = c.map(unit);
-                Some(cut([r, g, b], a))
+                entry([r, g, b], a)
             });
-            Some(known.chain(std::iter::repeat(None)).take(256).collect())
+            let outside = std::iter::repeat_with(|| None);
+            Some(known.chain(outside).take(256).collect())
         }
         ColorType::Grayscale if depth <= 8 => {
             let value = |v: u8| {
                 let alpha = if key == Some(&[v]) { 0.0 } else { 1.0 };
-                Some(cut([f32::from(v) / max; 3], alpha))
+                entry([f32::from(v) / max; 3], alpha)
             };
             Some((0..=255).map(value).collect())
         }
@@ -182,7 +206,7 @@ fn small_table(
 fn cut_small(
     row: &[u8],
     depth: u8,
-    table: &[Option<u8>],
+    table: &mut [Option<Entry>],
     line: &mut [u8],
 ) -> Result<(), ImageError> {
     let per_byte = 8 / usize::from(depth);
@@ -193,12 +217,15 @@ fn cut_small(
             break;
         };
         let shift = 8 - usize::from(depth) * (x % per_byte + 1);
-        let value = table[usize::from(byte >> shift & max)];
+        let entry = table[usize::from(byte >> shift & max)].as_mut();
         // Unused bits at the end of such a row may hold anything.
-        *out = value.unwrap_or_default();
-        if value.is_none() && (x / per_byte) + 1 < row.len() {
+        if entry.is_none() && (x / per_byte) + 1 < row.len() {
             return Err(ImageError::corrupt(F, "a pixel lies outside its palette"));
         }
+        *out = entry.map_or(0, |entry| {
+            entry.count += 1;
+            entry.value
+        });
     }
     Ok(())
 }
@@ -207,12 +234,12 @@ fn cut_bytes(
     row: &[u8],
     color: ColorType,
     key: Option<&[u8]>,
-    cut: impl Fn([f32; 3], f32) -> u8,
+    reader: &mut mask_file::Reader,
     line: &mut [u8],
 ) {
     for (px, out) in row.chunks_exact(samples_of(color)).zip(line) {
         let unit = |i: usize| f32::from(px[i]) / 255.0;
-        *out = cut_pixel(color, key == Some(px), unit, &cut);
+        *out = cut_pixel(color, key == Some(px), unit, reader);
     }
 }
 
@@ -220,12 +247,12 @@ fn cut_wide(
     row: &[u8],
     color: ColorType,
     key: Option<&[u8]>,
-    cut: impl Fn([f32; 3], f32) -> u8,
+    reader: &mut mask_file::Reader,
     line: &mut [u8],
 ) {
     for (px, out) in row.chunks_exact(2 * samples_of(color)).zip(line) {
         let unit = |i: usize| f32::from(u16::from_be_bytes([px[2 * i], px[2 * i + 1]])) / 65535.0;
-        *out = cut_pixel(color, key == Some(px), unit, &cut);
+        *out = cut_pixel(color, key == Some(px), unit, reader);
     }
 }
 
@@ -233,7 +260,7 @@ fn cut_pixel(
     color: ColorType,
     is_key: bool,
     unit: impl Fn(usize) -> f32,
-    cut: impl Fn([f32; 3], f32) -> u8,
+    reader: &mut mask_file::Reader,
 ) -> u8 {
     let alpha = match color {
         ColorType::GrayscaleAlpha => unit(1),
@@ -242,8 +269,8 @@ fn cut_pixel(
         _ => 1.0,
     };
     match color {
-        ColorType::Rgb | ColorType::Rgba => cut([unit(0), unit(1), unit(2)], alpha),
-        _ => cut([unit(0); 3], alpha),
+        ColorType::Rgb | ColorType::Rgba => reader.take([unit(0), unit(1), unit(2)], alpha),
+        _ => reader.take([unit(0); 3], alpha),
     }
 }
 

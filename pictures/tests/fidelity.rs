@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use cleanplate_pictures::{
-    Channels, EncodeOptions, Format, Header, ImageError, Limits, Photo, Rect, Samples, Source,
-    decode, decode_mask, probe,
+    Channels, EncodeOptions, Format, Header, ImageError, Limits, MaskChannel, Photo, Rect, Samples,
+    Source, decode, decode_mask, probe,
 };
 
 fn bytes(name: &str) -> Vec<u8> {
@@ -411,7 +411,10 @@ fn masks_are_cut_at_128_on_black() {
         None,
     );
     assert_eq!(
-        decode_mask(&gray, &Limits::default()).unwrap().data,
+        decode_mask(&gray, &Limits::default(), MaskChannel::Luma)
+            .unwrap()
+            .mask
+            .data,
         [0, 0, 255, 255]
     );
     let deep = encode_png(
@@ -423,7 +426,10 @@ fn masks_are_cut_at_128_on_black() {
         None,
     );
     assert_eq!(
-        decode_mask(&deep, &Limits::default()).unwrap().data,
+        decode_mask(&deep, &Limits::default(), MaskChannel::Luma)
+            .unwrap()
+            .mask
+            .data,
         [0, 255]
     );
     let rgba = encode_png(
@@ -435,7 +441,10 @@ fn masks_are_cut_at_128_on_black() {
         None,
     );
     assert_eq!(
-        decode_mask(&rgba, &Limits::default()).unwrap().data,
+        decode_mask(&rgba, &Limits::default(), MaskChannel::Luma)
+            .unwrap()
+            .mask
+            .data,
         [0, 255, 0]
     );
     let bits = encode_png(
@@ -447,7 +456,10 @@ fn masks_are_cut_at_128_on_black() {
         None,
     );
     assert_eq!(
-        decode_mask(&bits, &Limits::default()).unwrap().data,
+        decode_mask(&bits, &Limits::default(), MaskChannel::Luma)
+            .unwrap()
+            .mask
+            .data,
         [255, 0, 255, 0, 0, 0, 0, 255, 255]
     );
 }

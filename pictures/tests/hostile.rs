@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use cleanplate_pictures::{ImageError, Limits, decode, decode_mask, probe};
+use cleanplate_pictures::{ImageError, Limits, MaskChannel, decode, decode_mask, probe};
 use proptest::prelude::*;
 
 const FIXTURES: &[&str] = &[
@@ -97,7 +97,7 @@ fn refused(name: &str, bytes: &[u8], wanted: fn(&ImageError) -> bool) {
     for error in [
         probe(bytes, &Limits::default()).unwrap_err(),
         decode(bytes, &Limits::default()).unwrap_err(),
-        decode_mask(bytes, &Limits::default()).unwrap_err(),
+        decode_mask(bytes, &Limits::default(), MaskChannel::Luma).unwrap_err(),
     ] {
         assert!(wanted(&error), "{name}: {error}");
     }

@@ -43,6 +43,7 @@ impl Stage for Gray {
                     height,
                     rgb: vec![self.value; 3 * width * height],
                 },
+                alpha: None,
             });
         }
         Ok(())

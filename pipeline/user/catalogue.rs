@@ -59,6 +59,14 @@ impl Plugins {
             .chain(self.user.values().cloned().map(PluginRef::User))
     }
 
+    /// The plugin that fills alpha for the fills of those which know colours only.
+    pub fn planes(&self) -> Option<&'static PluginInfo> {
+        self.builtin
+            .iter()
+            .copied()
+            .find(|info| info.fills_planes())
+    }
+
     /// The plugin `name`, or an error with the nearest one.
     pub fn get(&self, name: &str) -> Result<PluginRef, PluginError> {
         self.list()

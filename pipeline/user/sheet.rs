@@ -128,6 +128,7 @@ fn inpaint(
             group: crop.group,
             grid: Arc::clone(&grid),
             fill,
+            alpha: None,
         });
         work.observer
             .stage(plugin, (i + 1) as f32 / planned.len() as f32);

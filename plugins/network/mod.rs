@@ -203,6 +203,7 @@ impl Stage for Network {
                 group: crop.group,
                 grid: Arc::clone(&grid),
                 fill,
+                alpha: None,
             });
             work.observer
                 .stage(self.plugin, (i + 1) as f32 / planned.len() as f32);

@@ -71,9 +71,23 @@ pub fn inputs(levels: Vec<Level>, seed: u32) -> Vec<Tensor> {
     out.into_iter().chain(spare).chain(first).collect()
 }
 
-/// Builds the graph for these levels (finest first, at least one). Inputs: image f32 `[H, W, 3]`, the guide if weighted, then
-/// those of [`inputs`]. Outputs: the filled image, and with `picks` the source pixel of each hole pixel.
-pub fn graph(levels: &[Planned], settings: &Settings, picks: bool) -> Result<Graph, EngineError> {
+/// What a graph gives beside the filled picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The source pixel of each hole pixel.
+    pub picks: bool,
+    /// Alpha, filled from the same sources as the colours.
+    pub alpha: bool,
+}
+
+/// Builds the graph for these levels (finest first, at least one). Inputs: image f32 `[H, W, 3]`, the guide if weighted, with alpha
+/// the colours and the alpha to copy (the image is then what is matched, both in one), then those of [`inputs`]. Outputs: the
+/// filled image, its alpha, the picks.
+pub fn graph(
+    levels: &[Planned],
+    settings: &Settings,
+    wanted: Wanted,
+) -> Result<Graph, EngineError> {
     let Some((finest, coarsest)) = levels.first().zip(levels.last()) else {
         return Err(EngineError::Graph(
             "patchmatch: no level has a patch to copy".into(),
@@ -82,7 +96,10 @@ pub fn graph(levels: &[Planned], settings: &Settings, picks: bool) -> Result<Gra
     let mut graph = Graph::new();
     let picture = TensorSpec::f32(&[finest.height, finest.width, 3]);
     let image = graph.input(picture.clone());
-    let guide = settings.guide.map(|_| graph.input(picture));
+    let guide = settings.guide.map(|_| graph.input(picture.clone()));
+    let copied = wanted
+        .alpha
+        .then(|| [graph.input(picture.clone()), graph.input(picture)]);
     let sites: Vec<TensorId> = levels
         .iter()
         .map(|l| graph.input(TensorSpec::u32(&[l.height, l.width])))
@@ -114,7 +131,16 @@ pub fn graph(levels: &[Planned], settings: &Settings, picks: bool) -> Result<Gra
         }
         state = b.level(levels[at], at, sites[at], state)?;
     }
-    b.finish(image, sites[0], state, picks)?;
+    let picked = b.pick(sites[0], state)?;
+    let [colours, alpha] = copied.map_or([Some(image), None], |both| both.map(Some));
+    for (name, from) in [("", colours), ("alpha.", alpha)] {
+        if let Some(from) = from {
+            b.finish(name, from, sites[0], state, picked)?;
+        }
+    }
+    if wanted.picks {
+        b.graph.output(picked);
+    }
     Ok(b.graph)
 }
 
@@ -272,22 +298,27 @@ impl Builder<'_> {
         })
     }
 
+    /// The source pixel of each hole pixel.
+    fn pick(&mut self, sites: TensorId, state: State) -> Result<TensorId, EngineError> {
+        let pick =
+            Pick::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("pick", e))?;
+        let given = [sites, state.nnf, state.distances];
+        self.graph.add("pick", Arc::new(pick), &given)
+    }
+
+    /// An output: `image` filled from the final field.
     fn finish(
         &mut self,
+        name: &str,
         image: TensorId,
         sites: TensorId,
         state: State,
-        picks: bool,
+        picked: TensorId,
     ) -> Result<(), EngineError> {
         let compose = Compose::new(self.settings.radius, self.settings.gamma)
             .map_err(|e| failed("compose", e))?;
-        let pick =
-            Pick::new(self.settings.radius, self.settings.gamma).map_err(|e| failed("pick", e))?;
-        let picked =
-            self.graph
-                .add("pick", Arc::new(pick), &[sites, state.nnf, state.distances])?;
         let parts = self.graph.add_multi(
-            "compose",
+            &format!("{name}compose"),
             Arc::new(compose),
             &[image, sites, state.nnf, state.distances, picked],
         )?;
@@ -300,14 +331,12 @@ impl Builder<'_> {
             None => parts[0],
             Some(soft) => {
                 let poisson = Poisson::new(soft).map_err(|e| failed("blend", e))?;
+                let given = [parts[0], parts[1], sites];
                 self.graph
-                    .add("blend", Arc::new(poisson), &[parts[0], parts[1], sites])?
+                    .add(&format!("{name}blend"), Arc::new(poisson), &given)?
             }
         };
         self.graph.output(result);
-        if picks {
-            self.graph.output(picked);
-        }
         Ok(())
     }
 }

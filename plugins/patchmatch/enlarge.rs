@@ -37,8 +37,8 @@ pub struct Small {
 }
 
 impl Small {
-    /// The picture to fill, with `guide` brought to its size.
-    pub fn scene(self, guide: Option<&Fill>) -> Scene {
+    /// The picture to fill, with `guide` brought to its size, and its `alpha` if it is not opaque.
+    pub fn scene(self, guide: Option<&Fill>, alpha: Option<Vec<f32>>) -> Scene {
         let size = (self.width, self.height);
         let guide = guide.map(|fill| resize(&fill.rgb, (fill.width, fill.height), size));
         Scene {
@@ -47,11 +47,25 @@ impl Small {
             rgb: self.rgb,
             pixels: self.pixels,
             guide,
+            alpha,
         }
     }
 }
 
 impl Large<'_> {
+    /// The part as it is matched at `1 / factor` of the size.
+    pub fn small(self, factor: usize) -> Small {
+        if factor > 1 {
+            return self.shrink(factor);
+        }
+        Small {
+            width: self.rect.width(),
+            height: self.rect.height(),
+            rgb: self.photo.crop_f32(self.rect),
+            pixels: self.pixels.to_vec(),
+        }
+    }
+
     /// The means over squares of `factor` pixels, cut at the right and bottom.
     pub fn shrink(self, factor: usize) -> Small {
         let (width, height) = (self.rect.width(), self.rect.height());
@@ -122,8 +136,9 @@ impl Large<'_> {
     }
 
     /// Fills the hole from `picks`, the source of each small pixel, found at `1 / factor` of the size together with the fill
-    /// `small`, `[h, w, 3]`. Returns the bounds of the hole in the photo and their fill.
-    pub fn enlarge(self, small: &[f32], picks: &[u32], factor: usize) -> (Rect, Fill) {
+    /// `small`, `[h, w, 3]`. Returns the bounds of the hole in the photo and their fill. With `ends`, what is copied from black or
+    /// white stays so.
+    pub fn enlarge(self, small: &[f32], picks: &[u32], factor: usize, ends: bool) -> (Rect, Fill) {
         let (width, height) = (self.rect.width(), self.rect.height());
         let (w, h) = (width.div_ceil(factor), height.div_ceil(factor));
         let hole = self.hole(factor);
@@ -138,7 +153,8 @@ impl Large<'_> {
             .for_each(|(i, row)| {
                 for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
                     let (px, py) = (left + x, top + i);
-                    if self.pixels[py * width + px] != Pixel::Hole {
+                    let end = ends && (*pixel == [0.0; 3] || *pixel == [1.0; 3]);
+                    if self.pixels[py * width + px] != Pixel::Hole || end {
                         continue;
                     }
                     let place = |at: usize| (at as f32 + 0.5) / factor as f32 - 0.5;
@@ -383,7 +399,7 @@ mod tests {
             rect: whole(60, 40),
             pixels: &pixels,
         }
-        .enlarge(&small.rgb, &picks, 2);
+        .enlarge(&small.rgb, &picks, 2, false);
         assert_eq!(
             (rect, fill.width, fill.height),
             (

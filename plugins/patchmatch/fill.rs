@@ -7,11 +7,12 @@ use cleanplate_kernels::Data;
 use cleanplate_kernels::patchmatch::site;
 use cleanplate_kernels::poisson::Poisson;
 
-use super::build::{graph, inputs, schedule};
+use super::build::{Wanted, graph, inputs, schedule};
 use super::geometry::levels;
 use super::settings::Settings;
 use cleanplate_pipeline::Pixel;
 use cleanplate_pipeline::PluginError;
+use cleanplate_pipeline::transparency::{GROUNDS, ground, over};
 use cleanplate_pipeline::{ExecutableCache, ExecutableKey};
 
 /// A picture with a hole.
@@ -27,6 +28,9 @@ pub struct Scene {
     pub pixels: Vec<Pixel>,
     /// A coarse idea of the fill, RGB 0..1, `[height, width, 3]`; blurred the same way inside and outside the hole.
     pub guide: Option<Vec<f32>>,
+    /// Alpha 0..1, repeated like a gray picture, `[height, width, 3]`, unless everything is opaque: filled from the same sources as
+    /// the colours. Those of transparent pixels do not count.
+    pub alpha: Option<Vec<f32>>,
 }
 
 /// A filled picture.
@@ -34,6 +38,8 @@ pub struct Scene {
 pub struct Filled {
     /// RGB 0..1, `[height, width, 3]`.
     pub rgb: Vec<f32>,
+    /// Alpha, as it was given, if it was.
+    pub alpha: Option<Vec<f32>>,
     /// The index of each hole pixel's source pixel, [`cleanplate_kernels::patchmatch::NONE`] elsewhere; if asked for and if
     /// there was anything to copy.
     pub picks: Option<Vec<u32>>,
@@ -57,11 +63,13 @@ pub struct Device<'a> {
 /// Where no whole patch of the wanted radius is known, smaller ones are tried; without any patch the fill is a smooth blend of
 /// the rim.
 pub fn fill(
-    scene: Scene,
+    mut scene: Scene,
     settings: &Settings,
     picks: bool,
     device: Device<'_>,
 ) -> Result<Filled, PluginError> {
+    let alpha = scene.alpha.is_some();
+    let wanted = Wanted { picks, alpha };
     for radius in (1..=settings.radius).rev() {
         let settings = Settings {
             radius,
@@ -76,20 +84,24 @@ pub fn fill(
         let during = (scene.width, scene.height);
         // Seeds are part of the operations, so they are part of the graph's identity.
         let key = ExecutableKey {
-            sha256: format!("patchmatch {picks} {settings:?} {plan:?}"),
+            sha256: format!("patchmatch {wanted:?} {settings:?} {plan:?}"),
             height: scene.height,
             width: scene.width,
         };
-        let build = || graph(&plan, &settings, picks).map_err(|e| failed(during, e));
+        let build = || graph(&plan, &settings, wanted).map_err(|e| failed(during, e));
         let executable = device.executables.get(key, device.backend, build)?;
         let dims = [scene.height, scene.width, 3];
-        let mut given = vec![Tensor::f32(&dims, scene.rgb)];
+        let mut given = vec![Tensor::f32(&dims, matched(&mut scene))];
         given.extend(
             scene
                 .guide
                 .filter(|_| settings.guide.is_some())
                 .map(|g| Tensor::f32(&dims, g)),
         );
+        if let Some(alpha) = scene.alpha {
+            given.push(Tensor::f32(&dims, scene.rgb));
+            given.push(Tensor::f32(&dims, alpha));
+        }
         given.extend(inputs(levels, settings.seed));
         let views: Vec<_> = given.iter().map(Tensor::view).collect();
         let outputs = executable
@@ -100,21 +112,42 @@ pub fn fill(
                 }
                 failed(during, e)
             })?;
-        return unpack(outputs, picks);
+        return unpack(outputs, wanted);
     }
     smooth(scene, device)
 }
 
-fn unpack(outputs: Vec<Tensor>, picks: bool) -> Result<Filled, PluginError> {
+/// The picture in which patches are compared: the colours on a ground that they stand out from, so that transparent pixels are
+/// like each other and like nothing else. Without alpha it is the picture itself, which is needed for nothing else.
+fn matched(scene: &mut Scene) -> Vec<f32> {
+    let Some(alpha) = &scene.alpha else {
+        return std::mem::take(&mut scene.rgb);
+    };
+    let pixels = scene.rgb.as_chunks().0.iter().zip(alpha.iter().step_by(3));
+    let known = pixels.clone().zip(&scene.pixels);
+    let known = known.filter(|(_, pixel)| **pixel == Pixel::Known);
+    let ground = ground(known.map(|((rgb, alpha), _)| (*rgb, *alpha)), &GROUNDS);
+    pixels
+        .flat_map(|(rgb, alpha)| over(*rgb, *alpha, ground))
+        .collect()
+}
+
+fn unpack(outputs: Vec<Tensor>, wanted: Wanted) -> Result<Filled, PluginError> {
     let mut outputs = outputs.into_iter();
     let rgb = outputs.next().and_then(into_f32).ok_or_else(unusable)?;
-    let picks = if picks {
+    let alpha = if wanted.alpha {
+        Some(outputs.next().and_then(into_f32).ok_or_else(unusable)?)
+    } else {
+        None
+    };
+    let picks = if wanted.picks {
         Some(outputs.next().and_then(into_u32).ok_or_else(unusable)?)
     } else {
         None
     };
     Ok(Filled {
         rgb,
+        alpha,
         picks,
         smooth: false,
     })
@@ -122,14 +155,23 @@ fn unpack(outputs: Vec<Tensor>, picks: bool) -> Result<Filled, PluginError> {
 
 /// A harmonic blend of the rim, from the mean of the known pixels.
 fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
-    let Scene {
-        width,
-        height,
-        mut rgb,
-        pixels,
-        ..
-    } = scene;
-    let mean = mean_known(&rgb, &pixels);
+    let size = (scene.width, scene.height);
+    let one = |picture: Vec<f32>| harmonic(size, picture, &scene.pixels, device);
+    Ok(Filled {
+        rgb: one(scene.rgb)?,
+        alpha: scene.alpha.map(one).transpose()?,
+        picks: None,
+        smooth: true,
+    })
+}
+
+fn harmonic(
+    (width, height): (usize, usize),
+    mut rgb: Vec<f32>,
+    pixels: &[Pixel],
+    device: Device<'_>,
+) -> Result<Vec<f32>, PluginError> {
+    let mean = mean_known(&rgb, pixels);
     let word = |pixel: &Pixel| match pixel {
         Pixel::Void => 0,
         Pixel::Known => site::KNOWN,
@@ -158,16 +200,8 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
         device.cancelled,
     );
     let outputs = outputs.map_err(|e| failed((width, height), e))?;
-    let rgb = outputs
-        .into_iter()
-        .next()
-        .and_then(into_f32)
-        .ok_or_else(unusable)?;
-    Ok(Filled {
-        rgb,
-        picks: None,
-        smooth: true,
-    })
+    let filled = outputs.into_iter().next().and_then(into_f32);
+    filled.ok_or_else(unusable)
 }
 
 /// Mean colour of the known pixels; middle gray if there are none.

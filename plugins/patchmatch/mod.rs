@@ -19,11 +19,12 @@ pub use settings::{Blend, Settings};
 pub(crate) use settings::{BlendChoice, Preset};
 
 use cleanplate_pictures::Rect;
-use cleanplate_pipeline::{BUCKET_PX, Crop, CropPlan, Fill, Grid, Stage, Work, plan};
+use cleanplate_pipeline::{AlphaFill, BUCKET_PX, Crop, CropPlan, Fill, Grid, Stage, Work, plan};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
-pub static INFO: PluginInfo = PluginInfo::builtin::<PatchMatch>(include_str!("plugin.toml"));
+pub static INFO: PluginInfo =
+    PluginInfo::builtin::<PatchMatch>(include_str!("plugin.toml")).filling_planes::<AlphaPlane>();
 
 /// Groups of holes are joined into one crop up to this side.
 const JOINED_PX_MAX: usize = 2048;
@@ -48,26 +49,31 @@ struct PatchMatch {
 }
 
 /// Bytes that filling a crop takes at most, beside the photo and its masks, on the processor: `crop_px` pixels, the bounds of its
-/// hole `hole_px` of them, matched at `1 / factor` of the size.
-pub fn memory_bytes(crop_px: usize, hole_px: usize, factor: usize) -> usize {
+/// hole `hole_px` of them, matched at `1 / factor` of the size, with alpha or without.
+pub fn memory_bytes(crop_px: usize, hole_px: usize, factor: usize, alpha: bool) -> usize {
     let small = crop_px.div_ceil(factor * factor);
+    let (matched, made, fills) = if alpha {
+        (MATCHED_BYTES + ALPHA_BYTES, MADE_BYTES + ALPHA_BYTES, 28)
+    } else {
+        (MATCHED_BYTES, MADE_BYTES, 12)
+    };
     let made = if factor > 1 {
-        hole_px * 12 + small * MADE_BYTES
+        hole_px * fills + small * made
     } else {
         0
     };
     // One byte says what each pixel is.
-    crop_px + made.max(small * MATCHED_BYTES)
+    crop_px + made.max(small * matched)
 }
 
 /// The least fraction of its size, `1 / factor`, at which a crop is matched so that at most `pixels_max` pixels are, and its
 /// fill takes no more than [`FILL_BYTES_MAX`].
-pub fn factor(crop: (usize, usize), hole_px: usize, pixels_max: usize) -> usize {
+pub fn factor(crop: (usize, usize), hole_px: usize, pixels_max: usize, alpha: bool) -> usize {
     let fits = |k: &usize| {
         let matched = crop.0.div_ceil(*k) * crop.1.div_ceil(*k);
         matched <= pixels_max
             && (matched <= PIXELS_LEAST
-                || memory_bytes(crop.0 * crop.1, hole_px, *k) <= FILL_BYTES_MAX)
+                || memory_bytes(crop.0 * crop.1, hole_px, *k, alpha) <= FILL_BYTES_MAX)
     };
     (1..=crop.0.max(crop.1).max(1)).find(fits).unwrap_or(1)
 }
@@ -81,6 +87,8 @@ const MATCHED_BYTES: usize = 106;
 /// Bytes for each matched pixel while the fill at full size is made: the buffers of the matching stay for the next one, its small
 /// fill, the sources, and what the copies lack are used.
 const MADE_BYTES: usize = 134;
+/// Bytes for each matched pixel that alpha takes beside the colours.
+const ALPHA_BYTES: usize = 60;
 
 /// Texture of a photo with this many pixels on its longer side is a few pixels wide.
 const TEXTURE_LONG_PX: usize = 768;
@@ -99,6 +107,8 @@ pub(crate) struct Common {
     settings: Settings,
     ring_px: Option<usize>,
     pixels_max: Option<usize>,
+    /// Whether the picture is an alpha plane, whose black and white stay so.
+    ends: bool,
 }
 
 impl Common {
@@ -112,6 +122,7 @@ impl Common {
             settings,
             ring_px,
             pixels_max,
+            ends: false,
         }
     }
 
@@ -135,43 +146,39 @@ impl Common {
         )
     }
 
-    /// Fills one crop at full size; returns where the fill lies. `guide` is a coarse fill with its weight.
+    /// Fills one crop at full size. `guide` is a coarse fill with its weight.
     pub(crate) fn fill_crop(
         &self,
         work: &mut Work<'_>,
         place: Place<'_>,
         guide: Option<(&Fill, f32)>,
-    ) -> Result<(Rect, Fill), PluginError> {
+    ) -> Result<Made, PluginError> {
         let (mut settings, pixels_max) = self.on(work, guide.map(|g| g.1));
         let (width, height) = (place.rect.width(), place.rect.height());
         let pixels = place.grid.pixels(place.group, place.rect, &work.alpha);
-        let large = enlarge::Large {
-            photo: &work.photo,
+        let of = |photo| enlarge::Large {
+            photo,
             rect: place.rect,
             pixels: &pixels,
         };
-        let factor = factor((width, height), large.hole(1).pixels(), pixels_max);
+        let alpha = work.transparency.as_ref().map(|t| of(&t.alpha));
+        let hole_px = of(&work.photo).hole(1).pixels();
+        let factor = factor((width, height), hole_px, pixels_max, alpha.is_some());
         settings.ring_px /= factor as f32;
         settings.texture_levels = texture_levels(work.photo.width.max(work.photo.height) / factor);
-        let small = if factor > 1 {
-            large.shrink(factor)
-        } else {
-            enlarge::Small {
-                width,
-                height,
-                rgb: work.photo.crop_f32(place.rect),
-                pixels: pixels.clone(),
-            }
-        };
-        let scene = small.scene(guide.map(|(fill, _)| fill));
-        let (w, h) = (scene.width, scene.height);
+        let small_alpha = alpha.map(|large| large.small(factor).rgb);
+        let scene = of(&work.photo)
+            .small(factor)
+            .scene(guide.map(|(fill, _)| fill), small_alpha);
+        let small = (scene.width, scene.height);
         let observer = work.observer;
         let device = Device {
             backend: work.backend,
             executables: work.executables,
             cancelled: &|| observer.cancelled(),
         };
-        let filled = fill(scene, &settings, factor > 1, device)?;
+        let picks = factor > 1 || alpha.is_some() || self.ends;
+        let filled = fill(scene, &settings, picks, device)?;
         if filled.smooth {
             let what = format!(
                 "{width}x{height} px around ({}, {})",
@@ -179,23 +186,31 @@ impl Common {
             );
             work.warnings.push(format!("patchmatch: {what} hold no patch to copy; the hole there is filled with a smooth blend"));
         }
-        let large = enlarge::Large {
-            photo: &work.photo,
-            rect: place.rect,
-            pixels: &pixels,
+        let copies = filled.picks.as_deref();
+        let (rect, fill) = match copies.filter(|_| factor > 1 || self.ends) {
+            Some(picks) => of(&work.photo).enlarge(&filled.rgb, picks, factor, self.ends),
+            None => (place.rect, whole(small, filled.rgb)),
         };
-        Ok(match filled.picks {
-            Some(picks) => large.enlarge(&filled.rgb, &picks, factor),
-            None => (
-                place.rect,
-                Fill {
-                    width: w,
-                    height: h,
-                    rgb: filled.rgb,
-                },
-            ),
-        })
+        let alpha = alpha.zip(filled.alpha).map(|(large, small_alpha)| {
+            let (rect, fill) = match copies {
+                Some(picks) => large.enlarge(&small_alpha, picks, factor, true),
+                None => (place.rect, whole(small, small_alpha)),
+            };
+            AlphaFill::of(rect, &fill)
+        });
+        Ok(Made { rect, fill, alpha })
     }
+}
+
+/// The fill of a crop, and where it lies.
+pub(crate) struct Made {
+    pub(crate) rect: Rect,
+    pub(crate) fill: Fill,
+    pub(crate) alpha: Option<AlphaFill>,
+}
+
+fn whole((width, height): (usize, usize), rgb: Vec<f32>) -> Fill {
+    Fill { width, height, rgb }
 }
 
 /// Where a crop lies and which hole in it is to be filled.
@@ -217,6 +232,25 @@ impl From<Parameters> for PatchMatch {
     }
 }
 
+/// The same for an alpha plane, whose black and white stay so.
+#[derive(Deserialize)]
+#[serde(from = "Parameters")]
+struct AlphaPlane(PatchMatch);
+
+impl From<Parameters> for AlphaPlane {
+    fn from(given: Parameters) -> Self {
+        let mut fill = PatchMatch::from(given);
+        fill.common.ends = true;
+        AlphaPlane(fill)
+    }
+}
+
+impl Stage for AlphaPlane {
+    fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
+        self.0.run(work)
+    }
+}
+
 impl Stage for PatchMatch {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let wish = CropPlan {
@@ -234,12 +268,13 @@ impl Stage for PatchMatch {
                 group: crop.group,
                 grid: &grid,
             };
-            let (rect, fill) = self.common.fill_crop(work, place, None)?;
+            let made = self.common.fill_crop(work, place, None)?;
             work.crops.push(Crop {
-                rect,
+                rect: made.rect,
                 group: crop.group,
                 grid: Arc::clone(&grid),
-                fill,
+                fill: made.fill,
+                alpha: made.alpha,
             });
             work.observer
                 .stage("patchmatch", (i + 1) as f32 / planned.len() as f32);

@@ -84,9 +84,9 @@ impl Stage for Refine {
                 group: crop.group,
                 grid: &crop.grid,
             };
-            (crop.rect, crop.fill) =
-                self.common
-                    .fill_crop(work, place, Some((&guide, self.weight)))?;
+            let guide = Some((&guide, self.weight));
+            let made = self.common.fill_crop(work, place, guide)?;
+            (crop.rect, crop.fill, crop.alpha) = (made.rect, made.fill, made.alpha);
             work.observer
                 .stage("patchmatch-refine", (i + 1) as f32 / count as f32);
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Executable, Graph, Tensor};
 use cleanplate_models::sam::{Choice, Label, SamPrompt, choose};
+use cleanplate_pipeline::WHOLE_SHARE;
 use serde::Deserialize;
 
 use crate::fill_holes;
@@ -182,19 +183,32 @@ fn decode(
             iou.len()
         )));
     }
-    let (row, quality) = choose(iou, choice);
     let plane = logits.len() / iou.len();
-    let data = network
-        .sam
-        .mask(&logits[row * plane..][..plane], [height, width]);
-    Ok((
+    let answer = |row: usize| {
+        let logits = &logits[row * plane..][..plane];
+        let data = network.sam.mask(logits, [height, width]);
         Mask {
             width,
             height,
             data,
-        },
-        quality,
-    ))
+        }
+    };
+    let (row, quality) = choose(iou, choice);
+    let mask = answer(row);
+    if choice != Choice::Ranked(0) || !is_whole(&mask) {
+        return Ok((mask, quality));
+    }
+    // A click means a thing in the photo, not all of it.
+    let next = (1..iou.len().saturating_sub(1)).map(|rank| choose(iou, Choice::Ranked(rank)));
+    let found = next
+        .map(|(row, quality)| (answer(row), quality))
+        .find(|(mask, _)| mask.count() > 0 && !is_whole(mask));
+    Ok(found.unwrap_or((mask, quality)))
+}
+
+/// Whether a mask is nearly the whole photo.
+fn is_whole(mask: &Mask) -> bool {
+    mask.count() as f64 > WHOLE_SHARE * mask.data.len() as f64
 }
 
 fn compile(

@@ -64,6 +64,7 @@ impl Stage for Paint {
                     height: rect.height(),
                     rgb,
                 },
+                alpha: None,
             });
         }
         Ok(())

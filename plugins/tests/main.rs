@@ -9,6 +9,7 @@ mod patchmatch;
 mod pipeline;
 mod refine;
 mod sam;
+mod transparency;
 mod user_plugins;
 
 /// The plugins of the program.

@@ -99,7 +99,8 @@ fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> 
     let outcome = runner
         .run(set.get("patchmatch").unwrap(), request, &NoObserver)
         .unwrap();
-    assert!(outcome.warnings.is_empty(), "{:?}", outcome.warnings);
+    let odd = |w: &&String| !w.starts_with("the mask covers");
+    assert_eq!(outcome.warnings.iter().find(odd), None);
     PEAK.load(Ordering::Relaxed) - before
 }
 
@@ -127,9 +128,10 @@ fn a_fill_takes_no_more_memory_than_it_says_before() {
             half(width, height),
             &[("patchmatch.pixels_max", &set), ("grow.radius_px", "0")],
         );
-        let factor = factor((width, height), width * height / 2, pixels_max);
+        let factor = factor((width, height), width * height / 2, pixels_max, false);
         // The run keeps two masks beside the one that it was given.
-        let said = memory_bytes(width * height, width * height / 2, factor) + 2 * width * height;
+        let said =
+            memory_bytes(width * height, width * height / 2, factor, false) + 2 * width * height;
         println!(
             "{width}x{height} / {factor}: {used} bytes used, {said} said, {:.2}; {:.1} per pixel",
             used as f64 / said as f64,
@@ -155,8 +157,8 @@ fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
     // The photo, the mask that was given, and two more of the run.
     let others = width * height * 6;
     for hole_px in [width * height / 100, width * height / 2, width * height] {
-        let factor = factor((width, height), hole_px, 6_000_000);
-        let fill = memory_bytes(width * height, hole_px, factor);
+        let factor = factor((width, height), hole_px, 6_000_000, false);
+        let fill = memory_bytes(width * height, hole_px, factor, false);
         assert!(
             fill <= FILL_BYTES_MAX && fill + others < 3 << 29,
             "1/{factor}: {} MiB",

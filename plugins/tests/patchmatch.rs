@@ -50,6 +50,7 @@ fn tiles(width: usize, height: usize, hole: [usize; 4]) -> (Vec<f32>, Scene) {
             rgb,
             pixels,
             guide: None,
+            alpha: None,
         },
     )
 }
@@ -191,6 +192,7 @@ fn nothing_to_copy_gives_a_smooth_fill() {
             rgb,
             pixels,
             guide: None,
+            alpha: None,
         },
         &Settings::best(),
         true,

@@ -49,6 +49,7 @@ fn mean_of_hole(guide: Option<f32>, settings: &Settings) -> f32 {
         rgb,
         pixels: pixels.clone(),
         guide: coarse,
+        alpha: None,
     };
     let backend = open(&EngineOptions {
         backend: BackendChoice::Cpu,

@@ -217,7 +217,7 @@ fn an_object_as_large_as_the_photo_leaves_nothing_to_fill_from() {
             (&detail["loc"], &detail["type"]),
             (
                 &serde_json::json!(["query", place]),
-                &Value::from("value_error.prompt.whole_image")
+                &Value::from("value_error.prompt.whole_photo")
             )
         );
     }

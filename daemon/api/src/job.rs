@@ -44,6 +44,9 @@ pub struct RemovalResult {
     pub credits_used: i64,
     /// Signed address of the mask that was used, after growing; null until completed.
     pub mask_url: Option<String>,
+    /// The mask's share of the photo after growing, 0..1; null until completed.
+    #[serde(default)]
+    pub mask_share: Option<f64>,
     /// What the client should know of the result: what the file held and no longer holds, an odd mask, a lesser quality.
     #[serde(default)]
     pub warnings: Vec<String>,

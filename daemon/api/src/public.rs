@@ -30,9 +30,21 @@ pub struct RemovalForm {
     /// JPEG, PNG, WebP, TIFF or BMP. Required unless `image_url` is given.
     #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
     image: Option<String>,
-    /// PNG of the image's displayed size: 128 and brighter is removed. Required unless points or a box are given.
+    /// PNG of the image's displayed size: 128 and brighter is removed (see mask_channel). Required unless points or a box are given.
     #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
     mask: Option<String>,
+    /// JSON `[[x,y],...]`, as in the query; in one of the two.
+    #[schema(required = false)]
+    points: Option<String>,
+    /// JSON `[1,0,...]`, as in the query.
+    #[schema(required = false)]
+    labels: Option<String>,
+    /// JSON `[x1,y1,x2,y2]`, as in the query.
+    #[schema(rename = "box", required = false)]
+    rect: Option<String>,
+    /// auto, luma or alpha, as in the query.
+    #[schema(required = false)]
+    mask_channel: Option<String>,
 }
 
 /// Fields of a segmentation.
@@ -42,6 +54,15 @@ pub struct SegmentationForm {
     /// JPEG, PNG, WebP, TIFF or BMP, by the name `file` too. Required unless `image_url` is given.
     #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
     image: Option<String>,
+    /// JSON `[[x,y],...]`, as in the query; in one of the two.
+    #[schema(required = false)]
+    points: Option<String>,
+    /// JSON `[1,0,...]`, as in the query.
+    #[schema(required = false)]
+    labels: Option<String>,
+    /// JSON `[x1,y1,x2,y2]`, as in the query.
+    #[schema(rename = "box", required = false)]
+    rect: Option<String>,
 }
 
 /// Fields of a batch.
@@ -77,6 +98,9 @@ pub struct RemovalQuery {
     pub dilate: Option<u32>,
     /// Pixels over which the edge fades.
     pub feather: Option<u32>,
+    /// What of a mask removes: auto or luma, its brightness on black from 128 of 255 on; alpha, its opacity from half of its most opaque
+    /// pixel on. auto refuses what looks like a photo.
+    pub mask_channel: Option<String>,
     /// jpeg, png, webp or tiff; that of the image if not given (png for a BMP).
     pub output_format: Option<String>,
     /// 1 to 100, JPEG and WebP; about that of the image if not given.
@@ -107,6 +131,9 @@ pub struct BatchQuery {
     pub dilate: Option<u32>,
     /// Pixels over which edges fade.
     pub feather: Option<u32>,
+    /// What of a mask removes: auto or luma, its brightness on black from 128 of 255 on; alpha, its opacity from half of its most opaque
+    /// pixel on. auto refuses what looks like a photo.
+    pub mask_channel: Option<String>,
     /// jpeg, png, webp or tiff; that of each image if not given (png for a BMP).
     pub output_format: Option<String>,
     /// 1 to 100, JPEG and WebP; about that of each image if not given.

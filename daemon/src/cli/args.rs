@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cleanplate_engine::BackendChoice;
+use cleanplate_pictures::MaskChannel;
 
 pub use upkeep::{Backup, NewEntry, PluginsCommand, Restore};
 
@@ -172,6 +173,9 @@ pub struct Run {
     pub image: PathBuf,
     /// Mask: PNG of the same size; 128 and brighter is removed
     pub mask: Option<PathBuf>,
+    /// What of the mask removes: auto or luma, its brightness; alpha, its opacity
+    #[arg(long, value_name = "CHANNEL", default_value = "auto")]
+    pub mask_channel: MaskChannel,
     /// Result file; its ending chooses the format; - is standard output [default: photo-clean.jpg beside photo.jpg, - for -]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -45,7 +45,8 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let name = args.out.clone().unwrap_or_else(|| default_out(&args.image));
     let (out, mask_out) = sinks(args, &name)?;
     let places = places(args, &name, pipeline)?;
-    let request = request(args, &config, overrides)?;
+    let (request, remarks) = request(args, &config, overrides)?;
+    request.photo.check_format(&encode)?;
     let choice = args
         .backend
         .map_or(config.engine.backend, BackendChoice::from);
@@ -59,6 +60,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let outcome = runner.run_with_alternatives(pipeline, request, count, &bar);
     bar.finish();
     let mut outcome = outcome?;
+    outcome.warnings.extend(remarks);
     let bytes = outcome
         .photo
         .encode_with_warnings(&encode, &mut outcome.warnings)?;
@@ -85,7 +87,7 @@ fn request(
     args: &Run,
     config: &Config,
     overrides: Vec<(String, String)>,
-) -> anyhow::Result<Request> {
+) -> anyhow::Result<(Request, Vec<String>)> {
     let limits = crate::picture::limits(&config.limits);
     let read = |path: &Path| {
         let mut bytes = Vec::new();
@@ -103,22 +105,24 @@ fn request(
         .with_context(|| args.image.display().to_string())?;
     let mask = match &args.mask {
         Some(path) => Some(
-            cleanplate_pictures::decode_mask(&read(path)?, &limits)
+            cleanplate_pictures::decode_mask(&read(path)?, &limits, args.mask_channel)
                 .with_context(|| path.display().to_string())?,
         ),
         None => None,
     };
+    let (mask, remarks) = mask.map_or((None, Vec::new()), |file| (Some(file.mask), file.warnings));
     let prompts = if args.points.is_empty() && args.rect.is_none() {
         None
     } else {
         Some(prompts(args)?)
     };
-    Ok(Request {
+    let request = Request {
         photo,
         mask,
         prompts,
         overrides,
-    })
+    };
+    Ok((request, remarks))
 }
 
 /// Where the result goes when nobody says: beside the photo, to standard output for one from standard input.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cleanplate_pictures::Format;
+use cleanplate_pictures::{Format, MaskChannel};
 use cleanplate_store::AccountId;
 
 use super::reader::Reader;
@@ -45,6 +45,8 @@ pub struct Rules {
     pub pipeline: Option<String>,
     /// Format of results; `None` = that of the photo.
     pub format: Option<Format>,
+    /// What of a mask removes.
+    pub mask_channel: MaskChannel,
     /// Where the mask of a photo is looked for, in order.
     pub pairing: Vec<Pattern>,
     /// Names that are left alone, with `*` and `?`.
@@ -160,6 +162,11 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
             .map(Some)
             .map_err(|_| "empty, \"jpeg\", \"png\", \"webp\" or \"tiff\"".to_string()),
     });
+    let path = place(r, "mask_channel");
+    let mask_channel = r.parsed(&path, MaskChannel::Auto, |text| {
+        text.parse()
+            .map_err(|_| "\"auto\", \"luma\" or \"alpha\"".to_string())
+    });
     let path = place(r, "settle_ms");
     let settle = Duration::from_millis(r.whole(&path, 50..=3_600_000) as u64);
     let path = place(r, "in_flight_max");
@@ -168,6 +175,7 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
     Rules {
         pipeline: (!pipeline.is_empty()).then_some(pipeline),
         format,
+        mask_channel,
         pairing: pairing(r, &place(r, "pairing")),
         ignore: r.list(&place(r, "ignore")),
         settle,

@@ -45,13 +45,22 @@ impl Bench {
         let started = Instant::now();
         let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
             .map_err(|error| picture("photo", &error))?;
+        let options = EncodeOptions {
+            format: task.format,
+            quality: None,
+        };
+        photo
+            .check_format(&options)
+            .map_err(|error| picture("result", &error))?;
         let mask = match &task.mask {
-            Some(bytes) => Some(
-                cleanplate_pictures::decode_mask(bytes, &self.limits)
-                    .map_err(|error| picture("mask", &error))?,
-            ),
+            Some(bytes) => {
+                let read = cleanplate_pictures::decode_mask(bytes, &self.limits, task.mask_channel);
+                Some(read.map_err(|error| picture("mask", &error))?)
+            }
             None => None,
         };
+        let (mask, remarks) =
+            mask.map_or((None, Vec::new()), |file| (Some(file.mask), file.warnings));
         let request = Request {
             photo,
             mask,
@@ -62,10 +71,7 @@ impl Bench {
             .runner
             .run(&task.pipeline, request, &NoObserver)
             .map_err(|error| PairFault::new(error.code(), error.to_string()))?;
-        let options = EncodeOptions {
-            format: task.format,
-            quality: None,
-        };
+        outcome.warnings.extend(remarks);
         let bytes = outcome
             .photo
             .encode_with_warnings(&options, &mut outcome.warnings)

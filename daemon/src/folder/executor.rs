@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cleanplate_pictures::Format;
+use cleanplate_pictures::{Format, MaskChannel};
 use cleanplate_pipeline::{Pipeline, Prompts};
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct Task {
     pub photo: Arc<Vec<u8>>,
     /// Bytes of the mask.
     pub mask: Option<Arc<Vec<u8>>>,
+    /// What of the mask removes.
+    pub mask_channel: MaskChannel,
     /// Prompts in place of a mask.
     pub prompts: Option<Prompts>,
     /// The pipeline.

@@ -104,6 +104,7 @@ impl QueueExecutor {
                 .transpose()?,
             prompts: task.prompts.clone(),
             pipeline: task.pipeline.clone(),
+            mask_channel: task.mask_channel,
             encode: EncodeOptions {
                 format: task.format,
                 quality: None,

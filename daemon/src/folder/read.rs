@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cleanplate_pictures::{ImageError, Limits};
+use cleanplate_pictures::{ImageError, Limits, MaskChannel};
 use cleanplate_pipeline::{Pipeline, Prompts};
 use sha2::{Digest, Sha256};
 
@@ -90,6 +90,7 @@ pub fn task(
         mask: mask.map(Arc::new),
         prompts,
         pipeline: pipeline.clone(),
+        mask_channel: folder.rules.mask_channel,
         format: folder.rules.format,
         size,
         content,
@@ -156,6 +157,10 @@ fn content(
     // A pipeline is names and numbers: it always has a JSON text.
     let steps = serde_json::to_string(&pipeline.steps).unwrap_or_default();
     let format = folder.rules.format.map_or("", |format| format.extension());
+    let channel = match folder.rules.mask_channel {
+        MaskChannel::Auto => String::new(),
+        other => format!("{other:?}"),
+    };
     let mut hash = Sha256::new();
     for part in [
         photo,
@@ -164,6 +169,7 @@ fn content(
         pipeline.name.as_bytes(),
         steps.as_bytes(),
         format.as_bytes(),
+        channel.as_bytes(),
     ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);

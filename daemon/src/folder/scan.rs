@@ -252,6 +252,7 @@ mod tests {
         Rules {
             pipeline: None,
             format: None,
+            mask_channel: Default::default(),
             pairing: pairing
                 .iter()
                 .map(|text| Pattern::parse(text).unwrap())

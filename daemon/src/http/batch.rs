@@ -165,6 +165,7 @@ async fn check(order: &Order, pairs: Vec<Pair>) -> Vec<Slot> {
                         Parts {
                             image: Some(image),
                             mask: Some(mask),
+                            fields: Vec::new(),
                         },
                         &order.app,
                     )

@@ -61,7 +61,7 @@ async fn read(
                     );
                     return Err(Refusal::field(&["body"], message, "value_error.parts"));
                 }
-                skip(field, app).await?;
+                skip(field, app, &["images", "masks"]).await?;
                 continue;
             }
         };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
-use cleanplate_api::{ErrorCode, FieldError};
-use cleanplate_pictures::{Header, ImageError};
+use cleanplate_api::{ErrorCode, FieldError, Loc};
+use cleanplate_pictures::{Format, Header, ImageError};
 use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
@@ -29,6 +29,10 @@ pub struct RequestOptions {
     pub prompts: Option<Prompts>,
     /// The pipeline, tuning applied.
     pub pipeline: Arc<Pipeline>,
+    /// The query as it came.
+    query: Query,
+    /// Names of the parameters that came in the form.
+    in_form: Vec<String>,
 }
 
 /// Pictures that passed every check which needs no pixels.
@@ -65,7 +69,46 @@ impl RequestOptions {
             tuning,
             prompts,
             pipeline,
+            query,
+            in_form: Vec::new(),
         })
+    }
+
+    /// Takes over the parameters that came as fields of the form; each may come in one place only.
+    pub fn take_form(&mut self, fields: &[(String, String)], app: &App) -> Result<(), Refusal> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        self.in_form = fields.iter().map(|(name, _)| name.clone()).collect();
+        let twice = self.in_form.iter().enumerate().find(|(at, name)| {
+            value(&self.query, name).is_some() || self.in_form[..*at].contains(name)
+        });
+        if let Some((_, name)) = twice {
+            let message =
+                "the parameter is there more than once: send it in the query or in the form";
+            return Err(Refusal::field(
+                &["body", name],
+                message,
+                "value_error.duplicate",
+            ));
+        }
+        let query: Query = self.query.iter().chain(fields).cloned().collect();
+        let (tuning, prompts) = read_query(&query, app).map_err(|refusal| self.placed(refusal))?;
+        self.tuning.mask_channel = tuning.mask_channel;
+        self.prompts = prompts;
+        Ok(())
+    }
+
+    /// A refusal whose faults name the form where the parameter came from there.
+    fn placed(&self, mut refusal: Refusal) -> Refusal {
+        for error in &mut refusal.fields {
+            if let Some(Loc::Name(name)) = error.loc.last()
+                && self.in_form.contains(name)
+            {
+                error.loc = FieldError::new(&["body", name], "", "").loc;
+            }
+        }
+        refusal
     }
 }
 
@@ -165,6 +208,7 @@ impl RequestOptions {
         };
         let limits = app.jobs.image_limits();
         let (image, header) = probe("image", image, limits.clone()).await?;
+        let image = self.check_format(image, &header, app).await?;
         let Some(mask) = parts.mask else {
             self.check_prompts(header.width as u32, header.height as u32, app)?;
             check_memory(&header, None, self.tuning.candidates, app)?;
@@ -194,11 +238,36 @@ impl RequestOptions {
         })
     }
 
+    /// Refuses a photo with transparent pixels whose result is to be a JPEG, before any work is done for it.
+    async fn check_format(
+        &self,
+        image: Upload,
+        header: &Header,
+        app: &App,
+    ) -> Result<Upload, Refusal> {
+        let options = self.tuning.encode();
+        if options.format != Some(Format::Jpeg) || !header.channels.has_alpha() {
+            return Ok(image);
+        }
+        check_memory(header, None, self.tuning.candidates, app)?;
+        let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
+        let bytes = header.need.decode_bytes_max;
+        blocking(move || {
+            let _room = memory.take(bytes, || false);
+            let file = Mapped::open(image.file.path())?;
+            cleanplate_pictures::decode(&file, &limits)
+                .and_then(|photo| photo.check_format(&options))
+                .map_err(|error| Refusal::image("image", &error))?;
+            Ok(image)
+        })
+        .await?
+    }
+
     fn check_prompts(&self, width: u32, height: u32, app: &App) -> Result<(), Refusal> {
         if let Some(prompts) = &self.prompts {
             prompts
                 .check_inside(width, height)
-                .map_err(Refusal::fields)?;
+                .map_err(|errors| self.placed(Refusal::fields(errors)))?;
         }
         if !self.pipeline.finds_objects() {
             let message = format!(
@@ -248,9 +317,7 @@ fn check_memory(
     candidates: usize,
     app: &App,
 ) -> Result<(), Refusal> {
-    let pixels = (image.width * image.height) as u64;
-    let mask = mask.map(|mask| &mask.need);
-    let got = removal_bytes(&image.need, mask, candidates as u64, pixels);
+    let got = removal_bytes(image, mask, candidates as u64);
     let max = app.config.limits.memory_bytes_max;
     if got <= max {
         return Ok(());

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use actix_web::{HttpRequest, web};
-use cleanplate_pictures::EncodeOptions;
 use cleanplate_store::{Accept, BatchSlot, Idempotency, JobId, KeyRecord, NewJob};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -116,6 +115,7 @@ impl Order {
                 .map(|prompts| prompts.points.clone())
                 .unwrap_or_default(),
             rect: prompts.and_then(|prompts| prompts.rect),
+            mask_channel: tuning.mask_channel,
             output_format: tuning.format,
             quality: tuning.quality,
             candidates: tuning.candidates,
@@ -160,10 +160,8 @@ impl Order {
                 boxes: prompts.rect,
             }),
             pipeline: self.ask.pipeline.clone(),
-            encode: EncodeOptions {
-                format: self.ask.tuning.format,
-                quality: self.ask.tuning.quality,
-            },
+            mask_channel: self.ask.tuning.mask_channel,
+            encode: self.ask.tuning.encode(),
             candidates: self.ask.tuning.candidates,
             request_id: self.request_id.clone(),
             accepted: self.accepted,

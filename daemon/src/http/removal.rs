@@ -88,8 +88,9 @@ async fn serve(
     let once = idempotency::key(req)?;
     let ask = RequestOptions::read(req, app, key)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
-    let order = Order::new(req, app, key, Service::Removal, ask);
+    let mut order = Order::new(req, app, key, Service::Removal, ask);
     let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
+    order.ask.take_form(&parts.fields, app)?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);
     let checked = order.ask.check(parts, app).await?;
     if order.ask.tuning.dry_run {
@@ -170,6 +171,10 @@ pub(super) fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) 
     let mut print = Fingerprint::of(req, asynchronous);
     for (field, upload) in [("image", &parts.image), ("mask", &parts.mask)] {
         upload.iter().for_each(|upload| print.file(field, upload));
+    }
+    for (name, text) in &parts.fields {
+        print.add(name.as_bytes());
+        print.add(text.as_bytes());
     }
     print
 }

@@ -54,8 +54,9 @@ async fn serve(
         once.as_ref(),
     )
     .await?;
-    let order = Order::new(req, app, key, Service::Segmentation, ask);
+    let mut order = Order::new(req, app, key, Service::Segmentation, ask);
     let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
+    order.ask.take_form(&parts.fields, app)?;
     let print = fingerprint(req, false, &parts);
     let checked = order.ask.check_segmentation(parts, app).await?;
     if order.ask.tuning.dry_run {

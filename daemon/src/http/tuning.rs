@@ -1,7 +1,7 @@
 //! Optional parameters of a service call: everything with a good default.
 
 use cleanplate_api::FieldError;
-use cleanplate_pictures::Format;
+use cleanplate_pictures::{EncodeOptions, Format, MaskChannel};
 use cleanplate_pipeline::nearest;
 use cleanplate_store::CANDIDATES_MAX;
 
@@ -21,6 +21,8 @@ pub struct Tuning {
     pub feather: Option<String>,
     /// Which of the masks that a prompt may mean.
     pub alternative: Option<String>,
+    /// What of a mask removes.
+    pub mask_channel: MaskChannel,
     /// Format of the result; that of the photo if not given.
     pub format: Option<Format>,
     /// Quality of a JPEG result, 1 to 100; that of the photo if not given.
@@ -37,11 +39,15 @@ pub struct Tuning {
     pub image_url: Option<String>,
 }
 
+/// Parameters that may come as fields of the form too.
+pub const IN_FORM: [&str; 4] = ["points", "labels", "box", "mask_channel"];
+
 /// Every parameter of a service call.
-const PARAMETERS: &[&str] = &[
+pub const PARAMETERS: &[&str] = &[
     "points",
     "labels",
     "box",
+    "mask_channel",
     "dry_run",
     "async",
     "dilate",
@@ -102,6 +108,7 @@ impl Tuning {
             dilate: read(query, "dilate", whole, &mut errors),
             feather: read(query, "feather", whole, &mut errors),
             alternative: read(query, "alternative", whole, &mut errors),
+            mask_channel: read(query, "mask_channel", channel, &mut errors).unwrap_or_default(),
             format: read(query, "output_format", format, &mut errors),
             quality: read(query, "quality", |text| number(text, 100), &mut errors).map(|n| n as u8),
             candidates: read(
@@ -119,6 +126,14 @@ impl Tuning {
             Ok(tuning)
         } else {
             Err(errors)
+        }
+    }
+
+    /// The form of the result.
+    pub fn encode(&self) -> EncodeOptions {
+        EncodeOptions {
+            format: self.format,
+            quality: self.quality,
         }
     }
 
@@ -203,6 +218,15 @@ fn format(text: &str) -> Result<Format, FieldFault> {
     })
 }
 
+fn channel(text: &str) -> Result<MaskChannel, FieldFault> {
+    text.parse().map_err(|_| {
+        (
+            "value is not one of auto, luma, alpha".to_string(),
+            "type_error.enum",
+        )
+    })
+}
+
 /// A number from 1 to `max`.
 fn number(text: &str, max: usize) -> Result<usize, FieldFault> {
     match text.parse::<i64>() {
@@ -244,6 +268,7 @@ mod tests {
         let tuning = parse(&[
             ("dilate", "8"),
             ("feather", "0"),
+            ("mask_channel", "alpha"),
             ("output_format", "PNG"),
             ("quality", "1"),
             ("quality", "90"),
@@ -261,6 +286,7 @@ mod tests {
             ),
             (Some(Format::Png), Some(90), true, 4)
         );
+        assert_eq!(tuning.mask_channel, MaskChannel::Alpha);
         let overrides = tuning.overrides();
         assert_eq!(
             overrides[0],
@@ -288,6 +314,7 @@ mod tests {
         let errors = parse(&[
             ("dilate", "-1"),
             ("feather", "a"),
+            ("mask_channel", "red"),
             ("output_format", "gif"),
             ("quality", "0"),
             ("dry_run", "maybe"),
@@ -301,6 +328,7 @@ mod tests {
                 "type_error.bool",
                 "type_error.integer",
                 "type_error.integer",
+                "type_error.enum",
                 "type_error.enum",
                 "value_error.number.not_ge",
                 "value_error.number.not_le"

@@ -19,6 +19,7 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::fetch;
+use super::tuning::{IN_FORM, PARAMETERS};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
@@ -34,8 +35,10 @@ const STEP_BYTES: u64 = 1 << 20;
 pub(super) const HEAD_BYTES: usize = 16;
 /// Bytes that are written to a file at a time.
 const WRITE_BYTES: usize = 128 << 10;
-/// Bytes of a field that is not a file.
+/// Most bytes of a field that is not a file.
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
+/// Fields of a removal that are files.
+const FILES: [&str; 2] = ["image", "mask"];
 
 /// A file that a client sent. The file on disk goes when this is dropped.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub struct Parts {
     pub image: Option<Upload>,
     /// The mask.
     pub mask: Option<Upload>,
+    /// Parameters that came as fields of the form, in order.
+    pub fields: Vec<(String, String)>,
 }
 
 struct Source {
@@ -237,7 +242,14 @@ async fn read_parts(mut multipart: Multipart, app: &App) -> Result<Parts, Refusa
             // The second is what clients of a hosted segmentation service send.
             "image" | "file" => put(&mut parts.image, "image", field, app).await?,
             "mask" => put(&mut parts.mask, "mask", field, app).await?,
-            _ => skip(field, app).await?,
+            name if IN_FORM.contains(&name) => {
+                let text = text(field, app).await?;
+                // Browsers send fields that were left empty.
+                if !text.trim().is_empty() {
+                    parts.fields.push((name.to_string(), text));
+                }
+            }
+            _ => skip(field, app, &FILES).await?,
         }
     }
     Ok(parts)
@@ -333,16 +345,44 @@ pub(super) fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
     }
 }
 
-/// Reads past a field that the service does not know.
-pub(super) async fn skip(mut field: Field, app: &App) -> Result<(), Refusal> {
+/// The text of a small field.
+async fn text(mut field: Field, app: &App) -> Result<String, Refusal> {
+    let name = field.name().unwrap_or_default().to_string();
+    let refuse = |message: String| Refusal::field(&["body", &name], message, "value_error.field");
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| broken(&error, app))?);
+        if bytes.len() as u64 > SMALL_FIELD_BYTES {
+            let message = format!("the field has more than {SMALL_FIELD_BYTES} bytes");
+            return Err(refuse(message));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| refuse("the field is not UTF-8 text".to_string()))
+}
+
+/// Reads past a field that the service does not know; `files` are the fields that it does. One that is too long to be a note of the
+/// client, or named like a parameter of the query, was meant to count and is refused.
+pub(super) async fn skip(mut field: Field, app: &App, files: &[&str]) -> Result<(), Refusal> {
+    let name = field.name().unwrap_or_default().to_string();
+    let shown = short(&escaped(&name), 64);
+    let place = ["body", shown.as_str()];
+    if PARAMETERS.contains(&name.as_str()) {
+        let message = format!("{name} is a parameter of the query: send it in the address");
+        return Err(Refusal::field(&place, message, "value_error.unknown_field"));
+    }
     let mut bytes = 0;
     while let Some(chunk) = field.next().await {
         bytes += chunk.map_err(|error| broken(&error, app))?.len() as u64;
         if bytes > SMALL_FIELD_BYTES {
-            return Err(Refusal::new(
-                ErrorCode::TooLarge,
-                format!("an unknown field has more than {SMALL_FIELD_BYTES} bytes"),
-            ));
+            let wanted = cleanplate_pipeline::nearest(&name, files.iter().copied());
+            let hint = wanted.map_or_else(
+                || format!("files are sent as {}", files.join(" and ")),
+                |wanted| format!("did you mean {wanted}?"),
+            );
+            let message = format!(
+                "there is no field of this name, and it has more than {SMALL_FIELD_BYTES} bytes; {hint}"
+            );
+            return Err(Refusal::field(&place, message, "value_error.unknown_field"));
         }
     }
     Ok(())

@@ -120,6 +120,7 @@ pub fn removal(job: &Job, addresses: &Addresses<'_>) -> RemovalReply {
             mask_url: result
                 .and_then(|result| result.mask.as_ref())
                 .and_then(|_| addresses.of(job, "/mask")),
+            mask_share: result.and_then(|result| result.timings["mask_share"].as_f64()),
             warnings: result
                 .map(|result| list::<String>(&result.warnings))
                 .unwrap_or_default(),
@@ -161,6 +162,7 @@ pub fn pending(new: &NewJob) -> RemovalReply {
             output_height: None,
             credits_used: 0,
             mask_url: None,
+            mask_share: None,
             warnings: Vec::new(),
             candidates: Vec::new(),
         },

@@ -4,7 +4,7 @@
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use cleanplate_pictures::{Header, ImageError, Limits, Need, probe};
+use cleanplate_pictures::{Header, ImageError, Limits, probe};
 use cleanplate_pipeline::WORK_PIXELS_MAX;
 use cleanplate_plugins::patchmatch::FILL_BYTES_MAX;
 
@@ -23,6 +23,8 @@ const PATCHES_BYTES: u64 = 24;
 const CANDIDATE_BYTES: u64 = 12;
 /// Bytes that writing a photo in another type than its own takes for each pixel: lossless WebP takes the most.
 const CONVERSION_BYTES: u64 = 14;
+/// Bytes for each pixel of a photo with alpha while its hidden colours are completed.
+const COMPLETED_BYTES: u64 = 6;
 /// Masks beside a photo: as sent, as grown, as blended.
 const MASKS: u64 = 3;
 
@@ -50,7 +52,15 @@ impl Drop for Taken<'_> {
 
 /// Most bytes that a removal takes at a time: while the photo is decoded, then the mask, then while the hole is filled and the
 /// result written.
-pub fn removal_bytes(photo: &Need, mask: Option<&Need>, candidates: u64, pixels: u64) -> u64 {
+pub fn removal_bytes(photo: &Header, mask: Option<&Header>, candidates: u64) -> u64 {
+    let pixels = (photo.width * photo.height) as u64;
+    // As it came, its alpha twice, and what completes hidden colours.
+    let alpha = if photo.channels.has_alpha() {
+        2 * photo.need.photo_bytes + COMPLETED_BYTES * pixels
+    } else {
+        0
+    };
+    let (photo, mask) = (&photo.need, mask.map(|mask| &mask.need));
     let masks = MASKS * pixels;
     let fills = FILL_BYTES * (OVERLAP * pixels).min(WORK_PIXELS_MAX as u64);
     let patches = (PATCHES_BYTES * pixels).min(FILL_BYTES_MAX as u64);
@@ -58,7 +68,7 @@ pub fn removal_bytes(photo: &Need, mask: Option<&Need>, candidates: u64, pixels:
     // Each candidate's fill, and its photo besides the result's; of one of them, the photo as it came.
     let others = candidates * (photo.photo_bytes + CANDIDATE_BYTES * pixels);
     let written = photo.encode_bytes_max.max(CONVERSION_BYTES * pixels);
-    let work = photo.photo_bytes + masks + others + fills.max(patches).max(written);
+    let work = photo.photo_bytes + alpha + masks + others + fills.max(patches).max(written);
     photo
         .decode_bytes_max
         .max(photo.photo_bytes + second)
@@ -74,9 +84,7 @@ pub fn probe_removal(
 ) -> Result<(Header, u64), ImageError> {
     let header = probe(photo, limits)?;
     let mask = mask.map(|mask| probe(mask, limits)).transpose()?;
-    let pixels = (header.width * header.height) as u64;
-    let mask = mask.as_ref().map(|mask| &mask.need);
-    let bytes = removal_bytes(&header.need, mask, candidates, pixels);
+    let bytes = removal_bytes(&header, mask.as_ref(), candidates);
     Ok((header, bytes))
 }
 

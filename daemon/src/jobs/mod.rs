@@ -64,6 +64,8 @@ pub struct JobInput {
     pub image: NamedTempFile,
     /// The mask.
     pub mask: Option<NamedTempFile>,
+    /// What of the mask removes.
+    pub mask_channel: cleanplate_pictures::MaskChannel,
     /// Points and box.
     pub prompts: Option<Prompts>,
     /// The pipeline, tuning applied.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
-use cleanplate_pictures::{EncodeOptions, Format};
+use cleanplate_pictures::{EncodeOptions, Format, MaskChannel};
 use cleanplate_pipeline::Prompts;
 use cleanplate_store::{Accept, Job, NewJob, QueueLimits};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct Recipe {
     pub points: Vec<(f64, f64, u8)>,
     /// Left, top, right, bottom.
     pub rect: Option<[f64; 4]>,
+    /// What of the mask removes.
+    #[serde(default)]
+    pub mask_channel: MaskChannel,
     /// Format of the result.
     pub output_format: Option<Format>,
     /// Quality of a JPEG result.
@@ -134,6 +137,7 @@ impl Jobs {
             mask: inputs.mask,
             prompts,
             pipeline: Arc::new(pipeline),
+            mask_channel: recipe.mask_channel,
             encode: EncodeOptions {
                 format: recipe.output_format,
                 quality: recipe.quality,

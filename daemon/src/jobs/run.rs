@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
-use cleanplate_pictures::{Mask, Photo};
+use cleanplate_pictures::{MaskFile, Photo};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::{Observer, Outcome, Pipeline, Request, Runner};
 use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, KeptCandidate, StoredFile};
@@ -218,6 +218,10 @@ fn steps(
     let decoded = decode(jobs, work);
     clock.lap("decode");
     let (photo, mask) = decoded?;
+    let (mask, remarks) = mask.map_or((None, Vec::new()), |file| (Some(file.mask), file.warnings));
+    photo
+        .check_format(&work.encode)
+        .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
     keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
     clock.last = Instant::now();
     let request = Request {
@@ -237,6 +241,7 @@ fn steps(
         clock.stages.extend(watch.timings(&work.pipeline));
         fault(jobs, &watch, &error)
     })?;
+    outcome.warnings.extend(remarks);
     clock.take(&outcome.stages);
     jobs.advance(job.id, "encode", 0.0);
     if service == Service::Segmentation {
@@ -317,15 +322,16 @@ fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
         .map_err(|error| JobFault::new("encode", Refusal::image("mask", &error)))
 }
 
-fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<Mask>), Box<JobFault>> {
+fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<MaskFile>), Box<JobFault>> {
     let limits = jobs.image_limits();
     let photo = cleanplate_pictures::decode(&Mapped::open(work.image.path())?, &limits)
         .map_err(|error| JobFault::new("image", Refusal::image("image", &error)))?;
     let Some(file) = &work.mask else {
         return Ok((photo, None));
     };
-    let mask = cleanplate_pictures::decode_mask(&Mapped::open(file.path())?, &limits)
-        .map_err(|error| JobFault::new("mask", Refusal::image("mask", &error)))?;
+    let mask =
+        cleanplate_pictures::decode_mask(&Mapped::open(file.path())?, &limits, work.mask_channel)
+            .map_err(|error| JobFault::new("mask", Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
 }
 

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use cleanplate_pictures::{Limits, decode, decode_mask, probe};
+use cleanplate_pictures::{Limits, MaskChannel, decode, decode_mask, probe};
 
 mod attacks;
 mod kinds;
@@ -91,7 +91,11 @@ fn memory_is_known_from_the_header() {
         drop(copy);
         let (_, _, encode_bytes) = cost(|| photo.encode(&Default::default()).unwrap());
         drop(photo);
-        let (_, _, cut_bytes) = cost(|| decode_mask(&bytes, &limits).map(drop).ok());
+        let (_, _, cut_bytes) = cost(|| {
+            decode_mask(&bytes, &limits, MaskChannel::Luma)
+                .map(drop)
+                .ok()
+        });
         let pairs = [
             (decode_bytes, need.decode_bytes_max),
             (photo_bytes, need.photo_bytes),
@@ -144,7 +148,8 @@ fn no_file_is_expensive_before_its_pixels() {
         let limits = Limits::default();
         let (probed, probe_time, probe_bytes) = cost(|| probe(&bytes, &limits));
         let (decoded, decode_time, decode_bytes) = cost(|| decode(&bytes, &limits).map(drop));
-        let (_, mask_time, mask_bytes) = cost(|| decode_mask(&bytes, &limits).map(drop));
+        let (_, mask_time, mask_bytes) =
+            cost(|| decode_mask(&bytes, &limits, MaskChannel::Luma).map(drop));
         let (decode_time, decode_bytes) =
             (decode_time.max(mask_time), decode_bytes.max(mask_bytes));
         println!(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use cleanplate_pictures::{Limits, Mask, Photo};
+use cleanplate_pictures::{Limits, Mask, MaskChannel, Photo};
 
 use super::metrics::Picture;
 
@@ -76,8 +76,10 @@ impl Found {
         };
         let photo = cleanplate_pictures::decode(&bytes(&self.photo)?, limits)
             .with_context(|| self.photo.display().to_string())?;
-        let mut mask = cleanplate_pictures::decode_mask(&bytes(&self.mask)?, limits)
-            .with_context(|| self.mask.display().to_string())?;
+        let mut mask =
+            cleanplate_pictures::decode_mask(&bytes(&self.mask)?, limits, MaskChannel::Luma)
+                .with_context(|| self.mask.display().to_string())?
+                .mask;
         mask.harden();
         let sizes = ((mask.width, mask.height), (photo.width, photo.height));
         ensure!(
