@@ -42,7 +42,7 @@ pub struct Pipeline {
     pub steps: Vec<Step>,
     /// Fills alpha for plugins that know colours only.
     #[serde(skip)]
-    pub(crate) planes: Option<&'static PluginInfo>,
+    pub planes: Option<&'static PluginInfo>,
 }
 
 #[derive(Deserialize)]

@@ -188,6 +188,7 @@ mod tests {
             name: "none".to_string(),
             description: String::new(),
             steps: Vec::new(),
+            planes: None,
         };
         assert_eq!(pace.steps("a", &none).len(), 3);
         pace.note(
