@@ -147,7 +147,7 @@ fn pipeline(name: &str) -> Pipeline {
         .clone()
 }
 
-/// A photo with a different value in every sample, through a real PNG.
+/// A photo with a different value in every sample, opaque, through a real PNG.
 fn photo(width: usize, height: usize, color: png::ColorType, depth: png::BitDepth) -> Photo {
     let bytes_per_pixel = color.samples()
         * if depth == png::BitDepth::Sixteen {
@@ -155,9 +155,14 @@ fn photo(width: usize, height: usize, color: png::ColorType, depth: png::BitDept
         } else {
             1
         };
-    let data: Vec<u8> = (0..width * height * bytes_per_pixel)
+    let mut data: Vec<u8> = (0..width * height * bytes_per_pixel)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect();
+    if matches!(color, png::ColorType::GrayscaleAlpha | png::ColorType::Rgba) {
+        let alpha = bytes_per_pixel / color.samples();
+        data.chunks_exact_mut(bytes_per_pixel)
+            .for_each(|pixel| pixel[bytes_per_pixel - alpha..].fill(255));
+    }
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
     encoder.set_color(color);
