@@ -34,16 +34,16 @@ pub struct RemovalForm {
     #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
     mask: Option<String>,
     /// JSON `[[x,y],...]`, as in the query; in one of the two.
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     points: Option<String>,
     /// JSON `[1,0,...]`, as in the query.
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     labels: Option<String>,
     /// JSON `[x1,y1,x2,y2]`, as in the query.
-    #[schema(rename = "box", required = false)]
+    #[schema(rename = "box", value_type = String, required = false)]
     rect: Option<String>,
     /// auto, luma or alpha, as in the query.
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     mask_channel: Option<String>,
 }
 
@@ -55,13 +55,13 @@ pub struct SegmentationForm {
     #[schema(value_type = String, required = false, format = Binary, content_media_type = "application/octet-stream")]
     image: Option<String>,
     /// JSON `[[x,y],...]`, as in the query; in one of the two.
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     points: Option<String>,
     /// JSON `[1,0,...]`, as in the query.
-    #[schema(required = false)]
+    #[schema(value_type = String, required = false)]
     labels: Option<String>,
     /// JSON `[x1,y1,x2,y2]`, as in the query.
-    #[schema(rename = "box", required = false)]
+    #[schema(rename = "box", value_type = String, required = false)]
     rect: Option<String>,
 }
 
