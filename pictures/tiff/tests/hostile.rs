@@ -8,7 +8,7 @@ use super::make::Made;
 use crate::tiff::layout::{Alpha, Inks};
 use crate::tiff::tag;
 use crate::tiff::tree::Tree;
-use crate::{ImageError, Limits, decode, decode_mask, probe};
+use crate::{ImageError, Limits, MaskChannel, decode, decode_mask, probe};
 
 /// A small file with one entry set otherwise.
 fn with(tag: u16, kind: u16, numbers: &[u32]) -> Vec<u8> {
@@ -29,7 +29,7 @@ fn refused(bytes: &[u8], wanted: &str) {
     for error in [
         probe(bytes, &Limits::default()).unwrap_err(),
         decode(bytes, &Limits::default()).unwrap_err(),
-        decode_mask(bytes, &Limits::default()).unwrap_err(),
+        decode_mask(bytes, &Limits::default(), MaskChannel::Luma).unwrap_err(),
     ] {
         assert!(error.to_string().contains(wanted), "{wanted}: {error}");
     }

@@ -252,7 +252,8 @@ fn channels_of_unknown_meaning_stay_and_are_told() {
 fn masks_may_be_tiffs_of_both_depths() {
     for bits in [8u8, 16] {
         let bytes = Made::new(bits, Inks::Gray, None).bytes();
-        let mask = crate::decode_mask(&bytes, &Limits::default()).unwrap();
+        let file = crate::decode_mask(&bytes, &Limits::default(), crate::MaskChannel::Luma);
+        let mask = file.unwrap().mask;
         let max = if bits == 8 { 255.0 } else { 65_535.0 };
         for (cut, sample) in mask.data.iter().zip(samples(&read(&bytes))) {
             let removes = (f64::from(sample) / max * 255.0).round() >= 128.0;
