@@ -44,7 +44,8 @@ fn blue(x: usize, y: usize) -> [u8; 4] {
 }
 
 /// Looks whether a stage is shown a hidden colour, then fills with middle gray: a plugin that knows nothing of alpha.
-struct Spy;
+#[derive(serde::Deserialize)]
+struct Spy {}
 
 impl Stage for Spy {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
@@ -94,9 +95,8 @@ impl Stage for Spy {
     }
 }
 
-static SPY: PluginInfo = PluginInfo::builtin(
+static SPY: PluginInfo = PluginInfo::builtin::<Spy>(
     "name = \"spy\"\nversion = \"1.0.0\"\nstage = \"inpaint\"\nentry = \"builtin\"\ndescription = \"x\"\n",
-    |_| Ok(Box::new(Spy)),
 );
 
 static ALL: [&PluginInfo; 7] = [
