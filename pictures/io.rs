@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::colour::Cmyk;
+use super::deadline::Deadline;
 use super::mask_file::{MaskChannel, MaskFile, Reader};
 use super::notes::Notes;
 use super::{
@@ -98,13 +99,14 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
         let detail = "its headers contradict each other";
         return Err(ImageError::corrupt(file.format(), detail));
     }
-    let samples = turn(samples, channels, width, orientation);
+    let samples = turn(samples, channels, width, orientation)?;
     if let Source::Png(super::PngSource {
         palette: Some(palette),
         ..
     }) = &mut source
     {
-        palette.indices = orientation.apply::<u8, 1>(std::mem::take(&mut palette.indices), width);
+        palette.indices =
+            orientation.apply::<u8, 1>(std::mem::take(&mut palette.indices), width)?;
     }
     let (width, height) = orientation.displayed(width, height);
     Ok(Photo {
@@ -142,7 +144,7 @@ pub fn decode_mask(
         file.decode_cut(bytes, limits, &mut reader)
     })?;
     let orientation = file.orientation();
-    let data = orientation.apply::<u8, 1>(data, width);
+    let data = orientation.apply::<u8, 1>(data, width)?;
     let (width, height) = orientation.displayed(width, height);
     reader.finish(Mask {
         width,
@@ -273,9 +275,10 @@ impl File<'_> {
     ) -> Result<(Channels, Samples, Source), ImageError> {
         match self {
             File::Jpeg(f) => {
-                jpeg::check_whole(f, bytes)?;
+                let deadline = Deadline::after(limits.decode_max);
+                jpeg::check_whole(f, bytes, deadline)?;
                 let original = f.original(bytes, orientation, inks);
-                let samples = jpeg::pixels(&original, self.size(), self.channels())?;
+                let samples = jpeg::pixels(&original, self.size(), self.channels(), deadline)?;
                 let source = Source::Jpeg(Box::new(f.source(original)));
                 Ok((self.channels(), Samples::U8(samples), source))
             }
@@ -388,11 +391,16 @@ impl Photo {
     }
 }
 
-fn turn(samples: Samples, channels: Channels, width: usize, orientation: Orientation) -> Samples {
-    match samples {
-        Samples::U8(v) => Samples::U8(turn_pixels(v, channels, width, orientation)),
-        Samples::U16(v) => Samples::U16(turn_pixels(v, channels, width, orientation)),
-    }
+fn turn(
+    samples: Samples,
+    channels: Channels,
+    width: usize,
+    orientation: Orientation,
+) -> Result<Samples, ImageError> {
+    Ok(match samples {
+        Samples::U8(v) => Samples::U8(turn_pixels(v, channels, width, orientation)?),
+        Samples::U16(v) => Samples::U16(turn_pixels(v, channels, width, orientation)?),
+    })
 }
 
 fn turn_pixels<T: Copy + Default + Send + Sync>(
@@ -400,7 +408,7 @@ fn turn_pixels<T: Copy + Default + Send + Sync>(
     channels: Channels,
     width: usize,
     orientation: Orientation,
-) -> Vec<T> {
+) -> Result<Vec<T>, ImageError> {
     match channels.count() {
         1 => orientation.apply::<T, 1>(v, width),
         2 => orientation.apply::<T, 2>(v, width),

@@ -1,4 +1,8 @@
 //! Memory whose size a file decides.
+//!
+//! What is taken here fails with an error. The crates that decode and encode (zune-jpeg, jpeg-encoder, png, image-webp, libwebp)
+//! and buffers that grow as they are written take theirs without asking. That it fits is known before: whoever decodes sets
+//! aside what [`Need`](crate::Need) computes from the header, and a test holds those figures against what is used.
 
 use super::ImageError;
 

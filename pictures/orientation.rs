@@ -2,6 +2,9 @@
 
 use rayon::prelude::*;
 
+use crate::ImageError;
+use crate::memory::zeroed;
+
 /// How stored pixels must be turned to be upright; the EXIF values 1 to 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Orientation(u8);
@@ -53,14 +56,14 @@ impl Orientation {
         }
     }
 
-    /// Turns pixels of `N` samples each, stored `[height, width, N]`, upright.
+    /// Turns pixels of `N` samples each, stored `[height, width, N]`, upright. An error when there is no memory for it.
     pub(super) fn apply<T: Copy + Default + Send + Sync, const N: usize>(
         self,
         pixels: Vec<T>,
         width: usize,
-    ) -> Vec<T> {
+    ) -> Result<Vec<T>, ImageError> {
         let height = pixels.len() / N / width.max(1);
-        match self.0 {
+        Ok(match self.0 {
             2 => map_rows(pixels, width * N, |row| reverse_pixels::<T, N>(row)),
             3 => {
                 let mut pixels = pixels;
@@ -68,14 +71,14 @@ impl Orientation {
                 pixels
             }
             4 => flip_rows(pixels, width * N, height),
-            5 => turn::<T, N>(&pixels, width, height, |x, y| (y, x)),
-            6 => turn::<T, N>(&pixels, width, height, |x, y| (y, height - 1 - x)),
+            5 => turn::<T, N>(&pixels, width, height, |x, y| (y, x))?,
+            6 => turn::<T, N>(&pixels, width, height, |x, y| (y, height - 1 - x))?,
             7 => turn::<T, N>(&pixels, width, height, |x, y| {
                 (width - 1 - y, height - 1 - x)
-            }),
-            8 => turn::<T, N>(&pixels, width, height, |x, y| (width - 1 - y, x)),
+            })?,
+            8 => turn::<T, N>(&pixels, width, height, |x, y| (width - 1 - y, x))?,
             _ => pixels,
-        }
+        })
     }
 }
 
@@ -114,9 +117,9 @@ fn turn<T: Copy + Default + Send + Sync, const N: usize>(
     width: usize,
     height: usize,
     from: impl Fn(usize, usize) -> (usize, usize) + Sync,
-) -> Vec<T> {
+) -> Result<Vec<T>, ImageError> {
     let stride = height * N;
-    let mut out = vec![T::default(); pixels.len()];
+    let mut out = zeroed(pixels.len())?;
     out.par_chunks_mut((stride * BAND_ROWS).max(1))
         .enumerate()
         .for_each(|(band, rows)| {
@@ -129,7 +132,7 @@ fn turn<T: Copy + Default + Send + Sync, const N: usize>(
                 }
             }
         });
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -142,7 +145,7 @@ mod tests {
         let stored: Vec<u8> = (0..15).collect();
         for value in 1..=8 {
             let orientation = Orientation::from_exif(value);
-            let shown = orientation.apply::<u8, 1>(stored.clone(), width);
+            let shown = orientation.apply::<u8, 1>(stored.clone(), width).unwrap();
             let shown_width = orientation.displayed(width, height).0;
             for (i, pixel) in stored.iter().enumerate() {
                 let (x, y) = orientation.place((i % width, i / width), (width, height));
@@ -171,7 +174,7 @@ mod tests {
                 .flat_map(|r| r.bytes().map(|b| [b, b + 1]))
                 .collect();
             let o = Orientation::from_exif(i as u16 + 1);
-            let turned = o.apply::<u8, 2>(pixels.concat(), rows[0].len());
+            let turned = o.apply::<u8, 2>(pixels.concat(), rows[0].len()).unwrap();
             let want: Vec<u8> = upright
                 .iter()
                 .flat_map(|r| r.bytes().flat_map(|b| [b, b + 1]))

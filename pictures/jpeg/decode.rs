@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::JpegFile;
 use super::coefficients::{Obstacle, read};
+use super::timed::Timed;
+use crate::deadline::Deadline;
 use crate::memory::zeroed;
 use crate::{Channels, Format, ImageError, JpegOriginal, JpegSource, Orientation};
 
@@ -19,15 +20,16 @@ pub(crate) fn pixels(
     file: &JpegOriginal,
     (width, height): (usize, usize),
     channels: Channels,
+    deadline: Deadline,
 ) -> Result<Vec<u8>, ImageError> {
     let Some(inks) = &file.inks else {
         let space = match channels {
             Channels::Gray => ColorSpace::Luma,
             _ => ColorSpace::RGB,
         };
-        return samples(file, (width, height), space);
+        return samples(file, (width, height), space, deadline);
     };
-    let stored = stored_inks(file, (width, height))?;
+    let stored = stored_inks(file, (width, height), deadline)?;
     let cmyk = inks.cmyk();
     let mut rgb = zeroed(width * height * 3)?;
     rgb.par_chunks_exact_mut(width * 3)
@@ -40,23 +42,28 @@ pub(crate) fn pixels(
 pub(crate) fn stored_inks(
     file: &JpegOriginal,
     size: (usize, usize),
+    deadline: Deadline,
 ) -> Result<Vec<u8>, ImageError> {
     let transformed = file.inks.as_ref().is_some_and(|inks| inks.transformed);
     let space = match transformed {
         true => ColorSpace::YCCK,
         false => ColorSpace::CMYK,
     };
-    samples(file, size, space)
+    samples(file, size, space, deadline)
 }
 
 fn samples(
     file: &JpegOriginal,
     (width, height): (usize, usize),
     space: ColorSpace,
+    deadline: Deadline,
 ) -> Result<Vec<u8>, ImageError> {
-    let fail = |e: &dyn std::fmt::Debug| ImageError::corrupt(Format::Jpeg, format!("{e:?}"));
+    let fail = |e: &dyn std::fmt::Debug| deadline.fault(Format::Jpeg, format!("{e:?}"));
     let bytes = match file.separate_scans {
-        true => Cow::from(joined(&file.bytes).map_err(|e| ImageError::corrupt(Format::Jpeg, e))?),
+        true => {
+            let joined = joined(&file.bytes, deadline);
+            Cow::from(joined.map_err(|e| deadline.fault(Format::Jpeg, e))?)
+        }
         false => Cow::from(&*file.bytes),
     };
     // Size and number of scans were held against the limits when the header was read.
@@ -65,7 +72,7 @@ fn samples(
         .jpeg_set_max_scans(usize::MAX)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
+    let mut decoder = JpegDecoder::new_with_options(Timed::new(&bytes, deadline), options);
     decoder.decode_headers().map_err(|e| fail(&e))?;
     let want = width * height * space.num_components();
     if decoder.output_buffer_size() != Some(want) {
@@ -76,23 +83,31 @@ fn samples(
     }
     let mut samples = zeroed(want)?;
     decoder.decode_into(&mut samples).map_err(|e| fail(&e))?;
-    Ok(samples)
+    // A decoder that met the end early may have filled in the rest.
+    match deadline.passed() {
+        true => Err(deadline.fault(Format::Jpeg, "")),
+        false => Ok(samples),
+    }
 }
 
 /// An error unless all coefficients are there: the decoder fills in what is missing from a file without end marker.
-pub(crate) fn check_whole(file: &JpegFile<'_>, bytes: &[u8]) -> Result<(), ImageError> {
+pub(crate) fn check_whole(
+    file: &JpegFile<'_>,
+    bytes: &[u8],
+    deadline: Deadline,
+) -> Result<(), ImageError> {
     match file.trailer {
         Some(_) => Ok(()),
-        None => read(bytes, file.scans)
+        None => read(bytes, file.scans, deadline)
             .map(drop)
-            .map_err(|e| ImageError::corrupt(Format::Jpeg, e)),
+            .map_err(|e| deadline.fault(Format::Jpeg, e)),
     }
 }
 
 /// A sequential file with its components in one scan: zune-jpeg 0.5.15 answers others with garbage and no error (its issues
 /// 419 and 422).
-fn joined(bytes: &[u8]) -> Result<Vec<u8>, Obstacle> {
-    let mut coded = read(bytes, usize::MAX)?;
+fn joined(bytes: &[u8], deadline: Deadline) -> Result<Vec<u8>, Obstacle> {
+    let mut coded = read(bytes, usize::MAX, deadline)?;
     coded.interleave()?;
     coded.write(&[])
 }

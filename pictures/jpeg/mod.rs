@@ -7,6 +7,7 @@ mod encode;
 mod inks;
 mod parse;
 mod splice;
+mod timed;
 
 pub(crate) use carried::metadata;
 pub(crate) use decode::{check_whole, pixels};

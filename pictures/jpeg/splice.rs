@@ -12,9 +12,11 @@
 use rayon::prelude::*;
 
 use super::Inks;
-use super::coefficients::{Block, Coded, Dct, Obstacle, ZIGZAG, read};
+use super::coefficients::{Block, Coded, Dct, Obstacle, SLOW, ZIGZAG, read};
 use super::decode::{pixels, stored_inks};
-use crate::{JpegSource, Orientation, Photo, Samples};
+use crate::deadline::Deadline;
+use crate::memory::zeroed;
+use crate::{ImageError, JpegSource, Limits, Orientation, Photo, Samples};
 
 /// Largest coefficient that is written; with 8-bit samples no encoder needs more.
 const COEFFICIENT_MAX: f32 = 1023.0;
@@ -25,9 +27,11 @@ pub(super) fn splice(
     source: &JpegSource,
     segments: &[u8],
 ) -> Result<Vec<u8>, Obstacle> {
-    let changes = Changes::find(photo, source)?;
+    // As long again as decoding it may have taken.
+    let deadline = Deadline::after(Limits::default().decode_max);
+    let changes = Changes::find(photo, source, deadline)?;
     // The file was accepted with this many scans.
-    let mut coded = read(&source.original.bytes, usize::MAX)?;
+    let mut coded = read(&source.original.bytes, usize::MAX, deadline)?;
     if (coded.frame.width, coded.frame.height) != (changes.width, changes.height)
         || !matches!(
             (coded.frame.planes.len(), changes.samples, &changes.inks),
@@ -40,7 +44,17 @@ pub(super) fn splice(
     coded.write(segments)
 }
 
+const FULL: Obstacle = Obstacle("there is no memory to compare the photo with its file");
 const KIND: Obstacle = Obstacle("the photo has another size or kind than its file");
+
+/// Why the file could not be decoded again.
+fn obstacle(error: &ImageError) -> Obstacle {
+    match error {
+        ImageError::TooSlow { .. } => SLOW,
+        ImageError::OutOfMemory { .. } => FULL,
+        _ => KIND,
+    }
+}
 
 /// A photo beside what its file decodes to, in the file's orientation.
 struct Changes<'a> {
@@ -58,13 +72,14 @@ struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    fn find(photo: &'a Photo, source: &JpegSource) -> Result<Self, Obstacle> {
+    fn find(photo: &'a Photo, source: &JpegSource, deadline: Deadline) -> Result<Self, Obstacle> {
         let orientation = source.original.orientation;
         let (width, height) = orientation.displayed(photo.width, photo.height);
         let Samples::U8(now) = &photo.samples else {
             return Err(KIND);
         };
-        let before = pixels(&source.original, (width, height), photo.channels).map_err(|_| KIND)?;
+        let before = pixels(&source.original, (width, height), photo.channels, deadline);
+        let before = before.map_err(|error| obstacle(&error))?;
         let samples = photo.channels.count();
         let mut changes = Changes {
             photo,
@@ -77,7 +92,7 @@ impl<'a> Changes<'a> {
             inks: None,
         };
         let row_bytes = width.div_ceil(8);
-        let mut marks = vec![0; row_bytes * height];
+        let mut marks = zeroed(row_bytes * height).map_err(|_| FULL)?;
         marks
             .par_chunks_exact_mut(row_bytes)
             .zip(before.par_chunks_exact(width * samples))
@@ -89,15 +104,21 @@ impl<'a> Changes<'a> {
             });
         changes.marks = marks;
         if let Some(inks) = &source.original.inks {
-            changes.inks = Some(changes.enter_inks(source, inks)?);
+            changes.inks = Some(changes.enter_inks(source, inks, deadline)?);
         }
         Ok(changes)
     }
 
     /// The components of a file of inks, with those of the changed pixels.
-    fn enter_inks(&self, source: &JpegSource, inks: &Inks) -> Result<Vec<u8>, Obstacle> {
+    fn enter_inks(
+        &self,
+        source: &JpegSource,
+        inks: &Inks,
+        deadline: Deadline,
+    ) -> Result<Vec<u8>, Obstacle> {
+        let size = (self.width, self.height);
         let mut stored =
-            stored_inks(&source.original, (self.width, self.height)).map_err(|_| KIND)?;
+            stored_inks(&source.original, size, deadline).map_err(|error| obstacle(&error))?;
         let cmyk = inks.cmyk();
         stored
             .par_chunks_exact_mut(self.width * 4)

@@ -168,6 +168,37 @@ fn many_scans_within_the_limit_decode_in_bounded_time() {
 }
 
 #[test]
+fn decoding_ends_when_its_time_is_up() {
+    let limits = |decode_max| Limits {
+        decode_max,
+        ..Limits::default()
+    };
+    for name in FIXTURES {
+        let bytes = fixture(name);
+        let error = decode(&bytes, &limits(Duration::ZERO)).unwrap_err();
+        assert!(
+            matches!(error, ImageError::TooSlow { .. }),
+            "{name}: {error}"
+        );
+        let error = decode_mask(&bytes, &limits(Duration::ZERO), MaskChannel::Auto).unwrap_err();
+        assert!(
+            matches!(error, ImageError::TooSlow { .. }),
+            "{name}: {error}"
+        );
+    }
+    // 49 million pixels in 100 scans that send nothing.
+    let started = Instant::now();
+    let limits = limits(Duration::from_millis(200));
+    let error = decode(&jpeg(7_000, 0xc2, 99), &limits).unwrap_err();
+    assert!(matches!(error, ImageError::TooSlow { .. }), "{error}");
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
 fn truncated_files_are_corrupt_unless_all_pixels_are_there() {
     for name in [
         "q85_420.jpg",

@@ -33,6 +33,9 @@ use frame::Scan;
 #[error("{0}")]
 pub struct Obstacle(pub &'static str);
 
+/// Reading was given up.
+pub const SLOW: Obstacle = Obstacle("reading its coefficients takes too long");
+
 /// Huffman tables by class (0 = DC, 1 = AC) and number.
 type Tables = [[Option<Arc<Codes>>; 4]; 2];
 

@@ -7,13 +7,14 @@ use super::codes::Codes;
 use super::frame::{Frame, Part, Scan};
 use super::scan_read::read_scan;
 use super::{Block, Coded, Obstacle, Plane, Tables};
+use crate::deadline::Deadline;
 use crate::memory::with_capacity;
 
 /// Precision of a coefficient that no scan has sent yet.
 const UNSENT: u8 = u8::MAX;
 
-/// Reads all coefficients of a file, which may have at most `scans_max` scans.
-pub fn read(bytes: &[u8], scans_max: usize) -> Result<Coded, Obstacle> {
+/// Reads all coefficients of a file, which may have at most `scans_max` scans, until the deadline.
+pub fn read(bytes: &[u8], scans_max: usize, deadline: Deadline) -> Result<Coded, Obstacle> {
     let mut reader = Reader::default();
     let mut at = 2;
     // A file that breaks off after its last scan has everything that is needed.
@@ -37,7 +38,7 @@ pub fn read(bytes: &[u8], scans_max: usize) -> Result<Coded, Obstacle> {
             if reader.scans.len() == scans_max {
                 return Err(Obstacle("it has too many scans"));
             }
-            at = reader.scan(bytes, at, body)?;
+            at = reader.scan(bytes, at, body, deadline)?;
         } else {
             reader.segment(marker, body, bytes.len())?;
         }
@@ -169,7 +170,13 @@ impl Reader {
     }
 
     /// Reads the scan whose data begin at `at`; returns where they end.
-    fn scan(&mut self, bytes: &[u8], at: usize, header: &[u8]) -> Result<usize, Obstacle> {
+    fn scan(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        header: &[u8],
+        deadline: Deadline,
+    ) -> Result<usize, Obstacle> {
         let frame = self
             .frame
             .as_ref()
@@ -183,7 +190,7 @@ impl Reader {
             note_precision(&scan, &mut self.precision[part.plane])?;
         }
         let mut bits = BitReader::new(bytes, at);
-        read_scan(frame, &scan, &mut self.blocks, &mut bits)?;
+        read_scan(frame, &scan, &mut self.blocks, &mut bits, deadline)?;
         self.scans.push(scan);
         Ok(bits.position())
     }

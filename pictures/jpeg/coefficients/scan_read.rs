@@ -3,15 +3,21 @@
 use super::bits::BitReader;
 use super::codes::Lookup;
 use super::frame::{Frame, Scan};
-use super::{Block, Obstacle};
+use super::{Block, Obstacle, SLOW};
+use crate::deadline::Deadline;
 
-/// Reads the scan's data into `blocks` (by component).
+/// Blocks between looks at the clock.
+const BLOCKS: u32 = 4096;
+
+/// Reads the scan's data into `blocks` (by component), until the deadline.
 pub fn read_scan(
     frame: &Frame,
     scan: &Scan,
     blocks: &mut [Vec<Block>],
     bits: &mut BitReader<'_>,
+    deadline: Deadline,
 ) -> Result<(), Obstacle> {
+    let mut count = 0;
     let lookup = |class: usize, part: usize| {
         let number = usize::from(scan.parts[part].tables[class]);
         scan.tables[class][number].as_deref().map(Lookup::new)
@@ -28,6 +34,10 @@ pub fn read_scan(
         run: 0,
     };
     scan.walk(frame, |step| {
+        if count % BLOCKS == 0 && deadline.passed() {
+            return Err(SLOW);
+        }
+        count += 1;
         if let Some(number) = step.restart {
             bits.restart(number)?;
             decoder.restart()?;

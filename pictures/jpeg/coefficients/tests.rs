@@ -3,8 +3,15 @@
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::frame::Part;
 use super::*;
+use crate::deadline::Deadline;
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
 
 /// How a test file is coded.
 #[derive(Debug, Clone, Copy)]
@@ -115,9 +122,9 @@ proptest! {
     #[test]
     fn every_kind_comes_back_with_its_coefficients_and_size(kind in kinds()) {
         let bytes = file(kind);
-        let first = read(&bytes, 100).unwrap();
+        let first = read(&bytes, 100, soon()).unwrap();
         let out = first.write(&[]).unwrap();
-        let second = read(&out, 100).unwrap();
+        let second = read(&out, 100, soon()).unwrap();
         prop_assert!(first.blocks == second.blocks && first.steps == second.steps && first.frame == second.frame);
         let script = |coded: &Coded| {
             let scans = coded.scans.iter();
@@ -132,10 +139,10 @@ proptest! {
     #[test]
     fn bit_by_bit_scans_come_back_and_decode_alike(kind in kinds()) {
         let bytes = file(Kind { progressive_scans: 5, ..kind });
-        let mut coded = read(&bytes, 100).unwrap();
+        let mut coded = read(&bytes, 100, soon()).unwrap();
         refine(&mut coded);
         let out = coded.write(&[]).unwrap();
-        let again = read(&out, 100).unwrap();
+        let again = read(&out, 100, soon()).unwrap();
         prop_assert!(again.blocks == coded.blocks);
         prop_assert_eq!(zune(&out), zune(&bytes));
     }
@@ -154,19 +161,19 @@ proptest! {
         if cut.index(4) == 0 {
             bytes.truncate(cut.index(bytes.len()));
         }
-        if let Ok(coded) = read(&bytes, 100) {
+        if let Ok(coded) = read(&bytes, 100, soon()) {
             let samples: usize = coded.blocks.iter().map(|blocks| blocks.len() * 64).sum();
             prop_assert!(samples <= (coded.frame.width + 31) * (coded.frame.height + 31) * 4);
             // What is accepted can be written and means the same.
             if let Ok(out) = coded.write(&[]) {
-                prop_assert!(read(&out, 100).unwrap().blocks == coded.blocks);
+                prop_assert!(read(&out, 100, soon()).unwrap().blocks == coded.blocks);
             }
         }
     }
 
     #[test]
     fn noise_is_no_file(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(read(&bytes, 100).is_err());
+        prop_assert!(read(&bytes, 100, soon()).is_err());
     }
 }
 
@@ -187,7 +194,7 @@ fn a_short_file_makes_no_room_for_a_large_picture() {
         .unwrap();
     bytes[frame + 5..frame + 9].copy_from_slice(&[0x40, 0, 0x40, 0]);
     assert_eq!(
-        read(&bytes, 100).unwrap_err(),
+        read(&bytes, 100, soon()).unwrap_err(),
         Obstacle("it is too short for its size")
     );
 }
@@ -203,13 +210,15 @@ fn scans_that_repeat_a_coefficient_are_refused() {
         restart_mcus: 0,
         quality: 80,
     };
-    let mut coded = read(&file(kind), 100).unwrap();
+    let late = Deadline::after(Duration::ZERO);
+    assert_eq!(read(&file(kind), 100, late).unwrap_err(), SLOW);
+    let mut coded = read(&file(kind), 100, soon()).unwrap();
     let last = coded.scans[1].clone();
     coded.scans.push(last);
     let out = coded.write(&[]).unwrap();
-    assert!(read(&out, 100).unwrap_err().0.contains("twice"));
+    assert!(read(&out, 100, soon()).unwrap_err().0.contains("twice"));
     assert_eq!(
-        read(&out, 1).unwrap_err(),
+        read(&out, 1, soon()).unwrap_err(),
         Obstacle("it has too many scans")
     );
 }

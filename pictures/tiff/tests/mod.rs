@@ -145,7 +145,7 @@ fn orientations_are_shown_upright_and_stored_as_they_were() {
             panic!()
         };
         assert!(
-            *shown == turned.apply::<u8, 3>(stored, WIDTH),
+            *shown == turned.apply::<u8, 3>(stored, WIDTH).unwrap(),
             "orientation {value}"
         );
         let mut edited = photo.clone();
