@@ -74,7 +74,7 @@ say "remove an object by folder"
 mkdir "$root/var/lib/cleanplate/pairs"
 cp benches/photos/boat.png benches/photos/boat_mask.png "$root/var/lib/cleanplate/pairs/"
 inside chown -R cleanplate: /var/lib/cleanplate/pairs
-user cleanplate folder --once /var/lib/cleanplate/pairs --backend cpu
+user cleanplate folder --once /var/lib/cleanplate/pairs --backend cpu --data /var/lib/cleanplate
 inside ls /var/lib/cleanplate/pairs/output
 
 say "upgrade: a changed conffile and all data stay"
