@@ -166,7 +166,7 @@ fn a_bad_pair_fails_alone_and_order_is_kept() {
         ]
     );
     for (at, words) in [
-        (0, "not a JPEG, PNG, WebP, TIFF or BMP"),
+        (0, "GIF is not read; send JPEG, PNG, WebP, TIFF or BMP"),
         (2, "the mask is 32x32"),
         (3, "at most 100000 bytes"),
         (4, ""),
