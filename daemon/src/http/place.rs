@@ -50,7 +50,7 @@ fn find<'a>(path: &'a str, prefix: &str) -> Place<'a> {
     let trimmed = inner.trim_end_matches('/');
     match trimmed {
         DOCS if inner != DOCS => Place::Elsewhere("../docs".to_string()),
-        "" if inner == path => Place::Here,
+        "" if path == "/" => Place::Here,
         "" => Place::At("/"),
         _ if trimmed == path => Place::Here,
         _ => Place::At(trimmed),
