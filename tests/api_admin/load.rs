@@ -26,8 +26,8 @@ fn many_jobs_do_not_delay_a_reply() {
                 }
             });
         }
-        wait_until("all are at work", Duration::from_secs(20), || {
-            cancelled.load(relaxed) >= 8
+        wait_until("all are at work", Duration::from_secs(60), || {
+            cancelled.load(relaxed) > 20
         });
         let mut times: Vec<Duration> = (0..50)
             .map(|_| {

@@ -71,13 +71,13 @@ fn the_command_line_takes_points_and_boxes() {
         image::open(at("out.png")).unwrap().to_rgb8().dimensions(),
         (width, height)
     );
-    json(&run(&[
-        "--point",
-        "256,213.5,0",
-        "--box",
-        "576,384.3,64,42.7",
-    ]));
+    json(&run(&["--point", "320,213.5", "--point", "100,300,1"]));
     assert!(image::open(at("m.png")).unwrap().to_luma8() != mask);
+    // This network takes nearly the whole photo for it, which nobody points at.
+    let whole = run(&["--point", "256,213.5,0", "--box", "576,384.3,64,42.7"]);
+    assert_eq!(whole.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&whole.stderr);
+    assert!(told.contains("covers the whole image"), "{told}");
     for (args, code) in [
         (&["--point", "1"][..], 2),
         (&["--point", "1,2,7"], 2),
