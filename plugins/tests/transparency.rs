@@ -177,7 +177,8 @@ fn a_hidden_colour_beside_the_hole_is_in_no_fill() {
         let inside = |at: usize| mask.data[at] != 0;
         let visible = (0..after.len()).filter(|at| inside(*at) && after[*at][3] == 255);
         let share = visible.count() as f64 / mask.count() as f64;
-        assert!(share > 0.94, "{steps:?}: {share} of the hole is opaque");
+        // The edge of the sticker is drawn again, ragged by a pixel or three.
+        assert!(share > 0.9, "{steps:?}: {share} of the hole is opaque");
         let far = |at: &usize| {
             let (x, y) = (at % 160, at / 160);
             !(30..105).contains(&x) || !(25..95).contains(&y)

@@ -1,5 +1,4 @@
-//! Files as cameras, phones and editors write them: what they hold besides the picture, and what they leave out. Made here of
-//! the fixtures, so that each test shows what is odd about its file.
+//! Files as cameras, phones and editors write them. Made here of the fixtures, so that each test shows what is odd about its file.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
