@@ -58,7 +58,7 @@ pub struct App {
     /// The books were found wrong: no new jobs until someone looked.
     pub breached: AtomicBool,
     /// Places for those who fetch photos.
-    pub fetches: tokio::sync::Semaphore,
+    pub fetches: Arc<tokio::sync::Semaphore>,
     /// The last check of the database file.
     pub database: Mutex<Option<DatabaseCheck>>,
 }

@@ -165,7 +165,10 @@ mod tests {
             of(&[("TERM_PROGRAM", "iTerm.app")], "\x1b[?64;4c"),
             ProtocolType::Iterm2
         );
-        assert_eq!(of(&[("TMUX", "/tmp/x")], kitty), ProtocolType::Halfblocks);
+        assert_eq!(
+            of(&[("TMUX", "socket,1,0")], kitty),
+            ProtocolType::Halfblocks
+        );
         assert_eq!(
             of(&[("KONSOLE_VERSION", "230804")], kitty),
             ProtocolType::Sixel

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cleanplate_api::ErrorCode;
@@ -37,13 +38,14 @@ pub fn check(url: &str, app: &App) -> Result<(), Refusal> {
 }
 
 /// Places for those who fetch at the same time.
-pub fn places(config: &config::Fetch) -> Semaphore {
-    Semaphore::new(config.at_once_max)
+pub fn places(config: &config::Fetch) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(config.at_once_max))
 }
 
 /// Fetches a photo. Its bytes count like those of an upload.
 pub async fn image(url: &str, body: &Body, app: &App) -> Result<Upload, Refusal> {
-    let Ok(Ok(_place)) = tokio::time::timeout(WAIT_MAX, app.fetches.acquire()).await else {
+    let place = app.fetches.clone().acquire_owned();
+    let Ok(Ok(place)) = tokio::time::timeout(WAIT_MAX, place).await else {
         let text = "too many photos are being fetched for others";
         return Err(Refusal::new(ErrorCode::QueueFull, text));
     };
@@ -55,7 +57,12 @@ pub async fn image(url: &str, body: &Body, app: &App) -> Result<Upload, Refusal>
     };
     body.reserve(fetch.bytes_max)?;
     let too_large = too_large(app);
-    blocking(move || fetch.run(too_large)).await?
+    // The place is the fetch's, not the request's: a client that hangs up leaves it at work.
+    blocking(move || {
+        let _place = place;
+        fetch.run(too_large)
+    })
+    .await?
 }
 
 struct Fetch {
