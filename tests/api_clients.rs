@@ -333,6 +333,37 @@ fn a_photo_is_fetched_from_where_it_may_be_and_within_limits() {
 }
 
 #[test]
+fn a_client_that_hangs_up_leaves_the_place_to_the_fetch_that_it_asked_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/photo.png", silent.local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[fetch]\nallowed_hosts = [\"127.0.0.1\"]\nat_once_max = 1\ntime_s_max = 30\n";
+    let daemon = Daemon::start(dir.path(), config);
+    let key = daemon.key();
+    let form = Form::new().file("mask", "mask.png", &small_pair().1);
+    let path = format!("{REMOVAL}?image_url={url}");
+    let body = form.body();
+    let mut client = TcpStream::connect(&daemon.addr).unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+        daemon.addr,
+        bearer(&key),
+        form.content_type(),
+        body.len()
+    );
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(&body).unwrap();
+    let _held = silent.accept().unwrap();
+    drop(client);
+    // The daemon takes a moment to notice, and waits some seconds for a place.
+    let reply = daemon.post(&path, Some(&key), &form);
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert!(text.contains("too many photos are being fetched"), "{text}");
+    silent.set_nonblocking(true).unwrap();
+    assert!(silent.accept().is_err(), "a second fetch was begun");
+}
+
+#[test]
 fn a_key_lists_the_jobs_of_its_account_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
