@@ -27,6 +27,7 @@ mod refusal;
 mod router;
 mod serve;
 mod telemetry;
+mod tuning;
 mod webhooks;
 
 use std::path::Path;

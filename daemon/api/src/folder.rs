@@ -24,7 +24,13 @@ pub struct FolderStatus {
     pub waiting_for_mask: u64,
     /// Names of the first of them.
     pub waiting: Vec<String>,
-    /// Pairs that are complete and not yet taken.
+    /// Files and folders that are not taken as they are, photos without a mask included.
+    #[serde(default)]
+    pub left_count: u64,
+    /// The first of them, and why.
+    #[serde(default)]
+    pub left: Vec<FolderFile>,
+    /// Pairs that wait for their turn.
     pub ready: u64,
     /// Pairs taken and not yet done.
     pub working: u64,
@@ -34,4 +40,13 @@ pub struct FolderStatus {
     pub failed: u64,
     /// Pairs with the content of an earlier one: the earlier result was used, nothing was charged.
     pub duplicates: u64,
+}
+
+/// A file in a watched folder that is not taken as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FolderFile {
+    /// Path from the watched folder on.
+    pub name: String,
+    /// Why, and what would help.
+    pub why: String,
 }

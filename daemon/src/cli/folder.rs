@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use cleanplate_api::FolderStatus;
+use cleanplate_api::{FolderFile, FolderStatus};
 use cleanplate_engine::BackendChoice;
 use cleanplate_pipeline::{RunLimits, Runner};
 
 use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};
 use crate::config::{Config, HotFolder, misplaced};
-use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Setup};
+use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Menu, Setup};
 use crate::jobs::ByteBudget;
 use crate::pairing::OUTPUT;
 use crate::telemetry::escaped;
@@ -53,7 +53,11 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     let outcome = FolderWatch::new(Setup {
         folder,
-        pipeline,
+        menu: Menu {
+            own: pipeline,
+            set: pipelines,
+            rules: None,
+        },
         executor,
         bounds,
         board: board.clone(),
@@ -94,8 +98,17 @@ fn hot_folder(args: &Folder, config: &Config) -> anyhow::Result<HotFolder> {
 }
 
 fn report(args: &Folder, status: &FolderStatus) -> anyhow::Result<ExitCode> {
-    for name in &status.waiting {
-        eprintln!("no mask: {}", escaped(name));
+    for FolderFile { name, why } in &status.left {
+        let what = if status.waiting.contains(name) {
+            "no mask"
+        } else {
+            "not taken"
+        };
+        eprintln!("{what}: {} ({})", escaped(name), escaped(why));
+    }
+    if status.left_count > status.left.len() as u64 {
+        let more = status.left_count - status.left.len() as u64;
+        eprintln!("and {more} more that were not taken");
     }
     let FolderStatus {
         done,

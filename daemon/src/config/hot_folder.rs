@@ -51,6 +51,8 @@ pub struct Rules {
     pub pairing: Vec<Pattern>,
     /// Names that are left alone, with `*` and `?`.
     pub ignore: Vec<String>,
+    /// How deep folders within the watched one are looked into; 0: not at all.
+    pub subfolder_depth_max: usize,
     /// Time without change after which a file may be complete.
     pub settle: Duration,
     /// Time without change after which a file that does not decode is broken rather than incomplete.
@@ -171,6 +173,8 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
     let settle = Duration::from_millis(r.whole(&path, 50..=3_600_000) as u64);
     let path = place(r, "in_flight_max");
     let in_flight_max = r.whole(&path, 1..=64) as usize;
+    let path = place(r, "subfolder_depth_max");
+    let subfolder_depth_max = r.whole(&path, 0..=32) as usize;
     let poll = seconds(r, "poll_s", 0, 86_400);
     Rules {
         pipeline: (!pipeline.is_empty()).then_some(pipeline),
@@ -178,6 +182,7 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
         mask_channel,
         pairing: pairing(r, &place(r, "pairing")),
         ignore: r.list(&place(r, "ignore")),
+        subfolder_depth_max,
         settle,
         incomplete_max: seconds(r, "incomplete_s_max", 1, 86_400),
         mask_wait: seconds(r, "mask_wait_s", 1, 86_400),

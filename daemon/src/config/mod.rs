@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 pub use admin::{Admin, Token};
 pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
-pub use options::{Config, Engine, Limits, LogFormat, Logging, Pricing, RateLimits, UploadTime};
+pub use options::{
+    Config, Engine, Limits, LogFormat, Logging, Pipelines, Pricing, RateLimits, UploadTime,
+};
 pub use outgoing::{Fetch, Webhooks};
 pub use places::{Origins, PublicUrl, is_path_prefix};
 

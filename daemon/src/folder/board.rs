@@ -9,6 +9,7 @@ use cleanplate_api::FolderStatus;
 use cleanplate_store::AccountId;
 
 use super::report::Report;
+use super::scan::Left;
 use super::take;
 use crate::config::HotFolder;
 use crate::lock::lock;
@@ -16,8 +17,6 @@ use crate::telemetry::{Metrics, names};
 
 /// Shortest pause between two writings of the status file.
 const WRITE_MIN: Duration = Duration::from_secs(1);
-/// Names of waiting photos that are shown.
-const NAMES_MAX: usize = 100;
 
 type Watcher = Box<dyn Fn(&FolderStatus) + Send + Sync>;
 
@@ -87,12 +86,12 @@ impl Board {
         lock(&self.status).clone()
     }
 
-    /// Notes a scan.
-    pub fn looked(&self, settling: usize, waiting: &[String]) {
+    /// Notes a look: pairs that change, photos without a mask and the names of the first, everything that is not taken.
+    pub fn looked(&self, settling: usize, count: usize, waiting: Vec<String>, left: Left) {
         let mut status = lock(&self.status);
         status.settling = settling as u64;
-        status.waiting_for_mask = waiting.len() as u64;
-        status.waiting = waiting.iter().take(NAMES_MAX).cloned().collect();
+        (status.waiting_for_mask, status.waiting) = (count as u64, waiting);
+        (status.left_count, status.left) = (left.count, left.first);
     }
 
     /// Notes what waits and what is claimed.

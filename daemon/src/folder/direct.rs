@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Instant;
 
-use cleanplate_pictures::{EncodeOptions, Limits};
+use cleanplate_pictures::Limits;
 use cleanplate_pipeline::{NoObserver, Request, Runner};
 use serde_json::json;
 
@@ -45,10 +45,7 @@ impl Bench {
         let started = Instant::now();
         let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
             .map_err(|error| picture("photo", &error))?;
-        let options = EncodeOptions {
-            format: task.format,
-            quality: None,
-        };
+        let options = task.encode;
         photo
             .check_format(&options)
             .map_err(|error| picture("result", &error))?;
@@ -78,7 +75,7 @@ impl Bench {
             .map_err(|error| picture("result", &error))?;
         Ok(Made {
             bytes: Bytes::Here(bytes),
-            extension: task.format.unwrap_or(outcome.photo.format).extension(),
+            extension: options.format_of(outcome.photo.format).extension(),
             size: (outcome.photo.width as u32, outcome.photo.height as u32),
             job: None,
             credits: 0,

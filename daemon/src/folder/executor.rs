@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cleanplate_pictures::{Format, MaskChannel};
+use cleanplate_pictures::{EncodeOptions, MaskChannel};
 use cleanplate_pipeline::{Pipeline, Prompts};
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ pub struct Task {
     pub prompts: Option<Prompts>,
     /// The pipeline.
     pub pipeline: Arc<Pipeline>,
-    /// Format of the result; `None` = that of the photo.
-    pub format: Option<Format>,
+    /// Format and quality of the result.
+    pub encode: EncodeOptions,
     /// Width and height of the photo as displayed.
     pub size: (u32, u32),
     /// SHA-256 over everything that makes the result.

@@ -8,6 +8,8 @@ mod board;
 mod claim;
 mod direct;
 mod executor;
+mod mark;
+mod menu;
 mod notifications;
 mod queue;
 mod read;
@@ -15,6 +17,7 @@ mod report;
 mod scan;
 mod sidecar;
 mod take;
+mod template;
 mod watch;
 
 use std::path::Path;
@@ -28,6 +31,7 @@ use cleanplate_api::FolderStatus;
 
 pub use board::Board;
 pub use direct::DirectExecutor;
+pub use menu::Menu;
 pub use queue::payer;
 pub use read::Bounds;
 pub use watch::{FolderWatch, Setup};
@@ -140,17 +144,16 @@ impl Folders {
             payer,
             price: app.config.pricing.removal,
         });
-        let board = Arc::new(Board::new(
-            folder,
-            name,
-            account,
-            Some(app.metrics.clone()),
-            None,
-        ));
+        let metrics = Some(app.metrics.clone());
+        let board = Arc::new(Board::new(folder, name, account, metrics, None));
         let stop = Arc::new(AtomicBool::new(false));
         let setup = Setup {
             folder: folder.clone(),
-            pipeline,
+            menu: Menu {
+                own: pipeline,
+                set: app.pipelines.clone(),
+                rules: Some(app.config.pipelines.clone()),
+            },
             executor: executor.clone(),
             bounds: Bounds::of(&app.config, app.jobs.memory()),
             board: board.clone(),

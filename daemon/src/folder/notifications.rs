@@ -1,20 +1,29 @@
 //! Notifications of the system about changes in a folder: hints that a look is worth while, never more.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::config::HotFolder;
+use crate::pairing::path::{place, shown};
 
 /// Notes kept; more are dropped, the scan they ask for comes anyway.
 const NOTES_MAX: usize = 4096;
 
 /// The system's notes about one folder, if it gives any.
 #[derive(Default)]
-pub struct Notifications(Option<(RecommendedWatcher, Receiver<Vec<PathBuf>>)>);
+pub struct Notifications(Option<Notes>);
+
+struct Notes {
+    watcher: RecommendedWatcher,
+    receiver: Receiver<Vec<PathBuf>>,
+    /// Folders within the watched one.
+    dirs: HashSet<String>,
+}
 
 impl Notifications {
     /// Pause between scans of a folder that was to give notes and cannot.
@@ -48,18 +57,47 @@ impl Notifications {
                 drop(sender.try_send(paths));
             })?;
         watcher.watch(&folder.path, RecursiveMode::NonRecursive)?;
-        for dir in folder
-            .rules
-            .pairing
-            .iter()
-            .filter_map(|pattern| pattern.dir())
-        {
-            let dir = folder.path.join(dir);
-            if dir.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
-                watcher.watch(&dir, RecursiveMode::NonRecursive)?;
+        Ok(Notifications(Some(Notes {
+            watcher,
+            receiver,
+            dirs: HashSet::new(),
+        })))
+    }
+
+    /// Asks for notes about these folders below `root` as well, and no longer about others. When the system gives no more,
+    /// there are none at all: a folder that is forgotten would be the worse surprise.
+    pub fn follow(&mut self, root: &Path, dirs: &[String]) {
+        let Some(notes) = &mut self.0 else {
+            return;
+        };
+        let wanted: HashSet<&String> = dirs.iter().filter(|dir| !dir.is_empty()).collect();
+        let watcher = &mut notes.watcher;
+        notes.dirs.retain(|dir| {
+            let stays = wanted.contains(dir);
+            if !stays {
+                // It is gone, and with it the notes about it.
+                drop(watcher.unwatch(&place(root, dir)));
+            }
+            stays
+        });
+        for dir in wanted {
+            if notes.dirs.contains(dir) {
+                continue;
+            }
+            match watcher.watch(&place(root, dir), RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    notes.dirs.insert(dir.clone());
+                }
+                // It went meanwhile.
+                Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
+                Err(error) if !place(root, dir).is_dir() => drop(error),
+                Err(error) => {
+                    tracing::warn!(path = %root.display(), dir = shown(dir), %error, "the system gives no more notes of changes; the folder is scanned every 5 s");
+                    self.0 = None;
+                    return;
+                }
             }
         }
-        Ok(Notifications(Some((watcher, receiver))))
     }
 
     /// Whether there are notes.
@@ -69,7 +107,7 @@ impl Notifications {
 
     /// Waits for notes, at most `time`, and returns the paths they name. Without notes it sleeps.
     pub fn wait(&self, time: Duration) -> Vec<PathBuf> {
-        let Some((_, receiver)) = &self.0 else {
+        let Some(Notes { receiver, .. }) = &self.0 else {
             std::thread::sleep(time);
             return Vec::new();
         };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_pictures::{EncodeOptions, Format};
+use cleanplate_pictures::Format;
 use cleanplate_store::{
     Accept, Account, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob,
     PageRequest, Store, StoreError,
@@ -105,10 +105,7 @@ impl QueueExecutor {
             prompts: task.prompts.clone(),
             pipeline: task.pipeline.clone(),
             mask_channel: task.mask_channel,
-            encode: EncodeOptions {
-                format: task.format,
-                quality: None,
-            },
+            encode: task.encode,
             candidates: 0,
             request_id: format!("folder:{}", task.folder),
             accepted: Instant::now(),
@@ -168,7 +165,7 @@ impl QueueExecutor {
             input_filename: Some(task.photo_name.chars().take(255).collect()),
             original_width: task.size.0,
             original_height: task.size.1,
-            request: json!({ "folder": task.folder, "steps": task.pipeline.steps, "output_format": task.format.map(Format::extension) }),
+            request: json!({ "folder": task.folder, "steps": task.pipeline.steps, "output_format": task.encode.format.map(Format::extension) }),
             idempotency: paid.then_some(once),
         })
     }

@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use cleanplate_pictures::{ImageError, Limits, MaskChannel};
+use cleanplate_pictures::{EncodeOptions, ImageError, Limits, MaskChannel};
 use cleanplate_pipeline::{Pipeline, Prompts};
 use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Places};
 use super::executor::Task;
+use super::menu::Menu;
 use super::report::{PairFault, Report};
 use super::scan::Verdict;
-use super::sidecar;
+use super::sidecar::{self, Said};
 use super::take::{self, Stamp, TakeError};
 use crate::config::HotFolder;
 use crate::hex::hex;
 use crate::jobs::ByteBudget;
+use crate::pairing::path::shown;
 
 /// Bounds of what is read.
 #[derive(Debug, Clone)]
@@ -34,10 +36,8 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
     match take::read(path, bounds.bytes_max) {
         Err(TakeError::Io(_)) => Verdict::Incomplete,
         Err(_) => Verdict::Ready,
-        Ok((bytes, _)) if path.extension().is_some_and(|ending| ending == "json") => {
-            let whole = bytes.len() as u64 > sidecar::BYTES_MAX
-                || serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
-            if whole {
+        Ok((bytes, _)) if is_sidecar(path) => {
+            if bytes.len() as u64 > sidecar::BYTES_MAX || sidecar::object(&bytes).is_ok() {
                 Verdict::Ready
             } else {
                 Verdict::Incomplete
@@ -59,11 +59,16 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
     }
 }
 
+fn is_sidecar(path: &std::path::Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+}
+
 /// Reads a claim into a task and notes hashes and sizes. `seen` gets the state of the photo's file.
 pub fn task(
     places: &Places,
     folder: &HotFolder,
-    pipeline: &Arc<Pipeline>,
+    menu: &Menu,
     bounds: &Bounds,
     claim: &Claim,
     report: &mut Report,
@@ -79,60 +84,94 @@ pub fn task(
         .map_err(|error| PairFault::new("image", format!("photo: {error}")))?;
     let size = (header.width as u32, header.height as u32);
     report.photo_size = Some(size);
-    let (mask, prompts) = mark(places, pipeline, bounds, claim, size)?;
+    let asked = sidecar::read(&said(places, claim)?, bounds.points_max)?;
+    report.warnings = asked.warnings;
+    let tuning = asked.tuning;
+    let pipeline = menu.choose(&tuning)?;
+    report.pipeline = pipeline.name.clone();
+    let mask = places
+        .mask(claim, bounds.bytes_max)
+        .map_err(|error| refused("mask", &error))?;
+    let prompts = match &mask {
+        Some(mask) => {
+            check_mask(mask, bounds, size)?;
+            None
+        }
+        None => Some(check_prompts(asked.prompts, &pipeline, size)?),
+    };
     report.mask_sha256 = mask.as_ref().map(|mask| hex(&Sha256::digest(mask)));
-    let content = content(&photo, mask.as_deref(), prompts.as_ref(), pipeline, folder);
-    report.content_sha256 = Some(hex(&content));
-    Ok(Task {
+    let channel = match tuning.mask_channel {
+        MaskChannel::Auto => folder.rules.mask_channel,
+        asked => asked,
+    };
+    let encode = EncodeOptions {
+        format: tuning.format.or(folder.rules.format),
+        quality: tuning.quality,
+    };
+    let photo = Arc::new(photo);
+    let mut task = Task {
         folder: folder.name.clone(),
-        photo_name: claim.photo.clone(),
-        photo: Arc::new(photo),
+        photo_name: shown(&claim.photo),
+        photo,
         mask: mask.map(Arc::new),
         prompts,
-        pipeline: pipeline.clone(),
-        mask_channel: folder.rules.mask_channel,
-        format: folder.rules.format,
+        pipeline,
+        mask_channel: channel,
+        encode,
         size,
-        content,
+        content: [0; 32],
         jobs: claim.jobs.clone(),
         job: cleanplate_store::JobId::random().to_string(),
-    })
+    };
+    task.content = content(&task);
+    report.content_sha256 = Some(hex(&task.content));
+    Ok(task)
 }
 
-/// What says what to remove: the mask, else the prompts.
-fn mark(
-    places: &Places,
-    pipeline: &Pipeline,
-    bounds: &Bounds,
-    claim: &Claim,
-    size: (u32, u32),
-) -> Result<(Option<Vec<u8>>, Option<Prompts>), PairFault> {
-    if let Some((mask, _)) = places
-        .mask(claim, bounds.bytes_max)
-        .map_err(|error| refused("mask", &error))?
-    {
-        let header = cleanplate_pictures::probe(&mask, &bounds.image)
-            .map_err(|error| PairFault::new("mask", format!("mask: {error}")))?;
-        if (header.width as u32, header.height as u32) != size {
-            let (width, height) = size;
-            let text = format!(
-                "the mask is {}x{}, the photo is {width}x{height} (as displayed); they must be equal",
-                header.width, header.height
-            );
-            return Err(PairFault::new("mask_size", text));
-        }
-        return Ok((Some(mask), None));
-    }
-    let Some(text) = places
-        .sidecar(claim, sidecar::BYTES_MAX)
-        .map_err(|error| refused("sidecar", &error))?
-    else {
-        return Err(PairFault::new(
-            "missing_mask",
-            "the mask was taken away before it was read; drop photo and mask again",
-        ));
+/// What the sidecars of a claim say, its own over those for several photos.
+fn said(places: &Places, claim: &Claim) -> Result<Said, PairFault> {
+    let read = |bytes: Option<Vec<u8>>| match bytes {
+        Some(bytes) => sidecar::object(&bytes).map_err(|why| sidecar::broken(&why)),
+        None => Ok(Said::new()),
     };
-    let prompts = sidecar::parse(&text, bounds.points_max, size)?;
+    let of = |error: &TakeError| refused("sidecar", error);
+    let own = places
+        .sidecar(claim, sidecar::BYTES_MAX)
+        .map_err(|error| of(&error))?;
+    let others = places
+        .defaults(claim, sidecar::BYTES_MAX * 2)
+        .map_err(|error| of(&error))?;
+    Ok(sidecar::merge(read(own)?, read(others)?))
+}
+
+fn check_mask(mask: &[u8], bounds: &Bounds, size: (u32, u32)) -> Result<(), PairFault> {
+    let header = cleanplate_pictures::probe(mask, &bounds.image)
+        .map_err(|error| PairFault::new("mask", format!("mask: {error}")))?;
+    if (header.width as u32, header.height as u32) == size {
+        return Ok(());
+    }
+    let (width, height) = size;
+    let text = format!(
+        "the mask is {}x{}, the photo is {width}x{height} (as displayed); they must be equal",
+        header.width, header.height
+    );
+    Err(PairFault::new("mask_size", text))
+}
+
+fn check_prompts(
+    prompts: Option<crate::prompts::Prompts>,
+    pipeline: &Pipeline,
+    size: (u32, u32),
+) -> Result<Prompts, PairFault> {
+    let prompts = prompts.ok_or_else(|| {
+        PairFault::new(
+            "missing_mask",
+            "there is no mask and no sidecar with points or a box any more; drop photo and mask again",
+        )
+    })?;
+    prompts
+        .check_inside(size.0, size.1)
+        .map_err(|errors| sidecar::fault(&errors))?;
     if !pipeline.finds_objects() {
         let text = format!(
             "points and box need a segmentation model, and pipeline \"{}\" has none: drop a mask, or set a `pipeline` with a segment plugin",
@@ -140,37 +179,41 @@ fn mark(
         );
         return Err(PairFault::new("unavailable", text));
     }
-    Ok((None, Some(prompts)))
+    Ok(Prompts {
+        points: prompts.points,
+        boxes: prompts.rect,
+    })
 }
 
 /// Hash over everything that makes the result.
-fn content(
-    photo: &[u8],
-    mask: Option<&[u8]>,
-    prompts: Option<&Prompts>,
-    pipeline: &Pipeline,
-    folder: &HotFolder,
-) -> [u8; 32] {
-    let prompts = prompts
+fn content(task: &Task) -> [u8; 32] {
+    let prompts = task
+        .prompts
+        .as_ref()
         .map(|prompts| format!("{:?} {:?}", prompts.points, prompts.boxes))
         .unwrap_or_default();
     // A pipeline is names and numbers: it always has a JSON text.
-    let steps = serde_json::to_string(&pipeline.steps).unwrap_or_default();
-    let format = folder.rules.format.map_or("", |format| format.extension());
-    let channel = match folder.rules.mask_channel {
+    let steps = serde_json::to_string(&task.pipeline.steps).unwrap_or_default();
+    let format = task.encode.format.map_or("", |format| format.extension());
+    let quality = task.encode.quality.map(|quality| quality.to_string());
+    let channel = match task.mask_channel {
         MaskChannel::Auto => String::new(),
         other => format!("{other:?}"),
     };
-    let mut hash = Sha256::new();
-    for part in [
-        photo,
+    let mask = task.mask.as_ref().map(|mask| mask.as_slice());
+    let mut parts = vec![
+        task.photo.as_slice(),
         mask.unwrap_or_default(),
         prompts.as_bytes(),
-        pipeline.name.as_bytes(),
+        task.pipeline.name.as_bytes(),
         steps.as_bytes(),
         format.as_bytes(),
         channel.as_bytes(),
-    ] {
+    ];
+    // Contents of earlier versions, which had no quality, keep their hash.
+    parts.extend(quality.as_ref().map(|quality| quality.as_bytes()));
+    let mut hash = Sha256::new();
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

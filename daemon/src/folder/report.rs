@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::claim::Claim;
+use crate::pairing::path::shown;
+use crate::pairing::sequence;
 
 /// Why a pair has no result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,8 +35,10 @@ pub struct Report {
     pub status: String,
     /// Name of the watched folder.
     pub folder: String,
-    /// Name of the photo as dropped.
+    /// Path of the photo as dropped, from the watched folder on; bytes that are no UTF-8 as `\\xe9`.
     pub photo: String,
+    /// Which frame of a shot it is, by its name.
+    pub frame: Option<Frame>,
     /// Mask as dropped.
     pub mask: Option<String>,
     /// Sidecar as dropped.
@@ -53,6 +57,8 @@ pub struct Report {
     pub photo_size: Option<(u32, u32)>,
     /// What came of it.
     pub result: Option<ResultView>,
+    /// What of the sidecar was left out.
+    pub warnings: Vec<String>,
     /// Why there is no result.
     pub error: Option<PairFault>,
     /// The job, where there is a store.
@@ -67,10 +73,19 @@ pub struct Report {
     pub ended_at_ms: i64,
 }
 
+/// A frame, within a [`Report`].
+#[derive(Debug, Clone, Serialize)]
+pub struct Frame {
+    /// Name of the shot.
+    pub shot: String,
+    /// Its number, as written.
+    pub frame: String,
+}
+
 /// A result, within a [`Report`].
 #[derive(Debug, Clone, Serialize)]
 pub struct ResultView {
-    /// Name in the output folder.
+    /// Path in the output folder.
     pub name: String,
     /// Its length.
     pub bytes: u64,
@@ -93,12 +108,17 @@ pub struct ResultView {
 impl Report {
     /// What is known when a pair is claimed.
     pub fn of(folder: &str, pipeline: &str, claim: &Claim) -> Report {
+        let frame = sequence(claim.stem());
         Report {
             claim: claim.id.clone(),
             folder: folder.to_string(),
-            photo: claim.photo.clone(),
-            mask: claim.mask.clone(),
-            sidecar: claim.sidecar.clone(),
+            photo: shown(&claim.photo),
+            frame: frame.map(|(shot, frame)| Frame {
+                shot: shown(shot),
+                frame: frame.to_string(),
+            }),
+            mask: claim.mask.as_deref().map(shown),
+            sidecar: claim.sidecar.as_deref().map(shown),
             pipeline: pipeline.to_string(),
             claimed_at_ms: claim.claimed_at_ms,
             ..Report::default()

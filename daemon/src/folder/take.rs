@@ -3,8 +3,13 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::hex::hex;
+use crate::pairing::path;
 
 /// What a file looks like from outside; a change of any part means that someone is writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +101,36 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Stamp), TakeError> 
     Ok((bytes, Stamp::from(&file.metadata()?)))
 }
 
-/// Puts `bytes` into `dir` as `name`: hidden temporary name, fsync, rename, fsync of the folder.
+/// Puts `bytes` into `dir` as `name`: hidden temporary name, fsync, rename, fsync of the folder. Writes over what is there.
 pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let fresh = dir.join(format!(".{name}.tmp"));
+    write_and(dir, name, bytes, |fresh, place| fs::rename(fresh, place))
+}
+
+/// The same for a name that nobody has. What has it stays: an error of kind `AlreadyExists`, unless it is of the same bytes.
+pub fn put_new(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let place = dir.join(path::os(name));
+    if let Ok(there) = place.symlink_metadata() {
+        let same = there.len() == bytes.len() as u64
+            && read(&place, there.len()).is_ok_and(|(there, _)| there == bytes);
+        return if same {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::AlreadyExists.into())
+        };
+    }
+    write_and(dir, name, bytes, move_new)
+}
+
+fn write_and(
+    dir: &Path,
+    name: &str,
+    bytes: &[u8],
+    finish: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let name = path::os(name);
+    // Short whatever the name is, and the same at the next attempt, which writes over it.
+    let mark = hex(&Sha256::digest(name.as_encoded_bytes()));
+    let fresh = dir.join(format!(".cleanplate-{}.tmp", &mark[..16]));
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
@@ -108,13 +140,46 @@ pub fn put(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
             .open(&fresh)?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&fresh, dir.join(name))?;
+        finish(&fresh, &dir.join(&name))?;
         sync(dir)
     };
     write().inspect_err(|_| {
         // Best effort: the next attempt writes over it.
         drop(fs::remove_file(&fresh));
     })
+}
+
+/// Renames what nobody may lose: never over something else, which is an error of kind `AlreadyExists`.
+pub fn move_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
+            // Some network file systems cannot: there, a moment remains between the look and the move.
+            match to.symlink_metadata() {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(_) => fs::rename(from, to),
+            }
+        }
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// Makes the folders of a relative path within `root` and returns the place. A link in place of one of them is refused.
+pub fn dir_within(root: &Path, relative: &str) -> io::Result<PathBuf> {
+    let mut place = root.to_path_buf();
+    for part in relative.split('/').filter(|part| !part.is_empty()) {
+        place.push(path::os(part));
+        match fs::create_dir(&place) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !place.symlink_metadata()?.is_dir() {
+                    let text = format!("{} is no folder", place.display());
+                    return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
+                }
+            }
+            other => other?,
+        }
+    }
+    Ok(place)
 }
 
 /// Forces renames in a folder to the disk.
@@ -183,5 +248,36 @@ mod tests {
         put(dir.path(), "a.png", b"abcd").unwrap();
         assert_eq!(fs::read(dir.path().join("a.png")).unwrap(), b"abcd");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_or_moved_over_what_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        put_new(dir.path(), "a.png", b"abc").unwrap();
+        put_new(dir.path(), "a.png", b"abc").unwrap();
+        for other in [b"abd".as_slice(), b"abcd"] {
+            let error = put_new(dir.path(), "a.png", other).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        fs::write(at("b.png"), b"b").unwrap();
+        let error = move_new(&at("b.png"), &at("a.png")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(at("a.png")).unwrap(), b"abc");
+        move_new(&at("b.png"), &at("c.png")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        // The longest name that there is leaves room for nothing.
+        put_new(dir.path(), &"x".repeat(255), b"long").unwrap();
+    }
+
+    #[test]
+    fn folders_are_made_but_links_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        assert_eq!(dir_within(&root, "").unwrap(), root);
+        assert!(dir_within(&root, "a/b").unwrap().is_dir() && dir_within(&root, "a/b").is_ok());
+        std::os::unix::fs::symlink(dir.path(), root.join("out")).unwrap();
+        assert!(dir_within(&root, "out/c").is_err() && !dir.path().join("c").exists());
     }
 }

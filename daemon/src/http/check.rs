@@ -8,7 +8,6 @@ use cleanplate_pictures::{Format, Header, ImageError};
 use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
-use super::tuning::{self, Query, Tuning, value};
 use super::upload::{Parts, Upload};
 use super::{fetch, preferred};
 use crate::app::App;
@@ -18,6 +17,7 @@ use crate::jobs::removal_bytes;
 use crate::outbound;
 use crate::prompts::{self, Prompts};
 use crate::refusal::Refusal;
+use crate::tuning::{self, Query, Tuning, value};
 
 /// How the pictures of a request are to be treated.
 pub struct RequestOptions {

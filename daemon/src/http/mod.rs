@@ -22,7 +22,6 @@ mod reads;
 mod removal;
 mod reply;
 mod segmentation;
-mod tuning;
 mod upload;
 mod view;
 mod web_page;

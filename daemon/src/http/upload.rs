@@ -19,13 +19,13 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::fetch;
-use super::tuning::{IN_FORM, PARAMETERS};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
 use crate::limits::Held;
 use crate::refusal::Refusal;
 use crate::telemetry::{escaped, short};
+use crate::tuning::{IN_FORM, PARAMETERS};
 
 /// Bytes of a body besides the files: boundaries, part heads, small fields.
 const SLACK_BYTES: u64 = 1 << 20;

@@ -7,7 +7,8 @@ use cleanplate_api::admin::{
     ServerState, ServerView, TaskKind, TaskState, Totals,
 };
 use cleanplate_api::{
-    DatabaseCheck, DeviceView, FolderStatus, JobStatus, ModelUse, QueueView, StageTiming,
+    DatabaseCheck, DeviceView, FolderFile, FolderStatus, JobStatus, ModelUse, QueueView,
+    StageTiming,
 };
 
 use cleanplate_api::endpoint::{Decode, Endpoint, Json};
@@ -255,6 +256,17 @@ pub fn folder(name: &str, paused: Option<&str>) -> FolderStatus {
         working: 1,
         done: 381,
         failed: 7,
+        left_count: 2,
+        left: vec![
+            FolderFile {
+                name: HOSTILE.to_string(),
+                why: format!("waits for a mask: {HOSTILE}_mask.png"),
+            },
+            FolderFile {
+                name: WIDE.to_string(),
+                why: "not of a type that is read".to_string(),
+            },
+        ],
         duplicates: 12,
     }
 }

@@ -1,50 +1,83 @@
 //! Claims: a pair is taken by renaming it into a folder of its own under `working`, and leaves it for `done` or `failed`.
 //!
 //! The record of a claim is on disk before its first file moves, so that whatever instant a crash picks, the next start
-//! knows what was under way. The report is written before the files leave: a claim with a report only has to be tidied.
+//! knows what was under way. What stays for others is copied first: from the moment the photo moves, a claim needs nothing
+//! that lies outside but its own mask and sidecar. The report is written before the files leave: a claim with a report only
+//! has to be tidied.
 
+mod leave;
+mod resume;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::report::Report;
+use super::mark::Mark;
 use super::scan::Pair;
 use super::take::{self, TakeError};
+use crate::pairing::path::{ending, fit, join, os, place, split};
 use crate::pairing::{DONE, FAILED, WORKING};
 
 const RECORD: &str = "record.json";
 const PHOTO: &str = "photo";
 const MASK: &str = "mask";
 const SIDECAR: &str = "sidecar";
+/// What the sidecars for several photos say.
+const DEFAULTS: &str = "defaults.json";
 /// Endings that a result may have.
 const RESULT_ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "tif", "tiff"];
 /// Longest record or report that is read back.
 const RECORD_BYTES_MAX: u64 = 1 << 20;
 
 /// A pair that is ours.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Claim {
     /// Name of its folder.
     pub id: String,
-    /// Name of result and reports, without ending; not used before.
+    /// Name of result and reports, without folder and ending; not used before.
     pub name: String,
-    /// Name of the photo when it was dropped.
+    /// Relative path of the photo when it was dropped.
     pub photo: String,
     /// Relative path of the mask when it was dropped.
     pub mask: Option<String>,
-    /// Whether the mask stayed in place for others.
-    pub shared: bool,
-    /// Name of the sidecar when it was dropped.
+    /// Whether the mask stayed in place for others; a copy was taken.
+    #[serde(alias = "shared")]
+    pub mask_stays: bool,
+    /// Relative path of the sidecar when it was dropped.
     pub sidecar: Option<String>,
+    /// Whether the sidecar stayed in place for others; a copy was taken.
+    #[serde(default)]
+    pub sidecar_stays: bool,
     /// Jobs that were started for it.
     pub jobs: Vec<String>,
     /// When it was claimed, ms since 1970.
     pub claimed_at_ms: i64,
+}
+
+impl Claim {
+    /// Folder of the photo.
+    pub fn dir(&self) -> &str {
+        split(&self.photo).0
+    }
+
+    /// Name of the photo without folder and ending.
+    pub fn stem(&self) -> &str {
+        ending(split(&self.photo).1).0
+    }
+}
+
+/// What came of the attempt to take a pair.
+pub enum Taken {
+    /// It is ours.
+    Claim(Box<Claim>),
+    /// It was taken away meanwhile.
+    Gone,
+    /// It cannot be moved; others can.
+    Stuck(io::Error),
 }
 
 /// The places of a watched folder.
@@ -65,18 +98,15 @@ impl Places {
         self.working().join(&claim.id)
     }
 
+    fn dropped(&self, relative: &str) -> PathBuf {
+        place(&self.root, relative)
+    }
+
     /// Makes the folders within the watched one. A link in place of one of them is refused.
     pub fn prepare(&self) -> io::Result<()> {
-        for name in [WORKING, DONE, FAILED] {
-            let dir = self.root.join(name);
-            match fs::create_dir(&dir) {
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists
-                        && dir.symlink_metadata()?.is_dir() => {}
-                other => other?,
-            }
-        }
-        Ok(())
+        [WORKING, DONE, FAILED]
+            .iter()
+            .try_for_each(|name| take::dir_within(&self.root, name).map(drop))
     }
 
     /// Whether results can be written; makes the output folder if its parent is there.
@@ -93,58 +123,79 @@ impl Places {
         fs::remove_file(self.output.join(".cleanplate-check"))
     }
 
-    /// Takes a pair. `None` when its photo was taken away meanwhile.
+    /// Takes a pair. The error is that of the folder, not of the pair.
     pub fn take(
         &self,
         pair: &Pair,
+        mark: &Mark,
         taken: impl Fn(&str) -> bool,
         now_ms: i64,
-    ) -> io::Result<Option<Claim>> {
+    ) -> io::Result<Taken> {
         let mut claim = Claim {
             id: uuid::Uuid::new_v4().simple().to_string(),
-            name: self.free_name(&pair.stem, taken),
             photo: pair.photo.clone(),
-            mask: pair.mask.clone(),
-            shared: pair.shared,
+            mask: mark.mask.clone(),
+            mask_stays: mark.mask_copy.is_some(),
             sidecar: pair.sidecar.clone(),
-            jobs: Vec::new(),
+            sidecar_stays: mark.sidecar_copy.is_some(),
             claimed_at_ms: now_ms,
+            ..Claim::default()
         };
-        fs::create_dir(self.claim(&claim))?;
+        claim.name = self.free_name(&claim, taken);
+        let dir = self.claim(&claim);
+        fs::create_dir(&dir)?;
         self.record(&claim)?;
-        take::sync(&self.working())?;
-        match fs::rename(self.root.join(&claim.photo), self.claim(&claim).join(PHOTO)) {
-            Ok(()) => {}
-            Err(error) => {
-                fs::remove_dir_all(self.claim(&claim))?;
-                return if error.kind() == io::ErrorKind::NotFound {
-                    Ok(None)
-                } else {
-                    Err(error)
-                };
+        let copies = [
+            (MASK, &mark.mask_copy),
+            (SIDECAR, &mark.sidecar_copy),
+            (DEFAULTS, &mark.defaults),
+        ];
+        for (name, bytes) in copies {
+            if let Some(bytes) = bytes {
+                take::put(&dir, name, bytes)?;
             }
         }
-        self.gather(&mut claim)?;
-        Ok(Some(claim))
+        take::sync(&self.working())?;
+        if let Err(error) = take::move_new(&self.dropped(&claim.photo), &dir.join(PHOTO)) {
+            fs::remove_dir_all(&dir)?;
+            return Ok(if error.kind() == io::ErrorKind::NotFound {
+                Taken::Gone
+            } else {
+                Taken::Stuck(error)
+            });
+        }
+        match self.gather(&claim) {
+            Ok(()) => Ok(Taken::Claim(Box::new(claim))),
+            Err(error) => {
+                self.put_back(&claim)?;
+                Ok(Taken::Stuck(error))
+            }
+        }
+    }
+
+    /// Own files of a claim besides the photo: where they lay, and their names in its folder.
+    fn own(claim: &Claim) -> impl Iterator<Item = (&String, &'static str)> {
+        let mask = claim.mask.as_ref().filter(|_| !claim.mask_stays);
+        let sidecar = claim.sidecar.as_ref().filter(|_| !claim.sidecar_stays);
+        mask.map(|path| (path, MASK))
+            .into_iter()
+            .chain(sidecar.map(|path| (path, SIDECAR)))
     }
 
     /// Brings in what belongs to a claimed photo and still lies outside.
-    fn gather(&self, claim: &mut Claim) -> io::Result<()> {
+    fn gather(&self, claim: &Claim) -> io::Result<()> {
         let dir = self.claim(claim);
-        let own = [
-            (claim.mask.as_ref().filter(|_| !claim.shared), MASK),
-            (claim.sidecar.as_ref(), SIDECAR),
-        ];
-        for (from, to) in own.into_iter().filter_map(|(from, to)| Some((from?, to))) {
+        for (from, to) in Places::own(claim) {
             if dir.join(to).symlink_metadata().is_err() {
-                match fs::rename(self.root.join(from), dir.join(to)) {
+                match take::move_new(&self.dropped(from), &dir.join(to)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }
             }
         }
         take::sync(&dir)?;
-        take::sync(&self.root)
+        // The folder of the photo may have been taken away behind it.
+        take::sync(&self.dropped(claim.dir())).or_else(|_| take::sync(&self.root))
     }
 
     /// Forces the record of a claim to the disk.
@@ -153,74 +204,23 @@ impl Places {
         take::put(&self.claim(claim), RECORD, &text)
     }
 
-    /// Puts a claim back to where it was dropped: its files changed while they were taken.
+    /// Puts a claim back to where it was dropped: its files changed while they were taken. Whoever dropped a new file of
+    /// that name meanwhile keeps it; then the error leaves the claim as it is.
     pub fn put_back(&self, claim: &Claim) -> io::Result<()> {
         let dir = self.claim(claim);
-        let own = claim
-            .mask
-            .as_ref()
-            .filter(|_| !claim.shared)
-            .map(|path| (MASK, path));
-        let files = [
-            claim.sidecar.as_ref().map(|path| (SIDECAR, path)),
-            own,
-            Some((PHOTO, &claim.photo)),
-        ];
-        for (from, to) in files.into_iter().flatten() {
-            let to = self.root.join(to);
-            // Whoever dropped a new file of that name meanwhile keeps it; ours then stays for the next start.
-            if dir.join(from).symlink_metadata().is_ok() && to.symlink_metadata().is_err() {
-                fs::rename(dir.join(from), to)?;
+        // The photo goes last: with it outside, what is left of the claim counts for nothing.
+        let parts: Vec<_> = Places::own(claim).chain([(&claim.photo, PHOTO)]).collect();
+        let back = parts.iter().try_for_each(|(to, from)| {
+            if dir.join(from).symlink_metadata().is_err() {
+                return Ok(());
             }
+            let home = take::dir_within(&self.root, split(to).0)?;
+            take::move_new(&dir.join(from), &home.join(os(split(to).1)))
+        });
+        match back {
+            Ok(()) => fs::remove_dir_all(dir),
+            Err(error) => self.gather(claim).and(Err(error)),
         }
-        if dir.join(PHOTO).symlink_metadata().is_err() {
-            fs::remove_dir_all(dir)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// What an earlier run left under `working`. Claims that were done are tidied; the others are returned.
-    pub fn resume(&self) -> io::Result<Vec<Claim>> {
-        let mut claims = Vec::new();
-        for entry in fs::read_dir(self.working())? {
-            let dir = entry?.path();
-            if !dir.symlink_metadata()?.is_dir() {
-                continue;
-            }
-            let Some(mut claim) = self.read_record(&dir) else {
-                // Nothing is moved before the record is whole: only a folder without files can lack one.
-                if dir.join(PHOTO).symlink_metadata().is_ok() {
-                    tracing::error!(path = %dir.display(), "a claimed pair has no readable record; it is left for someone to look at");
-                } else {
-                    fs::remove_dir_all(&dir)?;
-                }
-                continue;
-            };
-            if let Some((home, name)) = self.reported(&claim) {
-                self.tidy(&claim, &home, &name)?;
-            } else if dir.join(PHOTO).symlink_metadata().is_err() {
-                fs::remove_dir_all(&dir)?;
-            } else {
-                self.gather(&mut claim)?;
-                claims.push(claim);
-            }
-        }
-        claims.sort_by_key(|claim| claim.claimed_at_ms);
-        Ok(claims)
-    }
-
-    fn read_record(&self, dir: &Path) -> Option<Claim> {
-        let (bytes, _) = take::read(&dir.join(RECORD), RECORD_BYTES_MAX).ok()?;
-        let claim: Claim = serde_json::from_slice(&bytes).ok()?;
-        let plain = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-        let inside = |path: &String| path.split('/').count() <= 2 && path.split('/').all(plain);
-        let named = dir.file_name().is_some_and(|name| *name == *claim.id);
-        let fits = named
-            && plain(&claim.photo)
-            && plain(&claim.name)
-            && claim.mask.iter().chain(&claim.sidecar).all(inside);
-        fits.then_some(claim)
     }
 
     /// The photo of a claim.
@@ -233,120 +233,51 @@ impl Places {
     }
 
     /// The mask of a claim; `None` when it has none, or when it vanished.
-    pub fn mask(
-        &self,
-        claim: &Claim,
-        bytes_max: u64,
-    ) -> Result<Option<(Vec<u8>, take::Stamp)>, TakeError> {
+    pub fn mask(&self, claim: &Claim, bytes_max: u64) -> Result<Option<Vec<u8>>, TakeError> {
         let Some(path) = &claim.mask else {
             return Ok(None);
         };
-        let place = if claim.shared {
-            self.root.join(path)
-        } else {
-            self.claim(claim).join(MASK)
-        };
-        absent(take::read(&place, bytes_max))
+        let copy = self.part(claim, MASK, bytes_max)?;
+        if copy.is_none() && claim.mask_stays {
+            // Claims of earlier versions have no copy.
+            return absent(take::read(&self.dropped(path), bytes_max));
+        }
+        Ok(copy)
     }
 
     /// The sidecar of a claim.
     pub fn sidecar(&self, claim: &Claim, bytes_max: u64) -> Result<Option<Vec<u8>>, TakeError> {
-        if claim.sidecar.is_none() {
-            return Ok(None);
-        }
-        Ok(
-            absent(take::read(&self.claim(claim).join(SIDECAR), bytes_max))?
-                .map(|(bytes, _)| bytes),
-        )
+        self.part(claim, SIDECAR, bytes_max)
     }
 
-    /// Ends a claim: report first, then the files leave `working`.
-    pub fn settle(&self, claim: &Claim, report: &Report) -> io::Result<()> {
-        let (home, name) = match report.error {
-            None => (DONE, claim.name.clone()),
-            Some(_) => (FAILED, self.failed_name(claim)),
-        };
-        let home = self.root.join(home);
-        let text = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
-        take::put(&home, &report_name(&name), &text)?;
-        self.tidy(claim, &home, &name)
+    /// What the sidecars for several photos say.
+    pub fn defaults(&self, claim: &Claim, bytes_max: u64) -> Result<Option<Vec<u8>>, TakeError> {
+        self.part(claim, DEFAULTS, bytes_max)
     }
 
-    /// Where the report of a claim lies, if it was written.
-    fn reported(&self, claim: &Claim) -> Option<(PathBuf, String)> {
-        let stem = claim
-            .photo
-            .rsplit_once('.')
-            .map_or(claim.photo.as_str(), |(stem, _)| stem);
-        let tries = [
-            (DONE, claim.name.clone()),
-            (FAILED, stem.to_string()),
-            (FAILED, with_id(stem, claim)),
-        ];
-        tries
-            .into_iter()
-            .map(|(home, name)| (self.root.join(home), name))
-            .find(|(home, name)| self.report_is_of(home, name, claim))
+    fn part(
+        &self,
+        claim: &Claim,
+        name: &str,
+        bytes_max: u64,
+    ) -> Result<Option<Vec<u8>>, TakeError> {
+        absent(take::read(&self.claim(claim).join(name), bytes_max))
     }
 
-    fn report_is_of(&self, home: &Path, name: &str, claim: &Claim) -> bool {
-        let read = take::read(&home.join(report_name(name)), RECORD_BYTES_MAX).ok();
-        let report =
-            read.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-        report.is_some_and(|report| report["claim"] == claim.id.as_str())
-    }
-
-    fn failed_name(&self, claim: &Claim) -> String {
-        let stem = claim
-            .photo
-            .rsplit_once('.')
-            .map_or(claim.photo.as_str(), |(stem, _)| stem);
-        let home = self.root.join(FAILED);
-        let used = [report_name(stem), claim.photo.clone()]
-            .iter()
-            .any(|name| home.join(name).symlink_metadata().is_ok());
-        if used && !self.report_is_of(&home, stem, claim) {
-            with_id(stem, claim)
-        } else {
-            stem.to_string()
-        }
-    }
-
-    fn tidy(&self, claim: &Claim, home: &Path, name: &str) -> io::Result<()> {
-        let dir = self.claim(claim);
-        let ending = |path: &str| {
-            path.rsplit_once('.')
-                .map_or("png".to_string(), |(_, ending)| ending.to_string())
-        };
-        let mask = claim.mask.as_deref().map(ending).unwrap_or_default();
-        let files = [
-            (MASK, format!("{name}_mask.{mask}")),
-            (SIDECAR, format!("{name}.json")),
-            (PHOTO, format!("{name}.{}", ending(&claim.photo))),
-        ];
-        for (from, to) in files {
-            match fs::rename(dir.join(from), home.join(to)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        take::sync(home)?;
-        fs::remove_dir_all(&dir)?;
-        take::sync(&self.working())
-    }
-
-    /// A name that no result, no finished pair and no claim has.
-    fn free_name(&self, stem: &str, taken: impl Fn(&str) -> bool) -> String {
+    /// A name that no result, no finished pair and no claim has. `taken` is asked for the path with the folder.
+    fn free_name(&self, claim: &Claim, taken: impl Fn(&str) -> bool) -> String {
+        let (dir, stem) = (claim.dir(), fit(claim.stem()));
+        let (done, output) = (place(&self.root.join(DONE), dir), place(&self.output, dir));
         let used = |name: &str| {
             let there = |path: PathBuf| path.symlink_metadata().is_ok();
-            taken(name)
-                || there(self.root.join(DONE).join(report_name(name)))
+            taken(&join(dir, name))
+                || there(done.join(os(&report_name(name))))
                 || RESULT_ENDINGS
                     .iter()
-                    .any(|ending| there(self.output.join(format!("{name}.{ending}"))))
+                    .any(|ending| there(output.join(os(&format!("{name}.{ending}")))))
         };
         let numbered = (2..1000).map(|number| format!("{stem}-{number}"));
-        let free = std::iter::once(stem.to_string())
+        let free = std::iter::once(stem.clone())
             .chain(numbered)
             .find(|name| !used(name));
         free.unwrap_or_else(|| format!("{stem}-{}", uuid::Uuid::new_v4().simple()))
@@ -357,13 +288,15 @@ fn report_name(name: &str) -> String {
     format!("{name}.report.json")
 }
 
-fn with_id(stem: &str, claim: &Claim) -> String {
-    format!("{stem}-{}", claim.id.chars().take(8).collect::<String>())
+/// The name with a part of the claim's id, which no other has.
+fn with_id(name: &str, claim: &Claim) -> String {
+    format!("{name}-{}", claim.id.chars().take(8).collect::<String>())
 }
 
-fn absent<T>(read: Result<T, TakeError>) -> Result<Option<T>, TakeError> {
+fn absent(read: Result<(Vec<u8>, take::Stamp), TakeError>) -> Result<Option<Vec<u8>>, TakeError> {
     match read {
+        Ok((bytes, _)) => Ok(Some(bytes)),
         Err(TakeError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
+        Err(error) => Err(error),
     }
 }

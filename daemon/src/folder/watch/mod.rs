@@ -1,5 +1,7 @@
 //! One watched folder: looks, claims, hands in, delivers. A thread of its own, or the command line's.
 
+mod look;
+mod open;
 mod step;
 
 use std::collections::VecDeque;
@@ -9,18 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use cleanplate_pipeline::Pipeline;
-
 use super::board::Board;
 use super::claim::{Claim, Places};
 use super::executor::{Executor, Made, Running};
+use super::menu::Menu;
 use super::notifications::Notifications;
-use super::read::{self, Bounds};
+use super::read::Bounds;
 use super::report::Report;
-use super::scan::{self, Pair, Tracker, Verdict};
+use super::scan::{Pair, Tracker};
 use super::take::Stamp;
 use crate::config::HotFolder;
 use crate::pairing::WORKING;
+use look::Sight;
 
 /// Pause between looks at running tasks.
 const POLL: Duration = Duration::from_millis(10);
@@ -35,8 +37,8 @@ const BACK_OFF: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)
 pub struct Setup {
     /// The folder.
     pub folder: HotFolder,
-    /// Its pipeline.
-    pub pipeline: Arc<Pipeline>,
+    /// Its pipeline, and those that sidecars may name.
+    pub menu: Menu,
     /// Where pairs are worked on.
     pub executor: Arc<dyn Executor>,
     /// Bounds of what is read.
@@ -75,13 +77,15 @@ pub struct FolderWatch {
     tracker: Tracker,
     notifications: Notifications,
     held: Vec<Held>,
+    sight: Sight,
     ready: VecDeque<Pair>,
     /// Until when nothing is taken.
     paused: Option<Instant>,
     back_off: Duration,
     next_scan: Instant,
     scan_min: Duration,
-    settling: bool,
+    /// Pairs that still change.
+    settling: usize,
     /// What a single run ends with.
     obstacle: Option<io::Error>,
     /// Since when a single run has nothing to do but wait for files that change.
@@ -104,12 +108,13 @@ impl FolderWatch {
             tracker: Tracker::default(),
             notifications: Notifications::default(),
             held: Vec::new(),
+            sight: Sight::new(now),
             ready: VecDeque::new(),
             paused: None,
             back_off: BACK_OFF[0],
             next_scan: now,
             scan_min: SCAN_MIN,
-            settling: false,
+            settling: 0,
             obstacle: None,
             restless: None,
             lock: None,
@@ -145,7 +150,10 @@ impl FolderWatch {
             if self.setup.once && self.is_through() {
                 break;
             }
-            self.setup.board.counts(self.ready.len(), self.held.len());
+            let ahead = self.sight.ahead().saturating_sub(self.settling);
+            self.setup
+                .board
+                .counts(self.ready.len() + ahead, self.held.len());
             self.setup
                 .board
                 .publish(&self.places.root.join(WORKING), false);
@@ -162,7 +170,7 @@ impl FolderWatch {
         if let Some(error) = self.obstacle.take() {
             return Err(error);
         }
-        if !self.settling || !self.held.is_empty() || !self.ready.is_empty() {
+        if self.settling == 0 || !self.held.is_empty() || !self.ready.is_empty() {
             self.restless = None;
             return Ok(());
         }
@@ -180,7 +188,8 @@ impl FolderWatch {
     }
 
     fn is_through(&self) -> bool {
-        self.opened && self.held.is_empty() && self.ready.is_empty() && !self.settling
+        let nothing = self.held.is_empty() && self.ready.is_empty() && self.sight.ahead() == 0;
+        self.opened && nothing
     }
 
     /// Looks and claims; what is in the way pauses the folder.
@@ -214,96 +223,6 @@ impl FolderWatch {
         self.refill(now)
     }
 
-    /// Makes sure that the folder is there and ours, and its output takes results; on the first time takes up what lies in `working`.
-    fn open(&mut self, now: Instant) -> io::Result<()> {
-        let named = |what: &str, path: &std::path::Path| {
-            let text = format!("{what} {}", path.display());
-            move |error: io::Error| io::Error::new(error.kind(), format!("{text}: {error}"))
-        };
-        let root = self.places.root.clone();
-        if let Err(error) = std::fs::read_dir(&root) {
-            // Whatever comes back in its place is looked at anew.
-            self.opened = false;
-            return Err(named("reading", &root)(error));
-        }
-        self.places.prepare().map_err(named("preparing", &root))?;
-        if !self.lock.as_ref().is_some_and(|lock| self.is_same(lock)) {
-            self.lock = Some(self.take_lock()?);
-            self.opened = false;
-        }
-        // By now a pause can be shown beside the pairs.
-        if let Some(why) = self.setup.executor.closed() {
-            return Err(io::Error::other(why));
-        }
-        self.places
-            .check_output()
-            .map_err(named("writing into the output folder", &self.places.output))?;
-        if let Some((_, text)) =
-            crate::config::misplaced(std::slice::from_ref(&self.setup.folder)).pop()
-        {
-            return Err(io::Error::other(text));
-        }
-        if !self.opened {
-            self.held
-                .retain(|held| matches!(held.state, State::Running(_)));
-            for claim in self
-                .places
-                .resume()
-                .map_err(named("taking up what lies in", &root.join(WORKING)))?
-            {
-                if self.held.iter().all(|held| held.claim.id != claim.id) {
-                    tracing::info!(
-                        folder = self.setup.folder.name,
-                        photo = claim.photo,
-                        "taking up a pair of an earlier run"
-                    );
-                    self.hold(claim, None);
-                }
-            }
-            self.notifications = Notifications::of(&self.setup.folder);
-            self.next_scan = now;
-            self.opened = true;
-        }
-        Ok(())
-    }
-
-    fn lock_path(&self) -> std::path::PathBuf {
-        self.places.root.join(WORKING).join(".lock")
-    }
-
-    /// Whether the lock that we hold is the file in the folder: a share may have been mounted anew.
-    fn is_same(&self, lock: &File) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let there = self
-            .lock_path()
-            .symlink_metadata()
-            .map(|meta| (meta.dev(), meta.ino()))
-            .ok();
-        there.is_some() && there == lock.metadata().map(|meta| (meta.dev(), meta.ino())).ok()
-    }
-
-    fn take_lock(&self) -> io::Result<File> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let path = self.lock_path();
-        let lock = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&path)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(std::fs::TryLockError::WouldBlock) => Err(io::Error::other(format!(
-                "{} is watched by another process",
-                self.places.root.display()
-            ))),
-            Err(std::fs::TryLockError::Error(error)) => {
-                tracing::warn!(folder = self.setup.folder.name, %error, "this file system has no locks; see to it that nobody else watches the folder");
-                Ok(lock)
-            }
-        }
-    }
-
     fn pause(&mut self, why: &str, after: Option<Duration>) {
         let time = after.unwrap_or(self.back_off);
         self.back_off = (self.back_off * 2).min(BACK_OFF[1]);
@@ -317,122 +236,8 @@ impl FolderWatch {
         }
     }
 
-    /// Scans the folder and sorts what is there.
-    fn look(&mut self, now: Instant) -> io::Result<()> {
-        let rules = &self.setup.folder.rules;
-        let listing = scan::list(&self.places.root, rules)?;
-        self.tracker.update(&listing, now, self.setup.once);
-        let (pairs, waiting) = scan::pair(&listing, rules);
-        let quiet = |path: &String| self.tracker.quiet(path, now) >= rules.settle;
-        let irregular = |path: &String| listing.get(path).is_some_and(|stamp| !stamp.regular);
-        // What is no file never gets better; it is claimed and refused.
-        let refused = waiting
-            .iter()
-            .filter(|path| irregular(path))
-            .map(|path| Pair::alone(path));
-        let all = pairs.len();
-        self.ready = pairs
-            .into_iter()
-            .chain(refused)
-            .filter(|pair| pair.files().all(quiet))
-            .collect();
-        let settling = all.saturating_sub(self.ready.len());
-        let waiting: Vec<String> = waiting
-            .into_iter()
-            .filter(|path| !irregular(path))
-            .collect();
-        let mut untold = false;
-        for path in &waiting {
-            if self.tracker.quiet(path, now) < rules.mask_wait {
-                untold = true;
-            } else if self.tracker.tell_once(path) {
-                tracing::warn!(
-                    folder = self.setup.folder.name,
-                    photo = path,
-                    "waiting for a mask"
-                );
-            }
-        }
-        // Without another look soon, a photo that nothing happens to would be told of at the next rescan only.
-        self.settling = settling > 0 || (untold && !self.setup.once);
-        self.setup.board.looked(settling, &waiting);
-        self.scan_min = (now.elapsed() * 5).max(SCAN_MIN);
-        self.next_scan = now + self.scan_pause().max(self.scan_min);
-        Ok(())
-    }
-
-    fn scan_pause(&self) -> Duration {
-        let rules = &self.setup.folder.rules;
-        let rest = if self.notifications.are_on() {
-            rules.scan
-        } else {
-            rules.poll.unwrap_or(Notifications::WITHOUT)
-        };
-        if self.settling {
-            (rules.settle / 4).min(rest)
-        } else {
-            rest
-        }
-    }
-
-    /// Claims complete pairs up to the limit.
-    fn refill(&mut self, now: Instant) -> io::Result<()> {
-        let mut tried = 0;
-        // One picture is decoded per round, so that running tasks are looked after in between.
-        while self.held.len() < self.setup.folder.rules.in_flight_max && tried < 2 {
-            let Some(pair) = self.ready.pop_front() else {
-                break;
-            };
-            if !self.is_whole(&pair, now) {
-                self.settling = true;
-                self.next_scan = self
-                    .next_scan
-                    .min(now + self.scan_pause().max(self.scan_min));
-                tried += 1;
-                continue;
-            }
-            let expected = self.tracker.stamp(&pair.photo);
-            let names: Vec<&str> = self
-                .held
-                .iter()
-                .map(|held| held.claim.name.as_str())
-                .collect();
-            let claim =
-                self.places
-                    .take(&pair, |name| names.contains(&name), crate::clock::now_ms())?;
-            if let Some(claim) = claim {
-                self.hold(claim, expected);
-                tried += 1;
-            }
-        }
-        if !self.ready.is_empty() {
-            self.next_scan = self.next_scan.min(now + SCAN_BUSY);
-        }
-        Ok(())
-    }
-
-    /// Whether every file of a pair is as the last scan saw it, and decodes.
-    fn is_whole(&mut self, pair: &Pair, now: Instant) -> bool {
-        let (root, bounds) = (&self.places.root, &self.setup.bounds);
-        let patience = if self.setup.once {
-            self.setup.folder.rules.settle
-        } else {
-            self.setup.folder.rules.incomplete_max
-        };
-        pair.files().all(|path| {
-            let place = root.join(path);
-            let same = Stamp::of(&place).is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
-            let patient = self.tracker.quiet(path, now) < patience;
-            same && (self
-                .tracker
-                .verdict(path, || read::look_into(&place, bounds))
-                == Verdict::Ready
-                || !patient)
-        })
-    }
-
     fn hold(&mut self, claim: Claim, expected: Option<Stamp>) {
-        let report = Report::of(&self.setup.folder.name, &self.setup.pipeline.name, &claim);
+        let report = Report::of(&self.setup.folder.name, &self.setup.menu.own.name, &claim);
         self.held.push(Held {
             claim,
             report,
@@ -448,10 +253,9 @@ impl FolderWatch {
             .held
             .iter()
             .any(|held| !matches!(held.state, State::Fresh(_)));
-        let due = self
-            .paused
-            .unwrap_or(self.next_scan)
-            .saturating_duration_since(now);
+        let looks = self.next_scan.min(self.next_sift());
+        let due = self.paused.unwrap_or(looks);
+        let due = due.saturating_duration_since(now);
         let limit = if busy || (!self.ready.is_empty() && self.paused.is_none()) {
             POLL
         } else {
@@ -463,17 +267,6 @@ impl FolderWatch {
         if touched.is_empty() {
             return;
         }
-        let now = Instant::now();
-        for path in &touched {
-            if let Ok(path) = path.strip_prefix(&self.places.root) {
-                self.tracker.touch(&path.to_string_lossy(), now);
-            }
-        }
-        let pause = if self.ready.is_empty() {
-            self.scan_min
-        } else {
-            SCAN_BUSY
-        };
-        self.next_scan = self.next_scan.min(now + pause);
+        self.touched(&touched);
     }
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::time::Instant;
 
 use super::super::executor::{Begun, Bytes, Ending, Later, Made};
+use super::super::read;
 use super::super::report::{PairFault, ResultView};
-use super::super::{read, take};
 use super::{FolderWatch, Held, Setup, State};
 use crate::hex::hex;
+use crate::pairing::path::shown;
 
 impl FolderWatch {
     /// Moves every claim on as far as it goes.
@@ -45,7 +46,7 @@ impl FolderWatch {
     fn begin(&mut self, held: &mut Held) -> bool {
         let Setup {
             folder,
-            pipeline,
+            menu,
             bounds,
             ..
         } = &self.setup;
@@ -53,22 +54,31 @@ impl FolderWatch {
         let task = read::task(
             &self.places,
             folder,
-            pipeline,
+            menu,
             bounds,
             &held.claim,
             &mut held.report,
             &mut seen,
         );
         if seen.is_some() && held.expected.is_some() && seen != held.expected {
-            tracing::info!(
-                folder = folder.name,
-                photo = held.claim.photo,
-                "a photo changed while it was taken; it is put back"
-            );
-            return match self.places.put_back(&held.claim) {
-                Ok(()) => true,
-                Err(error) => self.keep(held, State::Fresh(Instant::now()), &error.to_string()),
-            };
+            let photo = shown(&held.claim.photo);
+            match self.places.put_back(&held.claim) {
+                Ok(()) => {
+                    tracing::info!(
+                        folder = folder.name,
+                        photo,
+                        "a photo changed while it was taken; it is put back"
+                    );
+                    return true;
+                }
+                // Its place is taken: it is waited for where it is.
+                Err(error) => {
+                    tracing::info!(folder = folder.name, photo, %error, "a photo changes while it is worked on");
+                    held.expected = seen;
+                    held.state = State::Fresh(Instant::now() + folder.rules.settle);
+                    return false;
+                }
+            }
         }
         // Only the first reading can tell a change from the claim itself.
         held.expected = None;
@@ -111,7 +121,7 @@ impl FolderWatch {
     fn fail(&mut self, held: &mut Held, fault: PairFault, job: Option<String>) -> bool {
         tracing::warn!(
             folder = self.setup.folder.name,
-            photo = held.claim.photo,
+            photo = shown(&held.claim.photo),
             code = fault.code,
             detail = fault.detail,
             "pair failed"
@@ -141,14 +151,19 @@ impl FolderWatch {
                 }
             },
         };
-        let name = format!("{}.{}", held.claim.name, made.extension);
-        if let Err(error) = take::put(&self.places.output, &name, &bytes) {
-            let text = format!(
-                "writing into the output folder {}: {error}",
-                self.places.output.display()
-            );
-            return self.keep(held, State::Undelivered(made), &text);
-        }
+        let delivered = self
+            .places
+            .deliver(&held.claim, &held.claim.name, made.extension, &bytes);
+        let name = match delivered {
+            Ok(name) => shown(&name),
+            Err(error) => {
+                let text = format!(
+                    "writing into the output folder {}: {error}",
+                    self.places.output.display()
+                );
+                return self.keep(held, State::Undelivered(made), &text);
+            }
+        };
         let sha256 = hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
         let report = &mut held.report;
         report.status = "done".to_string();

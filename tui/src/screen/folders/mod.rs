@@ -88,11 +88,14 @@ fn particulars(folder: &FolderStatus, shared: &Shared) -> Vec<String> {
         "pairs     {} done, {} failed, {} duplicates",
         folder.done, folder.failed, folder.duplicates
     ));
-    if folder.waiting_for_mask > 0 {
-        let count = folder.waiting_for_mask;
+    if folder.left_count > 0 {
         lines.push(String::new());
-        lines.push(format!("{count} photos without a mask or a sidecar:"));
-        lines.extend(folder.waiting.iter().map(|name| format!("  {name}")));
+        lines.push(format!(
+            "{} files are not taken, {} of them photos without a mask:",
+            folder.left_count, folder.waiting_for_mask
+        ));
+        let left = folder.left.iter();
+        lines.extend(left.map(|file| format!("  {}: {}", file.name, file.why)));
     }
     lines
 }

@@ -1,0 +1,173 @@
+//! How a claim leaves `working`: its result into the output folder, its files into `done` or `failed`.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::super::report::Report;
+use super::{Claim, MASK, PHOTO, Places, RECORD_BYTES_MAX, SIDECAR, report_name, take, with_id};
+use crate::pairing::path::{ending, fit, join, os, place, split};
+use crate::pairing::{DONE, FAILED};
+
+/// Report of a claim that leaves as a folder.
+const APART: &str = "report.json";
+/// Names tried for a result whose own is taken.
+const NAMES_MAX: u32 = 1000;
+
+/// Where the report of a claim lies.
+pub enum Reported {
+    /// In this folder below `done` or `failed`, under this name.
+    Named(PathBuf, String),
+    /// In the claim's own folder, which is to move there as it is.
+    Apart(&'static str),
+}
+
+impl Places {
+    /// Puts a result into the output folder and returns its path there. A name that is in use, or that cannot be written, is
+    /// changed; the error is that of the folder.
+    pub fn deliver(
+        &self,
+        claim: &Claim,
+        name: &str,
+        extension: &str,
+        bytes: &[u8],
+    ) -> io::Result<String> {
+        let named = || -> io::Result<String> {
+            let dir = take::dir_within(&self.output, claim.dir())?;
+            for number in 1..NAMES_MAX {
+                let name = match number {
+                    1 => format!("{name}.{extension}"),
+                    number => format!("{name}-{number}.{extension}"),
+                };
+                match take::put_new(&dir, &name, bytes) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    other => return other.map(|()| join(claim.dir(), &name)),
+                }
+            }
+            Err(io::ErrorKind::AlreadyExists.into())
+        };
+        named().or_else(|error| {
+            let plain = format!("{}.{extension}", claim.id);
+            take::put(&self.output, &plain, bytes).map_err(|_| error)?;
+            Ok(plain)
+        })
+    }
+
+    /// Ends a claim: report first, then the files leave `working`. What cannot get a name of its own leaves as a folder; the
+    /// error is that of the disk.
+    pub fn settle(&self, claim: &Claim, report: &Report) -> io::Result<()> {
+        let text = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
+        let home = match report.error {
+            None => DONE,
+            Some(_) => FAILED,
+        };
+        let named = || -> io::Result<()> {
+            let dir = take::dir_within(&self.root, &join(home, claim.dir()))?;
+            let name = match report.error {
+                None => claim.name.clone(),
+                Some(_) => self.failed_name(claim),
+            };
+            take::put(&dir, &report_name(&name), &text)?;
+            self.tidy(claim, &dir, &name)
+        };
+        named().or_else(|error| {
+            let apart = take::put(&self.claim(claim), APART, &text)
+                .and_then(|()| self.leave(claim, &Reported::Apart(home)));
+            apart.map_err(|_| error)
+        })
+    }
+
+    /// Moves the files of a claim that has a report.
+    pub fn leave(&self, claim: &Claim, report: &Reported) -> io::Result<()> {
+        match report {
+            Reported::Named(dir, name) => self.tidy(claim, dir, name),
+            Reported::Apart(home) => {
+                take::move_new(&self.claim(claim), &self.root.join(home).join(&claim.id))?;
+                take::sync(&self.root.join(home))?;
+                take::sync(&self.working())
+            }
+        }
+    }
+
+    /// Where the report of a claim lies, if it was written.
+    pub fn reported(&self, claim: &Claim) -> Option<Reported> {
+        let apart = take::read(&self.claim(claim).join(APART), RECORD_BYTES_MAX).ok();
+        let apart =
+            apart.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+        if let Some(report) = apart {
+            let home = if report["error"].is_null() {
+                DONE
+            } else {
+                FAILED
+            };
+            return Some(Reported::Apart(home));
+        }
+        let stem = fit(claim.stem());
+        let tries = [
+            (DONE, claim.name.clone()),
+            (FAILED, stem.clone()),
+            (FAILED, with_id(&stem, claim)),
+        ];
+        tries
+            .into_iter()
+            .map(|(home, name)| (place(&self.root.join(home), claim.dir()), name))
+            .find(|(dir, name)| report_is_of(dir, name, claim))
+            .map(|(dir, name)| Reported::Named(dir, name))
+    }
+
+    fn failed_name(&self, claim: &Claim) -> String {
+        let stem = fit(claim.stem());
+        let dir = place(&self.root.join(FAILED), claim.dir());
+        let photo = format!("{stem}.{}", ending(split(&claim.photo).1).1);
+        let used = [report_name(&stem), photo]
+            .iter()
+            .any(|name| dir.join(os(name)).symlink_metadata().is_ok());
+        if used && !report_is_of(&dir, &stem, claim) {
+            with_id(&stem, claim)
+        } else {
+            stem
+        }
+    }
+
+    fn tidy(&self, claim: &Claim, dir: &std::path::Path, name: &str) -> io::Result<()> {
+        let from = self.claim(claim);
+        let kind = |path: &Option<String>| {
+            let path = path.as_deref().unwrap_or_default();
+            ending(split(path).1).1.to_string()
+        };
+        let photo = kind(&Some(claim.photo.clone()));
+        let parts = [
+            (MASK, "_mask", kind(&claim.mask), claim.mask_stays),
+            (SIDECAR, "", kind(&claim.sidecar), claim.sidecar_stays),
+            (PHOTO, "", photo, false),
+        ];
+        for (part, suffix, ending, stays) in parts {
+            if stays {
+                continue;
+            }
+            let to = |name: &str| dir.join(os(&format!("{name}{suffix}.{ending}")));
+            let moved = match take::move_new(&from.join(part), &to(name)) {
+                // Somebody's own file has the name.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    take::move_new(&from.join(part), &to(&with_id(name, claim)))
+                }
+                other => other,
+            };
+            match moved {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        take::sync(dir)?;
+        // What names the claim goes last.
+        fs::remove_dir_all(&from)?;
+        take::sync(&self.working())
+    }
+}
+
+fn report_is_of(dir: &std::path::Path, name: &str, claim: &Claim) -> bool {
+    let read = take::read(&dir.join(os(&report_name(name))), RECORD_BYTES_MAX).ok();
+    let report =
+        read.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    report.is_some_and(|report| report["claim"] == claim.id.as_str())
+}
