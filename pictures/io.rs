@@ -4,13 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::colour::Cmyk;
 use super::deadline::Deadline;
+use super::file::{File, parse};
 use super::mask_file::{MaskChannel, MaskFile, Reader};
 use super::notes::Notes;
 use super::{
     Channels, Format, ImageError, Limits, Mask, Metadata, Need, Orientation, Photo, Samples,
     Source, TiffSource, WebPSource,
 };
-use super::{bmp, exif, jpeg, png, tiff, webp, xmp};
+use super::{bmp, jpeg, png, tiff, webp, xmp};
 
 /// What a file says about itself; nothing was decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,27 +47,6 @@ impl EncodeOptions {
     pub fn format_of(&self, own: Format) -> Format {
         self.format.unwrap_or(own.written())
     }
-}
-
-/// A walked file.
-pub(super) enum File<'a> {
-    Jpeg(Box<jpeg::JpegFile<'a>>),
-    Png(Box<png::PngFile<'a>>),
-    WebP(Box<webp::WebPFile<'a>>),
-    Tiff(Box<tiff::TiffFile<'a>>),
-    Bmp(bmp::BmpFile<'a>),
-}
-
-fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<File<'a>, ImageError> {
-    Ok(
-        match Format::of(bytes).ok_or_else(|| ImageError::unknown(bytes))? {
-            Format::Jpeg => File::Jpeg(Box::new(jpeg::parse(bytes, limits)?)),
-            Format::Png => File::Png(Box::new(png::parse(bytes, limits)?)),
-            Format::WebP => File::WebP(Box::new(webp::parse(bytes, limits)?)),
-            Format::Tiff => File::Tiff(Box::new(tiff::parse(bytes, limits)?)),
-            Format::Bmp => File::Bmp(bmp::parse(bytes, limits)?),
-        },
-    )
 }
 
 /// Checks type, size and structure against the limits without decoding. `bytes` is the whole file, best mapped into memory:
@@ -163,74 +143,6 @@ fn other_colours(profile: &[u8], channels: Channels) -> Option<&'static str> {
 }
 
 impl File<'_> {
-    fn format(&self) -> Format {
-        match self {
-            File::Jpeg(_) => Format::Jpeg,
-            File::Png(_) => Format::Png,
-            File::WebP(_) => Format::WebP,
-            File::Tiff(_) => Format::Tiff,
-            File::Bmp(_) => Format::Bmp,
-        }
-    }
-
-    /// Bits per sample in the file.
-    fn bits(&self) -> u8 {
-        match self {
-            File::Png(f) => f.bit_depth,
-            File::Tiff(f) => f.layout.bits,
-            _ => 8,
-        }
-    }
-
-    /// Width and height as stored.
-    pub(super) fn size(&self) -> (usize, usize) {
-        match self {
-            File::Jpeg(f) => (usize::from(f.width), usize::from(f.height)),
-            File::Png(f) => (f.width as usize, f.height as usize),
-            File::WebP(f) => (f.width as usize, f.height as usize),
-            File::Tiff(f) => (f.layout.width, f.layout.height),
-            File::Bmp(f) => (f.width, f.height),
-        }
-    }
-
-    /// Samples per pixel after decoding.
-    pub(super) fn channels(&self) -> Channels {
-        match self {
-            File::Jpeg(f) if f.components.len() == 1 => Channels::Gray,
-            File::Jpeg(_) => Channels::Rgb,
-            File::Png(f) => match (f.color_type, f.transparency) {
-                (0, false) => Channels::Gray,
-                (0, true) | (4, _) => Channels::GrayAlpha,
-                (2 | 3, false) => Channels::Rgb,
-                _ => Channels::Rgba,
-            },
-            File::WebP(f) if f.alpha => Channels::Rgba,
-            File::WebP(_) => Channels::Rgb,
-            File::Tiff(f) => f.layout.channels(),
-            File::Bmp(f) => f.channels,
-        }
-    }
-
-    /// How the stored pixels are turned for display.
-    pub(super) fn orientation(&self) -> Orientation {
-        match self {
-            File::Jpeg(f) => f.exif().map_or(Orientation::UPRIGHT, exif::orientation),
-            File::Png(f) => png::orientation(f),
-            File::WebP(f) => webp::orientation(f),
-            File::Tiff(f) => tiff::orientation(f),
-            File::Bmp(_) => Orientation::UPRIGHT,
-        }
-    }
-
-    /// Whether its colours are inks.
-    fn is_cmyk(&self) -> bool {
-        match self {
-            File::Jpeg(f) => f.components.len() == 4,
-            File::Tiff(f) => f.layout.is_cmyk(),
-            _ => false,
-        }
-    }
-
     /// The metadata, made true for the upright picture, with the orientation it had and the profile of its inks: pixels of inks
     /// are seen as sRGB, which needs none.
     fn metadata(&mut self, limits: &Limits) -> (Orientation, Metadata, Option<Vec<u8>>) {

@@ -27,6 +27,7 @@ pub mod distance;
 mod embedded;
 mod error;
 mod exif;
+mod file;
 mod io;
 mod jpeg;
 mod limits;

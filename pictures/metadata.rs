@@ -126,7 +126,7 @@ pub struct JpegOriginal {
     /// Sequential, and more than one scan.
     pub(crate) separate_scans: bool,
     /// The four inks that it has instead of colours.
-    pub(crate) inks: Option<super::jpeg::Inks>,
+    pub(crate) inks: Option<Inks>,
 }
 
 impl JpegOriginal {
@@ -142,6 +142,17 @@ impl std::fmt::Debug for JpegOriginal {
         let (bytes, turn) = (self.bytes.len(), self.orientation.exif());
         write!(f, "JpegOriginal({bytes} bytes, orientation {turn})")
     }
+}
+
+/// How a JPEG stores cyan, magenta, yellow and black.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Inks {
+    /// The first three are luma and chroma (YCCK).
+    pub transformed: bool,
+    /// 255 is no ink: what Adobe writes, and whoever writes its segment.
+    pub inverted: bool,
+    /// The file's profile.
+    pub profile: Option<Arc<[u8]>>,
 }
 
 /// A TIFF as it came. Copies share its bytes.

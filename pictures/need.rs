@@ -1,6 +1,6 @@
 //! How much memory a picture takes, from its header alone.
 
-use super::io::File;
+use super::file::File;
 use super::jpeg::JpegFile;
 use super::tiff;
 

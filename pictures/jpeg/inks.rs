@@ -1,20 +1,8 @@
 //! JPEGs of four inks: seen as sRGB, and changed pixels brought back as inks.
 
-use std::sync::Arc;
-
 use super::JpegFile;
 use crate::colour::Cmyk;
-
-/// How a file stores cyan, magenta, yellow and black.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Inks {
-    /// The first three are luma and chroma (YCCK).
-    pub transformed: bool,
-    /// 255 is no ink: what Adobe writes, and whoever writes its segment.
-    pub inverted: bool,
-    /// The file's profile.
-    pub profile: Option<Arc<[u8]>>,
-}
+use crate::metadata::Inks;
 
 impl JpegFile<'_> {
     /// Of a file with four components, `None` of the others.

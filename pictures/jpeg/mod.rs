@@ -12,5 +12,4 @@ mod timed;
 pub(crate) use carried::metadata;
 pub(crate) use decode::{check_whole, pixels};
 pub(crate) use encode::encode;
-pub(crate) use inks::Inks;
 pub(crate) use parse::{JpegFile, parse};

@@ -11,11 +11,11 @@
 
 use rayon::prelude::*;
 
-use super::Inks;
 use super::coefficients::{Block, Coded, Dct, Obstacle, SLOW, ZIGZAG, read};
 use super::decode::{pixels, stored_inks};
 use crate::deadline::Deadline;
 use crate::memory::zeroed;
+use crate::metadata::Inks;
 use crate::{ImageError, JpegSource, Limits, Orientation, Photo, Samples};
 
 /// Largest coefficient that is written; with 8-bit samples no encoder needs more.

@@ -94,7 +94,9 @@ pub(crate) fn metadata(
         // Only a structure that cannot be read is refused, and this one was just written.
         m.exif = exif::tidy(&mut block, notes).map(|_| block);
     }
-    if file.layout.samples > file.layout.inks.count() + usize::from(file.layout.alpha.is_some()) {
+    if file.layout.samples
+        > file.layout.photometric.count() + usize::from(file.layout.alpha.is_some())
+    {
         notes.say("further channels (spot colours, saved selections) were kept as they are, in the hole too");
     }
     (orientation(file), m)

@@ -1,7 +1,7 @@
 //! Samples of a TIFF as those of a photo, and back.
 
 use super::TiffFile;
-use super::layout::{Alpha, Inks, Layout};
+use super::layout::{Alpha, Layout, Photometric};
 use super::raw::Sample;
 use crate::colour::Cmyk;
 use crate::deadline::Deadline;
@@ -11,9 +11,9 @@ use crate::{Channels, Format, ImageError, Limits, Samples};
 impl Layout {
     /// Samples per pixel of the photo.
     pub fn channels(&self) -> Channels {
-        match (self.inks, self.alpha) {
-            (Inks::Gray | Inks::WhiteIsZero, None) => Channels::Gray,
-            (Inks::Gray | Inks::WhiteIsZero, Some(_)) => Channels::GrayAlpha,
+        match (self.photometric, self.alpha) {
+            (Photometric::Gray | Photometric::WhiteIsZero, None) => Channels::Gray,
+            (Photometric::Gray | Photometric::WhiteIsZero, Some(_)) => Channels::GrayAlpha,
             (_, None) => Channels::Rgb,
             (_, Some(_)) => Channels::Rgba,
         }
@@ -24,12 +24,12 @@ impl Layout {
         if let Some(cmyk) = cmyk {
             return self.view_inks(raw, cmyk, out);
         }
-        let colours = self.inks.count();
+        let colours = self.photometric.count();
         for pixel in raw.chunks_exact(self.samples) {
             let alpha = self.alpha.map(|kind| (kind, pixel[colours]));
             for &sample in &pixel[..colours] {
-                let sample = match self.inks {
-                    Inks::WhiteIsZero => S::of(S::MAX - sample.number()),
+                let sample = match self.photometric {
+                    Photometric::WhiteIsZero => S::of(S::MAX - sample.number()),
                     _ => sample,
                 };
                 out.push(match alpha {
@@ -41,7 +41,7 @@ impl Layout {
         }
     }
 
-    /// Inks as sRGB.
+    /// Photometric as sRGB.
     fn view_inks<S: Sample>(&self, raw: &[S], cmyk: &Cmyk, out: &mut Vec<S>) {
         let inks: Vec<f32> = raw
             .chunks_exact(self.samples)
@@ -62,14 +62,14 @@ impl Layout {
             raw[..4].copy_from_slice(&inks.map(sample_of));
             return;
         }
-        let colours = self.inks.count();
+        let colours = self.photometric.count();
         for (slot, &sample) in raw[..colours].iter_mut().zip(pixel) {
             let sample = match self.alpha {
                 Some(Alpha::Associated) => multiplied(sample, pixel[colours]),
                 _ => sample,
             };
-            *slot = match self.inks {
-                Inks::WhiteIsZero => S::of(S::MAX - sample.number()),
+            *slot = match self.photometric {
+                Photometric::WhiteIsZero => S::of(S::MAX - sample.number()),
                 _ => sample,
             };
         }

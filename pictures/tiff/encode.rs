@@ -1,6 +1,6 @@
 //! Encoding: into the input's own strips or tiles, else into new ones.
 
-use super::layout::{Alpha, Coding, Inks, Layout};
+use super::layout::{Alpha, Coding, Layout, Photometric};
 use super::parse::{TiffFile, parse};
 use super::raw::Sample;
 use super::tag;
@@ -161,9 +161,9 @@ fn fresh<S: Sample>(photo: &Photo, samples: &[S]) -> Result<Vec<u8>, ImageError>
         height: photo.height,
         bits: photo.bits(),
         samples: n,
-        inks: match photo.channels.is_gray() {
-            true => Inks::Gray,
-            false => Inks::Rgb,
+        photometric: match photo.channels.is_gray() {
+            true => Photometric::Gray,
+            false => Photometric::Rgb,
         },
         alpha: photo.channels.has_alpha().then_some(Alpha::Unassociated),
         planar: false,

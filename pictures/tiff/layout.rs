@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What the colour samples of a pixel mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Inks {
+pub(crate) enum Photometric {
     /// One sample, 0 is white.
     WhiteIsZero,
     /// One sample, 0 is black.
@@ -15,13 +15,13 @@ pub(crate) enum Inks {
     Cmyk,
 }
 
-impl Inks {
+impl Photometric {
     /// Samples in the file.
     pub fn count(self) -> usize {
         match self {
-            Inks::WhiteIsZero | Inks::Gray => 1,
-            Inks::Rgb => 3,
-            Inks::Cmyk => 4,
+            Photometric::WhiteIsZero | Photometric::Gray => 1,
+            Photometric::Rgb => 3,
+            Photometric::Cmyk => 4,
         }
     }
 }
@@ -59,7 +59,7 @@ pub(crate) struct Layout {
     pub bits: u8,
     /// Samples of a pixel in the file: colours, alpha, then those of unknown meaning.
     pub samples: usize,
-    pub inks: Inks,
+    pub photometric: Photometric,
     pub alpha: Option<Alpha>,
     /// Each sample has strips or tiles of its own.
     pub planar: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// Whether its colours are inks.
     pub fn is_cmyk(&self) -> bool {
-        self.inks == Inks::Cmyk
+        self.photometric == Photometric::Cmyk
     }
 
     /// Columns and rows of strips or tiles.

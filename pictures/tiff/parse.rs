@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::layout::{Alpha, Coding, Inks, Layout};
+use super::layout::{Alpha, Coding, Layout, Photometric};
 use super::tag;
 use crate::colour::Cmyk;
 use crate::limits::Tally;
@@ -204,8 +204,8 @@ impl<'a> Numbers<'a, '_> {
         let (width, height) = (size(tag::WIDTH), size(tag::HEIGHT));
         let samples = self.first(tag::SAMPLES).unwrap_or(1) as usize;
         let bits = self.bits(samples)?;
-        let inks = self.inks()?;
-        if samples < inks.count() {
+        let photometric = self.photometric()?;
+        if samples < photometric.count() {
             return Err(ImageError::corrupt(F, "it has too few samples per pixel"));
         }
         let number = self.first(tag::COMPRESSION).unwrap_or(1);
@@ -235,8 +235,8 @@ impl<'a> Numbers<'a, '_> {
             height,
             bits,
             samples,
-            inks,
-            alpha: self.alpha(inks, samples),
+            photometric,
+            alpha: self.alpha(photometric, samples),
             planar: samples > 1 && self.first(tag::PLANAR) == Some(2),
             tiled,
             chunk,
@@ -270,12 +270,12 @@ impl<'a> Numbers<'a, '_> {
         }
     }
 
-    fn inks(&self) -> Result<Inks, ImageError> {
+    fn photometric(&self) -> Result<Photometric, ImageError> {
         match self.first(tag::PHOTOMETRIC) {
-            Some(0) => Ok(Inks::WhiteIsZero),
-            Some(1) => Ok(Inks::Gray),
-            Some(2) => Ok(Inks::Rgb),
-            Some(5) if self.first(tag::INK_SET).is_none_or(|set| set == 1) => Ok(Inks::Cmyk),
+            Some(0) => Ok(Photometric::WhiteIsZero),
+            Some(1) => Ok(Photometric::Gray),
+            Some(2) => Ok(Photometric::Rgb),
+            Some(5) if self.first(tag::INK_SET).is_none_or(|set| set == 1) => Ok(Photometric::Cmyk),
             Some(3) => Err(unsupported("a palette")),
             Some(4) => Err(unsupported("a transparency mask as its picture")),
             Some(5) => Err(unsupported("inks other than CMYK")),
@@ -290,8 +290,8 @@ impl<'a> Numbers<'a, '_> {
     }
 
     /// The first further sample, when it is alpha.
-    fn alpha(&self, inks: Inks, samples: usize) -> Option<Alpha> {
-        let further = (samples > inks.count() && inks != Inks::Cmyk)
+    fn alpha(&self, photometric: Photometric, samples: usize) -> Option<Alpha> {
+        let further = (samples > photometric.count() && photometric != Photometric::Cmyk)
             .then(|| self.first(tag::EXTRA_SAMPLES))?;
         match further {
             Some(1) => Some(Alpha::Associated),

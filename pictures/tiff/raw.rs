@@ -5,16 +5,24 @@ use crate::memory::zeroed;
 use crate::{Format, ImageError};
 
 /// A sample as it lies in a file: 8 or 16 bits.
-pub(crate) trait Sample: Copy + Default + PartialEq + Send + Sync + 'static {
+pub(crate) trait Sample:
+    Copy + Default + Into<u32> + PartialEq + Send + Sync + 'static
+{
     /// Largest value.
     const MAX: u32;
     fn read(bytes: &[u8], little: bool) -> Self;
     fn write(self, little: bool, out: &mut Vec<u8>);
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-    fn number(self) -> u32;
-    /// Of a number up to `MAX`.
+    /// Of the lowest bits of a number.
     fn of(number: u32) -> Self;
+    fn number(self) -> u32 {
+        self.into()
+    }
+    fn plus(self, other: Self) -> Self {
+        Self::of(self.number().wrapping_add(other.number()))
+    }
+    fn minus(self, other: Self) -> Self {
+        Self::of(self.number().wrapping_sub(other.number()))
+    }
 }
 
 impl Sample for u8 {
@@ -24,15 +32,6 @@ impl Sample for u8 {
     }
     fn write(self, _: bool, out: &mut Vec<u8>) {
         out.push(self);
-    }
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-    fn minus(self, other: Self) -> Self {
-        self.wrapping_sub(other)
-    }
-    fn number(self) -> u32 {
-        u32::from(self)
     }
     fn of(number: u32) -> Self {
         number as u8
@@ -53,15 +52,6 @@ impl Sample for u16 {
             true => self.to_le_bytes(),
             false => self.to_be_bytes(),
         });
-    }
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-    fn minus(self, other: Self) -> Self {
-        self.wrapping_sub(other)
-    }
-    fn number(self) -> u32 {
-        u32::from(self)
     }
     fn of(number: u32) -> Self {
         number as u16

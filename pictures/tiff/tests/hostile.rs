@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::make::Made;
-use crate::tiff::layout::{Alpha, Inks};
+use crate::tiff::layout::{Alpha, Photometric};
 use crate::tiff::tag;
 use crate::tiff::tree::Tree;
 use crate::{ImageError, Limits, MaskChannel, decode, decode_mask, probe};
 
 /// A small file with one entry set otherwise.
 fn with(tag: u16, kind: u16, numbers: &[u32]) -> Vec<u8> {
-    set(Made::new(8, Inks::Rgb, None), tag, kind, numbers)
+    set(Made::new(8, Photometric::Rgb, None), tag, kind, numbers)
 }
 
 fn set(made: Made, tag: u16, kind: u16, numbers: &[u32]) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn refused(bytes: &[u8], wanted: &str) {
 
 #[test]
 fn what_is_not_read_is_refused_with_its_name() {
-    let rgb = || Made::new(16, Inks::Rgb, None);
+    let rgb = || Made::new(16, Photometric::Rgb, None);
     refused(&with(tag::COMPRESSION, 3, &[7]), "JPEG coding inside");
     refused(&with(tag::COMPRESSION, 3, &[4]), "CCITT");
     refused(&with(tag::COMPRESSION, 3, &[50_000]), "Zstandard");
@@ -76,11 +76,11 @@ fn camera_raws_are_no_tiffs() {
     raw(&with(tag::DNG_VERSION, 1, &[1]), "DNG");
     raw(&with(tag::PHOTOMETRIC, 3, &[32_803]), "raw");
     raw(&with(tag::COMPRESSION, 3, &[34_713]), "NEF");
-    let mut cr2 = Made::new(8, Inks::Rgb, None).bytes();
+    let mut cr2 = Made::new(8, Photometric::Rgb, None).bytes();
     cr2[8..10].copy_from_slice(b"CR");
     raw(&cr2, "CR2");
     // A preview in front, the sensor's picture below it.
-    let mut bytes = Made::new(8, Inks::Rgb, None).bytes();
+    let mut bytes = Made::new(8, Photometric::Rgb, None).bytes();
     let (_, mut tree) = Tree::of_block(&bytes).unwrap();
     let mut sensor = Tree::default();
     sensor.set_numbers(tag::PHOTOMETRIC, 3, true, &[32_803]);
@@ -105,9 +105,9 @@ fn sizes_places_and_counts_are_held_against_the_file() {
         "outside of the file",
     );
     refused(&with(tag::STRIP_OFFSETS, 4, &[8]), "1 of 4 strips");
-    let all = Made::new(8, Inks::Rgb, None).bytes().len() as u32 - 8;
+    let all = Made::new(8, Photometric::Rgb, None).bytes().len() as u32 - 8;
     let overlapping = set(
-        Made::new(8, Inks::Rgb, None),
+        Made::new(8, Photometric::Rgb, None),
         tag::STRIP_BYTES,
         4,
         &[all; 4],
@@ -121,7 +121,8 @@ fn sizes_places_and_counts_are_held_against_the_file() {
     };
     refused(&overlapping, "overlap");
     let tiles = |width, height| {
-        let (_, mut tree) = Tree::of_block(&Made::new(8, Inks::Rgb, None).tiled().bytes()).unwrap();
+        let (_, mut tree) =
+            Tree::of_block(&Made::new(8, Photometric::Rgb, None).tiled().bytes()).unwrap();
         let mut out = b"II*\0\0\0\0\0".to_vec();
         tree.set_numbers(tag::TILE_WIDTH, 4, true, &[width]);
         tree.set_numbers(tag::TILE_HEIGHT, 4, true, &[height]);
@@ -131,7 +132,7 @@ fn sizes_places_and_counts_are_held_against_the_file() {
     refused(&tiles(u32::MAX - 15, u32::MAX - 15), "pixels in its tiles");
     refused(&tiles(16, 1 << 20), "pixels in its tiles");
     refused(&tiles(0, 16), "tiles have no size");
-    let mut small = Made::new(8, Inks::Gray, None);
+    let mut small = Made::new(8, Photometric::Gray, None);
     small.layout.chunk.1 = 1;
     (small.layout.width, small.layout.chunk.0) = (1, 1);
     small.layout.height = 70_000;
@@ -147,7 +148,7 @@ fn sizes_places_and_counts_are_held_against_the_file() {
 fn missing_pixels_are_refused_while_decoding() {
     for compression in [1, 5, 8, 32_773] {
         let bytes = set(
-            Made::new(8, Inks::Rgb, None).coded(compression, false),
+            Made::new(8, Photometric::Rgb, None).coded(compression, false),
             tag::STRIP_BYTES,
             4,
             &[20; 4],
@@ -162,7 +163,7 @@ fn missing_pixels_are_refused_while_decoding() {
 
 #[test]
 fn circles_and_endless_directories_are_cut_short() {
-    let bytes = Made::new(8, Inks::Rgb, None).bytes();
+    let bytes = Made::new(8, Photometric::Rgb, None).bytes();
     let at = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
     let count = usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     let link = at + 2 + count * 12;
@@ -208,10 +209,10 @@ proptest! {
     #[test]
     fn damage_never_panics(kind in 0usize..4, at in prop::collection::vec((0usize..40_000, any::<u8>()), 1..10), cut in 0usize..40_000) {
         let made = match kind {
-            0 => Made::new(8, Inks::Rgb, None).coded(5, true),
-            1 => Made::new(16, Inks::Rgb, Some(Alpha::Associated)).coded(8, true).tiled(),
-            2 => Made::new(8, Inks::Gray, None).coded(32_773, false),
-            _ => super::make::Made { little: false, ..Made::new(16, Inks::Gray, None) },
+            0 => Made::new(8, Photometric::Rgb, None).coded(5, true),
+            1 => Made::new(16, Photometric::Rgb, Some(Alpha::Associated)).coded(8, true).tiled(),
+            2 => Made::new(8, Photometric::Gray, None).coded(32_773, false),
+            _ => super::make::Made { little: false, ..Made::new(16, Photometric::Gray, None) },
         };
         let mut bytes = made.bytes();
         let directory = bytes.len().saturating_sub(300);

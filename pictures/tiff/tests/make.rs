@@ -1,6 +1,6 @@
 //! TIFFs of every layout, made with this module's own writer and held against the `tiff` crate by the tests.
 
-use crate::tiff::layout::{Alpha, Coding, Inks, Layout};
+use crate::tiff::layout::{Alpha, Coding, Layout, Photometric};
 use crate::tiff::raw::Sample;
 use crate::tiff::tag;
 use crate::tiff::tree::{Data, Tree, Value, even, header};
@@ -21,15 +21,15 @@ pub const WIDTH: usize = 53;
 pub const HEIGHT: usize = 37;
 
 impl Made {
-    pub fn new(bits: u8, inks: Inks, alpha: Option<Alpha>) -> Made {
+    pub fn new(bits: u8, photometric: Photometric, alpha: Option<Alpha>) -> Made {
         Made {
             little: true,
             layout: Layout {
                 width: WIDTH,
                 height: HEIGHT,
                 bits,
-                samples: inks.count() + usize::from(alpha.is_some()),
-                inks,
+                samples: photometric.count() + usize::from(alpha.is_some()),
+                photometric,
                 alpha,
                 planar: false,
                 tiled: false,
@@ -106,11 +106,11 @@ impl Made {
             }
         }
         let mut tree = self.more.clone();
-        let photometric = match layout.inks {
-            Inks::WhiteIsZero => 0,
-            Inks::Gray => 1,
-            Inks::Rgb => 2,
-            Inks::Cmyk => 5,
+        let photometric = match layout.photometric {
+            Photometric::WhiteIsZero => 0,
+            Photometric::Gray => 1,
+            Photometric::Rgb => 2,
+            Photometric::Cmyk => 5,
         };
         let mut set = |tag, kind, numbers: &[u32]| tree.set_numbers(tag, kind, little, numbers);
         set(tag::WIDTH, 3, &[layout.width as u32]);

@@ -1,7 +1,7 @@
 //! What stays beside the pixels, and what must not.
 
 use super::make::{Made, fill, read};
-use crate::tiff::layout::Inks;
+use crate::tiff::layout::Photometric;
 use crate::tiff::tag;
 use crate::tiff::tree::{Data, Tree};
 use crate::{EncodeOptions, Format, Limits, Photo, decode};
@@ -47,7 +47,7 @@ fn full(little: bool) -> Made {
     exif.set(0xa002, 3, 1, short(53).to_vec());
     let mut gps = Tree::default();
     gps.set(2, 5, 1, [long(47), long(1)].concat());
-    let mut made = Made::new(16, Inks::Rgb, None).coded(5, true);
+    let mut made = Made::new(16, Photometric::Rgb, None).coded(5, true);
     made.little = little;
     made.value(282, 5, 1, &[long(300), long(1)].concat())
         .value(283, 5, 1, &[long(300), long(1)].concat())
@@ -99,7 +99,7 @@ fn no_picture_of_the_original_travels_on() {
         70 + PICTURE.len(),
         [&[3; 70][..], PICTURE].concat(),
     );
-    let mut made = Made::new(8, Inks::Rgb, None)
+    let mut made = Made::new(8, Photometric::Rgb, None)
         .value(60_000, 7, private.len(), &private)
         .value(tag::LAYERS, 7, layers.len(), &layers)
         .below(tag::EXIF_IFD, exif);
@@ -124,7 +124,7 @@ fn no_picture_of_the_original_travels_on() {
 
 #[test]
 fn a_thumbnail_behind_the_photo_goes_and_pages_are_counted() {
-    let first = Made::new(8, Inks::Rgb, None).bytes();
+    let first = Made::new(8, Photometric::Rgb, None).bytes();
     let with = |kind: &[u32]| {
         let mut bytes = first.clone();
         let mut link = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;

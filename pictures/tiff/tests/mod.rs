@@ -4,7 +4,7 @@ mod metadata;
 
 use ::tiff::decoder::{Decoder, DecodingResult};
 
-use super::layout::{Alpha, Inks};
+use super::layout::{Alpha, Photometric};
 use super::{parse, tag};
 use crate::{Channels, EncodeOptions, Format, Limits, Photo, Samples, decode};
 use make::{HEIGHT, Made, WIDTH, fill, read};
@@ -31,10 +31,10 @@ fn samples(photo: &Photo) -> Vec<u16> {
 /// Every layout that is written: byte order, depth, kind, strips or tiles, planes, coding.
 fn layouts() -> Vec<(String, Made)> {
     let kinds = [
-        (Inks::Gray, None),
-        (Inks::Gray, Some(Alpha::Unassociated)),
-        (Inks::Rgb, None),
-        (Inks::Rgb, Some(Alpha::Unassociated)),
+        (Photometric::Gray, None),
+        (Photometric::Gray, Some(Alpha::Unassociated)),
+        (Photometric::Rgb, None),
+        (Photometric::Rgb, Some(Alpha::Unassociated)),
     ];
     let codings = [
         (1, false),
@@ -45,10 +45,10 @@ fn layouts() -> Vec<(String, Made)> {
         (32_773, false),
     ];
     let mut out = Vec::new();
-    for (i, (inks, alpha)) in kinds.into_iter().enumerate() {
+    for (i, (photometric, alpha)) in kinds.into_iter().enumerate() {
         for (j, (compression, predictor)) in codings.into_iter().enumerate() {
             for k in 0..8 {
-                let mut made = Made::new(if k & 1 == 0 { 8 } else { 16 }, inks, alpha);
+                let mut made = Made::new(if k & 1 == 0 { 8 } else { 16 }, photometric, alpha);
                 made = made.coded(compression, predictor);
                 made.layout.planar = k & 2 != 0 && made.layout.samples > 1;
                 if k & 4 != 0 {
@@ -56,7 +56,7 @@ fn layouts() -> Vec<(String, Made)> {
                 }
                 made.little = (i + j + k) % 2 == 0;
                 out.push((
-                    format!("{inks:?} {alpha:?} {compression} {predictor} {k}"),
+                    format!("{photometric:?} {alpha:?} {compression} {predictor} {k}"),
                     made,
                 ));
             }
@@ -116,7 +116,8 @@ fn every_layout_is_read_as_others_read_it_and_keeps_all_but_the_hole() {
 fn planes_hold_what_pixels_hold() {
     for bits in [8, 16] {
         for tiled in [false, true] {
-            let mut made = Made::new(bits, Inks::Rgb, Some(Alpha::Unassociated)).coded(5, true);
+            let mut made =
+                Made::new(bits, Photometric::Rgb, Some(Alpha::Unassociated)).coded(5, true);
             if tiled {
                 made = made.tiled();
             }
@@ -130,7 +131,7 @@ fn planes_hold_what_pixels_hold() {
 #[test]
 fn orientations_are_shown_upright_and_stored_as_they_were() {
     for value in 1..=8u16 {
-        let made = Made::new(8, Inks::Rgb, None).coded(5, true);
+        let made = Made::new(8, Photometric::Rgb, None).coded(5, true);
         let made = made.value(tag::ORIENTATION, 3, 1, &value.to_le_bytes());
         let photo = read(&made.bytes());
         let size = if value >= 5 {
@@ -139,7 +140,7 @@ fn orientations_are_shown_upright_and_stored_as_they_were() {
             (WIDTH, HEIGHT)
         };
         assert_eq!((photo.width, photo.height), size, "orientation {value}");
-        let plain = read(&Made::new(8, Inks::Rgb, None).bytes());
+        let plain = read(&Made::new(8, Photometric::Rgb, None).bytes());
         let turned = crate::Orientation::from_exif(value);
         let (Samples::U8(shown), Samples::U8(stored)) = (&photo.samples, plain.samples) else {
             panic!()
@@ -169,10 +170,10 @@ fn orientations_are_shown_upright_and_stored_as_they_were() {
 
 #[test]
 fn white_is_zero_is_turned_round_and_back() {
-    let made = Made::new(8, Inks::WhiteIsZero, None);
+    let made = Made::new(8, Photometric::WhiteIsZero, None);
     let (photo, gray) = (
         read(&made.bytes()),
-        read(&Made::new(8, Inks::Gray, None).bytes()),
+        read(&Made::new(8, Photometric::Gray, None).bytes()),
     );
     let inverted: Vec<u16> = samples(&gray).iter().map(|s| 255 - s).collect();
     assert_eq!(samples(&photo), inverted);
@@ -181,15 +182,15 @@ fn white_is_zero_is_turned_round_and_back() {
     let out = edited.encode(&EncodeOptions::default()).unwrap();
     assert!(read(&out).samples == edited.samples);
     assert_eq!(
-        parse(&out, &Limits::default()).unwrap().layout.inks,
-        Inks::WhiteIsZero
+        parse(&out, &Limits::default()).unwrap().layout.photometric,
+        Photometric::WhiteIsZero
     );
 }
 
 #[test]
 fn colours_that_alpha_was_multiplied_into_stay_so_and_are_exact_outside() {
     for bits in [8, 16] {
-        let made = Made::new(bits, Inks::Rgb, Some(Alpha::Associated)).coded(8, false);
+        let made = Made::new(bits, Photometric::Rgb, Some(Alpha::Associated)).coded(8, false);
         let bytes = made.bytes();
         let photo = read(&bytes);
         assert_eq!(photo.channels, Channels::Rgba);
@@ -221,7 +222,7 @@ fn colours_that_alpha_was_multiplied_into_stay_so_and_are_exact_outside() {
 
 #[test]
 fn channels_of_unknown_meaning_stay_and_are_told() {
-    let mut made = Made::new(8, Inks::Rgb, None);
+    let mut made = Made::new(8, Photometric::Rgb, None);
     made.layout.samples = 5;
     made.extra = vec![0, 0];
     let bytes = made.bytes();
@@ -251,7 +252,7 @@ fn channels_of_unknown_meaning_stay_and_are_told() {
 #[test]
 fn masks_may_be_tiffs_of_both_depths() {
     for bits in [8u8, 16] {
-        let bytes = Made::new(bits, Inks::Gray, None).bytes();
+        let bytes = Made::new(bits, Photometric::Gray, None).bytes();
         let file = crate::decode_mask(&bytes, &Limits::default(), crate::MaskChannel::Luma);
         let mask = file.unwrap().mask;
         let max = if bits == 8 { 255.0 } else { 65_535.0 };
