@@ -1,23 +1,16 @@
-//! The network families that Cleanplate runs. Reading, importing, loading, golden checks, benchmarks and pipelines ask this
-//! list; nothing else names a family.
+//! What a network family is to the rest of the program: a row of [`crate::registry::ARCHS`], and what its networks do.
 
 use std::fmt;
 use std::sync::Arc;
 
-use cleanplate_engine::{Backend, Graph};
+use cleanplate_engine::{Backend, EngineError, Graph};
 use cleanplate_kernels::Tensor;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::ModelError;
 use crate::golden::{GoldenFile, GoldenLine};
 use crate::import::Weights;
-use crate::sam::Sam;
-use crate::{bench, lama, migan, sam};
-
-/// Every network family. Adding one is its folder and a line here.
-pub static ARCHS: &[&ArchInfo] = &[&lama::INFO, &migan::INFO, &sam::INFO];
 
 /// A network family: what the rest of the program needs to know of it.
 pub struct ArchInfo {
@@ -73,7 +66,7 @@ pub enum Network {
     /// Fills holes.
     Inpaint(Arc<dyn Inpaint>),
     /// Turns points and boxes into masks.
-    Segment(Arc<Sam>),
+    Segment(Arc<dyn Segment>),
 }
 
 /// A network that fills holes.
@@ -92,6 +85,60 @@ pub trait Inpaint: fmt::Debug + Send + Sync {
     fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, ModelError>;
 }
 
+/// A network that turns points and boxes into masks: an encoder, run once a photo, and a decoder, run once a prompt.
+pub trait Segment: fmt::Debug + Send + Sync {
+    /// Longer side that photos are resized to, in pixels.
+    fn side_px(&self) -> usize;
+
+    /// Shape of an embedding, f32 `[1, S, S, C]`.
+    fn embedding(&self) -> [usize; 4];
+
+    /// Height and width that a photo of this size is resized to: the longer side becomes the network's.
+    fn resized(&self, height: usize, width: usize) -> [usize; 2];
+
+    /// Resizes photo bytes u8 `[1, H, W, 3]` as the published preprocessing does. On the host: a photo may be larger than any binding.
+    fn resize(&self, photo: &Tensor) -> Result<Tensor, ModelError>;
+
+    /// Resized photo u8 `[1, height, width, 3]` to the embedding.
+    fn encoder_graph(&self, resized: [usize; 2]) -> Result<Graph, EngineError>;
+
+    /// The embedding and tokens f32 `[1, 5 + T, C]` to logits `[1, 4, 4S, 4S]` and quality `[1, 1, 4]`.
+    /// Row 0 is the answer for several prompts, rows 1..3 are the three candidates for a single click.
+    fn decoder_graph(&self, prompt_tokens: usize) -> Result<Graph, EngineError>;
+
+    /// The decoder's token input `[1, 5 + T, C]` for a prompt on a photo of `photo` = [height, width] pixels.
+    fn tokens(&self, prompt: &Prompt, photo: [usize; 2]) -> Result<Tensor, ModelError>;
+
+    /// Mask 0/255 `[height, width]` of the photo from one row of logits `[4S, 4S]`: to the network's square, cut to the photo's part of it,
+    /// to the photo, above 0. Bilinear both times, as published.
+    fn mask(&self, logits: &[f32], photo: [usize; 2]) -> Vec<u8>;
+}
+
+/// Whether a click marks the object or the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// Part of the object.
+    Foreground,
+    /// Not part of it.
+    Background,
+}
+
+/// What a user pointed at, in pixels of the photo (x to the right, y down).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Prompt {
+    /// Clicks.
+    pub points: Vec<(f32, f32, Label)>,
+    /// Corners x1, y1, x2, y2 in any order.
+    pub rectangle: Option<[f32; 4]>,
+}
+
+impl Prompt {
+    /// Tokens that a network makes of it: one for each click, two for a rectangle, one in its place where there is none.
+    pub fn tokens(&self) -> usize {
+        self.points.len() + if self.rectangle.is_some() { 2 } else { 1 }
+    }
+}
+
 impl Network {
     /// What it is for.
     pub fn role(&self) -> Role {
@@ -100,33 +147,6 @@ impl Network {
             Network::Segment(_) => Role::Segment,
         }
     }
-
-    /// What is measured of it at one size: the photo's or crop's `[height, width]` (where `None`, the network's own or 512) and
-    /// how many at once.
-    pub fn bench(&self, size: Option<[usize; 2]>, batch: usize) -> Result<Bench, ModelError> {
-        match self {
-            Network::Inpaint(network) => bench::inpaint(&**network, size, batch),
-            Network::Segment(sam) => bench::segment(sam, size, batch),
-        }
-    }
-}
-
-/// A network's graphs at one size, with inputs.
-pub struct Bench {
-    /// Height and width of the photo or crop in pixels.
-    pub size: [usize; 2],
-    /// The network itself, or what is run once a photo; then what is run more often.
-    pub parts: Vec<BenchPart>,
-}
-
-/// A graph with inputs, measured on its own.
-pub struct BenchPart {
-    /// `network`, `encoder`, `decoder`.
-    pub name: &'static str,
-    /// What runs.
-    pub graph: Graph,
-    /// What it runs on.
-    pub inputs: Vec<Tensor>,
 }
 
 impl fmt::Debug for ArchInfo {
@@ -139,40 +159,6 @@ impl PartialEq for ArchInfo {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
-}
-
-/// The family of this name or alias.
-pub fn named(name: &str) -> Option<&'static ArchInfo> {
-    ARCHS
-        .iter()
-        .copied()
-        .find(|arch| arch.name == name || arch.aliases.contains(&name))
-}
-
-/// The family whose names the tensors bear.
-pub fn identify(weights: &Weights) -> Option<&'static ArchInfo> {
-    ARCHS.iter().copied().find(|arch| (arch.identify)(weights))
-}
-
-/// Names of all families, for errors.
-pub fn names() -> String {
-    let names: Vec<&str> = ARCHS.iter().map(|arch| arch.name).collect();
-    names.join(", ")
-}
-
-/// Whether a published name belongs to a network that Cleanplate runs.
-pub fn under_root(name: &str) -> bool {
-    let mut roots = ARCHS.iter().flat_map(|arch| arch.roots);
-    roots.any(|root| name.starts_with(root))
-}
-
-/// Reads a family by name, for manifests.
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<&'static ArchInfo, D::Error> {
-    let name = String::deserialize(from)?;
-    named(&name)
-        .ok_or_else(|| D::Error::custom(format!("no architecture {name:?}; known are {}", names())))
 }
 
 /// A family's sizes from JSON or TOML.

@@ -1,18 +1,45 @@
 //! What `bench` measures of a network: graphs and inputs of noise, equal on every run.
 
+use cleanplate_engine::Graph;
 use cleanplate_kernels::Tensor;
 
-use crate::arch::{Bench, BenchPart, Inpaint};
+use crate::arch::{Inpaint, Label, Network, Prompt, Segment};
 use crate::error::ModelError;
-use crate::sam::{Label, Sam, SamPrompt};
 
 /// Seed of the inputs.
 const SEED: u64 = 1;
 /// Side of a square crop where none is asked for, in pixels.
 const INPAINT_SIDE: usize = 512;
 
+/// A network's graphs at one size, with inputs.
+pub struct Bench {
+    /// Height and width of the photo or crop in pixels.
+    pub size: [usize; 2],
+    /// The network itself, or what is run once a photo; then what is run more often.
+    pub parts: Vec<BenchPart>,
+}
+
+/// A graph with inputs, measured on its own.
+pub struct BenchPart {
+    /// `network`, `encoder`, `decoder`.
+    pub name: &'static str,
+    /// What runs.
+    pub graph: Graph,
+    /// What it runs on.
+    pub inputs: Vec<Tensor>,
+}
+
+/// What is measured of a network at one size: the photo's or crop's `[height, width]` (where `None`, the network's own or 512) and
+/// how many at once.
+pub fn of(network: &Network, size: Option<[usize; 2]>, batch: usize) -> Result<Bench, ModelError> {
+    match network {
+        Network::Inpaint(network) => inpaint(&**network, size, batch),
+        Network::Segment(network) => segment(&**network, size, batch),
+    }
+}
+
 /// One run over `batch` crops.
-pub(crate) fn inpaint(
+fn inpaint(
     network: &dyn Inpaint,
     size: Option<[usize; 2]>,
     batch: usize,
@@ -30,8 +57,8 @@ pub(crate) fn inpaint(
 }
 
 /// The encoder, run once a photo, and the decoder for one click in the middle.
-pub(crate) fn segment(
-    sam: &Sam,
+fn segment(
+    network: &dyn Segment,
     size: Option<[usize; 2]>,
     batch: usize,
 ) -> Result<Bench, ModelError> {
@@ -41,28 +68,22 @@ pub(crate) fn segment(
             why: format!("{batch} photos at once; it encodes one at a time"),
         });
     }
-    let [height, width] = size.unwrap_or([sam.config().img_size; 2]);
-    let prompt = SamPrompt {
+    let [height, width] = size.unwrap_or([network.side_px(); 2]);
+    let prompt = Prompt {
         points: vec![(width as f32 / 2.0, height as f32 / 2.0, Label::Foreground)],
         rectangle: None,
     };
-    let (side, channels) = (
-        sam.config().embedding_side(),
-        sam.config().decoder.transformer_dim,
-    );
-    let embedding = Tensor::f32(
-        &[1, side, side, channels],
-        vec![0.25; side * side * channels],
-    );
+    let shape = network.embedding();
+    let embedding = Tensor::f32(&shape, vec![0.25; shape.iter().product()]);
     let encoder = BenchPart {
         name: "encoder",
-        graph: sam.encoder_graph(sam.resized(height, width))?,
-        inputs: vec![sam.resize(&photos(1, height, width))?],
+        graph: network.encoder_graph(network.resized(height, width))?,
+        inputs: vec![network.resize(&photos(1, height, width))?],
     };
     let decoder = BenchPart {
         name: "decoder",
-        graph: sam.decoder_graph(prompt.tokens())?,
-        inputs: vec![embedding, sam.tokens(&prompt, [height, width])?],
+        graph: network.decoder_graph(prompt.tokens())?,
+        inputs: vec![embedding, network.tokens(&prompt, [height, width])?],
     };
     Ok(Bench {
         size: [height, width],

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use cleanplate_engine::EngineError;
 use cleanplate_kernels::KernelError;
 
-use crate::MODELS;
-
 /// Why the bytes of a weight file were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -237,17 +235,6 @@ pub enum ModelError {
         /// What is wrong.
         why: String,
     },
-}
-
-impl ModelError {
-    /// The error for a name that nobody knows.
-    pub fn unknown(name: &str) -> Self {
-        let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        ModelError::Unknown {
-            name: name.chars().take(80).collect(),
-            known: known.join(", "),
-        }
-    }
 }
 
 /// The first problems, and how many there are in all.

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use cleanplate_engine::Backend;
 use cleanplate_kernels::Tensor;
+use serde::Serialize;
 
-use crate::arch;
 use crate::error::{ImportError, ModelError};
-use crate::import::{self, Limits, WeightTensor, WeightType, Weights};
+use crate::import::{WeightTensor, WeightType, Weights};
 
 /// One compared tensor.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GoldenLine {
     /// Case in the file (`case0`).
     pub case: String,
@@ -29,25 +28,6 @@ pub struct GoldenLine {
 /// Share of bytes that have to be equal; the rest may differ by one where a value lies next to an integer.
 const BYTES_SHARE_MIN: f64 = 0.999;
 
-/// Runs every case of a golden file on `backend`, one line per expected tensor.
-pub fn check(path: &Path, backend: &dyn Backend) -> Result<Vec<GoldenLine>, ModelError> {
-    let weights = import::read(path, &Limits::default()).map_err(|source| ModelError::Import {
-        file: path.to_path_buf(),
-        source,
-    })?;
-    let file = GoldenFile {
-        path,
-        weights: &weights,
-    };
-    let name = weights
-        .metadata()
-        .get("arch")
-        .ok_or_else(|| file.fail("no `arch` in its metadata: it is no golden file"))?;
-    let arch =
-        arch::named(name).ok_or_else(|| file.fail(format!("this build has no {name} network")))?;
-    (arch.golden)(&file, backend)
-}
-
 /// A golden file while it is checked.
 pub struct GoldenFile<'a> {
     path: &'a Path,
@@ -56,6 +36,18 @@ pub struct GoldenFile<'a> {
 }
 
 impl<'a> GoldenFile<'a> {
+    /// The file at `path`, of which `weights` was read.
+    pub(crate) fn new(path: &'a Path, weights: &'a Weights) -> Self {
+        GoldenFile { path, weights }
+    }
+
+    /// Name of the family that it belongs to.
+    pub(crate) fn arch(&self) -> Result<&'a str, ModelError> {
+        let name = self.weights.metadata().get("arch");
+        name.map(String::as_str)
+            .ok_or_else(|| self.fail("no `arch` in its metadata: it is no golden file"))
+    }
+
     /// An error about this file.
     pub fn fail(&self, why: impl Into<String>) -> ModelError {
         ModelError::Golden {

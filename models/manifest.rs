@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::arch::{self, ArchInfo};
+use crate::arch::ArchInfo;
 use crate::error::ModelError;
+use crate::registry;
 
 /// A model's `model.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,7 +16,7 @@ pub struct Manifest {
     /// Name in commands and pipelines.
     pub name: String,
     /// Network family.
-    #[serde(deserialize_with = "arch::deserialize")]
+    #[serde(deserialize_with = "registry::deserialize")]
     pub arch: &'static ArchInfo,
     /// One sentence.
     pub summary: String,
@@ -82,8 +83,8 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::arch::ARCHS;
-    use crate::import::{Bytes, Limits, read_bytes};
+    use crate::import::{Bytes, Limits};
+    use crate::registry::{ARCHS, read_bytes};
     use crate::weights::MODELS;
 
     #[test]
@@ -155,7 +156,7 @@ mod tests {
             assert_eq!(bytes.len() as u64, file.bytes);
             assert_eq!(format!("{:x}", Sha256::digest(bytes)), file.sha256);
             let weights = read_bytes(Bytes::Static(bytes), &Limits::default()).expect("reads");
-            assert_eq!(arch::identify(&weights), Some(manifest.arch));
+            assert_eq!(registry::identify(&weights), Some(manifest.arch));
             assert_eq!(
                 (manifest.arch.check)(&weights).expect("fits"),
                 manifest.sizes().expect("valid"),

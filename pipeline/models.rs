@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use cleanplate_engine::Graph;
-use cleanplate_models::arch::Inpaint;
-use cleanplate_models::sam::Sam;
+use cleanplate_models::arch::{Inpaint, Segment};
 use cleanplate_models::{ModelError, ModelStore, Role};
 
 use crate::PluginError;
@@ -36,7 +35,7 @@ pub struct SegmentNetwork {
     /// Hash of the weights, hexadecimal.
     pub sha256: String,
     /// The network.
-    pub sam: Arc<Sam>,
+    pub network: Arc<dyn Segment>,
 }
 
 impl SegmentNetwork {
@@ -62,8 +61,8 @@ pub trait Networks: Send + Sync {
         Ok(name.to_string())
     }
 
-    /// Name of the SAM network that `name` means: itself, or for [`AUTO`] the best that is there. By default there is none.
-    fn sam_name(&self, name: &str) -> Result<String, PluginError> {
+    /// Name of the network that finds objects which `name` means: itself, or for [`AUTO`] the best that is there. By default there is none.
+    fn segment_name(&self, name: &str) -> Result<String, PluginError> {
         let remedy = "send a mask instead of points or a box".to_string();
         Err(PluginError::Unavailable {
             what: format!("model {name}"),
@@ -71,10 +70,10 @@ pub trait Networks: Send + Sync {
         })
     }
 
-    /// The SAM network that [`Networks::sam_name`] gives.
-    fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
+    /// The network that [`Networks::segment_name`] gives.
+    fn segment(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
         Err(PluginError::Unavailable {
-            what: format!("model {}", self.sam_name(name)?),
+            what: format!("model {}", self.segment_name(name)?),
             remedy: "send a mask".to_string(),
         })
     }
@@ -105,7 +104,7 @@ impl Networks for ModelStore {
             })
     }
 
-    fn sam_name(&self, name: &str) -> Result<String, PluginError> {
+    fn segment_name(&self, name: &str) -> Result<String, PluginError> {
         if name == AUTO {
             let best = self.auto(Role::Segment).map_err(|e| refused(name, e))?;
             return best.map(|info| info.name).ok_or_else(no_sam);
@@ -119,14 +118,14 @@ impl Networks for ModelStore {
         }
     }
 
-    fn sam(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
-        let name = &self.sam_name(name)?;
+    fn segment(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
+        let name = &self.segment_name(name)?;
         let info = self.info(name).map_err(|e| refused(name, e))?;
-        let sam = self.segment(name).map_err(|e| refused(name, e))?;
+        let network = ModelStore::segment(self, name).map_err(|e| refused(name, e))?;
         Ok(SegmentNetwork {
             name: info.name,
             sha256: info.sha256,
-            sam,
+            network,
         })
     }
 }

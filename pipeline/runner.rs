@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cleanplate_engine::{Backend, DeviceInfo};
-use serde::Serialize;
 
 use super::alternatives::{Rival, rivals};
 use super::composite::composite;
-use super::transparency::{Transparency, fill_plane};
+use super::planes::fill_plane;
+use super::timing::{StageTiming, run_alone, timing};
+use super::transparency::Transparency;
 use super::{
     Alternative, Candidate, Choice, Embeddings, ExecutableCache, Gather, ModelUse, Observer,
-    Pipeline, PluginInfo, Prompts, Sharing, Stage, Step, Work,
+    Pipeline, PluginInfo, Prompts, Sharing, Step, Work,
 };
 use crate::PluginError;
 use crate::manifest::StageKind;
@@ -56,24 +57,6 @@ pub struct Request {
     pub prompts: Option<Prompts>,
     /// `(plugin.parameter, value)` pairs over the pipeline's own values.
     pub overrides: Vec<(String, String)>,
-}
-
-/// Time spent in one plugin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StageTiming {
-    /// Its stage; `None` for the final blend.
-    pub stage: Option<StageKind>,
-    /// Plugin name, or `composite` for the final blend.
-    pub plugin: String,
-    /// The candidate that the step belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub candidate: Option<String>,
-    /// Milliseconds, waiting included.
-    pub ms: f64,
-    /// Milliseconds of `ms` spent waiting for the device and for crops of other runs.
-    pub waited_ms: f64,
-    /// Most crops that went through a network together with one of this run's; 0 without a network.
-    pub crops_together: usize,
 }
 
 /// The result of a run.
@@ -370,7 +353,7 @@ fn finish(
     let started = Instant::now();
     let plane = work.transparency.as_ref().map(|transparency| {
         transparency.bring_back(&mut work.photo);
-        transparency.filled()
+        transparency.filled.as_ref()
     });
     composite(&mut work.photo, &work.alpha, &work.crops, plane.flatten());
     stages.push(timing(None, "composite", started, Sharing::default()));
@@ -415,22 +398,6 @@ fn run_step(
     Ok(())
 }
 
-/// Runs one stage; returns the time it took.
-pub(crate) fn run_alone(
-    name: &str,
-    stage: &dyn Stage,
-    work: &mut Work<'_>,
-) -> Result<StageTiming, PluginError> {
-    work.check_cancelled(name)?;
-    work.observer.stage(name, 0.0);
-    let started = Instant::now();
-    stage.run(work)?;
-    let done = timing(None, name, started, std::mem::take(&mut work.sharing));
-    tracing::debug!(plugin = name, ms = done.ms, "stage done");
-    work.observer.stage(name, 1.0);
-    Ok(done)
-}
-
 /// From this share of the photo on, a mask that was found counts as the whole photo: nobody points at all of it.
 pub const WHOLE_SHARE: f64 = 0.9;
 /// From this share of the photo on, most of what the result shows is made up.
@@ -459,25 +426,4 @@ fn check_mask(work: &Work<'_>) -> Result<(), PluginError> {
         }));
     }
     Ok(())
-}
-
-fn timing(
-    stage: Option<StageKind>,
-    plugin: &str,
-    started: Instant,
-    sharing: Sharing,
-) -> StageTiming {
-    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-    let Sharing {
-        waited,
-        crops_together,
-    } = sharing;
-    StageTiming {
-        stage,
-        plugin: plugin.to_string(),
-        candidate: None,
-        ms: ms(started.elapsed()),
-        waited_ms: ms(waited),
-        crops_together,
-    }
 }

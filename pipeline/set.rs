@@ -188,7 +188,7 @@ impl Pipeline {
             .iter()
             .filter_map(|step| Some((step.stage, step.values.model()?)));
         let now = |(stage, name): (StageKind, &str)| match (name, stage) {
-            (AUTO, StageKind::Segment) => networks.sam_name(name).ok(),
+            (AUTO, StageKind::Segment) => networks.segment_name(name).ok(),
             (AUTO, _) => networks.inpaint_name(name).ok(),
             _ => Some(name.to_string()),
         };

@@ -7,10 +7,7 @@
 use cleanplate_pictures::{Mask, Photo, Rect, Samples};
 use rayon::prelude::*;
 
-use crate::composite::composite;
-use crate::crop::Crop;
-use crate::runner::{StageTiming, run_alone};
-use crate::{Pixel, PluginError, PluginInfo, Work};
+use crate::Pixel;
 
 /// A photo that has pixels which are not opaque, and its alpha.
 #[derive(Debug)]
@@ -20,7 +17,7 @@ pub struct Transparency {
     /// Its alpha as a gray photo of the same depth.
     pub alpha: Photo,
     /// The same with the hole filled, once a fill needed it.
-    filled: Option<Photo>,
+    pub(crate) filled: Option<Photo>,
 }
 
 impl Transparency {
@@ -47,11 +44,6 @@ impl Transparency {
     /// The photo as it came, for good.
     pub(crate) fn into_original(self) -> Photo {
         self.original
-    }
-
-    /// Its alpha with the hole filled, if that was needed.
-    pub(crate) fn filled(&self) -> Option<&Photo> {
-        self.filled.as_ref()
     }
 
     /// Puts `photo`, a copy of it, on a ground that its colours stand out from.
@@ -247,38 +239,4 @@ fn levels(photo: &Photo, alpha: &Photo, hole: &Mask) -> Levels {
         }
     }
     Levels(levels)
-}
-
-/// Fills the alpha of crops whose fills came without one, all of the photo at once, unless that was done or every crop has its own:
-/// what is filled there is alpha alone, as a gray photo, and opaque and transparent stay so.
-pub(crate) fn fill_plane(
-    plugin: Option<&'static PluginInfo>,
-    work: &mut Work<'_>,
-    stages: &mut Vec<StageTiming>,
-) -> Result<(), PluginError> {
-    let lacks = |crop: &Crop| crop.alpha.is_none();
-    if !work.crops.iter().any(lacks) {
-        return Ok(());
-    }
-    let Some(mut transparency) = work.transparency.take_if(|t| t.filled.is_none()) else {
-        return Ok(());
-    };
-    let stage = plugin.and_then(PluginInfo::build_plane);
-    let stage = stage.ok_or_else(|| PluginError::Unavailable {
-        what: "a plugin that fills alpha, which the photo has".to_string(),
-        remedy: "send the photo without alpha".to_string(),
-    })??;
-    let plane = transparency.alpha.clone();
-    let photo = std::mem::replace(&mut work.photo, plane);
-    let crops = std::mem::take(&mut work.crops);
-    stages.push(run_alone("alpha", &*stage, work)?);
-    let mut hole = work.alpha.clone();
-    hole.data
-        .iter_mut()
-        .for_each(|v| *v = if *v > 0 { 255 } else { 0 });
-    composite(&mut work.photo, &hole, &work.crops, None);
-    work.crops = crops;
-    transparency.filled = Some(std::mem::replace(&mut work.photo, photo));
-    work.transparency = Some(transparency);
-    Ok(())
 }

@@ -10,11 +10,8 @@ use zip::{CompressionMethod, ZipArchive};
 use super::checkpoint;
 use super::directory::{self, Metered};
 use super::pickle::{self, Pickled, TensorView};
-use crate::arch::under_root;
 use crate::error::ImportError;
-use crate::import::{
-    Bytes, Limits, Stored, WeightTensor, Weights, limit, names, read_bytes_nested,
-};
+use crate::import::{Bytes, Reader, Stored, WeightTensor, Weights, limit};
 
 /// Whether an archive may hold the weight file as a file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +37,10 @@ pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 pub fn read<R: Read + Seek>(
     reader: R,
     source: Source,
-    limits: &Limits,
+    reading: &Reader<'_>,
     nesting: Nesting,
 ) -> Result<Weights, ImportError> {
+    let limits = reading.limits;
     let zip = directory::open(reader, source.length, limits)?;
     let budget = source
         .length
@@ -55,8 +53,8 @@ pub fn read<R: Read + Seek>(
     };
     let pickles: Vec<String> = archive.names(is_root_pickle);
     match pickles.as_slice() {
-        [name] => archive.weights(name, limits),
-        [] if nesting == Nesting::Allowed => archive.inner(limits),
+        [name] => archive.weights(name, reading),
+        [] if nesting == Nesting::Allowed => archive.inner(reading),
         [] => Err(refuse(
             "data.pkl",
             "not in the archive; this is not a file of torch.save or torch.jit.save",
@@ -171,11 +169,11 @@ impl<R: Read + Seek> Archive<R> {
     }
 
     /// The weight file inside an outer archive (`big-lama.zip` holds `big-lama/models/best.ckpt`).
-    fn inner(&mut self, limits: &Limits) -> Result<Weights, ImportError> {
+    fn inner(&mut self, reading: &Reader<'_>) -> Result<Weights, ImportError> {
         match self.names(is_weight_file).as_slice() {
             [name] => {
-                let data = self.unpack(name, limits.file_bytes_max)?;
-                read_bytes_nested(Bytes::from(data), limits, Nesting::Refused)
+                let data = self.unpack(name, reading.limits.file_bytes_max)?;
+                reading.read_nested(Bytes::from(data), Nesting::Refused)
             }
             [] => Err(refuse(
                 "data.pkl",
@@ -192,7 +190,8 @@ impl<R: Read + Seek> Archive<R> {
         }
     }
 
-    fn weights(&mut self, pickle_name: &str, limits: &Limits) -> Result<Weights, ImportError> {
+    fn weights(&mut self, pickle_name: &str, reading: &Reader<'_>) -> Result<Weights, ImportError> {
+        let limits = reading.limits;
         let folder = pickle_name.trim_end_matches("data.pkl").to_string();
         self.check_byte_order(&folder)?;
         let stream = self.unpack(pickle_name, limits.header_bytes_max)?;
@@ -205,18 +204,16 @@ impl<R: Read + Seek> Archive<R> {
             ));
         }
         // Training checkpoints carry losses and discriminators beside the network: their data is never unpacked.
-        let selective = found
-            .iter()
-            .any(|(name, _)| under_root(&names::published(name)));
+        let selective = found.iter().any(|(name, _)| reading.names.knows(name));
         let mut weights = Weights::new(format, BTreeMap::new());
         let mut storages = BTreeMap::new();
         for (name, view) in found {
-            if selective && !under_root(&names::published(&name)) {
+            if selective && !reading.names.knows(&name) {
                 weights.skip(&name);
                 continue;
             }
             let tensor = self.tensor(&folder, &name, view, &pickled, &mut storages)?;
-            weights.insert(&name, tensor, limits)?;
+            weights.insert(&name, tensor, reading)?;
         }
         Ok(weights)
     }

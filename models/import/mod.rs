@@ -24,6 +24,7 @@ use flate2::read::GzDecoder;
 use crate::error::ImportError;
 
 pub use bytes::{Bytes, Stored};
+pub use names::Names;
 pub use tensor::{WeightTensor, WeightType};
 pub use weights::Weights;
 pub use write::write_safetensors;
@@ -70,94 +71,108 @@ pub enum Format {
     Checkpoint,
 }
 
-/// Reads a weight file.
-pub fn read(path: &Path, limits: &Limits) -> Result<Weights, ImportError> {
-    let io = |source| ImportError::Io {
-        during: "reading the file".into(),
-        source,
-    };
-    let mut file = File::open(path).map_err(io)?;
-    let bytes = file.metadata().map_err(io)?.len();
-    limit("file size in bytes", bytes, limits.file_bytes_max)?;
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    (&mut file)
-        .take(HEAD_BYTES as u64)
-        .read_to_end(&mut head)
-        .map_err(io)?;
-    file.seek(SeekFrom::Start(0)).map_err(io)?;
-    match sniff(&head)? {
-        Container::Zip => {
-            // A handle of its own: this one's position is the reader's.
-            let stored = Stored::new(File::open(path).map_err(io)?).map_err(io)?;
-            let source = archive::Source {
-                length: bytes,
-                stored: Some(stored),
-            };
-            let nesting = archive::Nesting::Allowed;
-            archive::read(BufReader::new(file), source, limits, nesting)
+/// Reads weight files within limits.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    limits: &'a Limits,
+    names: &'a Names,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that knows these names.
+    pub fn new(limits: &'a Limits, names: &'a Names) -> Self {
+        Reader { limits, names }
+    }
+
+    /// Reads a weight file.
+    pub fn read(&self, path: &Path) -> Result<Weights, ImportError> {
+        let io = |source| ImportError::Io {
+            during: "reading the file".into(),
+            source,
+        };
+        let mut file = File::open(path).map_err(io)?;
+        let bytes = file.metadata().map_err(io)?.len();
+        limit("file size in bytes", bytes, self.limits.file_bytes_max)?;
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        (&mut file)
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut head)
+            .map_err(io)?;
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        match sniff(&head)? {
+            Container::Zip => {
+                // A handle of its own: this one's position is the reader's.
+                let stored = Stored::new(File::open(path).map_err(io)?).map_err(io)?;
+                let source = archive::Source {
+                    length: bytes,
+                    stored: Some(stored),
+                };
+                archive::read(
+                    BufReader::new(file),
+                    source,
+                    self,
+                    archive::Nesting::Allowed,
+                )
+            }
+            Container::Safetensors => {
+                safetensors::read(Bytes::Stored(Stored::new(file).map_err(io)?), self)
+            }
+            Container::Gzip => self.read_gzip(file, bytes, archive::Nesting::Allowed),
         }
-        Container::Safetensors => {
-            safetensors::read(Bytes::Stored(Stored::new(file).map_err(io)?), limits)
+    }
+
+    /// Reads a weight file that is in memory already.
+    pub fn read_bytes(&self, bytes: Bytes) -> Result<Weights, ImportError> {
+        self.read_nested(bytes, archive::Nesting::Allowed)
+    }
+
+    /// Reads a gzip-compressed weight file of `length` bytes; what is in it may not be compressed again.
+    fn read_gzip(
+        &self,
+        reader: impl Read,
+        length: u64,
+        nesting: archive::Nesting,
+    ) -> Result<Weights, ImportError> {
+        let most = length
+            .saturating_mul(self.limits.expansion_max)
+            .saturating_add(archive::EXPANSION_FREE_BYTES)
+            .min(self.limits.file_bytes_max);
+        let mut data = Vec::new();
+        let unpacked = GzDecoder::new(reader).take(most + 1).read_to_end(&mut data);
+        unpacked.map_err(|source| ImportError::Io {
+            during: "unpacking the gzip file".into(),
+            source,
+        })?;
+        limit("bytes unpacked from gzip", data.len() as u64, most)?;
+        if let Container::Gzip = sniff(&data[..data.len().min(HEAD_BYTES)])? {
+            return Err(ImportError::Unrecognised {
+                what: "a gzip file within a gzip file".into(),
+            });
         }
-        Container::Gzip => read_gzip(file, bytes, limits, archive::Nesting::Allowed),
+        self.read_nested(Bytes::from(data), nesting)
     }
-}
 
-/// Reads a gzip-compressed weight file of `length` bytes; what is in it may not be compressed again.
-fn read_gzip(
-    reader: impl Read,
-    length: u64,
-    limits: &Limits,
-    nesting: archive::Nesting,
-) -> Result<Weights, ImportError> {
-    let most = length
-        .saturating_mul(limits.expansion_max)
-        .saturating_add(archive::EXPANSION_FREE_BYTES)
-        .min(limits.file_bytes_max);
-    let mut data = Vec::new();
-    let unpacked = GzDecoder::new(reader).take(most + 1).read_to_end(&mut data);
-    unpacked.map_err(|source| ImportError::Io {
-        during: "unpacking the gzip file".into(),
-        source,
-    })?;
-    limit("bytes unpacked from gzip", data.len() as u64, most)?;
-    if let Container::Gzip = sniff(&data[..data.len().min(HEAD_BYTES)])? {
-        return Err(ImportError::Unrecognised {
-            what: "a gzip file within a gzip file".into(),
-        });
-    }
-    read_bytes_nested(Bytes::from(data), limits, nesting)
-}
-
-/// Reads a weight file that is in memory already (embedded in the program, or unpacked from an outer archive).
-pub fn read_bytes(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
-    read_bytes_nested(bytes, limits, archive::Nesting::Allowed)
-}
-
-fn read_bytes_nested(
-    bytes: Bytes,
-    limits: &Limits,
-    nesting: archive::Nesting,
-) -> Result<Weights, ImportError> {
-    let length = bytes.len() as u64;
-    limit("file size in bytes", length, limits.file_bytes_max)?;
-    let io = |source| ImportError::Io {
-        during: "reading the file".into(),
-        source,
-    };
-    let kind = sniff(&bytes.read(0..bytes.len().min(HEAD_BYTES)).map_err(io)?)?;
-    if let Container::Safetensors = kind {
-        return safetensors::read(bytes, limits);
-    }
-    let whole = Cursor::new(bytes.read(0..bytes.len()).map_err(io)?);
-    match kind {
-        Container::Gzip => read_gzip(whole, length, limits, nesting),
-        _ => {
-            let source = archive::Source {
-                length,
-                stored: None,
-            };
-            archive::read(whole, source, limits, nesting)
+    fn read_nested(&self, bytes: Bytes, nesting: archive::Nesting) -> Result<Weights, ImportError> {
+        let length = bytes.len() as u64;
+        limit("file size in bytes", length, self.limits.file_bytes_max)?;
+        let io = |source| ImportError::Io {
+            during: "reading the file".into(),
+            source,
+        };
+        let kind = sniff(&bytes.read(0..bytes.len().min(HEAD_BYTES)).map_err(io)?)?;
+        if let Container::Safetensors = kind {
+            return safetensors::read(bytes, self);
+        }
+        let whole = Cursor::new(bytes.read(0..bytes.len()).map_err(io)?);
+        match kind {
+            Container::Gzip => self.read_gzip(whole, length, nesting),
+            _ => {
+                let source = archive::Source {
+                    length,
+                    stored: None,
+                };
+                archive::read(whole, source, self, nesting)
+            }
         }
     }
 }

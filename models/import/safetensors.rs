@@ -6,13 +6,14 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
 use crate::error::ImportError;
-use crate::import::{Bytes, Format, Limits, WeightTensor, WeightType, Weights, limit};
+use crate::import::{Bytes, Format, Limits, Reader, WeightTensor, WeightType, Weights, limit};
 
 /// Reads a whole file; tensors stay windows into `bytes`.
 ///
 /// `I8` tensors are multiplied by their factor in the metadata entry `scales`, a JSON object from stored name to number; factors of
 /// other tensors are not applied.
-pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
+pub fn read(bytes: Bytes, reading: &Reader<'_>) -> Result<Weights, ImportError> {
+    let limits = reading.limits;
     let (header, data_start) = header(&bytes, limits)?;
     let metadata: BTreeMap<String, String> = header
         .metadata()
@@ -40,7 +41,7 @@ pub fn read(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError> {
         if let (WeightType::I8, Some(&scale)) = (dtype, scales.get(&name)) {
             tensor = tensor.scaled(scale);
         }
-        weights.insert(&name, tensor, limits)?;
+        weights.insert(&name, tensor, reading)?;
     }
     Ok(weights)
 }

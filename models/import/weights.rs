@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tensor::WeightTensor;
 use crate::error::ImportError;
-use crate::import::{Format, Limits, limit, names};
+use crate::import::{Format, Reader, limit};
 
 /// The tensors of a weight file under their published names, with the file's metadata.
 #[derive(Debug, Clone)]
@@ -31,10 +31,11 @@ impl Weights {
         &mut self,
         stored_name: &str,
         tensor: WeightTensor,
-        limits: &Limits,
+        reading: &Reader<'_>,
     ) -> Result<(), ImportError> {
-        limit("tensors", self.tensors.len() as u64 + 1, limits.tensors_max)?;
-        let name = names::published(stored_name).into_owned();
+        let count = self.tensors.len() as u64 + 1;
+        limit("tensors", count, reading.limits.tensors_max)?;
+        let name = reading.names.published(stored_name).into_owned();
         if self.tensors.contains_key(&name) {
             return Err(ImportError::Tensor {
                 name,

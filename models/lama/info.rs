@@ -1,4 +1,4 @@
-//! LaMa's row in [`crate::arch::ARCHS`].
+//! LaMa's row in [`crate::registry::ARCHS`].
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::arch::{ArchInfo, Inpaint, Network, Role, stated, typed};
 use crate::error::ModelError;
 use crate::import::Weights;
 
-/// Row of [`crate::arch::ARCHS`].
+/// Row of [`crate::registry::ARCHS`].
 pub static INFO: ArchInfo = ArchInfo {
     name: "lama",
     aliases: &[],

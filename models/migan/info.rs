@@ -1,4 +1,4 @@
-//! MI-GAN's row in [`crate::arch::ARCHS`].
+//! MI-GAN's row in [`crate::registry::ARCHS`].
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::arch::{ArchInfo, Inpaint, Network, Role, stated, typed};
 use crate::error::ModelError;
 use crate::import::Weights;
 
-/// Row of [`crate::arch::ARCHS`].
+/// Row of [`crate::registry::ARCHS`].
 pub static INFO: ArchInfo = ArchInfo {
     name: ARCH,
     aliases: &[],

@@ -6,7 +6,8 @@ use cleanplate_engine::Backend;
 use cleanplate_kernels::Tensor;
 
 use super::mask::{Choice, choose};
-use super::{Label, Normalisation, Sam, SamConfig, SamPrompt};
+use super::{Normalisation, Sam, SamConfig};
+use crate::arch::{Label, Prompt, Segment};
 use crate::error::ModelError;
 use crate::golden::{GoldenFile, GoldenLine};
 use crate::source::Random;
@@ -20,11 +21,11 @@ const MASK_IOU_MIN: f64 = 0.995;
 
 #[derive(Deserialize)]
 struct Case {
-    prompts: Vec<Prompt>,
+    prompts: Vec<StoredPrompt>,
 }
 
 #[derive(Deserialize)]
-struct Prompt {
+struct StoredPrompt {
     points: Vec<[f32; 2]>,
     labels: Vec<u8>,
     #[serde(rename = "box")]
@@ -89,9 +90,9 @@ fn network(file: &GoldenFile<'_>) -> Result<Sam, ModelError> {
     Sam::build(config, file.weights)
 }
 
-impl Prompt {
+impl StoredPrompt {
     /// In the network's terms.
-    fn given(&self) -> SamPrompt {
+    fn given(&self) -> Prompt {
         let label = |l: u8| {
             if l == 1 {
                 Label::Foreground
@@ -100,7 +101,7 @@ impl Prompt {
             }
         };
         let points = self.points.iter().zip(&self.labels);
-        SamPrompt {
+        Prompt {
             points: points.map(|([x, y], l)| (*x, *y, label(*l))).collect(),
             rectangle: self.rectangle,
         }
@@ -113,7 +114,7 @@ fn check_prompt(
     network: &Sam,
     maps: &[Tensor],
     name: &str,
-    prompt: &Prompt,
+    prompt: &StoredPrompt,
     photo: [usize; 2],
 ) -> Result<Vec<GoldenLine>, ModelError> {
     let prompt = prompt.given();

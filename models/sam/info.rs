@@ -1,4 +1,4 @@
-//! SAM's row in [`crate::arch::ARCHS`].
+//! SAM's row in [`crate::registry::ARCHS`].
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::arch::{ArchInfo, Network, Role, stated, typed};
 use crate::error::ModelError;
 use crate::import::Weights;
 
-/// Row of [`crate::arch::ARCHS`].
+/// Row of [`crate::registry::ARCHS`].
 pub static INFO: ArchInfo = ArchInfo {
     name: ARCH,
     aliases: &["mobile-sam", "sam-vit", "sam-small"],

@@ -3,8 +3,6 @@
 use cleanplate_kernels::upsample::Upsample;
 use cleanplate_kernels::{Op, Shape, TensorMut, TensorRef};
 
-use super::Sam;
-
 /// Which of the decoder's answers counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
@@ -27,36 +25,38 @@ pub fn choose(iou: &[f32], choice: Choice) -> (usize, f32) {
         .unwrap_or((0, f32::NEG_INFINITY))
 }
 
-impl Sam {
-    /// Mask 0/255 `[height, width]` of the photo from one row of logits `[4S, 4S]`: to the network's square, cut to the photo's part of it,
-    /// to the photo, above 0. Bilinear both times, as published.
-    pub fn mask(&self, logits: &[f32], [height, width]: [usize; 2]) -> Vec<u8> {
-        let (low, side) = (logits.len().isqrt(), self.config.img_size);
-        let square = upsample(
-            logits,
-            [low, low],
-            Upsample {
-                crop: None,
-                height: side,
-                width: side,
-            },
-        );
-        let crop = Some(self.resized(height, width));
-        // A band of rows at a time would need the same two source rows; the whole map is 4 bytes a pixel, for a moment.
-        let photo = upsample(
-            &square,
-            [side, side],
-            Upsample {
-                crop,
-                height,
-                width,
-            },
-        );
-        photo
-            .iter()
-            .map(|v| if *v > 0.0 { 255 } else { 0 })
-            .collect()
-    }
+/// Mask 0/255 of a photo of `[height, width]` pixels from one row of logits `[4S, 4S]`: to the network's square of `side` pixels, cut to
+/// the part of it that the `resized` photo takes, to the photo, above 0. Bilinear both times, as published.
+pub(super) fn of_photo(
+    logits: &[f32],
+    side: usize,
+    resized: [usize; 2],
+    [height, width]: [usize; 2],
+) -> Vec<u8> {
+    let low = logits.len().isqrt();
+    let square = upsample(
+        logits,
+        [low, low],
+        Upsample {
+            crop: None,
+            height: side,
+            width: side,
+        },
+    );
+    // A band of rows at a time would need the same two source rows; the whole map is 4 bytes a pixel, for a moment.
+    let photo = upsample(
+        &square,
+        [side, side],
+        Upsample {
+            crop: Some(resized),
+            height,
+            width,
+        },
+    );
+    photo
+        .iter()
+        .map(|v| if *v > 0.0 { 255 } else { 0 })
+        .collect()
 }
 
 fn upsample(values: &[f32], [h, w]: [usize; 2], op: Upsample) -> Vec<f32> {

@@ -23,6 +23,7 @@ use cleanplate_kernels::resize_u8::ResizeU8;
 use cleanplate_kernels::sam_input::SamInput;
 use cleanplate_kernels::{Op, Tensor, TensorMut};
 
+use crate::arch::{Prompt, Segment};
 use crate::error::ModelError;
 use crate::import::Weights;
 use crate::source::{Random, Source};
@@ -34,7 +35,6 @@ use prompt::PromptEncoder;
 pub use config::{DecoderConfig, EncoderConfig, MASKS, Normalisation, SamConfig};
 pub use info::INFO;
 pub use mask::{Choice, choose};
-pub use prompt::{Label, SamPrompt};
 
 /// Most tokens that one prompt may have: clicks, and two for a box.
 pub const PROMPT_TOKENS_MAX: usize = 256;
@@ -78,16 +78,25 @@ impl Sam {
     pub fn config(&self) -> &SamConfig {
         &self.config
     }
+}
 
-    /// Height and width that a photo of this size is resized to: the longer side becomes the network's.
-    pub fn resized(&self, height: usize, width: usize) -> [usize; 2] {
+impl Segment for Sam {
+    fn side_px(&self) -> usize {
+        self.config.img_size
+    }
+
+    fn embedding(&self) -> [usize; 4] {
+        let side = self.config.embedding_side();
+        [1, side, side, self.config.decoder.transformer_dim]
+    }
+
+    fn resized(&self, height: usize, width: usize) -> [usize; 2] {
         let scale = self.config.img_size as f64 / height.max(width) as f64;
         let side = |n: usize| ((n as f64 * scale + 0.5) as usize).clamp(1, self.config.img_size);
         [side(height), side(width)]
     }
 
-    /// Resizes photo bytes u8 `[1, H, W, 3]` as the published preprocessing does. On the host: a photo may be larger than any binding.
-    pub fn resize(&self, photo: &Tensor) -> Result<Tensor, ModelError> {
+    fn resize(&self, photo: &Tensor) -> Result<Tensor, ModelError> {
         let wrong = |source| build::kernel("resize", source);
         let [height, width] = photo
             .shape
@@ -110,8 +119,7 @@ impl Sam {
         Ok(Tensor::u8(shape.dims(), bytes))
     }
 
-    /// Resized photo u8 `[1, height, width, 3]` to the embedding f32 `[1, S, S, C]`.
-    pub fn encoder_graph(&self, [height, width]: [usize; 2]) -> Result<Graph, EngineError> {
+    fn encoder_graph(&self, [height, width]: [usize; 2]) -> Result<Graph, EngineError> {
         let mut g = Graph::new();
         let image = g.input(TensorSpec::u8(&[1, height, width, 3]));
         let Normalisation { mean, std } = self.config.normalisation;
@@ -129,9 +137,7 @@ impl Sam {
         Ok(g)
     }
 
-    /// The embedding and tokens f32 `[1, 5 + T, C]` to logits `[1, 4, 4S, 4S]` and quality `[1, 1, 4]`.
-    /// Row 0 is the answer for several prompts, rows 1..3 are the three candidates for a single click.
-    pub fn decoder_graph(&self, prompt_tokens: usize) -> Result<Graph, EngineError> {
+    fn decoder_graph(&self, prompt_tokens: usize) -> Result<Graph, EngineError> {
         let (side, c) = (
             self.config.embedding_side(),
             self.config.decoder.transformer_dim,
@@ -145,8 +151,7 @@ impl Sam {
         Ok(g)
     }
 
-    /// The decoder's token input `[1, 5 + T, C]` for a prompt on a photo of `photo` = [height, width] pixels.
-    pub fn tokens(&self, prompt: &SamPrompt, photo: [usize; 2]) -> Result<Tensor, ModelError> {
+    fn tokens(&self, prompt: &Prompt, photo: [usize; 2]) -> Result<Tensor, ModelError> {
         if prompt.points.is_empty() && prompt.rectangle.is_none()
             || prompt.tokens() > PROMPT_TOKENS_MAX
         {
@@ -169,5 +174,10 @@ impl Sam {
             ],
             values,
         ))
+    }
+
+    fn mask(&self, logits: &[f32], photo: [usize; 2]) -> Vec<u8> {
+        let resized = self.resized(photo[0], photo[1]);
+        mask::of_photo(logits, self.config.img_size, resized, photo)
     }
 }

@@ -4,34 +4,10 @@ use std::f32::consts::TAU;
 
 use super::build::Build;
 use super::config::SamConfig;
+use crate::arch::{Label, Prompt};
 use crate::error::ModelError;
 
 const PREFIX: &str = "prompt_encoder";
-
-/// Whether a click marks the object or the background.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Label {
-    /// Part of the object.
-    Foreground,
-    /// Not part of it.
-    Background,
-}
-
-/// What a user pointed at, in pixels of the photo (x to the right, y down).
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SamPrompt {
-    /// Clicks.
-    pub points: Vec<(f32, f32, Label)>,
-    /// Corners x1, y1, x2, y2 in any order.
-    pub rectangle: Option<[f32; 4]>,
-}
-
-impl SamPrompt {
-    /// Number of tokens that `PromptEncoder::tokens` makes of it.
-    pub fn tokens(&self) -> usize {
-        self.points.len() + if self.rectangle.is_some() { 2 } else { 1 }
-    }
-}
 
 /// The prompt encoder's weights.
 #[derive(Debug)]
@@ -78,7 +54,7 @@ impl PromptEncoder {
     }
 
     /// Tokens `[T, C]` of a prompt for a photo of `photo` = [height, width] pixels that was resized to `resized`.
-    pub fn tokens(&self, prompt: &SamPrompt, photo: [usize; 2], resized: [usize; 2]) -> Vec<f32> {
+    pub fn tokens(&self, prompt: &Prompt, photo: [usize; 2], resized: [usize; 2]) -> Vec<f32> {
         let scale = |axis: usize| resized[axis] as f32 / photo[axis] as f32;
         let place = |x: f32, y: f32| {
             self.encode(

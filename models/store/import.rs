@@ -14,8 +14,9 @@ use super::record::{self, Record};
 use super::{ModelInfo, ModelStore, check_fit, check_name};
 use crate::arch::{ArchInfo, differences};
 use crate::error::ModelError;
-use crate::import::{self, WeightTensor, Weights, write_safetensors};
+use crate::import::{WeightTensor, Weights, write_safetensors};
 use crate::manifest::Manifest;
+use crate::registry;
 use crate::weights::{KnownModel, MODELS, known};
 
 impl ModelStore {
@@ -35,7 +36,7 @@ impl ModelStore {
         }
         let manifest = known(name).map(KnownModel::parse).transpose()?;
         let (source_sha256, source_bytes) = hash_source(file, progress)?;
-        let weights = import::read(file, &self.limits).map_err(|source| ModelError::Import {
+        let weights = registry::read(file, &self.limits).map_err(|source| ModelError::Import {
             file: file.to_path_buf(),
             source,
         })?;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, PoisonError, TryLockError};
 
 use super::{ModelInfo, ModelStore};
-use crate::arch::{self, ArchInfo, Inpaint, Network, Role};
+use crate::arch::{ArchInfo, Inpaint, Network, Role, Segment};
 use crate::error::ModelError;
-use crate::sam::Sam;
+use crate::registry;
 use crate::weights::MODELS;
 
 impl ModelStore {
@@ -39,7 +39,7 @@ impl ModelStore {
     }
 
     /// A network that turns points and boxes into masks, loaded and verified on first use.
-    pub fn segment(&self, name: &str) -> Result<Arc<Sam>, ModelError> {
+    pub fn segment(&self, name: &str) -> Result<Arc<dyn Segment>, ModelError> {
         match self.network_for(name, Role::Segment)? {
             Network::Segment(network) => Ok(network),
             other => Err(self.unfit(name, other.role(), Role::Segment)?),
@@ -85,12 +85,12 @@ impl ModelStore {
 
     /// The family that a listing or record names.
     fn arch(&self, info: &ModelInfo) -> Result<&'static ArchInfo, ModelError> {
-        arch::named(&info.arch).ok_or_else(|| ModelError::Record {
+        registry::named(&info.arch).ok_or_else(|| ModelError::Record {
             file: self.record_path(&info.name),
             why: format!(
                 "this program has no architecture {:?}; known are {}",
                 info.arch,
-                arch::names()
+                registry::names()
             ),
         })
     }

@@ -19,11 +19,12 @@ use std::sync::Mutex;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::arch::{self, ArchInfo, Network};
+use crate::arch::{ArchInfo, Network};
 use crate::error::ModelError;
-use crate::import::{Bytes, Limits, Weights, read_bytes};
+use crate::import::{Bytes, Limits, Weights};
 use crate::manifest::{Manifest, PinnedFile};
-use crate::weights::{KnownModel, MODELS, known};
+use crate::registry::{self, read_bytes};
+use crate::weights::{KnownModel, MODELS, known, unknown};
 use download::Download;
 
 pub use progress::{OnProgress, Phase, Progress};
@@ -136,9 +137,7 @@ impl ModelStore {
     /// Downloads a published model, verifies it against its pinned hash and imports it. Goes on after an interruption.
     /// A model that is there already is left as it is.
     pub fn pull(&self, name: &str, progress: OnProgress<'_>) -> Result<ModelInfo, ModelError> {
-        let manifest = known(name)
-            .ok_or_else(|| ModelError::unknown(name))?
-            .parse()?;
+        let manifest = known(name).ok_or_else(|| unknown(name))?.parse()?;
         let url = manifest.file.as_ref().and_then(|file| file.url.clone());
         match url {
             Some(url) => self.pull_from(name, &url, progress),
@@ -156,9 +155,7 @@ impl ModelStore {
         url: &str,
         progress: OnProgress<'_>,
     ) -> Result<ModelInfo, ModelError> {
-        let manifest = known(name)
-            .ok_or_else(|| ModelError::unknown(name))?
-            .parse()?;
+        let manifest = known(name).ok_or_else(|| unknown(name))?.parse()?;
         let Some(file) = manifest.file.filter(|file| file.embedded.is_none()) else {
             return Err(ModelError::NotPublished {
                 name: name.to_string(),
@@ -360,10 +357,10 @@ impl ModelStore {
 
 /// The family of weights and their network's sizes; refuses what a network could not be built from.
 fn check_fit(name: &str, weights: &Weights) -> Result<(&'static ArchInfo, Value), ModelError> {
-    let arch = arch::identify(weights).ok_or_else(|| ModelError::Arch {
+    let arch = registry::identify(weights).ok_or_else(|| ModelError::Arch {
         name: name.to_string(),
         found: "no network that this program knows".into(),
-        wanted: format!("one of {}", arch::names()),
+        wanted: format!("one of {}", registry::names()),
     })?;
     Ok((arch, (arch.check)(weights)?))
 }
@@ -372,7 +369,7 @@ fn check_fit(name: &str, weights: &Weights) -> Result<(&'static ArchInfo, Value)
 fn absent(name: &str) -> ModelError {
     let manifest = known(name).map(KnownModel::parse);
     let Some(manifest) = manifest else {
-        return ModelError::unknown(name);
+        return unknown(name);
     };
     let import = format!("`cleanplate models import FILE --as {name}`");
     let remedy = match manifest.ok().and_then(|manifest| manifest.file) {

@@ -9,7 +9,8 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use cleanplate_models::error::ImportError;
-use cleanplate_models::import::{self, Bytes, Format, Limits, Weights};
+use cleanplate_models::import::{Bytes, Format, Limits, Weights};
+use cleanplate_models::registry;
 use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 
@@ -32,12 +33,12 @@ fn unpacked(name: &str) -> Vec<u8> {
 }
 
 fn read(name: &str) -> Weights {
-    import::read(&golden(name), &Limits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
+    registry::read(&golden(name), &Limits::default()).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 fn network(weights: &Weights) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let ours = weights.iter().filter(|(name, _)| {
-        cleanplate_models::arch::under_root(name) && !name.ends_with("num_batches_tracked")
+        cleanplate_models::registry::under_root(name) && !name.ends_with("num_batches_tracked")
     });
     ours.map(|(name, tensor)| {
         (
@@ -79,7 +80,7 @@ fn foreign_tensors_of_a_checkpoint_are_skipped_and_listed() {
     assert!(
         checkpoint
             .iter()
-            .all(|(name, _)| cleanplate_models::arch::under_root(name))
+            .all(|(name, _)| cleanplate_models::registry::under_root(name))
     );
 }
 
@@ -89,7 +90,7 @@ fn the_files_name_decides_nothing() {
     let misnamed = dir.path().join("weights.txt");
     fs::write(&misnamed, unpacked("lama_tiny_jit.pt.gz")).expect("write");
     assert_eq!(
-        import::read(&misnamed, &Limits::default())
+        registry::read(&misnamed, &Limits::default())
             .expect("by content")
             .format(),
         Format::TorchScript
@@ -111,7 +112,7 @@ fn factors_hold_for_integers_only() {
 }
 
 fn read_bytes(bytes: Vec<u8>) -> Result<Weights, ImportError> {
-    import::read_bytes(Bytes::from(bytes), &Limits::default())
+    registry::read_bytes(Bytes::from(bytes), &Limits::default())
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
 use cleanplate_models::error::ModelError;
-use cleanplate_models::golden;
-use cleanplate_models::import::{self, Limits};
+use cleanplate_models::import::Limits;
 use cleanplate_models::lama::{Lama, LamaConfig, LamaGraph, LamaOutput, SIDE_MIN};
+use cleanplate_models::registry;
 
 fn golden_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,7 +31,8 @@ fn unpacked(name: &str) -> Vec<u8> {
 }
 
 fn check(backend: &dyn Backend) {
-    let lines = golden::check(&golden_file("lama_tiny.safetensors.gz"), backend).expect("runs");
+    let lines =
+        registry::check_golden(&golden_file("lama_tiny.safetensors.gz"), backend).expect("runs");
     for line in &lines {
         println!(
             "{} {}: {:.3e} <= {:.0e}, {}, pass {}",
@@ -82,7 +83,7 @@ fn a_wrong_answer_fails_the_check() {
     let dir = tempfile::tempdir().expect("folder");
     let file = dir.path().join("changed.safetensors");
     fs::write(&file, bytes).expect("write");
-    let lines = golden::check(&file, &reference::Reference).expect("runs");
+    let lines = registry::check_golden(&file, &reference::Reference).expect("runs");
     assert!(lines.iter().any(|line| !line.pass));
 }
 
@@ -96,7 +97,7 @@ fn files_of_other_networks_are_named() {
         [&(header.len() as u64).to_le_bytes()[..], header].concat(),
     )
     .expect("write");
-    let message = golden::check(&file, &reference::Reference)
+    let message = registry::check_golden(&file, &reference::Reference)
         .expect_err("no such network")
         .to_string();
     assert!(message.contains("no mobile_sam network"), "{message}");
@@ -107,7 +108,7 @@ fn renamed(from: &str, to: &str) -> Result<Lama, ModelError> {
     assert_eq!(from.len(), to.len());
     let config = r#"{"input_nc": 4, "output_nc": 3, "ngf": 8, "n_downsampling": 3, "n_blocks": 2, "ratio_global": 0.75}"#;
     let weights =
-        import::read(&golden_file("lama_tiny.ckpt.gz"), &Limits::default()).expect("reads");
+        registry::read(&golden_file("lama_tiny.ckpt.gz"), &Limits::default()).expect("reads");
     let bytes = containers::safetensors(&weights, &[("arch", "lama"), ("config", config)]);
     let header = 8 + usize::try_from(u64::from_le_bytes(*bytes.first_chunk().expect("length")))
         .expect("length");
@@ -119,7 +120,7 @@ fn renamed(from: &str, to: &str) -> Result<Lama, ModelError> {
         &bytes[header..],
     ]
     .concat();
-    Lama::from_weights(&import::read_bytes(changed.into(), &Limits::default()).expect("reads"))
+    Lama::from_weights(&registry::read_bytes(changed.into(), &Limits::default()).expect("reads"))
 }
 
 #[test]
@@ -154,7 +155,7 @@ fn every_tensor_that_does_not_fit_is_named() {
 #[test]
 fn configurations_are_read_from_the_weights() {
     for name in ["lama_tiny.ckpt.gz", "lama_tiny_jit.pt.gz"] {
-        let weights = import::read(&golden_file(name), &Limits::default()).expect("reads");
+        let weights = registry::read(&golden_file(name), &Limits::default()).expect("reads");
         let lama = Lama::from_weights(&weights).expect("fits");
         assert_eq!(
             lama.config(),

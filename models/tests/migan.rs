@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
 use cleanplate_kernels::Tensor;
 use cleanplate_models::arch::Inpaint;
-use cleanplate_models::golden;
-use cleanplate_models::import::{self, Limits};
+use cleanplate_models::import::Limits;
 use cleanplate_models::migan::{Migan, MiganConfig};
+use cleanplate_models::registry;
 use cleanplate_models::store::ModelStore;
 
 fn golden_file(name: &str) -> PathBuf {
@@ -22,7 +22,7 @@ fn golden_file(name: &str) -> PathBuf {
 
 fn check(backend: &dyn Backend) {
     let file = golden_file("migan_tiny.safetensors.gz");
-    let lines = golden::check(&file, backend).expect("runs");
+    let lines = registry::check_golden(&file, backend).expect("runs");
     for line in &lines {
         println!(
             "{} {}: {:.3e} <= {:.0e}, {}, pass {}",
@@ -134,7 +134,7 @@ fn every_tensor_that_does_not_fit_is_named() {
         );
     assert_eq!(changed.len(), text.len());
     let bytes = [&bytes[..8], changed.as_bytes(), &bytes[header..]].concat();
-    let weights = import::read_bytes(bytes.into(), &Limits::default()).unwrap();
+    let weights = registry::read_bytes(bytes.into(), &Limits::default()).unwrap();
     let message = Migan::from_weights(&weights).unwrap_err().to_string();
     for part in [
         "synthesis.b8.conv1.noise_const [8, 8] is missing",

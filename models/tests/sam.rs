@@ -8,9 +8,8 @@ use std::path::Path;
 
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
 use cleanplate_kernels::Tensor;
-use cleanplate_models::sam::{
-    DecoderConfig, EncoderConfig, Label, Normalisation, Sam, SamConfig, SamPrompt,
-};
+use cleanplate_models::arch::{Label, Prompt, Segment};
+use cleanplate_models::sam::{DecoderConfig, EncoderConfig, Normalisation, Sam, SamConfig};
 
 fn check(file: &str, cases: usize, backend: BackendChoice) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -23,8 +22,8 @@ fn check(file: &str, cases: usize, backend: BackendChoice) {
     let backend = cleanplate_engine::open(&options).unwrap_or_else(|e| {
         panic!("{e}; on Debian: apt-get install mesa-vulkan-drivers libvulkan1")
     });
-    let lines =
-        cleanplate_models::golden::check(&path, backend.as_ref()).unwrap_or_else(|e| panic!("{e}"));
+    let lines = cleanplate_models::registry::check_golden(&path, backend.as_ref())
+        .unwrap_or_else(|e| panic!("{e}"));
     for line in &lines {
         println!(
             "{} {} {:.2e} of {:.2e} {}",
@@ -123,7 +122,7 @@ fn every_size_follows_from_the_configuration() {
         [[1, 12, 12, 48]],
         "192 / 16, the decoder's channels"
     );
-    let prompt = SamPrompt {
+    let prompt = Prompt {
         points: vec![(60.0, 45.0, Label::Foreground)],
         rectangle: Some([110.0, 80.0, 10.0, 5.0]),
     };

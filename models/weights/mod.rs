@@ -67,6 +67,15 @@ pub static MODELS: &[KnownModel] = &[
     model!("sam-vit-h"),
 ];
 
+/// The error for a name that nobody knows.
+pub(crate) fn unknown(name: &str) -> ModelError {
+    let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+    ModelError::Unknown {
+        name: name.chars().take(80).collect(),
+        known: known.join(", "),
+    }
+}
+
 /// The row of a name.
 pub fn known(name: &str) -> Option<&'static KnownModel> {
     MODELS.iter().find(|model| model.name == name)

@@ -9,7 +9,8 @@ mod islands;
 use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Executable, Graph, Tensor};
-use cleanplate_models::sam::{Choice, Label, SamPrompt, choose};
+use cleanplate_models::arch::{Label, Prompt};
+use cleanplate_models::sam::{Choice, choose};
 use cleanplate_pipeline::WHOLE_SHARE;
 use serde::Deserialize;
 
@@ -36,14 +37,14 @@ struct Sam {
 
 impl Stage for Sam {
     fn ready(&self, networks: &dyn Networks) -> Result<(), PluginError> {
-        networks.sam_name(&self.model).map(|_| ())
+        networks.segment_name(&self.model).map(|_| ())
     }
 
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
         let size = [work.photo.height, work.photo.width];
         let prompt = read(&prompts, size)?;
-        let network = work.networks.sam(&self.model)?;
+        let network = work.networks.segment(&self.model)?;
         let maps = embed(work, &network)?;
         work.observer.stage("sam", 0.9);
         let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
@@ -76,7 +77,7 @@ impl Stage for Sam {
 }
 
 /// The prompt in the network's terms. Everything must lie inside the photo of `[height, width]` pixels.
-fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, PluginError> {
+fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<Prompt, PluginError> {
     let inside =
         |x: f64, y: f64| (0.0..=width as f64).contains(&x) && (0.0..=height as f64).contains(&y);
     let refused = |parameter: &str, value: String| PluginError::Parameter {
@@ -109,7 +110,7 @@ fn read(prompts: &Prompts, [height, width]: [usize; 2]) -> Result<SamPrompt, Plu
     if points.is_empty() && rectangle.is_none() {
         return Err(PluginError::NoMask);
     }
-    Ok(SamPrompt { points, rectangle })
+    Ok(Prompt { points, rectangle })
 }
 
 /// The photo's embedding, computed unless it is kept.
@@ -122,17 +123,17 @@ fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Maps>, PluginE
         y1: height,
     })?;
     let resized = network
-        .sam
+        .network
         .resize(&Tensor::u8(&[1, height, width, 3], bytes))
         .map_err(|e| network.refused(&e))?;
-    let [h, w] = network.sam.resized(height, width);
+    let [h, w] = network.network.resized(height, width);
     let key = embeddings::key(&network.sha256, &resized);
     if let Some(kept) = work.embeddings.get(&key) {
         return Ok(kept);
     }
     work.check_cancelled("sam, encoding the photo")?;
     let executable = compile(work, network, "encoder", [h, w], || {
-        network.sam.encoder_graph([h, w])
+        network.network.encoder_graph([h, w])
     })?;
     let maps = Arc::new(execute(
         work,
@@ -149,16 +150,16 @@ fn decode(
     work: &Work<'_>,
     network: &SegmentNetwork,
     maps: &Maps,
-    (prompt, choice): (&SamPrompt, Choice),
+    (prompt, choice): (&Prompt, Choice),
 ) -> Result<(Mask, f32), PluginError> {
     let (height, width) = (work.photo.height, work.photo.width);
     let tokens = network
-        .sam
+        .network
         .tokens(prompt, [height, width])
         .map_err(|e| network.refused(&e))?;
     let count = prompt.tokens();
     let executable = compile(work, network, "decoder", [count, 0], || {
-        network.sam.decoder_graph(count)
+        network.network.decoder_graph(count)
     })?;
     let outputs = execute(
         work,
@@ -186,7 +187,7 @@ fn decode(
     let plane = logits.len() / iou.len();
     let answer = |row: usize| {
         let logits = &logits[row * plane..][..plane];
-        let data = network.sam.mask(logits, [height, width]);
+        let data = network.network.mask(logits, [height, width]);
         Mask {
             width,
             height,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cleanplate_engine::{BackendChoice, EngineOptions, open};
-use cleanplate_models::{Limits as ModelLimits, ModelStore, import};
+use cleanplate_models::{Limits as ModelLimits, ModelStore, registry};
 use cleanplate_pictures::{Limits, Photo, decode};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::{NoObserver, Outcome, Pipeline, Prompts, Request, RunLimits, Runner};
@@ -63,7 +63,7 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
         "{refused}"
     );
 
-    let file = import::read(&golden(), &ModelLimits::default()).unwrap();
+    let file = registry::read(&golden(), &ModelLimits::default()).unwrap();
     let image = file.get("case0.image").unwrap();
     let (height, width) = (image.shape()[0], image.shape()[1]);
     let photo = photo(&image.to_bytes().unwrap(), height, width);

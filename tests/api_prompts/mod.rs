@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Daemon, Form, REMOVAL, Reply, cleanplate, json, photo, png, root};
 use cleanplate_models::Limits;
-use cleanplate_models::import::{self, Weights};
+use cleanplate_models::import::Weights;
+use cleanplate_models::registry;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ fn golden() -> PathBuf {
 }
 
 fn answers() -> Weights {
-    import::read(&golden(), &Limits::default()).unwrap()
+    registry::read(&golden(), &Limits::default()).unwrap()
 }
 
 /// The photo of the stored answers, and its width and height.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::Context;
 use cleanplate_engine::{BackendChoice, Executable};
 use cleanplate_kernels::{Tensor, TensorRef};
-use cleanplate_models::arch::{self, BenchPart};
+use cleanplate_models::bench::{self, BenchPart};
 use cleanplate_models::weights::known;
-use cleanplate_models::{ModelStore, Network};
+use cleanplate_models::{ModelStore, Network, registry};
 use serde_json::{Value, json};
 
 use super::args::Bench;
@@ -26,7 +26,8 @@ pub fn run(args: &Bench) -> anyhow::Result<ExitCode> {
     let backend = open::device(&config, BackendChoice::from(args.backend))?;
     let device = backend.device();
     let sides = args.size.as_deref().map(size).transpose()?;
-    let measured = network(args, &*open::models(&config)?)?.bench(sides, args.batch as usize)?;
+    let network = network(args, &*open::models(&config)?)?;
+    let measured = bench::of(&network, sides, args.batch as usize)?;
     let [height, width] = measured.size;
     let mut rows = Vec::with_capacity(measured.parts.len());
     for part in &measured.parts {
@@ -114,7 +115,7 @@ fn network(args: &Bench, models: &ModelStore) -> anyhow::Result<Network> {
         }
         None => {
             let weights = models.weights(&args.model)?;
-            let arch = arch::identify(&weights).context("weights of no known architecture")?;
+            let arch = registry::identify(&weights).context("weights of no known architecture")?;
             (arch, (arch.check)(&weights)?)
         }
     };

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use cleanplate_engine::{Backend, BackendChoice, DeviceInfo, EngineError, Graph};
 use cleanplate_kernels::op::Case;
 use cleanplate_kernels::{KERNELS, Tensor};
-use cleanplate_models::golden;
+use cleanplate_models::golden::GoldenLine;
+use cleanplate_models::registry;
 use serde::Serialize;
 
 use super::args::{Place, Selftest};
@@ -28,12 +29,8 @@ struct KernelLine {
 #[derive(Serialize)]
 struct GoldenReport {
     file: PathBuf,
-    case: String,
-    tensor: String,
-    max_abs_error: f64,
-    tolerance: f64,
-    detail: String,
-    pass: bool,
+    #[serde(flatten)]
+    line: GoldenLine,
 }
 
 #[derive(Serialize)]
@@ -77,15 +74,21 @@ pub fn run(args: &Selftest) -> anyhow::Result<ExitCode> {
         }
     }
     for file in golden_files(&args.golden)? {
-        let lines = golden::check(&file, &*backend).with_context(|| file.display().to_string())?;
+        let lines =
+            registry::check_golden(&file, &*backend).with_context(|| file.display().to_string())?;
         for line in lines {
-            let line = GoldenReport::of(&file, line);
-            say(line.shown());
-            report.golden.push(line);
+            let file = file.clone();
+            let report_line = GoldenReport { file, line };
+            say(report_line.shown());
+            report.golden.push(report_line);
         }
     }
     report.failed = report.kernels.iter().filter(|line| !line.pass).count()
-        + report.golden.iter().filter(|line| !line.pass).count();
+        + report
+            .golden
+            .iter()
+            .filter(|golden| !golden.line.pass)
+            .count();
     report.pass = report.failed == 0;
     say(format!(
         "{} kernel cases, {} golden tensors, {} failed",
@@ -118,35 +121,15 @@ impl KernelLine {
 }
 
 impl GoldenReport {
-    fn of(file: &Path, line: golden::GoldenLine) -> GoldenReport {
-        let golden::GoldenLine {
-            case,
-            tensor,
-            max_abs_error,
-            tolerance,
-            detail,
-            pass,
-        } = line;
-        GoldenReport {
-            file: file.to_path_buf(),
-            case,
-            tensor,
-            max_abs_error,
-            tolerance,
-            detail,
-            pass,
-        }
-    }
-
     fn shown(&self) -> String {
         format!(
             "{} golden {:8} {:20} {:9.2e} <= {:8.1e} {}",
-            word(self.pass),
-            self.case,
-            self.tensor,
-            self.max_abs_error,
-            self.tolerance,
-            self.detail
+            word(self.line.pass),
+            self.line.case,
+            self.line.tensor,
+            self.line.max_abs_error,
+            self.line.tolerance,
+            self.line.detail
         )
     }
 }

@@ -9,7 +9,7 @@ use safetensors::{Dtype, tensor::TensorView};
 pub fn safetensors(weights: &Weights, metadata: &[(&str, &str)]) -> Vec<u8> {
     let ours = weights
         .iter()
-        .filter(|(name, _)| cleanplate_models::arch::under_root(name));
+        .filter(|(name, _)| cleanplate_models::registry::under_root(name));
     let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = ours
         .map(|(name, tensor)| {
             let values = tensor.to_f32().expect("reads");
