@@ -10,11 +10,6 @@ use crate::tidy::members;
 /// Longest function outside tests, in lines from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Modules that hold the list of a crate's units and so name each of them. A row of the list is made of functions of the unit,
-/// and the units, which read and compare with what the list knows of all, name its type: a circle by its nature. Whatever
-/// else such a module names is seen through its units.
-const LISTS: [(&str, &str); 1] = [("models", "arch")];
-
 type Edges = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Folders that hold the sources of a crate, each with its `lib.rs` or `main.rs`.
@@ -221,7 +216,27 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| is_name(*c)).collect()
 }
 
-/// Which top module of a crate uses which, with a file that does.
+/// `code` of a module `depth` levels below the crate's root, with `crate::` for the root wherever it climbs there by `super::`.
+fn from_root(code: &str, depth: usize) -> String {
+    code.replace(&"super::".repeat(depth), "crate::")
+}
+
+/// Names that the root of a crate, `code`, takes from its modules, each with the module.
+fn reexported(code: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (at, _) in code.match_indices("use ") {
+        let tree = code[at + "use ".len()..].split(';').next().unwrap();
+        let Some((module, names)) = tree.split_once("::") else {
+            continue;
+        };
+        for name in names.split(|c: char| !is_name(c)).filter(|n| !n.is_empty()) {
+            found.insert(name.to_string(), module.to_string());
+        }
+    }
+    found
+}
+
+/// Which top module of a crate uses which, with a file that does: by its own path or by a name that the root takes from it.
 fn edges(dir: &str) -> Edges {
     let base = root().join(dir);
     let mut edges = Edges::new();
@@ -235,12 +250,20 @@ fn edges(dir: &str) -> Edges {
         modules.contains("lib") || modules.contains("main"),
         "{dir} holds neither lib.rs nor main.rs: its modules are elsewhere"
     );
+    let is_root = |file: &&PathBuf| ["lib", "main"].contains(&top(file).as_str());
+    let named = reexported(&code(files.iter().find(is_root).unwrap()));
     for file in &files {
         let from = top(file);
-        if ["lib", "main"].contains(&from.as_str()) || LISTS.contains(&(dir, from.as_str())) {
+        if ["lib", "main"].contains(&from.as_str()) {
             continue;
         }
-        for to in used(&code(file)) {
+        let below = file.strip_prefix(&base).unwrap();
+        let depth = below.iter().count() - usize::from(below.ends_with("mod.rs"));
+        for name in used(&from_root(&code(file), depth)) {
+            let to = match named.get(&name) {
+                Some(module) if !modules.contains(&name) => module.clone(),
+                _ => name,
+            };
             if to != from && modules.contains(&to) {
                 let shown = file.strip_prefix(root()).unwrap().display().to_string();
                 edges.entry(from.clone()).or_default().insert(to, shown);
@@ -297,6 +320,14 @@ fn the_reader_of_edges_sees_what_it_should() {
         "use crate::a::B;\nuse crate::{c, d::{self, E}, f::G};\nlet x = crate::h();\nmy_crate::i";
     let names: Vec<String> = used(text).into_iter().collect();
     assert_eq!(names, ["a", "c", "d", "f", "h"]);
+    let climbing = "use super::super::{a, B};\nuse super::near;";
+    let names: Vec<String> = used(&from_root(climbing, 2)).into_iter().collect();
+    assert_eq!(names, ["B", "a"]);
+    let named = reexported("mod a;\npub use a::{B, c::D as E};\npub(crate) use f::G;");
+    let named: Vec<(&str, &str)> = named.iter().map(|(n, m)| (&**n, &**m)).collect();
+    for pair in [("B", "a"), ("E", "a"), ("G", "f")] {
+        assert!(named.contains(&pair), "{pair:?}");
+    }
     let mut edges = Edges::new();
     for (from, to) in [("a", "b"), ("b", "c"), ("c", "b")] {
         edges
