@@ -1,6 +1,7 @@
 //! The Cleanplate daemon and its command line.
 
 mod admin;
+mod answer;
 mod app;
 mod blocking;
 mod cli;

@@ -1,12 +1,38 @@
 //! Handlers of declared operations: paths, methods and statuses come from their declarations, never from here.
 
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
-use actix_web::{FromRequest, Handler, HttpResponse, Responder, Route, web};
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, web};
 use cleanplate_api::ErrorCode;
-use cleanplate_api::endpoint::{Endpoint, Json, Method};
-use serde::Serialize;
+use cleanplate_api::endpoint::{Decode, Endpoint, Form, Method};
 
+use crate::answer::Answers;
+use crate::params::{Body, Params};
 use crate::refusal::Refusal;
+
+/// A part of a request that a handler of `E` may take: queries and bodies are those that `E` declares.
+pub trait Part<E>: FromRequest + 'static {}
+impl<E> Part<E> for HttpRequest {}
+impl<E, T: 'static> Part<E> for web::Data<T> {}
+impl<E, T: serde::de::DeserializeOwned + 'static> Part<E> for web::Path<T> {}
+impl<E: Endpoint> Part<E> for Params<E> {}
+impl<E: Endpoint<Body: Decode>> Part<E> for Body<E> {}
+// Forms are read as they come, part by part.
+impl<E: Endpoint<Body = Form<T>>, T> Part<E> for web::Payload {}
+
+/// What a handler of `E` takes: parts of its request.
+pub trait Takes<E>: FromRequest + 'static {}
+
+macro_rules! takes {
+    ($($part:ident)*) => {
+        impl<E, $($part: Part<E>),*> Takes<E> for ($($part,)*) {}
+    };
+}
+takes!();
+takes!(A);
+takes!(A B);
+takes!(A B C);
+takes!(A B C D);
+takes!(A B C D F);
 
 /// Operations with their handlers.
 #[derive(Default)]
@@ -35,42 +61,30 @@ impl Router {
         }
     }
 
-    /// The operation `E` is answered by a handler that makes whole replies.
-    pub fn on<E: Endpoint, F, Args>(mut self, handler: F) -> Router
+    /// The operation `E` is answered by a handler that takes what its request carries and returns its reply.
+    pub fn on<E, F, Args>(mut self, handler: F) -> Router
     where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        E: Endpoint,
+        F: Handler<Args, Output: Answers<E>>,
+        Args: Takes<E>,
     {
         let (declared, name) = (E::ROUTE, E::ROUTE.method.as_str());
-        self.add(declared.path, name, route(declared.method).to(handler));
+        let route = route(declared.method).to(answering::<E, F, Args>(handler));
+        self.add(declared.path, name, route);
         self
     }
 
     /// The same, and `HEAD` is answered like `GET`.
-    pub fn read<E: Endpoint, F, Args>(self, handler: F) -> Router
+    pub fn read<E, F, Args>(self, handler: F) -> Router
     where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
+        E: Endpoint,
+        F: Handler<Args, Output: Answers<E>>,
+        Args: Takes<E>,
     {
         let mut router = self.on::<E, F, Args>(handler.clone());
-        router.add(E::ROUTE.path, "HEAD", web::head().to(handler));
+        let route = web::head().to(answering::<E, F, Args>(handler));
+        router.add(E::ROUTE.path, "HEAD", route);
         router
-    }
-
-    /// The operation `E` is answered by a handler that makes the body of its declared reply.
-    pub fn answer<E, T, F, Args>(self, handler: F) -> Router
-    where
-        E: Endpoint<Reply = Json<T>>,
-        T: Serialize + 'static,
-        F: Handler<Args, Output = Result<Json<T>, Refusal>>,
-        Args: FromRequest + 'static,
-    {
-        self.on::<E, _, (Args,)>(move |args: Args| {
-            let answer = handler.call(args);
-            async move { answer.await.map(|Json(body)| success::<E>(&body)) }
-        })
     }
 
     /// A page for people, which is no operation.
@@ -116,6 +130,19 @@ impl Router {
     }
 }
 
+/// The handler with the reply that goes out.
+fn answering<E, F, Args>(handler: F) -> impl Handler<(Args,), Output = HttpResponse>
+where
+    E: Endpoint,
+    F: Handler<Args, Output: Answers<E>>,
+    Args: Takes<E>,
+{
+    move |args: Args| {
+        let answer = handler.call(args);
+        async move { answer.await.reply() }
+    }
+}
+
 fn method_not_allowed(allow: &str) -> HttpResponse {
     let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "Method Not Allowed");
     let mut reply = HttpResponse::from_error(refusal);
@@ -123,12 +150,4 @@ fn method_not_allowed(allow: &str) -> HttpResponse {
         reply.headers_mut().insert(ALLOW, value);
     }
     reply
-}
-
-/// The usual success of `E`.
-fn success<E: Endpoint>(body: &impl Serialize) -> HttpResponse {
-    let status = actix_web::http::StatusCode::from_u16(E::ROUTE.status);
-    HttpResponse::build(status.unwrap_or_default())
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .json(body)
 }

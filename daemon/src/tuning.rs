@@ -252,6 +252,9 @@ fn number(text: &str, max: usize) -> Result<usize, FieldFault> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::upload;
     use super::*;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<Tuning, Vec<FieldError>> {
@@ -338,5 +341,30 @@ mod tests {
             parse(&[("quality", "101")]).unwrap_err()[0].kind,
             "value_error.number.not_le"
         );
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_interface_declares() {
+        let document = serde_json::to_value(cleanplate_api::PUBLIC.document()).unwrap();
+        let services = [
+            "/v1/services/object-removal",
+            "/v1/services/object-removal/batch",
+            "/v1/services/segmentation",
+        ];
+        let declared: BTreeSet<&str> = services
+            .iter()
+            .flat_map(|path| {
+                document["paths"][path]["post"]["parameters"]
+                    .as_array()
+                    .unwrap()
+            })
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(declared, PARAMETERS.iter().copied().collect());
+        let form = document["components"]["schemas"]["RemovalForm"]["properties"].as_object();
+        let fields: BTreeSet<&str> = form.unwrap().keys().map(String::as_str).collect();
+        let read = IN_FORM.iter().chain(&upload::FILES).copied().collect();
+        assert_eq!(fields, read);
     }
 }

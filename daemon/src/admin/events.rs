@@ -7,11 +7,13 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::ErrorCode;
-use cleanplate_api::admin::{Event, Hello, Resync, WatchEvents};
+use cleanplate_api::admin::{Envelope, Event, Hello, Resync, WatchEvents};
+use cleanplate_api::endpoint::Events;
 use futures_util::stream;
 use tokio::sync::watch;
 
 use super::AdminState;
+use crate::answer::Answer;
 use crate::app::App;
 use crate::feed::{Reader, event_text};
 use crate::params::Params;
@@ -38,7 +40,7 @@ pub async fn get(
     app: web::Data<App>,
     state: web::Data<AdminState>,
     Params(query): Params<WatchEvents>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Events<Envelope>>, Refusal> {
     let most = app.config.admin.streams_max;
     let full = || {
         Refusal::new(
@@ -81,7 +83,7 @@ pub async fn get(
         .content_type("text/event-stream")
         .insert_header(("Cache-Control", "no-store"))
         .insert_header(("X-Accel-Buffering", "no"));
-    Ok(reply.streaming(events))
+    Ok(Answer::made(reply.streaming(events)))
 }
 
 impl Stream {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use actix_web::{HttpResponse, web};
 use cleanplate_api::ErrorCode;
 use cleanplate_api::admin::{GetImage, ImagePart};
+use cleanplate_api::endpoint::Picture;
 use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::Job;
 
 use super::{AdminState, errors, jobs};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::params;
@@ -43,7 +45,7 @@ pub async fn get(
     state: web::Data<AdminState>,
     at: web::Path<(String, String)>,
     params::Params(size): params::Params<GetImage>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Picture>, Refusal> {
     let (id, name) = at.into_inner();
     let parts = [ImagePart::Input, ImagePart::Result, ImagePart::Mask];
     let part = parts
@@ -76,7 +78,7 @@ pub async fn get(
     }
 }
 
-async fn whole(path: PathBuf) -> Result<HttpResponse, Refusal> {
+async fn whole(path: PathBuf) -> Result<Answer<Picture>, Refusal> {
     let open = move || -> std::io::Result<_> {
         let mut file = std::fs::File::open(&path)?;
         let bytes = file.metadata()?.len();
@@ -101,10 +103,11 @@ async fn whole(path: PathBuf) -> Result<HttpResponse, Refusal> {
         bytes,
         futures_util::StreamExt::chain(head, Box::pin(rest)),
     );
-    Ok(HttpResponse::Ok()
+    let reply = HttpResponse::Ok()
         .content_type(media_type)
         .insert_header(("Cache-Control", "no-store"))
-        .body(body))
+        .body(body);
+    Ok(Answer::made(reply))
 }
 
 async fn reduced(
@@ -112,7 +115,7 @@ async fn reduced(
     state: &AdminState,
     path: PathBuf,
     side: u32,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Picture>, Refusal> {
     let _turn = state
         .decoding
         .acquire()
@@ -136,8 +139,9 @@ async fn reduced(
             .map_err(|error| Refusal::internal("a reduced picture cannot be written", &error))
     };
     let png = blocking(make).await??;
-    Ok(HttpResponse::Ok()
+    let reply = HttpResponse::Ok()
         .content_type("image/png")
         .insert_header(("Cache-Control", "no-store"))
-        .body(png))
+        .body(png);
+    Ok(Answer::made(reply))
 }

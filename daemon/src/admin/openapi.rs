@@ -2,8 +2,11 @@
 
 use actix_web::HttpResponse;
 use cleanplate_api::admin::ADMIN;
+use cleanplate_api::endpoint::AnyJson;
+
+use crate::answer::Answer;
 
 /// `GET /openapi.json`
-pub async fn get() -> HttpResponse {
-    HttpResponse::Ok().json(ADMIN.document())
+pub async fn get() -> Answer<AnyJson> {
+    Answer::made(HttpResponse::Ok().json(ADMIN.document()))
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
+use cleanplate_api::endpoint::{Endpoint, Json};
+use cleanplate_api::public::RemoveObjects;
 use cleanplate_api::{BatchQuoteReply, BatchReply, ErrorCode};
 use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, NewBatch, Reply};
 
@@ -16,10 +18,14 @@ use super::order::{Order, Original};
 use super::removal::{credits, with_key};
 use super::upload::{Body, Parts};
 use super::{auth, batch_view, view};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::jobs::Service;
 use crate::limits::Route;
 use crate::refusal::Refusal;
+
+/// What a batch is answered.
+type Answered = Answer<<RemoveObjects as Endpoint>::Reply>;
 
 /// Pause before a store that could not note the end of a batch is asked again.
 const INTERRUPT_AGAIN: Duration = Duration::from_secs(5);
@@ -30,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(200);
 ///
 /// `images` and `masks` are repeated and paired in order. A pair that cannot be done fails alone; so do the pairs after
 /// the credits ran out. Only pairs that were done are charged.
-pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
+pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Answered {
     with_key(
         req,
         Body::new(payload, &app, FILES_MAX),
@@ -47,7 +53,7 @@ async fn paid(
     body: &Body,
     app: &web::Data<App>,
     key: &KeyRecord,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answered, Refusal> {
     let mut done = serve(req, body, app, key).await?;
     let account = key.account;
     let balance = app.store(move |store| store.balance(account)).await?;
@@ -57,12 +63,12 @@ async fn paid(
 
 /// A reply, and what this call charged.
 struct Done {
-    reply: HttpResponse,
+    reply: Answered,
     charged: i64,
 }
 
 impl Done {
-    fn free(reply: HttpResponse) -> Done {
+    fn free(reply: Answered) -> Done {
         Done { reply, charged: 0 }
     }
 }
@@ -124,7 +130,7 @@ async fn serve(
         BatchStart::Replay(kept) => Ok(Done::free(idempotency::replay(kept))),
         BatchStart::Done(batch) => {
             let reply = read(app, &batch, &base, key.url_epoch).await?;
-            Ok(Done::free(HttpResponse::Ok().json(reply)))
+            Ok(Done::free(Answer::json(&reply).first()))
         }
         BatchStart::InFlight(id) => Err(Refusal::new(
             ErrorCode::Conflict,
@@ -188,12 +194,12 @@ async fn check(order: &Order, pairs: Vec<Pair>) -> Vec<Slot> {
     slots
 }
 
-async fn quote(order: &Order, slots: &[Slot]) -> Result<HttpResponse, Refusal> {
+async fn quote(order: &Order, slots: &[Slot]) -> Result<Answered, Refusal> {
     let account = order.key.account;
     let balance = order.app.store(move |store| store.balance(account)).await?;
     let valid = slots.iter().filter(|slot| slot.pair.is_ok()).count() as u32;
     let price = order.app.config.pricing.removal * i64::from(valid);
-    Ok(HttpResponse::Ok().json(BatchQuoteReply {
+    let quote = Answer::json(&BatchQuoteReply {
         dry_run: true,
         total_files: slots.len() as u32,
         valid,
@@ -204,7 +210,8 @@ async fn quote(order: &Order, slots: &[Slot]) -> Result<HttpResponse, Refusal> {
             .iter()
             .map(|slot| slot.pair.as_ref().err().map(|refusal| refusal.text.clone()))
             .collect(),
-    }))
+    });
+    Ok(quote.second())
 }
 
 /// A started batch.
@@ -287,11 +294,10 @@ impl Run {
         } else {
             (StatusCode::OK, reply.total_credits_used - before)
         };
-        let body = serde_json::to_vec(&reply)
-            .map_err(|error| Refusal::internal("a reply could not be written", &error))?;
+        let (answer, body) = Answer::kept(&reply)?;
         let keep = Reply {
             status: status.as_u16(),
-            body: body.clone(),
+            body,
         };
         let cut = matches!(fed, Fed::Cut);
         app.store(move |store| {
@@ -302,16 +308,12 @@ impl Run {
             }
         })
         .await?;
-        let mut answer = HttpResponse::build(status);
+        let mut reply = answer.status(status).first();
         if asynchronous {
-            answer
-                .insert_header(("Preference-Applied", "respond-async"))
-                .insert_header(("Location", format!("/v1/batches/{id}")));
+            reply.set("Preference-Applied", "respond-async");
+            reply.set("Location", &format!("/v1/batches/{id}"));
         }
-        Ok(Done {
-            reply: answer.content_type("application/json").body(body),
-            charged,
-        })
+        Ok(Done { reply, charged })
     }
 
     /// An error unless there are credits for the first pair.
@@ -378,7 +380,7 @@ pub async fn get(
     req: HttpRequest,
     id: web::Path<String>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<BatchReply>, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let missing = || Refusal::new(ErrorCode::NotFound, "Not Found");
     let id = id.parse::<BatchId>().map_err(|_| missing())?;
@@ -393,5 +395,5 @@ pub async fn get(
         .await?;
     let (batch, epoch) = found.ok_or_else(missing)?;
     let base = view::base_url(&req, &app);
-    Ok(HttpResponse::Ok().json(read(&app, &batch, &base, epoch).await?))
+    Ok(Json(read(&app, &batch, &base, epoch).await?))
 }

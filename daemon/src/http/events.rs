@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
+use cleanplate_api::endpoint::Events;
 use cleanplate_api::{ErrorCode, JobEvent, JobStatus};
 use cleanplate_store::{AccountId, JobId, KeyId, KeyState};
 use futures_util::stream;
 
 use super::{auth, reads, view};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::jobs::Standing;
@@ -88,7 +90,7 @@ pub async fn get(
     req: HttpRequest,
     id: web::Path<String>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Events<JobEvent>>, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let id = reads::job_id(&id)?;
     reads::find(&app, caller.account, id).await?;
@@ -119,10 +121,11 @@ pub async fn get(
         let text = watch.next().await?;
         Some((Ok::<Bytes, Refusal>(Bytes::from(text)), watch))
     });
-    Ok(HttpResponse::Ok()
+    let reply = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("Cache-Control", "no-store"))
-        .streaming(events))
+        .streaming(events);
+    Ok(Answer::made(reply))
 }
 
 impl EventStream {

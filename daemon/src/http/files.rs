@@ -9,13 +9,15 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use cleanplate_api::endpoint::{Picture, Png};
 use cleanplate_api::{ErrorBody, ErrorCode};
 use cleanplate_store::{Job, JobId, Store, StoreError, StoredFile};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::context::guard_public;
-use super::{cors, reply};
+use super::cors;
+use crate::answer::{Answer, Opaque};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::clock::now_s;
@@ -23,7 +25,7 @@ use crate::files::{ByteRange, FilesError, Refused, Signed, parse_range, verify};
 use crate::hex::hex;
 use crate::refusal::Refusal;
 
-/// Bytes read from disk at a time: what one download holds in memory.
+/// Opaque read from disk at a time: what one download holds in memory.
 const CHUNK_BYTES: u64 = 64 << 10;
 
 /// The result of a job.
@@ -31,7 +33,7 @@ pub async fn get_output(
     req: HttpRequest,
     id: web::Path<String>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Picture>, Refusal> {
     get(&req, &id, &app, |job| {
         job.result.as_ref().map(|kept| kept.result.output.clone())
     })
@@ -43,7 +45,7 @@ pub async fn get_mask(
     req: HttpRequest,
     id: web::Path<String>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Png>, Refusal> {
     get(&req, &id, &app, |job| {
         job.result
             .as_ref()
@@ -57,7 +59,7 @@ pub async fn get_candidate(
     req: HttpRequest,
     path: web::Path<(String, String)>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Picture>, Refusal> {
     let (id, number) = path.into_inner();
     get(&req, &id, &app, |job| {
         let kept = job.result.as_ref()?;
@@ -67,12 +69,12 @@ pub async fn get_candidate(
     .await
 }
 
-async fn get(
+async fn get<C: Opaque>(
     req: &HttpRequest,
     id: &str,
     app: &App,
     file_of: impl FnOnce(&Job) -> Option<StoredFile>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<C>, Refusal> {
     guard_public(req, app)?;
     let signed = Signed::parse(req.query_string()).map_err(refused)?;
     let owner = match id.parse::<JobId>() {
@@ -90,18 +92,18 @@ async fn get(
     let file = file_of(&job).filter(|_| !swept).ok_or_else(gone)?;
     let etag = etag(&file);
     if matches(req.headers(), IF_NONE_MATCH.as_str(), &etag) {
-        return Ok(head(HttpResponse::NotModified(), &file, &etag).finish());
+        let reply = head(HttpResponse::NotModified(), &file, &etag).finish();
+        return Ok(Answer::made(reply));
     }
     let source = open(app, &job, &file).await?;
-    let mut reply = send(req, &file, &etag, source).await?;
+    let reply = send(req, &file, &etag, source).await?;
     // Pages that may call the interface may show its pictures.
     let who = if cors::is_open(&app.config.server.cors_origins) {
         "cross-origin"
     } else {
         "same-site"
     };
-    reply::set(&mut reply, "Cross-Origin-Resource-Policy", who);
-    Ok(reply)
+    Ok(Answer::made(reply).with("Cross-Origin-Resource-Policy", who))
 }
 
 fn gone() -> Refusal {
@@ -126,13 +128,14 @@ pub(super) async fn picture(
     req: &HttpRequest,
     app: &App,
     job: &Job,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Picture>, Refusal> {
     let kept = job.result.as_ref().ok_or_else(gone)?;
     let file = &kept.result.output;
     let source = open(app, job, file).await?;
     let etag = etag(file);
     let reply = head(HttpResponse::Ok(), file, &etag);
-    stream_part(req, reply, source, 0, file.bytes).await
+    let reply = stream_part(req, reply, source, 0, file.bytes).await?;
+    Ok(Answer::made(reply))
 }
 
 fn etag(file: &StoredFile) -> String {

@@ -1,9 +1,12 @@
 //! `/healthz`, `/readyz`, `/metrics`, and what is not there.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use cleanplate_api::endpoint::{Json, Text};
 use cleanplate_api::{DeviceView, ErrorCode, HealthReply, QueueView, ReadyReply};
 
 use super::context::guard_public;
+use crate::answer::Answer;
 use crate::app::App;
 use crate::jobs::DeviceState;
 use crate::process;
@@ -11,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::telemetry::names;
 
 /// The process lives; what it runs on.
-pub async fn healthz(app: web::Data<App>) -> HttpResponse {
+pub async fn healthz(app: web::Data<App>) -> Json<HealthReply> {
     let (waiting, running) = app.jobs.load();
     let (device, device_error) = match app.jobs.device() {
         DeviceState::Ready(backend) => {
@@ -36,7 +39,7 @@ pub async fn healthz(app: web::Data<App>) -> HttpResponse {
     } else {
         "degraded"
     };
-    HttpResponse::Ok().json(HealthReply {
+    Json(HealthReply {
         status: status.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
         uptime_s: app.started.elapsed().as_secs(),
@@ -51,7 +54,7 @@ pub async fn healthz(app: web::Data<App>) -> HttpResponse {
 }
 
 /// Whether service calls are taken.
-pub async fn readyz(app: web::Data<App>) -> HttpResponse {
+pub async fn readyz(app: web::Data<App>) -> Answer<Json<ReadyReply>> {
     let reason = match app.closed() {
         Some(refusal) => Some(refusal.text),
         None => app
@@ -60,29 +63,28 @@ pub async fn readyz(app: web::Data<App>) -> HttpResponse {
             .err()
             .map(|refusal| refusal.text),
     };
-    match reason {
-        None => HttpResponse::Ok().json(ReadyReply {
-            ready: true,
-            reason: None,
-            database: app.database(),
-        }),
-        reason => HttpResponse::ServiceUnavailable()
-            .insert_header(("Retry-After", "5"))
-            .json(ReadyReply {
-                ready: false,
-                reason,
-                database: app.database(),
-            }),
+    let ready = reason.is_none();
+    let answer = Answer::json(&ReadyReply {
+        ready,
+        reason,
+        database: app.database(),
+    });
+    if ready {
+        answer
+    } else {
+        answer
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .with("Retry-After", "5")
     }
 }
 
 /// Counters in the Prometheus text format, unless they have a listener of their own.
-pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn metrics(req: HttpRequest, app: web::Data<App>) -> Result<Answer<Text>, Refusal> {
     guard_public(&req, &app)?;
     if app.config.server.metrics_listen.is_some() {
         return Err(Refusal::new(ErrorCode::NotFound, "Not Found"));
     }
-    figures(&app).await
+    figures(&app).await.map(Answer::made)
 }
 
 /// The same, on that listener.

@@ -1,14 +1,13 @@
 //! `Idempotency-Key`: the same key and request is done once, and its reply repeated.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpRequest;
 use cleanplate_store::{
     IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey, IdempotencyScope, KeyRecord, Reply,
 };
 use sha2::{Digest, Sha256};
 
-use super::reply;
 use super::upload::Upload;
+use crate::answer::Answer;
 use crate::refusal::Refusal;
 
 /// Header that carries the key.
@@ -82,18 +81,13 @@ pub fn wish(
 }
 
 /// A kept reply as it was sent first, marked as repeated.
-pub fn replay(kept: Reply) -> HttpResponse {
-    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
-    let mut repeated = HttpResponse::build(status)
-        .content_type("application/json")
-        .body(kept.body);
-    mark_replay(&mut repeated);
-    repeated
+pub fn replay<C>(kept: Reply) -> Answer<C> {
+    mark_replay(Answer::again(kept.status, kept.body))
 }
 
 /// Says that a reply repeats an earlier one.
-pub fn mark_replay(reply: &mut HttpResponse) {
-    reply::set(reply, "Idempotency-Replayed", "true");
+pub fn mark_replay<C>(reply: Answer<C>) -> Answer<C> {
+    reply.with("Idempotency-Replayed", "true")
 }
 
 #[cfg(test)]

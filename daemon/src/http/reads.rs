@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
+use cleanplate_api::admin::Page;
+use cleanplate_api::endpoint::Json;
 use cleanplate_api::public::ListJobs;
 use cleanplate_api::{
-    AccountReply, ErrorCode, KeyView, Limits, ModelView, ModelsReply, PipelineView, Prices,
-    RateLimits,
+    AccountReply, ErrorCode, JobReply, KeyView, Limits, ModelView, ModelsReply, PipelineView,
+    Prices, RateLimits,
 };
 use cleanplate_store::{AccountId, Job, JobFilter, JobId, KeyRecord};
 
@@ -23,11 +25,11 @@ pub async fn job(
     req: HttpRequest,
     id: web::Path<String>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<JobReply>, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let (job, epoch) = find(&app, caller.account, job_id(&id)?).await?;
     let base = view::base_url(&req, &app);
-    Ok(HttpResponse::Ok().json(view::job(
+    Ok(Json(view::job(
         &job,
         &view::Addresses {
             app: &app,
@@ -43,7 +45,7 @@ pub async fn jobs(
     req: HttpRequest,
     app: web::Data<App>,
     query: Params<ListJobs>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<Page<JobReply>>, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let Params(query) = query;
     let page = params::page(query.after.as_deref(), query.rows)?;
@@ -82,7 +84,7 @@ pub async fn jobs(
             },
         )
     };
-    Ok(HttpResponse::Ok().json(params::rows(page, row)))
+    Ok(Json(params::rows(page, row)))
 }
 
 /// Cancels a job of the caller's account that has not ended: its credits are free again.
@@ -90,7 +92,7 @@ pub async fn cancel(
     req: HttpRequest,
     id: web::Path<String>,
     app: web::Data<App>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Json<JobReply>, Refusal> {
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let (id, jobs) = (job_id(&id)?, app.jobs.clone());
     let job = blocking(move || {
@@ -110,7 +112,7 @@ pub async fn cancel(
         epoch: caller.url_epoch,
         from: view::From::Now,
     };
-    Ok(HttpResponse::Ok().json(view::job(&job, &addresses)))
+    Ok(Json(view::job(&job, &addresses)))
 }
 
 fn missing() -> Refusal {
@@ -137,14 +139,14 @@ pub(super) async fn find(app: &App, account: AccountId, id: JobId) -> Result<(Jo
 }
 
 /// The caller's account: balance, prices, limits.
-pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn account(req: HttpRequest, app: web::Data<App>) -> Result<Json<AccountReply>, Refusal> {
     let key = auth::caller(&req, &app, Route::Read).await?;
     let id = key.account;
     let account = app.store(move |store| store.account(id)).await?;
     let account = account.ok_or_else(|| Refusal::internal("a key without its account", &id))?;
     let webhook_secret = crate::webhooks::secret(&app.webhook_key.signing(), key.id.0);
     let (config, quota) = (&app.config, |route| app.limits.quota(&key, route));
-    Ok(HttpResponse::Ok().json(AccountReply {
+    Ok(Json(AccountReply {
         account_id: account.id.to_string(),
         name: account.name,
         balance: account.balance.available,
@@ -193,14 +195,14 @@ fn pipelines(app: &App, key: &KeyRecord) -> Vec<PipelineView> {
 }
 
 /// Models this daemon knows.
-pub async fn models(req: HttpRequest, app: web::Data<App>) -> Result<HttpResponse, Refusal> {
+pub async fn models(req: HttpRequest, app: web::Data<App>) -> Result<Json<ModelsReply>, Refusal> {
     auth::caller(&req, &app, Route::Read).await?;
     let store = app.models.clone();
     let list = blocking(move || store.list())
         .await?
         .map_err(|error| Refusal::internal("listing models failed", &error))?;
     let models = list.into_iter().map(model_view).collect();
-    Ok(HttpResponse::Ok().json(ModelsReply { models }))
+    Ok(Json(ModelsReply { models }))
 }
 
 fn model_view(model: cleanplate_models::ModelInfo) -> ModelView {

@@ -1,7 +1,10 @@
 //! `POST /v1/services/object-removal`: validate everything, reserve, queue, wait, settle.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
 use cleanplate_api::QuoteReply;
+use cleanplate_api::endpoint::{Endpoint, Json};
+use cleanplate_api::public::RemoveObject;
 use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, JobId, KeyRecord, Reply};
 use tokio::sync::oneshot;
 
@@ -10,18 +13,22 @@ use super::check::{Checked, RequestOptions};
 use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
 use super::upload::{Body, Parts, receive};
-use super::{auth, files, reply, view};
+use super::{auth, files, view};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::jobs::{Finished, Offered, Service};
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
+/// What a removal is answered.
+type Removed = Answer<<RemoveObject as Endpoint>::Reply>;
+
 /// Files of one removal: image and mask.
 const FILES: u64 = 2;
 
 /// Removes what a mask, points or a box mark from a photo.
-pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
+pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Removed {
     with_key(
         req,
         Body::new(payload, &app, FILES),
@@ -33,20 +40,15 @@ pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) 
 }
 
 /// Answers a service call for the key that it brings. A refusal tells what the account has left.
-pub(super) async fn with_key<F>(
+pub(super) async fn with_key<C, F>(
     req: HttpRequest,
     body: Body,
     app: web::Data<App>,
     route: Route,
     serve: F,
-) -> HttpResponse
+) -> Answer<C>
 where
-    F: AsyncFnOnce(
-        &HttpRequest,
-        &Body,
-        &web::Data<App>,
-        &KeyRecord,
-    ) -> Result<HttpResponse, Refusal>,
+    F: AsyncFnOnce(&HttpRequest, &Body, &web::Data<App>, &KeyRecord) -> Result<Answer<C>, Refusal>,
 {
     let key = match auth::caller(&req, &app, route).await {
         Ok(key) => key,
@@ -65,8 +67,8 @@ where
 }
 
 /// Replies with a refusal at once; what the client is still sending is read past afterwards.
-fn refuse(refusal: Refusal, balance: Option<Balance>) -> HttpResponse {
-    let mut reply = HttpResponse::from_error(refusal);
+fn refuse<C>(refusal: Refusal, balance: Option<Balance>) -> Answer<C> {
+    let mut reply = Answer::refused(refusal);
     if let Some(balance) = balance {
         credits(&mut reply, 0, &balance);
     }
@@ -74,9 +76,9 @@ fn refuse(refusal: Refusal, balance: Option<Balance>) -> HttpResponse {
 }
 
 /// Tells what the call charged and what is left.
-pub(super) fn credits(reply: &mut HttpResponse, charged: i64, balance: &Balance) {
-    reply::set(reply, "X-Credits-Charged", &charged.to_string());
-    reply::set(reply, "X-Credits-Remaining", &balance.available.to_string());
+pub(super) fn credits<C>(reply: &mut Answer<C>, charged: i64, balance: &Balance) {
+    reply.set("X-Credits-Charged", &charged.to_string());
+    reply.set("X-Credits-Remaining", &balance.available.to_string());
 }
 
 async fn serve(
@@ -84,7 +86,7 @@ async fn serve(
     body: &Body,
     app: &web::Data<App>,
     key: &KeyRecord,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Removed, Refusal> {
     let once = idempotency::key(req)?;
     let ask = RequestOptions::read(req, app, key)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
@@ -94,7 +96,8 @@ async fn serve(
     let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);
     let checked = order.ask.check(parts, app).await?;
     if order.ask.tuning.dry_run {
-        return quote(&checked, app, key, Service::Removal).await;
+        let quote = quote(&checked, app, key, Service::Removal).await?;
+        return Ok(quote.second().first());
     }
     if order.ask.tuning.asynchronous {
         return later(
@@ -123,9 +126,8 @@ async fn serve(
             free(app, account, idempotency::replay(kept)).await
         }
         Offered::Declined(Accept::Done(job), _) => {
-            let mut again = result_of(req, &job, &order, &base).await?;
-            idempotency::mark_replay(&mut again);
-            free(app, account, again).await
+            let again = result_of(req, &job, &order, &base).await?;
+            free(app, account, idempotency::mark_replay(again)).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
     }
@@ -136,31 +138,22 @@ async fn later(
     order: &Order,
     checked: Checked,
     once: Option<Idempotency>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Removed, Refusal> {
     let (app, account) = (&order.app, order.key.account);
     let mut new = order.job(&Original::of(&checked), None, once);
-    let body = serde_json::to_vec(&view::pending(&new))
-        .map_err(|error| Refusal::internal("a reply could not be written", &error))?;
+    let (answer, body) = Answer::kept(&view::pending(&new))?;
     if let Some(once) = &mut new.idempotency {
-        once.reply = Some(Reply {
-            status: 202,
-            body: body.clone(),
-        });
+        once.reply = Some(Reply { status: 202, body });
     }
     let id = new.id;
     match order.enqueue(new, checked, 0).await? {
         Accept::Accepted { .. } => {
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %order.key.id, "asynchronous job accepted");
-            let mut reply = HttpResponse::Accepted();
-            reply
-                .insert_header(("Preference-Applied", "respond-async"))
-                .insert_header(("Location", format!("/v1/jobs/{id}")));
-            free(
-                app,
-                account,
-                reply.content_type("application/json").body(body),
-            )
-            .await
+            let answer = answer
+                .status(StatusCode::ACCEPTED)
+                .with("Preference-Applied", "respond-async")
+                .with("Location", &format!("/v1/jobs/{id}"));
+            free(app, account, answer.first().first()).await
         }
         Accept::Replay(kept) => free(app, account, idempotency::replay(kept)).await,
         why => Err(app.jobs.refusal(&why)),
@@ -186,12 +179,12 @@ async fn answer(
     base: &str,
     id: JobId,
     receiver: oneshot::Receiver<Result<Finished, Refusal>>,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Removed, Refusal> {
     let finished = receiver
         .await
         .map_err(|_| Refusal::internal("a job was dropped without an end", &id))??;
     let mut reply = match finished.refusal {
-        Some(refusal) => refusal.error_response(),
+        Some(refusal) => Answer::refused(refusal),
         None => result_of(req, &finished.job, order, base).await?,
     };
     let charged = finished
@@ -209,7 +202,7 @@ async fn result_of(
     job: &Job,
     order: &Order,
     base: &str,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Removed, Refusal> {
     let addresses = view::Addresses {
         app: &order.app,
         base,
@@ -218,25 +211,25 @@ async fn result_of(
     };
     let told = view::removal(job, &addresses);
     if !order.ask.picture {
-        return Ok(HttpResponse::Ok().json(told));
+        return Ok(Answer::json(&told).first().first());
     }
     let mut reply = files::picture(req, &order.app, job).await?;
-    reply::set(&mut reply, "X-Job-Id", &told.job_id);
+    reply.set("X-Job-Id", &told.job_id);
     if let Some(ms) = told.result.processing_time_ms {
-        reply::set(&mut reply, "X-Processing-Time-Ms", &ms.to_string());
+        reply.set("X-Processing-Time-Ms", &ms.to_string());
     }
     if let Some(url) = told.result.output_url {
-        reply::set(&mut reply, "Content-Location", &url);
+        reply.set("Content-Location", &url);
     }
-    Ok(reply)
+    Ok(reply.second())
 }
 
 /// A reply that this call charged nothing for.
-pub(super) async fn free(
+pub(super) async fn free<C>(
     app: &App,
     account: AccountId,
-    mut reply: HttpResponse,
-) -> Result<HttpResponse, Refusal> {
+    mut reply: Answer<C>,
+) -> Result<Answer<C>, Refusal> {
     let balance = app.store(move |store| store.balance(account)).await?;
     credits(&mut reply, 0, &balance);
     Ok(reply)
@@ -248,11 +241,11 @@ pub(super) async fn quote(
     app: &App,
     key: &KeyRecord,
     service: Service,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Answer<Json<QuoteReply>>, Refusal> {
     let account = key.account;
     let balance = app.store(move |store| store.balance(account)).await?;
     let price = service.price(&app.config.pricing);
-    let mut reply = HttpResponse::Ok().json(QuoteReply {
+    let mut reply = Answer::json(&QuoteReply {
         dry_run: true,
         credits: price,
         credits_available: balance.available,

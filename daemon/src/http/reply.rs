@@ -1,7 +1,7 @@
 //! Refusals as HTTP replies.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use cleanplate_api::{BodyShape, ErrorBody, ErrorCode, InvalidBody};
 
@@ -38,13 +38,6 @@ impl ResponseError for Refusal {
             BodyShape::Text => reply.json(ErrorBody::new(self.code, self.text.clone())),
             BodyShape::Fields => reply.json(InvalidBody::new(self.fields.clone())),
         }
-    }
-}
-
-/// Sets a header whose value this program made.
-pub fn set(reply: &mut HttpResponse, name: &'static str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-        reply.headers_mut().insert(name, value);
     }
 }
 

@@ -1,16 +1,19 @@
 //! `POST /v1/services/segmentation`: the mask of what points and a box mean, as a PNG.
 
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::ModelUse;
+use cleanplate_api::endpoint::{Endpoint, Png};
+use cleanplate_api::public::Segment;
 use cleanplate_store::{Accept, Job, KeyRecord};
 use tokio::sync::oneshot;
 
 use super::admit::admit;
 use super::check::RequestOptions;
+use super::idempotency;
 use super::order::{Order, Original};
 use super::removal::{credits, fingerprint, free, quote, with_key};
 use super::upload::{Body, receive};
-use super::{idempotency, reply};
+use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
@@ -18,11 +21,14 @@ use crate::jobs::{Finished, Offered, Service};
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
+/// What a segmentation is answered.
+type Segmented = Answer<<Segment as Endpoint>::Reply>;
+
 /// Files of one segmentation: the image.
 const FILES: u64 = 1;
 
 /// Finds the object that points or a box mark. Has a limit of its own; priced by `pricing.segmentation`.
-pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> HttpResponse {
+pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Segmented {
     with_key(
         req,
         Body::new(payload, &app, FILES),
@@ -38,7 +44,7 @@ async fn serve(
     body: &Body,
     app: &web::Data<App>,
     key: &KeyRecord,
-) -> Result<HttpResponse, Refusal> {
+) -> Result<Segmented, Refusal> {
     let once = idempotency::key(req)?;
     let mut ask = RequestOptions::read(req, app, key)?;
     // The mask is the answer: there is nothing to come back for.
@@ -60,7 +66,8 @@ async fn serve(
     let print = fingerprint(req, false, &parts);
     let checked = order.ask.check_segmentation(parts, app).await?;
     if order.ask.tuning.dry_run {
-        return quote(&checked, app, key, Service::Segmentation).await;
+        let quote = quote(&checked, app, key, Service::Segmentation).await?;
+        return Ok(quote.second());
     }
     let new = order.job(
         &Original::of(&checked),
@@ -84,18 +91,17 @@ async fn serve(
             free(app, account, idempotency::replay(kept)).await
         }
         Offered::Declined(Accept::Done(job), _) => {
-            let mut again = mask(app, &job).await?;
-            idempotency::mark_replay(&mut again);
-            free(app, account, again).await
+            let again = idempotency::mark_replay(mask(app, &job).await?);
+            free(app, account, again.first()).await
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
     }
 }
 
-async fn answer(app: &App, finished: Finished) -> Result<HttpResponse, Refusal> {
+async fn answer(app: &App, finished: Finished) -> Result<Segmented, Refusal> {
     let mut reply = match finished.refusal {
-        Some(refusal) => refusal.error_response(),
-        None => mask(app, &finished.job).await?,
+        Some(refusal) => Answer::refused(refusal),
+        None => mask(app, &finished.job).await?.first(),
     };
     let charged = finished
         .job
@@ -107,7 +113,7 @@ async fn answer(app: &App, finished: Finished) -> Result<HttpResponse, Refusal> 
 }
 
 /// The mask that a job stored.
-async fn mask(app: &App, job: &Job) -> Result<HttpResponse, Refusal> {
+async fn mask(app: &App, job: &Job) -> Result<Answer<Png>, Refusal> {
     let gone = || Refusal::new(cleanplate_api::ErrorCode::Gone, "the mask was removed");
     let kept = job
         .result
@@ -118,20 +124,21 @@ async fn mask(app: &App, job: &Job) -> Result<HttpResponse, Refusal> {
     let bytes =
         blocking(move || std::fs::read(&path).map_err(FilesError::io("reading a mask", &path)))
             .await??;
-    let mut reply = HttpResponse::Ok().content_type("image/png").body(bytes);
-    reply::set(&mut reply, "X-Job-Id", &job.id.to_string());
+    let reply = HttpResponse::Ok().content_type("image/png").body(bytes);
+    let mut reply = Answer::made(reply);
+    reply.set("X-Job-Id", &job.id.to_string());
     for (header, name) in [
         ("X-Predicted-Iou", "predicted_iou"),
         ("X-Mask-Share", "mask_share"),
     ] {
         if let Some(value) = kept.result.timings[name].as_f64() {
-            reply::set(&mut reply, header, &format!("{value:.6}"));
+            reply.set(header, &format!("{value:.6}"));
         }
     }
     let models: Vec<ModelUse> =
         serde_json::from_value(kept.result.models.clone()).unwrap_or_default();
     if let Some(model) = models.first() {
-        reply::set(&mut reply, "X-Model", &model.name);
+        reply.set("X-Model", &model.name);
     }
     Ok(reply)
 }

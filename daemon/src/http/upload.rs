@@ -38,7 +38,7 @@ const WRITE_BYTES: usize = 128 << 10;
 /// Most bytes of a field that is not a file.
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
 /// Fields of a removal that are files.
-const FILES: [&str; 2] = ["image", "mask"];
+pub(super) const FILES: [&str; 2] = ["image", "mask"];
 
 /// A file that a client sent. The file on disk goes when this is dropped.
 #[derive(Debug)]

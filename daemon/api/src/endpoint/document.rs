@@ -26,7 +26,8 @@ const SCHEME: &str = "key";
 /// One way in which an operation can succeed, besides the usual one.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply {
-    status: u16,
+    /// Its status.
+    pub status: u16,
     says: &'static str,
     media: fn(&mut Schemas) -> Media,
 }
