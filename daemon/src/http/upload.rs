@@ -38,7 +38,7 @@ const WRITE_BYTES: usize = 128 << 10;
 /// Most bytes of a field that is not a file.
 const SMALL_FIELD_BYTES: u64 = 64 << 10;
 /// Fields of a removal that are files.
-pub(super) const FILES: [&str; 2] = ["image", "mask"];
+const FILES: [&str; 2] = ["image", "mask"];
 
 /// A file that a client sent. The file on disk goes when this is dropped.
 #[derive(Debug)]
@@ -411,4 +411,20 @@ pub(super) fn broken(error: &MultipartError, app: &App) -> Refusal {
         format!("the multipart body is malformed: {error}"),
         "value_error.multipart",
     )])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_those_that_the_interface_declares() {
+        let document = serde_json::to_value(cleanplate_api::PUBLIC.document()).unwrap();
+        let form = &document["components"]["schemas"]["RemovalForm"]["properties"];
+        let declared: BTreeSet<&str> = form.as_object().unwrap().keys().map(|k| &**k).collect();
+        let read = FILES.iter().chain(&IN_FORM).copied().collect();
+        assert_eq!(declared, read);
+    }
 }
