@@ -1,5 +1,7 @@
 //! Patches of 8 x 8 pixels by their first DCT coefficients, and the nearest one among many.
 
+use std::ops::Range;
+
 use super::lab::Plane;
 
 /// Side of a patch in pixels.
@@ -113,55 +115,137 @@ pub(super) fn covered(mask: &[bool], width: usize) -> Vec<u32> {
     out
 }
 
-/// Patches to be searched, in the order of their first number.
-pub(super) struct Index(Vec<Patch>);
+/// Patches to be searched: a k-d tree, whose cells hold patches that are like each other.
+pub(super) struct Index {
+    /// The patches, those of one leaf side by side.
+    patches: Vec<Patch>,
+    root: Node,
+}
+
+/// A range of [`Index::patches`].
+enum Node {
+    Leaf(Range<usize>),
+    /// Those whose number `along` is `at` or less, and those where it is `at` or more.
+    Split {
+        along: usize,
+        at: f32,
+        sides: Box<[Node; 2]>,
+    },
+}
+
+/// Most patches in a leaf.
+const LEAF: usize = 12;
+/// Patches that tell along which number a range is widest.
+const SAMPLED: usize = 128;
+/// Smaller ranges are not worth a thread.
+const SHARED: usize = 4096;
+
+impl Node {
+    /// Sorts `patches`, which begin at `start` of all, into a tree.
+    fn of(patches: &mut [Patch], start: usize) -> Node {
+        let count = patches.len();
+        if count <= LEAF {
+            return Node::Leaf(start..start + count);
+        }
+        let (along, middle) = (widest(patches), count / 2);
+        patches.select_nth_unstable_by(middle, |a, b| a[along].total_cmp(&b[along]));
+        let at = patches[middle][along];
+        let (low, high) = patches.split_at_mut(middle);
+        let mut low = || Node::of(low, start);
+        let mut high = || Node::of(high, start + middle);
+        let (low, high) = if count < SHARED {
+            (low(), high())
+        } else {
+            rayon::join(low, high)
+        };
+        Node::Split {
+            along,
+            at,
+            sides: Box::new([low, high]),
+        }
+    }
+}
+
+/// The number in which these patches differ most.
+fn widest(patches: &[Patch]) -> usize {
+    let mut sums = [[0.0f32; NUMBERS]; 2];
+    let mut count = 0.0;
+    for patch in patches.iter().step_by(patches.len().div_ceil(SAMPLED)) {
+        count += 1.0;
+        for (i, v) in patch.iter().enumerate() {
+            sums[0][i] += v;
+            sums[1][i] += v * v;
+        }
+    }
+    let spread = |i: &usize| sums[1][*i] - sums[0][*i] * sums[0][*i] / count;
+    (0..NUMBERS)
+        .max_by(|a, b| spread(a).total_cmp(&spread(b)))
+        .unwrap_or_default()
+}
 
 impl Index {
     pub(super) fn new(patches: impl Iterator<Item = Patch>) -> Index {
-        let mut sorted: Vec<Patch> = patches.collect();
-        sorted.sort_unstable_by(|a, b| a[0].total_cmp(&b[0]));
-        Index(sorted)
+        let mut patches: Vec<Patch> = patches.collect();
+        let root = Node::of(&mut patches, 0);
+        Index { patches, root }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.patches.is_empty()
     }
 
-    /// Distance to the nearest patch, infinite if there is none. Both ways from the place of the patch's own first number, until that
-    /// number alone is farther than the best: the exact answer, mostly after a few steps.
+    /// Distance to the nearest patch, infinite if there is none: the exact answer.
     pub(super) fn nearest(&self, patch: &Patch) -> f32 {
-        let middle = self.0.partition_point(|other| other[0] < patch[0]);
-        let mut best = f32::INFINITY;
-        let (mut low, mut high) = (middle, middle);
-        loop {
-            let below = low.checked_sub(1).map(|i| patch[0] - self.0[i][0]);
-            let above = self.0.get(high).map(|other| other[0] - patch[0]);
-            let at = match (below, above) {
-                (Some(b), a) if b * b < best && a.is_none_or(|a| b <= a) => {
-                    low -= 1;
-                    low
-                }
-                (_, Some(a)) if a * a < best => {
-                    high += 1;
-                    high - 1
-                }
-                (Some(b), _) if b * b < best => {
-                    low -= 1;
-                    low
-                }
-                _ => return best.sqrt(),
-            };
-            let mut sum = 0.0;
-            for (a, b) in patch.chunks_exact(4).zip(self.0[at].chunks_exact(4)) {
-                sum += (a[0] - b[0]).powi(2)
-                    + (a[1] - b[1]).powi(2)
-                    + (a[2] - b[2]).powi(2)
-                    + (a[3] - b[3]).powi(2);
-                if sum >= best {
-                    break;
+        let mut search = Search {
+            patches: &self.patches,
+            patch,
+            away: [0.0; NUMBERS],
+            best: f32::INFINITY,
+        };
+        search.visit(&self.root, 0.0);
+        search.best.sqrt()
+    }
+}
+
+/// A search for the nearest patch.
+struct Search<'a> {
+    patches: &'a [Patch],
+    patch: &'a Patch,
+    /// How far away the cell is that is looked at, along each number.
+    away: [f32; NUMBERS],
+    /// The least square of a distance so far.
+    best: f32,
+}
+
+impl Search<'_> {
+    /// Looks into a cell that is at least the root of `bound` away.
+    fn visit(&mut self, node: &Node, bound: f32) {
+        let (along, at, sides) = match node {
+            Node::Leaf(range) => return self.compare(range.clone()),
+            Node::Split { along, at, sides } => (*along, *at, sides),
+        };
+        let beyond = self.patch[along] - at;
+        let own = usize::from(beyond >= 0.0);
+        self.visit(&sides[own], bound);
+        let before = self.away[along];
+        let farther = bound - before * before + beyond * beyond;
+        if farther < self.best {
+            self.away[along] = beyond;
+            self.visit(&sides[1 - own], farther);
+            self.away[along] = before;
+        }
+    }
+
+    fn compare(&mut self, range: Range<usize>) {
+        for other in &self.patches[range] {
+            let mut lanes = [0.0f32; 4];
+            for (a, b) in self.patch.chunks_exact(4).zip(other.chunks_exact(4)) {
+                for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+                    *lane += (a - b) * (a - b);
                 }
             }
-            best = best.min(sum);
+            let sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+            self.best = self.best.min(sum);
         }
     }
 }
