@@ -21,7 +21,7 @@ fn commands() -> Vec<String> {
 }
 
 /// A folder with what the commands name: photo.jpg, mask.png, a folder of pairs, the repository's photos.
-fn desk(dir: &Path) {
+fn scratch(dir: &Path) {
     let photos = root().join("benches/photos");
     std::fs::create_dir_all(dir.join("benches")).unwrap();
     std::os::unix::fs::symlink(&photos, dir.join("benches/photos")).unwrap();
@@ -61,7 +61,7 @@ fn shell(dir: &Path, line: &str, key: &str) -> (bool, String) {
 #[test]
 fn every_command_of_the_readme_works() {
     let dir = tempfile::tempdir().unwrap();
-    desk(dir.path());
+    scratch(dir.path());
     let daemon = Daemon::start(&dir.path().join("served"), "");
     let key = daemon.key();
     let mut seen = Vec::new();

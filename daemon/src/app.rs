@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::feed::Feed;
 use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
 use crate::jobs::Jobs;
-use crate::limits::RateLimits;
+use crate::limits::RateLimiters;
 use crate::local::Local;
 use crate::lock::lock;
 use crate::refusal::Refusal;
@@ -36,7 +36,7 @@ pub struct App {
     /// Results that were found as they were stored.
     pub intact: Arc<Intact>,
     /// Rate limits.
-    pub limits: RateLimits,
+    pub limits: RateLimiters,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// Queue and engine thread.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use admin_side::Admin;
+use admin_side::AdminSide;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
@@ -29,7 +29,7 @@ use crate::files::{
 };
 use crate::folder::Folders;
 use crate::jobs::Jobs;
-use crate::limits::RateLimits;
+use crate::limits::RateLimiters;
 use crate::local::Local;
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
@@ -79,7 +79,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
         fetches: crate::http::fetch_places(&config.fetch),
-        limits: RateLimits::new(&config.rate_limits, &config.limits, space.clone()),
+        limits: RateLimiters::new(&config.rate_limits, &config.limits, space.clone()),
         config,
         dirs,
         store,
@@ -217,7 +217,7 @@ async fn live(
     let serving = actix_web::rt::spawn(server);
     let tasks = tasks::start(&app);
     let (folders, follower) = Folders::start(app.clone().into_inner())?;
-    let admin = Admin::start(&app, &folders, sockets)?;
+    let admin = AdminSide::start(&app, &folders, sockets)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
     let compose = {

@@ -14,7 +14,7 @@ use crate::net::{Change, Client, Inbox, live};
 use crate::preview::Renderer;
 use crate::screen::Effect;
 use crate::state::State;
-use crate::terminal::Screen;
+use crate::terminal::TakenTerminal;
 
 /// Changes that are taken in before the keyboard is looked at again.
 pub const CHANGES_PER_TURN: usize = 64;
@@ -100,7 +100,7 @@ impl Signals {
 
 /// What effects act on.
 struct Outside {
-    screen: Screen,
+    screen: TakenTerminal,
     client: Client,
     inbox: Arc<Inbox>,
     renderer: Renderer,
@@ -166,7 +166,7 @@ impl Due {
 /// Runs until the user or a signal ends it.
 pub async fn run(
     mut state: State,
-    screen: Screen,
+    screen: TakenTerminal,
     client: Client,
     renderer: Renderer,
 ) -> io::Result<End> {

@@ -63,7 +63,7 @@ fn run(start: Start) -> std::io::Result<End> {
         app::now_ms(),
     );
     state.colourless = start.colourless;
-    let screen = terminal::Screen::take(start.config.mouse)?;
+    let screen = terminal::TakenTerminal::take(start.config.mouse)?;
     let client = net::Client::new(start.target);
     let end = runtime.block_on(app::run(
         state,

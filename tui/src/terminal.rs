@@ -40,14 +40,14 @@ pub fn require() -> io::Result<()> {
 }
 
 /// The terminal while it is taken.
-pub struct Screen {
+pub struct TakenTerminal {
     terminal: Terminal<CrosstermBackend<io::Stdout>>,
     mouse: bool,
 }
 
-impl Screen {
+impl TakenTerminal {
     /// Takes the terminal. From here on a panic gives it back before it is told.
-    pub fn take(mouse: bool) -> io::Result<Screen> {
+    pub fn take(mouse: bool) -> io::Result<TakenTerminal> {
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if CONTAINED.get() {
@@ -61,7 +61,7 @@ impl Screen {
         enter(mouse)?;
         let terminal =
             Terminal::new(CrosstermBackend::new(stdout())).inspect_err(|_| give_back())?;
-        Ok(Screen { terminal, mouse })
+        Ok(TakenTerminal { terminal, mouse })
     }
 
     /// What is drawn on.
@@ -103,7 +103,7 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
+impl Drop for TakenTerminal {
     fn drop(&mut self) {
         give_back();
     }

@@ -10,7 +10,7 @@ use super::gate::Who;
 use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::folder::Order;
+use crate::folder::FolderCommand;
 use crate::refusal::Refusal;
 
 /// `GET /folders`
@@ -27,7 +27,15 @@ pub async fn pause(
     state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<Json<FolderStatus>, Refusal> {
-    give(&who, &app, &state, &name, Order::Pause, "folder.pause").await
+    give(
+        &who,
+        &app,
+        &state,
+        &name,
+        FolderCommand::Pause,
+        "folder.pause",
+    )
+    .await
 }
 
 /// `POST /folders/{name}/resume`
@@ -37,7 +45,15 @@ pub async fn resume(
     state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<Json<FolderStatus>, Refusal> {
-    give(&who, &app, &state, &name, Order::Resume, "folder.resume").await
+    give(
+        &who,
+        &app,
+        &state,
+        &name,
+        FolderCommand::Resume,
+        "folder.resume",
+    )
+    .await
 }
 
 /// `POST /folders/{name}/rescan`
@@ -47,7 +63,15 @@ pub async fn rescan(
     state: web::Data<AdminState>,
     name: web::Path<String>,
 ) -> Result<Json<FolderStatus>, Refusal> {
-    give(&who, &app, &state, &name, Order::Rescan, "folder.rescan").await
+    give(
+        &who,
+        &app,
+        &state,
+        &name,
+        FolderCommand::Rescan,
+        "folder.rescan",
+    )
+    .await
 }
 
 async fn give(
@@ -55,7 +79,7 @@ async fn give(
     app: &App,
     state: &AdminState,
     name: &str,
-    order: Order,
+    command: FolderCommand,
     action: &'static str,
 ) -> Result<Json<FolderStatus>, Refusal> {
     let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
@@ -69,7 +93,7 @@ async fn give(
     )
     .await?;
     let (folders, owned) = (state.folders.clone(), name.to_string());
-    let after = blocking(move || folders.order(&owned, order))
+    let after = blocking(move || folders.order(&owned, command))
         .await?
         .ok_or_else(|| errors::no_such("folder", &shown))?;
     Ok(Json(after))

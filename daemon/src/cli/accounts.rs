@@ -7,7 +7,7 @@ use cleanplate_store::{
 };
 use serde_json::{Value, json};
 
-use super::args::{Accounts, Output};
+use super::args::{AccountsCommand, Output};
 use super::open::{ACTOR, all};
 use super::{load, open, print_json, usage};
 use crate::telemetry::escaped;
@@ -16,9 +16,9 @@ use crate::telemetry::escaped;
 const ROWS_MAX: usize = 10_000;
 
 /// Runs one of the commands.
-pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
+pub fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
     match command {
-        Accounts::Create {
+        AccountsCommand::Create {
             name,
             credits,
             place,
@@ -44,14 +44,14 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
                 );
             }
         }
-        Accounts::List { place, output } => {
+        AccountsCommand::List { place, output } => {
             let store = open::store(&load(place, Vec::new())?)?;
             print_list(
                 &all(ROWS_MAX, |page| store.list_accounts(None, page))?,
                 output,
             )?;
         }
-        Accounts::TopUp {
+        AccountsCommand::TopUp {
             id,
             credits,
             note,
@@ -72,7 +72,7 @@ pub fn run(command: &Accounts) -> anyhow::Result<ExitCode> {
                 println!("account {account} has {available} credits");
             }
         }
-        Accounts::Ledger {
+        AccountsCommand::Ledger {
             id,
             limit,
             place,

@@ -49,12 +49,12 @@ pub enum Command {
     Keys(Keys),
     /// Accounts: create, list, top up, show the ledger
     #[command(subcommand)]
-    Accounts(Accounts),
+    Accounts(AccountsCommand),
     /// Models: list, pull, import, verify
     #[command(subcommand)]
-    Models(Models),
+    Models(ModelsCommand),
     /// List pipelines, or show one with its plugins and parameters
-    Pipelines(Pipelines),
+    Pipelines(PipelinesCommand),
     /// Plugins of your own: begin one, check one
     #[command(subcommand)]
     Plugins(PluginsCommand),
@@ -278,7 +278,7 @@ pub enum Keys {
 
 /// `accounts`
 #[derive(Debug, Subcommand)]
-pub enum Accounts {
+pub enum AccountsCommand {
     /// Create an account
     #[command(after_help = "Example:\n  cleanplate accounts create studio --credits 500")]
     Create {
@@ -331,7 +331,7 @@ pub enum Accounts {
 
 /// `models`
 #[derive(Debug, Subcommand)]
-pub enum Models {
+pub enum ModelsCommand {
     /// List known models
     List {
         #[command(flatten)]
@@ -375,7 +375,7 @@ pub enum Models {
 /// `pipelines`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cleanplate pipelines\n  cleanplate pipelines fast")]
-pub struct Pipelines {
+pub struct PipelinesCommand {
     /// Pipeline to show
     pub name: Option<String>,
     #[command(flatten)]

@@ -55,15 +55,15 @@ pub fn run(args: &Backup) -> anyhow::Result<ExitCode> {
         args.file.display()
     );
     let parent = args.file.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let desk = tempfile::Builder::new()
+    let scratch = tempfile::Builder::new()
         .prefix(".cleanplate-backup-")
         .tempdir_in(parent.unwrap_or(Path::new(".")))
         .with_context(|| format!("writing beside {}", args.file.display()))?;
-    let copy = desk.path().join(DATABASE_FILE);
+    let copy = scratch.path().join(DATABASE_FILE);
     open::store(&config)?.backup(&copy)?;
-    check(desk.path())?;
-    let partial = desk.path().join("backup.tar");
-    let bytes = write(&partial, &dirs, desk.path(), args.results)
+    check(scratch.path())?;
+    let partial = scratch.path().join("backup.tar");
+    let bytes = write(&partial, &dirs, scratch.path(), args.results)
         .with_context(|| format!("writing {}", partial.display()))?;
     fs::rename(&partial, &args.file)
         .and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
@@ -92,7 +92,7 @@ pub fn check(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes all entries and returns the length of the file.
-fn write(to: &Path, dirs: &Dirs, desk: &Path, results: bool) -> anyhow::Result<u64> {
+fn write(to: &Path, dirs: &Dirs, scratch: &Path, results: bool) -> anyhow::Result<u64> {
     let file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -112,7 +112,7 @@ fn write(to: &Path, dirs: &Dirs, desk: &Path, results: bool) -> anyhow::Result<u
     archive.append_data(&mut header, LABEL, label.as_slice())?;
     for name in FILES {
         let from = if name == DATABASE_FILE {
-            desk
+            scratch
         } else {
             &dirs.data
         };

@@ -7,14 +7,14 @@ use cleanplate_models::{ModelInfo, ModelStore};
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use super::args::Models;
+use super::args::ModelsCommand;
 use super::progress::bar;
 use super::{load, open, print_json};
 
 /// Runs one of the commands.
-pub fn run(command: &Models) -> anyhow::Result<ExitCode> {
+pub fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
     match command {
-        Models::List { place, output } => {
+        ModelsCommand::List { place, output } => {
             let list = open::models(&load(place, Vec::new())?)?.list()?;
             if output.json {
                 print_json(&json!({ "models": list }))?;
@@ -39,7 +39,7 @@ pub fn run(command: &Models) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        Models::Pull {
+        ModelsCommand::Pull {
             name,
             place,
             output,
@@ -48,7 +48,7 @@ pub fn run(command: &Models) -> anyhow::Result<ExitCode> {
             let info = with_bar(&store, |store, progress| store.pull(name, progress))?;
             done("pulled", &info, output.json)?;
         }
-        Models::Import {
+        ModelsCommand::Import {
             file,
             name,
             place,
@@ -58,7 +58,7 @@ pub fn run(command: &Models) -> anyhow::Result<ExitCode> {
             let info = with_bar(&store, |store, progress| store.import(file, name, progress))?;
             done("imported", &info, output.json)?;
         }
-        Models::Verify {
+        ModelsCommand::Verify {
             name,
             place,
             output,

@@ -7,11 +7,11 @@ use cleanplate_pipeline::PluginRef;
 use cleanplate_pipeline::manifest::Manifest;
 use serde_json::json;
 
-use super::args::Pipelines;
+use super::args::PipelinesCommand;
 use super::{load, open, print_json};
 
 /// Lists or shows.
-pub fn run(args: &Pipelines) -> anyhow::Result<ExitCode> {
+pub fn run(args: &PipelinesCommand) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let set = open::pipelines(&config)?;
     match (&args.name, args.output.json) {

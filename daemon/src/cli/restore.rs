@@ -39,17 +39,17 @@ pub fn run(args: &Restore) -> anyhow::Result<ExitCode> {
         dirs.data.display(),
         there.join(", ")
     );
-    let desk = tempfile::Builder::new()
+    let scratch = tempfile::Builder::new()
         .prefix(".restore-")
         .tempdir_in(&dirs.data)
         .with_context(|| format!("writing into {}", dirs.data.display()))?;
-    let label = unpack(&args.file, desk.path())
+    let label = unpack(&args.file, scratch.path())
         .with_context(|| format!("reading {}", args.file.display()))?;
-    check(desk.path())?;
-    let (accounts, jobs) = count(desk.path())?;
+    check(scratch.path())?;
+    let (accounts, jobs) = count(scratch.path())?;
     let kept = put_aside(&dirs.data, &there)?;
-    for name in present(desk.path()) {
-        fs::rename(desk.path().join(name), dirs.data.join(name))
+    for name in present(scratch.path()) {
+        fs::rename(scratch.path().join(name), dirs.data.join(name))
             .with_context(|| format!("putting {name} into {}", dirs.data.display()))?;
     }
     File::open(&dirs.data).and_then(|folder| folder.sync_all())?;
@@ -106,7 +106,7 @@ fn put_aside(data: &Path, there: &[&str]) -> anyhow::Result<Option<PathBuf>> {
 }
 
 /// Unpacks a backup into an empty folder; anything else than what backups hold is refused.
-fn unpack(file: &Path, desk: &Path) -> anyhow::Result<Label> {
+fn unpack(file: &Path, scratch: &Path) -> anyhow::Result<Label> {
     let mut archive = tar::Archive::new(File::open(file)?);
     let mut label = None;
     for entry in archive.entries()? {
@@ -145,7 +145,7 @@ fn unpack(file: &Path, desk: &Path) -> anyhow::Result<Label> {
             "it holds {:?}, which no backup does; nothing was changed",
             escaped(&name.display().to_string())
         );
-        let to = desk.join(&name);
+        let to = scratch.join(&name);
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent)?;
         }
@@ -161,7 +161,7 @@ fn unpack(file: &Path, desk: &Path) -> anyhow::Result<Label> {
         out.sync_all()?;
     }
     let label = label.context("this is no backup of cleanplate")?;
-    ensure!(desk.join(DATABASE_FILE).is_file(), "it has no database");
+    ensure!(scratch.join(DATABASE_FILE).is_file(), "it has no database");
     Ok(label)
 }
 

@@ -37,7 +37,7 @@ pub struct Ring {
 
 /// What a reader finds behind its place.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct News {
     /// Events that are gone already.
     pub missed: u64,
     /// The next ones.
@@ -146,7 +146,7 @@ impl Ring {
     }
 
     /// Events after `seq`.
-    pub fn after(&self, seq: u64) -> Found {
+    pub fn after(&self, seq: u64) -> News {
         let mut kept = self.kept();
         kept.last_read = Instant::now();
         let oldest = kept.newest - kept.events.len() as u64;
@@ -158,7 +158,7 @@ impl Ring {
             .take(HAND_MAX)
             .cloned()
             .collect();
-        Found {
+        News {
             missed: from - seq,
             seq: from + events.len() as u64,
             events,
@@ -192,7 +192,7 @@ mod tests {
         let newest = ring.newest();
         assert_eq!(
             ring.after(newest),
-            Found {
+            News {
                 missed: 0,
                 events: Vec::new(),
                 seq: newest

@@ -54,7 +54,7 @@ struct Live {
 
 /// What an administrator tells a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum FolderCommand {
     /// Take nothing more; until resumed, or started anew.
     Pause,
     /// Go on.
@@ -247,22 +247,22 @@ impl Folders {
 
     /// Gives an order to a folder; `None` when there is no such. The status is that after the folder took it up, or half a
     /// second later.
-    pub fn order(&self, name: &str, order: Order) -> Option<FolderStatus> {
+    pub fn order(&self, name: &str, command: FolderCommand) -> Option<FolderStatus> {
         let board = self
             .live()
             .iter()
             .find(|live| live.folder.name == name)
             .map(|live| live.board.clone())?;
-        match order {
-            Order::Pause => board.hold(true),
-            Order::Resume => board.hold(false),
-            Order::Rescan => board.nudge(),
+        match command {
+            FolderCommand::Pause => board.hold(true),
+            FolderCommand::Resume => board.hold(false),
+            FolderCommand::Rescan => board.nudge(),
         }
         let until = Instant::now() + Duration::from_millis(500);
-        let taken_up = |status: &FolderStatus| match order {
-            Order::Pause => status.paused.is_some(),
-            Order::Resume => status.paused.is_none(),
-            Order::Rescan => true,
+        let taken_up = |status: &FolderStatus| match command {
+            FolderCommand::Pause => status.paused.is_some(),
+            FolderCommand::Resume => status.paused.is_none(),
+            FolderCommand::Rescan => true,
         };
         while !taken_up(&board.status()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));

@@ -8,7 +8,7 @@ use cleanplate_store::{IdempotencyKey, IdempotencyScope, Inquiry, KeyRecord, Que
 
 use super::batch_upload::PAIRS_MAX;
 use super::check::RequestOptions;
-use super::upload::{Body, announced};
+use super::upload::{FormBody, announced};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::jobs::Service;
@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 /// job is accepted.
 pub async fn admit(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &App,
     key: &KeyRecord,
     ask: &RequestOptions,
@@ -37,10 +37,10 @@ pub async fn admit(
     let queue = &app.config.queue;
     // An asynchronous batch puts all its pairs into the queue.
     let batch = req.path().ends_with("/batch") && ask.tuning.asynchronous;
-    let room = if batch { PAIRS_MAX as u32 } else { 0 };
+    let beyond = if batch { PAIRS_MAX as u32 } else { 0 };
     let limits = QueueLimits {
         pending_max: queue.length_max as u32,
-        in_flight_per_key_max: queue.per_key_in_flight_max + room,
+        in_flight_per_key_max: queue.per_key_in_flight_max + beyond,
     };
     let inquiry = Inquiry {
         account: key.account,

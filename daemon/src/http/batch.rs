@@ -11,12 +11,12 @@ use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, Ne
 
 use super::admit::admit;
 use super::batch_feed::{Fed, Feeder, Slot};
-use super::batch_upload::{FILES_MAX, Pair, receive};
+use super::batch_upload::{BatchPair, FILES_MAX, receive};
 use super::check::RequestOptions;
 use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
 use super::removal::{credits, with_key};
-use super::upload::{Body, Parts};
+use super::upload::{FormBody, Parts};
 use super::{auth, batch_view, view};
 use crate::answer::Answer;
 use crate::app::App;
@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Answered {
     with_key(
         req,
-        Body::new(payload, &app, FILES_MAX),
+        FormBody::new(payload, &app, FILES_MAX),
         app,
         Route::Batch,
         paid,
@@ -50,7 +50,7 @@ pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) 
 /// The batch's reply with what it charged and what is left.
 async fn paid(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<Answered, Refusal> {
@@ -75,7 +75,7 @@ impl Done {
 
 async fn serve(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<Done, Refusal> {
@@ -143,7 +143,7 @@ async fn serve(
     }
 }
 
-fn fingerprint(req: &HttpRequest, asynchronous: bool, pairs: &[Pair]) -> Fingerprint {
+fn fingerprint(req: &HttpRequest, asynchronous: bool, pairs: &[BatchPair]) -> Fingerprint {
     let mut print = Fingerprint::of(req, asynchronous);
     for pair in pairs {
         match &pair.files {
@@ -160,9 +160,9 @@ fn fingerprint(req: &HttpRequest, asynchronous: bool, pairs: &[Pair]) -> Fingerp
     print
 }
 
-async fn check(order: &Order, pairs: Vec<Pair>) -> Vec<Slot> {
+async fn check(order: &Order, pairs: Vec<BatchPair>) -> Vec<Slot> {
     let mut slots = Vec::with_capacity(pairs.len());
-    for (index, Pair { filename, files }) in (0..).zip(pairs) {
+    for (index, BatchPair { filename, files }) in (0..).zip(pairs) {
         let pair = match files {
             Ok((image, mask)) => {
                 order

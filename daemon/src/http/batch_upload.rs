@@ -5,7 +5,7 @@ use actix_web::HttpRequest;
 use cleanplate_api::ErrorCode;
 use futures_util::StreamExt;
 
-use super::upload::{Body, Upload, announced, broken, filename, open, skip, store, within};
+use super::upload::{FormBody, Upload, announced, broken, filename, open, skip, store, within};
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -21,7 +21,7 @@ struct Arrived {
 }
 
 /// A photo and its mask.
-pub struct Pair {
+pub struct BatchPair {
     /// Name of the photo, made safe to show.
     pub filename: String,
     /// Image and mask, or why the pair cannot be done.
@@ -30,7 +30,11 @@ pub struct Pair {
 
 /// Receives the pairs of a batch. A file that cannot be taken spoils its pair only; counts that do not fit, and a body
 /// that is broken or too slow, refuse the batch.
-pub async fn receive(req: &HttpRequest, body: &Body, app: &App) -> Result<Vec<Pair>, Refusal> {
+pub async fn receive(
+    req: &HttpRequest,
+    body: &FormBody,
+    app: &App,
+) -> Result<Vec<BatchPair>, Refusal> {
     let Some(multipart) = open(req, body, app)? else {
         return pair(Vec::new(), Vec::new());
     };
@@ -110,7 +114,7 @@ async fn arrive(field: Field, app: &App) -> Result<Option<Arrived>, Refusal> {
     }
 }
 
-fn pair(images: Vec<Arrived>, masks: Vec<Arrived>) -> Result<Vec<Pair>, Refusal> {
+fn pair(images: Vec<Arrived>, masks: Vec<Arrived>) -> Result<Vec<BatchPair>, Refusal> {
     let refuse = |text: String| Err(Refusal::new(ErrorCode::BadRequest, text));
     if images.is_empty() && masks.is_empty() {
         return refuse(
@@ -129,7 +133,7 @@ fn pair(images: Vec<Arrived>, masks: Vec<Arrived>) -> Result<Vec<Pair>, Refusal>
         let files = image
             .file
             .and_then(|image| mask.file.map(|mask| (image, mask)));
-        Pair {
+        BatchPair {
             filename: image.filename,
             files,
         }

@@ -9,7 +9,7 @@ use cleanplate_api::ErrorCode;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::upload::{Body, HEAD_BYTES, Upload, recognise, too_large};
+use super::upload::{FormBody, HEAD_BYTES, Upload, recognise, too_large};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::config;
@@ -43,7 +43,7 @@ pub fn places(config: &config::Fetch) -> Arc<Semaphore> {
 }
 
 /// Fetches a photo. Its bytes count like those of an upload.
-pub async fn image(url: &str, body: &Body, app: &App) -> Result<Upload, Refusal> {
+pub async fn image(url: &str, body: &FormBody, app: &App) -> Result<Upload, Refusal> {
     let place = app.fetches.clone().acquire_owned();
     let Ok(Ok(place)) = tokio::time::timeout(WAIT_MAX, place).await else {
         let text = "too many photos are being fetched for others";

@@ -13,7 +13,7 @@ use super::view::base_url;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::Inputs;
-use crate::jobs::{Finished, Hook, JobInput, Recipe, Service};
+use crate::jobs::{Finished, JobInput, Recipe, Service, Webhook};
 use crate::refusal::Refusal;
 
 /// Everything that the jobs of one request share.
@@ -120,7 +120,7 @@ impl Order {
             quality: tuning.quality,
             candidates: tuning.candidates,
             request_id: self.request_id.clone(),
-            webhook: tuning.webhook_url.clone().map(|url| Hook {
+            webhook: tuning.webhook_url.clone().map(|url| Webhook {
                 url,
                 base: self.base.clone(),
             }),
@@ -130,19 +130,19 @@ impl Order {
         value
     }
 
-    /// Keeps the pictures and queues an asynchronous job, `room` more of them than a key usually may.
+    /// Keeps the pictures and queues an asynchronous job, `beyond` more of them than a key usually may.
     pub async fn enqueue(
         &self,
         new: NewJob,
         checked: Checked,
-        room: u32,
+        beyond: u32,
     ) -> Result<Accept, Refusal> {
         let inputs = Inputs {
             image: checked.image.file,
             mask: checked.mask.map(|mask| mask.file),
         };
         let jobs = self.app.jobs.clone();
-        blocking(move || jobs.enqueue(&new, inputs, room)).await?
+        blocking(move || jobs.enqueue(&new, inputs, beyond)).await?
     }
 
     /// The work of one photo; its end is told to `done`.

@@ -12,7 +12,7 @@ use super::admit::admit;
 use super::check::{Checked, RequestOptions};
 use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
-use super::upload::{Body, Parts, receive};
+use super::upload::{FormBody, Parts, receive};
 use super::{auth, files, view};
 use crate::answer::Answer;
 use crate::app::App;
@@ -31,7 +31,7 @@ const FILES: u64 = 2;
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Removed {
     with_key(
         req,
-        Body::new(payload, &app, FILES),
+        FormBody::new(payload, &app, FILES),
         app,
         Route::Removal,
         serve,
@@ -42,13 +42,18 @@ pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) 
 /// Answers a service call for the key that it brings. A refusal tells what the account has left.
 pub(super) async fn with_key<C, F>(
     req: HttpRequest,
-    body: Body,
+    body: FormBody,
     app: web::Data<App>,
     route: Route,
     serve: F,
 ) -> Answer<C>
 where
-    F: AsyncFnOnce(&HttpRequest, &Body, &web::Data<App>, &KeyRecord) -> Result<Answer<C>, Refusal>,
+    F: AsyncFnOnce(
+        &HttpRequest,
+        &FormBody,
+        &web::Data<App>,
+        &KeyRecord,
+    ) -> Result<Answer<C>, Refusal>,
 {
     let key = match auth::caller(&req, &app, route).await {
         Ok(key) => key,
@@ -83,7 +88,7 @@ pub(super) fn credits<C>(reply: &mut Answer<C>, charged: i64, balance: &Balance)
 
 async fn serve(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<Removed, Refusal> {

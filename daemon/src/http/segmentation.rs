@@ -12,7 +12,7 @@ use super::check::RequestOptions;
 use super::idempotency;
 use super::order::{Order, Original};
 use super::removal::{credits, fingerprint, free, quote, with_key};
-use super::upload::{Body, receive};
+use super::upload::{FormBody, receive};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
@@ -31,7 +31,7 @@ const FILES: u64 = 1;
 pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Segmented {
     with_key(
         req,
-        Body::new(payload, &app, FILES),
+        FormBody::new(payload, &app, FILES),
         app,
         Route::Segmentation,
         serve,
@@ -41,7 +41,7 @@ pub async fn post(req: HttpRequest, payload: web::Payload, app: web::Data<App>) 
 
 async fn serve(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &web::Data<App>,
     key: &KeyRecord,
 ) -> Result<Segmented, Refusal> {

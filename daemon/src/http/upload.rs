@@ -91,13 +91,13 @@ impl Source {
 
 /// A request body with a limit on its length. Clones share the body.
 #[derive(Clone)]
-pub struct Body(Rc<RefCell<Source>>);
+pub struct FormBody(Rc<RefCell<Source>>);
 
-impl Body {
+impl FormBody {
     /// Wraps a body that may carry `files` files.
     pub fn new(payload: Payload, app: &App, files: u64) -> Self {
         let bytes_max = app.config.limits.upload_bytes_max * files + SLACK_BYTES;
-        Body(Rc::new(RefCell::new(Source {
+        FormBody(Rc::new(RefCell::new(Source {
             payload,
             seen_bytes: 0,
             bytes_max,
@@ -128,7 +128,7 @@ impl Body {
     }
 }
 
-impl Stream for Body {
+impl Stream for FormBody {
     type Item = Result<Bytes, PayloadError>;
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut source = self.0.borrow_mut();
@@ -145,7 +145,7 @@ impl Stream for Body {
 /// Receives the files of a removal, within the limits on bytes, parts and time. The photo may be fetched instead.
 pub async fn receive(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &App,
     image_url: Option<&str>,
 ) -> Result<Parts, Refusal> {
@@ -174,7 +174,7 @@ pub async fn receive(
 /// The parts of a body; `None` when it is not a multipart form.
 pub(super) fn open(
     req: &HttpRequest,
-    body: &Body,
+    body: &FormBody,
     app: &App,
 ) -> Result<Option<Multipart>, Refusal> {
     if announced(req).is_some_and(|bytes| bytes > body.bytes_max()) {

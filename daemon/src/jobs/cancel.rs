@@ -5,7 +5,7 @@ use std::time::Instant;
 use cleanplate_api::ErrorCode;
 use cleanplate_store::{AccountId, CODE_CANCELLED, Ended, Failure, Job, JobId};
 
-use super::pace::Advance;
+use super::step_times::Advance;
 use super::{Finished, Jobs, lock};
 use crate::files::remove_inputs;
 use crate::refusal::Refusal;

@@ -8,11 +8,11 @@ mod byte_budget;
 mod cancel;
 mod device;
 mod ends;
-mod pace;
 mod recall;
 mod retry;
 mod run;
 mod service;
+mod step_times;
 mod throughput;
 mod worker;
 
@@ -40,11 +40,11 @@ use device::{Device, Opened};
 pub use device::{DeviceState, open as open_device};
 use ends::{GivenUp, Stalled, Unrecorded};
 pub use ends::{STORAGE_FULL, STORE_LOCKED};
-use pace::Pace;
-pub use recall::{Hook, Recipe};
+pub use recall::{Recipe, Webhook};
 pub use retry::RETRY_OF;
 pub use run::SHUTTING_DOWN;
 pub use service::Service;
+use step_times::StepTimes;
 use throughput::Throughput;
 
 use crate::config::Config;
@@ -145,7 +145,7 @@ pub struct Jobs {
     turn: Mutex<()>,
     memory: Arc<ByteBudget>,
     throughput: Throughput,
-    pace: Pace,
+    step_times: StepTimes,
     running: AtomicU32,
     /// No new jobs; waiting ones still run.
     stopping: AtomicBool,
@@ -207,7 +207,7 @@ impl Jobs {
             turn: Mutex::default(),
             memory,
             throughput: Throughput::default(),
-            pace: Pace::default(),
+            step_times: StepTimes::default(),
             running: AtomicU32::new(0),
             stopping: AtomicBool::new(false),
             abort: AtomicBool::new(false),

@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 
 /// Where the end of a job is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Hook {
+pub struct Webhook {
     /// The address.
     pub url: String,
     /// Scheme and host of result addresses.
@@ -48,7 +48,7 @@ pub struct Recipe {
     pub request_id: String,
     /// Where its end is told. The store reads it when the job ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<Hook>,
+    pub webhook: Option<Webhook>,
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -63,14 +63,14 @@ pub(super) fn candidates_of(request: &serde_json::Value) -> u64 {
 impl Jobs {
     /// Keeps the inputs, reserves the price and queues an asynchronous job whose `request` is a [`Recipe`]; or says why
     /// not. `room` more jobs of the key may be in flight than usual: the pairs of a batch wait together. Blocks.
-    pub fn enqueue(&self, new: &NewJob, inputs: Inputs, room: u32) -> Result<Accept, Refusal> {
+    pub fn enqueue(&self, new: &NewJob, inputs: Inputs, beyond: u32) -> Result<Accept, Refusal> {
         if let Some(refusal) = self.closed() {
             return Err(refusal);
         }
         let queue = &self.config.queue;
         let limits = QueueLimits {
             pending_max: queue.length_max as u32,
-            in_flight_per_key_max: queue.per_key_in_flight_max + room,
+            in_flight_per_key_max: queue.per_key_in_flight_max + beyond,
         };
         self.reserve(
             new.id,

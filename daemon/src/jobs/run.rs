@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::cancel::cancelled;
 use super::ends::STORAGE_FULL;
-use super::pace::Advance;
+use super::step_times::Advance;
 use super::{DeviceState, JobInput, Jobs, Service, lock};
 use crate::files::{FilesError, Mapped, keep_preview, publish, remove_preview};
 use crate::refusal::Refusal;
@@ -210,7 +210,7 @@ fn steps(
         begun: Mutex::default(),
     };
     let kind = format!("{} {}", job.service, job.pipeline);
-    let expected = Advance::new(jobs.pace.steps(&kind, &work.pipeline));
+    let expected = Advance::new(jobs.step_times.steps(&kind, &work.pipeline));
     if let Some(current) = lock(&jobs.current).iter_mut().find(|c| c.id == job.id) {
         current.advance = expected;
     }
@@ -257,7 +257,7 @@ fn steps(
         return Ok(result(job, work, &outcome, stored, clock));
     }
     let stored = keep(jobs, job.id, work, &mut outcome, clock)?;
-    jobs.pace.note(&kind, &clock.stages);
+    jobs.step_times.note(&kind, &clock.stages);
     Ok(result(job, work, &outcome, stored, clock))
 }
 

@@ -90,7 +90,7 @@ fn ceil_s(span: Duration) -> u64 {
 pub const WINDOW_S: u64 = 60;
 
 /// All limits of the daemon.
-pub struct RateLimits {
+pub struct RateLimiters {
     config: config::RateLimits,
     keys: WindowLimit,
     /// Requests without a key.
@@ -101,10 +101,10 @@ pub struct RateLimits {
     pub uploads: Arc<Uploads>,
 }
 
-impl RateLimits {
+impl RateLimiters {
     /// Limits as configured; all windows are empty.
     pub fn new(config: &config::RateLimits, sizes: &config::Limits, space: Arc<DiskSpace>) -> Self {
-        RateLimits {
+        RateLimiters {
             config: config.clone(),
             keys: WindowLimit::default(),
             public: AddressLimit::new("public", config.public_per_minute),

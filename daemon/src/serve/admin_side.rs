@@ -14,7 +14,7 @@ use crate::folder::Folders;
 use crate::monitor;
 
 /// Both, running.
-pub struct Admin {
+pub struct AdminSide {
     state: web::Data<AdminState>,
     server: Option<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     stop: Arc<AtomicBool>,
@@ -22,13 +22,13 @@ pub struct Admin {
     _socket_file: Box<dyn Send>,
 }
 
-impl Admin {
+impl AdminSide {
     /// Starts both.
     pub fn start(
         app: &web::Data<App>,
         folders: &Arc<Folders>,
         sockets: Sockets,
-    ) -> anyhow::Result<Admin> {
+    ) -> anyhow::Result<AdminSide> {
         let state = web::Data::new(AdminState::new(folders.clone()));
         if let Some(path) = &app.config.admin.socket {
             tracing::info!(socket = %path.display(), "admin interface listening");
@@ -43,7 +43,7 @@ impl Admin {
         let stop = Arc::new(AtomicBool::new(false));
         let ticker = monitor::start(app.clone().into_inner(), folders.clone(), stop.clone())
             .context("starting the thread for events")?;
-        Ok(Admin {
+        Ok(AdminSide {
             state,
             server,
             stop,

@@ -84,14 +84,14 @@ impl Picture {
 
 /// What is asked of a program: one frame.
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct StageRequest<'a> {
     pub plugin: &'a str,
     pub stage: StageKind,
     pub parameters: &'a Values,
     pub pictures: Vec<Picture>,
 }
 
-impl Request<'_> {
+impl StageRequest<'_> {
     /// The line, and the bytes behind it piece by piece.
     pub fn frame(&self) -> Result<Vec<u8>, serde_json::Error> {
         #[derive(Serialize)]

@@ -18,7 +18,7 @@ use crate::manifest::StageKind;
 use crate::parameter::Values;
 use crate::user::{Sheet, for_each_crop};
 use crate::{Stage, Work};
-use message::{Picture, Request};
+use message::{Picture, StageRequest};
 use session::Session;
 
 /// A program with its limits, found and checked.
@@ -94,8 +94,8 @@ impl ProcessStage {
         }
     }
 
-    fn request(&self, pictures: Vec<Picture>) -> Request<'_> {
-        Request {
+    fn request(&self, pictures: Vec<Picture>) -> StageRequest<'_> {
+        StageRequest {
             plugin: &self.program.name,
             stage: self.stage,
             parameters: &self.values,

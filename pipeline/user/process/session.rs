@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Program;
-use super::message::{Header, LINE_BYTES_MAX, Request, Said, read_line};
+use super::message::{Header, LINE_BYTES_MAX, Said, StageRequest, read_line};
 use crate::Observer;
 use crate::PluginError;
 
@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
     pub fn exchange(
         &mut self,
         observer: &dyn Observer,
-        request: &Request<'_>,
+        request: &StageRequest<'_>,
         want: &Header,
     ) -> Result<Vec<u8>, PluginError> {
         let frame = request.frame().map_err(|e| {

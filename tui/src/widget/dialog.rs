@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Widget};
 
 use super::edit::Edit;
-use super::form::{Entry, Field, Form};
+use super::form::{Field, Form, Input};
 use super::ink::put;
 use crate::config::{Role, Theme};
 use crate::text;
@@ -194,11 +194,11 @@ fn draw_field(
     let label = theme.style(if here { Role::Key } else { Role::Dim });
     put(buf, area.x, y, field.label, label);
     let (shown, cursor) = match &field.entry {
-        Entry::Text(edit) => {
+        Input::Text(edit) => {
             let (visible, offset) = visible(edit, space);
             (visible, Some((x + offset as u16, y)))
         }
-        Entry::Choice { of, at } => {
+        Input::Choice { of, at } => {
             let shown = of.get(*at).map_or("none", |(_, shown)| shown.as_str());
             (format!("◂ {shown} ▸"), None)
         }

@@ -4,7 +4,7 @@ use super::edit::Edit;
 
 /// What a field takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum Input {
     /// Text.
     Text(Edit),
     /// One of these: value and what is shown.
@@ -24,7 +24,7 @@ pub struct Field {
     /// What may be written, shown beside it.
     pub hint: &'static str,
     /// What is written.
-    pub entry: Entry,
+    pub entry: Input,
 }
 
 impl Field {
@@ -33,7 +33,7 @@ impl Field {
         Field {
             label,
             hint,
-            entry: Entry::Text(Edit::new(value)),
+            entry: Input::Text(Edit::new(value)),
         }
     }
 
@@ -51,7 +51,7 @@ impl Field {
         Field {
             label,
             hint,
-            entry: Entry::Choice { of, at },
+            entry: Input::Choice { of, at },
         }
     }
 }
@@ -92,7 +92,7 @@ impl Form {
     /// Moves the choice of the field that has the focus; whether it has choices.
     pub fn choose(&mut self, by: isize) -> bool {
         let Some(Field {
-            entry: Entry::Choice { of, at },
+            entry: Input::Choice { of, at },
             ..
         }) = self.fields.get_mut(self.focus)
         else {
@@ -109,7 +109,7 @@ impl Form {
             .get_mut(self.focus)
             .map(|field| &mut field.entry)
         {
-            Some(Entry::Text(edit)) => Some(edit),
+            Some(Input::Text(edit)) => Some(edit),
             _ => None,
         }
     }
@@ -119,7 +119,7 @@ impl Form {
         matches!(
             self.fields.get(self.focus),
             Some(Field {
-                entry: Entry::Text(_),
+                entry: Input::Text(_),
                 ..
             })
         )
@@ -128,7 +128,7 @@ impl Form {
     /// The text of a field, without spaces around it.
     pub fn written(&self, field: usize) -> &str {
         match self.fields.get(field).map(|field| &field.entry) {
-            Some(Entry::Text(edit)) => edit.text().trim(),
+            Some(Input::Text(edit)) => edit.text().trim(),
             _ => "",
         }
     }
@@ -136,7 +136,7 @@ impl Form {
     /// The value of a field of choices.
     pub fn chosen(&self, field: usize) -> Option<i64> {
         match self.fields.get(field).map(|field| &field.entry) {
-            Some(Entry::Choice { of, at }) => of.get(*at).map(|(value, _)| *value),
+            Some(Input::Choice { of, at }) => of.get(*at).map(|(value, _)| *value),
             _ => None,
         }
     }

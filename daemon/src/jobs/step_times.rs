@@ -20,7 +20,7 @@ pub type Steps = Vec<(String, f64)>;
 
 /// Steps of the last job of each pipeline that ended well.
 #[derive(Debug, Default)]
-pub struct Pace(Mutex<HashMap<String, Steps>>);
+pub struct StepTimes(Mutex<HashMap<String, Steps>>);
 
 /// The name that a step is told by.
 fn name(timing: &StageTiming) -> &str {
@@ -31,7 +31,7 @@ fn name(timing: &StageTiming) -> &str {
     }
 }
 
-impl Pace {
+impl StepTimes {
     /// Remembers what the steps of a job took. `kind` tells jobs apart that do different things.
     pub fn note(&self, kind: &str, stages: &[StageTiming]) {
         let steps = stages
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_last_job_of_a_pipeline_is_what_counts() {
-        let pace = Pace::default();
+        let step_times = StepTimes::default();
         let timing = |stage: &str, plugin: &str, ms| StageTiming {
             stage: stage.to_string(),
             plugin: plugin.to_string(),
@@ -190,13 +190,13 @@ mod tests {
             steps: Vec::new(),
             planes: None,
         };
-        assert_eq!(pace.steps("a", &none).len(), 3);
-        pace.note(
+        assert_eq!(step_times.steps("a", &none).len(), 3);
+        step_times.note(
             "a",
             &[timing("decode", "", 7.0), timing("inpaint", "lama", 9.0)],
         );
         assert_eq!(
-            pace.steps("a", &none),
+            step_times.steps("a", &none),
             steps(&[("decode", 7.0), ("lama", 9.0)])
         );
     }
