@@ -142,29 +142,6 @@ pub enum PluginError {
 }
 
 impl PluginError {
-    /// A stable machine-readable name, used as the `type` of a validation error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            PluginError::Cancelled { .. } => "cancelled",
-            PluginError::EmptyMask => "empty_mask",
-            PluginError::WholeImageMask => "whole_image_mask",
-            PluginError::Scattered { .. } => "scattered_mask",
-            PluginError::MaskSize { .. } => "mask_size",
-            PluginError::NothingFound { .. } => "nothing_found",
-            PluginError::WholeImageFound { .. } => "whole_image_found",
-            PluginError::NoMask => "missing_mask",
-            PluginError::Unavailable { .. } => "unavailable",
-            PluginError::Engine { .. } => "engine",
-            PluginError::Model { .. } => "model",
-            PluginError::Output { .. } => "network_output",
-            PluginError::User { .. } => "user_plugin",
-            PluginError::Image(_) => "image",
-            PluginError::Parameter { .. } => "parameter",
-            PluginError::Unknown { .. } => "unknown_name",
-            PluginError::File { .. } => "file",
-        }
-    }
-
     /// Whether the request itself is at fault (a 422-class answer): the same request would fail again.
     pub fn is_request_fault(&self) -> bool {
         matches!(

@@ -33,7 +33,7 @@ pub fn job_row(job: &Job) -> JobRow {
         processing_ms: result.map(|result| result.processing_ms),
         stage: None,
         fraction: None,
-        error_code: job.failure.as_ref().map(|failure| failure.code.clone()),
+        error_code: job.failure.as_ref().map(|failure| failure.code.to_string()),
         error: job.failure.as_ref().map(|failure| failure.detail.clone()),
     }
 }

@@ -60,7 +60,7 @@ fn a_feed_knows_what_was_open_before() {
     let first = accept(&*store);
     accept(&*store);
     let _ended = store
-        .cancel(None, first.id, &Failure::new("cancelled", ""))
+        .cancel(None, first.id, &Failure::new("cancelled".into(), ""))
         .unwrap();
     let feed = Arc::new(Feed::new(&*store).unwrap());
     assert_eq!(

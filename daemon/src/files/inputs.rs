@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cleanplate_store::{CODE_CANCELLED, JobId, Store};
+use cleanplate_store::{FailureCode, JobId, Store};
 use tempfile::{NamedTempFile, TempPath};
 
 use super::{Dirs, FilesError};
@@ -157,7 +157,7 @@ fn clean(store: &dyn Store, dirs: &Dirs, keep: Duration, quiet: bool) -> anyhow:
                 let failed = job
                     .failure
                     .as_ref()
-                    .is_some_and(|failure| failure.code != CODE_CANCELLED);
+                    .is_some_and(|failure| failure.code != FailureCode::Cancelled);
                 let age_ms = now_ms - job.finished_at_ms.unwrap_or(now_ms);
                 !job.status.is_final() || (failed && age_ms < keep.as_millis() as i64)
             }

@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use cleanplate_pictures::Limits;
 use cleanplate_pipeline::{NoObserver, Request, Runner};
+use cleanplate_store::FailureCode;
 use serde_json::json;
 
 use super::executor::{Begun, Bytes, Ending, Executor, Made, Running, Task};
 use super::report::PairFault;
+use crate::jobs::failure_code;
 use crate::jobs::{ByteBudget, probe_removal};
 
 /// A runner with its limits.
@@ -36,7 +38,7 @@ impl DirectExecutor {
 impl Bench {
     fn make(&self, task: &Task) -> Result<Made, PairFault> {
         let picture = |what: &str, error: &cleanplate_pictures::ImageError| {
-            PairFault::new("image", format!("{what}: {error}"))
+            PairFault::new(FailureCode::Image, format!("{what}: {error}"))
         };
         let mask = task.mask.as_ref().map(|mask| mask.as_slice());
         let (_, bytes) = probe_removal(&task.photo, mask, 0, &self.limits)
@@ -67,7 +69,7 @@ impl Bench {
         let mut outcome = self
             .runner
             .run(&task.pipeline, request, &NoObserver)
-            .map_err(|error| PairFault::new(error.code(), error.to_string()))?;
+            .map_err(|error| PairFault::new(failure_code(&error), error.to_string()))?;
         outcome.warnings.extend(remarks);
         let bytes = outcome
             .photo
@@ -107,7 +109,7 @@ impl Executor for DirectExecutor {
         {
             Ok(_) => Begun::Running(Box::new(Waiting(receiver))),
             Err(error) => Begun::Ended(Ending::Failed(
-                PairFault::new("internal", format!("starting a thread: {error}")),
+                PairFault::new(FailureCode::Internal, format!("starting a thread: {error}")),
                 None,
             )),
         }
@@ -124,7 +126,7 @@ impl Running for Waiting {
             Ok(Err(fault)) => Some(Ending::Failed(fault, None)),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Ending::Failed(
-                PairFault::new("internal", "the work on this pair panicked"),
+                PairFault::new(FailureCode::Internal, "the work on this pair panicked"),
                 None,
             )),
         }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::Format;
 use cleanplate_store::{
-    Accept, Account, AccountId, Idempotency, IdempotencyKey, IdempotencyScope, Job, JobId, NewJob,
-    PageRequest, Store, StoreError,
+    Accept, Account, AccountId, FailureCode, Idempotency, IdempotencyKey, IdempotencyScope, Job,
+    JobId, NewJob, PageRequest, Store, StoreError,
 };
 use serde_json::json;
 use tempfile::NamedTempFile;
@@ -20,9 +20,7 @@ use super::report::PairFault;
 use crate::config::Payer;
 use crate::files::{Dirs, FilesError};
 use crate::hex::hex;
-use crate::jobs::{
-    DeviceState, Finished, JobInput, Jobs, Offered, SHUTTING_DOWN, STORAGE_FULL, STORE_LOCKED,
-};
+use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered};
 use crate::refusal::Refusal;
 
 /// How long a content counts as seen: 7 days.
@@ -32,7 +30,12 @@ const TWIN: Duration = Duration::from_millis(300);
 /// Pause after what cannot be foreseen.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Failures of a job that say nothing about its pair.
-const PASSING: [&str; 4] = [SHUTTING_DOWN, "interrupted", STORAGE_FULL, STORE_LOCKED];
+const PASSING: [FailureCode; 4] = [
+    FailureCode::ShuttingDown,
+    FailureCode::Interrupted,
+    FailureCode::StorageFull,
+    FailureCode::StoreLocked,
+];
 /// Accounts read at a time.
 const ACCOUNTS: u32 = 100;
 const NO_CREDITS: &str =
@@ -262,20 +265,18 @@ impl Running for Waiting {
         Some(
             match (made(&finished.job, &self.results), &finished.job.failure) {
                 (Some(made), _) => Ending::Made(Box::new(made)),
-                (None, Some(failure)) if PASSING.contains(&failure.code.as_str()) => {
-                    Ending::Later(Later {
-                        why: failure.detail.clone(),
-                        after: PAUSE,
-                        all: true,
-                    })
-                }
+                (None, Some(failure)) if PASSING.contains(&failure.code) => Ending::Later(Later {
+                    why: failure.detail.clone(),
+                    after: PAUSE,
+                    all: true,
+                }),
                 (None, Some(failure)) => Ending::Failed(
-                    PairFault::new(&failure.code, failure.detail.clone()),
+                    PairFault::new(failure.code.clone(), failure.detail.clone()),
                     Some(id),
                 ),
                 (None, None) => Ending::Failed(
                     PairFault::new(
-                        "internal",
+                        FailureCode::Internal,
                         "the job ended without result and without reason",
                     ),
                     Some(id),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cleanplate_pictures::{EncodeOptions, ImageError, Limits, MaskChannel};
 use cleanplate_pipeline::{Pipeline, Prompts};
+use cleanplate_store::FailureCode;
 use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Places};
@@ -81,7 +82,7 @@ pub fn task(
     report.photo_bytes = Some(photo.len() as u64);
     report.photo_sha256 = Some(hex(&Sha256::digest(&photo)));
     let header = cleanplate_pictures::probe(&photo, &bounds.image)
-        .map_err(|error| PairFault::new("image", format!("photo: {error}")))?;
+        .map_err(|error| PairFault::new(FailureCode::Image, format!("photo: {error}")))?;
     let size = (header.width as u32, header.height as u32);
     report.photo_size = Some(size);
     let asked = sidecar::read(&said(places, claim)?, bounds.points_max)?;
@@ -146,7 +147,7 @@ fn said(places: &Places, claim: &Claim) -> Result<Said, PairFault> {
 
 fn check_mask(mask: &[u8], bounds: &Bounds, size: (u32, u32)) -> Result<(), PairFault> {
     let header = cleanplate_pictures::probe(mask, &bounds.image)
-        .map_err(|error| PairFault::new("mask", format!("mask: {error}")))?;
+        .map_err(|error| PairFault::new(FailureCode::Mask, format!("mask: {error}")))?;
     if (header.width as u32, header.height as u32) == size {
         return Ok(());
     }
@@ -155,7 +156,7 @@ fn check_mask(mask: &[u8], bounds: &Bounds, size: (u32, u32)) -> Result<(), Pair
         "the mask is {}x{}, the photo is {width}x{height} (as displayed); they must be equal",
         header.width, header.height
     );
-    Err(PairFault::new("mask_size", text))
+    Err(PairFault::new(FailureCode::MaskSize, text))
 }
 
 fn check_prompts(
@@ -165,7 +166,7 @@ fn check_prompts(
 ) -> Result<Prompts, PairFault> {
     let prompts = prompts.ok_or_else(|| {
         PairFault::new(
-            "missing_mask",
+            FailureCode::MissingMask,
             "there is no mask and no sidecar with points or a box any more; drop photo and mask again",
         )
     })?;
@@ -177,7 +178,7 @@ fn check_prompts(
             "points and box need a segmentation model, and pipeline \"{}\" has none: drop a mask, or set a `pipeline` with a segment plugin",
             pipeline.name
         );
-        return Err(PairFault::new("unavailable", text));
+        return Err(PairFault::new(FailureCode::Unavailable, text));
     }
     Ok(Prompts {
         points: prompts.points,
@@ -222,9 +223,9 @@ fn content(task: &Task) -> [u8; 32] {
 
 fn refused(what: &str, error: &TakeError) -> PairFault {
     let code = match error {
-        TakeError::NotRegular => "not_a_regular_file",
-        TakeError::TooLarge { .. } => "too_large",
-        TakeError::Io(_) => "unreadable",
+        TakeError::NotRegular => FailureCode::NotARegularFile,
+        TakeError::TooLarge { .. } => FailureCode::TooLarge,
+        TakeError::Io(_) => FailureCode::Unreadable,
     };
     PairFault::new(code, format!("{what}: {error}"))
 }

@@ -1,5 +1,6 @@
 //! What is told about a pair once it has ended.
 
+use cleanplate_store::FailureCode;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,16 +12,16 @@ use crate::pairing::sequence;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PairFault {
     /// Stable, for programs.
-    pub code: String,
+    pub code: FailureCode,
     /// For people, with the remedy.
     pub detail: String,
 }
 
 impl PairFault {
     /// A fault of this code.
-    pub fn new(code: &str, detail: impl Into<String>) -> PairFault {
+    pub fn new(code: FailureCode, detail: impl Into<String>) -> PairFault {
         PairFault {
-            code: code.to_string(),
+            code,
             detail: detail.into(),
         }
     }

@@ -2,6 +2,7 @@
 
 use cleanplate_api::FieldError;
 use cleanplate_pipeline::nearest;
+use cleanplate_store::FailureCode;
 use serde_json::{Map, Value};
 
 use super::report::PairFault;
@@ -114,7 +115,7 @@ pub fn fault(errors: &[FieldError]) -> PairFault {
 
 /// A fault of a sidecar as a whole.
 pub fn broken(why: &str) -> PairFault {
-    PairFault::new("sidecar", format!("{why}; {WANTED}"))
+    PairFault::new(FailureCode::Sidecar, format!("{why}; {WANTED}"))
 }
 
 /// A value as a query would have it; `set` may be an object of values or a list.
@@ -195,7 +196,7 @@ mod tests {
         ] {
             let fault = parse(bad).unwrap_err();
             assert!(
-                fault.code == "sidecar"
+                fault.code == FailureCode::Sidecar
                     && fault.detail.contains(says)
                     && fault.detail.contains("wanted:"),
                 "{bad}: {fault:?}"

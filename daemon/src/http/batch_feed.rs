@@ -214,7 +214,7 @@ impl<'a> Feeder<'a> {
                 }),
                 None,
             );
-            let failure = Failure::new(refusal.code.row().name, refusal.text);
+            let failure = Failure::new(refusal.code.row().name.into(), refusal.text);
             self.order
                 .app
                 .store(move |store| store.record_failed(&new, &failure))

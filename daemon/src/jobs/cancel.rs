@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{AccountId, CODE_CANCELLED, Ended, Failure, Job, JobId};
+use cleanplate_store::{AccountId, Ended, Failure, FailureCode, Job, JobId};
 
 use super::step_times::Advance;
 use super::{Finished, Jobs, lock};
@@ -107,7 +107,7 @@ impl Jobs {
         if self.store.job(account, id).map_err(refuse)?.is_none() {
             return Ok(None);
         }
-        let failure = Failure::new(CODE_CANCELLED, why);
+        let failure = Failure::new(FailureCode::Cancelled, why);
         let (job, balance) = match self
             .insist(|| self.store.cancel(account, id, &failure))
             .map_err(refuse)?

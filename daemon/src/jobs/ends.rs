@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{CODE_CANCELLED, Ended, Failure, Job, JobId, StoreError};
+use cleanplate_store::{Ended, Failure, FailureCode, Job, JobId, StoreError};
 
 use super::cancel::cancelled;
-use super::run::SHUTTING_DOWN;
 use super::{Finished, JobInput, Jobs, lock};
 use crate::files::Inputs;
 use crate::refusal::Refusal;
@@ -16,11 +15,6 @@ use crate::telemetry::{names, tell_store_error};
 const ATTEMPTS: u32 = 3;
 /// Time without a claim after which waiting clients are not kept waiting.
 const STALLED_MAX: Duration = Duration::from_secs(3);
-
-/// Code of jobs for whose result there was no room.
-pub const STORAGE_FULL: &str = "storage_full";
-/// Code of jobs whose end another process kept from being recorded in time.
-pub const STORE_LOCKED: &str = "store_locked";
 
 /// An end that the store has not taken yet.
 pub(super) struct Unrecorded {
@@ -54,7 +48,7 @@ impl GivenUp {
     pub fn shutting_down() -> Self {
         let detail = "the daemon was stopped before the job ran";
         GivenUp {
-            failure: Failure::new(SHUTTING_DOWN, detail),
+            failure: Failure::new(FailureCode::ShuttingDown, detail),
             refusal: Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10),
         }
     }
@@ -171,8 +165,8 @@ impl Jobs {
         let failure = job
             .failure
             .clone()
-            .unwrap_or_else(|| Failure::new(CODE_CANCELLED, "ended"));
-        let refusal = if failure.code == CODE_CANCELLED {
+            .unwrap_or_else(|| Failure::new(FailureCode::Cancelled, "ended"));
+        let refusal = if failure.code == FailureCode::Cancelled {
             cancelled()
         } else {
             Refusal::new(ErrorCode::Unavailable, failure.detail)
@@ -272,8 +266,8 @@ impl Jobs {
 /// The failure of a job that says nothing about its pictures: the store could not take it.
 pub(super) fn passing(refusal: &Refusal) -> Failure {
     let code = match refusal.code {
-        ErrorCode::StorageFull => STORAGE_FULL,
-        _ => STORE_LOCKED,
+        ErrorCode::StorageFull => FailureCode::StorageFull,
+        _ => FailureCode::StoreLocked,
     };
     Failure::new(code, refusal.text.clone())
 }

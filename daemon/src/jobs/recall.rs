@@ -6,7 +6,7 @@ use std::time::Instant;
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::{EncodeOptions, Format, MaskChannel};
 use cleanplate_pipeline::Prompts;
-use cleanplate_store::{Accept, Job, NewJob, QueueLimits};
+use cleanplate_store::{Accept, FailureCode, Job, NewJob, QueueLimits};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -103,7 +103,7 @@ impl Jobs {
     pub(super) fn recall(&self, job: &Job) -> Result<JobInput, Box<JobFault>> {
         let recipe: Recipe = serde_json::from_value(job.request.clone()).map_err(|error| {
             JobFault::new(
-                "internal",
+                FailureCode::Internal,
                 Refusal::internal(
                     "the parameters of an asynchronous job cannot be read",
                     &error,
@@ -117,7 +117,7 @@ impl Jobs {
         let pipeline = pipeline.map_err(|error| {
             // The files of pipelines may have changed while the daemon was stopped.
             JobFault::new(
-                "pipeline",
+                FailureCode::Pipeline,
                 Refusal::new(
                     ErrorCode::Unavailable,
                     format!("the pipeline of this job is gone: {error}"),

@@ -1,7 +1,7 @@
 //! Retrying: a failed asynchronous job whose upload is still kept runs again as a new job with a reservation of its own.
 
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{Accept, CODE_CANCELLED, Job, JobId, JobStatus, NewJob, QueueLimits};
+use cleanplate_store::{Accept, FailureCode, Job, JobId, JobStatus, NewJob, QueueLimits};
 use serde_json::json;
 
 use super::{Jobs, lock};
@@ -17,7 +17,7 @@ impl Jobs {
         let failed = job
             .failure
             .as_ref()
-            .is_some_and(|failure| failure.code != CODE_CANCELLED);
+            .is_some_and(|failure| failure.code != FailureCode::Cancelled);
         // A watched folder keeps its own pairs, in `failed`.
         let admin = &self.config.admin;
         let wanted = job.asynchronous && job.key.is_some() && failed && !admin.retry_keep.is_zero();

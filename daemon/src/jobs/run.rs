@@ -8,19 +8,15 @@ use cleanplate_api::{ErrorCode, ModelUse, StageTiming};
 use cleanplate_pictures::{MaskFile, Photo};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::{Observer, Outcome, Pipeline, Request, Runner};
-use cleanplate_store::{CODE_CANCELLED, Failure, Job, JobId, JobResult, KeptCandidate, StoredFile};
+use cleanplate_store::{Failure, FailureCode, Job, JobId, JobResult, KeptCandidate, StoredFile};
 use serde_json::json;
 
 use super::cancel::cancelled;
-use super::ends::STORAGE_FULL;
 use super::step_times::Advance;
 use super::{DeviceState, JobInput, Jobs, Service, lock};
 use crate::files::{FilesError, Mapped, keep_preview, publish, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
-
-/// Code of jobs that the daemon's end cut short.
-pub const SHUTTING_DOWN: &str = "shutting_down";
 
 /// Why a job has no result.
 pub struct JobFault {
@@ -33,7 +29,7 @@ pub struct JobFault {
 }
 
 impl JobFault {
-    pub(super) fn new(code: &str, refusal: Refusal) -> Box<Self> {
+    pub(super) fn new(code: FailureCode, refusal: Refusal) -> Box<Self> {
         Box::new(JobFault {
             failure: Failure::new(code, refusal.text.clone()),
             refusal,
@@ -51,7 +47,7 @@ impl JobFault {
         };
         let refusal = Refusal::new(ErrorCode::Unavailable, detail).retry_after(10);
         JobFault {
-            failure: Failure::new("engine", refusal.text.clone()),
+            failure: Failure::new(FailureCode::Engine, refusal.text.clone()),
             refusal,
             device_lost: true,
         }
@@ -61,9 +57,9 @@ impl JobFault {
 impl From<FilesError> for Box<JobFault> {
     fn from(error: FilesError) -> Self {
         let code = if error.is_full() {
-            STORAGE_FULL
+            FailureCode::StorageFull
         } else {
-            "internal"
+            FailureCode::Internal
         };
         JobFault::new(code, error.into())
     }
@@ -221,7 +217,7 @@ fn steps(
     let (mask, remarks) = mask.map_or((None, Vec::new()), |file| (Some(file.mask), file.warnings));
     photo
         .check_format(&work.encode)
-        .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
+        .map_err(|error| JobFault::new(FailureCode::Encode, Refusal::image("image", &error)))?;
     keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
     clock.last = Instant::now();
     let request = Request {
@@ -280,7 +276,7 @@ fn keep(
     let bytes = outcome
         .photo
         .encode_with_warnings(&work.encode, &mut outcome.warnings)
-        .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
+        .map_err(|error| JobFault::new(FailureCode::Encode, Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(outcome)?;
     clock.lap("encode");
     jobs.advance(job, "store", 0.0);
@@ -294,7 +290,9 @@ fn keep(
             Some(photo) => {
                 let bytes = photo
                     .encode_with_warnings(&work.encode, &mut Vec::new())
-                    .map_err(|error| JobFault::new("encode", Refusal::image("image", &error)))?;
+                    .map_err(|error| {
+                        JobFault::new(FailureCode::Encode, Refusal::image("image", &error))
+                    })?;
                 let name = name(&format!(".{}", found.name));
                 store_file(jobs, &name, &bytes, wanted.media_type())?
             }
@@ -319,19 +317,19 @@ fn keep(
 
 fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
     crate::picture::mask_png(&outcome.mask)
-        .map_err(|error| JobFault::new("encode", Refusal::image("mask", &error)))
+        .map_err(|error| JobFault::new(FailureCode::Encode, Refusal::image("mask", &error)))
 }
 
 fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<MaskFile>), Box<JobFault>> {
     let limits = jobs.image_limits();
     let photo = cleanplate_pictures::decode(&Mapped::open(work.image.path())?, &limits)
-        .map_err(|error| JobFault::new("image", Refusal::image("image", &error)))?;
+        .map_err(|error| JobFault::new(FailureCode::Image, Refusal::image("image", &error)))?;
     let Some(file) = &work.mask else {
         return Ok((photo, None));
     };
     let mask =
         cleanplate_pictures::decode_mask(&Mapped::open(file.path())?, &limits, work.mask_channel)
-            .map_err(|error| JobFault::new("mask", Refusal::image("mask", &error)))?;
+            .map_err(|error| JobFault::new(FailureCode::Mask, Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
 }
 
@@ -350,14 +348,37 @@ fn store_file(
     })
 }
 
+/// The code of a pipeline that did not come to an end.
+pub fn failure_code(error: &PluginError) -> FailureCode {
+    match error {
+        PluginError::Cancelled { .. } => FailureCode::Cancelled,
+        PluginError::EmptyMask => FailureCode::EmptyMask,
+        PluginError::WholeImageMask => FailureCode::WholeImageMask,
+        PluginError::Scattered { .. } => FailureCode::ScatteredMask,
+        PluginError::MaskSize { .. } => FailureCode::MaskSize,
+        PluginError::NothingFound { .. } => FailureCode::NothingFound,
+        PluginError::WholeImageFound { .. } => FailureCode::WholeImageFound,
+        PluginError::NoMask => FailureCode::MissingMask,
+        PluginError::Unavailable { .. } => FailureCode::Unavailable,
+        PluginError::Engine { .. } => FailureCode::Engine,
+        PluginError::Model { .. } => FailureCode::Model,
+        PluginError::Output { .. } => FailureCode::NetworkOutput,
+        PluginError::User { .. } => FailureCode::UserPlugin,
+        PluginError::Image(_) => FailureCode::Image,
+        PluginError::Parameter { .. } => FailureCode::Parameter,
+        PluginError::Unknown { .. } => FailureCode::UnknownName,
+        PluginError::File { .. } => FailureCode::File,
+    }
+}
+
 fn fault(jobs: &Jobs, watch: &JobObserver<'_>, error: &PluginError) -> Box<JobFault> {
     if let PluginError::Cancelled { before } = error {
         if watch.unwanted() {
-            return JobFault::new(CODE_CANCELLED, cancelled());
+            return JobFault::new(FailureCode::Cancelled, cancelled());
         }
         if jobs.abort.load(Ordering::Relaxed) {
             return JobFault::new(
-                SHUTTING_DOWN,
+                FailureCode::ShuttingDown,
                 Refusal::new(ErrorCode::Unavailable, "shutting down").retry_after(10),
             );
         }
@@ -368,13 +389,13 @@ fn fault(jobs: &Jobs, watch: &JobObserver<'_>, error: &PluginError) -> Box<JobFa
         let stage = jobs.progress(watch.job).map(|(stage, _)| stage);
         tracing::warn!(stage, "{text}");
         return JobFault::new(
-            "timed_out",
+            FailureCode::TimedOut,
             Refusal::new(ErrorCode::Unavailable, text).retry_after(60),
         );
     }
     let refusal = Refusal::pipeline(error);
     Box::new(JobFault {
-        failure: Failure::new(error.code(), error.to_string()),
+        failure: Failure::new(failure_code(error), error.to_string()),
         refusal,
         device_lost: error.retryable(),
     })

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
 use cleanplate_pipeline::Runner;
-use cleanplate_store::{Completion, Failure, Job, JobResult, StoreError};
+use cleanplate_store::{Completion, Failure, FailureCode, Job, JobResult, StoreError};
 
 use super::cancel::Current;
 use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
-use super::run::{self, JobFault, SHUTTING_DOWN};
+use super::run::{self, JobFault};
 use super::{JobInput, Jobs, Taken, lock, probe_removal};
 use crate::files::{Mapped, input_paths, remove_inputs};
 use crate::refusal::Refusal;
@@ -115,7 +115,7 @@ fn attempt(jobs: &Jobs, job: Job, running: u32) {
         Some(work) => Ok(work),
         None if job.asynchronous => jobs.recall(&job),
         None => Err(JobFault::new(
-            "interrupted",
+            FailureCode::Interrupted,
             Refusal::new(ErrorCode::Internal, "the upload of this job is gone"),
         )),
     };
@@ -166,7 +166,7 @@ fn attempt(jobs: &Jobs, job: Job, running: u32) {
             tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
             jobs.device.lost(&runner);
             let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
-            let failure = Failure::new("internal", "the job panicked");
+            let failure = Failure::new(FailureCode::Internal, "the job panicked");
             jobs.fail(&job, failure, Some(work), refusal);
         }
     }
@@ -222,12 +222,12 @@ fn failed(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
     let again = if fault.device_lost {
         job.attempt < jobs.config.queue.attempts_max
     } else {
-        job.asynchronous && fault.failure.code == SHUTTING_DOWN
+        job.asynchronous && fault.failure.code == FailureCode::ShuttingDown
     };
     if again {
         return requeue(jobs, job, work, fault);
     }
-    tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code, detail = fault.failure.detail, "job failed");
+    tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code.as_str(), detail = fault.failure.detail, "job failed");
     jobs.fail(job, fault.failure, Some(work), fault.refusal);
 }
 

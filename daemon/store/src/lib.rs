@@ -43,9 +43,9 @@ pub use ids::{
     Page, PageRequest, UnixMs,
 };
 pub use jobs::{
-    Accept, BatchSlot, CANDIDATES_MAX, CODE_ATTEMPTS, CODE_CANCELLED, CODE_INTERRUPTED,
-    CODE_TIMED_OUT, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter,
-    JobResult, JobStatus, Jobs, KeptCandidate, KeptResult, NewJob, QueueLimits, StoredFile,
+    Accept, BatchSlot, CANDIDATES_MAX, Completion, Ended, ExpiredResult, Failure, FailureCode,
+    Inquiry, Job, JobCounts, JobFilter, JobResult, JobStatus, Jobs, KeptCandidate, KeptResult,
+    NewJob, QueueLimits, StoredFile,
 };
 pub use keys::{
     CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys,

@@ -187,7 +187,7 @@ fn file(operation: &'static str, file: &StoredFile) -> Result<()> {
 
 /// Code and detail as they are stored. They are cut rather than refused: a job must be able to fail.
 pub(crate) fn failure(failure: &Failure) -> (String, String) {
-    let code: String = failure.code.chars().take(64).collect();
+    let code: String = failure.code.as_str().chars().take(64).collect();
     let code = if code.is_empty() {
         "failed".to_owned()
     } else {
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_cut_not_refused() {
-        let (code, detail) = failure(&Failure::new("", "\u{1F600}".repeat(2_000)));
+        let (code, detail) = failure(&Failure::new("".into(), "\u{1F600}".repeat(2_000)));
         assert_eq!((code.as_str(), detail.chars().count()), ("failed", 1_000));
     }
 }

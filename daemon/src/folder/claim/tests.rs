@@ -83,7 +83,10 @@ fn failures_of_one_name_keep_each_other() {
         fs::write(places.root.join("a.png"), photo).unwrap();
         let claim = take_it(&places);
         places
-            .settle(&claim, &report(&claim, Some(PairFault::new("x", "y"))))
+            .settle(
+                &claim,
+                &report(&claim, Some(PairFault::new("x".into(), "y"))),
+            )
             .unwrap();
     }
     let photos: Vec<Vec<u8>> = names(&places.root.join(FAILED))
@@ -180,7 +183,7 @@ fn every_name_that_a_file_can_have_gets_through() {
         "a\nb\"'\u{1b}[31m😀".into(),
     ];
     for stem in &stems {
-        for error in [None, Some(PairFault::new("x", "y"))] {
+        for error in [None, Some(PairFault::new("x".into(), "y"))] {
             let claim = drop_pair(&places, &format!("{stem}.png"), "m.png");
             let result = places
                 .deliver(&claim, &claim.name, "png", b"result")
@@ -266,7 +269,7 @@ fn what_cannot_get_its_name_leaves_as_a_folder() {
 
     // A crash before the move: the next start does it.
     let claim = drop_pair(&places, "sub/b.png", "sub/b_mask.png");
-    let text = serde_json::to_vec(&report(&claim, Some(PairFault::new("x", "y")))).unwrap();
+    let text = serde_json::to_vec(&report(&claim, Some(PairFault::new("x".into(), "y")))).unwrap();
     take::put(&places.claim(&claim), "report.json", &text).unwrap();
     assert!(places.resume().unwrap().is_empty());
     assert!(

@@ -122,7 +122,7 @@ impl FolderWatch {
         tracing::warn!(
             folder = self.setup.folder.name,
             photo = shown(&held.claim.photo),
-            code = fault.code,
+            code = fault.code.as_str(),
             detail = fault.detail,
             "pair failed"
         );

@@ -60,13 +60,13 @@ pub(super) fn batch(fixture: &mut dyn Fixture) {
     store
         .record_failed(
             &pair(owner, new.id, 2),
-            &Failure::new("insufficient_credits", "Insufficient credits"),
+            &Failure::new("insufficient_credits".into(), "Insufficient credits"),
         )
         .unwrap();
     store
         .record_failed(
             &pair(owner, new.id, 1),
-            &Failure::new("mask_size", "the mask has another size"),
+            &Failure::new("mask_size".into(), "the mask has another size"),
         )
         .unwrap();
     store.claim_job(first.id, "worker").unwrap().unwrap();
@@ -220,7 +220,7 @@ pub(super) fn discarded(fixture: &mut dyn Fixture) {
         "the key is free again"
     );
     store
-        .record_failed(&pair(owner, new.id, 0), &Failure::new("x", ""))
+        .record_failed(&pair(owner, new.id, 0), &Failure::new("x".into(), ""))
         .unwrap();
     assert!(
         !store.discard_batch(new.id).unwrap(),

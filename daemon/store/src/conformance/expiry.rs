@@ -1,6 +1,6 @@
 use super::{Fixture, PRICE, accept, balance, completion, ended, funded, new_job, processing};
 use crate::{
-    CODE_TIMED_OUT, Completion, Ended, Failure, JobStatus, KeptCandidate, NewJob, StoreError,
+    Completion, Ended, Failure, FailureCode, JobStatus, KeptCandidate, NewJob, StoreError,
     StoredFile,
 };
 
@@ -108,7 +108,7 @@ pub(super) fn details(fixture: &mut dyn Fixture) {
                 1,
                 &Failure {
                     timings: timings.clone(),
-                    ..Failure::new("x", "y")
+                    ..Failure::new("x".into(), "y")
                 },
                 None,
             )
@@ -184,7 +184,7 @@ pub(super) fn holds(fixture: &mut dyn Fixture) {
             .failure
             .unwrap()
             .code,
-        CODE_TIMED_OUT
+        FailureCode::TimedOut
     );
     let late = store.finish(silent.id, 1, &completion(PRICE)).unwrap();
     assert_eq!(

@@ -7,8 +7,8 @@ use super::idempotency::wish;
 use super::model::{Expected, Model, Name};
 use super::{ACTOR, Fixture, PRICE, WIDE, completion, is_now, new_job};
 use crate::{
-    Accept, AccountId, Balance, CODE_CANCELLED, Clock, Completion, Ended, Failure, Idempotency,
-    JobId, JobStatus, KeyId, ManualClock, NewJob, NewKey, Reply, Store,
+    Accept, AccountId, Balance, Clock, Completion, Ended, Failure, FailureCode, Idempotency, JobId,
+    JobStatus, KeyId, ManualClock, NewJob, NewKey, Reply, Store,
 };
 
 const HISTORIES: u64 = 10_000;
@@ -187,7 +187,7 @@ impl History<'_> {
             .fail(
                 self.id(job),
                 attempt,
-                &Failure::new("x", ""),
+                &Failure::new("x".into(), ""),
                 reply.as_ref(),
             )
             .unwrap();
@@ -204,7 +204,7 @@ impl History<'_> {
             .cancel(
                 Some(self.account),
                 self.id(job),
-                &Failure::new(CODE_CANCELLED, ""),
+                &Failure::new(FailureCode::Cancelled, ""),
             )
             .unwrap();
         if open {

@@ -90,7 +90,7 @@ pub(super) fn done_once(fixture: &mut dyn Fixture) {
     );
     ended(
         store
-            .cancel(None, job.id, &Failure::new("cancelled", ""))
+            .cancel(None, job.id, &Failure::new("cancelled".into(), ""))
             .unwrap(),
     );
     let again = accept(store.as_ref(), &asynchronous(owner, &known));
@@ -117,7 +117,7 @@ fn asynchronous(owner: (AccountId, KeyId), known: &Reply) -> NewJob {
 pub(super) fn failed_may_repeat(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let owner = funded(store.as_ref(), PRICE);
-    let failure = Failure::new("no_device", "the device was lost");
+    let failure = Failure::new("no_device".into(), "the device was lost");
     let job = accept(store.as_ref(), &once(owner, "a", 1));
     store.claim_job(job.id, "worker").unwrap().unwrap();
     ended(store.fail(job.id, 1, &failure, None).unwrap());

@@ -3,7 +3,7 @@ use super::{
     processing, sound,
 };
 use crate::{
-    Accept, CANDIDATES_MAX, CODE_CANCELLED, Ended, Failure, JobId, JobStatus, KeptCandidate, KeyId,
+    Accept, CANDIDATES_MAX, Ended, Failure, FailureCode, JobId, JobStatus, KeptCandidate, KeyId,
     LedgerKind, NewKey, PageRequest, Reply, StoreError, StoredFile,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn charged_on_success_only(fixture: &mut dyn Fixture) {
             .fail(
                 failing.id,
                 1,
-                &Failure::new("no_device", "the device was lost"),
+                &Failure::new("no_device".into(), "the device was lost"),
                 None,
             )
             .unwrap(),
@@ -49,7 +49,7 @@ pub(super) fn charged_on_success_only(fixture: &mut dyn Fixture) {
     assert_eq!((failed.status, after), (JobStatus::Failed, balance(7, 0)));
     assert_eq!(
         failed.failure,
-        Some(Failure::new("no_device", "the device was lost"))
+        Some(Failure::new("no_device".into(), "the device was lost"))
     );
 
     let waiting = accept(store.as_ref(), &new_job(owner));
@@ -58,13 +58,13 @@ pub(super) fn charged_on_success_only(fixture: &mut dyn Fixture) {
             .cancel(
                 Some(owner.0),
                 waiting.id,
-                &Failure::new(CODE_CANCELLED, "by the client"),
+                &Failure::new(FailureCode::Cancelled, "by the client"),
             )
             .unwrap(),
     );
     assert_eq!(
-        (cancelled.failure.unwrap().code.as_str(), after),
-        (CODE_CANCELLED, balance(7, 0))
+        (cancelled.failure.unwrap().code, after),
+        (FailureCode::Cancelled, balance(7, 0))
     );
     let free = crate::NewJob {
         price: 0,
@@ -127,7 +127,7 @@ pub(super) fn late_workers(fixture: &mut dyn Fixture) {
     assert_eq!(store.finish(job.id, 1, &completion(PRICE)).unwrap(), stale);
     assert_eq!(
         store
-            .fail(job.id, 1, &Failure::new("late", ""), None)
+            .fail(job.id, 1, &Failure::new("late".into(), ""), None)
             .unwrap(),
         stale
     );
@@ -146,7 +146,7 @@ pub(super) fn late_workers(fixture: &mut dyn Fixture) {
     );
     assert_eq!(
         store
-            .cancel(None, job.id, &Failure::new(CODE_CANCELLED, ""))
+            .cancel(None, job.id, &Failure::new(FailureCode::Cancelled, ""))
             .unwrap(),
         over
     );
@@ -155,7 +155,11 @@ pub(super) fn late_workers(fixture: &mut dyn Fixture) {
     let cancelled = processing(store.as_ref(), owner);
     ended(
         store
-            .cancel(None, cancelled.id, &Failure::new(CODE_CANCELLED, ""))
+            .cancel(
+                None,
+                cancelled.id,
+                &Failure::new(FailureCode::Cancelled, ""),
+            )
             .unwrap(),
     );
     assert_eq!(
@@ -181,7 +185,7 @@ pub(super) fn other_accounts(fixture: &mut dyn Fixture) {
     assert_eq!(store.job(None, job.id).unwrap().unwrap().id, job.id);
     assert_eq!(store.job(Some(stranger.0), job.id).unwrap(), None);
     assert_eq!(store.job(None, JobId::random()).unwrap(), None);
-    let failure = Failure::new(CODE_CANCELLED, "");
+    let failure = Failure::new(FailureCode::Cancelled, "");
     assert!(matches!(
         store.cancel(Some(stranger.0), job.id, &failure),
         Err(StoreError::UnknownJob { .. })
@@ -218,7 +222,7 @@ pub(super) fn refusals_change_nothing(fixture: &mut dyn Fixture) {
     let bad = store
         .record_failed(
             &new_job(owner),
-            &Failure::new("mask_size", "the mask has another size"),
+            &Failure::new("mask_size".into(), "the mask has another size"),
         )
         .unwrap();
     assert_eq!(
@@ -258,7 +262,7 @@ pub(super) fn wrong_arguments(fixture: &mut dyn Fixture) {
         Err(StoreError::UnknownKey { .. })
     ));
     assert!(matches!(
-        store.fail(JobId::random(), 1, &Failure::new("x", ""), None),
+        store.fail(JobId::random(), 1, &Failure::new("x".into(), ""), None),
         Err(StoreError::UnknownJob { .. })
     ));
 
@@ -291,10 +295,10 @@ pub(super) fn wrong_arguments(fixture: &mut dyn Fixture) {
             body: vec![0; crate::REPLY_BYTES_MAX + 1],
         })
     });
-    let failure = Failure::new("", "x".repeat(5_000));
+    let failure = Failure::new("".into(), "x".repeat(5_000));
     let (failed, _) = ended(store.fail(job.id, 1, &failure, None).unwrap());
     assert_eq!(
-        failed.failure.unwrap().code,
+        failed.failure.unwrap().code.as_str(),
         "failed",
         "a job can always fail"
     );

@@ -136,7 +136,11 @@ fn jobs(store: &dyn Store) {
     let (beach, harbour) = (named("Beach.JPG", "default"), named("harbour.png", "lama"));
     ended(
         store
-            .cancel(None, harbour, &Failure::new("cancelled", "by the Client"))
+            .cancel(
+                None,
+                harbour,
+                &Failure::new("cancelled".into(), "by the Client"),
+            )
             .unwrap(),
     );
     let found = |filter: JobFilter| -> Vec<JobId> {

@@ -43,7 +43,7 @@ pub(super) fn bounded(fixture: &mut dyn Fixture) {
     assert_eq!(try_with(first), Accept::QueueFull { pending_max: 5 });
     ended(
         store
-            .fail(claimed.id, 1, &Failure::new("x", ""), None)
+            .fail(claimed.id, 1, &Failure::new("x".into(), ""), None)
             .unwrap(),
     );
     store.claim("worker").unwrap().unwrap();
@@ -171,7 +171,7 @@ pub(super) fn listing(fixture: &mut dyn Fixture) {
     let failed = processing(store.as_ref(), other);
     ended(
         store
-            .fail(failed.id, 1, &Failure::new("no_device", ""), None)
+            .fail(failed.id, 1, &Failure::new("no_device".into(), ""), None)
             .unwrap(),
     );
     let done = processing(store.as_ref(), other);

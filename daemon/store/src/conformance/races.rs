@@ -6,7 +6,7 @@ use super::{
     ACTOR, Fixture, PRICE, WIDE, accept, balance, completion, funded, is_now, new_job, processing,
     sound,
 };
-use crate::{Accept, CODE_CANCELLED, Ended, Failure, JobId, NewJob, Store};
+use crate::{Accept, Ended, Failure, FailureCode, JobId, NewJob, Store};
 
 const THREADS: usize = 64;
 
@@ -80,12 +80,14 @@ fn race(store: &dyn Store, job: JobId) -> Vec<Ended> {
         });
         let fail = scope.spawn(|| {
             start.wait();
-            store.fail(job, 1, &Failure::new("x", ""), None).unwrap()
+            store
+                .fail(job, 1, &Failure::new("x".into(), ""), None)
+                .unwrap()
         });
         let cancel = scope.spawn(|| {
             start.wait();
             store
-                .cancel(None, job, &Failure::new(CODE_CANCELLED, ""))
+                .cancel(None, job, &Failure::new(FailureCode::Cancelled, ""))
                 .unwrap()
         });
         start.wait();
@@ -148,7 +150,7 @@ fn work(store: &dyn Store, charged: &AtomicU32, jobs: usize) -> Vec<JobId> {
         };
         let outcome = if mine.len() % 3 == 2 {
             store
-                .fail(job.id, job.attempt, &Failure::new("x", ""), None)
+                .fail(job.id, job.attempt, &Failure::new("x".into(), ""), None)
                 .unwrap()
         } else {
             charged.fetch_add(1, Ordering::Relaxed);

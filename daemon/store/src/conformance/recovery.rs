@@ -2,7 +2,7 @@ use super::idempotency::wish;
 use super::{
     Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, new_job, processing, sound,
 };
-use crate::{Accept, CODE_ATTEMPTS, CODE_INTERRUPTED, Completion, Ended, JobStatus, NewJob, Reply};
+use crate::{Accept, Completion, Ended, FailureCode, JobStatus, NewJob, Reply};
 
 pub(super) fn crash_leaves_no_hold(fixture: &mut dyn Fixture) {
     let store = fixture.store();
@@ -36,8 +36,8 @@ pub(super) fn crash_leaves_no_hold(fixture: &mut dyn Fixture) {
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - PRICE, 0));
     let job = store.job(None, running.id).unwrap().unwrap();
     assert_eq!(
-        (job.status, job.failure.unwrap().code.as_str()),
-        (JobStatus::Failed, CODE_INTERRUPTED)
+        (job.status, job.failure.unwrap().code),
+        (JobStatus::Failed, FailureCode::Interrupted)
     );
     assert_eq!(
         store.finish(running.id, 1, &completion(PRICE)).unwrap(),
@@ -104,7 +104,7 @@ pub(super) fn asynchronous_run_again(fixture: &mut dyn Fixture) {
             .failure
             .unwrap()
             .code,
-        CODE_ATTEMPTS
+        FailureCode::AttemptsExhausted
     );
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - PRICE, PRICE));
     assert_eq!(

@@ -50,14 +50,14 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
     let cancelled = accept(store.as_ref(), &new_job(owner)).id;
     ended(
         store
-            .cancel(None, cancelled, &Failure::new("cancelled", ""))
+            .cancel(None, cancelled, &Failure::new("cancelled".into(), ""))
             .unwrap(),
     );
     let failed = accept(store.as_ref(), &new_job(owner)).id;
     let attempt = store.claim_job(failed, "worker").unwrap().unwrap().attempt;
     ended(
         store
-            .fail(failed, attempt, &Failure::new("x", "y"), None)
+            .fail(failed, attempt, &Failure::new("x".into(), "y"), None)
             .unwrap(),
     );
     let silent = accept(store.as_ref(), &new_job(owner)).id;
@@ -65,7 +65,7 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
     fixture.clock().advance_ms(10_000);
     assert_eq!(store.expire_holds(1_000).unwrap(), [silent]);
     let refused = store
-        .record_failed(&new_job(owner), &Failure::new("x", "y"))
+        .record_failed(&new_job(owner), &Failure::new("x".into(), "y"))
         .unwrap()
         .id;
     let over = JobStatus::Failed;

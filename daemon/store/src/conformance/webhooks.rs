@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::{Fixture, PRICE, accept, completion, ended, funded, new_job};
-use crate::{CODE_CANCELLED, Failure, NewJob, Store, WebhookState};
+use crate::{Failure, FailureCode, NewJob, Store, WebhookState};
 
 const URL: &str = "https://hooks.example.com/a";
 
@@ -60,7 +60,7 @@ pub(super) fn jumps_move_nothing(fixture: &mut dyn Fixture) {
     const DAY_MS: i64 = 86_400_000;
     let store = fixture.store();
     let refused = |store: &dyn Store| {
-        let failure = Failure::new("invalid", "bad pair");
+        let failure = Failure::new("invalid".into(), "bad pair");
         store.record_failed(&hooked(store), &failure).unwrap().id
     };
     let due = |store: &dyn Store| -> Vec<_> {
@@ -113,14 +113,14 @@ pub(super) fn every_end_is_told(fixture: &mut dyn Fixture) {
             .cancel(
                 None,
                 cancelled.id,
-                &Failure::new(CODE_CANCELLED, "cancelled"),
+                &Failure::new(FailureCode::Cancelled, "cancelled"),
             )
             .unwrap(),
     );
     let refused = store
         .record_failed(
             &hooked(store.as_ref()),
-            &Failure::new("invalid", "bad pair"),
+            &Failure::new("invalid".into(), "bad pair"),
         )
         .unwrap();
     let interrupted = accept(store.as_ref(), &hooked(store.as_ref()));
@@ -159,7 +159,7 @@ pub(super) fn accounts_take_turns(fixture: &mut dyn Fixture) {
             ..new_job(owner)
         };
         store
-            .record_failed(&job, &Failure::new("invalid", "bad pair"))
+            .record_failed(&job, &Failure::new("invalid".into(), "bad pair"))
             .unwrap()
             .id
     };

@@ -1,5 +1,6 @@
 //! Jobs: accepted and paid for in one transaction, claimed under an attempt number, ended once.
 
+mod failure;
 mod new;
 mod outcome;
 mod result;
@@ -7,6 +8,7 @@ mod result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::failure::{Failure, FailureCode};
 pub use self::new::{BatchSlot, Completion, Inquiry, NewJob, QueueLimits};
 pub use self::outcome::{Accept, Ended};
 pub use self::result::{
@@ -16,15 +18,6 @@ pub use self::result::{
 use crate::error::Result;
 use crate::idempotency::Reply;
 use crate::{AccountId, BatchId, Credits, JobId, KeyId, Page, PageRequest, UnixMs};
-
-/// Error code of a job that its client or an administrator cancelled.
-pub const CODE_CANCELLED: &str = "cancelled";
-/// Error code of a synchronous job that was under way when the daemon died.
-pub const CODE_INTERRUPTED: &str = "interrupted";
-/// Error code of an asynchronous job under which the daemon died as often as attempts are allowed.
-pub const CODE_ATTEMPTS: &str = "attempts_exhausted";
-/// Error code of a job that was processed for longer than holds may last.
-pub const CODE_TIMED_OUT: &str = "timed_out";
 
 /// Where a job stands. Credits are held in the first two states only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,28 +47,6 @@ impl JobStatus {
     /// Whether the job has ended.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed)
-    }
-}
-
-/// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Stable code for programs, lower case with underscores; cut at 64 characters.
-    pub code: String,
-    /// One line for people; cut at 1,000 characters.
-    pub detail: String,
-    /// Time of each stage up to the failure, null when nothing ran. At most 64 KiB as JSON.
-    pub timings: Value,
-}
-
-impl Failure {
-    /// A failure of this code.
-    pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            detail: detail.into(),
-            timings: Value::Null,
-        }
     }
 }
 
@@ -202,7 +173,7 @@ pub trait Jobs {
     ) -> Result<Ended>;
 
     /// Ends a pending or processing job, of `account` if given, and returns its hold. A worker's later `finish` is stale.
-    /// The usual code is [`CODE_CANCELLED`]; shutting down and full queues use their own.
+    /// The usual code is [`FailureCode::Cancelled`]; shutting down and full queues use their own.
     fn cancel(&self, account: Option<AccountId>, job: JobId, failure: &Failure) -> Result<Ended>;
 
     /// Puts a processing job back into the queue, its hold kept. `false` when the attempt is stale.

@@ -66,14 +66,14 @@ fn slot(row: &Row<'_>) -> rusqlite::Result<Option<BatchSlot>> {
 }
 
 fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
-    let Some(code) = row.get("error_code")? else {
+    let Some(code) = row.get::<_, Option<String>>("error_code")? else {
         return Ok(None);
     };
     let timings = row
         .get::<_, Option<Json>>("timings")?
         .map_or(Value::Null, |json| json.0);
     Ok(Some(Failure {
-        code,
+        code: code.as_str().into(),
         detail: row.get("error_detail")?,
         timings,
     }))

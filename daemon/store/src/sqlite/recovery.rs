@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::failure::TxResult;
 use super::job_row::job_row;
 use super::{Tx, claims, job_row, resolve};
-use crate::jobs::{CODE_ATTEMPTS, CODE_INTERRUPTED, CODE_TIMED_OUT, Failure, Job, JobStatus};
+use crate::jobs::{Failure, FailureCode, Job, JobStatus};
 use crate::maintenance::Recovered;
 use crate::{JobId, WEBHOOK_PAUSE_MS_MAX};
 
@@ -16,7 +16,7 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
         match (job.asynchronous, job.status) {
             (false, _) => {
                 let failure = Failure::new(
-                    CODE_INTERRUPTED,
+                    FailureCode::Interrupted,
                     "the server stopped before the work was done; nothing was charged",
                 );
                 let _ended = resolve::release(tx, &job, &failure, None)?;
@@ -27,8 +27,12 @@ pub(super) fn recover(tx: &Tx<'_>, attempts_max: u32) -> TxResult<Recovered> {
                     "the server stopped during each of {} attempts; nothing was charged",
                     job.attempt
                 );
-                let _ended =
-                    resolve::release(tx, &job, &Failure::new(CODE_ATTEMPTS, detail), None)?;
+                let _ended = resolve::release(
+                    tx,
+                    &job,
+                    &Failure::new(FailureCode::AttemptsExhausted, detail),
+                    None,
+                )?;
                 recovered.exhausted.push(job.id);
             }
             (true, JobStatus::Processing) => {
@@ -68,7 +72,7 @@ pub(super) fn expire_holds(
     *claimed = overdue.iter().map(|job| (job.id, since_ms(job))).collect();
     overdue.retain(|job| steady_ms - claimed[&job.id] > processing_ms_max);
     let failure = Failure::new(
-        CODE_TIMED_OUT,
+        FailureCode::TimedOut,
         format!(
             "not done after {} s; nothing was charged",
             processing_ms_max / 1_000

@@ -106,7 +106,7 @@ fn a_fault_at_any_step_leaves_nothing() {
         }),
         ..completion()
     };
-    let failure = Failure::new("x", "");
+    let failure = Failure::new("x".into(), "");
     for (change, table) in [
         ("UPDATE", "job"),
         ("UPDATE", "account"),

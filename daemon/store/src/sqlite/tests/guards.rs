@@ -17,7 +17,7 @@ fn three_jobs(store: &SqliteStore) {
     let failed = processing(store, owner);
     assert!(matches!(
         store
-            .fail(failed.id, 1, &Failure::new("x", ""), None)
+            .fail(failed.id, 1, &Failure::new("x".into(), ""), None)
             .unwrap(),
         Ended::Now { .. }
     ));
