@@ -1,5 +1,6 @@
 //! Hot folders: every way to pair, nothing taken early, nothing opened that is no file, nothing lost or charged twice.
 
+mod failed;
 mod names;
 mod trouble;
 

@@ -38,6 +38,12 @@ pub struct FolderStatus {
     pub done: u64,
     /// Pairs that did not.
     pub failed: u64,
+    /// Pairs that ended in the last 60 s, well or not.
+    #[serde(default)]
+    pub ended_last_minute: u64,
+    /// The last pairs that failed and were neither tried again nor released, the newest first; also those of earlier runs.
+    #[serde(default)]
+    pub failures: Vec<FolderFailure>,
     /// Pairs with the content of an earlier one: the earlier result was used, nothing was charged.
     pub duplicates: u64,
 }
@@ -49,4 +55,21 @@ pub struct FolderFile {
     pub name: String,
     /// Why, and what would help.
     pub why: String,
+}
+
+/// A pair of a watched folder that came to no result; its files and its report lie in `failed`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FolderFailure {
+    /// Its name for retry and release: path of its files in `failed`, without ending.
+    pub name: String,
+    /// Path of the photo when it was dropped.
+    pub photo: String,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub detail: String,
+    /// The job, if it came to one.
+    pub job_id: Option<String>,
+    /// When, ms since 1970.
+    pub ended_at_ms: i64,
 }

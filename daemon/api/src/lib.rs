@@ -17,7 +17,7 @@ pub mod public;
 pub use account::{AccountReply, KeyView, Limits, PipelineView, Prices, RateLimits};
 pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
-pub use folder::{FolderFile, FolderStatus};
+pub use folder::{FolderFailure, FolderFile, FolderStatus};
 pub use health::{DatabaseCheck, DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{
     Candidate, Choice, JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply,

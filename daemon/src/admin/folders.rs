@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use cleanplate_api::FolderStatus;
-use cleanplate_api::admin::FoldersReply;
+use cleanplate_api::admin::{FolderPair, FoldersReply, ReleasePair, RetryPair};
 use cleanplate_api::endpoint::Json;
 use serde_json::json;
 
@@ -10,7 +10,8 @@ use super::gate::Who;
 use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::folder::FolderCommand;
+use crate::folder::{FolderCommand, Remedy};
+use crate::params::Body;
 use crate::refusal::Refusal;
 
 /// `GET /folders`
@@ -72,6 +73,49 @@ pub async fn rescan(
         "folder.rescan",
     )
     .await
+}
+
+/// `POST /folders/{name}/retry`
+pub async fn retry(
+    who: Who,
+    app: web::Data<App>,
+    state: web::Data<AdminState>,
+    name: web::Path<String>,
+    body: Body<RetryPair>,
+) -> Result<Json<FolderStatus>, Refusal> {
+    let change = (Remedy::Retry, "folder.retry");
+    deal_with(&who, &app, &state, &name, body.0, change).await
+}
+
+/// `POST /folders/{name}/release`
+pub async fn release(
+    who: Who,
+    app: web::Data<App>,
+    state: web::Data<AdminState>,
+    name: web::Path<String>,
+    body: Body<ReleasePair>,
+) -> Result<Json<FolderStatus>, Refusal> {
+    let change = (Remedy::Release, "folder.release");
+    deal_with(&who, &app, &state, &name, body.0, change).await
+}
+
+async fn deal_with(
+    who: &Who,
+    app: &App,
+    state: &AdminState,
+    name: &str,
+    Json(FolderPair { pair }): Json<FolderPair>,
+    (remedy, action): (Remedy, &'static str),
+) -> Result<Json<FolderStatus>, Refusal> {
+    let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
+    find(state, name).ok_or_else(|| errors::no_such("folder", &shown))?;
+    let detail = json!({ "pair": crate::telemetry::short(&pair, 1000) });
+    audit::note(app, who, action, format!("folder:{shown}"), detail).await?;
+    let (folders, owned) = (state.folders.clone(), name.to_string());
+    let after = blocking(move || folders.deal_with(&owned, &pair, remedy))
+        .await?
+        .ok_or_else(|| errors::no_such("folder", &shown))?;
+    after.map(Json).map_err(errors::conflict)
 }
 
 async fn give(

@@ -105,6 +105,8 @@ fn routes() -> Router {
         .on::<api::PauseFolder, _, _>(folders::pause)
         .on::<api::ResumeFolder, _, _>(folders::resume)
         .on::<api::RescanFolder, _, _>(folders::rescan)
+        .on::<api::RetryPair, _, _>(folders::retry)
+        .on::<api::ReleasePair, _, _>(folders::release)
         .on::<api::ListModels, _, _>(models::list)
         .on::<api::LoadModel, _, _>(models::load)
         .on::<api::UnloadModel, _, _>(models::unload)

@@ -1,13 +1,15 @@
 //! What is shown of a folder: a status for programs, a file beside the pairs, metrics.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cleanplate_api::FolderStatus;
+use cleanplate_api::{FolderFailure, FolderStatus};
 use cleanplate_store::AccountId;
 
+use super::failed::SHOWN_MAX;
 use super::report::Report;
 use super::scan::Left;
 use super::take;
@@ -18,11 +20,16 @@ use crate::telemetry::{Metrics, names};
 /// Shortest pause between two writings of the status file.
 const WRITE_MIN: Duration = Duration::from_secs(1);
 
+/// Time over which throughput is counted.
+const MINUTE: Duration = Duration::from_secs(60);
+
 type Watcher = Box<dyn Fn(&FolderStatus) + Send + Sync>;
 
 /// The state of one folder, shared.
 pub struct Board {
     status: Mutex<FolderStatus>,
+    /// When the pairs of the last minute ended.
+    ends: Mutex<VecDeque<Instant>>,
     written: Mutex<(FolderStatus, Option<Instant>)>,
     /// An administrator paused the folder.
     held: AtomicBool,
@@ -52,6 +59,7 @@ impl Board {
         let (held, nudged) = (AtomicBool::new(false), AtomicBool::new(false));
         Board {
             status: Mutex::new(status),
+            ends: Mutex::default(),
             written: Mutex::default(),
             held,
             nudged,
@@ -96,7 +104,12 @@ impl Board {
 
     /// Notes what waits and what is claimed.
     pub fn counts(&self, ready: usize, working: usize) {
+        let mut ends = lock(&self.ends);
+        while ends.front().is_some_and(|end| end.elapsed() > MINUTE) {
+            ends.pop_front();
+        }
         let mut status = lock(&self.status);
+        status.ended_last_minute = ends.len() as u64;
         (status.ready, status.working) = (ready as u64, working as u64);
     }
 
@@ -113,9 +126,34 @@ impl Board {
         lock(&self.status).paused.take().is_some()
     }
 
-    /// Counts a pair that ended.
-    pub fn ended(&self, report: &Report) {
+    /// Notes failures of earlier runs.
+    pub fn known(&self, failures: Vec<FolderFailure>) {
+        lock(&self.status).failures = failures;
+    }
+
+    /// A failed pair was tried again or let go.
+    pub fn dealt_with(&self, name: &str) {
+        lock(&self.status)
+            .failures
+            .retain(|failure| failure.name != name);
+    }
+
+    /// Counts a pair that ended and lies under this name in `done` or `failed`.
+    pub fn ended(&self, report: &Report, name: String) {
+        lock(&self.ends).push_back(Instant::now());
         let mut status = lock(&self.status);
+        if let Some(fault) = &report.error {
+            let failure = FolderFailure {
+                name,
+                photo: report.photo.clone(),
+                code: fault.code.to_string(),
+                detail: fault.detail.clone(),
+                job_id: report.job_id.clone(),
+                ended_at_ms: report.ended_at_ms,
+            };
+            status.failures.insert(0, failure);
+            status.failures.truncate(SHOWN_MAX);
+        }
         let outcome = match (&report.error, report.duplicate) {
             (Some(_), _) => "failed",
             (None, true) => "duplicate",

@@ -8,6 +8,7 @@ mod board;
 mod claim;
 mod direct;
 mod executor;
+mod failed;
 mod mark;
 mod menu;
 mod notifications;
@@ -61,6 +62,15 @@ pub enum FolderCommand {
     Resume,
     /// Look at the whole folder now.
     Rescan,
+}
+
+/// What an administrator does about a failed pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Put its files back, so that it is taken again.
+    Retry,
+    /// Show it no longer; its files stay in `failed`.
+    Release,
 }
 
 /// All watched folders of a daemon.
@@ -243,6 +253,29 @@ impl Folders {
     /// State of every folder.
     pub fn status(&self) -> Vec<FolderStatus> {
         self.live().iter().map(|live| live.board.status()).collect()
+    }
+
+    /// Does something about a failed pair; `None` when there is no such folder, the error says why it was not done.
+    pub fn deal_with(
+        &self,
+        name: &str,
+        pair: &str,
+        remedy: Remedy,
+    ) -> Option<Result<FolderStatus, String>> {
+        let (root, board) = self
+            .live()
+            .iter()
+            .find(|live| live.folder.name == name)
+            .map(|live| (live.folder.path.clone(), live.board.clone()))?;
+        let done = match remedy {
+            Remedy::Retry => failed::retry(&root, pair),
+            Remedy::Release => failed::release(&root, pair),
+        };
+        Some(done.map(|()| {
+            board.dealt_with(pair);
+            board.nudge();
+            board.status()
+        }))
     }
 
     /// Gives an order to a folder; `None` when there is no such. The status is that after the folder took it up, or half a

@@ -1,7 +1,7 @@
 //! What is told about a pair once it has ended.
 
 use cleanplate_store::FailureCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::claim::Claim;
@@ -68,10 +68,24 @@ pub struct Report {
     pub credits: i64,
     /// The content was seen before: its result was used again.
     pub duplicate: bool,
+    /// The files that were taken along, by the paths that they go back to when the pair is tried again.
+    pub dropped: Dropped,
     /// When the pair was claimed.
     pub claimed_at_ms: i64,
     /// When it ended.
     pub ended_at_ms: i64,
+}
+
+/// The files of a pair that lie in `done` or `failed`, by their paths when they were dropped. Bytes that are no UTF-8 are
+/// characters of their own.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The photo.
+    pub photo: Option<String>,
+    /// The mask, unless it stayed for others.
+    pub mask: Option<String>,
+    /// The sidecar, unless it stayed for others.
+    pub sidecar: Option<String>,
 }
 
 /// A frame, within a [`Report`].
@@ -121,6 +135,11 @@ impl Report {
             mask: claim.mask.as_deref().map(shown),
             sidecar: claim.sidecar.as_deref().map(shown),
             pipeline: pipeline.to_string(),
+            dropped: Dropped {
+                photo: Some(claim.photo.clone()),
+                mask: claim.mask.clone().filter(|_| !claim.mask_stays),
+                sidecar: claim.sidecar.clone().filter(|_| !claim.sidecar_stays),
+            },
             claimed_at_ms: claim.claimed_at_ms,
             ..Report::default()
         }

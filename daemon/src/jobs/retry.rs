@@ -47,7 +47,7 @@ impl Jobs {
         }
         if old.key.is_none() {
             return Err(conflict(
-                "this job is of a watched folder: move its pair from the folder `failed` back into the watched one",
+                "this job is of a watched folder: retry its pair there (dashboard: folders, enter; or POST /admin/v1/folders/{name}/retry)",
             ));
         }
         if let Some(refusal) = self.closed() {

@@ -7,8 +7,8 @@ use cleanplate_api::admin::{
     ServerState, ServerView, TaskKind, TaskState, Totals,
 };
 use cleanplate_api::{
-    DatabaseCheck, DeviceView, FolderFile, FolderStatus, JobStatus, ModelUse, QueueView,
-    StageTiming,
+    DatabaseCheck, DeviceView, FolderFailure, FolderFile, FolderStatus, JobStatus, ModelUse,
+    QueueView, StageTiming,
 };
 
 use cleanplate_api::endpoint::{Decode, Endpoint, Json};
@@ -235,16 +235,17 @@ fn task(state: TaskState) -> ModelTask {
     }
 }
 
+fn left_there(name: &str) -> FolderFile {
+    let why = format!("waits for a mask: {name}_mask.png");
+    let name = name.to_string();
+    FolderFile { name, why }
+}
+
 /// A folder.
 pub fn folder(name: &str, paused: Option<&str>) -> FolderStatus {
     FolderStatus {
         name: name.to_string(),
-        path: format!(
-            "/srv/{}",
-            name.chars()
-                .filter(char::is_ascii_alphanumeric)
-                .collect::<String>()
-        ),
+        path: "/srv/plates".to_string(),
         output: "/srv/out".to_string(),
         pipeline: "default".to_string(),
         account: Some(1),
@@ -257,17 +258,17 @@ pub fn folder(name: &str, paused: Option<&str>) -> FolderStatus {
         done: 381,
         failed: 7,
         left_count: 2,
-        left: vec![
-            FolderFile {
-                name: HOSTILE.to_string(),
-                why: format!("waits for a mask: {HOSTILE}_mask.png"),
-            },
-            FolderFile {
-                name: WIDE.to_string(),
-                why: "not of a type that is read".to_string(),
-            },
-        ],
+        left: [HOSTILE, WIDE].map(left_there).to_vec(),
         duplicates: 12,
+        ended_last_minute: 23,
+        failures: vec![FolderFailure {
+            name: "sub/odd".to_string(),
+            photo: "sub/odd.png".to_string(),
+            code: "mask_size".to_string(),
+            detail: "the mask is 16x16, the photo is 32x32".to_string(),
+            job_id: None,
+            ended_at_ms: NOW_MS - 90_000,
+        }],
     }
 }
 

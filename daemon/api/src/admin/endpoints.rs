@@ -1,10 +1,10 @@
 //! The operations of the admin interface.
 
 use super::{
-    AccountChange, AccountRow, AuditRow, ConfigView, Envelope, EventsQuery, FoldersReply,
-    HistoryQuery, ImageQuery, JobDetail, JobRow, JobsQuery, KeyChange, KeyCreated, KeyRow,
-    KeysQuery, ListQuery, LogQuery, LogTail, MetricsHistory, ModelFile, ModelRow, ModelsReply,
-    NewAccount, NewKey, Page, PageQuery, PipelinesReply, ServerView, TopUp,
+    AccountChange, AccountRow, AuditRow, ConfigView, Envelope, EventsQuery, FolderPair,
+    FoldersReply, HistoryQuery, ImageQuery, JobDetail, JobRow, JobsQuery, KeyChange, KeyCreated,
+    KeyRow, KeysQuery, ListQuery, LogQuery, LogTail, MetricsHistory, ModelFile, ModelRow,
+    ModelsReply, NewAccount, NewKey, Page, PageQuery, PipelinesReply, ServerView, TopUp,
 };
 use crate::endpoint::{AnyJson, Events, Interface, Json, Picture, endpoints};
 use crate::error::ErrorCode;
@@ -190,6 +190,14 @@ endpoints! {
     /// Looks at the whole folder now.
     RescanFolder = rescan_folder: Post "/admin/v1/folders/{name}/rescan", "folders", Key
         => 200 Json<FolderStatus>, errors &[ALL, ONE, CHANGE];
+
+    /// Puts the files of a failed pair back to where they were dropped, so that it is taken again.
+    RetryPair = retry_pair: Post "/admin/v1/folders/{name}/retry", "folders", Key, body Json<FolderPair>
+        => 200 Json<FolderStatus>, errors &[ALL, ONE, CHANGE, BODY];
+
+    /// Lets a failed pair go: it is no longer listed, its files stay in `failed`.
+    ReleasePair = release_pair: Post "/admin/v1/folders/{name}/release", "folders", Key, body Json<FolderPair>
+        => 200 Json<FolderStatus>, errors &[ALL, ONE, CHANGE, BODY];
 
     /// Models: load state, hash, size, background task.
     ListModels = list_models: Get "/admin/v1/models", "models", Key => 200 Json<ModelsReply>, errors &[ALL];

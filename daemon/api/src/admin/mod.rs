@@ -47,7 +47,7 @@ pub use endpoints::*;
 pub use events::{
     Envelope, Event, EventsQuery, Hello, JobsChanged, LogLines, Resync, StateChanged,
 };
-pub use folders::FoldersReply;
+pub use folders::{FolderPair, FoldersReply};
 pub use jobs::{ImagePart, ImageQuery, JobDetail, JobRow, JobsQuery, KeptFile};
 pub use keys::{KeyChange, KeyCreated, KeyRow, KeyState, KeysQuery, NewKey};
 pub use log::{LogLevel, LogLine, LogQuery, LogTail};

@@ -5,12 +5,12 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::report::Report;
-use super::{Claim, MASK, PHOTO, Places, RECORD_BYTES_MAX, SIDECAR, report_name, take, with_id};
+use super::{
+    APART, Claim, MASK, PHOTO, Places, RECORD_BYTES_MAX, SIDECAR, report_name, take, with_id,
+};
 use crate::pairing::path::{ending, fit, join, os, place, split};
 use crate::pairing::{DONE, FAILED};
 
-/// Report of a claim that leaves as a folder.
-const APART: &str = "report.json";
 /// Names tried for a result whose own is taken.
 const NAMES_MAX: u32 = 1000;
 
@@ -54,26 +54,27 @@ impl Places {
     }
 
     /// Ends a claim: report first, then the files leave `working`. What cannot get a name of its own leaves as a folder; the
-    /// error is that of the disk.
-    pub fn settle(&self, claim: &Claim, report: &Report) -> io::Result<()> {
+    /// error is that of the disk. Returns the path within `done` or `failed` under which the pair is found.
+    pub fn settle(&self, claim: &Claim, report: &Report) -> io::Result<String> {
         let text = serde_json::to_vec_pretty(report).map_err(io::Error::other)?;
         let home = match report.error {
             None => DONE,
             Some(_) => FAILED,
         };
-        let named = || -> io::Result<()> {
+        let named = || -> io::Result<String> {
             let dir = take::dir_within(&self.root, &join(home, claim.dir()))?;
             let name = match report.error {
                 None => claim.name.clone(),
                 Some(_) => self.failed_name(claim),
             };
             take::put(&dir, &report_name(&name), &text)?;
-            self.tidy(claim, &dir, &name)
+            self.tidy(claim, &dir, &name)?;
+            Ok(join(claim.dir(), &name))
         };
         named().or_else(|error| {
             let apart = take::put(&self.claim(claim), APART, &text)
                 .and_then(|()| self.leave(claim, &Reported::Apart(home)));
-            apart.map_err(|_| error)
+            apart.map_err(|_| error).map(|()| claim.id.clone())
         })
     }
 

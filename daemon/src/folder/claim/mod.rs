@@ -23,9 +23,16 @@ use crate::pairing::path::{ending, fit, join, os, place, split};
 use crate::pairing::{DONE, FAILED, WORKING};
 
 const RECORD: &str = "record.json";
-const PHOTO: &str = "photo";
-const MASK: &str = "mask";
-const SIDECAR: &str = "sidecar";
+/// The photo of a claim, within its folder.
+pub const PHOTO: &str = "photo";
+/// Its mask.
+pub const MASK: &str = "mask";
+/// Its sidecar.
+pub const SIDECAR: &str = "sidecar";
+/// Report of a claim that left as a folder.
+pub const APART: &str = "report.json";
+/// What follows the name of a pair in the name of its report.
+pub const REPORT: &str = ".report.json";
 /// What the sidecars for several photos say.
 const DEFAULTS: &str = "defaults.json";
 /// Endings that a result may have.
@@ -285,7 +292,7 @@ impl Places {
 }
 
 fn report_name(name: &str) -> String {
-    format!("{name}.report.json")
+    format!("{name}{REPORT}")
 }
 
 /// The name with a part of the claim's id, which no other has.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::time::Instant;
 
+use super::super::failed;
 use super::super::notifications::Notifications;
 use super::{FolderWatch, State};
 use crate::pairing::WORKING;
@@ -57,6 +58,7 @@ impl FolderWatch {
                 }
             }
             self.notifications = Notifications::of(&self.setup.folder);
+            self.setup.board.known(failed::recent(&root));
             self.next_scan = now;
             self.opened = true;
         }

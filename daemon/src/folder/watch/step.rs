@@ -186,8 +186,8 @@ impl FolderWatch {
     fn settle(&mut self, held: &mut Held) -> bool {
         held.report.ended_at_ms = crate::clock::now_ms();
         match self.places.settle(&held.claim, &held.report) {
-            Ok(()) => {
-                self.setup.board.ended(&held.report);
+            Ok(name) => {
+                self.setup.board.ended(&held.report, name);
                 true
             }
             Err(error) => self.keep(

@@ -45,6 +45,9 @@ impl Row for FolderStatus {
             .role(|_| Role::Busy),
         Col::whole("Done", 6, |r| r.done as i64).role(|_| Role::Good),
         Col::whole("Failed", 6, |r| r.failed as i64).role(|r| unless_none(r.failed, Role::Bad)),
+        Col::whole("/min", 5, |r| r.ended_last_minute as i64)
+            .drop(3)
+            .dim(),
         Col::shown(
             "Acct",
             5,

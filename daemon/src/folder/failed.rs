@@ -1,0 +1,209 @@
+//! The pairs in `failed`: which there are, and what an administrator does about one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cleanplate_api::FolderFailure;
+use serde_json::Value;
+
+use super::claim::{APART, MASK, PHOTO, REPORT, SIDECAR};
+use super::report::Dropped;
+use super::take;
+use crate::pairing::FAILED;
+use crate::pairing::path::{ending, join, os, place, shown, split, text};
+
+/// Failures that are shown.
+pub const SHOWN_MAX: usize = 50;
+/// Most entries of `failed` that are looked at.
+const ENTRIES_MAX: usize = 200_000;
+/// Longest report that is read.
+const REPORT_BYTES_MAX: u64 = 1 << 20;
+/// Ending of the report of a pair that was let go.
+const RELEASED: &str = ".released.json";
+
+/// A report in `failed`.
+struct Found {
+    /// Folder of its files, within `failed`.
+    dir: String,
+    /// Their name, or none for a pair that lies in a folder of its own.
+    name: Option<String>,
+}
+
+impl Found {
+    /// The report behind the name that [`FolderFailure`] has for it.
+    fn named(root: &Path, name: &str) -> Option<Found> {
+        let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
+        if !name.split('/').all(plain) {
+            return None;
+        }
+        let (dir, file) = split(name);
+        let named = Found {
+            dir: dir.to_string(),
+            name: Some(file.to_string()),
+        };
+        let apart = Found {
+            dir: name.to_string(),
+            name: None,
+        };
+        [named, apart]
+            .into_iter()
+            .find(|found| found.report(root).symlink_metadata().is_ok())
+    }
+
+    fn home(&self, root: &Path) -> PathBuf {
+        place(&root.join(FAILED), &self.dir)
+    }
+
+    fn report(&self, root: &Path) -> PathBuf {
+        let name = self.name.as_ref();
+        let file = name.map_or(APART.to_string(), |name| format!("{name}{REPORT}"));
+        self.home(root).join(os(&file))
+    }
+
+    fn read(&self, root: &Path) -> Option<Value> {
+        let (bytes, _) = take::read(&self.report(root), REPORT_BYTES_MAX).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Where a file of the pair lies: its own name, or the one with a part of the claim's id.
+    fn file(&self, root: &Path, claim: &str, part: &str, dropped: &str) -> Option<PathBuf> {
+        let home = self.home(root);
+        let Some(name) = &self.name else {
+            return Some(home.join(part)).filter(|path| path.symlink_metadata().is_ok());
+        };
+        let suffix = if part == MASK { "_mask" } else { "" };
+        let last = ending(split(dropped).1).1;
+        let mark: String = claim.chars().take(8).collect();
+        [
+            format!("{name}-{mark}{suffix}.{last}"),
+            format!("{name}{suffix}.{last}"),
+        ]
+        .iter()
+        .map(|name| home.join(os(name)))
+        .find(|path| path.symlink_metadata().is_ok())
+    }
+
+    fn failure(&self, report: &Value) -> FolderFailure {
+        let of = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        FolderFailure {
+            name: self
+                .name
+                .as_ref()
+                .map_or(self.dir.clone(), |name| join(&self.dir, name)),
+            photo: of(&report["photo"]),
+            code: of(&report["error"]["code"]),
+            detail: of(&report["error"]["detail"]),
+            job_id: report["job_id"].as_str().map(str::to_string),
+            ended_at_ms: report["ended_at_ms"].as_i64().unwrap_or(0),
+        }
+    }
+}
+
+/// The newest failures, the last one first.
+pub fn recent(root: &Path) -> Vec<FolderFailure> {
+    let mut found: Vec<(SystemTime, Found)> = Vec::new();
+    let (mut todo, mut entries) = (vec![String::new()], 0);
+    while let Some(dir) = todo.pop() {
+        // What cannot be read is not shown; it lies there all the same.
+        let Ok(listed) = fs::read_dir(place(&root.join(FAILED), &dir)) else {
+            continue;
+        };
+        for entry in listed.flatten() {
+            entries += 1;
+            let name = text(&entry.file_name());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                todo.push(join(&dir, &name));
+                continue;
+            }
+            let stem = name.strip_suffix(REPORT).map(str::to_string);
+            if stem.is_none() && name != APART {
+                continue;
+            }
+            let at = entry.metadata().and_then(|meta| meta.modified());
+            let dir = dir.clone();
+            found.push((
+                at.unwrap_or(SystemTime::UNIX_EPOCH),
+                Found { dir, name: stem },
+            ));
+        }
+        if entries > ENTRIES_MAX {
+            break;
+        }
+    }
+    found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    found.truncate(SHOWN_MAX);
+    let read = |(_, found): (SystemTime, Found)| {
+        let report = found.read(root)?;
+        (!report["error"].is_null()).then(|| found.failure(&report))
+    };
+    found.into_iter().filter_map(read).collect()
+}
+
+/// Puts the files of a failed pair back to where they were dropped, so that it is taken again. The error says why not.
+pub fn retry(root: &Path, name: &str) -> Result<(), String> {
+    let found = Found::named(root, name).ok_or_else(|| gone(name))?;
+    let report = found.read(root).ok_or_else(|| gone(name))?;
+    let claim = report["claim"].as_str().unwrap_or_default();
+    let dropped: Dropped =
+        serde_json::from_value(report["dropped"].clone()).map_err(|_| unknown(name))?;
+    let parts = [
+        (SIDECAR, &dropped.sidecar),
+        (MASK, &dropped.mask),
+        // Last: with it the pair may be taken again.
+        (PHOTO, &dropped.photo),
+    ];
+    let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut back = || -> io::Result<()> {
+        for (part, dropped) in parts {
+            let Some(dropped) = dropped else { continue };
+            let Some(from) = found.file(root, claim, part, dropped) else {
+                let text = format!("{} is no longer in `failed`", shown(dropped));
+                return Err(io::Error::new(io::ErrorKind::NotFound, text));
+            };
+            let dir = take::dir_within(root, split(dropped).0)?;
+            let to = dir.join(os(split(dropped).1));
+            take::move_new(&from, &to).map_err(|error| {
+                let text = format!("{}: {error}", shown(dropped));
+                io::Error::new(error.kind(), text)
+            })?;
+            moved.push((from, to));
+        }
+        Ok(())
+    };
+    if let Err(error) = back() {
+        for (from, to) in moved.iter().rev() {
+            // Best effort: what does not go back waits in the folder, where it is seen.
+            drop(take::move_new(to, from));
+        }
+        return Err(format!("the pair cannot be put back: {error}"));
+    }
+    // The pair is on its way; without its files the report would only name what is gone.
+    drop(fs::remove_file(found.report(root)));
+    if found.name.is_none() {
+        drop(fs::remove_dir_all(found.home(root)));
+    }
+    Ok(())
+}
+
+/// Lets a failed pair go: it is no longer shown, its files stay in `failed`.
+pub fn release(root: &Path, name: &str) -> Result<(), String> {
+    let found = Found::named(root, name).ok_or_else(|| gone(name))?;
+    let file = found.name.as_deref().unwrap_or("report");
+    let to = found.home(root).join(os(&format!("{file}{RELEASED}")));
+    // One of an earlier failure of the same name has had its time.
+    fs::rename(found.report(root), to)
+        .map_err(|error| format!("the report cannot be renamed: {error}"))
+}
+
+fn gone(name: &str) -> String {
+    format!("{:?} is no longer in `failed`", shown(name))
+}
+
+fn unknown(name: &str) -> String {
+    format!(
+        "the report of {:?} is of an earlier version and does not say where its files lay: move them back by hand",
+        shown(name)
+    )
+}
