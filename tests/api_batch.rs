@@ -11,7 +11,7 @@ const BATCH: &str = "/v1/services/object-removal/batch";
 fn pairs(count: usize) -> Form {
     let (image, hole) = small_pair();
     (0..count).fold(Form::new(), |form, i| {
-        form.file("images", &format!("p{i}.png"), &image)
+        form.file("images", format!("p{i}.png"), &image)
             .file("masks", "m.png", &hole)
     })
 }

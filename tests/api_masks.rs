@@ -189,3 +189,44 @@ fn points_in_the_form_count_and_fields_that_nobody_reads_are_named() {
     let form = Form::pair(&image, &hole).file("note", "", b"hello");
     assert_eq!(send(&daemon, &key, "?dry_run=1", &form).status, 200);
 }
+
+#[test]
+fn a_batch_takes_the_channel_of_its_masks_from_query_or_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let image = png(photo(64, 48));
+    let pair = Form::new().file("images", "p.png", &image).file(
+        "masks",
+        "m.png",
+        &stroke([189, 255, 1, 115]),
+    );
+    let in_form = pair.clone().file("mask_channel", "", b"alpha");
+    let batch = |query: &str, form: &Form| {
+        let path = format!("{REMOVAL}/batch{query}");
+        daemon.post(&path, Some(&key), form)
+    };
+    for (query, form, done) in [
+        ("?dilate=0", &pair, 0),
+        ("?dilate=0&mask_channel=alpha", &pair, 1),
+        ("?dilate=0", &in_form, 1),
+    ] {
+        let reply = batch(query, form).json();
+        assert_eq!(reply["completed"], done, "{query}: {reply}");
+        let result = &reply["results"][0];
+        if done == 1 {
+            let share = result["mask_share"].as_f64().unwrap();
+            assert!((share - 144.0 / 3072.0).abs() < 1e-9, "{share}");
+        } else {
+            let why = result["error"].to_string();
+            assert!(why.contains("mask_channel=alpha"), "{why}");
+        }
+    }
+    let twice = batch("?mask_channel=luma", &in_form);
+    assert_eq!(fault(&twice)["type"], "value_error.duplicate");
+    let wrong = pair.clone().file("mask_channel", "", b"red");
+    assert_eq!(
+        fault(&batch("", &wrong))["loc"],
+        json!(["body", "mask_channel"])
+    );
+}

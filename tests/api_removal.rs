@@ -313,3 +313,35 @@ fn kinds_of_pictures_come_back_as_they_were() {
         }
     }
 }
+
+#[test]
+fn a_file_may_have_a_name_in_any_encoding() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let latin: &[u8] = b"stra\xdfe.png";
+    let gbk: &[u8] = b"\xd5\xd5\xc6\xac.png";
+    let (shift_jis, backslash): (&[u8], &[u8]) = (b"\x8e\xca\x90^.png", b"\x95\\");
+    for name in [latin, gbk, shift_jis, backslash, "\u{5199}.png".as_bytes()] {
+        let form = Form::new()
+            .file("image", name, &image)
+            .file("mask", name, &hole);
+        let path = format!("{REMOVAL}?dry_run=true");
+        let reply = daemon.post(&path, Some(&key), &form);
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 200, "{name:?}: {text}");
+        let batch = Form::new()
+            .file("images", name, &image)
+            .file("masks", name, &hole);
+        let path = format!("{REMOVAL}/batch?dry_run=true");
+        let reply = daemon.post(&path, Some(&key), &batch);
+        assert_eq!(reply.status, 200, "{name:?}");
+        assert_eq!(reply.json()["valid"], 1, "{name:?}");
+    }
+    let form = Form::new()
+        .file("image", latin, &image)
+        .file("mask", "m.png", &hole);
+    let reply = daemon.post(REMOVAL, Some(&key), &form).json();
+    assert_eq!(reply["result"]["input_filename"], "stra\u{fffd}e.png");
+}

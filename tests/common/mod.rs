@@ -326,14 +326,15 @@ impl Reply {
 
 /// A multipart form.
 #[derive(Default, Clone)]
-pub struct Form(Vec<(String, String, Vec<u8>)>);
+pub struct Form(Vec<(String, Vec<u8>, Vec<u8>)>);
 
 impl Form {
     pub fn new() -> Form {
         Form::default()
     }
-    pub fn file(mut self, field: &str, name: &str, bytes: &[u8]) -> Form {
-        self.0.push((field.into(), name.into(), bytes.to_vec()));
+    pub fn file(mut self, field: &str, name: impl AsRef<[u8]>, bytes: &[u8]) -> Form {
+        let name = name.as_ref().to_vec();
+        self.0.push((field.into(), name, bytes.to_vec()));
         self
     }
     /// Image and mask.
@@ -349,7 +350,9 @@ impl Form {
         let mut out = Vec::new();
         for (field, name, bytes) in &self.0 {
             let head = "--cleanplate-test-boundary\r\nContent-Disposition: form-data";
-            write!(out, "{head}; name=\"{field}\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n").unwrap();
+            write!(out, "{head}; name=\"{field}\"; filename=\"").unwrap();
+            out.extend_from_slice(name);
+            write!(out, "\"\r\nContent-Type: application/octet-stream\r\n\r\n").unwrap();
             out.extend_from_slice(bytes);
             out.extend_from_slice(b"\r\n");
         }

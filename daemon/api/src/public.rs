@@ -75,6 +75,9 @@ pub struct BatchForm {
     /// As many masks, in the order of the photos.
     #[schema(value_type = Vec<String>, format = Binary)]
     masks: Vec<String>,
+    /// auto, luma or alpha, as in the query; for all masks.
+    #[schema(value_type = String, required = false)]
+    mask_channel: Option<String>,
 }
 
 /// Query of a removal.

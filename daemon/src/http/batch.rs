@@ -11,7 +11,7 @@ use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, Ne
 
 use super::admit::admit;
 use super::batch_feed::{Fed, Feeder, Slot};
-use super::batch_upload::{BatchPair, FILES_MAX, receive};
+use super::batch_upload::{BatchPair, FILES_MAX, Pairs, receive};
 use super::check::RequestOptions;
 use super::idempotency::{self, Fingerprint};
 use super::order::{Order, Original};
@@ -82,10 +82,11 @@ async fn serve(
     let once = idempotency::key(req)?;
     let ask = RequestOptions::read(req, app, key)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
-    let order = Order::new(req, app, key, Service::Removal, ask);
-    let pairs = receive(req, body, app).await?;
-    let print = fingerprint(req, order.ask.tuning.asynchronous, &pairs);
-    let slots = check(&order, pairs).await;
+    let mut order = Order::new(req, app, key, Service::Removal, ask);
+    let form = receive(req, body, app).await?;
+    order.ask.take_form(&form.fields, app)?;
+    let print = fingerprint(req, order.ask.tuning.asynchronous, &form);
+    let slots = check(&order, form.pairs).await;
     if order.ask.tuning.dry_run {
         return quote(&order, &slots).await.map(Done::free);
     }
@@ -143,9 +144,10 @@ async fn serve(
     }
 }
 
-fn fingerprint(req: &HttpRequest, asynchronous: bool, pairs: &[BatchPair]) -> Fingerprint {
+fn fingerprint(req: &HttpRequest, asynchronous: bool, form: &Pairs) -> Fingerprint {
     let mut print = Fingerprint::of(req, asynchronous);
-    for pair in pairs {
+    print.fields(&form.fields);
+    for pair in &form.pairs {
         match &pair.files {
             Ok((image, mask)) => {
                 print.file("images", image);

@@ -1,11 +1,10 @@
 //! Uploads of a batch: `images` and `masks` streamed to files as they arrive, then paired in order.
 
-use actix_multipart::{Field, Multipart};
 use actix_web::HttpRequest;
 use cleanplate_api::ErrorCode;
-use futures_util::StreamExt;
 
-use super::upload::{FormBody, Upload, announced, broken, filename, open, skip, store, within};
+use super::part::{Form, Part};
+use super::upload::{FormBody, Upload, announced, open, parameter, skip, store, within};
 use crate::app::App;
 use crate::refusal::Refusal;
 
@@ -13,6 +12,9 @@ use crate::refusal::Refusal;
 pub const PAIRS_MAX: usize = 50;
 /// Most files of a batch.
 pub const FILES_MAX: u64 = 2 * PAIRS_MAX as u64;
+
+/// The parameter that may come as a field of the form too: pairs have masks, so prompts mean nothing.
+const IN_FORM: &str = "mask_channel";
 
 /// A file that arrived, or why it cannot be taken.
 struct Arrived {
@@ -28,35 +30,55 @@ pub struct BatchPair {
     pub files: Result<(Upload, Upload), Refusal>,
 }
 
+/// The form of a batch.
+pub struct Pairs {
+    /// The photos with their masks, in order.
+    pub pairs: Vec<BatchPair>,
+    /// Parameters that came as fields of the form, in order.
+    pub fields: Vec<(String, String)>,
+}
+
+/// What arrived of a batch, in order.
+#[derive(Default)]
+struct Files {
+    images: Vec<Arrived>,
+    masks: Vec<Arrived>,
+    fields: Vec<(String, String)>,
+}
+
 /// Receives the pairs of a batch. A file that cannot be taken spoils its pair only; counts that do not fit, and a body
 /// that is broken or too slow, refuse the batch.
-pub async fn receive(
+pub async fn receive(req: &HttpRequest, body: &FormBody, app: &App) -> Result<Pairs, Refusal> {
+    let files = match open(req, body, app)? {
+        Some(form) => arrived(req, body, app, form).await?,
+        None => Files::default(),
+    };
+    Ok(Pairs {
+        pairs: pair(files.images, files.masks)?,
+        fields: files.fields,
+    })
+}
+
+async fn arrived(
     req: &HttpRequest,
     body: &FormBody,
     app: &App,
-) -> Result<Vec<BatchPair>, Refusal> {
-    let Some(multipart) = open(req, body, app)? else {
-        return pair(Vec::new(), Vec::new());
-    };
+    form: Form,
+) -> Result<Files, Refusal> {
     // Each file has the time of an upload; all together have what the slowest accepted rate needs.
     let upload = app.config.server.upload;
     let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
     let all = upload.base + std::time::Duration::from_secs(bytes / upload.bytes_per_s_min);
-    let (images, masks) = within(all, read(multipart, app)).await?;
-    pair(images, masks)
+    within(all, read(form, app)).await
 }
 
-async fn read(
-    mut multipart: Multipart,
-    app: &App,
-) -> Result<(Vec<Arrived>, Vec<Arrived>), Refusal> {
-    let (mut images, mut masks, mut others) = (Vec::new(), Vec::new(), 0);
-    while let Some(field) = multipart.next().await {
-        let field = field.map_err(|error| broken(&error, app))?;
-        let list = match field.name() {
-            Some("images") => &mut images,
-            Some("masks") => &mut masks,
-            _ => {
+async fn read(mut form: Form, app: &App) -> Result<Files, Refusal> {
+    let (mut files, mut others) = (Files::default(), 0);
+    while let Some(part) = form.next(app).await? {
+        let list = match part.name.as_str() {
+            "images" => &mut files.images,
+            "masks" => &mut files.masks,
+            name => {
                 others += 1;
                 if others > app.config.limits.parts_max {
                     let message = format!(
@@ -65,11 +87,15 @@ async fn read(
                     );
                     return Err(Refusal::field(&["body"], message, "value_error.parts"));
                 }
-                skip(field, app, &["images", "masks"]).await?;
+                if name == IN_FORM {
+                    files.fields.extend(parameter(part, app).await?);
+                } else {
+                    skip(part, app, &["images", "masks"]).await?;
+                }
                 continue;
             }
         };
-        if let Some(arrived) = arrive(field, app).await? {
+        if let Some(arrived) = arrive(part, app).await? {
             list.push(arrived);
         }
         if list.len() > PAIRS_MAX {
@@ -79,20 +105,17 @@ async fn read(
             ));
         }
     }
-    Ok((images, masks))
+    Ok(files)
 }
 
-async fn arrive(field: Field, app: &App) -> Result<Option<Arrived>, Refusal> {
-    let (name, filename) = (
-        field.name().unwrap_or_default().to_string(),
-        filename(&field),
-    );
+async fn arrive(part: Part, app: &App) -> Result<Option<Arrived>, Refusal> {
+    let (name, filename) = (part.name.clone(), part.filename.clone());
     let limit = app
         .config
         .server
         .upload
         .limit(app.config.limits.upload_bytes_max);
-    match within(limit, store(&name, field, app)).await {
+    match within(limit, store(&name, part, app)).await {
         Ok(None) => Ok(None),
         Ok(Some(upload)) => Ok(Some(Arrived {
             filename,
@@ -150,6 +173,14 @@ mod tests {
             filename: name.to_string(),
             file: Err(Refusal::new(ErrorCode::UnsupportedType, name)),
         }
+    }
+
+    #[test]
+    fn fields_are_those_that_the_interface_declares() {
+        let document = serde_json::to_value(cleanplate_api::PUBLIC.document()).unwrap();
+        let form = &document["components"]["schemas"]["BatchForm"]["properties"];
+        let declared: Vec<&str> = form.as_object().unwrap().keys().map(|k| &**k).collect();
+        assert_eq!(declared, ["images", IN_FORM, "masks"]);
     }
 
     #[test]

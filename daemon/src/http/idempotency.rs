@@ -40,6 +40,14 @@ impl Fingerprint {
         self.add(&upload.sha256);
     }
 
+    /// Adds parameters that came as fields of the form.
+    pub fn fields(&mut self, fields: &[(String, String)]) {
+        for (name, text) in fields {
+            self.add(name.as_bytes());
+            self.add(text.as_bytes());
+        }
+    }
+
     fn hash(self) -> [u8; 32] {
         self.0.finalize().into()
     }

@@ -16,6 +16,7 @@ mod health;
 mod idempotency;
 mod openapi;
 mod order;
+mod part;
 mod place;
 mod preferred;
 mod reads;

@@ -170,10 +170,7 @@ pub(super) fn fingerprint(req: &HttpRequest, asynchronous: bool, parts: &Parts) 
     for (field, upload) in [("image", &parts.image), ("mask", &parts.mask)] {
         upload.iter().for_each(|upload| print.file(field, upload));
     }
-    for (name, text) in &parts.fields {
-        print.add(name.as_bytes());
-        print.add(text.as_bytes());
-    }
+    print.fields(&parts.fields);
     print
 }
 

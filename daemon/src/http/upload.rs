@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_multipart::{Field, Multipart, MultipartError};
+use actix_multipart::MultipartError;
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
 use cleanplate_api::{ErrorCode, FieldError};
 use cleanplate_pictures::{Format, ImageError};
@@ -19,6 +19,7 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::fetch;
+use super::part::{Form, Part};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
@@ -150,10 +151,10 @@ pub async fn receive(
     image_url: Option<&str>,
 ) -> Result<Parts, Refusal> {
     let mut parts = match open(req, body, app)? {
-        Some(multipart) => {
+        Some(form) => {
             let bytes = announced(req).unwrap_or_else(|| body.bytes_max());
             let limit = app.config.server.upload.limit(bytes);
-            within(limit, read_parts(multipart, app)).await?
+            within(limit, read_parts(form, app)).await?
         }
         None => Parts::default(),
     };
@@ -171,18 +172,12 @@ pub async fn receive(
     Ok(parts)
 }
 
-/// The parts of a body; `None` when it is not a multipart form.
-pub(super) fn open(
-    req: &HttpRequest,
-    body: &FormBody,
-    app: &App,
-) -> Result<Option<Multipart>, Refusal> {
+/// The form in a body; `None` when it is none.
+pub(super) fn open(req: &HttpRequest, body: &FormBody, app: &App) -> Result<Option<Form>, Refusal> {
     if announced(req).is_some_and(|bytes| bytes > body.bytes_max()) {
         return Err(too_large(app));
     }
-    let form = header(req, CONTENT_TYPE.as_str())
-        .is_some_and(|text| text.to_ascii_lowercase().starts_with("multipart/form-data"));
-    Ok(form.then(|| Multipart::new(req.headers(), body.clone())))
+    Ok(Form::of(req, body))
 }
 
 /// Waits for an upload no longer than this.
@@ -201,13 +196,8 @@ pub(super) async fn within<T>(
 
 /// Length of the body that the client announced.
 pub fn announced(req: &HttpRequest) -> Option<u64> {
-    header(req, CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok())
-}
-
-fn header<'a>(req: &'a HttpRequest, name: &str) -> Option<&'a str> {
-    req.headers()
-        .get(name)
-        .and_then(|value| value.to_str().ok())
+    let value = req.headers().get(CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 pub(super) fn too_large(app: &App) -> Refusal {
@@ -228,40 +218,27 @@ fn too_slow(app: &App) -> Refusal {
     )
 }
 
-async fn read_parts(mut multipart: Multipart, app: &App) -> Result<Parts, Refusal> {
+async fn read_parts(mut form: Form, app: &App) -> Result<Parts, Refusal> {
     let (mut parts, mut count) = (Parts::default(), 0);
-    while let Some(field) = multipart.next().await {
-        let field = field.map_err(|error| broken(&error, app))?;
+    while let Some(part) = form.next(app).await? {
         count += 1;
         if count > app.config.limits.parts_max {
             let message = format!("at most {} parts are accepted", app.config.limits.parts_max);
             return Err(Refusal::field(&["body"], message, "value_error.parts"));
         }
-        let name = field.name().unwrap_or_default().to_string();
-        match name.as_str() {
+        match part.name.as_str() {
             // The second is what clients of a hosted segmentation service send.
-            "image" | "file" => put(&mut parts.image, "image", field, app).await?,
-            "mask" => put(&mut parts.mask, "mask", field, app).await?,
-            name if IN_FORM.contains(&name) => {
-                let text = text(field, app).await?;
-                // Browsers send fields that were left empty.
-                if !text.trim().is_empty() {
-                    parts.fields.push((name.to_string(), text));
-                }
-            }
-            _ => skip(field, app, &FILES).await?,
+            "image" | "file" => put(&mut parts.image, "image", part, app).await?,
+            "mask" => put(&mut parts.mask, "mask", part, app).await?,
+            name if IN_FORM.contains(&name) => parts.fields.extend(parameter(part, app).await?),
+            _ => skip(part, app, &FILES).await?,
         }
     }
     Ok(parts)
 }
 
-async fn put(
-    slot: &mut Option<Upload>,
-    name: &str,
-    field: Field,
-    app: &App,
-) -> Result<(), Refusal> {
-    let upload = store(name, field, app).await?;
+async fn put(slot: &mut Option<Upload>, name: &str, part: Part, app: &App) -> Result<(), Refusal> {
+    let upload = store(name, part, app).await?;
     if upload.is_some() && slot.is_some() {
         return Err(Refusal::field(
             &["body", name],
@@ -276,12 +253,12 @@ async fn put(
 }
 
 /// Streams one part to a file. `None` for what browsers send for a file that was not chosen: no name and no bytes.
-pub(super) async fn store(
-    name: &str,
-    mut field: Field,
-    app: &App,
-) -> Result<Option<Upload>, Refusal> {
-    let filename = filename(&field);
+pub(super) async fn store(name: &str, part: Part, app: &App) -> Result<Option<Upload>, Refusal> {
+    let Part {
+        filename,
+        mut field,
+        ..
+    } = part;
     let dir = app.dirs.uploads.clone();
     let make = move || -> std::io::Result<(NamedTempFile, std::fs::File)> {
         let file = tempfile::Builder::new().prefix("up-").tempfile_in(dir)?;
@@ -326,15 +303,6 @@ pub(super) async fn store(
     }))
 }
 
-/// Name that a part's head gives it, made safe to show.
-pub(super) fn filename(field: &Field) -> String {
-    let given = field
-        .content_disposition()
-        .and_then(|d| d.get_filename())
-        .unwrap_or_default();
-    short(&escaped(given), 255)
-}
-
 pub(super) fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
     match Format::of(head) {
         Some(_) => Ok(true),
@@ -345,9 +313,11 @@ pub(super) fn recognise(name: &str, head: &[u8]) -> Result<bool, Refusal> {
     }
 }
 
-/// The text of a small field.
-async fn text(mut field: Field, app: &App) -> Result<String, Refusal> {
-    let name = field.name().unwrap_or_default().to_string();
+/// A parameter that came as a field; `None` for one that was left empty, which browsers send.
+pub(super) async fn parameter(part: Part, app: &App) -> Result<Option<(String, String)>, Refusal> {
+    let Part {
+        name, mut field, ..
+    } = part;
     let refuse = |message: String| Refusal::field(&["body", &name], message, "value_error.field");
     let mut bytes = Vec::new();
     while let Some(chunk) = field.next().await {
@@ -357,13 +327,17 @@ async fn text(mut field: Field, app: &App) -> Result<String, Refusal> {
             return Err(refuse(message));
         }
     }
-    String::from_utf8(bytes).map_err(|_| refuse("the field is not UTF-8 text".to_string()))
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| refuse("the field is not UTF-8 text".to_string()))?;
+    Ok(Some((name, text)).filter(|(_, text)| !text.trim().is_empty()))
 }
 
 /// Reads past a field that the service does not know; `files` are the fields that it does. One that is too long to be a note of the
 /// client, or named like a parameter of the query, was meant to count and is refused.
-pub(super) async fn skip(mut field: Field, app: &App, files: &[&str]) -> Result<(), Refusal> {
-    let name = field.name().unwrap_or_default().to_string();
+pub(super) async fn skip(part: Part, app: &App, files: &[&str]) -> Result<(), Refusal> {
+    let Part {
+        name, mut field, ..
+    } = part;
     let shown = short(&escaped(&name), 64);
     let place = ["body", shown.as_str()];
     if PARAMETERS.contains(&name.as_str()) {
