@@ -194,17 +194,22 @@ fn decode(
             data,
         }
     };
-    let (row, quality) = choose(iou, choice);
-    let mask = answer(row);
+    Ok(meant(iou, choice, answer))
+}
+
+/// The mask of `choice` and its predicted quality. A click means a thing in the photo, not all of it: of the masks that one click
+/// may mean, the likeliest that is a thing; the likeliest of all if none is.
+fn meant(iou: &[f32], choice: Choice, answer: impl Fn(usize) -> Mask) -> (Mask, f32) {
+    let of = |(row, quality)| (answer(row), quality);
+    let (mask, quality) = of(choose(iou, choice));
     if choice != Choice::Ranked(0) || !is_whole(&mask) {
-        return Ok((mask, quality));
+        return (mask, quality);
     }
-    // A click means a thing in the photo, not all of it.
     let next = (1..iou.len().saturating_sub(1)).map(|rank| choose(iou, Choice::Ranked(rank)));
     let found = next
-        .map(|(row, quality)| (answer(row), quality))
+        .map(of)
         .find(|(mask, _)| mask.count() > 0 && !is_whole(mask));
-    Ok(found.unwrap_or((mask, quality)))
+    found.unwrap_or((mask, quality))
 }
 
 /// Whether a mask is nearly the whole photo.
@@ -273,6 +278,32 @@ mod tests {
         Prompts {
             points: points.to_vec(),
             boxes,
+        }
+    }
+
+    #[test]
+    fn a_click_on_all_of_the_photo_means_the_next_thing_in_it() {
+        // The first row is the answer for many prompts; the rest are ranked by their quality.
+        let iou = [0.1, 0.9, 0.5, 0.7];
+        let masks = |sizes: [usize; 4]| {
+            move |row: usize| {
+                let mut mask = Mask::empty(10, 10);
+                mask.data[..sizes[row]].fill(255);
+                mask
+            }
+        };
+        for (sizes, choice, want) in [
+            ([5, 40, 20, 60], Choice::Ranked(0), (40, 0.9)),
+            ([5, 99, 20, 60], Choice::Ranked(0), (60, 0.7)),
+            ([5, 99, 20, 95], Choice::Ranked(0), (20, 0.5)),
+            ([5, 99, 20, 0], Choice::Ranked(0), (20, 0.5)),
+            // Nothing else was meant: the runner refuses it.
+            ([5, 99, 100, 0], Choice::Ranked(0), (99, 0.9)),
+            ([5, 99, 20, 60], Choice::Ranked(1), (60, 0.7)),
+            ([95, 99, 20, 60], Choice::Single, (95, 0.1)),
+        ] {
+            let (mask, quality) = meant(&iou, choice, masks(sizes));
+            assert_eq!((mask.count(), quality), want, "{sizes:?} {choice:?}");
         }
     }
 
