@@ -1,36 +1,37 @@
 //! Blends the fills into the photo, at the photo's full depth, only where the share of the fill is above 0.
 
+use super::cutout::Edges;
 use super::{AlphaFill, Crop, Fill};
 use cleanplate_pictures::resample::Taps;
 use cleanplate_pictures::{Mask, Photo};
 
-/// Where the alpha of a fill is read.
+/// Alpha of the whole photo's hole, as far as it is known.
 #[derive(Clone, Copy)]
-enum Alpha<'a> {
-    /// The photo's is not touched.
-    Kept,
-    /// From the crop.
-    Own(&'a AlphaFill),
-    /// From the plane of the whole photo.
-    Plane(&'a Photo),
+pub(super) struct Filled<'a> {
+    /// Where edges of cut-outs run.
+    pub edges: Option<&'a Edges>,
+    /// Filled by itself.
+    pub plane: Option<&'a Photo>,
 }
 
-impl Alpha<'_> {
-    fn at(self, x: usize, y: usize) -> Option<f32> {
-        match self {
-            Alpha::Kept => None,
-            Alpha::Own(fill) => fill.at(x, y),
-            Alpha::Plane(plane) => Some(plane.pixel_f32(x, y)[0]),
-        }
+impl Filled<'_> {
+    /// At a pixel; `own` is the crop's.
+    fn at(self, own: Option<&AlphaFill>, x: usize, y: usize) -> Option<f32> {
+        let drawn = self.edges.and_then(|edges| edges.at(x, y));
+        let own = || own.and_then(|fill| fill.at(x, y));
+        let plane = || self.plane.map(|plane| plane.pixel_f32(x, y)[0]);
+        drawn.or_else(own).or_else(plane)
     }
 }
 
-/// Blends every crop's fill into `photo` by the shares of `alpha`, and the fill's alpha where there is one, the crop's own or that of
-/// `plane`. Scaled fills are enlarged bicubically, row by row, so that no full-size copy is made.
-pub(super) fn composite(photo: &mut Photo, alpha: &Mask, crops: &[Crop], plane: Option<&Photo>) {
+/// Blends every crop's fill into `photo` by the shares of `alpha`, and with `filled` the fill's alpha. What is clear has no colour. Scaled fills are enlarged bicubically, row by row, so that no full-size copy is made.
+pub(super) fn composite(
+    photo: &mut Photo,
+    alpha: &Mask,
+    crops: &[Crop],
+    filled: Option<Filled<'_>>,
+) {
     for crop in crops {
-        let own = crop.alpha.as_ref().map(Alpha::Own);
-        let source = own.or(plane.map(Alpha::Plane)).unwrap_or(Alpha::Kept);
         let columns = Taps::bicubic(crop.rect.width(), crop.fill.width);
         let rows = Taps::bicubic(crop.rect.height(), crop.fill.height);
         let each = |y: usize, paint: &mut dyn FnMut(usize, [f32; 3], u8)| {
@@ -46,18 +47,20 @@ pub(super) fn composite(photo: &mut Photo, alpha: &Mask, crops: &[Crop], plane: 
                 }
             }
         };
-        match source {
-            Alpha::Kept => photo.blend_rows(crop.rect, each),
-            Alpha::Own(_) | Alpha::Plane(_) => {
-                photo.blend_rows_with_alpha(crop.rect, |y, blend| {
-                    each(y, &mut |x, rgb, share| {
-                        if let Some(alpha) = source.at(x, y) {
-                            blend(x, rgb, alpha, share);
-                        }
-                    })
-                })
-            }
-        }
+        let Some(filled) = filled else {
+            photo.blend_rows(crop.rect, each);
+            continue;
+        };
+        photo.blend_rows_with_alpha(crop.rect, |y, blend| {
+            each(
+                y,
+                &mut |x, rgb, share| match filled.at(crop.alpha.as_ref(), x, y) {
+                    Some(0.0) => blend(x, [0.0; 3], 0.0, share),
+                    Some(alpha) => blend(x, rgb, alpha, share),
+                    None => {}
+                },
+            )
+        });
     }
 }
 

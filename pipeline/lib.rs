@@ -14,6 +14,8 @@ mod cache;
 mod candidate;
 mod composite;
 mod crop;
+mod curve;
+mod cutout;
 pub mod embeddings;
 mod error;
 pub mod full_size;

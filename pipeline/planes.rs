@@ -1,19 +1,25 @@
 //! Fills the alpha of a photo where the fills of its colours came without one.
 
 use crate::composite::composite;
-use crate::crop::Crop;
 use crate::timing::{StageTiming, run_alone};
+use crate::transparency::Settled;
 use crate::{PluginError, PluginInfo, Work};
 
-/// Fills the alpha of crops whose fills came without one, all of the photo at once, unless that was done or every crop has its own:
-/// what is filled there is alpha alone, as a gray photo, and opaque and transparent stay so.
+/// Fills the alpha of crops whose fills came without one and of whose alpha nothing is known, all of the photo at once, unless that was
+/// done: what is filled there is alpha alone, as a gray photo, and opaque and transparent stay so.
 pub(crate) fn fill_plane(
     plugin: Option<&'static PluginInfo>,
     work: &mut Work<'_>,
     stages: &mut Vec<StageTiming>,
 ) -> Result<(), PluginError> {
-    let lacks = |crop: &Crop| crop.alpha.is_none();
-    if !work.crops.iter().any(lacks) {
+    let lacks = work.transparency.as_ref().is_some_and(|transparency| {
+        let crops = work.crops.iter().filter(|crop| crop.alpha.is_none());
+        crops.into_iter().any(|crop| {
+            let pixels = crop.grid.pixels(crop.group, crop.rect, &work.alpha);
+            transparency.settled(&pixels, crop.rect) == Settled::Not
+        })
+    });
+    if !lacks {
         return Ok(());
     }
     let Some(mut transparency) = work.transparency.take_if(|t| t.filled.is_none()) else {

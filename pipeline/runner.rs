@@ -168,7 +168,7 @@ impl Runner {
             let percent = marked * 100.0;
             work.warnings.push(format!("the mask covers {percent:.0} % of the image, and what is filled in is made up from the rest: see whether it marks what was meant (white is removed)"));
         }
-        if let Some(transparency) = &work.transparency {
+        if let Some(transparency) = &mut work.transparency {
             transparency.complete(&mut work.photo, &work.alpha);
         }
         for (name, steps) in pipeline.branches() {
@@ -351,11 +351,11 @@ fn finish(
     work.check_cancelled("composite")?;
     fill_plane(last.planes, work, stages)?;
     let started = Instant::now();
-    let plane = work.transparency.as_ref().map(|transparency| {
+    let filled = work.transparency.as_ref().map(|transparency| {
         transparency.bring_back(&mut work.photo);
-        transparency.filled.as_ref()
+        transparency.filled()
     });
-    composite(&mut work.photo, &work.alpha, &work.crops, plane.flatten());
+    composite(&mut work.photo, &work.alpha, &work.crops, filled);
     stages.push(timing(None, "composite", started, Sharing::default()));
     for stage in &mut stages[first..] {
         stage.candidate = candidate.map(str::to_string);

@@ -8,6 +8,8 @@ use cleanplate_pictures::{Mask, Photo, Rect, Samples};
 use rayon::prelude::*;
 
 use crate::Pixel;
+use crate::composite::Filled;
+use crate::cutout::{Edges, OPAQUE};
 
 /// A photo that has pixels which are not opaque, and its alpha.
 #[derive(Debug)]
@@ -16,8 +18,21 @@ pub struct Transparency {
     original: Photo,
     /// Its alpha as a gray photo of the same depth.
     pub alpha: Photo,
-    /// The same with the hole filled, once a fill needed it.
+    /// Where edges of cut-outs run through the hole, once that is known.
+    edges: Option<Edges>,
+    /// Alpha with the hole filled by patches, once a fill needed it.
     pub(crate) filled: Option<Photo>,
+}
+
+/// What is known of alpha in a hole before anything is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing: it is filled with the colours.
+    Not,
+    /// It is clear everywhere: no colour is seen.
+    Clear,
+    /// What is opaque, and where its edge runs.
+    Drawn,
 }
 
 impl Transparency {
@@ -27,6 +42,7 @@ impl Transparency {
             Box::new(Transparency {
                 original: photo.clone(),
                 alpha: photo.alpha_plane(),
+                edges: None,
                 filled: None,
             })
         })
@@ -46,6 +62,33 @@ impl Transparency {
         self.original
     }
 
+    /// Its alpha in the hole, as far as it was filled.
+    pub(crate) fn filled(&self) -> Filled<'_> {
+        Filled {
+            edges: self.edges.as_ref(),
+            plane: self.filled.as_ref(),
+        }
+    }
+
+    /// What is known of alpha in the hole of a part of the photo.
+    pub fn settled(&self, pixels: &[Pixel], rect: Rect) -> Settled {
+        let width = rect.width();
+        let hole = pixels
+            .iter()
+            .enumerate()
+            .filter(|(_, pixel)| **pixel == Pixel::Hole);
+        let mut found = Settled::Clear;
+        for (at, _) in hole {
+            let edges = self.edges.as_ref();
+            match edges.and_then(|edges| edges.at(rect.x0 + at % width, rect.y0 + at / width)) {
+                None => return Settled::Not,
+                Some(alpha) if alpha > 0.0 => found = Settled::Drawn,
+                Some(_) => {}
+            }
+        }
+        found
+    }
+
     /// Puts `photo`, a copy of it, on a ground that its colours stand out from.
     pub(crate) fn put_on_ground(&self, photo: &mut Photo) {
         let seen = (0..photo.height).flat_map(|y| (0..photo.width).map(move |x| (x, y)));
@@ -56,18 +99,23 @@ impl Transparency {
     }
 
     /// Makes `photo`, a copy of it, its own again, but for the colours of fully transparent pixels: those are completed from visible
-    /// ones outside of `hole` (above 0).
-    pub(crate) fn complete(&self, photo: &mut Photo, hole: &Mask) {
+    /// ones outside of `hole` (above 0). Finds where edges run through the hole.
+    pub(crate) fn complete(&mut self, photo: &mut Photo, hole: &Mask) {
+        self.edges = Some(Edges::of(&self.alpha, hole));
         self.bring_back(photo);
         let levels = levels(&self.original, &self.alpha, hole);
         photo.recolour(|x, y, _, alpha| (alpha == 0.0).then(|| levels.at(x, y)));
     }
 
-    /// Makes the transparent ones of the known pixels of `rect` void.
-    pub(crate) fn veil(&self, pixels: &mut [Pixel], rect: Rect) {
+    /// Makes the transparent ones of the known pixels of `rect` void; where it is known what of the hole is opaque, all that are not
+    /// opaque: what goes on is not made of its edge.
+    pub fn veil(&self, pixels: &mut [Pixel], rect: Rect) {
         let width = rect.width();
+        let whole = self.settled(pixels, rect) == Settled::Drawn;
+        let least = if whole { OPAQUE } else { f32::MIN_POSITIVE };
         for (at, pixel) in pixels.iter_mut().enumerate() {
-            if *pixel == Pixel::Known && self.hides(rect.x0 + at % width, rect.y0 + at / width) {
+            let value = |x, y| self.alpha.pixel_f32(x, y)[0];
+            if *pixel == Pixel::Known && value(rect.x0 + at % width, rect.y0 + at / width) < least {
                 *pixel = Pixel::Void;
             }
         }

@@ -183,7 +183,7 @@ fn a_hidden_colour_is_in_no_fill() {
             }
         }
         assert!(
-            opaque > 37 * 34 * 9 / 10,
+            opaque > 37 * 34 * 99 / 100,
             "{query}: {opaque} pixels are opaque"
         );
     }

@@ -19,6 +19,7 @@ pub use settings::{Blend, Settings};
 pub(crate) use settings::{BlendChoice, Preset};
 
 use cleanplate_pictures::Rect;
+use cleanplate_pipeline::transparency::Settled;
 use cleanplate_pipeline::{AlphaFill, BUCKET_PX, Crop, CropPlan, Fill, Grid, Stage, Work, plan};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
@@ -155,13 +156,24 @@ impl Common {
     ) -> Result<Made, PluginError> {
         let (mut settings, pixels_max) = self.on(work, guide.map(|g| g.1));
         let (width, height) = (place.rect.width(), place.rect.height());
-        let pixels = place.grid.pixels(place.group, place.rect, &work.alpha);
+        let mut pixels = place.grid.pixels(place.group, place.rect, &work.alpha);
+        let mut transparency = work.transparency.as_ref();
+        if let Some(known) = transparency {
+            match known.settled(&pixels, place.rect) {
+                Settled::Not => {}
+                Settled::Clear => return Ok(Made::nothing(place.rect)),
+                Settled::Drawn => {
+                    known.veil(&mut pixels, place.rect);
+                    transparency = None;
+                }
+            }
+        }
         let of = |photo| enlarge::Large {
             photo,
             rect: place.rect,
             pixels: &pixels,
         };
-        let alpha = work.transparency.as_ref().map(|t| of(&t.alpha));
+        let alpha = transparency.map(|t| of(&t.alpha));
         let hole_px = of(&work.photo).hole(1).pixels();
         let factor = factor((width, height), hole_px, pixels_max, alpha.is_some());
         settings.ring_px /= factor as f32;
@@ -207,6 +219,17 @@ pub(crate) struct Made {
     pub(crate) rect: Rect,
     pub(crate) fill: Fill,
     pub(crate) alpha: Option<AlphaFill>,
+}
+
+impl Made {
+    /// The fill of what nobody sees.
+    fn nothing(rect: Rect) -> Made {
+        Made {
+            rect,
+            fill: whole((1, 1), vec![0.0; 3]),
+            alpha: None,
+        }
+    }
 }
 
 fn whole((width, height): (usize, usize), rgb: Vec<f32>) -> Fill {
