@@ -22,6 +22,7 @@ mod faults;
 mod hot_folder;
 mod operating;
 mod readme;
+mod recipes;
 mod spending;
 mod storage;
 mod structure;

@@ -26,7 +26,7 @@ fn crates() -> Vec<String> {
 }
 
 /// The Rust files below `dir`, tests and other crates within left out.
-fn sources(dir: &Path) -> Vec<PathBuf> {
+pub fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -65,7 +65,7 @@ fn bare(text: &str) -> String {
     out
 }
 
-fn is_name(c: char) -> bool {
+pub fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -163,7 +163,7 @@ fn block(code: &str) -> Option<usize> {
 }
 
 /// The code of a file: bare, and without what is compiled for tests alone.
-fn code(file: &Path) -> String {
+pub fn code(file: &Path) -> String {
     without_tests(&bare(&fs::read_to_string(file).unwrap()))
 }
 

@@ -210,9 +210,9 @@ fn interfaces_to_the_outside_are_known_to_few() {
     );
 }
 
-/// The entries of a registry slice `NAME: ... = &[&a::INFO, &b::c::INFO, ...];` as module paths, in order.
-fn registered(file: &str, slice: &str) -> Vec<String> {
-    let text = read(Path::new(file));
+/// In the tree at `root`, the entries of a registry slice `NAME: ... = &[&a::INFO, &b::c::INFO, ...];` as module paths, in order.
+pub fn registered(root: &Path, file: &str, slice: &str) -> Vec<String> {
+    let text = fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
     let start = text
         .find(&format!("static {slice}:"))
         .unwrap_or_else(|| panic!("{file} holds no slice {slice}"));
@@ -256,7 +256,7 @@ fn kernel_folders() -> BTreeSet<String> {
 fn every_kernel_folder_is_complete_and_registered() {
     let folders = kernel_folders();
     assert!(folders.len() > 30, "only {} kernels found", folders.len());
-    let listed: BTreeSet<String> = registered("shaders/kernels/lib.rs", "KERNELS")
+    let listed: BTreeSet<String> = registered(&root(), "shaders/kernels/lib.rs", "KERNELS")
         .into_iter()
         .collect();
     assert_eq!(folders, listed, "kernel folders (left) and KERNELS (right)");
@@ -275,20 +275,28 @@ fn every_kernel_folder_is_complete_and_registered() {
     }
 }
 
-#[test]
-fn every_plugin_folder_is_complete_and_registered() {
-    let registered: BTreeSet<String> = registered("plugins/registry.rs", "PLUGINS")
+/// What is wrong with the plugins of the tree at `root`: folders without their line, lines without their folder.
+pub fn plugin_problems(root: &Path) -> Option<String> {
+    let registered: BTreeSet<String> = registered(root, "plugins/registry.rs", "PLUGINS")
         .into_iter()
         .collect();
-    let folders: BTreeSet<String> = unit_folders("plugins").into_iter().collect();
-    assert_eq!(
-        folders, registered,
-        "folders of plugins, and those in PLUGINS"
-    );
-    for plugin in folders {
-        let manifest = root().join("plugins").join(&plugin).join("plugin.toml");
-        assert!(manifest.is_file(), "plugin {plugin} has no plugin.toml");
+    let folders = unit_folders(&root.join("plugins").to_string_lossy());
+    if folders != registered {
+        return Some(format!("folders {folders:?}, in PLUGINS {registered:?}"));
     }
+    let lib = fs::read_to_string(root.join("plugins/lib.rs")).unwrap();
+    folders.into_iter().find_map(|plugin| {
+        if !lib.contains(&format!("mod {plugin};")) {
+            return Some(format!("plugin {plugin} is no module of plugins/lib.rs"));
+        }
+        let manifest = root.join("plugins").join(&plugin).join("plugin.toml");
+        (!manifest.is_file()).then(|| format!("plugin {plugin} has no plugin.toml"))
+    })
+}
+
+#[test]
+fn every_plugin_folder_is_complete_and_registered() {
+    assert_eq!(plugin_problems(&root()), None);
 }
 
 #[test]
