@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cleanplate_kernels::Tensor;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{ImportError, ModelError};
 use crate::import::{WeightTensor, WeightType, Weights};
@@ -64,6 +65,13 @@ impl<'a> GoldenFile<'a> {
                 .map_err(|_| self.fail(format!("metadata `seed` is {seed:?}, wanted a number")))
         })
         .transpose()
+    }
+
+    /// The sizes of its network, where its weights are not in the file.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
+        let text = self.weights.metadata().get("config");
+        let text = text.ok_or_else(|| self.fail("no `config` in its metadata"))?;
+        serde_json::from_str(text).map_err(|e| self.fail(format!("metadata `config`: {e}")))
     }
 
     /// A tensor that has to be there.

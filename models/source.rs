@@ -84,7 +84,10 @@ impl Source for Random {
             // Its fan is the whole map: the positions would vanish beside the patches.
             _ if spec.name.ends_with(".pos_embed") => rng.values(count, 0.1),
             [_, fan @ ..] if !fan.is_empty() => {
-                rng.values(count, (6.0 / fan.iter().product::<usize>() as f32).sqrt())
+                // MI-GAN's activations multiply by the root of 2 themselves.
+                let gains = ["encoder.b", "synthesis.b"].map(|root| spec.name.starts_with(root));
+                let range = if gains.contains(&true) { 2.0 } else { 6.0 };
+                rng.values(count, (range / fan.iter().product::<usize>() as f32).sqrt())
             }
             _ if spec.name.ends_with(".running_var") => around(&mut rng, 1.0, 0.2),
             // Small factors keep the sum over residual blocks small.

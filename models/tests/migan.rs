@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod containers;
+mod digest;
 mod reference;
 
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cleanplate_engine::{Backend, BackendChoice, EngineOptions};
 use cleanplate_kernels::Tensor;
 use cleanplate_models::arch::Inpaint;
-use cleanplate_models::import::Limits;
+use cleanplate_models::import::{Limits, Weights};
 use cleanplate_models::migan::{Migan, MiganConfig};
 use cleanplate_models::registry;
 use cleanplate_models::store::ModelStore;
@@ -68,16 +70,28 @@ fn the_checked_shaders_reproduce_the_reference_implementation() {
     check(&*open(BackendChoice::Wgpu, true));
 }
 
+/// Of the weights in the state dict, as `python -m training.goldens.containers` reads them.
+const WEIGHTS_SHA256: &str = "9e31db42a4b24632143b8245e2657cc115fff855c06f6ff7d3a31f028bf76808";
+
+fn state_dict() -> Weights {
+    registry::read(&golden_file("migan_tiny.pt.gz"), &Limits::default()).unwrap()
+}
+
 #[test]
-fn the_state_dict_imports_as_the_same_network_and_survives_storing() {
+fn the_state_dict_imports_as_what_it_holds_and_survives_storing() {
+    assert_eq!(
+        digest::digest(&state_dict()),
+        (88, WEIGHTS_SHA256.to_string())
+    );
     let dir = tempfile::tempdir().unwrap();
     let store = ModelStore::open(dir.path()).unwrap();
-    let names = [
-        ("dict", "migan_tiny.pt.gz"),
-        ("tensors", "migan_tiny.safetensors.gz"),
-    ];
-    for (name, file) in names {
-        let info = store.import(&golden_file(file), name, &mut |_| {}).unwrap();
+    let tensors = dir.path().join("tensors.bin");
+    std::fs::write(&tensors, containers::safetensors(&state_dict(), &[])).unwrap();
+    for (name, file) in [
+        ("dict", golden_file("migan_tiny.pt.gz")),
+        ("tensors", tensors),
+    ] {
+        let info = store.import(&file, name, &mut |_| {}).unwrap();
         assert!(info.present && info.arch == "migan");
         let weights = store.weights(name).unwrap();
         let derived = weights.iter().find(|(name, _)| name.contains("filter"));
@@ -117,10 +131,7 @@ fn the_state_dict_imports_as_the_same_network_and_survives_storing() {
 
 #[test]
 fn every_tensor_that_does_not_fit_is_named() {
-    let file = golden_file("migan_tiny.safetensors.gz");
-    let mut bytes = Vec::new();
-    let packed = std::fs::File::open(&file).unwrap();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
+    let bytes = containers::safetensors(&state_dict(), &[]);
     let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
     let text = std::str::from_utf8(&bytes[8..header]).unwrap();
     let changed = text

@@ -36,6 +36,8 @@ class Weights(unittest.TestCase):
         wide = random_weights.tensor("conv.weight", (8, 6, 1, 1), 1)
         self.assertEqual((wide.dtype, wide.shape), (np.float32, (8, 6, 1, 1)))
         self.assertTrue(0.9 < np.abs(wide).max() <= 1, "the root of 6 over a fan of 6")
+        narrow = random_weights.tensor("encoder.b8.conv2.weight", (8, 6, 1, 1), 1)
+        self.assertTrue(0.5 < np.abs(narrow).max() <= 3**-0.5, "the root of 2 over a fan of 6")
         variance = random_weights.tensor("bn.running_var", (100,), 1)
         self.assertTrue(0.8 <= variance.min() and variance.max() <= 1.2)
         scale = random_weights.tensor("bn.weight", (100,), 1)

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import pickle
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = "generator."
+#: Where the name of a weight begins, whatever wrapper saved it.
+ROOT = re.compile(r"generator\.|(encoder|synthesis)\.b\d")
 STORAGES = {"FloatStorage": np.float32, "HalfStorage": np.float16, "DoubleStorage": np.float64, "LongStorage": np.int64}
 
 
@@ -69,8 +71,13 @@ def weights(file: Path) -> dict[str, np.ndarray]:
     archive = zipfile.ZipFile(io.BytesIO(gzip.decompress(data) if file.suffix == ".gz" else data))
     (pickled,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
     root = Reader(archive, pickled.removesuffix("data.pkl")).load()
-    ours = ((name[name.find(ROOT) :], value) for name, value in named(root) if ROOT in name)
-    return {name: value.astype("<f4") for name, value in ours if not name.endswith("num_batches_tracked")}
+    found = {}
+    for name, value in named(root):
+        begin = ROOT.search(name)
+        derived = name.endswith("num_batches_tracked") or ".filter" in name
+        if begin and not derived:
+            found[name[begin.start() :]] = value.astype("<f4")
+    return found
 
 
 def digest(found: dict[str, np.ndarray]) -> str:

@@ -35,7 +35,8 @@ def tensor(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     if name.endswith(".pos_embed"):
         values = values * np.float32(0.1)
     elif len(shape) > 1:
-        values = values * np.sqrt(np.float32(6) / np.float32(np.prod(shape[1:])))
+        reach = 2 if name.startswith(("encoder.b", "synthesis.b")) else 6
+        values = values * np.sqrt(np.float32(reach) / np.float32(np.prod(shape[1:])))
     elif name.endswith(".running_var"):
         values = values * np.float32(0.2) + np.float32(1)
     elif name.endswith(".weight"):
