@@ -8,6 +8,22 @@ pub trait Observer: Sync {
     fn cancelled(&self) -> bool;
 }
 
+impl dyn Observer + '_ {
+    /// What watches a graph that does part `part`, from 0, of `parts` of the stage `name`: hears which share of it is done, 0 to
+    /// 1, and says whether to stop.
+    pub fn watch<'s>(
+        &'s self,
+        name: &'s str,
+        part: usize,
+        parts: usize,
+    ) -> impl Fn(f32) -> bool + 's {
+        move |done| {
+            self.stage(name, (part as f32 + done) / parts.max(1) as f32);
+            self.cancelled()
+        }
+    }
+}
+
 /// Watches nothing, never cancels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;

@@ -8,16 +8,16 @@ use super::line::Ticket;
 pub fn run(
     executable: &dyn Executable,
     group: &[Ticket],
-    unwanted: &dyn Fn() -> bool,
+    watch: &dyn Fn(f32) -> bool,
 ) -> Result<Vec<Tensor>, EngineError> {
     if let [one] = group {
         return executable
-            .run_until(&[one.share.image.view(), one.share.mask.view()], unwanted)
+            .run_until(&[one.share.image.view(), one.share.mask.view()], watch)
             .map(|outputs| outputs.into_iter().take(1).collect());
     }
     let image = join(group.iter().map(|ticket| &ticket.share.image));
     let mask = join(group.iter().map(|ticket| &ticket.share.mask));
-    let mut outputs = executable.run_until(&[image.view(), mask.view()], unwanted)?;
+    let mut outputs = executable.run_until(&[image.view(), mask.view()], watch)?;
     part(outputs.pop(), group.len())
 }
 

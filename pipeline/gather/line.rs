@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub struct Share {
     /// `u8 [1, H, W]`
     pub mask: Tensor,
     cancelled: AtomicBool,
+    /// Bits of the share of the network's work that is done.
+    done: AtomicU32,
     end: Mutex<Option<Result<Done, GatherError>>>,
 }
 
@@ -37,6 +39,7 @@ impl Share {
             image,
             mask,
             cancelled: AtomicBool::new(false),
+            done: AtomicU32::new(0),
             end: Mutex::default(),
         }
     }
@@ -47,6 +50,14 @@ impl Share {
 
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub fn advance(&self, done: f32) {
+        self.done.store(done.to_bits(), Ordering::Relaxed);
+    }
+
+    pub fn done(&self) -> f32 {
+        f32::from_bits(self.done.load(Ordering::Relaxed))
     }
 
     pub fn end(&self, end: Result<Done, GatherError>) {

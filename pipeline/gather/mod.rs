@@ -32,8 +32,8 @@ pub struct CropRequest<'a> {
     pub mask: Tensor,
     /// The network compiled for so many crops; an error of memory makes groups smaller.
     pub compile: &'a dyn Fn(usize) -> Result<Arc<dyn Executable>, PluginError>,
-    /// Whether the run wants to stop.
-    pub cancelled: &'a dyn Fn() -> bool,
+    /// Hears which share of the network's work is done, 0 to 1, and says whether the run wants to stop.
+    pub watch: &'a dyn Fn(f32) -> bool,
 }
 
 /// What became of a crop.
@@ -147,7 +147,7 @@ impl Gather {
                 Some(Err(refusal)) => return Err(refusal),
                 None => {}
             }
-            if (ask.cancelled)() {
+            if (ask.watch)(share.done()) {
                 // A group that is on the device goes on for the others.
                 share.cancel();
                 line.leave(&share);
@@ -160,7 +160,7 @@ impl Gather {
                 line.busy = true;
                 let group = line.take_group(self.crops_max);
                 drop(line);
-                self.lead(group, ask.compile, ask.cancelled);
+                self.lead(group, ask.compile, ask.watch);
                 line = self.lock();
                 continue;
             }
@@ -182,7 +182,7 @@ impl Gather {
         &self,
         group: Vec<Ticket>,
         compile: &dyn Fn(usize) -> Result<Arc<dyn Executable>, PluginError>,
-        own: &dyn Fn() -> bool,
+        own: &dyn Fn(f32) -> bool,
     ) {
         let _busy = Busy(self);
         let crops = group.len();
@@ -202,15 +202,16 @@ impl Gather {
             }
         };
         // The group stops only when none of its members wants to go on.
-        let unwanted = || {
-            if own() {
+        let watch = |done| {
+            group.iter().for_each(|ticket| ticket.share.advance(done));
+            if own(done) {
                 group[0].share.cancel();
             }
             group.iter().all(|ticket| ticket.share.is_cancelled())
         };
         let started = Instant::now();
         match catch_unwind(AssertUnwindSafe(|| {
-            group::run(&*executable, &group, &unwanted)
+            group::run(&*executable, &group, &watch)
         })) {
             Ok(Ok(predictions)) => {
                 self.groups.fetch_add(1, Ordering::Relaxed);

@@ -75,8 +75,9 @@ impl Network {
         work: &mut Work<'_>,
         network: &dyn InpaintNetwork,
         crop: &Planned,
+        watch: &dyn Fn(f32) -> bool,
     ) -> Result<Fill, PluginError> {
-        let refused = match self.fill(work, network, crop) {
+        let refused = match self.fill(work, network, crop, watch) {
             Err(PluginError::Engine { source, .. }) if is_memory(&source) => source,
             other => return other,
         };
@@ -97,7 +98,7 @@ impl Network {
         crop.width,
         crop.height
     ));
-        self.fill(work, network, &retry)
+        self.fill(work, network, &retry, watch)
     }
 
     fn fill(
@@ -105,6 +106,7 @@ impl Network {
         work: &mut Work<'_>,
         network: &dyn InpaintNetwork,
         crop: &Planned,
+        watch: &dyn Fn(f32) -> bool,
     ) -> Result<Fill, PluginError> {
         let (width, height) = (crop.width, crop.height);
         let mut rgb = shrink_photo(&work.photo, crop.rect, width, height);
@@ -137,13 +139,12 @@ impl Network {
                     .get_if_room(key(crops), work.backend, graph)
             }
         };
-        let cancelled = || work.observer.cancelled();
         let answer = work.gather.run(CropRequest {
             key: key(1),
             image,
             mask,
             compile: &compile,
-            cancelled: &cancelled,
+            watch,
         });
         let Answer {
             prediction,
@@ -197,7 +198,9 @@ impl Stage for Network {
                 i + 1,
                 planned.len()
             ))?;
-            let fill = self.fill_or_shrink(work, &*network, crop)?;
+            let observer = work.observer;
+            let watch = observer.watch(self.plugin, i, planned.len());
+            let fill = self.fill_or_shrink(work, &*network, crop, &watch)?;
             work.crops.push(Crop {
                 rect: crop.rect,
                 group: crop.group,

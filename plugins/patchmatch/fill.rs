@@ -54,8 +54,8 @@ pub struct Device<'a> {
     pub backend: &'a dyn Backend,
     /// Compiled graphs, kept between fills.
     pub executables: &'a ExecutableCache,
-    /// Asked between operations whether to stop.
-    pub cancelled: &'a dyn Fn() -> bool,
+    /// Hears between operations which share of the fill is done, 0 to 1, and says whether to stop.
+    pub watch: &'a dyn Fn(f32) -> bool,
 }
 
 /// Fills the hole of `scene`; `picks` asks for [`Filled::picks`].
@@ -104,14 +104,12 @@ pub fn fill(
         }
         given.extend(inputs(levels, settings.seed));
         let views: Vec<_> = given.iter().map(Tensor::view).collect();
-        let outputs = executable
-            .run_until(&views, device.cancelled)
-            .map_err(|e| {
-                if e.retryable() {
-                    device.executables.clear();
-                }
-                failed(during, e)
-            })?;
+        let outputs = executable.run_until(&views, device.watch).map_err(|e| {
+            if e.retryable() {
+                device.executables.clear();
+            }
+            failed(during, e)
+        })?;
         return unpack(outputs, wanted);
     }
     smooth(scene, device)
@@ -195,10 +193,7 @@ fn harmonic(
         Tensor::f32(&[height, width, 3], rgb),
         Tensor::u32(&[height, width], pixels.iter().map(word).collect()),
     );
-    let outputs = executable.run_until(
-        &[image.view(), slopes.view(), sites.view()],
-        device.cancelled,
-    );
+    let outputs = executable.run_until(&[image.view(), slopes.view(), sites.view()], device.watch);
     let outputs = outputs.map_err(|e| failed((width, height), e))?;
     let filled = outputs.into_iter().next().and_then(into_f32);
     filled.ok_or_else(unusable)

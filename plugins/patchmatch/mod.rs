@@ -183,11 +183,10 @@ impl Common {
             .small(factor)
             .scene(guide.map(|(fill, _)| fill), small_alpha);
         let small = (scene.width, scene.height);
-        let observer = work.observer;
         let device = Device {
             backend: work.backend,
             executables: work.executables,
-            cancelled: &|| observer.cancelled(),
+            watch: place.watch,
         };
         let picks = factor > 1 || alpha.is_some() || self.ends;
         let filled = fill(scene, &settings, picks, device)?;
@@ -242,6 +241,8 @@ pub(crate) struct Place<'a> {
     pub(crate) rect: Rect,
     pub(crate) group: u32,
     pub(crate) grid: &'a Grid,
+    /// Hears which share of the fill is done, 0 to 1, and says whether to stop.
+    pub(crate) watch: &'a dyn Fn(f32) -> bool,
 }
 
 impl From<Parameters> for PatchMatch {
@@ -286,10 +287,12 @@ impl Stage for PatchMatch {
         let (grid, planned) = plan(&work.alpha, &wish)?;
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!("patchmatch, crop {} of {}", i + 1, planned.len()))?;
+            let observer = work.observer;
             let place = Place {
                 rect: crop.rect,
                 group: crop.group,
                 grid: &grid,
+                watch: &observer.watch("patchmatch", i, planned.len()),
             };
             let made = self.common.fill_crop(work, place, None)?;
             work.crops.push(Crop {

@@ -79,10 +79,12 @@ impl Stage for Refine {
                 continue;
             }
             let guide = self.guide(crop);
+            let observer = work.observer;
             let place = Place {
                 rect: crop.rect,
                 group: crop.group,
                 grid: &crop.grid,
+                watch: &observer.watch("patchmatch-refine", i, count),
             };
             let guide = Some((&guide, self.weight));
             let made = self.common.fill_crop(work, place, guide)?;

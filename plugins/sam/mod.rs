@@ -4,6 +4,8 @@
 //! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken, unless another
 //! one is asked for.
 
+mod fit;
+mod guided;
 mod islands;
 
 use std::sync::Arc;
@@ -26,11 +28,15 @@ pub static INFO: PluginInfo = PluginInfo::builtin::<Sam>(include_str!("plugin.to
 
 const NAME: &str = "sam";
 
+/// Share of the work that is done once the photo is encoded.
+const ENCODED: f32 = 0.9;
+
 #[derive(Deserialize)]
 struct Sam {
     model: String,
     island_share: f64,
     hole_share: f64,
+    edge_share: f64,
     /// Rank of the mask that is taken, from 1.
     alternative: Option<usize>,
 }
@@ -46,7 +52,7 @@ impl Stage for Sam {
         let prompt = read(&prompts, size)?;
         let network = work.networks.segment(&self.model)?;
         let maps = embed(work, &network)?;
-        work.observer.stage("sam", 0.9);
+        work.observer.stage(NAME, ENCODED);
         let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
         let choice = match self.alternative {
             Some(rank) => Choice::Ranked(rank.saturating_sub(1)),
@@ -62,6 +68,14 @@ impl Stage for Sam {
             .collect();
         islands::drop_small(&mut mask, self.island_share, &clicks);
         let holes = (mask.count() as f64 * self.hole_share) as usize;
+        fill_holes::fill(&mut mask, holes);
+        let reach_px = (self.edge_share * size[0].max(size[1]) as f64) as f32;
+        let points: Vec<_> = prompts
+            .points
+            .iter()
+            .map(|p| ([p.0 as usize, p.1 as usize], p.2 == 1))
+            .collect();
+        fit::fit(&mut mask, &work.photo, reach_px, &points);
         fill_holes::fill(&mut mask, holes);
         if mask.count() == 0 {
             return Err(PluginError::NothingFound {
@@ -135,11 +149,12 @@ fn embed(work: &Work<'_>, network: &SegmentNetwork) -> Result<Arc<Maps>, PluginE
     let executable = compile(work, network, "encoder", [h, w], || {
         network.network.encoder_graph([h, w])
     })?;
+    let whole = work.observer.watch(NAME, 0, 1);
     let maps = Arc::new(execute(
         work,
         &*executable,
         &[&resized],
-        "sam, encoding the photo",
+        ("sam, encoding the photo", &|done| whole(ENCODED * done)),
     )?);
     work.embeddings.put(key, maps.clone());
     Ok(maps)
@@ -165,7 +180,7 @@ fn decode(
         work,
         &*executable,
         &maps.iter().chain([&tokens]).collect::<Vec<_>>(),
-        "sam, finding the object",
+        ("sam, finding the object", &|_| work.observer.cancelled()),
     )?;
     let [logits, iou] = outputs.as_slice() else {
         return Err(unusable(format!("{} outputs, wanted 2", outputs.len())));
@@ -242,25 +257,23 @@ fn execute(
     work: &Work<'_>,
     executable: &dyn Executable,
     inputs: &[&Tensor],
-    during: &str,
+    (during, watch): (&str, &dyn Fn(f32) -> bool),
 ) -> Result<Vec<Tensor>, PluginError> {
     let views: Vec<_> = inputs.iter().map(|tensor| tensor.view()).collect();
-    executable
-        .run_until(&views, &|| work.observer.cancelled())
-        .map_err(|source| {
-            if source.retryable() {
-                work.executables.clear();
-            }
-            match source {
-                EngineError::Cancelled => PluginError::Cancelled {
-                    before: format!("the end of {during}"),
-                },
-                source => PluginError::Engine {
-                    during: during.to_string(),
-                    source: Box::new(source),
-                },
-            }
-        })
+    executable.run_until(&views, watch).map_err(|source| {
+        if source.retryable() {
+            work.executables.clear();
+        }
+        match source {
+            EngineError::Cancelled => PluginError::Cancelled {
+                before: format!("the end of {during}"),
+            },
+            source => PluginError::Engine {
+                during: during.to_string(),
+                source: Box::new(source),
+            },
+        }
+    })
 }
 
 fn unusable(detail: String) -> PluginError {

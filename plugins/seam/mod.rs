@@ -94,7 +94,7 @@ impl Seam {
         let (slopes, sites) = (Tensor::f32(&dims, slopes), Tensor::u32(&dims[..2], sites));
         let observer = work.observer;
         let outputs = executable
-            .run_until(&[image.view(), slopes.view(), sites.view()], &|| {
+            .run_until(&[image.view(), slopes.view(), sites.view()], &|_| {
                 observer.cancelled()
             })
             .map_err(|e| {

@@ -221,7 +221,7 @@ impl Executable for OddRun {
     fn run_until(
         &self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
     ) -> Result<Vec<Tensor>, EngineError> {
         let [n, h, w, _] = *self.dims.as_slice() else {
             panic!()
@@ -229,7 +229,7 @@ impl Executable for OddRun {
         self.started.fetch_add(1, Ordering::SeqCst);
         let until = Instant::now() + self.slow.unwrap_or_default();
         while Instant::now() < until {
-            if cancelled() {
+            if watch(0.5) {
                 return Err(EngineError::Cancelled);
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -64,7 +64,7 @@ fn run(scene: Scene, settings: &Settings, backend: &dyn Backend) -> Vec<f32> {
         Device {
             backend,
             executables: &executables,
-            cancelled: &|| false,
+            watch: &|_| false,
         },
     )
     .unwrap()
@@ -148,7 +148,7 @@ fn the_shaders_find_the_same_field() {
             Device {
                 backend: &*backend,
                 executables: &executables,
-                cancelled: &|| false,
+                watch: &|_| false,
             },
         )
         .unwrap();
@@ -183,7 +183,7 @@ fn nothing_to_copy_gives_a_smooth_fill() {
     let device = Device {
         backend: &*backend,
         executables: &executables,
-        cancelled: &|| false,
+        watch: &|_| false,
     };
     let filled = fill(
         Scene {

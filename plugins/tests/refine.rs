@@ -60,7 +60,7 @@ fn mean_of_hole(guide: Option<f32>, settings: &Settings) -> f32 {
     let device = Device {
         backend: &*backend,
         executables: &executables,
-        cancelled: &|| false,
+        watch: &|_| false,
     };
     let filled = fill(scene, settings, false, device).unwrap();
     let hole: Vec<f32> = (0..pixels.len())

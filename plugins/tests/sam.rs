@@ -14,7 +14,7 @@ name = "clicked"
 description = "Exactly what the network marks."
 [[step]]
 plugin = "sam"
-parameters = { model = "tiny", island_share = 0.0, hole_share = 0.0 }
+parameters = { model = "tiny", island_share = 0.0, hole_share = 0.0, edge_share = 0.0 }
 [[step]]
 plugin = "lama"
 parameters = { model = "lama-small", working_px_max = 128 }

@@ -72,25 +72,25 @@ pub trait Backend: Send + Sync {
 pub trait Executable: Send + Sync {
     /// Runs once. Inputs and outputs in the order of [`Graph::inputs`] and [`Graph::outputs`].
     fn run(&self, inputs: &[TensorRef<'_>]) -> Result<Vec<Tensor>, EngineError> {
-        self.run_until(inputs, &|| false)
+        self.run_until(inputs, &|_| false)
     }
-    /// As [`Executable::run`]; asks `cancelled` between pieces of work (on slow devices every 100 ms or so) and stops
-    /// with [`EngineError::Cancelled`] once it says true.
+    /// As [`Executable::run`]; tells `watch` between pieces of work (on slow devices every 100 ms or so) which share of the
+    /// work is done, 0 to 1, and stops with [`EngineError::Cancelled`] once it says true.
     fn run_until(
         &self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
     ) -> Result<Vec<Tensor>, EngineError>;
     /// As [`Executable::run_until`]; on a GPU one submission may take at most `wait_max` (and never more than the backend's own
     /// limit) before the device counts as lost. For graphs with shaders that are not this program's own.
     fn run_within(
         &self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
         wait_max: Duration,
     ) -> Result<Vec<Tensor>, EngineError> {
         let _ = wait_max;
-        self.run_until(inputs, cancelled)
+        self.run_until(inputs, watch)
     }
     /// Peak bytes of activations and scratch, computed by the plan.
     fn peak_bytes(&self) -> u64;

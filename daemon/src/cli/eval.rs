@@ -136,7 +136,7 @@ fn fill(runner: &Runner, contender: &Contender<'_>, read: &Case) -> anyhow::Resu
         prompts: None,
         overrides: contender.overrides.clone(),
     };
-    let bar = StageBar::new(contender.pipeline.steps.len() + 1);
+    let bar = StageBar::new(contender.pipeline);
     let started = Instant::now();
     let outcome = runner.run(contender.pipeline, request, &bar);
     let seconds = started.elapsed().as_secs_f64();

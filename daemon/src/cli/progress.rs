@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 use std::sync::Mutex;
 
-use cleanplate_pipeline::Observer;
+use cleanplate_pipeline::{Observer, Pipeline};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::jobs::Advance;
 use crate::lock::lock;
 
 /// A bar on standard error; nothing where that is no terminal.
@@ -22,20 +23,18 @@ pub fn bar(total: u64, template: &str) -> ProgressBar {
     }
 }
 
-/// A pipeline's stages as a bar.
+/// A pipeline's stages as a bar: each step takes its usual share of it and moves as far as it is.
 pub struct StageBar {
     bar: ProgressBar,
-    steps: f64,
-    seen: Mutex<Vec<String>>,
+    advance: Mutex<Advance>,
 }
 
 impl StageBar {
-    /// A bar for a pipeline of so many steps.
-    pub fn new(steps: usize) -> Self {
+    /// A bar for a run of this pipeline.
+    pub fn new(pipeline: &Pipeline) -> Self {
         StageBar {
-            bar: bar(1000, "{msg:12} [{bar:40}] {percent:>3} %  {elapsed}"),
-            steps: steps.max(1) as f64,
-            seen: Mutex::default(),
+            bar: bar(1000, "{msg:17} [{bar:40}] {percent:>3} %  {elapsed}"),
+            advance: Mutex::new(Advance::guessed(pipeline)),
         }
     }
     /// Takes the bar away.
@@ -46,14 +45,12 @@ impl StageBar {
 
 impl Observer for StageBar {
     fn stage(&self, name: &str, fraction: f32) {
-        let mut seen = lock(&self.seen);
-        if seen.last().is_none_or(|last| last != name) {
-            seen.push(name.to_string());
+        let mut advance = lock(&self.advance);
+        advance.step(name, f64::from(fraction));
+        if self.bar.message() != name {
             self.bar.set_message(name.to_string());
         }
-        let done = (seen.len() - 1) as f64 + f64::from(fraction);
-        self.bar
-            .set_position((1000.0 * done / self.steps).min(1000.0) as u64);
+        self.bar.set_position((1000.0 * advance.done()) as u64);
     }
     fn cancelled(&self) -> bool {
         false

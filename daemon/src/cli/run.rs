@@ -55,7 +55,7 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
         open::models(&config)?,
         RunLimits::default(),
     );
-    let bar = StageBar::new(pipeline.steps.len() + 1);
+    let bar = StageBar::new(pipeline);
     let count = args.candidates.map_or(0, usize::from);
     let outcome = runner.run_with_alternatives(pipeline, request, count, &bar);
     bar.finish();

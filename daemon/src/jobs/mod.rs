@@ -43,6 +43,7 @@ pub use recall::{Recipe, Webhook};
 pub use retry::RETRY_OF;
 pub use run::failure_code;
 pub use service::Service;
+pub use step_times::Advance;
 use step_times::StepTimes;
 use throughput::Throughput;
 

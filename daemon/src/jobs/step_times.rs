@@ -85,6 +85,11 @@ impl Advance {
         }
     }
 
+    /// A job of this pipeline, before any was measured.
+    pub fn guessed(pipeline: &Pipeline) -> Advance {
+        Advance::new(guess(pipeline))
+    }
+
     /// Notes that `fraction` of the step `name` is done. A step that was not expected moves nothing.
     pub fn step(&mut self, name: &str, fraction: f64) {
         let later = self.steps.iter().skip(self.at);

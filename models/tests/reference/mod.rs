@@ -32,7 +32,7 @@ impl Executable for Loops {
     fn run_until(
         &self,
         inputs: &[TensorRef<'_>],
-        _cancelled: &dyn Fn() -> bool,
+        _watch: &dyn Fn(f32) -> bool,
     ) -> Result<Vec<Tensor>, EngineError> {
         let graph = &self.0;
         let mut tensors: Vec<Option<Tensor>> = vec![None; graph.tensors.len()];

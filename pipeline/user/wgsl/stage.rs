@@ -87,7 +87,7 @@ impl WgslStage {
         let views: Vec<_> = images.iter().map(Tensor::view).collect();
         let wait = Duration::from_secs(self.shader.table.time_s_max);
         let outputs = executable
-            .and_then(|e| e.run_within(&views, &|| work.observer.cancelled(), wait))
+            .and_then(|e| e.run_within(&views, &|_| work.observer.cancelled(), wait))
             .map_err(failed)?;
         Ok(outputs
             .first()

@@ -68,7 +68,7 @@ impl Executable for FlatRun {
     fn run_until(
         &self,
         inputs: &[TensorRef<'_>],
-        _cancelled: &dyn Fn() -> bool,
+        _watch: &dyn Fn(f32) -> bool,
     ) -> Result<Vec<Tensor>, EngineError> {
         let (w, h) = self.size;
         assert_eq!(

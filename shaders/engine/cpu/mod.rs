@@ -72,11 +72,13 @@ impl Backend for CpuBackend {
             buffer_bytes_max: u64::MAX,
         };
         plan.check(&graph, weights + 4 * scratch as u64, &ceilings)?;
-        let threads = graph.nodes.iter().map(|n| threads_max(&graph, n)).collect();
+        let costs: Vec<u64> = graph.nodes.iter().map(|n| cost_us(&graph, n)).collect();
+        let threads = costs.iter().map(|us| threads_max(*us)).collect();
         Ok(Arc::new(CpuExecutable {
             id: self.pool.next_id(),
             graph,
             threads,
+            done: shares_before(&costs),
             plan,
             scratch,
             pool: self.pool.clone(),
@@ -98,6 +100,8 @@ struct CpuExecutable {
     graph: Graph,
     /// Most threads of each operation.
     threads: Vec<usize>,
+    /// Share of the work that is done before each operation.
+    done: Vec<f32>,
     plan: Plan,
     /// Floats of scratch for the hungriest operation.
     scratch: usize,
@@ -109,7 +113,7 @@ impl CpuExecutable {
     fn execute(
         &self,
         inputs: &[TensorRef<'_>],
-        mut before: impl FnMut() -> Result<(), EngineError>,
+        mut before: impl FnMut(f32) -> Result<(), EngineError>,
         mut after: impl FnMut(&Node),
     ) -> Result<Vec<Tensor>, EngineError> {
         self.graph.check_inputs(inputs)?;
@@ -119,8 +123,9 @@ impl CpuExecutable {
             &self.plan.slot_bytes,
             self.scratch,
             |slots| {
-                for (node, threads) in self.graph.nodes.iter().zip(&self.threads) {
-                    before()?;
+                let nodes = self.graph.nodes.iter().zip(&self.threads);
+                for ((node, threads), done) in nodes.zip(&self.done) {
+                    before(*done)?;
                     with_threads_max(*threads, || self.execute_node(node, inputs, slots))?;
                     after(node);
                 }
@@ -194,12 +199,27 @@ impl CpuExecutable {
     }
 }
 
-/// As many threads as have enough to do each.
-fn threads_max(graph: &Graph, node: &Node) -> usize {
+/// Microseconds that an operation takes on one thread, seldom less.
+fn cost_us(graph: &Graph, node: &Node) -> u64 {
     let (inputs, outputs) = (graph.specs(&node.inputs), graph.specs(&node.outputs));
     let bytes: u64 = inputs.iter().chain(&outputs).map(TensorSpec::bytes).sum();
-    let us = (node.op.flops(&inputs) / FLOPS_PER_US).max(bytes / BYTES_PER_US);
+    (node.op.flops(&inputs) / FLOPS_PER_US).max(bytes / BYTES_PER_US)
+}
+
+/// As many threads as have enough to do each.
+fn threads_max(us: u64) -> usize {
     usize::try_from(us / THREAD_US_MIN).map_or(usize::MAX, |threads| threads.max(1))
+}
+
+/// The share of the whole that lies before each operation. Nothing takes no time at all.
+fn shares_before(costs_us: &[u64]) -> Vec<f32> {
+    let whole: u64 = costs_us.iter().map(|us| us + 1).sum();
+    let before = costs_us.iter().scan(0, |sum, us| {
+        let before = *sum;
+        *sum += us + 1;
+        Some(before)
+    });
+    before.map(|us: u64| us as f32 / whole as f32).collect()
 }
 
 fn view_mut<'a>(dtype: DType, shape: &'a Shape, buffer: &'a mut [f32]) -> TensorMut<'a> {
@@ -222,12 +242,12 @@ impl Executable for CpuExecutable {
     fn run_until(
         &self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
     ) -> Result<Vec<Tensor>, EngineError> {
         self.execute(
             inputs,
-            || {
-                if cancelled() {
+            |done| {
+                if watch(done) {
                     Err(EngineError::Cancelled)
                 } else {
                     Ok(())
@@ -265,7 +285,7 @@ impl Executable for CpuExecutable {
         let mut start = Instant::now();
         self.execute(
             inputs,
-            || Ok(()),
+            |_| Ok(()),
             |node| {
                 let flops = node.op.flops(&self.graph.specs(&node.inputs));
                 let now = Instant::now();

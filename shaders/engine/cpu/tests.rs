@@ -159,15 +159,35 @@ fn runs_stop_between_operations_when_asked() {
     let inputs = random_inputs(&graph, 1);
     let run = backend().compile(&graph).unwrap();
     let asked = Cell::new(0);
-    let cancelled = || {
+    let watch = |_| {
         asked.set(asked.get() + 1);
         asked.get() == 2
     };
     assert!(matches!(
-        run.run_until(&views(&inputs), &cancelled),
+        run.run_until(&views(&inputs), &watch),
         Err(EngineError::Cancelled)
     ));
     assert_eq!(asked.get(), 2);
+}
+
+#[test]
+fn a_run_tells_how_far_it_is() {
+    let graph = small_net(4);
+    let inputs = random_inputs(&graph, 1);
+    let run = backend().compile(&graph).unwrap();
+    let told = std::cell::RefCell::new(Vec::new());
+    let watch = |done| {
+        told.borrow_mut().push(done);
+        false
+    };
+    run.run_until(&views(&inputs), &watch).unwrap();
+    let told = told.into_inner();
+    assert!(told.len() > 1 && told[0] == 0.0, "{told:?}");
+    assert!(told.windows(2).all(|pair| pair[0] < pair[1]), "{told:?}");
+    assert!(
+        told[told.len() - 1] < 1.0,
+        "the last operation is still to come"
+    );
 }
 
 #[test]

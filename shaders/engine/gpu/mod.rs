@@ -259,20 +259,20 @@ impl Executable for GpuExecutable {
     fn run_until(
         &self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
     ) -> Result<Vec<Tensor>, EngineError> {
-        self.run_within(inputs, cancelled, self.shared.wait_max())
+        self.run_within(inputs, watch, self.shared.wait_max())
     }
 
     fn run_within(
         &self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
         wait_max: Duration,
     ) -> Result<Vec<Tensor>, EngineError> {
         self.graph.check_inputs(inputs)?;
         let wait = wait_max.min(self.shared.wait_max());
-        self.with_prepared(|prepared| prepared.run(inputs, cancelled, wait))
+        self.with_prepared(|prepared| prepared.run(inputs, watch, wait))
     }
 
     fn peak_bytes(&self) -> u64 {

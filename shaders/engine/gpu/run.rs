@@ -22,7 +22,7 @@ impl Prepared {
     pub fn run(
         &mut self,
         inputs: &[TensorRef<'_>],
-        cancelled: &dyn Fn() -> bool,
+        watch: &dyn Fn(f32) -> bool,
         wait: Duration,
     ) -> Result<Vec<Tensor>, EngineError> {
         let this = &*self;
@@ -30,13 +30,15 @@ impl Prepared {
             .scoped("a run", this.recorded.plan.peak_bytes(), || {
                 this.upload(inputs);
                 let mut in_flight: VecDeque<wgpu::SubmissionIndex> = VecDeque::new();
-                for range in &this.submits {
+                for (index, range) in this.submits.iter().enumerate() {
                     if in_flight.len() >= IN_FLIGHT_MAX
                         && let Some(oldest) = in_flight.pop_front()
                     {
                         this.gpu.wait(oldest, wait, "a run")?;
                     }
-                    if cancelled() {
+                    // Submits are cut to take about as long.
+                    let done = (index - in_flight.len()) as f32 / this.submits.len() as f32;
+                    if watch(done) {
                         if let Some(last) = in_flight.pop_back() {
                             this.gpu.wait(last, wait, "a run")?;
                         }

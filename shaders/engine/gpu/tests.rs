@@ -342,7 +342,7 @@ fn an_error_that_no_scope_catches_fails_the_running_job_only() {
     let run = backend.compile(&graph).unwrap();
     let gpu = backend.shared.newest().clone();
     let inputs = random_inputs(&graph, 1);
-    let sabotage = || {
+    let sabotage = |_| {
         std::thread::scope(|scope| {
             // Scopes belong to threads, so this one's errors are nobody's.
             scope.spawn(|| {
@@ -379,7 +379,7 @@ fn a_lost_device_fails_the_job_and_the_next_run_has_a_new_one() {
         let gpu = backend.shared.newest().clone();
         let asked = Cell::new(0);
         // Round 1 loses the device before the first submit, round 2 between submits.
-        let sabotage = || {
+        let sabotage = |_| {
             asked.set(asked.get() + 1);
             if asked.get() == 1 + round % 2 {
                 gpu.device.destroy();
@@ -438,12 +438,12 @@ fn runs_stop_between_submits_when_asked() {
     let run = backend.compile(&graph).unwrap();
     let inputs = random_inputs(&graph, 1);
     let asked = Cell::new(0);
-    let cancelled = || {
+    let watch = |_| {
         asked.set(asked.get() + 1);
         asked.get() == 2
     };
     assert!(matches!(
-        run.run_until(&views(&inputs), &cancelled),
+        run.run_until(&views(&inputs), &watch),
         Err(EngineError::Cancelled)
     ));
     assert_runs(&*run, &graph, 1);
