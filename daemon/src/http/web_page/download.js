@@ -3,7 +3,7 @@
 import { $, open, save, say } from './page.js';
 import { canvas, toBlob } from './mask.js';
 import { studio } from './studio.js';
-import { zip } from './zip.js';
+import { zip, zipped } from './zip.js';
 
 const ENDS = { 'image/jpeg': 'jpg', 'image/png': 'png', 'image/webp': 'webp' };
 const LOSSY = ['image/jpeg', 'image/webp'];
@@ -53,6 +53,38 @@ const changed = () => studio.docs.filter((doc) => doc.changed);
 let all = false;
 const chosen = () => (all ? changed() : [studio.doc]);
 
+/** The results one after another, each made once the one before is written. */
+async function* results(docs) {
+  for (const [index, doc] of docs.entries()) {
+    say(`Writing ${index + 1} of ${docs.length}`);
+    yield await result(doc);
+  }
+}
+
+/** Writes a ZIP straight into a file where the browser can, so that the archive is never held as a whole; whether it was written. */
+async function saveZip(docs) {
+  const name = 'cleanplate.zip';
+  if (!window.showSaveFilePicker) {
+    save(await zip(results(docs)), name);
+    return true;
+  }
+  const types = [{ description: 'ZIP archive', accept: { 'application/zip': ['.zip'] } }];
+  const picked = await window.showSaveFilePicker({ suggestedName: name, types }).catch((error) => {
+    if (error.name === 'AbortError') return null;
+    throw error;
+  });
+  if (!picked) return false;
+  const file = await picked.createWritable();
+  try {
+    for await (const part of zipped(results(docs))) await file.write(part);
+    await file.close();
+  } catch (error) {
+    await file.abort().catch(() => {}); // half an archive is none
+    throw error;
+  }
+  return true;
+}
+
 /** Asks for the format and saves the photo that is shown, or all that were changed as a ZIP. */
 export async function download(everything) {
   all = everything;
@@ -62,9 +94,8 @@ export async function download(everything) {
   if ((await open($('download-dialog'))) !== 'yes') return;
   try {
     if (all) {
-      const files = [];
-      for (const doc of docs) files.push(await result(doc));
-      save(await zip(files), 'cleanplate.zip');
+      if (!(await saveZip(docs))) return;
+      say(`${docs.length} photos are in the ZIP`);
     } else {
       const { name, blob } = await result(docs[0]);
       save(blob, name);

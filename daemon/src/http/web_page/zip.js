@@ -1,4 +1,4 @@
-// A ZIP of files as they are (pictures are compressed already), made of parts: nothing is copied, whatever the size.
+// A ZIP of files as they are (pictures are compressed already), written piece by piece: no more than one file is held at a time.
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   let value = n;
@@ -17,17 +17,17 @@ export async function crc32(stream) {
   }
 }
 
-/** Names that differ: `a.jpg`, `a (2).jpg`. */
-export function distinct(names) {
+/** Tells equal names apart as they come: `a.jpg`, `a (2).jpg`. */
+export function distinct() {
   const seen = new Set();
-  return names.map((name) => {
+  return (name) => {
     const dot = name.lastIndexOf('.');
     const [stem, end] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
     let unique = name;
     for (let n = 2; seen.has(unique.toLowerCase()); n += 1) unique = `${stem} (${n})${end}`;
     seen.add(unique.toLowerCase());
     return unique;
-  });
+  };
 }
 
 function record(signature, fields) {
@@ -48,24 +48,33 @@ const VERSION = 20;
 const BYTES_MAX = 0xffffffff;
 const FILES_MAX = 0xffff;
 
-/** A ZIP of `files` ([{ name, blob }]) as a blob. `when` is their date. */
-export async function zip(files, when = new Date()) {
-  const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
-  if (total > BYTES_MAX / 2 || files.length > FILES_MAX) throw new Error('these are too many or too large for one ZIP: download them in parts');
+/** The pieces of a ZIP of `files` ({ name, blob }; each is asked for once the one before is written), bytes and blobs in order. `when` is their date. */
+export async function* zipped(files, when = new Date()) {
   const time = (when.getHours() << 11) | (when.getMinutes() << 5) | (when.getSeconds() >> 1);
   const date = (Math.max(when.getFullYear() - 1980, 0) << 9) | ((when.getMonth() + 1) << 5) | when.getDate();
-  const names = distinct(files.map((file) => file.name)).map((name) => new TextEncoder().encode(name));
-  const [parts, directory] = [[], []];
-  let offset = 0;
-  for (const [index, { blob }] of files.entries()) {
-    const name = names[index];
+  const unique = distinct();
+  const directory = [];
+  let [offset, count, length] = [0, 0, 0];
+  for await (const { name: given, blob } of files) {
+    const name = new TextEncoder().encode(unique(given));
+    count += 1;
+    const [after, listed] = [offset + 30 + name.length + blob.size, length + 46 + name.length];
+    if (after + listed + 22 > BYTES_MAX || count > FILES_MAX) throw new Error('these are too many or too large for one ZIP: download them in parts');
     const crc = await crc32(blob.stream());
     const common = [[2, VERSION], [2, UTF8], [2, 0], [2, time], [2, date], [4, crc], [4, blob.size], [4, blob.size], [2, name.length], [2, 0]];
-    parts.push(record(0x04034b50, common), name, blob);
+    yield record(0x04034b50, common);
+    yield name;
+    yield blob;
     directory.push(record(0x02014b50, [[2, VERSION], ...common, [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]), name);
-    offset += 30 + name.length + blob.size;
+    [offset, length] = [after, listed];
   }
-  const length = directory.reduce((sum, part) => sum + part.byteLength, 0);
-  const end = record(0x06054b50, [[2, 0], [2, 0], [2, files.length], [2, files.length], [4, length], [4, offset], [2, 0]]);
-  return new Blob([...parts, ...directory, end], { type: 'application/zip' });
+  yield* directory;
+  yield record(0x06054b50, [[2, 0], [2, 0], [2, count], [2, count], [4, length], [4, offset], [2, 0]]);
+}
+
+/** The whole as one blob, for browsers that cannot write into a file: they keep the pictures' blobs where they are. */
+export async function zip(files, when) {
+  const parts = [];
+  for await (const part of zipped(files, when)) parts.push(part);
+  return new Blob(parts, { type: 'application/zip' });
 }

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { crc32, distinct, zip } from './zip.js';
+import { crc32, distinct, zip, zipped } from './zip.js';
 
 test('CRC-32 of the standard check text', async () => {
   assert.equal(await crc32(new Blob(['123456789']).stream()), 0xcbf43926);
 });
 
 test('equal names are told apart', () => {
-  assert.deepEqual(distinct(['a.jpg', 'A.jpg', 'a.jpg', 'b', 'b']), ['a.jpg', 'A (2).jpg', 'a (3).jpg', 'b', 'b (2)']);
+  assert.deepEqual(['a.jpg', 'A.jpg', 'a.jpg', 'b', 'b'].map(distinct()), ['a.jpg', 'A (2).jpg', 'a (3).jpg', 'b', 'b (2)']);
 });
 
 test('another program reads what was written', async () => {
@@ -28,6 +28,21 @@ test('another program reads what was written', async () => {
   }
 });
 
+test('a file is asked for only once the one before was taken', async () => {
+  const asked = [];
+  async function* files() {
+    for (const name of ['a', 'b']) {
+      asked.push(name);
+      yield { name, blob: new Blob([name]) };
+    }
+  }
+  const parts = zipped(files());
+  for (let n = 0; n < 3; n += 1) await parts.next();
+  assert.deepEqual(asked, ['a'], 'head, name and content of the first are out');
+  await parts.next();
+  assert.deepEqual(asked, ['a', 'b']);
+});
+
 test('what a ZIP cannot hold is refused', async () => {
-  await assert.rejects(zip([{ name: 'a', blob: { size: 3e9 } }]), /too large/);
+  await assert.rejects(zip([{ name: 'a', blob: { size: 5e9 } }]), /too large/);
 });
