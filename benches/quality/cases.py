@@ -59,8 +59,8 @@ def within(picture, long_px):
     return np.ascontiguousarray(picture[y : y + h, x : x + w])
 
 
-def paste(truth, cutout, rng):
-    """The truth with an object and its soft shadow, and the mask that a user would draw."""
+def composed(truth, cutout, rng):
+    """The truth with an object and its soft shadow; the object's alpha and the share of the light that the shadow takes, f32 [H, W]."""
     height, width = truth.shape[:2]
     side = rng.uniform(*OBJECT_SHARE) * min(height, width)
     scale = side / max(cutout.shape[:2])
@@ -86,12 +86,18 @@ def paste(truth, cutout, rng):
     darkening = rng.uniform(0.25, 0.6) * cast
     lit = truth * (1 - darkening[..., None])
     photo = alpha[..., None] * object_rgb + (1 - alpha[..., None]) * lit
+    return np.clip(np.rint(photo), 0, 255).astype(np.uint8), alpha, darkening
+
+
+def paste(truth, cutout, rng):
+    """The truth with an object and its soft shadow, and the mask that a user would draw."""
+    photo, alpha, darkening = composed(truth, cutout, rng)
     mask = (alpha > 0.2) | (darkening > SHADOW_MASKED)
     loose = int(rng.integers(0, 3))
     if loose:
         disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * loose + 1,) * 2)
         mask = cv2.dilate(mask.astype(np.uint8), disk) > 0
-    return np.clip(np.rint(photo), 0, 255).astype(np.uint8), np.where(mask, np.uint8(255), np.uint8(0))
+    return photo, np.where(mask, np.uint8(255), np.uint8(0))
 
 
 def cutouts(folder):

@@ -13,6 +13,8 @@ pub type Query = Vec<(String, String)>;
 pub struct Tuning {
     /// Validate and quote the price, charge nothing.
     pub dry_run: bool,
+    /// Of a segmentation: the mask alone, no job.
+    pub preview: bool,
     /// Answer at once, do the work later.
     pub asynchronous: bool,
     /// Pixels the mask grows; chosen by the size of the photo if not given.
@@ -49,6 +51,7 @@ pub const PARAMETERS: &[&str] = &[
     "box",
     "mask_channel",
     "dry_run",
+    "preview",
     "async",
     "dilate",
     "feather",
@@ -104,6 +107,7 @@ impl Tuning {
                 })
                 .collect(),
             dry_run: read(query, "dry_run", flag, &mut errors).unwrap_or(false),
+            preview: read(query, "preview", flag, &mut errors).unwrap_or(false),
             asynchronous: read(query, "async", flag, &mut errors).unwrap_or(false),
             dilate: read(query, "dilate", whole, &mut errors),
             feather: read(query, "feather", whole, &mut errors),

@@ -337,6 +337,63 @@ fn the_masks_that_a_click_may_mean_come_by_falling_quality() {
 }
 
 #[test]
+fn a_preview_shows_the_same_mask_and_leaves_no_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = start(dir.path(), "");
+    let key = daemon.key();
+    let form = Form::new().file("image", "p.png", &known_photo(&answers()).0);
+    let ask = |query: &str| daemon.post(&with(SEGMENTATION, query), Some(&key), &form);
+    let preview = ask("points=[[320,213.5]]&preview=true");
+    assert_eq!(preview.status, 200);
+    assert_eq!(preview.header("X-Job-Id"), None);
+    assert_eq!(preview.header("X-Credits-Charged"), Some("0"));
+    let jobs = || {
+        daemon.get("/v1/jobs", Some(&key)).json()["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(jobs(), 0);
+    let found = ask("points=[[320,213.5]]");
+    assert!(found.body == preview.body);
+    assert_eq!(
+        found.header("X-Predicted-Iou"),
+        preview.header("X-Predicted-Iou")
+    );
+    assert_eq!(jobs(), 1);
+    let nothing = ask("points=[[320,213.5]]&preview=maybe");
+    assert_eq!(nothing.status, 422);
+    let charged = daemon.post(
+        &with(crate::common::REMOVAL, "points=[[320,213.5]]&preview=true"),
+        Some(&key),
+        &form,
+    );
+    assert_eq!(
+        (
+            charged.status,
+            charged.json()["detail"][0]["loc"][1].as_str()
+        ),
+        (422, Some("preview"))
+    );
+}
+
+#[test]
+fn where_segmentations_have_a_price_there_is_no_preview() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = start(dir.path(), "[pricing]\nsegmentation = 2\n");
+    let key = daemon.key();
+    let form = Form::new().file("image", "p.png", &known_photo(&answers()).0);
+    let refused = daemon.post(
+        &with(SEGMENTATION, "points=[[320,213.5]]&preview=true"),
+        Some(&key),
+        &form,
+    );
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.json()["detail"][0]["type"], "value_error.preview");
+    assert_eq!(balance(&daemon, &key), 100);
+}
+
+#[test]
 fn the_embedded_network_finds_the_two_people_on_the_beach() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");

@@ -163,6 +163,9 @@ pub struct SegmentationQuery {
     pub rect: Option<String>,
     /// Validate and quote the price, charge nothing.
     pub dry_run: Option<bool>,
+    /// The mask at once, as under a pointer that moves: no job, no file, no X-Job-Id. Only where segmentations are free; two at a
+    /// time, others are told to come again.
+    pub preview: Option<bool>,
     /// 1, 2 or 3: that one of the masks that the network takes a prompt to mean, the likeliest first; auto: for one point
     /// the likeliest, for several prompts the mask that fits all.
     pub alternative: Option<String>,

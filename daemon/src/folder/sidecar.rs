@@ -14,7 +14,14 @@ pub const BYTES_MAX: u64 = 64 << 10;
 /// Parameters that say what to remove.
 const PROMPTS: [&str; 3] = ["points", "labels", "box"];
 /// Parameters of a request that mean nothing in a folder.
-const OF_REQUESTS: [&str; 5] = ["dry_run", "async", "webhook_url", "candidates", "image_url"];
+const OF_REQUESTS: [&str; 6] = [
+    "dry_run",
+    "preview",
+    "async",
+    "webhook_url",
+    "candidates",
+    "image_url",
+];
 /// For those that got it wrong.
 const WANTED: &str = r#"wanted: {"points":[[x,y],...],"labels":[1,0,...],"box":[x1,y1,x2,y2]} and parameters such as "pipeline", "dilate" or "quality""#;
 

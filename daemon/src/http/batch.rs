@@ -80,7 +80,7 @@ async fn serve(
     key: &KeyRecord,
 ) -> Result<Done, Refusal> {
     let once = idempotency::key(req)?;
-    let ask = RequestOptions::read(req, app, key)?;
+    let ask = RequestOptions::read(req, app, key, Service::Removal)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
     let mut order = Order::new(req, app, key, Service::Removal, ask);
     let form = receive(req, body, app).await?;

@@ -13,7 +13,7 @@ use super::{fetch, preferred};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::Mapped;
-use crate::jobs::removal_bytes;
+use crate::jobs::{Service, removal_bytes};
 use crate::outbound;
 use crate::prompts::{self, Prompts};
 use crate::refusal::Refusal;
@@ -47,12 +47,25 @@ pub struct Checked {
 
 impl RequestOptions {
     /// Reads and checks the query of a request.
-    pub fn read(req: &HttpRequest, app: &App, key: &KeyRecord) -> Result<RequestOptions, Refusal> {
+    pub fn read(
+        req: &HttpRequest,
+        app: &App,
+        key: &KeyRecord,
+        service: Service,
+    ) -> Result<RequestOptions, Refusal> {
         let query = web::Query::<Query>::from_query(req.query_string())
             .map(web::Query::into_inner)
             .unwrap_or_default();
         let (mut tuning, prompts) = read_query(&query, app)?;
         tuning.asynchronous |= prefers_async(req);
+        if tuning.preview && service == Service::Removal {
+            let why = "only a segmentation has a preview; a removal would be charged";
+            return Err(Refusal::field(
+                &["query", "preview"],
+                why,
+                "value_error.preview",
+            ));
+        }
         if let Some(url) = &tuning.webhook_url {
             outbound::check(url, &app.config.webhooks.allowed).map_err(|why| {
                 Refusal::field(&["query", "webhook_url"], why, "value_error.webhook_url")

@@ -93,7 +93,7 @@ async fn serve(
     key: &KeyRecord,
 ) -> Result<Removed, Refusal> {
     let once = idempotency::key(req)?;
-    let ask = RequestOptions::read(req, app, key)?;
+    let ask = RequestOptions::read(req, app, key, Service::Removal)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
     let mut order = Order::new(req, app, key, Service::Removal, ask);
     let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;

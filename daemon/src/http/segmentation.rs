@@ -1,14 +1,16 @@
 //! `POST /v1/services/segmentation`: the mask of what points and a box mean, as a PNG.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
-use cleanplate_api::ModelUse;
 use cleanplate_api::endpoint::{Endpoint, Png};
 use cleanplate_api::public::Segment;
+use cleanplate_api::{ErrorCode, ModelUse};
 use cleanplate_store::{Accept, Job, KeyRecord};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::admit::admit;
-use super::check::RequestOptions;
+use super::check::{Checked, RequestOptions};
 use super::idempotency;
 use super::order::{Order, Original};
 use super::removal::{credits, fingerprint, free, quote, with_key};
@@ -17,7 +19,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::FilesError;
-use crate::jobs::{Finished, Offered, Service};
+use crate::jobs::{Finished, Offered, Preview, Service};
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
@@ -46,7 +48,7 @@ async fn serve(
     key: &KeyRecord,
 ) -> Result<Segmented, Refusal> {
     let once = idempotency::key(req)?;
-    let mut ask = RequestOptions::read(req, app, key)?;
+    let mut ask = RequestOptions::read(req, app, key, Service::Segmentation)?;
     // The mask is the answer: there is nothing to come back for.
     ask.tuning.asynchronous = false;
     ask.tuning.webhook_url = None;
@@ -60,11 +62,17 @@ async fn serve(
         once.as_ref(),
     )
     .await?;
+    if ask.tuning.preview {
+        check_preview(app, once.is_some())?;
+    }
     let mut order = Order::new(req, app, key, Service::Segmentation, ask);
     let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
     order.ask.take_form(&parts.fields, app)?;
     let print = fingerprint(req, false, &parts);
     let checked = order.ask.check_segmentation(parts, app).await?;
+    if order.ask.tuning.preview {
+        return preview(app, &order, checked).await;
+    }
     if order.ask.tuning.dry_run {
         let quote = quote(&checked, app, key, Service::Segmentation).await?;
         return Ok(quote.second());
@@ -96,6 +104,56 @@ async fn serve(
         }
         Offered::Declined(why, _) => Err(app.jobs.refusal(&why)),
     }
+}
+
+/// Previews at a time: each decodes a photo beside the jobs.
+static PREVIEWS: Semaphore = Semaphore::const_new(2);
+/// Longest wait for a place; the pointer has moved on by then.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Refuses previews where segmentations have a price, and those that are to be charged once.
+fn check_preview(app: &App, once: bool) -> Result<(), Refusal> {
+    let price = app.config.pricing.segmentation;
+    let why = if price > 0 {
+        format!("a preview is free, and segmentations cost {price} credits here: leave it out")
+    } else if once {
+        "a preview is no job that an Idempotency-Key could stand for: leave one of them out".into()
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::field(
+        &["query", "preview"],
+        why,
+        "value_error.preview",
+    ))
+}
+
+async fn preview(app: &App, order: &Order, checked: Checked) -> Result<Segmented, Refusal> {
+    let busy =
+        |_| Refusal::new(ErrorCode::QueueFull, "other previews are being made").retry_after(1);
+    let place = tokio::time::timeout(PLACE_WAIT_MAX, PREVIEWS.acquire())
+        .await
+        .map_err(busy)?;
+    let (done, _) = oneshot::channel();
+    let work = order.work(checked, done);
+    let jobs = app.jobs.clone();
+    let made = blocking(move || {
+        // Held until it is done, whether or not the client still waits.
+        let _place = place;
+        let prompts = work.prompts.clone().unwrap_or_default();
+        jobs.preview(work.image.path(), &work.pipeline, prompts)
+    });
+    let Preview { png, outcome } = made.await??;
+    let reply = HttpResponse::Ok().content_type("image/png").body(png);
+    let mut reply = Answer::<Png>::made(reply);
+    if let Some(overlap) = outcome.predicted_iou {
+        reply.set("X-Predicted-Iou", &format!("{overlap:.6}"));
+    }
+    reply.set("X-Mask-Share", &format!("{:.6}", outcome.mask_share));
+    if let Some(model) = outcome.models.first() {
+        reply.set("X-Model", &model.name);
+    }
+    free(app, order.key.account, reply.first()).await
 }
 
 async fn answer(app: &App, finished: Finished) -> Result<Segmented, Refusal> {

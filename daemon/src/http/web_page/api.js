@@ -51,9 +51,9 @@ export async function alive() {
   return call('/healthz').then(() => true, () => false);
 }
 
-/** Mask of what the prompts mean, as a PNG blob. `points` are [x, y, label] in pixels of the displayed photo. */
-export async function segment(photo, { points, box, alternative }, signal) {
-  const query = new URLSearchParams();
+/** Mask of what the prompts mean, as a PNG blob. `points` are [x, y, label] in pixels of the displayed photo. `preview`: without a job. */
+export async function segment(photo, { points, box, alternative, preview }, signal) {
+  const query = new URLSearchParams(preview ? { preview: 'true' } : {});
   if (points.length) {
     query.set('points', JSON.stringify(points.map(([x, y]) => [x, y])));
     query.set('labels', JSON.stringify(points.map((point) => point[2])));

@@ -40,7 +40,7 @@ export async function* eventsOf(reply) {
 const STEPS = {
   decode: 'reading the photo', sam: 'finding the object', grow: 'preparing the mark', 'fill-holes': 'preparing the mark', feather: 'preparing the mark',
   network: 'filling by network', lama: 'filling by network', migan: 'filling by network', patchmatch: 'filling with patches of the photo',
-  curate: 'choosing the better fill', 'patchmatch-refine': 'adding detail', seam: 'matching the seam', grain: 'matching the grain',
+  chroma: 'clearing colour smears', curate: 'choosing the better fill', 'patchmatch-refine': 'adding detail', seam: 'matching the seam', grain: 'matching the grain',
   composite: 'putting it together', encode: 'writing the picture', store: 'writing the picture',
 };
 

@@ -1,6 +1,7 @@
 // Looks for objects: what points or a box mean, and what lies under the pointer. Both work on a small copy of the photo, which the
 // service recognises, so that only the first search on a photo takes long.
 
+import { account } from './account.js';
 import * as api from './api.js';
 import { clamp } from './geometry.js';
 import { areaOf } from './mask.js';
@@ -11,13 +12,17 @@ const REST_MS = 70;
 /** Preview of nearly everything helps nobody. */
 const HOVER_SHARE_MAX = 0.6;
 
-async function search(picture, { points, box, alternative }, signal) {
+/** Whether the service shows previews: where segmentations have a price there are none. */
+const previews = () => account?.prices.segmentation === 0;
+
+async function search(picture, { points, box, alternative, preview }, signal) {
   const { blob, scale, width, height } = await picture.reduced();
   const to = (x, y) => [Math.round(clamp(x * scale, 0, width - 1)), Math.round(clamp(y * scale, 0, height - 1))];
   const prompts = {
     points: points.map(([x, y, label]) => [...to(x, y), label]),
     box: box && [...to(box[0], box[1]), ...to(box[2], box[3])],
     alternative,
+    preview,
   };
   return areaOf(await api.segment(blob, prompts, signal));
 }
@@ -62,12 +67,12 @@ class Hover {
   }
 
   async #look() {
-    if (this.#running || !this.#wanted || Date.now() < this.#pausedUntil) return;
+    if (this.#running || !this.#wanted || !previews() || Date.now() < this.#pausedUntil) return;
     const point = this.#wanted;
     const picture = studio.now?.picture;
     this.#running = true;
     try {
-      const { image, share } = await search(picture, { points: [[...point, 1]], box: null }, new AbortController().signal);
+      const { image, share } = await search(picture, { points: [[...point, 1]], box: null, preview: true }, new AbortController().signal);
       if (this.#wanted && picture === studio.now?.picture) this.area = share < HOVER_SHARE_MAX ? image : null;
     } catch (error) {
       // A preview is an extra: without one the click still says what is wrong.
@@ -84,5 +89,6 @@ export const hover = new Hover();
 
 /** Lets the service look at a photo before anything is asked of it. */
 export function prepare(picture, [width, height]) {
-  return search(picture, { points: [[width / 2, height / 2, 1]], box: null }, new AbortController().signal).catch(() => null);
+  if (!previews()) return Promise.resolve(null);
+  return search(picture, { points: [[width / 2, height / 2, 1]], box: null, preview: true }, new AbortController().signal).catch(() => null);
 }

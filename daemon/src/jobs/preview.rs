@@ -1,0 +1,68 @@
+//! Previews: the mask of what points or a box mean, at once. They leave no job, no file and no entry in the ledger.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use cleanplate_api::ErrorCode;
+use cleanplate_pipeline::{Observer, Outcome, Pipeline, Prompts, Request};
+
+use super::{Jobs, probe_removal};
+use crate::files::Mapped;
+use crate::refusal::Refusal;
+
+/// What a preview shows.
+pub struct Preview {
+    /// The mask as a PNG.
+    pub png: Vec<u8>,
+    /// What else was found out.
+    pub outcome: Outcome,
+}
+
+/// Stops what takes too long, and everything once the daemon ends.
+struct Until<'a>(&'a Jobs, Instant);
+
+impl Observer for Until<'_> {
+    fn stage(&self, _: &str, _: f32) {}
+    fn cancelled(&self) -> bool {
+        Instant::now() >= self.1 || self.0.abort.load(Ordering::Relaxed)
+    }
+}
+
+impl Jobs {
+    /// Finds what `prompts` mean in the photo at `image`. Blocks until the device is free for it.
+    pub fn preview(
+        &self,
+        image: &Path,
+        pipeline: &Pipeline,
+        prompts: Prompts,
+    ) -> Result<Preview, Refusal> {
+        let bytes = Mapped::open(image)?;
+        let limits = self.image_limits();
+        let wrong = |error| Refusal::image("image", &error);
+        let (_, needed) = probe_removal(&bytes, None, 0, &limits).map_err(wrong)?;
+        let _room = self
+            .memory
+            .take(needed, || self.abort.load(Ordering::Relaxed));
+        let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
+        let runner = self.device.kept().ok_or_else(|| {
+            Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)
+        })?;
+        let request = Request {
+            photo,
+            mask: None,
+            prompts: Some(prompts),
+            overrides: Vec::new(),
+        };
+        let until = Until(self, Instant::now() + self.config.queue.job_wall_max);
+        let outcome = runner.segment(pipeline, request, &until).map_err(|error| {
+            if error.retryable() {
+                self.device.lost(&runner);
+            }
+            Refusal::pipeline(&error)
+        })?;
+        let png = crate::picture::mask_png(&outcome.mask)
+            .map_err(|error| Refusal::image("mask", &error))?;
+        Ok(Preview { png, outcome })
+    }
+}
