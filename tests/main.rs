@@ -19,6 +19,7 @@ mod api_webhooks;
 mod cli;
 mod connections;
 mod faults;
+mod figures;
 mod hot_folder;
 mod operating;
 mod readme;

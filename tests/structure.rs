@@ -8,21 +8,21 @@ use crate::common::root;
 use crate::tidy::members;
 
 /// Longest function outside tests, in lines from `fn` to its closing brace.
-const FUNCTION_LINES_MAX: usize = 70;
+pub const FUNCTION_LINES_MAX: usize = 70;
 
-type Edges = BTreeMap<String, BTreeMap<String, String>>;
+pub type Edges = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Folders that hold the sources of a crate, each with its `lib.rs` or `main.rs`.
-fn crates() -> Vec<String> {
+/// In the tree at `root`, the folders that hold the sources of a crate, each with its `lib.rs` or `main.rs`.
+pub fn crates(root: &Path) -> Vec<String> {
     let sources = |member: String| {
         let inner = format!("{member}/src");
-        if root().join(&inner).is_dir() {
+        if root.join(&inner).is_dir() {
             inner
         } else {
             member
         }
     };
-    members().into_iter().map(sources).collect()
+    members(root).into_iter().map(sources).collect()
 }
 
 /// The Rust files below `dir`, tests and other crates within left out.
@@ -236,9 +236,9 @@ fn reexported(code: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Which top module of a crate uses which, with a file that does: by its own path or by a name that the root takes from it.
-fn edges(dir: &str) -> Edges {
-    let base = root().join(dir);
+/// In the tree at `root`, which top module of a crate uses which, with a file that does: by its own path or by a name that the root takes from it.
+pub fn edges(root: &Path, dir: &str) -> Edges {
+    let base = root.join(dir);
     let mut edges = Edges::new();
     let top = |file: &Path| {
         let first = file.strip_prefix(&base).unwrap().iter().next().unwrap();
@@ -265,7 +265,7 @@ fn edges(dir: &str) -> Edges {
                 _ => name,
             };
             if to != from && modules.contains(&to) {
-                let shown = file.strip_prefix(root()).unwrap().display().to_string();
+                let shown = file.strip_prefix(root).unwrap().display().to_string();
                 edges.entry(from.clone()).or_default().insert(to, shown);
             }
         }
@@ -274,7 +274,7 @@ fn edges(dir: &str) -> Edges {
 }
 
 /// A way from `from` back to itself, as lines to read.
-fn circle(edges: &Edges, from: &str) -> Option<Vec<String>> {
+pub fn circle(edges: &Edges, from: &str) -> Option<Vec<String>> {
     let mut came: BTreeMap<&str, &str> = BTreeMap::new();
     let mut open = vec![from];
     while let Some(at) = open.pop() {
@@ -302,8 +302,8 @@ fn circle(edges: &Edges, from: &str) -> Option<Vec<String>> {
 #[test]
 fn no_crate_has_a_circle_of_modules() {
     let mut arrows = 0;
-    for dir in crates() {
-        let edges = edges(&dir);
+    for dir in crates(&root()) {
+        let edges = edges(&root(), &dir);
         arrows += edges.values().map(BTreeMap::len).sum::<usize>();
         for from in edges.keys() {
             if let Some(way) = circle(&edges, from) {
@@ -339,7 +339,7 @@ fn the_reader_of_edges_sees_what_it_should() {
 }
 
 /// Lines of each function with a body in `code`, by name: from `fn` to the closing brace, wherever it stands.
-fn functions(code: &str) -> Vec<(String, usize)> {
+pub fn functions(code: &str) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ") {
         if code[..at].ends_with(is_name) {
@@ -383,7 +383,7 @@ fn the_reader_of_functions_cannot_be_fooled() {
 fn functions_stay_short() {
     let mut too_long = Vec::new();
     let mut seen = 0;
-    for dir in crates() {
+    for dir in crates(&root()) {
         for file in sources(&root().join(dir)) {
             let shown = file.strip_prefix(root()).unwrap().display().to_string();
             for (name, lines) in functions(&code(&file)) {
