@@ -12,13 +12,13 @@ use serde_json::Value;
 const CONFIG: &str = "[webhooks]\nallowed_hosts = [\"127.0.0.1\"]\nretry_s = 1\nattempts_max = 3\n";
 
 /// A request that the receiver got.
-struct Call {
-    head: String,
-    body: Vec<u8>,
+pub struct Call {
+    pub head: String,
+    pub body: Vec<u8>,
 }
 
 impl Call {
-    fn header(&self, name: &str) -> &str {
+    pub fn header(&self, name: &str) -> &str {
         let line = self
             .head
             .lines()
@@ -32,7 +32,7 @@ impl Call {
 }
 
 /// A receiver that answers with these statuses, one per call, the last one for ever.
-fn receiver(statuses: &'static [u16]) -> (String, Receiver<Call>) {
+pub fn receiver(statuses: &'static [u16]) -> (String, Receiver<Call>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook?x=1", listener.local_addr().unwrap());
     let (sender, calls) = channel();

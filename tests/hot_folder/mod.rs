@@ -2,6 +2,7 @@
 
 mod failed;
 mod names;
+mod parameters;
 mod trouble;
 
 use std::fs;

@@ -213,8 +213,17 @@ pub struct Run {
   cleanplate folder --once in --out out --pipeline fast --json")]
 pub struct Folder {
     /// Folder to work through once; `cleanplate serve` watches the folders of the configuration
-    #[arg(long, value_name = "DIR")]
-    pub once: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["report", "webhook_secret"])]
+    pub once: Option<PathBuf>,
+    /// Print the pairs of a folder that ended on a day, as CSV
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["once", "webhook_secret"])]
+    pub report: Option<PathBuf>,
+    /// The day, in UTC; today if not given
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "report")]
+    pub day: Option<String>,
+    /// Print the secret that signs webhooks of watched folders
+    #[arg(long, conflicts_with = "once")]
+    pub webhook_secret: bool,
     /// Where results go; `output` in the folder if not given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

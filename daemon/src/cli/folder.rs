@@ -13,16 +13,64 @@ use cleanplate_pipeline::{RunLimits, Runner};
 use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};
 use crate::config::{Config, HotFolder, misplaced};
+use crate::files::{Dirs, UrlKeys};
+use crate::folder::after::day;
 use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Menu, Setup};
 use crate::jobs::ByteBudget;
 use crate::pairing::OUTPUT;
 use crate::telemetry::escaped;
+use crate::webhooks;
 
-/// Works through the folder. Exit code 1 when a pair failed or a photo has no mask.
+/// Works through a folder, or tells about folders. Exit code 1 when a pair failed or a photo has no mask.
 pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
+    if let Some(dir) = &args.report {
+        return report_of_day(dir, args.day.as_deref());
+    }
     let config = load(&args.place, Vec::new())?;
-    let folder = hot_folder(args, &config)?;
-    let pipelines = open::pipelines(&config)?;
+    match &args.once {
+        Some(dir) => once(args, dir, &config),
+        None => webhook_secret(&config),
+    }
+}
+
+/// Prints the CSV of a day.
+fn report_of_day(dir: &Path, day: Option<&str>) -> anyhow::Result<ExitCode> {
+    let day = day.map_or_else(|| day::date(crate::clock::now_ms()).0, str::to_string);
+    let is_date = |text: &str| {
+        text.len() == 10
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                4 | 7 => byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    if !is_date(&day) {
+        return Err(Usage(format!("--day {day:?}: expected a day such as 2026-11-30")).into());
+    }
+    if !dir.is_dir() {
+        return Err(Usage(format!("--report {dir:?}: expected a watched folder")).into());
+    }
+    let count = day::write(dir, &day, &mut std::io::stdout().lock())
+        .with_context(|| format!("reading the reports of {}", dir.display()))?;
+    eprintln!("{count} pairs ended on {day} (UTC)");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn webhook_secret(config: &Config) -> anyhow::Result<ExitCode> {
+    let key = Dirs::under(&config.server.data_dir).webhook_key;
+    if !key.exists() {
+        anyhow::bail!(
+            "{} does not exist; `cleanplate serve` makes it at its first start",
+            key.display()
+        );
+    }
+    let master = UrlKeys::load(&key)?.signing();
+    println!("{}", webhooks::secret(&master, webhooks::OF_FOLDERS));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn once(args: &Folder, dir: &Path, config: &Config) -> anyhow::Result<ExitCode> {
+    let folder = hot_folder(args, dir, config)?;
+    let pipelines = open::pipelines(config)?;
     let name = args
         .pipeline
         .as_deref()
@@ -33,12 +81,12 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
         .backend
         .map_or(config.engine.backend, BackendChoice::from);
     let runner = Runner::new(
-        open::device(&config, choice)?,
-        open::models(&config)?,
+        open::device(config, choice)?,
+        open::models(config)?,
         RunLimits::default(),
     );
     let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
-    let bounds = Bounds::of(&config, memory.clone());
+    let bounds = Bounds::of(config, memory.clone());
     let bar = progress::bar(0, "{pos}/{len} [{bar:40}] {elapsed} {msg}");
     let shown = bar.clone();
     let show = move |status: &FolderStatus| {
@@ -70,12 +118,12 @@ pub fn run(args: &Folder) -> anyhow::Result<ExitCode> {
     report(args, &board.status())
 }
 
-fn hot_folder(args: &Folder, config: &Config) -> anyhow::Result<HotFolder> {
+fn hot_folder(args: &Folder, dir: &Path, config: &Config) -> anyhow::Result<HotFolder> {
     let absolute =
         |path: &Path| std::path::absolute(path).with_context(|| path.display().to_string());
-    let path = absolute(&args.once)?;
+    let path = absolute(dir)?;
     if !path.is_dir() {
-        return Err(Usage(format!("--once {:?}: expected a folder", args.once)).into());
+        return Err(Usage(format!("--once {dir:?}: expected a folder")).into());
     }
     let output = args
         .out

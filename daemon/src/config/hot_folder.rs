@@ -6,6 +6,7 @@ use std::time::Duration;
 use cleanplate_pictures::{Format, MaskChannel};
 use cleanplate_store::AccountId;
 
+use super::finish::{self, Finish};
 use super::reader::Reader;
 use crate::pairing::{OUTPUT, Pattern};
 
@@ -65,6 +66,8 @@ pub struct Rules {
     pub poll: Option<Duration>,
     /// Pairs claimed at a time.
     pub in_flight_max: usize,
+    /// What becomes of results.
+    pub finish: Finish,
 }
 
 /// Reads the options of all folders, then every folder.
@@ -189,6 +192,7 @@ fn rules(r: &mut Reader<'_>, at: Option<usize>) -> Rules {
         scan: seconds(r, "scan_s", 1, 86_400),
         poll: (!poll.is_zero()).then_some(poll),
         in_flight_max,
+        finish: finish::read(r, place),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Configuration: parsed raw in layers (defaults, file, variables, flags), then validated into typed structs.
 
 mod admin;
+mod finish;
 mod hot_folder;
 mod options;
 mod outgoing;

@@ -47,10 +47,22 @@ pub enum Bytes {
     File(PathBuf),
 }
 
+impl Bytes {
+    /// The bytes.
+    pub fn read(&self) -> std::io::Result<Vec<u8>> {
+        match self {
+            Bytes::Here(bytes) => Ok(bytes.clone()),
+            Bytes::File(path) => std::fs::read(path),
+        }
+    }
+}
+
 /// What came of a task.
 pub struct Made {
     /// The picture.
     pub bytes: Bytes,
+    /// The mask that was used, as a PNG.
+    pub mask: Option<Bytes>,
     /// Ending of its name.
     pub extension: &'static str,
     /// Width and height.

@@ -4,6 +4,7 @@
 //! `done` or `failed` with a report. The store knows a pair by the hash of its content, so that a crash at any instant, or
 //! the same files dropped again, never charge twice. A folder is one thread; one more applies changes of the configuration.
 
+pub mod after;
 mod board;
 mod claim;
 mod direct;
@@ -39,7 +40,7 @@ pub use watch::{FolderWatch, Setup};
 
 use crate::app::App;
 use crate::config::{Config, HotFolder};
-use crate::jobs::ByteBudget;
+use crate::jobs::{ByteBudget, Webhook};
 use crate::lock::lock;
 use queue::QueueExecutor;
 
@@ -152,6 +153,10 @@ impl Folders {
             store: app.store.clone(),
             dirs: app.dirs.clone(),
             payer,
+            webhook: folder.rules.finish.webhook_url.clone().map(|url| Webhook {
+                url,
+                base: public_base(&app.config),
+            }),
             price: app.config.pricing.removal,
         });
         let metrics = Some(app.metrics.clone());
@@ -348,6 +353,16 @@ fn end(live: Live) {
             "the thread of a hot folder panicked; its claims are taken up at the next start"
         );
     }
+}
+
+/// Front of the addresses in webhooks: nobody's request says what this machine is called.
+fn public_base(config: &Config) -> String {
+    let server = &config.server;
+    let public = server.public_url.as_ref();
+    public.map_or_else(
+        || format!("http://{}", server.listen),
+        |url| url.address.clone(),
+    )
 }
 
 fn changed_at(file: &Path) -> Option<(SystemTime, u64)> {

@@ -20,7 +20,7 @@ use super::report::PairFault;
 use crate::config::Payer;
 use crate::files::{Dirs, FilesError};
 use crate::hex::hex;
-use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered};
+use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered, Webhook};
 use crate::refusal::Refusal;
 
 /// How long a content counts as seen: 7 days.
@@ -51,6 +51,8 @@ pub struct QueueExecutor {
     pub dirs: Dirs,
     /// Who pays.
     pub payer: Payer,
+    /// Where the end of each job is told.
+    pub webhook: Option<Webhook>,
     /// Credits of one removal.
     pub price: i64,
 }
@@ -168,7 +170,7 @@ impl QueueExecutor {
             input_filename: Some(task.photo_name.chars().take(255).collect()),
             original_width: task.size.0,
             original_height: task.size.1,
-            request: json!({ "folder": task.folder, "steps": task.pipeline.steps, "output_format": task.encode.format.map(Format::extension) }),
+            request: json!({ "folder": task.folder, "steps": task.pipeline.steps, "output_format": task.encode.format.map(Format::extension), "webhook": self.webhook }),
             idempotency: paid.then_some(once),
         })
     }
@@ -298,6 +300,7 @@ fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
         .extension();
     Some(Made {
         bytes: Bytes::File(results.join(&result.output.name)),
+        mask: (result.mask.as_ref()).map(|mask| Bytes::File(results.join(&mask.name))),
         extension,
         size: (result.width, result.height),
         job: Some(job.id.to_string()),

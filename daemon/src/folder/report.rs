@@ -102,6 +102,8 @@ pub struct Frame {
 pub struct ResultView {
     /// Path in the output folder.
     pub name: String,
+    /// Path in the output folder of the mask that was used, where it is kept.
+    pub mask: Option<String>,
     /// Its length.
     pub bytes: u64,
     /// SHA-256 of its bytes.

@@ -3,4 +3,4 @@
 mod flights;
 mod sender;
 
-pub use sender::{Letter, Sender, secret};
+pub use sender::{Letter, OF_FOLDERS, Sender, secret};

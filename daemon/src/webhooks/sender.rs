@@ -229,6 +229,9 @@ pub fn sign(secret: &str, timestamp_s: u64, body: &[u8]) -> String {
     hex(&mac.finalize().into_bytes())
 }
 
+/// In place of a key's number: the secret of all watched folders. Numbers of keys begin with 1.
+pub const OF_FOLDERS: i64 = 0;
+
 /// The secret of a key: derived, so that nothing more has to be stored.
 pub fn secret(master: &[u8; 32], key: i64) -> String {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(master)

@@ -29,6 +29,7 @@ pub fn rules() -> Rules {
         scan: Duration::from_secs(300),
         poll: None,
         in_flight_max: 1,
+        finish: Default::default(),
     }
 }
 

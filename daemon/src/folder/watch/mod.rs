@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::after::{Commands, Sheet};
 use super::board::Board;
 use super::claim::{Claim, Places};
 use super::executor::{Executor, Made, Running};
@@ -68,6 +69,8 @@ struct Held {
     state: State,
     /// How the photo looked before it was claimed.
     expected: Option<Stamp>,
+    /// Path of its result in the output folder.
+    result: Option<String>,
 }
 
 /// A folder at work.
@@ -93,6 +96,8 @@ pub struct FolderWatch {
     /// Held while the folder is ours; another process that watches it is kept out.
     lock: Option<File>,
     opened: bool,
+    commands: Commands,
+    sheet: Sheet,
 }
 
 impl FolderWatch {
@@ -119,6 +124,8 @@ impl FolderWatch {
             restless: None,
             lock: None,
             opened: false,
+            commands: Commands::new(&setup.folder.rules.finish.on_done),
+            sheet: Sheet::default(),
             setup,
         }
     }
@@ -157,11 +164,16 @@ impl FolderWatch {
             self.setup
                 .board
                 .publish(&self.places.root.join(WORKING), false);
+            if self.sheet.is_full() || (self.sheet.is_over() && self.is_through()) {
+                self.write_sheet();
+            }
             self.wait();
         }
         self.setup
             .board
             .publish(&self.places.root.join(WORKING), true);
+        self.write_sheet();
+        self.commands.finish();
         Ok(())
     }
 
@@ -243,6 +255,7 @@ impl FolderWatch {
             report,
             state: State::Fresh(Instant::now()),
             expected,
+            result: None,
         });
     }
 

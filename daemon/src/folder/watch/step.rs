@@ -1,14 +1,18 @@
 //! What becomes of a claim: handed in, watched, delivered, settled.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Instant;
 
-use super::super::executor::{Begun, Bytes, Ending, Later, Made};
+use super::super::after::Ended;
+use super::super::claim::{APART, REPORT};
+use super::super::executor::{Begun, Ending, Later, Made};
 use super::super::read;
 use super::super::report::{PairFault, ResultView};
 use super::{FolderWatch, Held, Setup, State};
 use crate::hex::hex;
-use crate::pairing::path::shown;
+use crate::pairing::path::{join, place, shown};
+use crate::pairing::{DONE, FAILED};
 
 impl FolderWatch {
     /// Moves every claim on as far as it goes.
@@ -133,29 +137,22 @@ impl FolderWatch {
     }
 
     fn deliver(&mut self, held: &mut Held, made: Box<Made>) -> bool {
-        let bytes = match &made.bytes {
-            Bytes::Here(bytes) => bytes.clone(),
-            Bytes::File(path) => match std::fs::read(path) {
-                Ok(bytes) => bytes,
-                // Its time was over while the output could not be written: it is made again, without charge.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    held.state = State::Fresh(Instant::now());
-                    return false;
-                }
-                Err(error) => {
-                    return self.keep(
-                        held,
-                        State::Undelivered(made),
-                        &format!("reading a result: {error}"),
-                    );
-                }
-            },
+        let bytes = match made.bytes.read() {
+            Ok(bytes) => bytes,
+            // Its time was over while the output could not be written: it is made again, without charge.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                held.state = State::Fresh(Instant::now());
+                return false;
+            }
+            Err(error) => {
+                let text = format!("reading a result: {error}");
+                return self.keep(held, State::Undelivered(made), &text);
+            }
         };
-        let delivered = self
-            .places
-            .deliver(&held.claim, &held.claim.name, made.extension, &bytes);
-        let name = match delivered {
-            Ok(name) => shown(&name),
+        // A mask that is gone is only missing beside the result.
+        let mask = made.mask.as_ref().and_then(|mask| mask.read().ok());
+        let (name, mask_name) = match self.put_out(held, &made, &bytes, mask.as_deref()) {
+            Ok(names) => names,
             Err(error) => {
                 let text = format!(
                     "writing into the output folder {}: {error}",
@@ -164,13 +161,22 @@ impl FolderWatch {
                 return self.keep(held, State::Undelivered(made), &text);
             }
         };
+        if self.setup.folder.rules.finish.contact_sheet {
+            let bounds = &self.setup.bounds;
+            if let Ok((photo, _)) = self.places.photo(&held.claim, bounds.bytes_max) {
+                let mask = mask.unwrap_or_default();
+                self.sheet
+                    .add(&held.report.photo, &photo, &mask, &bytes, bounds);
+            }
+        }
         let sha256 = hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
         let report = &mut held.report;
         report.status = "done".to_string();
         (report.job_id, report.credits, report.duplicate) =
             (made.job, made.credits, made.duplicate);
         report.result = Some(ResultView {
-            name,
+            name: shown(&name),
+            mask: mask_name.as_deref().map(shown),
             bytes: bytes.len() as u64,
             sha256,
             size: made.size,
@@ -180,13 +186,62 @@ impl FolderWatch {
             device: made.device,
             warnings: made.warnings,
         });
+        held.result = Some(name);
         self.settle(held)
+    }
+
+    /// Puts result and mask into the output folder; their paths there.
+    fn put_out(
+        &self,
+        held: &Held,
+        made: &Made,
+        bytes: &[u8],
+        mask: Option<&[u8]>,
+    ) -> io::Result<(String, Option<String>)> {
+        let (finish, claim) = (&self.setup.folder.rules.finish, &held.claim);
+        let stem = finish.name(&claim.name);
+        let name = self.places.deliver(claim, &stem, made.extension, bytes)?;
+        let mask = mask.filter(|_| finish.mask_copy).map(|mask| {
+            let stem = format!("{stem}_mask");
+            self.places.deliver(claim, &stem, "png", mask)
+        });
+        Ok((name, mask.transpose()?))
+    }
+
+    /// Writes the contact sheet of the pairs since the last one.
+    pub(super) fn write_sheet(&mut self) {
+        let now_ms = crate::clock::now_ms();
+        if let Err(error) = self.sheet.write(&self.places.output, now_ms) {
+            tracing::warn!(folder = self.setup.folder.name, %error, "the contact sheet could not be written; it is tried again");
+        }
+    }
+
+    /// Has the command run for a pair that lies under this name in `done` or `failed`.
+    fn tell(&self, held: &Held, name: &str) {
+        let home = match held.report.error {
+            None => DONE,
+            Some(_) => FAILED,
+        };
+        let report = if name == held.claim.id {
+            join(name, APART)
+        } else {
+            format!("{name}{REPORT}")
+        };
+        let result = held.result.as_ref();
+        self.commands.run(Ended {
+            status: held.report.status.clone(),
+            folder: held.report.folder.clone(),
+            result: result.map_or(PathBuf::new(), |name| place(&self.places.output, name)),
+            report: place(&self.places.root.join(home), &report),
+            photo: place(&self.places.root, &held.claim.photo),
+        });
     }
 
     fn settle(&mut self, held: &mut Held) -> bool {
         held.report.ended_at_ms = crate::clock::now_ms();
         match self.places.settle(&held.claim, &held.report) {
             Ok(name) => {
+                self.tell(held, &name);
                 self.setup.board.ended(&held.report, name);
                 true
             }
