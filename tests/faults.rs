@@ -1,8 +1,8 @@
 //! Kill -9 in the middle of work: no hold stays, no credit is lost, no half file is served.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::{Daemon, Form, REMOVAL, mask, photo, png, wait_until};
 
@@ -13,97 +13,104 @@ fn kills() -> u64 {
     std::env::var("TEST_KILLS").map_or(50, |text| text.parse().unwrap())
 }
 
+/// Sends removals one after the other until the daemon is gone; counts the replies and tells what the last one took.
+fn keep_sending(url: &str, key: &str, form: &Form, replies: &AtomicU64, took_us: &AtomicU64) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
+    loop {
+        let begun = Instant::now();
+        let sent = agent
+            .post(url)
+            .content_type(form.content_type())
+            .header("Authorization", format!("Bearer {key}"))
+            .send(form.body().as_slice());
+        let Ok(mut reply) = sent else { return };
+        let status = reply.status().as_u16();
+        if reply.body_mut().read_to_vec().is_err() {
+            return;
+        }
+        assert_eq!(status, 200, "a living daemon refuses");
+        took_us.store(begun.elapsed().as_micros() as u64, Ordering::SeqCst);
+        replies.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// What the books say of the jobs, each of which must have ended exactly once: charged, given back.
+fn ends(daemon: &Daemon) -> (i64, i64) {
+    let args = [
+        "accounts", "ledger", "default", "--limit", "100000", "--json",
+    ];
+    let ledger = crate::common::json(&daemon.cli(&args));
+    let mut jobs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for entry in ledger["entries"].as_array().unwrap() {
+        let kind = entry["kind"].as_str().unwrap();
+        if kind != "top_up" {
+            let job = entry["cause"].as_str().unwrap();
+            jobs.entry(job).or_default().push(kind);
+        }
+    }
+    let (mut settled, mut released) = (0, 0);
+    for (job, mut kinds) in jobs {
+        kinds.sort_unstable();
+        match kinds[..] {
+            ["reserve", "settle"] => settled += 1,
+            ["release", "reserve"] => released += 1,
+            _ => panic!("{job} has {kinds:?} in the books"),
+        }
+    }
+    (settled, released)
+}
+
 #[test]
 fn kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
     let dir = tempfile::tempdir().unwrap();
-    let config = "[rate_limits]\nremoval_per_minute = 100000\n";
-    let daemon = Daemon::start(dir.path(), config);
-    let key = daemon.key();
-    let topped = daemon.cli(&["accounts", "top-up", "default", "99900", "--json"]);
-    assert!(
-        topped.status.success(),
-        "{}",
-        String::from_utf8_lossy(&topped.stderr)
-    );
-    let form = Arc::new(Form::pair(
-        &png(photo(320, 240)),
-        &png(mask(320, 240, [120, 80, 200, 160])),
-    ));
-
-    let acknowledged = Arc::new(AtomicU64::new(0));
-    let mut interrupted = 0;
-    let mut daemon = Some(daemon);
+    // The fill without a network: with small photos, many jobs end between two kills.
+    let config = "[rate_limits]\nremoval_per_minute = 100000\n[accounts]\nfirst_credits = 100000\n\
+                  [pipelines]\ndefault = \"patchmatch\"\n";
+    let (image, hole) = crate::common::small_pair();
+    let form = Form::pair(&image, &hole);
+    let (replies, took_us) = (AtomicU64::new(0), AtomicU64::new(0));
     let kills = kills();
+    let mut key = None;
     for round in 0..kills {
-        let running = daemon
-            .take()
-            .unwrap_or_else(|| Daemon::start(dir.path(), config));
-        let clients: Vec<_> = (0..2)
-            .map(|_| {
-                let (url, key, form, acknowledged) = (
-                    running.url(REMOVAL),
-                    key.clone(),
-                    Arc::clone(&form),
-                    Arc::clone(&acknowledged),
-                );
-                std::thread::spawn(move || {
-                    loop {
-                        let agent: ureq::Agent = ureq::Agent::config_builder()
-                            .http_status_as_error(false)
-                            .build()
-                            .into();
-                        let sent = agent
-                            .post(&url)
-                            .content_type(form.content_type())
-                            .header("Authorization", format!("Bearer {key}"));
-                        let Ok(mut reply) = sent.send(form.body().as_slice()) else {
-                            return;
-                        };
-                        if reply.status().as_u16() != 200 || reply.body_mut().read_to_vec().is_err()
-                        {
-                            return;
-                        }
-                        acknowledged.fetch_add(1, Ordering::SeqCst);
-                    }
-                })
-            })
-            .collect();
-        // From "still uploading" to "several done", differently each round and the same in every run.
-        std::thread::sleep(Duration::from_millis(5 + (round * 7919) % 400));
-        running.kill9();
-        interrupted += 1;
-        clients.into_iter().for_each(|c| c.join().unwrap());
+        let running = Daemon::start(dir.path(), config);
+        let key = key.get_or_insert_with(|| running.key());
+        let url = running.url(REMOVAL);
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = (0..2)
+                .map(|_| scope.spawn(|| keep_sending(&url, key, &form, &replies, &took_us)))
+                .collect();
+            // After none, one or two replies, at any moment of the jobs then under way, however fast the machine is.
+            let enough = replies.load(Ordering::SeqCst) + round % 3;
+            wait_until("jobs end", Duration::from_secs(120), || {
+                replies.load(Ordering::SeqCst) >= enough || clients.iter().any(|c| c.is_finished())
+            });
+            let part = (round * 7919) % 1000;
+            let took = took_us.load(Ordering::SeqCst);
+            std::thread::sleep(Duration::from_micros(took * part / 1000));
+            running.kill9();
+            clients.into_iter().for_each(|c| c.join().unwrap());
+        });
     }
-    assert_eq!(interrupted, kills);
 
     let daemon = Daemon::start(dir.path(), config);
-    let account = daemon.get("/v1/account", Some(&key)).json();
+    let account = daemon.get("/v1/account", key.as_deref()).json();
     assert_eq!(account["held"], 0, "{account}");
-    let ledger = crate::common::json(&daemon.cli(&[
-        "accounts", "ledger", "default", "--limit", "100000", "--json",
-    ]));
-    let entries = ledger["entries"].as_array().unwrap();
-    let count = |kind: &str| entries.iter().filter(|e| e["kind"] == kind).count() as i64;
-    let (reserves, settles, releases) = (count("reserve"), count("settle"), count("release"));
+    let (settled, released) = ends(&daemon);
     println!(
-        "{kills} kills: {reserves} reserves, {settles} settles, {releases} releases, {acknowledged:?} replies seen"
+        "{kills} kills: {settled} jobs charged once, {released} holds of the killed returned, {replies:?} replies seen"
     );
-    assert_eq!(
-        reserves,
-        settles + releases,
-        "every hold resolves exactly once"
-    );
+    assert!(settled > 0, "no job ended before its kill");
+    assert!(released > 0, "no kill hit a running job");
     assert!(
-        releases > 0,
-        "no kill hit a running job: the test proves nothing"
-    );
-    assert!(
-        settles >= acknowledged.load(Ordering::SeqCst) as i64,
+        settled >= replies.load(Ordering::SeqCst) as i64,
         "a reply was sent before its charge was durable"
     );
     assert_eq!(
         account["balance"].as_i64().unwrap(),
-        100_000 - PRICE * settles
+        100_000 - PRICE * settled
     );
 
     // Files on disk and completed jobs are one to one.
@@ -112,7 +119,7 @@ fn kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
         .into_iter()
         .filter(|f| !f.to_string_lossy().contains("mask"))
         .count() as i64;
-    assert_eq!(files, settles, "orphan or missing result files");
+    assert_eq!(files, settled, "orphan or missing result files");
     assert!(
         walk(&dir.path().join("uploads")).is_empty(),
         "uploads left behind"

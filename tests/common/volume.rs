@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set in a test that was started again where it may mount.
 const AGAIN: &str = "CLEANPLATE_TEST_MAY_MOUNT";
@@ -43,6 +44,17 @@ impl Volume {
             }
         }
         Filler { _file: file }
+    }
+
+    /// Takes every byte as soon as it is free, until told to stop; then gives all of it back.
+    pub fn keep_filling(&self, stop: &AtomicBool) {
+        let mut fillers = Vec::new();
+        while !stop.load(Ordering::SeqCst) {
+            if self.free_bytes() > 0 {
+                fillers.push(self.fill(0));
+            }
+            std::thread::yield_now();
+        }
     }
 
     fn free_bytes(&self) -> u64 {

@@ -1,5 +1,5 @@
 //! Room on the volume of the data folder: work is taken only while there is room for its result, and a little is kept back
-//! so that the end of what was taken can be recorded on a volume that others have filled.
+//! so that a daemon can start on a volume that others have filled. Ends of what was taken have room in the store itself.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::{Dirs, FilesError};
 use crate::telemetry::tell_full;
 
-/// Bytes kept back: ends of a full queue, as the database writes them.
+/// Bytes kept back: a recovery at the start.
 const BALLAST_BYTES: u64 = 4 << 20;
 /// Of the space that is to stay free, the part below which not even accepted jobs are begun.
 const EXHAUSTED: u64 = 4;
@@ -175,11 +175,16 @@ impl DiskSpace {
         }
     }
 
-    fn make_ballast(&self) {
+    /// Whether as much as is kept back could be kept back once more without taking it from anybody.
+    pub fn has_room_to_keep(&self) -> bool {
         let reserved = self.reserved.load(Ordering::Relaxed);
         let needed = self.free_bytes_min + reserved + 2 * BALLAST_BYTES;
+        self.below(needed).is_none()
+    }
+
+    fn make_ballast(&self) {
         let there = fs::metadata(&self.ballast).is_ok_and(|meta| meta.len() == BALLAST_BYTES);
-        if there || self.below(needed).is_some() {
+        if there || !self.has_room_to_keep() {
             return;
         }
         let made = fs::OpenOptions::new()

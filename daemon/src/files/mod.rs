@@ -24,7 +24,7 @@ pub use intact::Intact;
 pub use lost::{refuse_foreign_database, refuse_lost_database};
 pub use mapped::Mapped;
 pub use previews::{keep_preview, preview_path, remove_preview, sweep_previews};
-pub use publish::publish;
+pub use publish::Publication;
 pub use range::{ByteRange, parse_range};
 pub use secrets::UrlKeys;
 pub use signed::{Refused, Signed, sign, verify};

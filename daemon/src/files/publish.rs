@@ -23,8 +23,43 @@ pub struct Published {
     pub bytes: u64,
 }
 
-/// Puts `bytes` into `dir` as `name`. When it returns, the file survives a power cut.
-pub fn publish(dir: &Path, name: &str, bytes: &[u8]) -> Result<Published, FilesError> {
+/// The files of one job. They go again when this is dropped before they are kept: a job that fails between two of them, or
+/// panics, leaves none.
+#[derive(Debug)]
+pub struct Publication<'a> {
+    dir: &'a Path,
+    names: Vec<String>,
+}
+
+impl<'a> Publication<'a> {
+    /// Nothing yet, in this folder.
+    pub fn new(dir: &'a Path) -> Self {
+        let names = Vec::new();
+        Publication { dir, names }
+    }
+
+    /// Puts `bytes` into the folder as `name`. When it returns, the file survives a power cut.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Published, FilesError> {
+        // First noted: also a file that was renamed and not synced goes.
+        self.names.push(name.to_string());
+        publish(self.dir, name, bytes)
+    }
+
+    /// They stay.
+    pub fn keep(mut self) {
+        self.names.clear();
+    }
+}
+
+impl Drop for Publication<'_> {
+    fn drop(&mut self) {
+        for name in &self.names {
+            drop(fs::remove_file(self.dir.join(name)));
+        }
+    }
+}
+
+fn publish(dir: &Path, name: &str, bytes: &[u8]) -> Result<Published, FilesError> {
     let (fresh, last) = (dir.join(format!("{name}{UNFINISHED}")), dir.join(name));
     let write = || -> std::io::Result<()> {
         let mut file = fs::OpenOptions::new()
@@ -65,6 +100,23 @@ mod tests {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert_eq!(names, ["a.png"]);
+    }
+
+    #[test]
+    fn files_that_are_not_kept_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = |name: &str| dir.path().join(name).exists();
+        let mut kept = Publication::new(dir.path());
+        kept.add("a.png", b"abc").unwrap();
+        kept.keep();
+        let mut cut_short = Publication::new(dir.path());
+        cut_short.add("b.png", b"abc").unwrap();
+        fs::create_dir(dir.path().join("b.mask.png")).unwrap();
+        assert!(cut_short.add("b.mask.png", b"abc").is_err());
+        assert!(there("b.png"));
+        drop(cut_short);
+        assert!(there("a.png") && !there("b.png"));
+        assert!(!there("b.mask.png.tmp"));
     }
 
     #[test]

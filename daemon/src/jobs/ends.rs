@@ -7,7 +7,7 @@ use cleanplate_store::{Ended, Failure, FailureCode, Job, JobId, StoreError};
 
 use super::cancel::cancelled;
 use super::{Finished, JobInput, Jobs, lock};
-use crate::files::Inputs;
+use crate::files::{Inputs, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::{names, tell_store_error};
 
@@ -94,6 +94,8 @@ impl Jobs {
         work: Option<JobInput>,
         refusal: Refusal,
     ) {
+        // A failure costs nothing, so it leaves nothing.
+        remove_preview(&self.dirs, job.id);
         match self.insist(|| self.store.fail(job.id, job.attempt, &failure, None)) {
             Ok(ended) => self.conclude(job.id, ended, work, Some(refusal)),
             Err(error) => {

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::cancel::cancelled;
 use super::step_times::Advance;
 use super::{DeviceState, JobInput, Jobs, Service, lock};
-use crate::files::{FilesError, Mapped, keep_preview, publish, remove_preview};
+use crate::files::{FilesError, Mapped, Publication, keep_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -182,10 +182,12 @@ pub fn run(
         stages: Vec::new(),
         last: Instant::now(),
     };
-    let outcome = steps(jobs, runner, job, work, &mut clock);
+    let mut files = Publication::new(&jobs.dirs.results);
+    let outcome = steps(jobs, runner, job, work, &mut files, &mut clock);
+    if outcome.is_ok() {
+        files.keep();
+    }
     outcome.map_err(|mut fault| {
-        // A failure costs nothing, so it leaves nothing.
-        remove_preview(&jobs.dirs, job.id);
         // How far it came tells as much as why it ended.
         fault.failure.timings = json!({ "stages": clock.stages });
         fault
@@ -197,6 +199,7 @@ fn steps(
     runner: &Runner,
     job: &Job,
     work: &JobInput,
+    files: &mut Publication<'_>,
     clock: &mut Clock<'_>,
 ) -> Result<JobResult, Box<JobFault>> {
     let watch = JobObserver {
@@ -243,7 +246,7 @@ fn steps(
     if service == Service::Segmentation {
         let bytes = mask_png(&outcome)?;
         clock.lap("encode");
-        let output = store_file(jobs, &format!("{}.mask.png", job.id), &bytes, "image/png")?;
+        let output = store_file(files, &format!("{}.mask.png", job.id), &bytes, "image/png")?;
         clock.lap("store");
         let stored = Stored {
             output,
@@ -252,7 +255,7 @@ fn steps(
         };
         return Ok(result(job, work, &outcome, stored, clock));
     }
-    let stored = keep(jobs, job.id, work, &mut outcome, clock)?;
+    let stored = keep(jobs, job.id, work, &mut outcome, files, clock)?;
     jobs.step_times.note(&kind, &clock.stages);
     Ok(result(job, work, &outcome, stored, clock))
 }
@@ -270,6 +273,7 @@ fn keep(
     job: JobId,
     work: &JobInput,
     outcome: &mut Outcome,
+    files: &mut Publication<'_>,
     clock: &mut Clock<'_>,
 ) -> Result<Stored, Box<JobFault>> {
     let wanted = work.encode.format_of(outcome.photo.format);
@@ -281,8 +285,8 @@ fn keep(
     clock.lap("encode");
     jobs.advance(job, "store", 0.0);
     let name = |part: &str| format!("{job}{part}.{}", wanted.extension());
-    let output = store_file(jobs, &name(""), &bytes, wanted.media_type())?;
-    let mask = store_file(jobs, &format!("{job}.mask.png"), &mask_bytes, "image/png")?;
+    let output = store_file(files, &name(""), &bytes, wanted.media_type())?;
+    let mask = store_file(files, &format!("{job}.mask.png"), &mask_bytes, "image/png")?;
     clock.lap("store");
     let mut candidates = Vec::with_capacity(outcome.alternatives.len());
     for found in std::mem::take(&mut outcome.alternatives) {
@@ -294,7 +298,7 @@ fn keep(
                         JobFault::new(FailureCode::Encode, Refusal::image("image", &error))
                     })?;
                 let name = name(&format!(".{}", found.name));
-                store_file(jobs, &name, &bytes, wanted.media_type())?
+                store_file(files, &name, &bytes, wanted.media_type())?
             }
             None => output.clone(),
         };
@@ -334,12 +338,12 @@ fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<MaskFile>), Box
 }
 
 fn store_file(
-    jobs: &Jobs,
+    files: &mut Publication<'_>,
     name: &str,
     bytes: &[u8],
     media_type: &str,
 ) -> Result<StoredFile, Box<JobFault>> {
-    let published = publish(&jobs.dirs.results, name, bytes)?;
+    let published = files.add(name, bytes)?;
     Ok(StoredFile {
         name: published.name,
         sha256: published.sha256,

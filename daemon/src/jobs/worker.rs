@@ -14,7 +14,7 @@ use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
 use super::run::{self, JobFault};
 use super::{JobInput, Jobs, Taken, lock, probe_removal};
-use crate::files::{Mapped, input_paths, remove_inputs};
+use crate::files::{Mapped, input_paths, remove_inputs, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -180,14 +180,13 @@ fn lose(jobs: &Jobs, job: &Job, runner: &Arc<Runner>, detail: &str) {
 
 /// Records a result. One that cannot be recorded is given up, and its credits with it.
 fn finished(jobs: &Jobs, job: &Job, work: JobInput, result: JobResult) {
-    let files: Vec<String> = std::iter::once(&result.output)
-        .chain(&result.mask)
-        .map(|file| file.name.clone())
-        .collect();
+    let files = result.files().into_iter().map(|file| file.name.clone());
+    let files: Vec<String> = files.collect();
     let remove = || {
-        files
-            .iter()
-            .for_each(|name| drop(std::fs::remove_file(jobs.dirs.results.join(name))));
+        for name in &files {
+            drop(std::fs::remove_file(jobs.dirs.results.join(name)));
+        }
+        remove_preview(&jobs.dirs, job.id);
     };
     let completion = Completion {
         result,

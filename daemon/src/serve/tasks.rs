@@ -30,7 +30,7 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
         every(app.config.results.sweep, app, sweep),
         every(app.config.results.sweep, app, sweep_kept),
-        every(TEND, app, |app| app.space.tend()),
+        every(TEND, app, tend),
         every(CHECK, app, check_books),
         every(CHECK, app, |app| {
             app.limits.forget_idle();
@@ -62,6 +62,16 @@ fn after(first: Duration, pause: Duration, app: &web::Data<App>, act: fn(&App)) 
             tokio::time::sleep(pause.max(started.elapsed() * REST)).await;
         }
     })
+}
+
+fn tend(app: &App) {
+    app.space.tend();
+    if app.space.has_room_to_keep()
+        && let Err(error) = app.store.keep_room()
+    {
+        app.jobs
+            .store_failed(&error, "room for ends of jobs could not be set aside");
+    }
 }
 
 fn sweep(app: &App) {

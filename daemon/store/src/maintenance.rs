@@ -103,6 +103,11 @@ pub trait Maintenance {
     /// Whether the store answers and would take a write now. Writes nothing.
     fn health(&self) -> Result<Health>;
 
+    /// Sets room aside inside the store's own files, so that ends of jobs can be recorded on a volume that others fill to the
+    /// last byte. Called again and again while there is room: what was used is made up for. Costs little when nothing was. A
+    /// file system that cannot set room aside is no error.
+    fn keep_room(&self) -> Result<()>;
+
     /// Brings the files into the state in which nothing has to be made good at the next start: for a daemon that ends while
     /// some of its threads may still hold the store.
     fn settle(&self) -> Result<()>;

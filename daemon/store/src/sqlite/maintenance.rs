@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use super::failure::store_error;
 use super::open::log_file;
 use super::pool::open_reader;
-use super::{SqliteStore, backup, invariants, migrate, recovery, results};
+use super::{SqliteStore, backup, invariants, migrate, recovery, results, room};
 use crate::error::{Result, StoreError};
 use crate::maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 use crate::{JobId, limits};
@@ -74,6 +74,10 @@ impl Maintenance for SqliteStore {
             database_bytes: length(&self.path),
             log_bytes: length(&log_file(&self.path)),
         })
+    }
+
+    fn keep_room(&self) -> Result<()> {
+        room::keep(self)
     }
 
     fn settle(&self) -> Result<()> {

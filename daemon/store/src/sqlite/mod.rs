@@ -23,6 +23,7 @@ mod pool;
 mod recovery;
 mod resolve;
 mod results;
+mod room;
 #[cfg(test)]
 mod tests;
 mod webhooks;
