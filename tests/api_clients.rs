@@ -3,10 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair};
+use crate::common::{Daemon, Form, REMOVAL, Reply, mask, photo, png, small_pair, wait_until};
 
 const APP: &str = "https://app.example.com";
 
@@ -361,6 +362,63 @@ fn a_client_that_hangs_up_leaves_the_place_to_the_fetch_that_it_asked_for() {
     assert!(text.contains("too many photos are being fetched"), "{text}");
     silent.set_nonblocking(true).unwrap();
     assert!(silent.accept().is_err(), "a second fetch was begun");
+}
+
+#[test]
+fn an_account_whose_hosts_hang_leaves_places_to_fetch_for_others() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hangs = format!("http://{}/photo.png", silent.local_addr().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[fetch]\nallowed_hosts = [\"127.0.0.1\"]\nat_once_max = 4\ntime_s_max = 60\n";
+    let daemon = Daemon::start(dir.path(), config);
+    let made = daemon.cli(&["accounts", "create", "other", "--credits", "9"]);
+    assert!(made.status.success());
+    let created = daemon.cli(&[
+        "keys",
+        "create",
+        "--name",
+        "k",
+        "--account",
+        "other",
+        "--json",
+    ]);
+    let other = crate::common::json(&created)["key"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let key = daemon.key();
+    let form = Form::new().file("mask", "mask.png", &small_pair().1);
+    let path = format!("{REMOVAL}?image_url={hangs}");
+    std::thread::scope(|scope| {
+        let greedy: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| daemon.post(&path, Some(&key), &form)))
+            .collect();
+        let begun = [silent.accept().unwrap(), silent.accept().unwrap()];
+        // The other two wait some seconds for a place.
+        wait_until("two calls are refused", Duration::from_secs(60), || {
+            greedy.iter().filter(|call| call.is_finished()).count() == 2
+        });
+        let good = format!("{REMOVAL}?image_url={}/hop", host(png(photo(64, 48))));
+        let reply = daemon.post(&good, Some(&other), &form);
+        assert_eq!(
+            reply.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&reply.body)
+        );
+        silent.set_nonblocking(true).unwrap();
+        assert!(
+            silent.accept().is_err(),
+            "a third fetch of the account was begun"
+        );
+        drop(begun);
+        let mut statuses: Vec<u16> = greedy
+            .into_iter()
+            .map(|c| c.join().unwrap().status)
+            .collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [422, 422, 429, 429]);
+    });
 }
 
 #[test]

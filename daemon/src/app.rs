@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::feed::Feed;
 use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
 use crate::jobs::Jobs;
-use crate::limits::RateLimiters;
+use crate::limits::{FetchPlaces, RateLimiters};
 use crate::local::Local;
 use crate::lock::lock;
 use crate::refusal::Refusal;
@@ -58,7 +58,7 @@ pub struct App {
     /// The books were found wrong: no new jobs until someone looked.
     pub breached: AtomicBool,
     /// Places for those who fetch photos.
-    pub fetches: Arc<tokio::sync::Semaphore>,
+    pub fetches: Arc<FetchPlaces>,
     /// The last check of the database file.
     pub database: Mutex<Option<DatabaseCheck>>,
 }

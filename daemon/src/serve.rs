@@ -29,7 +29,7 @@ use crate::files::{
 };
 use crate::folder::Folders;
 use crate::jobs::Jobs;
-use crate::limits::RateLimiters;
+use crate::limits::{FetchPlaces, RateLimiters};
 use crate::local::Local;
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
@@ -78,7 +78,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     );
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
-        fetches: crate::http::fetch_places(&config.fetch),
+        fetches: FetchPlaces::new(config.fetch.at_once_max),
         limits: RateLimiters::new(&config.rate_limits, &config.limits, space.clone()),
         config,
         dirs,

@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cleanplate_api::ErrorCode;
+use cleanplate_store::AccountId;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 
 use super::upload::{FormBody, HEAD_BYTES, Upload, recognise, too_large};
 use crate::app::App;
@@ -22,6 +21,8 @@ use crate::telemetry::{escaped, short};
 const REDIRECTS_MAX: u32 = 5;
 /// Time that a request waits for others to be done with their photos.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Seconds after which there may be a place.
+const RETRY_S: u64 = 5;
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -37,17 +38,16 @@ pub fn check(url: &str, app: &App) -> Result<(), Refusal> {
     outbound::check(url, &app.config.fetch.allowed).map_err(wrong)
 }
 
-/// Places for those who fetch at the same time.
-pub fn places(config: &config::Fetch) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(config.at_once_max))
-}
-
 /// Fetches a photo. Its bytes count like those of an upload.
-pub async fn image(url: &str, body: &FormBody, app: &App) -> Result<Upload, Refusal> {
-    let place = app.fetches.clone().acquire_owned();
-    let Ok(Ok(place)) = tokio::time::timeout(WAIT_MAX, place).await else {
-        let text = "too many photos are being fetched for others";
-        return Err(Refusal::new(ErrorCode::QueueFull, text));
+pub async fn image(
+    url: &str,
+    body: &FormBody,
+    app: &App,
+    account: AccountId,
+) -> Result<Upload, Refusal> {
+    let Some(place) = app.fetches.wait(account, WAIT_MAX).await else {
+        let text = "too many photos are being fetched for this account, or for all";
+        return Err(Refusal::new(ErrorCode::QueueFull, text).retry_after(RETRY_S));
     };
     let fetch = Fetch {
         url: url.to_string(),

@@ -32,7 +32,6 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App as Actix, web};
 
-pub use fetch::places as fetch_places;
 pub use webhook_body::webhook_letter;
 
 use cleanplate_api::public;

@@ -96,7 +96,14 @@ async fn serve(
     let ask = RequestOptions::read(req, app, key, Service::Removal)?;
     admit(req, body, app, key, &ask, Service::Removal, once.as_ref()).await?;
     let mut order = Order::new(req, app, key, Service::Removal, ask);
-    let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
+    let parts = receive(
+        req,
+        body,
+        app,
+        key.account,
+        order.ask.tuning.image_url.as_deref(),
+    )
+    .await?;
     order.ask.take_form(&parts.fields, app)?;
     let print = fingerprint(req, order.ask.tuning.asynchronous, &parts);
     let checked = order.ask.check(parts, app).await?;

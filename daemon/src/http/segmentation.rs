@@ -66,7 +66,14 @@ async fn serve(
         check_preview(app, once.is_some())?;
     }
     let mut order = Order::new(req, app, key, Service::Segmentation, ask);
-    let parts = receive(req, body, app, order.ask.tuning.image_url.as_deref()).await?;
+    let parts = receive(
+        req,
+        body,
+        app,
+        key.account,
+        order.ask.tuning.image_url.as_deref(),
+    )
+    .await?;
     order.ask.take_form(&parts.fields, app)?;
     let print = fingerprint(req, false, &parts);
     let checked = order.ask.check_segmentation(parts, app).await?;

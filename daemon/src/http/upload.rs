@@ -13,6 +13,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, Payload};
 use cleanplate_api::{ErrorCode, FieldError};
 use cleanplate_pictures::{Format, ImageError};
+use cleanplate_store::AccountId;
 use futures_util::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -148,6 +149,7 @@ pub async fn receive(
     req: &HttpRequest,
     body: &FormBody,
     app: &App,
+    account: AccountId,
     image_url: Option<&str>,
 ) -> Result<Parts, Refusal> {
     let mut parts = match open(req, body, app)? {
@@ -167,7 +169,7 @@ pub async fn receive(
                 "value_error.duplicate",
             ));
         }
-        parts.image = Some(fetch::image(url, body, app).await?);
+        parts.image = Some(fetch::image(url, body, app, account).await?);
     }
     Ok(parts)
 }

@@ -1,6 +1,7 @@
 //! Rate limits: exact windows per key and route, and guards per address.
 
 mod address;
+mod places;
 mod uploads;
 mod window;
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use cleanplate_store::KeyRecord;
 
 pub use address::{AddressLimit, block};
+pub use places::FetchPlaces;
 pub use uploads::{Held, Uploads};
 pub use window::WindowLimit;
 
