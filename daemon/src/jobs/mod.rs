@@ -14,6 +14,8 @@ mod retry;
 mod run;
 mod service;
 mod step_times;
+#[cfg(test)]
+mod tests;
 mod throughput;
 mod worker;
 
