@@ -235,3 +235,40 @@ fn check(daemon: &Daemon, body: &Value, pairs: usize) {
         assert_eq!(daemon.get(path, None).status, 200);
     }
 }
+
+#[test]
+fn jobs_that_fail_for_nothing_are_so_many_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[rate_limits]\nfailures_per_day = 3\n");
+    let key = daemon.key();
+    let made = daemon.cli(&["accounts", "create", "other", "--credits", "9"]);
+    assert!(made.status.success());
+    let created = daemon.cli(&[
+        "keys",
+        "create",
+        "--name",
+        "k",
+        "--account",
+        "other",
+        "--json",
+    ]);
+    let other = crate::common::json(&created)["key"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let nothing = Form::pair(&png(photo(64, 48)), &png(mask(64, 48, [0; 4])));
+    for _ in 0..3 {
+        let reply = daemon.post(REMOVAL, Some(&key), &nothing);
+        assert_eq!(reply.status, 422);
+    }
+    let (image, hole) = crate::common::small_pair();
+    let good = Form::pair(&image, &hole);
+    let reply = daemon.post(REMOVAL, Some(&key), &good);
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(reply.status, 429, "{text}");
+    assert!(text.contains("3 jobs of this account failed"), "{text}");
+    let wait: u64 = reply.header("Retry-After").unwrap().parse().unwrap();
+    assert!((80_000..=86_400).contains(&wait), "{wait}");
+    assert_eq!(daemon.post(REMOVAL, Some(&other), &good).status, 200);
+    assert_eq!(daemon.get("/v1/account", Some(&key)).status, 200);
+}

@@ -207,6 +207,8 @@ pub struct RateLimits {
     pub public_per_minute: u32,
     /// Wrong keys per address.
     pub auth_failures_per_minute: u32,
+    /// Jobs of an account that may fail by their request in a day; 0: no bound.
+    pub failures_per_day: u32,
 }
 
 /// `[results]`
@@ -450,6 +452,7 @@ pub fn backend(text: &str) -> Option<BackendChoice> {
 }
 
 fn rate_limits(r: &mut Reader<'_>) -> RateLimits {
+    let failures_per_day = r.whole("rate_limits.failures_per_day", 0..=1_000_000) as u32;
     let mut per_minute = |path: &str| r.whole(path, 1..=1_000_000) as u32;
     RateLimits {
         removal_per_minute: per_minute("rate_limits.removal_per_minute"),
@@ -458,6 +461,7 @@ fn rate_limits(r: &mut Reader<'_>) -> RateLimits {
         read_per_minute: per_minute("rate_limits.read_per_minute"),
         public_per_minute: per_minute("rate_limits.public_per_minute"),
         auth_failures_per_minute: per_minute("rate_limits.auth_failures_per_minute"),
+        failures_per_day,
     }
 }
 

@@ -126,6 +126,9 @@ impl Jobs {
         {
             current.cancelled = true;
         }
+        if account.is_some() {
+            self.failures.note(job.account, Instant::now());
+        }
         lock(&self.reservations).remove(&id);
         if job.asynchronous {
             remove_inputs(&self.dirs, id);

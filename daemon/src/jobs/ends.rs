@@ -127,6 +127,9 @@ impl Jobs {
                     "failed"
                 };
                 self.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
+                if job.key.is_some() && refusal.as_ref().is_some_and(|r| r.code.status() < 500) {
+                    self.failures.note(job.account, Instant::now());
+                }
                 if let Some(kept) = &job.result {
                     self.metrics
                         .add(names::CREDITS, &[], kept.result.credits as f64);

@@ -8,6 +8,7 @@ mod byte_budget;
 mod cancel;
 mod device;
 mod ends;
+mod failures;
 mod preview;
 mod recall;
 mod retry;
@@ -42,6 +43,7 @@ use cancel::Current;
 use device::{Device, Opened};
 pub use device::{DeviceState, open as open_device};
 use ends::{GivenUp, Stalled, Unrecorded};
+use failures::Failures;
 pub use preview::Preview;
 pub use recall::{Recipe, Webhook};
 pub use retry::RETRY_OF;
@@ -151,6 +153,7 @@ pub struct Jobs {
     throughput: Throughput,
     step_times: StepTimes,
     running: AtomicU32,
+    failures: Failures,
     /// No new jobs; waiting ones still run.
     stopping: AtomicBool,
     /// Running jobs end at their next step.
@@ -192,6 +195,7 @@ impl Jobs {
     ) -> Arc<Jobs> {
         let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
         let device = device(&config, dirs.clone(), models);
+        let failures = Failures::new(config.rate_limits.failures_per_day);
         Arc::new(Jobs {
             config,
             store,
@@ -213,6 +217,7 @@ impl Jobs {
             throughput: Throughput::default(),
             step_times: StepTimes::default(),
             running: AtomicU32::new(0),
+            failures,
             stopping: AtomicBool::new(false),
             abort: AtomicBool::new(false),
             fatal: AtomicBool::new(false),
@@ -311,6 +316,10 @@ impl Jobs {
         if let Some(refusal) = self.closed() {
             return Err(refusal);
         }
+        // Pairs of a folder have no key: they are the operator's.
+        if new.key.is_some() {
+            self.failures.admit(new.account, Instant::now())?;
+        }
         let limits = QueueLimits {
             pending_max: self.config.queue.length_max as u32,
             in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
@@ -390,6 +399,7 @@ impl Jobs {
         inquiry: &Inquiry,
         limits: &QueueLimits,
     ) -> Result<Option<Accept>, Refusal> {
+        self.failures.admit(inquiry.account, Instant::now())?;
         let foreseen = self.store.foresee(inquiry, limits);
         foreseen.map_err(|error| self.refuse(&error))
     }
