@@ -8,6 +8,7 @@ mod gpu;
 mod native;
 mod reference;
 mod scan;
+mod sums;
 
 use std::sync::Arc;
 

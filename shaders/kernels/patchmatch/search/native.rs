@@ -1,10 +1,10 @@
-//! Fast CPU twin of one search pass: the target patch is gathered once, sources are compared sixteen channels at a time.
+//! Fast CPU twin of one search pass: the target patch is gathered once, sources are compared a texel at a time.
 
 use rayon::prelude::*;
 
-use super::{Search, scan::Candidates};
+use super::{Search, scan::Candidates, sums::Sums};
 use crate::common::native::{Isa, by_isa};
-use crate::patchmatch::{CHANNELS, NONE, Texel, site};
+use crate::patchmatch::{NONE, Texel, site};
 
 /// A target patch, its rows padded to eight texels, and the factor of each of its differences.
 #[repr(align(32))]
@@ -56,7 +56,7 @@ fn row<const R: usize>(
             (nnf[x], distance[x]) = (NONE, 0);
             continue;
         }
-        gather(op, planes, x, y, &mut patch);
+        gather::<R>(op, planes, x, y, &mut patch);
         let mut candidates = Candidates::new(op, planes, x, y);
         let mut best = (planes.distance[at], planes.nnf[at]);
         if op.fresh {
@@ -83,11 +83,11 @@ fn row<const R: usize>(
 }
 
 #[inline(always)]
-fn gather(op: &Search, planes: Planes<'_>, x: usize, y: usize, patch: &mut Patch) {
-    let (r, w, h) = (op.radius, planes.width, planes.height);
-    for j in 0..=2 * r {
-        for i in 0..=2 * r {
-            let (tx, ty) = ((x + i).wrapping_sub(r), (y + j).wrapping_sub(r));
+fn gather<const R: usize>(op: &Search, planes: Planes<'_>, x: usize, y: usize, patch: &mut Patch) {
+    let (w, h) = (planes.width, planes.height);
+    for j in 0..=2 * R {
+        for i in 0..=2 * R {
+            let (tx, ty) = ((x + i).wrapping_sub(R), (y + j).wrapping_sub(R));
             if tx < w && ty < h {
                 let at = ty * w + tx;
                 patch.values[j][i] = planes.texels[at];
@@ -108,45 +108,17 @@ fn measure<const R: usize>(
     corner: usize,
     best: u32,
 ) -> u32 {
-    let mut sum = 0u32;
+    let mut sums = Sums::zero();
     for j in 0..=2 * R {
-        let source = texels[corner + j * width..][..2 * R + 1].as_flattened();
-        let (values, factors) = (
-            patch.values[j].as_flattened(),
-            patch.factors[j].as_flattened(),
-        );
-        // Two texels fill a vector; a row holds an odd number of them.
-        let mut lanes = [0i32; 2 * CHANNELS];
-        for i in 0..R {
-            squares(source, values, factors, 2 * CHANNELS * i, &mut lanes);
+        let source = &texels[corner + j * width..][..2 * R + 1];
+        let own = patch.values[j].iter().zip(&patch.factors[j]);
+        for (source, (value, factor)) in source.iter().zip(own) {
+            sums.add(source, value, factor);
         }
-        let mut last = [0i32; CHANNELS];
-        squares(source, values, factors, 2 * CHANNELS * R, &mut last);
-        for lane in lanes {
-            sum = sum.wrapping_add(lane as u32);
-        }
-        for lane in last {
-            sum = sum.wrapping_add(lane as u32);
-        }
-        if sum > best {
+        // Most sources are told apart by two rows.
+        if j % 2 == 1 && sums.total() > best {
             break;
         }
     }
-    sum
-}
-
-/// Adds the squares of the weighted differences of `N` channels from `at` on.
-#[inline(always)]
-fn squares<const N: usize>(
-    source: &[i16],
-    values: &[i16],
-    factors: &[i16],
-    at: usize,
-    lanes: &mut [i32; N],
-) {
-    let (source, values, factors) = (&source[at..][..N], &values[at..][..N], &factors[at..][..N]);
-    for k in 0..N {
-        let difference = source[k].wrapping_sub(values[k]).wrapping_mul(factors[k]);
-        lanes[k] += i32::from(difference) * i32::from(difference);
-    }
+    sums.total()
 }
