@@ -52,28 +52,14 @@ async fn serve(
     // The mask is the answer: there is nothing to come back for.
     ask.tuning.asynchronous = false;
     ask.tuning.webhook_url = None;
-    admit(
-        req,
-        body,
-        app,
-        key,
-        &ask,
-        Service::Segmentation,
-        once.as_ref(),
-    )
-    .await?;
+    let service = Service::Segmentation;
+    admit(req, body, app, key, &ask, service, once.as_ref()).await?;
     if ask.tuning.preview {
         check_preview(app, once.is_some())?;
     }
-    let mut order = Order::new(req, app, key, Service::Segmentation, ask);
-    let parts = receive(
-        req,
-        body,
-        app,
-        key.account,
-        order.ask.tuning.image_url.as_deref(),
-    )
-    .await?;
+    let mut order = Order::new(req, app, key, service, ask);
+    let image_url = order.ask.tuning.image_url.as_deref();
+    let parts = receive(req, body, app, key.account, image_url).await?;
     order.ask.take_form(&parts.fields, app)?;
     let print = fingerprint(req, false, &parts);
     let checked = order.ask.check_segmentation(parts, app).await?;
@@ -81,7 +67,7 @@ async fn serve(
         return preview(app, &order, checked).await;
     }
     if order.ask.tuning.dry_run {
-        let quote = quote(&checked, app, key, Service::Segmentation).await?;
+        let quote = quote(&checked, app, key, service).await?;
         return Ok(quote.second());
     }
     let new = order.job(
