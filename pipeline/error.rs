@@ -142,23 +142,6 @@ pub enum PluginError {
 }
 
 impl PluginError {
-    /// Whether the request itself is at fault (a 422-class answer): the same request would fail again.
-    pub fn is_request_fault(&self) -> bool {
-        matches!(
-            self,
-            PluginError::EmptyMask
-                | PluginError::WholeImageMask
-                | PluginError::Scattered { .. }
-                | PluginError::MaskSize { .. }
-                | PluginError::NothingFound { .. }
-                | PluginError::WholeImageFound { .. }
-                | PluginError::NoMask
-                | PluginError::Parameter { .. }
-                | PluginError::Unknown { .. }
-                | PluginError::Image(_)
-        )
-    }
-
     /// Whether the same work may succeed when tried again on a rebuilt device.
     pub fn retryable(&self) -> bool {
         matches!(self, PluginError::Engine { source, .. } if source.retryable())

@@ -401,3 +401,72 @@ fn functions_stay_short() {
         too_long.join("\n  ")
     );
 }
+
+/// Rooms whose folders are units, or interfaces, of one kind: each may use its kind's words.
+const UNITS: [(&str, &str); 4] = [
+    ("models", ""),
+    ("plugins", ""),
+    ("tui/src", "screen"),
+    ("daemon/api/src", ""),
+];
+
+/// Names of types that `code` shows to other files.
+fn shown_types(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for kind in ["struct ", "enum ", "trait "] {
+        for (at, _) in code.match_indices(kind) {
+            let line = code[..at].rsplit('\n').next().unwrap().trim_start();
+            let visible = line
+                .strip_prefix("pub")
+                .is_some_and(|rest| !rest.starts_with(is_name));
+            if visible {
+                found.push(word(&code[at + kind.len()..]));
+            }
+        }
+    }
+    // A macro's `$name` is none.
+    found.retain(|name| !name.is_empty());
+    found
+}
+
+#[test]
+fn no_crate_calls_two_things_by_one_name() {
+    let (mut seen, mut double) = (0, Vec::new());
+    // Kernels are units all over: every one has its plan, its weights and its tiles.
+    for dir in crates(&root())
+        .iter()
+        .filter(|dir| *dir != "shaders/kernels")
+    {
+        let mut names: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        let rooms = UNITS.iter().filter(|(of, _)| of == dir);
+        let rooms: Vec<PathBuf> = rooms.map(|(of, room)| root().join(of).join(room)).collect();
+        for file in sources(&root().join(dir)) {
+            let unit = rooms.iter().find_map(|room| {
+                let below = file.strip_prefix(room).ok()?;
+                let nested = below.iter().count() > 1;
+                nested.then(|| below.iter().next().unwrap().to_string_lossy().into_owned())
+            });
+            let shown = file.strip_prefix(root()).unwrap().display().to_string();
+            for name in shown_types(&code(&file)) {
+                seen += 1;
+                let all = names.entry(name).or_default();
+                all.push((unit.clone().unwrap_or_default(), shown.clone()));
+            }
+        }
+        for (name, places) in names {
+            let alike = places.iter().enumerate().any(|(at, (unit, _))| {
+                let others = &places[at + 1..];
+                others.iter().any(|(other, _)| unit == other)
+            });
+            if alike {
+                double.push(format!("{dir}: {name}: {places:?}"));
+            }
+        }
+    }
+    assert!(
+        double.is_empty(),
+        "each of these is more than one thing:\n  {}",
+        double.join("\n  ")
+    );
+    assert!(seen > 500, "only {seen} types found");
+}

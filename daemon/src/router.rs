@@ -10,21 +10,21 @@ use crate::params::{Body, Params};
 use crate::refusal::Refusal;
 
 /// A part of a request that a handler of `E` may take: queries and bodies are those that `E` declares.
-pub trait Part<E>: FromRequest + 'static {}
-impl<E> Part<E> for HttpRequest {}
-impl<E, T: 'static> Part<E> for web::Data<T> {}
-impl<E, T: serde::de::DeserializeOwned + 'static> Part<E> for web::Path<T> {}
-impl<E: Endpoint> Part<E> for Params<E> {}
-impl<E: Endpoint<Body: Decode>> Part<E> for Body<E> {}
+pub trait Carried<E>: FromRequest + 'static {}
+impl<E> Carried<E> for HttpRequest {}
+impl<E, T: 'static> Carried<E> for web::Data<T> {}
+impl<E, T: serde::de::DeserializeOwned + 'static> Carried<E> for web::Path<T> {}
+impl<E: Endpoint> Carried<E> for Params<E> {}
+impl<E: Endpoint<Body: Decode>> Carried<E> for Body<E> {}
 // Forms are read as they come, part by part.
-impl<E: Endpoint<Body = Form<T>>, T> Part<E> for web::Payload {}
+impl<E: Endpoint<Body = Form<T>>, T> Carried<E> for web::Payload {}
 
 /// What a handler of `E` takes: parts of its request.
 pub trait Takes<E>: FromRequest + 'static {}
 
 macro_rules! takes {
     ($($part:ident)*) => {
-        impl<E, $($part: Part<E>),*> Takes<E> for ($($part,)*) {}
+        impl<E, $($part: Carried<E>),*> Takes<E> for ($($part,)*) {}
     };
 }
 takes!();

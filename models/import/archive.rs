@@ -23,7 +23,7 @@ pub enum Nesting {
 }
 
 /// What is known of an archive beside its bytes.
-pub struct Source {
+pub struct Origin {
     /// Size in bytes.
     pub length: u64,
     /// The same bytes in a file: entries that are not compressed stay there.
@@ -36,7 +36,7 @@ pub const EXPANSION_FREE_BYTES: u64 = 64 << 20;
 /// Reads an archive.
 pub fn read<R: Read + Seek>(
     reader: R,
-    source: Source,
+    source: Origin,
     reading: &Reader<'_>,
     nesting: Nesting,
 ) -> Result<Weights, ImportError> {

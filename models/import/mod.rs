@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
             Container::Zip => {
                 // A handle of its own: this one's position is the reader's.
                 let stored = Stored::new(File::open(path).map_err(io)?).map_err(io)?;
-                let source = archive::Source {
+                let source = archive::Origin {
                     length: bytes,
                     stored: Some(stored),
                 };
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
         match kind {
             Container::Gzip => self.read_gzip(whole, length, nesting),
             _ => {
-                let source = archive::Source {
+                let source = archive::Origin {
                     length,
                     stored: None,
                 };

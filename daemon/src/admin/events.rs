@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::AdminState;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::feed::{Reader, event_text};
+use crate::feed::{FeedReader, event_text};
 use crate::params::Params;
 use crate::refusal::Refusal;
 
@@ -25,7 +25,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(1);
 
 struct Stream {
-    reader: Reader,
+    reader: FeedReader,
     state: web::Data<AdminState>,
     news: watch::Receiver<u64>,
     seq: u64,
@@ -49,7 +49,7 @@ pub async fn get(
         )
         .retry_after(5)
     };
-    let reader = Reader::new(&app.feed, most).ok_or_else(full)?;
+    let reader = FeedReader::new(&app.feed, most).ok_or_else(full)?;
     let ring = app.feed.ring();
     let last = req
         .headers()

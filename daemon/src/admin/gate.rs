@@ -17,7 +17,7 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::app::App;
 use crate::config::Token;
 use crate::refusal::Refusal;
-use crate::router::Part;
+use crate::router::Carried;
 use crate::telemetry::escaped;
 
 /// Who asks, as the audit table names them.
@@ -36,7 +36,7 @@ impl FromRequest for Who {
     }
 }
 
-impl<E> Part<E> for Who {}
+impl<E> Carried<E> for Who {}
 
 /// The process at the other end of a Unix socket.
 #[derive(Debug, Clone)]

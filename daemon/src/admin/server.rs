@@ -1,16 +1,15 @@
 //! The daemon itself.
 
 use actix_web::web;
+use cleanplate_api::QueueView;
 use cleanplate_api::admin::{Admin, GetHistory, MetricsHistory, ServerView};
 use cleanplate_api::endpoint::Json;
-use cleanplate_api::{DeviceView, QueueView};
 use cleanplate_engine::BackendChoice;
 
 use super::gate::Who;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::HISTORY_S;
-use crate::jobs::DeviceState;
 use crate::monitor::server_state;
 use crate::params::{self, Params};
 use crate::refusal::Refusal;
@@ -19,20 +18,6 @@ use crate::refusal::Refusal;
 pub async fn get(who: Who, app: web::Data<App>) -> Result<Json<ServerView>, Refusal> {
     // The number first: whatever is read after it is at least as new.
     let seq = app.feed.ring().newest();
-    let device = match app.jobs.device() {
-        DeviceState::Ready(backend) => {
-            let (info, memory_bytes) = (backend.device(), backend.memory_bytes());
-            let (backend, kind) = (info.backend.to_string(), info.kind.to_string());
-            Some(DeviceView {
-                backend,
-                name: info.name,
-                driver: info.driver,
-                kind,
-                memory_bytes,
-            })
-        }
-        DeviceState::Opening | DeviceState::Failed(_) => None,
-    };
     let (waiting, running) = app.feed.load();
     let state = server_state(&app);
     Ok(Json(ServerView {
@@ -52,7 +37,7 @@ pub async fn get(who: Who, app: web::Data<App>) -> Result<Json<ServerView>, Refu
             BackendChoice::Cpu => "cpu",
         }
         .to_string(),
-        device,
+        device: app.jobs.device().view(),
         queue: QueueView {
             waiting,
             running,

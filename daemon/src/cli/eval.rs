@@ -22,7 +22,7 @@ use super::progress::StageBar;
 use super::{load, open, print_json, usage};
 use cases::Case;
 use metrics::{Picture, Scores};
-use sheet::Sheet;
+use sheet::ContactSheet;
 
 /// A pipeline with its overrides, as it was named on the command line.
 struct Contender<'a> {
@@ -65,7 +65,7 @@ pub fn run(args: &Eval) -> anyhow::Result<ExitCode> {
     );
     let limits = crate::picture::limits(&config.limits);
     let mut lines: Vec<Vec<Line>> = contenders.iter().map(|_| Vec::new()).collect();
-    let mut sheet = Sheet::new(contenders.len() + 2);
+    let mut sheet = ContactSheet::new(contenders.len() + 2);
     for case in &cases {
         let read = case.read(&limits)?;
         sheet.add(&read.truth);

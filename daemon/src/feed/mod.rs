@@ -62,12 +62,12 @@ struct State {
 }
 
 /// The place of someone who reads events. It counts as one until dropped.
-pub struct Reader(Arc<Feed>);
+pub struct FeedReader(Arc<Feed>);
 
-impl Reader {
+impl FeedReader {
     /// A place, unless `most` are taken.
-    pub fn new(feed: &Arc<Feed>, most: u32) -> Option<Reader> {
-        feed.ring.enter(most).then(|| Reader(feed.clone()))
+    pub fn new(feed: &Arc<Feed>, most: u32) -> Option<FeedReader> {
+        feed.ring.enter(most).then(|| FeedReader(feed.clone()))
     }
 
     /// What is read.
@@ -76,7 +76,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for FeedReader {
     fn drop(&mut self) {
         self.0.ring.leave();
     }

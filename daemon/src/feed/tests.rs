@@ -95,7 +95,7 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
             }
         });
         let reader = scope.spawn(|| {
-            let (place, mut seq, mut texts) = (Reader::new(&feed, 1).unwrap(), 0, Vec::new());
+            let (place, mut seq, mut texts) = (FeedReader::new(&feed, 1).unwrap(), 0, Vec::new());
             loop {
                 let ending = stop.load(Ordering::Relaxed);
                 let found = place.feed().ring().after(seq);

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use cleanplate_api::endpoint::{Json, Text};
-use cleanplate_api::{DeviceView, ErrorCode, HealthReply, QueueView, ReadyReply};
+use cleanplate_api::{ErrorCode, HealthReply, QueueView, ReadyReply};
 
 use super::context::guard_public;
 use crate::answer::Answer;
@@ -16,23 +16,11 @@ use crate::telemetry::names;
 /// The process lives; what it runs on.
 pub async fn healthz(app: web::Data<App>) -> Json<HealthReply> {
     let (waiting, running) = app.jobs.load();
-    let (device, device_error) = match app.jobs.device() {
-        DeviceState::Ready(backend) => {
-            let (info, memory_bytes) = (backend.device(), backend.memory_bytes());
-            let (backend, kind) = (info.backend.to_string(), info.kind.to_string());
-            (
-                Some(DeviceView {
-                    backend,
-                    name: info.name,
-                    driver: info.driver,
-                    kind,
-                    memory_bytes,
-                }),
-                None,
-            )
-        }
-        DeviceState::Opening => (None, Some("being opened".to_string())),
-        DeviceState::Failed(error) => (None, Some(error)),
+    let device = app.jobs.device();
+    let device_error = match &device {
+        DeviceState::Ready(_) => None,
+        DeviceState::Opening => Some("being opened".to_string()),
+        DeviceState::Failed(error) => Some(error.clone()),
     };
     let status = if app.closed().is_none() {
         "ok"
@@ -43,7 +31,7 @@ pub async fn healthz(app: web::Data<App>) -> Json<HealthReply> {
         status: status.to_string(),
         version: env!("CARGO_PKG_VERSION").to_string(),
         uptime_s: app.started.elapsed().as_secs(),
-        device,
+        device: device.view(),
         device_error,
         queue: QueueView {
             waiting,

@@ -38,12 +38,12 @@ pub struct ByteBudget {
 
 /// Bytes that a job has taken.
 #[derive(Debug)]
-pub struct Taken<'a> {
+pub struct TakenBytes<'a> {
     room: &'a ByteBudget,
     bytes: u64,
 }
 
-impl Drop for Taken<'_> {
+impl Drop for TakenBytes<'_> {
     fn drop(&mut self) {
         *lock(&self.room.taken) -= self.bytes;
         self.room.freed.notify_all();
@@ -99,7 +99,7 @@ impl ByteBudget {
     }
 
     /// Waits until these bytes fit, or nothing else runs, or `stop` says so.
-    pub fn take(&self, bytes: u64, stop: impl Fn() -> bool) -> Taken<'_> {
+    pub fn take(&self, bytes: u64, stop: impl Fn() -> bool) -> TakenBytes<'_> {
         let mut taken = lock(&self.taken);
         while *taken > 0 && taken.saturating_add(bytes) > self.bytes_max && !stop() {
             taken = self
@@ -109,7 +109,7 @@ impl ByteBudget {
                 .0;
         }
         *taken = taken.saturating_add(bytes);
-        Taken { room: self, bytes }
+        TakenBytes { room: self, bytes }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use cleanplate_api::DeviceView;
 use cleanplate_engine::{Backend, BackendChoice, EngineError, EngineOptions};
 use cleanplate_pipeline::Runner;
 
@@ -22,6 +23,23 @@ pub enum DeviceState {
     Ready(Arc<dyn Backend>),
     /// Not there; opened again after a while.
     Failed(String),
+}
+
+impl DeviceState {
+    /// The device as the interfaces tell of it.
+    pub fn view(&self) -> Option<DeviceView> {
+        let DeviceState::Ready(backend) = self else {
+            return None;
+        };
+        let info = backend.device();
+        Some(DeviceView {
+            backend: info.backend.to_string(),
+            name: info.name,
+            driver: info.driver,
+            kind: info.kind.to_string(),
+            memory_bytes: backend.memory_bytes(),
+        })
+    }
 }
 
 /// A device and what runs pipelines on it.

@@ -36,7 +36,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
-pub use byte_budget::{ByteBudget, Taken, probe_removal, removal_bytes};
+pub use byte_budget::{ByteBudget, TakenBytes, probe_removal, removal_bytes};
 pub use cancel::Standing;
 
 use cancel::Current;

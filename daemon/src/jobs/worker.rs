@@ -13,7 +13,7 @@ use super::cancel::Current;
 use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
 use super::run::{self, JobFault};
-use super::{JobInput, Jobs, Taken, lock, probe_removal};
+use super::{JobInput, Jobs, TakenBytes, lock, probe_removal};
 use crate::files::{Mapped, input_paths, remove_inputs, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -66,7 +66,7 @@ fn sleep(jobs: &Jobs, seen: u64, time: Duration) {
 }
 
 /// The next job and room for its photo. A job that waits for room is not overtaken by later ones.
-fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, Taken<'a>)>, StoreError> {
+fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, TakenBytes<'a>)>, StoreError> {
     let _turn = lock(&jobs.turn);
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);

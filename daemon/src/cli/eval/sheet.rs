@@ -15,15 +15,15 @@ const ROWS_MAX: usize = 64;
 const QUALITY: u8 = 85;
 
 /// Tiles from left to right, top to bottom.
-pub struct Sheet {
+pub struct ContactSheet {
     columns: usize,
     tiles: Vec<Vec<u8>>,
 }
 
-impl Sheet {
+impl ContactSheet {
     /// An empty sheet.
     pub fn new(columns: usize) -> Self {
-        Sheet {
+        ContactSheet {
             columns,
             tiles: Vec::new(),
         }
