@@ -17,8 +17,10 @@ use crate::pairing::path::{self, join, place, shown};
 const READY_MAX: usize = 128;
 /// Pairs that are looked at together while none is complete; more if none of them ever is.
 const WINDOW: usize = 128;
-/// Looking takes at most one part of the time in so many.
-const LOOKING_SHARE: u32 = 10;
+/// Listing takes at most one part of the time in so many.
+const LISTING_SHARE: u32 = 5;
+/// However long a listing takes, the next one is no farther away when something has changed.
+const LISTING_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Photos without a mask whose waiting is told in the log.
 const TOLD_MAX: usize = 100;
 /// Pause before a pair that could not be moved is tried again.
@@ -63,6 +65,8 @@ impl Sight {
 impl FolderWatch {
     /// Lists the folder and sorts what is there.
     pub(super) fn look(&mut self, now: Instant) -> io::Result<()> {
+        // On a busy machine `now` may lie far back.
+        let begun = Instant::now();
         let rules = &self.setup.folder.rules;
         let listing = scan::list(&self.places.root, rules)?;
         self.tracker.retain(&listing);
@@ -73,7 +77,8 @@ impl FolderWatch {
         (sight.pairs, sight.waiting, sight.left) = (sorted.pairs, sorted.waiting, sorted.left);
         let there = |photo: &String| sight.pairs.iter().any(|pair| pair.photo == *photo);
         sight.stuck.retain(|photo, _| there(photo));
-        self.scan_min = (now.elapsed() * LOOKING_SHARE).max(SCAN_MIN);
+        let pause = begun.elapsed() * LISTING_SHARE;
+        self.scan_min = pause.clamp(SCAN_MIN, LISTING_PAUSE_MAX);
         self.next_scan = now + self.rest().max(self.scan_min);
         self.wait_for_masks(now);
         self.sift(now);
@@ -106,6 +111,7 @@ impl FolderWatch {
     /// Looks closely at the first pairs: those that hold still are ready. However many files there are, a look at them costs
     /// the same.
     pub(super) fn sift(&mut self, now: Instant) {
+        let begun = Instant::now();
         let (settle, aged) = (self.setup.folder.rules.settle, self.setup.once);
         let (sight, root) = (&mut self.sight, &self.places.root);
         let mut rest = Vec::with_capacity(sight.pairs.len());
@@ -145,7 +151,7 @@ impl FolderWatch {
             WINDOW
         };
         sight.pairs = rest;
-        sight.next_sift = now + (settle / 4).max(now.elapsed() * LOOKING_SHARE);
+        sight.next_sift = Instant::now() + (settle / 4).max(begun.elapsed());
         self.settling = unready;
         if gone {
             self.next_scan = self.next_scan.min(now + self.scan_min);
