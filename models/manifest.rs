@@ -29,12 +29,26 @@ pub struct Manifest {
     /// Place among the models that the name `auto` may mean, the smallest that is there first; `None` for those that have
     /// to be named.
     pub auto: Option<u32>,
+    /// How a single click is answered, by a network that finds objects.
+    pub click: Option<Click>,
     /// The network's sizes.
     pub config: Value,
     /// The pinned weight file; without one the model can only be imported.
     pub file: Option<PinnedFile>,
     /// How weights trained by this project were made.
     pub training: Option<Training>,
+}
+
+/// How a network answers a single click, which may mean a thing or a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Click {
+    /// Place among the networks that `auto` may mean for a single click, the smallest that is there first; `None` for those that
+    /// have to be named.
+    pub rank: Option<u32>,
+    /// Of the masks whose predicted quality is this near to the best, the largest is taken. 0 for a network whose predictions tell wholes
+    /// from parts.
+    pub margin: f32,
 }
 
 /// A weight file with its exact size and hash.
@@ -83,6 +97,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::arch::Role;
     use crate::import::{Bytes, Limits};
     use crate::registry::{ARCHS, read_bytes};
     use crate::weights::MODELS;
@@ -143,6 +158,23 @@ mod tests {
             ranks.dedup();
             assert!(all > 0 && ranks.len() == all, "{role:?}: {ranks:?}");
         }
+    }
+
+    #[test]
+    fn networks_that_find_objects_say_how_they_answer_clicks() {
+        let manifests = MODELS.iter().map(|model| model.parse().expect(model.name));
+        let mut ranks = Vec::new();
+        for manifest in manifests {
+            let finds = manifest.arch.role == Role::Segment;
+            assert_eq!(manifest.click.is_some(), finds, "{}", manifest.name);
+            let rank = manifest.click.and_then(|click| click.rank);
+            assert_eq!(rank.is_some(), finds && manifest.auto.is_some());
+            ranks.extend(rank);
+        }
+        let all = ranks.len();
+        ranks.sort();
+        ranks.dedup();
+        assert!(all > 0 && ranks.len() == all, "{ranks:?}");
     }
 
     #[test]

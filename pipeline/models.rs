@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cleanplate_engine::Graph;
 use cleanplate_models::arch::{Inpaint, Segment};
-use cleanplate_models::{ModelError, ModelStore, Role};
+use cleanplate_models::{MODELS, ModelError, ModelStore, Role};
 
 use crate::PluginError;
 
@@ -36,6 +36,8 @@ pub struct SegmentNetwork {
     pub sha256: String,
     /// The network.
     pub network: Arc<dyn Segment>,
+    /// Of the masks of a single click whose predicted quality is this near to the best, the largest is taken.
+    pub click_margin: f32,
 }
 
 impl SegmentNetwork {
@@ -68,6 +70,11 @@ pub trait Networks: Send + Sync {
             what: format!("model {name}"),
             remedy,
         })
+    }
+
+    /// Name of the network that [`AUTO`] means for a single click: the one that most often finds what was meant.
+    fn click_name(&self) -> Result<String, PluginError> {
+        self.segment_name(AUTO)
     }
 
     /// The network that [`Networks::segment_name`] gives.
@@ -118,14 +125,24 @@ impl Networks for ModelStore {
         }
     }
 
+    fn click_name(&self) -> Result<String, PluginError> {
+        let best = self.auto_for_click().map_err(|e| refused(AUTO, e))?;
+        best.map_or_else(|| self.segment_name(AUTO), |info| Ok(info.name))
+    }
+
     fn segment(&self, name: &str) -> Result<SegmentNetwork, PluginError> {
         let name = &self.segment_name(name)?;
         let info = self.info(name).map_err(|e| refused(name, e))?;
         let network = ModelStore::segment(self, name).map_err(|e| refused(name, e))?;
+        let known = MODELS.iter().find(|model| model.name == *name);
+        let manifest = known.map(|model| model.parse()).transpose();
+        let manifest = manifest.map_err(|e| refused(name, e))?;
+        let click = manifest.and_then(|manifest| manifest.click);
         Ok(SegmentNetwork {
             name: info.name,
             sha256: info.sha256,
             network,
+            click_margin: click.map_or(0.0, |click| click.margin),
         })
     }
 }

@@ -5,21 +5,28 @@ use std::sync::{Arc, PoisonError, TryLockError};
 use super::{ModelInfo, ModelStore};
 use crate::arch::{ArchInfo, Inpaint, Network, Role, Segment};
 use crate::error::ModelError;
+use crate::manifest::Manifest;
 use crate::registry;
 use crate::weights::MODELS;
 
 impl ModelStore {
     /// The best model of a role that is there, as the manifests rank them; `None` when none of them is.
     pub fn auto(&self, role: Role) -> Result<Option<ModelInfo>, ModelError> {
+        self.first(|manifest| manifest.auto.filter(|_| manifest.arch.role == role))
+    }
+
+    /// The network that is there which finds best what a single click means, as the manifests rank them.
+    pub fn auto_for_click(&self) -> Result<Option<ModelInfo>, ModelError> {
+        self.first(|manifest| manifest.click.and_then(|click| click.rank))
+    }
+
+    fn first(
+        &self,
+        rank: impl Fn(&Manifest) -> Option<u32>,
+    ) -> Result<Option<ModelInfo>, ModelError> {
         let mut ranked = Vec::new();
         for model in MODELS {
-            let manifest = model.parse()?;
-            ranked.extend(
-                manifest
-                    .auto
-                    .filter(|_| manifest.arch.role == role)
-                    .map(|rank| (rank, model.name)),
-            );
+            ranked.extend(rank(&model.parse()?).map(|rank| (rank, model.name)));
         }
         ranked.sort_unstable();
         for (_, name) in ranked {

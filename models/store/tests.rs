@@ -399,6 +399,11 @@ fn auto_prefers_what_was_imported() {
     }
     assert_eq!(auto(Role::Inpaint), "big-lama");
     assert_eq!(auto(Role::Segment), "sam-vit-b");
+    let for_click = store.auto_for_click().unwrap().unwrap().name;
+    assert_eq!(
+        for_click, "sam-small",
+        "what was imported makes clicks no worse"
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `sam`: points or a box to a mask, with a Segment Anything network.
 //!
 //! The photo's embedding is kept by content: another prompt on the same photo costs the decoder only. One point is
-//! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken, unless another
-//! one is asked for.
+//! ambiguous (a shirt, or who wears it): of the three candidates the one with the best predicted quality is taken, or a larger one that
+//! is nearly as good by a network whose predictions favour parts, unless another one is asked for.
 
 mod fit;
 mod guided;
@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::fill_holes;
 use cleanplate_pictures::{Mask, Rect};
 use cleanplate_pipeline::embeddings;
-use cleanplate_pipeline::models::{Networks, SegmentNetwork};
+use cleanplate_pipeline::models::{AUTO, Networks, SegmentNetwork};
 use cleanplate_pipeline::{ExecutableKey, Maps, Prompts, Stage, Work};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
@@ -27,6 +27,9 @@ use cleanplate_pipeline::{PluginError, PluginInfo};
 pub static INFO: PluginInfo = PluginInfo::builtin::<Sam>(include_str!("plugin.toml"));
 
 const NAME: &str = "sam";
+
+/// A single click means a thing, which is hardly ever more of the photo than this.
+const CLICK_SHARE_MAX: f64 = 0.4;
 
 /// Share of the work that is done once the photo is encoded.
 const ENCODED: f32 = 0.9;
@@ -50,10 +53,14 @@ impl Stage for Sam {
         let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
         let size = [work.photo.height, work.photo.width];
         let prompt = read(&prompts, size)?;
-        let network = work.networks.segment(&self.model)?;
+        let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
+        let network = if alone && self.model == AUTO {
+            work.networks.segment(&work.networks.click_name()?)?
+        } else {
+            work.networks.segment(&self.model)?
+        };
         let maps = embed(work, &network)?;
         work.observer.stage(NAME, ENCODED);
-        let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
         let choice = match self.alternative {
             Some(rank) => Choice::Ranked(rank.saturating_sub(1)),
             None if alone => Choice::Ranked(0),
@@ -209,7 +216,44 @@ fn decode(
             data,
         }
     };
-    Ok(meant(iou, choice, answer))
+    if prompt.points.len() > 1 || prompt.rectangle.is_some() {
+        return Ok(meant(iou, choice, answer));
+    }
+    let (side, resized) = (
+        network.network.side_px(),
+        network.network.resized(height, width),
+    );
+    let share = |row: usize| share_of_photo(&logits[row * plane..][..plane], side, resized);
+    let order = by_click(iou, network.click_margin, share);
+    let (mask, place) = meant(&order, choice, answer);
+    let row = order.iter().position(|other| *other == place);
+    Ok((mask, row.map_or(place, |row| iou[row])))
+}
+
+/// Predicted qualities of the masks of a single click, so that the likeliest has the highest: the largest mask that is no more than
+/// `margin` worse than the best and covers a thing's `share` of the photo is raised above it.
+fn by_click(iou: &[f32], margin: f32, share: impl Fn(usize) -> f64) -> Vec<f32> {
+    let mut order = iou.to_vec();
+    let best = choose(iou, Choice::Ranked(0)).1;
+    let near = (1..iou.len()).filter(|row| margin > 0.0 && iou[*row] >= best - margin);
+    let things = near
+        .map(|row| (row, share(row)))
+        .filter(|(_, share)| *share > 0.0 && *share < CLICK_SHARE_MAX);
+    if let Some((row, _)) = things.max_by(|a, b| a.1.total_cmp(&b.1)) {
+        order[row] = best + margin;
+    }
+    order
+}
+
+/// The share of the photo that a small mask covers, by its logits above 0 within the part of the square of `side` that the photo takes.
+fn share_of_photo(logits: &[f32], side: usize, [rows, columns]: [usize; 2]) -> f64 {
+    let low = logits.len().isqrt();
+    let part = |length: usize| (length * low).div_ceil(side).clamp(1, low);
+    let inside = logits.chunks_exact(low).take(part(rows));
+    let masked = inside
+        .flat_map(|row| &row[..part(columns)])
+        .filter(|v| **v > 0.0);
+    masked.count() as f64 / (part(rows) * part(columns)) as f64
 }
 
 /// The mask of `choice` and its predicted quality. A click means a thing in the photo, not all of it: of the masks that one click
@@ -318,6 +362,37 @@ mod tests {
             let (mask, quality) = meant(&iou, choice, masks(sizes));
             assert_eq!((mask.count(), quality), want, "{sizes:?} {choice:?}");
         }
+    }
+
+    #[test]
+    fn a_click_takes_the_largest_of_the_masks_that_are_nearly_as_good() {
+        let shares = [0.0, 0.05, 0.2, 0.6];
+        let order = |iou: &[f32], margin| {
+            let order = by_click(iou, margin, |row| shares[row]);
+            [0, 1, 2].map(|rank| choose(&order, Choice::Ranked(rank)).0)
+        };
+        let near = [0.99, 0.90, 0.86, 0.88];
+        assert_eq!(order(&near, 0.0), [1, 3, 2], "by quality alone");
+        assert_eq!(
+            order(&near, 0.05),
+            [2, 1, 3],
+            "the photo's greater part is no thing"
+        );
+        assert_eq!(order(&near, 0.03), [1, 3, 2], "too much worse");
+        assert_eq!(
+            order(&[0.99, 0.1, 0.2, 0.9], 0.05),
+            [3, 2, 1],
+            "the best by far, whatever it covers"
+        );
+    }
+
+    #[test]
+    fn the_share_counts_within_the_photo_alone() {
+        // A photo half as high as wide takes the upper half of the square.
+        let logits: Vec<f32> = (0..16)
+            .map(|i| if (4..8).contains(&i) { -1.0 } else { 1.0 })
+            .collect();
+        assert_eq!(share_of_photo(&logits, 64, [32, 64]), 0.5);
     }
 
     #[test]

@@ -23,6 +23,10 @@ origin = "trained by the Cleanplate project from MobileSAM (ChaoningZhang/Mobile
 input = "RGB resized so that the longer side is {side}, normalised on 0..255, zero-padded right and bottom to {side}x{side}"
 auto = 4
 
+[click]
+rank = 1
+margin = 0.0
+
 {config}
 
 [file]
