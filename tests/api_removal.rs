@@ -77,6 +77,59 @@ fn a_removal_returns_the_documented_reply_and_the_file() {
 }
 
 #[test]
+fn a_result_is_fetched_in_another_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "");
+    let (image, hole) = small_pair();
+    let reply = daemon.post(REMOVAL, Some(&daemon.key()), &Form::pair(&image, &hole));
+    let body = reply.json();
+    let url = body["result"]["output_url"].as_str().unwrap();
+    let get = |form: &str| daemon.get(&format!("{url}{form}"), None);
+    let own = get("");
+    let picture = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().to_rgb8();
+    let jpeg = get("&output_format=jpeg&quality=95");
+    assert_eq!(
+        (jpeg.status, jpeg.header("Content-Type")),
+        (200, Some("image/jpeg"))
+    );
+    assert!(
+        jpeg.header("Content-Disposition")
+            .unwrap()
+            .ends_with(".jpg\"")
+    );
+    assert_ne!(jpeg.header("ETag"), own.header("ETag"));
+    let (before, after) = (picture(&own.body), picture(&jpeg.body));
+    assert_eq!(before.dimensions(), after.dimensions());
+    let off: u64 = before
+        .iter()
+        .zip(after.iter())
+        .map(|(a, b)| u64::from(a.abs_diff(*b)))
+        .sum();
+    assert!(
+        off < 6 * before.len() as u64,
+        "the colours differ by {off} in {}",
+        before.len()
+    );
+    assert!(get("&output_format=jpeg&quality=20").body.len() < jpeg.body.len());
+    let tiff = get("&output_format=tiff");
+    assert_eq!(tiff.header("Content-Type"), Some("image/tiff"));
+    assert!(tiff.body.starts_with(b"II*\0"));
+    assert!(
+        get("&output_format=png").body == own.body,
+        "its own format is the stored file"
+    );
+    for (form, status) in [
+        ("&output_format=gif", 422),
+        ("&quality=0", 422),
+        ("x&output_format=jpeg", 400),
+    ] {
+        assert_eq!(get(form).status, status, "{form}");
+    }
+    let forged = url.replace("expires=", "expires=9") + "&output_format=jpeg";
+    assert_eq!(daemon.get(&forged, None).status, 403);
+}
+
+#[test]
 fn files_answer_ranges_etags_and_refuse_tampering() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");

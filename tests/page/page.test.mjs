@@ -70,6 +70,12 @@ use('paint, undo, redo, zoom, remove, and undo across the removal', {}, async (p
   await page.tab.mouse.wheel({ deltaY: -400 });
   await page.until(async () => (await import('/assets/app.js')).view.fitted === false);
   const { scale } = await page.look();
+  const size = await page.tab.$eval('#size', (input) => Number(input.value));
+  await page.tab.keyboard.down('Alt');
+  await page.tab.mouse.wheel({ deltaY: -400 });
+  await page.tab.keyboard.up('Alt');
+  await page.until((before) => Number(document.getElementById('size').value) > before, size);
+  assert.equal((await page.look()).scale, scale, 'with Alt the wheel changes the brush, not the zoom');
   await page.tab.setViewport({ width: 1100, height: 700 });
   await page.until(() => document.getElementById('view').width === 1100);
   assert.equal((await page.look()).scale, scale, 'a window of another size keeps the zoom');
@@ -268,6 +274,31 @@ use('several photos with one mask, removed together and taken along as a ZIP', {
     files = await readdir(folder);
   }
   assert.equal(listed(join(folder, 'cleanplate.zip')), expected, 'a browser without the picker downloads the same');
+  await rm(folder, { recursive: true });
+});
+
+use('a result is downloaded in another format as the service writes it', {}, async (page) => {
+  const folder = await mkdtemp(join(tmpdir(), 'format-'));
+  const session = await page.tab.createCDPSession();
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId: page.context.id, downloadPath: folder });
+  await page.example('boat');
+  await page.drag([0.45, 0.6], [0.5, 0.6]);
+  await page.remove();
+  await page.tab.click('#download');
+  await page.appears('download-dialog');
+  await page.tab.select('#format', 'image/webp');
+  assert.match(await page.text('format-note'), /by the service/);
+  await page.axe('the question for a format');
+  await page.shot('download');
+  const asked = page.tab.waitForResponse((reply) => reply.url().includes('output_format=webp&quality=90'));
+  await page.tab.click('#download-go');
+  assert.equal((await asked).headers()['content-type'], 'image/webp');
+  let files = [];
+  for (let n = 0; n < 100 && !files.includes('boat-clean.webp'); n += 1) {
+    await new Promise((done) => setTimeout(done, 100));
+    files = await readdir(folder);
+  }
+  assert.ok(files.includes('boat-clean.webp'), String(files));
   await rm(folder, { recursive: true });
 });
 

@@ -202,6 +202,19 @@ pub struct Signature {
     pub sig: String,
 }
 
+/// Query of a picture: its signature, and the form that it is wanted in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+pub struct PictureQuery {
+    /// Seconds since 1970 up to which the address is good. Order does not count, other parameters are ignored.
+    pub expires: i64,
+    /// Signature of path and expiry.
+    pub sig: String,
+    /// jpeg, png, webp or tiff: the picture is written anew in this format, with what the stored one carries. Without Range.
+    pub output_format: Option<String>,
+    /// 1 to 100, of a JPEG or WebP: written anew as a whole at this quality.
+    pub quality: Option<u8>,
+}
+
 const IDEMPOTENCY_KEY: Header = Header {
     name: "Idempotency-Key",
     what: "Repeating the request with the same key within 24 hours repeats the reply and charges nothing; 409 while the first is under way, 422 for another request. A request that failed may be tried again with its key; a batch goes on with the pairs that are left",
@@ -245,6 +258,7 @@ const FILE: &[ErrorCode] = &[
     ErrorCode::RateLimited,
     ErrorCode::Internal,
     ErrorCode::Unavailable,
+    ErrorCode::Invalid,
 ];
 
 endpoints! {
@@ -305,7 +319,7 @@ endpoints! {
         => 200 Events<JobEvent>, "Events until the job has ended", errors &[KEYED, ONE, &[ErrorCode::QueueFull]];
 
     /// The result of a job.
-    GetFile = get_file: Get "/v1/files/{job_id}", "files", Open, query Signature
+    GetFile = get_file: Get "/v1/files/{job_id}", "files", Open, query PictureQuery
         => 200 Picture, "The picture",
         also &[
             Reply::of::<Picture>(206, "The bytes asked for with Range"),
@@ -323,7 +337,7 @@ endpoints! {
         errors &[FILE];
 
     /// One of the fills of a job that was asked for with `candidates`: their number from 0 in the reply's list.
-    GetCandidate = get_candidate: Get "/v1/files/{job_id}/candidates/{number}", "files", Open, query Signature
+    GetCandidate = get_candidate: Get "/v1/files/{job_id}/candidates/{number}", "files", Open, query PictureQuery
         => 200 Picture, "The picture",
         also &[
             Reply::of::<Picture>(206, "The bytes asked for with Range"),

@@ -11,12 +11,13 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use cleanplate_api::endpoint::{Picture, Png};
 use cleanplate_api::{ErrorBody, ErrorCode};
+use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::{Job, JobId, Store, StoreError, StoredFile};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::context::guard_public;
-use super::cors;
+use super::{convert, cors};
 use crate::answer::{Answer, Opaque};
 use crate::app::App;
 use crate::blocking::blocking;
@@ -90,13 +91,22 @@ async fn get<C: Opaque>(
         .as_ref()
         .is_none_or(|kept| kept.swept_at_ms.is_some());
     let file = file_of(&job).filter(|_| !swept).ok_or_else(gone)?;
-    let etag = etag(&file);
+    let form = convert::wanted(req.query_string(), &file)?;
+    let etag = etag(&file, form.as_ref());
     if matches(req.headers(), IF_NONE_MATCH.as_str(), &etag) {
         let reply = head(HttpResponse::NotModified(), &file, &etag).finish();
         return Ok(Answer::made(reply));
     }
     let source = open(app, &job, &file).await?;
-    let reply = send(req, &file, &etag, source).await?;
+    let reply = match form {
+        None => send(req, &file, &etag, source).await?,
+        Some(form) => {
+            let (shown, bytes) = convert::converted(app, source.1, &file, form).await?;
+            let mut reply = head(HttpResponse::Ok(), &shown, &etag);
+            reply.insert_header((ACCEPT_RANGES, "none"));
+            reply.body(bytes)
+        }
+    };
     // Pages that may call the interface may show its pictures.
     let who = if cors::is_open(&app.config.server.cors_origins) {
         "cross-origin"
@@ -132,14 +142,18 @@ pub(super) async fn picture(
     let kept = job.result.as_ref().ok_or_else(gone)?;
     let file = &kept.result.output;
     let source = open(app, job, file).await?;
-    let etag = etag(file);
+    let etag = etag(file, None);
     let reply = head(HttpResponse::Ok(), file, &etag);
     let reply = stream_part(req, reply, source, 0, file.bytes).await?;
     Ok(Answer::made(reply))
 }
 
-fn etag(file: &StoredFile) -> String {
-    format!("\"{}\"", hex(&file.sha256))
+fn etag(file: &StoredFile, form: Option<&EncodeOptions>) -> String {
+    let form = form.map_or_else(String::new, |form| {
+        let format = form.format.map_or("", Format::extension);
+        format!("-{format}-{}", form.quality.unwrap_or_default())
+    });
+    format!("\"{}{form}\"", hex(&file.sha256))
 }
 
 fn refused(why: Refused) -> Refusal {

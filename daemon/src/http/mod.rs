@@ -8,6 +8,7 @@ mod batch_upload;
 mod batch_view;
 mod check;
 mod context;
+mod convert;
 mod cors;
 mod events;
 mod fetch;

@@ -102,7 +102,9 @@ export async function cancel(id) {
   await call(`/v1/jobs/${id}`, { method: 'DELETE' });
 }
 
-/** A result. Its address may name another host and path than this page came from (a proxy in front): only its end counts here. */
-export async function file(address, signal) {
-  return (await call(address.replace(/^.*(?=\/v1\/files\/)/, ''), { signal })).blob();
+/** A result, in another `form` ({ output_format, quality }) if one is given. Its address may name another host and path than this page
+ * came from (a proxy in front): only its end counts here. */
+export async function file(address, signal, form = {}) {
+  const [path, query] = address.replace(/^.*(?=\/v1\/files\/)/, '').split('?');
+  return (await call(`${path}?${new URLSearchParams([...new URLSearchParams(query), ...Object.entries(form)])}`, { signal })).blob();
 }

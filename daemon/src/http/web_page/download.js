@@ -1,5 +1,6 @@
-// Files out of results: as the service made them, or written anew by the browser in another format.
+// Files out of results: as the service made them, or written anew by it in another format. What it no longer has the browser writes.
 
+import * as api from './api.js';
 import { $, open, save, say } from './page.js';
 import { canvas, toBlob } from './mask.js';
 import { studio } from './studio.js';
@@ -18,11 +19,24 @@ function wanted(doc) {
 
 /** The result of a photo in the format that was chosen, as { name, blob }. */
 async function result(doc) {
-  const { blob } = doc.now.picture;
+  const { blob, job } = doc.now.picture;
   const type = wanted(doc);
   const untouched = blob.type === type && $('format').value === 'same';
   const name = `${doc.name.replace(/\.[^.]*$/, '')}-clean.${ENDS[type] ?? 'png'}`;
-  return { name, blob: untouched || (blob.type === type && type === 'image/png') ? blob : await written(blob, type) };
+  if (untouched || (blob.type === type && type === 'image/png')) return { name, blob };
+  return { name, blob: (await converted(job, type)) ?? (await written(blob, type)) };
+}
+
+const quality = () => Number($('quality').value);
+
+/** The result in another type by the service, which keeps camera data and colours; null where it no longer has it. */
+async function converted(job, type) {
+  if (!job?.url) return null;
+  const form = { output_format: type.replace('image/', ''), ...(LOSSY.includes(type) ? { quality: quality() } : {}) };
+  return api.file(job.url, new AbortController().signal, form).catch((error) => {
+    if ([0, 403, 404, 410].includes(error.status)) return null;
+    throw error;
+  });
 }
 
 async function written(blob, type) {
@@ -35,7 +49,7 @@ async function written(blob, type) {
   }
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  return toBlob(out, type, Number($('quality').value) / 100);
+  return toBlob(out, type, quality() / 100);
 }
 
 function describe() {
@@ -46,7 +60,9 @@ function describe() {
   $('quality-told').textContent = $('quality').value;
   $('format-note').textContent = kept
     ? 'As the service made it: what was not removed is unchanged, camera data and colour profile are kept.'
-    : 'Written anew by your browser: 8 bits a colour, without camera data.';
+    : docs.every((doc) => doc.now.picture.job?.url)
+      ? 'Written anew by the service, from the result without loss: camera data and colour profile are kept.'
+      : 'Written anew by your browser: 8 bits a colour, without camera data.';
 }
 
 const changed = () => studio.docs.filter((doc) => doc.changed);

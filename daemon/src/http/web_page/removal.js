@@ -81,8 +81,8 @@ function made({ result }, blob, box) {
   // Where parts of the hole keep different fills, the result is none of them.
   const mixed = told.length > 0 && told.every((candidate) => !candidate.chosen);
   const all = mixed ? [{ name: 'best', chosen: true, score: null }, ...told] : told;
-  const candidates = all.map((candidate) => ({ ...candidate, blob: candidate.chosen ? blob : null }));
-  return { candidates, box, chosen: candidates.findIndex((candidate) => candidate.chosen) };
+  const candidates = all.map((candidate) => ({ url: result.output_url, ...candidate, blob: candidate.chosen ? blob : null }));
+  return { candidates, box, chosen: candidates.findIndex((candidate) => candidate.chosen), url: result.output_url };
 }
 
 /** Removes what is marked in one photo; throws what went wrong. `null`: it was cancelled. */
@@ -136,5 +136,5 @@ export async function take(doc, index) {
   const { candidates: all, box } = doc.now.picture.job;
   const candidates = all.map((candidate) => ({ ...candidate }));
   candidates[index].blob ??= await api.file(candidates[index].url, new AbortController().signal);
-  await studio.advance(doc, new Picture(candidates[index].blob, { candidates, box, chosen: index }));
+  await studio.advance(doc, new Picture(candidates[index].blob, { candidates, box, chosen: index, url: candidates[index].url }));
 }
