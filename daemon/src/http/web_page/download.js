@@ -61,7 +61,7 @@ function describe() {
   $('format-note').textContent = kept
     ? 'As the service made it: what was not removed is unchanged, camera data and colour profile are kept.'
     : docs.every((doc) => doc.now.picture.job?.url)
-      ? 'Written anew by the service, from the result without loss: camera data and colour profile are kept.'
+      ? 'Written anew by the service from its result: camera data and colour profile are kept.'
       : 'Written anew by your browser: 8 bits a colour, without camera data.';
 }
 
