@@ -113,6 +113,29 @@ pub fn shrink_photo(photo: &Photo, rect: Rect, width: usize, height: usize) -> V
     if (width, height) == (rect.width(), rect.height()) {
         return photo.crop_f32(rect);
     }
+    shrink_rows(rect, (width, height), |out, y| {
+        photo.push_row_f32(out, y, rect)
+    })
+}
+
+/// The same of the photo as it is seen on a ground of one colour, RGB 0..1: nothing shows that is transparent.
+pub fn shrink_seen(photo: &Photo, rect: Rect, size: (usize, usize), ground: [f32; 3]) -> Vec<f32> {
+    shrink_rows(rect, size, |out, y| {
+        let start = out.len();
+        photo.push_row_f32(out, y, rect);
+        for (x, pixel) in out[start..].chunks_exact_mut(3).enumerate() {
+            let alpha = photo.alpha_f32(rect.x0 + x, y);
+            (0..3).for_each(|c| pixel[c] = pixel[c] * alpha + ground[c] * (1.0 - alpha));
+        }
+    })
+}
+
+/// Averages down to `width` x `height` what `push` appends of each row of `rect`, RGB.
+fn shrink_rows(
+    rect: Rect,
+    (width, height): (usize, usize),
+    push: impl Fn(&mut Vec<f32>, usize) + Sync,
+) -> Vec<f32> {
     let rows = Taps::area(height, rect.height());
     let columns = Taps::area(width, rect.width());
     let mut out = vec![0.0f32; width * height * 3];
@@ -123,7 +146,7 @@ pub fn shrink_photo(photo: &Photo, rect: Rect, width: usize, height: usize) -> V
             let mut row = Vec::with_capacity(rect.width() * 3);
             for (y, &w) in rows.inputs(i).zip(rows.weights(i)) {
                 row.clear();
-                photo.push_row_f32(&mut row, rect.y0 + y, rect);
+                push(&mut row, rect.y0 + y);
                 sum.iter_mut().zip(&row).for_each(|(s, v)| *s += w * v);
             }
             for (x, px) in line.chunks_exact_mut(3).enumerate() {

@@ -17,6 +17,18 @@ impl Photo {
             }
     }
 
+    /// Alpha of one pixel, 0..1; 1 where the photo has none.
+    pub fn alpha_f32(&self, x: usize, y: usize) -> f32 {
+        if !self.channels.has_alpha() {
+            return 1.0;
+        }
+        let at = (y * self.width + x + 1) * self.channels.count() - 1;
+        match &self.samples {
+            Samples::U8(v) => f32::from(v[at]) / 255.0,
+            Samples::U16(v) => f32::from(v[at]) / 65535.0,
+        }
+    }
+
     /// An error if it cannot be written as asked for, whatever is filled: JPEG has no transparency.
     pub fn check_format(&self, options: &EncodeOptions) -> Result<(), ImageError> {
         if options.format_of(self.format) == Format::Jpeg && self.is_transparent() {

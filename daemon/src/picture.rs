@@ -1,6 +1,6 @@
 //! Pictures at the edge of the daemon: limits from the configuration, masks as files.
 
-use cleanplate_pictures::resample::shrink_photo;
+use cleanplate_pictures::resample::shrink_seen;
 use cleanplate_pictures::{
     Channels, EncodeOptions, Format, ImageError, Limits, Mask, Metadata, Photo, PngSource, Rect,
     Samples, Source,
@@ -18,8 +18,11 @@ pub fn limits(config: &config::Limits) -> Limits {
     }
 }
 
-/// A photo brought down to a longer side of at most `side_px_max`, 8 bits, without metadata; what is transparent becomes
-/// what its colours are. A smaller photo keeps its size.
+/// What is behind a photo where it is transparent: a light and a dark picture both stand out from it.
+const GROUND: [f32; 3] = [0.5; 3];
+
+/// A photo brought down to a longer side of at most `side_px_max`, sRGB of 8 bits, without metadata; what is transparent becomes
+/// gray. A smaller photo keeps its size.
 pub fn reduced(photo: &Photo, side_px_max: usize) -> Photo {
     let side = photo.width.max(photo.height).max(1);
     let scaled = |length: usize| {
@@ -36,7 +39,11 @@ pub fn reduced(photo: &Photo, side_px_max: usize) -> Photo {
         x1: photo.width,
         y1: photo.height,
     };
-    let rgb = shrink_photo(photo, rect, width, height);
+    let mut rgb = shrink_seen(photo, rect, (width, height), GROUND);
+    if let Ok(Some(colours)) = photo.colours() {
+        // One that cannot be converted is shown as it is: it is a small picture to recognise the photo by.
+        let _ = colours.to_srgb(&mut rgb);
+    }
     let samples = rgb
         .iter()
         .map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8)
@@ -82,7 +89,7 @@ mod tests {
     #[test]
     fn reduced_photos_keep_their_shape_and_colours() {
         let samples = (0..400 * 100)
-            .flat_map(|i| [if i % 400 < 200 { 250 } else { 10 }, 90, 30, 7])
+            .flat_map(|i| [if i % 400 < 200 { 250 } else { 10 }, 90, 30, 255])
             .collect();
         let metadata = Metadata::default();
         let source = Source::Png(PngSource {
@@ -115,5 +122,33 @@ mod tests {
             (reduced(&photo, 4_000).width, reduced(&photo, 1).height),
             (400, 1)
         );
+    }
+
+    #[test]
+    fn reduced_photos_show_nothing_that_is_transparent() {
+        let samples = (0..64 * 64).flat_map(|i| match i % 64 {
+            ..32 => [255, 0, 255, 0],
+            _ => [20, 200, 40, 255],
+        });
+        let photo = Photo {
+            width: 64,
+            height: 64,
+            format: Format::Png,
+            channels: Channels::Rgba,
+            samples: Samples::U8(samples.collect()),
+            metadata: Metadata::default(),
+            source: Source::Png(PngSource {
+                bit_depth: 8,
+                palette: None,
+            }),
+        };
+        for side in [64, 15, 1] {
+            let Samples::U8(pixels) = reduced(&photo, side).samples else {
+                panic!("8 bits")
+            };
+            let pink = |p: &[u8]| p[0] > 140 && p[2] > 140;
+            assert!(!pixels.chunks_exact(3).any(pink), "{side}: {pixels:?}");
+            assert_eq!(pixels.len(), side * side * 3);
+        }
     }
 }
