@@ -199,6 +199,24 @@ fn masks_are_in_the_displayed_orientation_whatever_the_file_says() {
         );
         assert!(is.samples != was.samples, "{name}: nothing was removed");
     }
+    // The others are written upright.
+    for name in ["orientation_6.png", "orientation_6.webp"] {
+        let bytes = fixture(name);
+        let was = decode(&bytes, &Limits::default()).unwrap();
+        let out = removed(&daemon, &key, name, &bytes);
+        let header = probe(&out, &Limits::default()).unwrap();
+        assert_eq!(
+            (header.width, header.height, header.orientation.exif()),
+            (was.width, was.height, 1),
+            "{name}"
+        );
+        let is = decode(&out, &Limits::default()).unwrap();
+        assert!(
+            far(&is, reach(name)) == far(&was, reach(name)),
+            "{name}: pixels far from the hole changed"
+        );
+        assert!(is.samples != was.samples, "{name}: nothing was removed");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! of file that has alpha; hidden colours are in no fill; what a JPEG cannot hold is refused before any work.
 
 use crate::common::{Daemon, Form, REMOVAL, mask, png};
-use cleanplate_pictures::{Channels, Limits, Photo, Samples, decode};
+use cleanplate_pictures::{Channels, EncodeOptions, Format, Limits, Photo, Samples, decode};
 use image::ImageFormat;
 
 const CONFIG: &str = "[pipelines]\nallowed = [\"patchmatch\"]\n";
@@ -34,14 +34,26 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
             image::Rgba(dotted(x, y).map(|v| u16::from(v) * 257))
         });
     let webp = crate::common::encode(rgba.clone(), ImageFormat::WebP);
+    let (rgba, deep) = (png(rgba), png(deep));
     vec![
-        ("rgba.png", png(rgba)),
+        ("rgba.tif", as_tiff(&rgba)),
+        ("deep.tif", as_tiff(&deep)),
+        ("rgba.png", rgba),
         ("gray.png", png(gray)),
-        ("deep.png", png(deep)),
+        ("deep.png", deep),
         ("palette.png", palette()),
         ("key.png", key()),
         ("lossless.webp", webp),
     ]
+}
+
+fn as_tiff(bytes: &[u8]) -> Vec<u8> {
+    let options = EncodeOptions {
+        format: Some(Format::Tiff),
+        quality: None,
+    };
+    let photo = decode(bytes, &Limits::default()).unwrap();
+    photo.encode(&options).unwrap()
 }
 
 fn palette() -> Vec<u8> {
@@ -216,4 +228,79 @@ fn a_jpeg_of_transparent_pixels_is_refused_before_anything_is_held() {
         decode(&out, &Limits::default()).unwrap().channels,
         Channels::Rgb
     );
+}
+
+/// A photo with a blot, as a picture of colours or gray with an alpha channel that hides nothing, and without one.
+fn opaque_twins() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
+    let rgb = image::RgbImage::from_fn(96, 72, |x, y| {
+        let grain = ((x * 7919 + y * 104_729) % 23) as u8;
+        image::Rgb(match ((30..50).contains(&x), (24..44).contains(&y)) {
+            (true, true) => [210, 30, 40],
+            _ => [60 + x as u8, 90 + y as u8, 120 + grain],
+        })
+    });
+    let rgb = image::DynamicImage::from(rgb);
+    let webp = |picture: image::DynamicImage| crate::common::encode(picture, ImageFormat::WebP);
+    let (with, without) = (png(rgb.to_rgba8()), png(rgb.to_rgb8()));
+    vec![
+        ("8.tif", as_tiff(&with), as_tiff(&without)),
+        ("8.png", with, without),
+        ("16.png", png(rgb.to_rgba16()), png(rgb.to_rgb16())),
+        ("gray.png", png(rgb.to_luma_alpha8()), png(rgb.to_luma8())),
+        (
+            "8.webp",
+            webp(rgb.to_rgba8().into()),
+            webp(rgb.to_rgb8().into()),
+        ),
+    ]
+}
+
+#[test]
+fn an_alpha_channel_that_hides_nothing_changes_no_byte_of_the_colours() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), CONFIG);
+    let key = daemon.key();
+    let hole = png(mask(96, 72, [28, 22, 52, 46]));
+    for (name, with, without) in opaque_twins() {
+        for query in ["", "?pipeline=patchmatch"] {
+            let of = |file: &[u8]| {
+                let (out, _) = removed(&daemon, &key, query, file, &hole);
+                decode(&out, &Limits::default()).unwrap()
+            };
+            let (with, without) = (of(&with), of(&without));
+            let colours: Vec<Vec<u16>> = pixels(&with)
+                .into_iter()
+                .map(|pixel| pixel[..with.channels.colours()].to_vec())
+                .collect();
+            assert!(!with.is_transparent(), "{name} {query}");
+            assert!(
+                colours == pixels(&without),
+                "{name} {query}: the colours differ"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_lossy_webp_with_alpha_keeps_its_coding_and_every_alpha_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), CONFIG);
+    let key = daemon.key();
+    let path = crate::common::root().join("pictures/tests/fixtures/alpha.webp");
+    let bytes = std::fs::read(path).unwrap();
+    let before = decode(&bytes, &Limits::default()).unwrap();
+    let inside = |at: usize| (20..32).contains(&(at % 60)) && (14..26).contains(&(at / 60));
+    let hole = png(mask(60, 45, [20, 14, 32, 26]));
+    let query = "?dilate=0&feather=0";
+    let (out, result) = removed(&daemon, &key, query, &bytes, &hole);
+    assert!(result["warnings"].to_string().contains("coded again"));
+    let is_lossy = |bytes: &[u8]| bytes.windows(4).any(|w| w == b"VP8 ");
+    assert!(is_lossy(&bytes) && is_lossy(&out));
+    assert!(out.len() < bytes.len() * 3 / 2 + 600, "{} bytes", out.len());
+    let after = decode(&out, &Limits::default()).unwrap();
+    assert_eq!(after.channels, Channels::Rgba);
+    let (was, is) = (pixels(&before), pixels(&after));
+    for at in (0..was.len()).filter(|at| !inside(*at)) {
+        assert_eq!(was[at][3], is[at][3], "alpha of pixel {at}");
+    }
 }
