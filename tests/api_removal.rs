@@ -398,3 +398,31 @@ fn a_file_may_have_a_name_in_any_encoding() {
     let reply = daemon.post(REMOVAL, Some(&key), &form).json();
     assert_eq!(reply["result"]["input_filename"], "stra\u{fffd}e.png");
 }
+
+#[test]
+fn a_result_in_another_format_takes_room_of_its_keys_uploads() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[limits]\nuploads_per_key_mib_max = 1\n");
+    let mut sent = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut sent, 30);
+    let noise = |i: u32| (i.wrapping_mul(2_654_435_761) ^ 0x5bd1).wrapping_mul(i ^ 40_503) >> 17;
+    let rough = image::RgbImage::from_fn(1000, 800, |x, y| {
+        image::Rgb([0, 1, 2].map(|channel| noise(3 * (y * 1000 + x) + channel) as u8))
+    });
+    rough.write_with_encoder(encoder).unwrap();
+    let form = Form::pair(&sent, &png(mask(1000, 800, [40, 40, 60, 60])));
+    let body = daemon.post(REMOVAL, Some(&daemon.key()), &form).json();
+    let url = body["result"]["output_url"].as_str().unwrap();
+    assert_eq!(daemon.get(url, None).status, 200);
+    // Without loss it has more than 1 MiB, as a JPEG it has less.
+    let tiff = daemon.get(&format!("{url}&output_format=tiff"), None);
+    assert_eq!(
+        (tiff.status, tiff.json()["code"].as_str().unwrap()),
+        (429, "queue_full")
+    );
+    assert!(tiff.header("Retry-After").is_some());
+    let jpeg = format!("{url}&output_format=jpeg");
+    for _ in 0..3 {
+        assert_eq!(daemon.get(&jpeg, None).status, 200, "room is given back");
+    }
+}

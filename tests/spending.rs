@@ -272,3 +272,21 @@ fn jobs_that_fail_for_nothing_are_so_many_a_day() {
     assert_eq!(daemon.post(REMOVAL, Some(&other), &good).status, 200);
     assert_eq!(daemon.get("/v1/account", Some(&key)).status, 200);
 }
+
+#[test]
+fn pairs_of_batches_that_fail_for_nothing_count_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[rate_limits]\nfailures_per_day = 3\n");
+    let key = daemon.key();
+    let (image, hole) = crate::common::small_pair();
+    let other = png(mask(8, 8, [2, 2, 5, 5]));
+    let batch = (0..3).fold(Form::new(), |form, _| {
+        form.file("images", "p.png", &image)
+            .file("masks", "m.png", &other)
+    });
+    let reply = daemon.post("/v1/services/object-removal/batch", Some(&key), &batch);
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.json()["failed"], 3);
+    let good = Form::pair(&image, &hole);
+    assert_eq!(daemon.post(REMOVAL, Some(&key), &good).status, 429);
+}

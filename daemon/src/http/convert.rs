@@ -1,19 +1,22 @@
 //! A stored picture in another format or quality, written when it is fetched: steps in between stay without loss, and the last one
 //! keeps camera data and colour profile, which a browser cannot write.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_web::web;
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::{EncodeOptions, Format, ImageError};
-use cleanplate_store::StoredFile;
+use cleanplate_store::{KeyId, StoredFile};
 use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::files::Mapped;
+use crate::files::{FilesError, Mapped};
 use crate::jobs::removal_bytes;
+use crate::limits::Held;
 use crate::refusal::Refusal;
 use crate::tuning::{Query, Tuning};
 
@@ -34,13 +37,24 @@ pub fn wanted(query: &str, file: &StoredFile) -> Result<Option<EncodeOptions>, R
     Ok(Some(options).filter(|options| !same || options.quality.is_some()))
 }
 
-/// The picture at `path` in the form asked for: what to say of it, and its bytes.
+/// A picture in another form: in a file without a name, since who fetches it may read slowly.
+pub struct Converted {
+    /// What to say of it.
+    pub shown: StoredFile,
+    /// Its bytes, from their beginning.
+    pub file: File,
+    /// Its room on the volume, one account with the key's uploads.
+    pub held: Held,
+}
+
+/// The picture at `path` in the form asked for. `key` is that of its job; those without one share theirs.
 pub async fn converted(
     app: &App,
     path: PathBuf,
     file: &StoredFile,
     options: EncodeOptions,
-) -> Result<(StoredFile, Vec<u8>), Refusal> {
+    key: Option<KeyId>,
+) -> Result<Converted, Refusal> {
     let busy = |_| {
         let text = "other pictures are being written in another format";
         Refusal::new(ErrorCode::Unavailable, text).retry_after(2)
@@ -49,6 +63,8 @@ pub async fn converted(
         .await
         .map_err(busy)?;
     let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
+    let mut held = app.limits.uploads.begin(key.unwrap_or(KeyId(0)));
+    let dir = app.dirs.uploads.clone();
     let made = blocking(move || {
         // Held until it is done, whether or not the client still waits.
         let _turn = turn;
@@ -60,10 +76,23 @@ pub async fn converted(
         photo.check_format(&options).map_err(wrong)?;
         let format = options.format_of(photo.format);
         let bytes = photo.encode_with_warnings(&options, &mut Vec::new());
-        Ok::<_, Refusal>((format, bytes.map_err(wrong)?))
+        let bytes = bytes.map_err(wrong)?;
+        held.grow(bytes.len() as u64)?;
+        let io = FilesError::io("writing a picture in another format to", &dir);
+        let written = tempfile::tempfile_in(&dir).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            Ok(file)
+        });
+        let written = written.map_err(io)?;
+        held.arrived(bytes.len() as u64);
+        Ok::<_, Refusal>((format, bytes.len(), written, held))
     });
-    let (format, bytes) = made.await??;
-    Ok((described(file, format, bytes.len()), bytes))
+    let (format, bytes, written, held) = made.await??;
+    Ok(Converted {
+        shown: described(file, format, bytes),
+        file: written,
+        held,
+    })
 }
 
 fn described(file: &StoredFile, format: Format, bytes: usize) -> StoredFile {

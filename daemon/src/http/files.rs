@@ -24,6 +24,7 @@ use crate::blocking::blocking;
 use crate::clock::now_s;
 use crate::files::{ByteRange, FilesError, Refused, Signed, parse_range, verify};
 use crate::hex::hex;
+use crate::limits::Held;
 use crate::refusal::Refusal;
 
 /// Opaque read from disk at a time: what one download holds in memory.
@@ -101,10 +102,12 @@ async fn get<C: Opaque>(
     let reply = match form {
         None => send(req, &file, &etag, source).await?,
         Some(form) => {
-            let (shown, bytes) = convert::converted(app, source.1, &file, form).await?;
-            let mut reply = head(HttpResponse::Ok(), &shown, &etag);
+            let path = source.1;
+            let made = convert::converted(app, path.clone(), &file, form, job.key).await?;
+            let mut reply = head(HttpResponse::Ok(), &made.shown, &etag);
             reply.insert_header((ACCEPT_RANGES, "none"));
-            reply.body(bytes)
+            let (source, bytes) = ((made.file, path), made.shown.bytes);
+            stream_part(req, reply, source, 0, bytes, Some(made.held)).await?
         }
     };
     // Pages that may call the interface may show its pictures.
@@ -144,7 +147,7 @@ pub(super) async fn picture(
     let source = open(app, job, file).await?;
     let etag = etag(file, None);
     let reply = head(HttpResponse::Ok(), file, &etag);
-    let reply = stream_part(req, reply, source, 0, file.bytes).await?;
+    let reply = stream_part(req, reply, source, 0, file.bytes, None).await?;
     Ok(Answer::made(reply))
 }
 
@@ -243,7 +246,7 @@ async fn send(
             format!("bytes {first}-{last}/{}", file.bytes),
         ));
     }
-    stream_part(req, reply, source, first, last + 1 - first).await
+    stream_part(req, reply, source, first, last + 1 - first, None).await
 }
 
 /// Sends `bytes` bytes of a file from `first` on.
@@ -253,6 +256,7 @@ async fn stream_part(
     (source, path): (File, PathBuf),
     first: u64,
     bytes: u64,
+    held: Option<Held>,
 ) -> Result<HttpResponse, Refusal> {
     if req.method() == Method::HEAD {
         return Ok(reply.body(SizedStream::new(
@@ -265,20 +269,24 @@ async fn stream_part(
         .seek(std::io::SeekFrom::Start(first))
         .await
         .map_err(FilesError::io("reading result", &path))?;
-    Ok(reply.body(SizedStream::new(bytes, read_on(source, bytes))))
+    Ok(reply.body(SizedStream::new(bytes, read_on(source, bytes, held))))
 }
 
 fn read_on(
     source: tokio::fs::File,
     bytes: u64,
+    held: Option<Held>,
 ) -> impl stream::Stream<Item = std::io::Result<web::Bytes>> {
-    stream::try_unfold((source, bytes), |(mut source, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let mut chunk = vec![0u8; left.min(CHUNK_BYTES) as usize];
-        source.read_exact(&mut chunk).await?;
-        let left = left - chunk.len() as u64;
-        Ok(Some((web::Bytes::from(chunk), (source, left))))
-    })
+    stream::try_unfold(
+        (source, bytes, held),
+        |(mut source, left, held)| async move {
+            if left == 0 {
+                return Ok(None);
+            }
+            let mut chunk = vec![0u8; left.min(CHUNK_BYTES) as usize];
+            source.read_exact(&mut chunk).await?;
+            let left = left - chunk.len() as u64;
+            Ok(Some((web::Bytes::from(chunk), (source, left, held))))
+        },
+    )
 }

@@ -127,8 +127,8 @@ impl Jobs {
                     "failed"
                 };
                 self.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
-                if job.key.is_some() && refusal.as_ref().is_some_and(|r| r.code.status() < 500) {
-                    self.failures.note(job.account, Instant::now());
+                if let Some(refusal) = refusal.as_ref().filter(|_| job.key.is_some()) {
+                    self.note_refusal(job.account, refusal);
                 }
                 if let Some(kept) = &job.result {
                     self.metrics

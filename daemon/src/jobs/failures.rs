@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_store::AccountId;
 
+use super::Jobs;
 use crate::lock::lock;
 use crate::refusal::Refusal;
 
@@ -49,6 +50,15 @@ impl Failures {
             self.per_day_max
         );
         Err(Refusal::new(ErrorCode::RateLimited, text).retry_after(left.as_secs().max(1)))
+    }
+}
+
+impl Jobs {
+    /// Notes a job of this account, kept as failed, if what was sent is why.
+    pub fn note_refusal(&self, account: AccountId, refusal: &Refusal) {
+        if refusal.code.status() < 500 {
+            self.failures.note(account, Instant::now());
+        }
     }
 }
 

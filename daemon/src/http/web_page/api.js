@@ -66,15 +66,18 @@ export async function segment(photo, { points, box, alternative, preview }, sign
   return reply.blob();
 }
 
-/** Orders a removal; the reply has a job_id. `uploaded` hears the share of the upload that is done: fetch tells none. */
-export function order({ photo, name, mask, options }, uploaded, signal) {
+/** Orders a removal; the reply has a job_id. The same `once` orders the same once, however often it is sent. `uploaded` hears the share
+ * of the upload that is done: fetch tells none. Once all is sent the order stands, and giving up waits for its reply. */
+export function order({ photo, name, mask, options, once }, uploaded, signal) {
   const form = new FormData();
   form.append('image', photo, name);
   form.append('mask', mask, 'mask.png');
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
     request.open('POST', at(`/v1/services/object-removal?${new URLSearchParams({ async: 'true', ...options })}`));
-    for (const [header, value] of Object.entries(headers())) request.setRequestHeader(header, value);
+    for (const [header, value] of Object.entries({ ...headers(), 'Idempotency-Key': once })) request.setRequestHeader(header, value);
+    let sent = false;
+    request.upload.onload = () => { sent = true; };
     request.responseType = 'json';
     request.upload.onprogress = (event) => uploaded(event.loaded / Math.max(event.total, 1));
     request.onload = () => {
@@ -83,7 +86,7 @@ export function order({ photo, name, mask, options }, uploaded, signal) {
     };
     request.onerror = () => fail(unreachable());
     request.onabort = () => fail(new DOMException('given up', 'AbortError'));
-    signal.addEventListener('abort', () => request.abort(), { once: true });
+    signal.addEventListener('abort', () => { if (!sent) request.abort(); }, { once: true });
     if (signal.aborted) fail(new DOMException('given up', 'AbortError'));
     else request.send(form);
   });

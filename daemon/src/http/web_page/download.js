@@ -29,14 +29,24 @@ async function result(doc) {
 
 const quality = () => Number($('quality').value);
 
-/** The result in another type by the service, which keeps camera data and colours; null where it no longer has it. */
+/** Attempts at a conversion while the service is busy with those of others. */
+const ATTEMPTS_MAX = 5;
+
+/** The result in another type by the service, which keeps camera data and colours; null where it no longer has it, does not write it
+ * (a JPEG of transparency) or stays busy. */
 async function converted(job, type) {
   if (!job?.url) return null;
   const form = { output_format: type.replace('image/', ''), ...(LOSSY.includes(type) ? { quality: quality() } : {}) };
-  return api.file(job.url, new AbortController().signal, form).catch((error) => {
-    if ([0, 403, 404, 410].includes(error.status)) return null;
-    throw error;
-  });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await api.file(job.url, new AbortController().signal, form);
+    } catch (error) {
+      if ([0, 403, 404, 410, 422].includes(error.status)) return null;
+      if (![429, 503, 507].includes(error.status)) throw error;
+      if (attempt === ATTEMPTS_MAX) return null;
+      await new Promise((done) => { setTimeout(done, (error.wait || 2) * 1000); });
+    }
+  }
 }
 
 async function written(blob, type) {
@@ -69,19 +79,20 @@ const changed = () => studio.docs.filter((doc) => doc.changed);
 let all = false;
 const chosen = () => (all ? changed() : [studio.doc]);
 
-/** The results one after another, each made once the one before is written. */
-async function* results(docs) {
+/** The results one after another, each made once the one before is written. `shown` learns which picture of each it was. */
+async function* results(docs, shown) {
   for (const [index, doc] of docs.entries()) {
     say(`Writing ${index + 1} of ${docs.length}`);
+    shown.set(doc, doc.now.picture);
     yield await result(doc);
   }
 }
 
 /** Writes a ZIP straight into a file where the browser can, so that the archive is never held as a whole; whether it was written. */
-async function saveZip(docs) {
+async function saveZip(docs, shown) {
   const name = 'cleanplate.zip';
   if (!window.showSaveFilePicker) {
-    save(await zip(results(docs)), name);
+    save(await zip(results(docs, shown)), name);
     return true;
   }
   const types = [{ description: 'ZIP archive', accept: { 'application/zip': ['.zip'] } }];
@@ -92,7 +103,7 @@ async function saveZip(docs) {
   if (!picked) return false;
   const file = await picked.createWritable();
   try {
-    for await (const part of zipped(results(docs))) await file.write(part);
+    for await (const part of zipped(results(docs, shown))) await file.write(part);
     await file.close();
   } catch (error) {
     await file.abort().catch(() => {}); // half an archive is none
@@ -108,15 +119,18 @@ export async function download(everything) {
   $('download-title').textContent = all ? `Download ${docs.length} photos` : 'Download';
   describe();
   if ((await open($('download-dialog'))) !== 'yes') return;
+  const shown = new Map();
   try {
     if (all) {
-      if (!(await saveZip(docs))) return;
+      if (!(await saveZip(docs, shown))) return;
       say(`${docs.length} photos are in the ZIP`);
     } else {
+      shown.set(docs[0], docs[0].now.picture);
       const { name, blob } = await result(docs[0]);
       save(blob, name);
     }
-    docs.forEach((doc) => { doc.saved = true; });
+    // What was removed in the meantime is not in the file.
+    docs.filter((doc) => doc.now.picture === shown.get(doc)).forEach((doc) => { doc.saved = true; });
     studio.changed();
   } catch (error) {
     say(error.message, true);

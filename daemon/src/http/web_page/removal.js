@@ -59,12 +59,20 @@ const between = (blob) => (blob.type === 'image/webp' ? { output_format: 'png' }
 /** Fills that come back to choose from, at most. */
 const CANDIDATES = '4';
 
+/** A name that no other order has. */
+const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+
 async function run(doc, { png, box }, options, signal) {
   const { picture } = doc.now;
-  const photo = { photo: picture.blob, name: doc.name, mask: png, options: { candidates: CANDIDATES, ...options, ...between(picture.blob) } };
+  const asked = { candidates: CANDIDATES, ...options, ...between(picture.blob) };
+  const photo = { photo: picture.blob, name: doc.name, mask: png, options: asked, once: unique() };
   tell(doc, 'Sending the photo', 0);
   const ordered = await patiently(doc, signal, () => api.order(photo, (share) => tell(doc, 'Sending the photo', share * 0.05), signal));
   const cancel = () => api.cancel(ordered.job_id).catch(() => {});
+  if (signal.aborted) {
+    await cancel();
+    throw signal.reason;
+  }
   signal.addEventListener('abort', cancel, { once: true });
   const reply = await ended(doc, ordered.job_id, signal);
   signal.removeEventListener('abort', cancel);
