@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use cleanplate_api::FolderFailure;
 use serde_json::Value;
 
-use super::claim::{APART, MASK, PHOTO, REPORT, SIDECAR};
+use super::claim::{APART, DEFAULTS, MASK, PHOTO, RECORD, REPORT, SIDECAR};
 use super::report::Dropped;
 use super::take;
 use crate::pairing::FAILED;
-use crate::pairing::path::{ending, join, os, place, shown, split, text};
+use crate::pairing::path::{ending, is_inside, join, os, place, shown, split, text};
 
 /// Failures that are shown.
 pub const SHOWN_MAX: usize = 50;
@@ -34,8 +34,7 @@ struct Found {
 impl Found {
     /// The report behind the name that [`FolderFailure`] has for it.
     fn named(root: &Path, name: &str) -> Option<Found> {
-        let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
-        if !name.split('/').all(plain) {
+        if !is_inside(name) {
             return None;
         }
         let (dir, file) = split(name);
@@ -148,6 +147,22 @@ pub fn retry(root: &Path, name: &str) -> Result<(), String> {
     let claim = report["claim"].as_str().unwrap_or_default();
     let dropped: Dropped =
         serde_json::from_value(report["dropped"].clone()).map_err(|_| unknown(name))?;
+    // Whoever may drop a photo may write a report, too.
+    let is_claim = !claim.is_empty() && claim.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let dropped_all = [&dropped.photo, &dropped.mask, &dropped.sidecar];
+    if !is_claim
+        || !dropped_all
+            .into_iter()
+            .flatten()
+            .all(|path| is_inside(path))
+    {
+        return Err(format!(
+            "the report of {:?} was not written by the daemon: it names a place outside of the folder, or no claim",
+            shown(name)
+        ));
+    }
+    take::real_dirs(&root.join(FAILED), &found.dir)
+        .map_err(|error| format!("the pair cannot be put back: {error}"))?;
     let parts = [
         (SIDECAR, &dropped.sidecar),
         (MASK, &dropped.mask),
@@ -182,7 +197,11 @@ pub fn retry(root: &Path, name: &str) -> Result<(), String> {
     // The pair is on its way; without its files the report would only name what is gone.
     drop(fs::remove_file(found.report(root)));
     if found.name.is_none() {
-        drop(fs::remove_dir_all(found.home(root)));
+        // Copies of what stayed in place; a folder that holds anything else stays.
+        for name in [RECORD, DEFAULTS, MASK, SIDECAR] {
+            drop(fs::remove_file(found.home(root).join(name)));
+        }
+        drop(fs::remove_dir(found.home(root)));
     }
     Ok(())
 }
@@ -206,4 +225,67 @@ fn unknown(name: &str) -> String {
         "the report of {:?} is of an earlier version and does not say where its files lay: move them back by hand",
         shown(name)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLAIM: &str = "0123456789abcdef0123456789abcdef";
+
+    fn fail(root: &Path, report: &str, claim: &str, dropped: &str) {
+        let text = serde_json::json!({ "error": { "code": "x" }, "claim": claim, "dropped": { "photo": dropped } });
+        let file = root.join(FAILED).join(report);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text.to_string()).unwrap();
+    }
+
+    #[test]
+    fn a_forged_report_moves_nothing_out_of_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("in");
+        let other = dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        for (claim, dropped) in [
+            (CLAIM, "../other/x.sh"),
+            (CLAIM, "sub/../../other/x.sh"),
+            (CLAIM, "/other/x.sh"),
+            (CLAIM, ".hidden/x.sh"),
+            ("../../../", "x.sh"),
+            ("", "x.sh"),
+        ] {
+            fail(&root, "x.report.json", claim, dropped);
+            let file = root.join(FAILED).join("x.sh");
+            fs::write(&file, b"x").unwrap();
+            let error = retry(&root, "x").unwrap_err();
+            assert!(error.contains("not written by the daemon"), "{error}");
+            assert!(file.exists() && fs::read_dir(&other).unwrap().count() == 0);
+        }
+        // Nor is anything moved in from behind a link.
+        fail(&root, "sub/y.report.json", CLAIM, "y.png");
+        fs::rename(root.join(FAILED).join("sub"), other.join("sub")).unwrap();
+        fs::write(other.join("sub/y.png"), b"y").unwrap();
+        std::os::unix::fs::symlink(other.join("sub"), root.join(FAILED).join("sub")).unwrap();
+        assert!(retry(&root, "sub/y").is_err() && other.join("sub/y.png").exists());
+    }
+
+    #[test]
+    fn a_pair_apart_goes_back_and_leaves_what_is_not_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for (stray, stays) in [(None, false), (Some("notes.txt"), true)] {
+            let home = root.join(FAILED).join(CLAIM);
+            fail(root, &format!("{CLAIM}/{APART}"), CLAIM, "sub/a.png");
+            for name in [PHOTO, MASK, RECORD].into_iter().chain(stray) {
+                fs::write(home.join(name), name).unwrap();
+            }
+            retry(root, CLAIM).unwrap();
+            let back = root.join("sub/a.png");
+            assert_eq!(fs::read(&back).unwrap(), PHOTO.as_bytes());
+            fs::remove_file(back).unwrap();
+            assert_eq!(home.exists(), stays);
+        }
+        let kept = root.join(FAILED).join(CLAIM).join("notes.txt");
+        assert!(kept.exists());
+    }
 }

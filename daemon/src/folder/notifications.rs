@@ -65,11 +65,13 @@ impl Notifications {
     }
 
     /// Asks for notes about these folders below `root` as well, and no longer about others. When the system gives no more,
-    /// there are none at all: a folder that is forgotten would be the worse surprise.
-    pub fn follow(&mut self, root: &Path, dirs: &[String]) {
+    /// there are none at all: a folder that is forgotten would be the worse surprise. Whether it is a new one: what came into
+    /// that between a listing and now, nobody was told of.
+    pub fn follow(&mut self, root: &Path, dirs: &[String]) -> bool {
         let Some(notes) = &mut self.0 else {
-            return;
+            return false;
         };
+        let mut added = false;
         let wanted: HashSet<&String> = dirs.iter().filter(|dir| !dir.is_empty()).collect();
         let watcher = &mut notes.watcher;
         notes.dirs.retain(|dir| {
@@ -86,7 +88,7 @@ impl Notifications {
             }
             match watcher.watch(&place(root, dir), RecursiveMode::NonRecursive) {
                 Ok(()) => {
-                    notes.dirs.insert(dir.clone());
+                    added |= notes.dirs.insert(dir.clone());
                 }
                 // It went meanwhile.
                 Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
@@ -94,10 +96,11 @@ impl Notifications {
                 Err(error) => {
                     tracing::warn!(path = %root.display(), dir = shown(dir), %error, "the system gives no more notes of changes; the folder is scanned every 5 s");
                     self.0 = None;
-                    return;
+                    return false;
                 }
             }
         }
+        added
     }
 
     /// Whether there are notes.
@@ -120,4 +123,25 @@ impl Notifications {
 /// Reading a file, ourselves above all, changes nothing.
 fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_folder_asks_for_another_look() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        let mut notes = Notifications(Some(Notes {
+            watcher: notify::recommended_watcher(|_| {}).unwrap(),
+            receiver: sync_channel(1).1,
+            dirs: HashSet::new(),
+        }));
+        let dirs = [String::new(), "sub".to_string()];
+        assert!(notes.follow(dir.path(), &dirs));
+        assert!(!notes.follow(dir.path(), &dirs));
+        assert!(!notes.follow(dir.path(), &["gone".to_string()]));
+        assert!(!Notifications(None).follow(dir.path(), &dirs));
+    }
 }

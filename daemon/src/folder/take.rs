@@ -28,6 +28,12 @@ impl Stamp {
         fs::symlink_metadata(path).map(|meta| Stamp::from(&meta))
     }
 
+    /// Of a file by its relative path; nor is a link in place of one of its folders followed.
+    pub fn within(root: &Path, relative: &str) -> io::Result<Stamp> {
+        real_dirs(root, path::split(relative).0)?;
+        Stamp::of(&path::place(root, relative))
+    }
+
     /// Time since the last change by the wall clock; none for a change in the future.
     pub fn age(&self) -> Duration {
         let now_ns = SystemTime::now()
@@ -168,6 +174,10 @@ pub fn move_new(from: &Path, to: &Path) -> io::Result<()> {
 pub fn dir_within(root: &Path, relative: &str) -> io::Result<PathBuf> {
     let mut place = root.to_path_buf();
     for part in relative.split('/').filter(|part| !part.is_empty()) {
+        if part == "." || part == ".." {
+            let text = format!("{relative:?} leads out of {}", root.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         place.push(path::os(part));
         match fs::create_dir(&place) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -180,6 +190,19 @@ pub fn dir_within(root: &Path, relative: &str) -> io::Result<PathBuf> {
         }
     }
     Ok(place)
+}
+
+/// Whether every folder of a relative path below `root` is one: a link in place of one of them is an error.
+pub fn real_dirs(root: &Path, relative: &str) -> io::Result<()> {
+    let mut place = root.to_path_buf();
+    for part in relative.split('/').filter(|part| !part.is_empty()) {
+        place.push(path::os(part));
+        if !place.symlink_metadata()?.is_dir() {
+            let text = format!("{} is no folder", place.display());
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
+        }
+    }
+    Ok(())
 }
 
 /// Forces renames in a folder to the disk.
@@ -279,5 +302,10 @@ mod tests {
         assert!(dir_within(&root, "a/b").unwrap().is_dir() && dir_within(&root, "a/b").is_ok());
         std::os::unix::fs::symlink(dir.path(), root.join("out")).unwrap();
         assert!(dir_within(&root, "out/c").is_err() && !dir.path().join("c").exists());
+        for out in ["..", "../c", "a/../../c", "a/./c"] {
+            assert!(dir_within(&root, out).is_err(), "{out}");
+        }
+        assert!(!dir.path().join("c").exists() && !root.join("a/c").exists());
+        assert!(real_dirs(&root, "a/b").is_ok() && real_dirs(&root, "out").is_err());
     }
 }

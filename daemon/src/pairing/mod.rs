@@ -32,9 +32,11 @@ const PHOTO_ENDINGS: [&str; 9] = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "bmp",
 ];
 
-/// Whether a folder at the top of a watched one is one of those that are never scanned.
+/// Whether a folder at the top of a watched one is one of those that are never scanned. On some mounts `Output` is `output`.
 pub fn is_own(name: &str) -> bool {
-    [WORKING, DONE, FAILED, OUTPUT].contains(&name)
+    [WORKING, DONE, FAILED, OUTPUT]
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own))
 }
 
 /// Name without ending, for a name that ends like a photo.
@@ -60,6 +62,14 @@ pub fn template_size(name: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn own_folders_are_known_in_any_case() {
+        for own in ["working", "Done", "FAILED", "Output"] {
+            assert!(is_own(own), "{own}");
+        }
+        assert!(!is_own("outputs") && !is_own("masks"));
+    }
 
     #[test]
     fn endings_say_what_a_file_is() {

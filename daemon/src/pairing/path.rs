@@ -80,6 +80,12 @@ pub fn split(relative: &str) -> (&str, &str) {
     relative.rsplit_once('/').unwrap_or(("", relative))
 }
 
+/// Whether a relative path names a place within the folder that is not hidden: no part is empty, `.`, `..` or begins with a dot.
+pub fn is_inside(relative: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
+    relative.split('/').all(plain)
+}
+
 /// A path of a folder, which may be empty, and a name.
 pub fn join(dir: &str, name: &str) -> String {
     if dir.is_empty() {

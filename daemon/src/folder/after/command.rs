@@ -5,6 +5,8 @@ use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -65,6 +67,8 @@ impl Ended {
 #[derive(Default)]
 pub struct Commands {
     running: Option<(SyncSender<Ended>, JoinHandle<()>)>,
+    /// Those that wait are left out.
+    stop: Arc<AtomicBool>,
 }
 
 impl Commands {
@@ -75,12 +79,15 @@ impl Commands {
         };
         let (program, arguments) = (program.clone(), arguments.to_vec());
         let (sender, receiver) = sync_channel(WAITING_MAX);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("on-done".to_string())
-            .spawn(move || run_all(&program, &arguments, &receiver));
+            .spawn(move || run_all(&program, &arguments, &receiver, &stopped));
         match thread {
             Ok(thread) => Commands {
                 running: Some((sender, thread)),
+                stop,
             },
             Err(error) => {
                 tracing::error!(%error, "the thread for commands could not be started; none is run");
@@ -99,8 +106,9 @@ impl Commands {
         }
     }
 
-    /// Waits until all have run.
-    pub fn finish(self) {
+    /// Waits until all have run, or only for the one that runs: the log says how many are left out then.
+    pub fn finish(self, all: bool) {
+        self.stop.store(!all, Ordering::SeqCst);
         if let Some((sender, thread)) = self.running {
             drop(sender);
             if thread.join().is_err() {
@@ -110,8 +118,18 @@ impl Commands {
     }
 }
 
-fn run_all(program: &str, arguments: &[String], ended: &Receiver<Ended>) {
-    for ended in ended {
+fn run_all(program: &str, arguments: &[String], receiver: &Receiver<Ended>, stop: &AtomicBool) {
+    for ended in receiver {
+        if stop.load(Ordering::SeqCst) {
+            let left_out = 1 + receiver.try_iter().count();
+            tracing::warn!(
+                folder = ended.folder,
+                program,
+                left_out,
+                "the folder ends; the commands of pairs that still wait are left out"
+            );
+            return;
+        }
         match run(program, arguments, &ended) {
             Ok((status, _)) if status.success() => {}
             Ok((status, said)) => {
@@ -205,5 +223,30 @@ mod tests {
         )
         .unwrap();
         assert_eq!((status.code(), said.as_str()), (Some(3), "why\n"));
+    }
+
+    #[test]
+    fn an_end_waits_for_one_command_or_for_all() {
+        for (all, runs) in [(false, 1), (true, 4)] {
+            let dir = tempfile::tempdir().unwrap();
+            let out = dir.path().join("out");
+            let script = "echo x >> \"$0\"; sleep 0.5";
+            let on_done = ["/bin/sh", "-c", script, out.to_str().unwrap()];
+            let commands = Commands::new(&on_done.map(str::to_string));
+            for _ in 0..4 {
+                commands.run(Ended {
+                    status: "done".to_string(),
+                    folder: "plates".to_string(),
+                    result: PathBuf::new(),
+                    report: PathBuf::new(),
+                    photo: PathBuf::new(),
+                });
+            }
+            while !out.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            commands.finish(all);
+            assert_eq!(std::fs::read(&out).unwrap().len(), 2 * runs);
+        }
     }
 }

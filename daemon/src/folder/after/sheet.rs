@@ -17,6 +17,10 @@ use crate::picture::reduced;
 const SIDE_PX: usize = 320;
 /// Rows of one sheet; a longer batch has several.
 const ROWS_MAX: usize = 100;
+/// Rows that are kept while the sheet cannot be written.
+const ROWS_KEPT_MAX: usize = 2 * ROWS_MAX;
+/// Pause after an attempt to write it that failed.
+const RETRY: Duration = Duration::from_secs(30);
 /// Time without a pair after which a batch is over.
 const QUIET: Duration = Duration::from_secs(10);
 const HEAD: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Contact sheet</title>\n<style>\
@@ -28,6 +32,8 @@ body{background:#222;color:#ddd;font:14px sans-serif}td{padding:4px;vertical-ali
 pub struct Sheet {
     rows: Vec<String>,
     last: Option<Instant>,
+    /// Not written before this time: the last attempt failed.
+    next_try: Option<Instant>,
 }
 
 impl Sheet {
@@ -38,6 +44,9 @@ impl Sheet {
             .map(|bytes| cell(bytes, bounds))
             .collect();
         let name = escape(name);
+        // While it cannot be written, the oldest pairs make room.
+        let excess = (self.rows.len() + 1).saturating_sub(ROWS_KEPT_MAX);
+        self.rows.drain(..excess);
         self.last = Some(Instant::now());
         self.rows.push(match cells {
             Ok(cells) => format!(
@@ -51,14 +60,13 @@ impl Sheet {
         });
     }
 
-    /// Whether it is to be written before more comes.
-    pub fn is_full(&self) -> bool {
-        self.rows.len() >= ROWS_MAX
-    }
-
-    /// Whether nothing came for so long that the batch is over.
-    pub fn is_over(&self) -> bool {
-        self.last.is_some_and(|last| last.elapsed() > QUIET)
+    /// Whether it is to be written: it is full, or nothing is left to do and nothing came for so long that the batch is over.
+    pub fn is_due(&self, now: Instant, through: impl FnOnce() -> bool) -> bool {
+        if self.rows.is_empty() || self.next_try.is_some_and(|at| at > now) {
+            return false;
+        }
+        let over = |last: Instant| now.saturating_duration_since(last) > QUIET;
+        self.rows.len() >= ROWS_MAX || (self.last.is_some_and(over) && through())
     }
 
     /// Writes what there is into the output folder and begins a new one.
@@ -66,6 +74,7 @@ impl Sheet {
         if self.rows.is_empty() {
             return Ok(());
         }
+        self.next_try = Some(Instant::now() + RETRY);
         let text = format!("{HEAD}{}</table>\n", self.rows.concat());
         let (day, time) = date(now_ms);
         let stem = format!("contact-sheet-{day}-{}", time.replace(':', ""));
@@ -83,6 +92,7 @@ impl Sheet {
             }
         }
         self.rows.clear();
+        self.next_try = None;
         Ok(())
     }
 }
@@ -139,5 +149,33 @@ mod tests {
         );
         // The same content under the same name is the same sheet.
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_sheet_that_cannot_be_written_waits_and_stays_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sheet = Sheet {
+            rows: vec![String::new(); ROWS_MAX],
+            ..Sheet::default()
+        };
+        let now = Instant::now();
+        assert!(sheet.is_due(now, || false));
+        assert!(sheet.write(&dir.path().join("none"), 0).is_err());
+        assert!(!sheet.is_due(now, || true));
+        let later = Instant::now() + RETRY;
+        assert!(sheet.is_due(later, || false));
+        let bounds = Bounds {
+            bytes_max: 1,
+            points_max: 1,
+            image: Limits::default(),
+            memory: std::sync::Arc::new(ByteBudget::new(1)),
+        };
+        for number in 0..=ROWS_KEPT_MAX {
+            sheet.add(&format!("{number}.png"), b"", b"", b"", &bounds);
+        }
+        assert_eq!(sheet.rows.len(), ROWS_KEPT_MAX);
+        assert!(sheet.rows[0].contains(">1.png:"), "{}", sheet.rows[0]);
+        sheet.write(dir.path(), 0).unwrap();
+        assert!(sheet.rows.is_empty() && sheet.next_try.is_none());
     }
 }

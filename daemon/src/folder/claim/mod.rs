@@ -12,7 +12,7 @@ mod tests;
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,8 @@ use super::take::{self, TakeError};
 use crate::pairing::path::{ending, fit, join, os, place, split};
 use crate::pairing::{DONE, FAILED, WORKING};
 
-const RECORD: &str = "record.json";
+/// What is known of a claim, within its folder.
+pub const RECORD: &str = "record.json";
 /// The photo of a claim, within its folder.
 pub const PHOTO: &str = "photo";
 /// Its mask.
@@ -34,7 +35,7 @@ pub const APART: &str = "report.json";
 /// What follows the name of a pair in the name of its report.
 pub const REPORT: &str = ".report.json";
 /// What the sidecars for several photos say.
-const DEFAULTS: &str = "defaults.json";
+pub const DEFAULTS: &str = "defaults.json";
 /// Endings that a result may have.
 const RESULT_ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "tif", "tiff"];
 /// Longest record or report that is read back.
@@ -163,8 +164,10 @@ impl Places {
             }
         }
         take::sync(&self.working())?;
-        if let Err(error) = take::move_new(&self.dropped(&claim.photo), &dir.join(PHOTO)) {
-            fs::remove_dir_all(&dir)?;
+        let moved = take::real_dirs(&self.root, claim.dir())
+            .and_then(|()| take::move_new(&self.dropped(&claim.photo), &dir.join(PHOTO)));
+        if let Err(error) = arrived(moved, &dir.join(PHOTO)) {
+            clear(&dir, |_| false)?;
             return Ok(if error.kind() == io::ErrorKind::NotFound {
                 Taken::Gone
             } else {
@@ -194,7 +197,9 @@ impl Places {
         let dir = self.claim(claim);
         for (from, to) in Places::own(claim) {
             if dir.join(to).symlink_metadata().is_err() {
-                match take::move_new(&self.dropped(from), &dir.join(to)) {
+                let moved = take::real_dirs(&self.root, split(from).0)
+                    .and_then(|()| take::move_new(&self.dropped(from), &dir.join(to)));
+                match moved {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }
@@ -289,6 +294,28 @@ impl Places {
             .find(|name| !used(name));
         free.unwrap_or_else(|| format!("{stem}-{}", uuid::Uuid::new_v4().simple()))
     }
+}
+
+/// Removes the folder of a claim that holds no more than records and copies. With `keep`, or anything else in it, an error.
+fn clear(dir: &Path, keep: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        let ours = [RECORD, DEFAULTS, MASK, SIDECAR, APART].contains(&&*name)
+            || (name.starts_with(".cleanplate-") && name.ends_with(".tmp"));
+        if !ours || keep(&name) {
+            let text = format!(
+                "it has no photo, but holds {name:?}: move that out, then remove the folder"
+            );
+            return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, text));
+        }
+    }
+    fs::remove_dir_all(dir)
+}
+
+/// What became of a rename. A network file system that asks twice is told the second time that there was nothing to move.
+fn arrived(moved: io::Result<()>, to: &Path) -> io::Result<()> {
+    moved.or_else(|error| to.symlink_metadata().map(drop).map_err(|_| error))
 }
 
 fn report_name(name: &str) -> String {

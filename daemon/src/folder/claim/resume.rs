@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Claim, PHOTO, Places, RECORD, RECORD_BYTES_MAX, take};
+use super::{Claim, MASK, PHOTO, Places, RECORD, RECORD_BYTES_MAX, SIDECAR, clear, take};
+use crate::pairing::path::is_inside;
 
 impl Places {
     /// Claims that were done are tidied; the others are returned. One that cannot be taken up stays for the next start.
@@ -29,12 +30,15 @@ impl Places {
     fn resume_one(&self, dir: &Path) -> io::Result<Option<Claim>> {
         let has_photo = dir.join(PHOTO).symlink_metadata().is_ok();
         let Some(claim) = self.read_record(dir) else {
-            // Nothing is moved before the record is whole: only a folder without files can lack one.
-            if has_photo {
+            // Nothing is moved before the record is whole: only a folder without files of a pair can lack one.
+            let name = dir.file_name().unwrap_or_default().as_encoded_bytes();
+            if has_photo || name.len() != 32 || !name.iter().all(u8::is_ascii_hexdigit) {
                 let text = "it has no readable record";
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
-            fs::remove_dir_all(dir)?;
+            // A record that cannot be read does not say whether they are copies.
+            let unknown = dir.join(RECORD).symlink_metadata().is_ok();
+            clear(dir, |name| unknown && [MASK, SIDECAR].contains(&name))?;
             return Ok(None);
         };
         if let Some(report) = self.reported(&claim) {
@@ -43,7 +47,9 @@ impl Places {
             self.gather(&claim)?;
             return Ok(Some(claim));
         } else {
-            fs::remove_dir_all(dir)?;
+            // What was moved in and has no photo any more is for people to look at.
+            let own: Vec<_> = Places::own(&claim).map(|(_, name)| name).collect();
+            clear(dir, |name| own.contains(&name))?;
         }
         Ok(None)
     }
@@ -51,13 +57,14 @@ impl Places {
     fn read_record(&self, dir: &Path) -> Option<Claim> {
         let (bytes, _) = take::read(&dir.join(RECORD), RECORD_BYTES_MAX).ok()?;
         let claim: Claim = serde_json::from_slice(&bytes).ok()?;
-        let plain = |name: &str| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-        let inside = |path: &String| path.split('/').all(plain);
         let named = dir.file_name().is_some_and(|name| *name == *claim.id);
         let fits = named
-            && plain(&claim.name)
-            && inside(&claim.photo)
-            && claim.mask.iter().chain(&claim.sidecar).all(inside);
+            && !claim.name.contains('/')
+            && [&claim.name, &claim.photo]
+                .into_iter()
+                .chain(&claim.mask)
+                .chain(&claim.sidecar)
+                .all(|path| is_inside(path));
         fits.then_some(claim)
     }
 }

@@ -108,7 +108,7 @@ fn every_instant_of_a_crash_is_taken_up() {
     fs::create_dir(places.claim(&lost)).unwrap();
     places.record(&lost).unwrap();
     // Died before the record was whole.
-    fs::create_dir(places.working().join("empty")).unwrap();
+    fs::create_dir(places.working().join("0".repeat(32))).unwrap();
     assert!(places.resume().unwrap().is_empty());
     assert!(names(&places.working()).is_empty() && places.root.join("a.png").exists());
 
@@ -345,5 +345,79 @@ fn a_pair_that_cannot_be_moved_is_no_trouble_of_its_folder() {
             ["a.png", "a_mask.png", DONE, FAILED, WORKING]
         );
         assert!(names(&places.working()).is_empty());
+    }
+}
+
+#[test]
+fn files_of_people_in_working_are_not_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let places = places(dir.path());
+    // A folder that was dragged there, and one that only looks like a claim.
+    for name in ["shoot".to_string(), "a".repeat(32)] {
+        fs::create_dir(places.working().join(&name)).unwrap();
+        fs::write(places.working().join(&name).join("b.jpg"), b"b").unwrap();
+    }
+    fs::create_dir(places.working().join("empty")).unwrap();
+    // A photo that somebody rescued from its claim.
+    let claim = take_it(&places);
+    fs::rename(
+        places.claim(&claim).join(PHOTO),
+        places.root.join("rescued.png"),
+    )
+    .unwrap();
+    assert!(places.resume().unwrap().is_empty());
+    for name in ["shoot".to_string(), "a".repeat(32)] {
+        let file = places.working().join(&name).join("b.jpg");
+        assert_eq!(fs::read(file).unwrap(), b"b", "{name}");
+    }
+    assert_eq!(fs::read(places.claim(&claim).join(MASK)).unwrap(), b"mask");
+    // The same with a record that cannot be read.
+    fs::write(places.claim(&claim).join(RECORD), b"{").unwrap();
+    assert!(places.resume().unwrap().is_empty());
+    assert_eq!(fs::read(places.claim(&claim).join(MASK)).unwrap(), b"mask");
+    // With what was moved taken out, nothing is left to keep.
+    fs::remove_file(places.claim(&claim).join(MASK)).unwrap();
+    assert!(places.resume().unwrap().is_empty() && !places.claim(&claim).exists());
+}
+
+#[test]
+fn a_photo_that_arrived_is_ours_whatever_the_rename_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (there, gone) = (dir.path().join(PHOTO), dir.path().join("gone"));
+    fs::write(&there, b"photo").unwrap();
+    let failed = || Err(io::ErrorKind::NotFound.into());
+    assert!(arrived(failed(), &there).is_ok());
+    assert_eq!(
+        arrived(failed(), &gone).unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
+    // Nor is it ever removed with the folder.
+    assert!(clear(dir.path(), |_| false).is_err() && there.exists());
+}
+
+#[test]
+fn files_behind_a_link_are_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let places = places(dir.path());
+    let elsewhere = dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("b.png"), b"b").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, places.root.join("sub")).unwrap();
+    assert!(take::Stamp::within(&places.root, "sub/b.png").is_err());
+    assert!(take::Stamp::within(&places.root, "a.png").is_ok());
+    for (photo, mask) in [("sub/b.png", "a_mask.png"), ("a.png", "sub/b.png")] {
+        let mark = Mark {
+            mask: Some(mask.into()),
+            ..Mark::default()
+        };
+        let pair = Pair {
+            photo: photo.into(),
+            mask: mark.mask.clone(),
+            ..Pair::default()
+        };
+        let taken = places.take(&pair, &mark, |_| false, 1).unwrap();
+        assert!(matches!(taken, Taken::Stuck(_)), "{photo}");
+        assert_eq!(fs::read(elsewhere.join("b.png")).unwrap(), b"b");
+        assert!(places.root.join("a.png").exists() && names(&places.working()).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What lies in the folder: listed by name, then looked at closely a window at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -70,16 +70,17 @@ impl FolderWatch {
         let rules = &self.setup.folder.rules;
         let listing = scan::list(&self.places.root, rules)?;
         self.tracker.retain(&listing);
-        self.notifications.follow(&self.places.root, &listing.dirs);
+        let added = self.notifications.follow(&self.places.root, &listing.dirs);
         let sorted = scan::sort(listing, rules);
         self.ready.clear();
         let sight = &mut self.sight;
         (sight.pairs, sight.waiting, sight.left) = (sorted.pairs, sorted.waiting, sorted.left);
-        let there = |photo: &String| sight.pairs.iter().any(|pair| pair.photo == *photo);
-        sight.stuck.retain(|photo, _| there(photo));
+        let there: HashSet<&str> = sight.pairs.iter().map(|pair| &*pair.photo).collect();
+        sight.stuck.retain(|photo, _| there.contains(&**photo));
         let pause = begun.elapsed() * LISTING_SHARE;
         self.scan_min = pause.clamp(SCAN_MIN, LISTING_PAUSE_MAX);
-        self.next_scan = now + self.rest().max(self.scan_min);
+        let rest = if added { Duration::ZERO } else { self.rest() };
+        self.next_scan = now + rest.max(self.scan_min);
         self.wait_for_masks(now);
         self.sift(now);
         Ok(())
@@ -131,7 +132,7 @@ impl FolderWatch {
             }
             let mut quiet = Some(Duration::MAX);
             for path in pair.files() {
-                let stamp = Stamp::of(&place(root, path)).ok();
+                let stamp = Stamp::within(root, path).ok();
                 let own = stamp.map(|stamp| self.tracker.see(path, stamp, now, aged));
                 quiet = quiet.zip(own).map(|(a, b)| a.min(b));
             }
@@ -283,7 +284,8 @@ impl FolderWatch {
         };
         pair.files().all(|path| {
             let place = place(root, path);
-            let same = Stamp::of(&place).is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
+            let same = Stamp::within(root, path)
+                .is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
             let patient = self.tracker.quiet(path, now) < patience;
             same && (self
                 .tracker

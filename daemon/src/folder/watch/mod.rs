@@ -164,7 +164,7 @@ impl FolderWatch {
             self.setup
                 .board
                 .publish(&self.places.root.join(WORKING), false);
-            if self.sheet.is_full() || (self.sheet.is_over() && self.is_through()) {
+            if self.sheet.is_due(now, || self.is_through()) {
                 self.write_sheet();
             }
             self.wait();
@@ -173,7 +173,7 @@ impl FolderWatch {
             .board
             .publish(&self.places.root.join(WORKING), true);
         self.write_sheet();
-        self.commands.finish();
+        self.commands.finish(self.setup.once);
         Ok(())
     }
 
