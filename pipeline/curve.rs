@@ -1,5 +1,7 @@
 //! Curves that join the ends of edges.
 
+use std::collections::HashMap;
+
 /// A position or a direction: x, y in pixels.
 pub(crate) type Point = [f64; 2];
 
@@ -25,6 +27,38 @@ pub(crate) struct End {
 pub(crate) struct Side {
     points: Vec<Point>,
     right: bool,
+}
+
+/// Points by the square cells that they lie in: those near a place are found without a look at all of them.
+pub(crate) struct Cells {
+    side: f64,
+    of: HashMap<[i64; 2], Vec<usize>>,
+}
+
+impl Cells {
+    /// Of points with cells of this side, in pixels.
+    pub(crate) fn of(points: impl Iterator<Item = Point>, side: f64) -> Cells {
+        let of = HashMap::new();
+        let mut cells = Cells { side, of };
+        for (i, point) in points.enumerate() {
+            cells.of.entry(cells.cell(point)).or_default().push(i);
+        }
+        cells
+    }
+
+    fn cell(&self, at: Point) -> [i64; 2] {
+        at.map(|v| (v / self.side).floor() as i64)
+    }
+
+    /// The numbers of all points up to one side away, and of some that are farther.
+    pub(crate) fn near(&self, at: Point) -> impl Iterator<Item = usize> + '_ {
+        let [x, y] = self.cell(at);
+        let cells = (y - 1..=y + 1).flat_map(move |y| (x - 1..=x + 1).map(move |x| [x, y]));
+        cells
+            .filter_map(|cell| self.of.get(&cell))
+            .flatten()
+            .copied()
+    }
 }
 
 impl End {
@@ -244,4 +278,32 @@ fn cross(a: Point, b: Point) -> f64 {
 
 fn length(a: Point) -> f64 {
     a[0].hypot(a[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_hold_all_that_is_near_and_little_else() {
+        let points: Vec<Point> = (0..20_000)
+            .map(|i| [f64::from(i % 100), f64::from(i / 100) * 0.5])
+            .collect();
+        for side in [1.5, 6.0] {
+            let cells = Cells::of(points.iter().copied(), side);
+            let mut looked_at = 0;
+            for (i, at) in points.iter().enumerate() {
+                let found: Vec<usize> = cells.near(*at).collect();
+                looked_at += found.len();
+                if i % 997 == 0 {
+                    let near = (0..points.len()).filter(|j| apart(points[*j], *at) <= side);
+                    let missed = near.filter(|j| !found.contains(j)).count();
+                    assert_eq!(missed, 0, "{side} px round {at:?}");
+                }
+            }
+            // Two points a pixel, nine cells.
+            let most = (2.0 * 9.0 * (side + 1.0).powi(2)) as usize * points.len();
+            assert!(looked_at <= most, "{looked_at} of at most {most}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Progress out, cancellation in.
 
-/// Watches a run. Called from the thread that runs the pipeline, often: keep it cheap.
+/// Watches a run. Called from the thread that runs the pipeline and those that help it, often: keep it cheap.
 pub trait Observer: Sync {
     /// A stage (plugin name) has done `fraction` (0..=1) of its work.
     fn stage(&self, name: &str, fraction: f32);

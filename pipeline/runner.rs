@@ -169,7 +169,9 @@ impl Runner {
             work.warnings.push(format!("the mask covers {percent:.0} % of the image, and what is filled in is made up from the rest: see whether it marks what was meant (white is removed)"));
         }
         if let Some(transparency) = &mut work.transparency {
-            transparency.complete(&mut work.photo, &work.alpha);
+            let stop = || work.observer.cancelled();
+            transparency.complete(&mut work.photo, &work.alpha, &stop);
+            work.check_cancelled("filling")?;
         }
         for (name, steps) in pipeline.branches() {
             run_branch(name, &steps, &mut work, &mut stages)?;

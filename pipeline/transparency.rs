@@ -99,9 +99,14 @@ impl Transparency {
     }
 
     /// Makes `photo`, a copy of it, its own again, but for the colours of fully transparent pixels: those are completed from visible
-    /// ones outside of `hole` (above 0). Finds where edges run through the hole.
-    pub(crate) fn complete(&mut self, photo: &mut Photo, hole: &Mask) {
-        self.edges = Some(Edges::of(&self.alpha, hole));
+    /// ones outside of `hole` (above 0). Finds where edges run through the hole, unless `stop` says to stop.
+    pub(crate) fn complete(
+        &mut self,
+        photo: &mut Photo,
+        hole: &Mask,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) {
+        self.edges = Some(Edges::of(&self.alpha, hole, stop));
         self.bring_back(photo);
         let levels = levels(&self.original, &self.alpha, hole);
         photo.recolour(|x, y, _, alpha| (alpha == 0.0).then(|| levels.at(x, y)));

@@ -147,6 +147,10 @@ impl Node {
         if count <= LEAF {
             return Node::Leaf(start..start + count);
         }
+        // No number splits these, and a search would have to look into both sides each time; one stands for all.
+        if patches.iter().all(|patch| *patch == patches[0]) {
+            return Node::Leaf(start..start + 1);
+        }
         let (along, middle) = (widest(patches), count / 2);
         patches.select_nth_unstable_by(middle, |a, b| a[along].total_cmp(&b[along]));
         let at = patches[middle][along];
@@ -295,6 +299,19 @@ mod tests {
             let found = index.nearest(patch);
             assert!((found - full).abs() < 1e-5, "{found} {full}");
         }
+    }
+
+    #[test]
+    fn equal_patches_are_looked_at_once() {
+        let flat = |v: f32| [v; NUMBERS];
+        let equal = Index::new((0..5000).map(|_| flat(0.25)));
+        assert!(matches!(&equal.root, Node::Leaf(range) if range.len() == 1));
+        assert_eq!(equal.nearest(&flat(0.5)), 1.0);
+        let mixed = (0..5000).map(|i| flat(if i % 100 == 0 { i as f32 } else { 0.25 }));
+        let mixed = Index::new(mixed);
+        assert_eq!(mixed.nearest(&flat(0.25)), 0.0);
+        assert_eq!(mixed.nearest(&flat(440.0)), 160.0);
+        assert_eq!(mixed.nearest(&flat(4950.0)), 200.0);
     }
 
     #[test]

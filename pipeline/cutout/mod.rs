@@ -5,13 +5,13 @@
 //! least (`curve`), and alpha rises across it over the width that the edge has outside. What is not of this kind (shadows, veils,
 //! lace) is left to patches.
 
-use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cleanplate_pictures::{Mask, Photo, Rect};
 use rayon::prelude::*;
 
 use crate::Grid;
-use crate::curve::{End, Point, Side, apart, joined};
+use crate::curve::{Cells, End, Point, Side, apart, joined};
 
 /// Alpha from here on is opaque, and below the rest of it is clear.
 pub(crate) const OPAQUE: f32 = 0.96;
@@ -21,6 +21,10 @@ const VEILED_SHARE: f64 = 0.02;
 const RAMP_PX: f64 = 6.0;
 /// Most crossings of 0.5 that are looked at.
 const CROSSINGS_MAX: usize = 20_000;
+/// Most pixels of a rim that is looked at: longer ones are of stripes and dust, and would take memory that nobody reserved.
+const RIM_MAX: usize = 1 << 20;
+/// Most places where edges enter a hole that are looked at, specks among them that say nothing.
+const STARTS_MAX: usize = 32;
 /// How much of an edge outside of the hole says where it goes, as a share of the hole's longer side, and in pixels.
 const REACH: (f64, f64, f64) = (1.0 / 3.0, 8.0, 32.0);
 /// Farthest that neighbours on one edge lie apart, in pixels.
@@ -62,14 +66,15 @@ struct Surface {
 }
 
 impl Edges {
-    /// Of a photo with this alpha and this hole (above 0).
-    pub(crate) fn of(alpha: &Photo, hole: &Mask) -> Edges {
+    /// Of a photo with this alpha and this hole (above 0). Of what is looked at once `stop` says so, nothing is known.
+    pub(crate) fn of(alpha: &Photo, hole: &Mask, stop: &Stop<'_>) -> Edges {
         let (grid, bounds) = Grid::label(hole);
         let course = |(group, rect): (usize, &Rect)| {
             let site = Site {
                 alpha,
                 hole,
                 rect: *rect,
+                stop,
             };
             site.course(&grid, group as u32)
         };
@@ -109,21 +114,25 @@ impl Surface {
 /// A place where alpha is 0.5, and the direction in which it rises.
 type Crossing = (Point, Point);
 
+/// A pixel: x, y.
+type At = [u32; 2];
+
+/// Whether to stop.
+type Stop<'a> = dyn Fn() -> bool + Sync + 'a;
+
 /// One group of the hole, its bounds, and the alpha round it.
 struct Site<'a> {
     alpha: &'a Photo,
     hole: &'a Mask,
     rect: Rect,
+    stop: &'a Stop<'a>,
 }
 
 impl Site<'_> {
     fn course(&self, grid: &Grid, group: u32) -> Option<Course> {
-        let rim = self.rim(grid, group);
+        let rim = self.rim(grid, group)?;
         let of = |wanted: fn(&f32) -> bool| -> Vec<f32> {
-            rim.iter()
-                .map(|at| self.value(*at))
-                .filter(wanted)
-                .collect()
+            rim.iter().map(|at| self.at(*at)).filter(wanted).collect()
         };
         let (clear, opaque) = (of(|v| *v <= 1.0 - OPAQUE), of(|v| *v >= OPAQUE));
         let (whole, levels) = (
@@ -134,23 +143,20 @@ impl Site<'_> {
             return None;
         }
         if clear.len() == whole || opaque.len() == whole {
-            return Some(Course::Flat(levels[usize::from(clear.is_empty())]));
+            let level = levels[usize::from(clear.is_empty())];
+            // A film goes on as one: its colours are seen, and are nowhere but in it.
+            return (level == 0.0 || level >= OPAQUE).then_some(Course::Flat(level));
         }
         let around = self.around();
         let edge = self.crossings(around)?;
         let ramp_px = self.ramp_px(around, &edge)?;
-        let veiled = |at: &&[usize; 2]| {
-            let v = self.value(**at);
-            let far = |(p, _): &Crossing| apart(*p, middle(**at)) > RAMP_PX;
-            (1.0 - OPAQUE..OPAQUE).contains(&v) && edge.iter().all(far)
-        };
-        if rim.iter().filter(veiled).count() as f64 > VEILED_SHARE * whole as f64 {
+        if self.is_veiled(&rim, &edge) {
             return None;
         }
-        let sides = joined(&self.ends(&rim, &edge))?;
-        let held = spread(&rim, HELD_MAX).filter(|at| !(0.1..0.9).contains(&self.value(**at)));
+        let sides = joined(&self.ends(&rim, &edge)?)?;
+        let held = spread(&rim, HELD_MAX).filter(|at| !(0.1..0.9).contains(&self.at(**at)));
         let wrong =
-            |at: &&[usize; 2]| (distance(&sides, middle(**at)) >= 0.0) != (self.value(**at) >= 0.5);
+            |at: &&At| (distance(&sides, at.map(f64::from)) >= 0.0) != (self.at(**at) >= 0.5);
         let wrong = held.filter(wrong).count();
         if wrong as f64 > WRONG_SHARE * whole.min(HELD_MAX) as f64 {
             return None;
@@ -160,6 +166,10 @@ impl Site<'_> {
 
     fn value(&self, [x, y]: [usize; 2]) -> f32 {
         self.alpha.pixel_f32(x, y)[0]
+    }
+
+    fn at(&self, at: At) -> f32 {
+        self.value(at.map(|v| v as usize))
     }
 
     fn is_known(&self, [x, y]: [usize; 2]) -> bool {
@@ -186,8 +196,8 @@ impl Site<'_> {
         }
     }
 
-    /// Known pixels beside pixels of the group.
-    fn rim(&self, grid: &Grid, group: u32) -> Vec<[usize; 2]> {
+    /// Known pixels beside pixels of the group, row by row; `None` if they are too many.
+    fn rim(&self, grid: &Grid, group: u32) -> Option<Vec<At>> {
         let all = self.grown(1);
         let of_group =
             |x: usize, y: usize| !self.is_known([x, y]) && grid.group_at(x, y) == Some(group);
@@ -197,15 +207,33 @@ impl Site<'_> {
             rows.into_iter()
                 .any(|j| columns.clone().any(|i| of_group(i, j)))
         };
+        let found = AtomicUsize::new(0);
         let row = |y: usize| {
-            let row = (all.x0..all.x1).map(move |x| [x, y]);
-            row.filter(|[x, y]| self.is_known([*x, *y]) && beside(*x, *y))
-                .collect::<Vec<_>>()
+            if found.load(Ordering::Relaxed) > RIM_MAX || (self.stop)() {
+                return Vec::new();
+            }
+            let row = (all.x0..all.x1).filter(|x| self.is_known([*x, y]) && beside(*x, y));
+            let row: Vec<At> = row.map(|x| [x as u32, y as u32]).collect();
+            found.fetch_add(row.len(), Ordering::Relaxed);
+            row
         };
-        (all.y0..all.y1)
+        let rim: Vec<At> = (all.y0..all.y1)
             .into_par_iter()
             .flat_map_iter(row)
-            .collect()
+            .collect();
+        (rim.len() <= RIM_MAX && !(self.stop)()).then_some(rim)
+    }
+
+    /// Whether too much of the rim is neither clear nor opaque, away from edges.
+    fn is_veiled(&self, rim: &[At], edge: &[Crossing]) -> bool {
+        let cells = Cells::of(edge.iter().map(|(p, _)| *p), RAMP_PX);
+        let veiled = |at: &&At| {
+            let place = at.map(f64::from);
+            let far = |i: usize| apart(edge[i].0, place) > RAMP_PX;
+            (1.0 - OPAQUE..OPAQUE).contains(&self.at(**at)) && cells.near(place).all(far)
+        };
+        let allowed = (VEILED_SHARE * rim.len() as f64) as usize;
+        rim.iter().filter(veiled).take(allowed + 1).count() > allowed
     }
 
     /// Where alpha crosses 0.5 between known neighbours, with the direction in which it rises; `None` if that is too often for an edge.
@@ -228,7 +256,7 @@ impl Site<'_> {
                     found.extend(self.rise(point).map(|rise| (point, rise)));
                 }
             }
-            if found.len() > CROSSINGS_MAX {
+            if found.len() > CROSSINGS_MAX || (self.stop)() {
                 return None;
             }
         }
@@ -280,25 +308,40 @@ impl Site<'_> {
         }
     }
 
-    /// Where edges enter the hole, from the pairs of neighbours of the rim that lie on two sides of one.
-    fn ends(&self, rim: &[[usize; 2]], edge: &[Crossing]) -> Vec<End> {
-        let of_rim: HashSet<[usize; 2]> = rim.iter().copied().collect();
-        let enters = |(p, _): &&Crossing| {
-            let cells = [p.map(f64::floor), p.map(f64::ceil)];
-            let cells = cells.map(|c| c.map(|v| v as usize));
-            cells.iter().all(|cell| of_rim.contains(cell))
+    /// Where edges enter the hole, from the pairs of neighbours of the rim that lie on two sides of one; `None` if that is at too
+    /// many places.
+    fn ends(&self, rim: &[At], edge: &[Crossing]) -> Option<Vec<End>> {
+        let of_rim = |[x, y]: Point| {
+            let place = (y as u32, x as u32);
+            rim.binary_search_by_key(&place, |[x, y]| (*y, *x)).is_ok()
         };
-        let mut left: Vec<Crossing> = edge.iter().filter(enters).copied().collect();
+        let enters = |p: Point| of_rim(p.map(f64::floor)) && of_rim(p.map(f64::ceil));
+        let cells = Cells::of(edge.iter().map(|(p, _)| *p), LINK_PX);
+        let mut starts = Vec::new();
+        let mut taken: Vec<bool> = edge.iter().map(|(p, _)| !enters(*p)).collect();
+        for first in (0..edge.len()).rev() {
+            if std::mem::replace(&mut taken[first], true) {
+                continue;
+            }
+            if starts.len() == STARTS_MAX {
+                return None;
+            }
+            starts.push(linked(vec![first], edge, &cells, &mut taken, |_| true));
+        }
         let mut ends = Vec::new();
-        while let Some(first) = left.pop() {
-            let start = linked(vec![first], &mut left, |_| true);
-            let from = mean(&start);
-            let mut others: Vec<Crossing> = edge.to_vec();
+        for start in starts {
+            if (self.stop)() {
+                return None;
+            }
+            let from = mean(start.iter().map(|i| edge[*i].0));
             let reach = self.reach();
-            let course = linked(start, &mut others, |(p, _)| apart(*p, from) <= reach);
+            let within = |p: Point| apart(p, from) <= reach;
+            let mut taken = vec![false; edge.len()];
+            let course = linked(start, edge, &cells, &mut taken, within);
+            let course: Vec<Crossing> = course.into_iter().map(|i| edge[i]).collect();
             ends.extend(End::of(from, &course, self.inward(from)));
         }
-        ends
+        Some(ends)
     }
 
     /// The direction from a point of the rim into the hole.
@@ -347,25 +390,35 @@ fn distance(sides: &[Side], point: Point) -> f64 {
         .unwrap_or(0.0)
 }
 
-/// `start` and what of `others` hangs on it from neighbour to neighbour, as far as `within` goes; that is taken out of `others`.
+/// `start` and what of `edge` hangs on it from neighbour to neighbour, as far as `within` goes and it is not `taken`; that is then
+/// taken.
 fn linked(
-    mut start: Vec<Crossing>,
-    others: &mut Vec<Crossing>,
-    within: impl Fn(&Crossing) -> bool,
-) -> Vec<Crossing> {
+    mut start: Vec<usize>,
+    edge: &[Crossing],
+    cells: &Cells,
+    taken: &mut [bool],
+    within: impl Fn(Point) -> bool,
+) -> Vec<usize> {
     let mut next = 0;
     while next < start.len() {
-        let (at, _) = start[next];
+        let (at, _) = edge[start[next]];
         next += 1;
-        let near = |other: &Crossing| apart(at, other.0) <= LINK_PX && within(other);
-        start.extend(others.extract_if(.., |other| near(other)));
+        let known = start.len();
+        for other in cells.near(at) {
+            let (place, _) = edge[other];
+            if !taken[other] && apart(at, place) <= LINK_PX && within(place) {
+                taken[other] = true;
+                start.push(other);
+            }
+        }
+        start[known..].sort_unstable();
     }
     start
 }
 
-fn mean(points: &[Crossing]) -> Point {
-    let sum = |i: usize| points.iter().map(|(p, _)| p[i]).sum::<f64>();
-    [0, 1].map(|i| sum(i) / points.len().max(1) as f64)
+fn mean(points: impl Iterator<Item = Point> + Clone) -> Point {
+    let count = points.clone().count().max(1) as f64;
+    [0, 1].map(|i| points.clone().map(|p| p[i]).sum::<f64>() / count)
 }
 
 fn middle([x, y]: [usize; 2]) -> Point {
@@ -382,3 +435,6 @@ fn median(values: &[f32]) -> Option<f32> {
 fn spread<T>(list: &[T], count_max: usize) -> impl Iterator<Item = &T> {
     list.iter().step_by(list.len().div_ceil(count_max).max(1))
 }
+
+#[cfg(test)]
+mod tests;
