@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 
 use super::{Search, scan::Candidates, sums::Sums};
-use crate::common::native::{Isa, by_isa};
 use crate::patchmatch::{NONE, Texel, site};
 
 /// A target patch, its rows padded to eight texels, and the factor of each of its differences.
@@ -25,19 +24,21 @@ pub(super) struct Planes<'a> {
 }
 
 pub(super) fn run(op: &Search, planes: Planes<'_>, nnf: &mut [u32], distance: &mut [u32]) {
-    let isa = Isa::active();
     let rows = nnf
         .par_chunks_mut(planes.width)
         .zip(distance.par_chunks_mut(planes.width));
-    rows.enumerate().with_min_len(4).for_each(|(y, (nnf, distance))| match op.radius {
-        1 => by_isa!(isa, row::<1>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32], distance: &mut [u32])),
-        2 => by_isa!(isa, row::<2>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32], distance: &mut [u32])),
-        _ => by_isa!(isa, row::<3>(op: &Search, planes: Planes<'_>, y: usize, nnf: &mut [u32], distance: &mut [u32])),
-    });
+    let row = match op.radius {
+        1 => row::<1>,
+        2 => row::<2>,
+        _ => row::<3>,
+    };
+    // A texel is one register of 128 bits: no wider instructions would serve it.
+    rows.enumerate()
+        .with_min_len(4)
+        .for_each(|(y, (nnf, distance))| row(op, planes, y, nnf, distance));
 }
 
 /// One row of targets.
-#[inline(always)]
 fn row<const R: usize>(
     op: &Search,
     planes: Planes<'_>,
