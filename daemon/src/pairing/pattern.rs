@@ -7,7 +7,7 @@ const STEM: &str = "{stem}";
 /// Ending of a pattern that takes a mask of any type.
 const ANY: &str = "*";
 
-/// Where the mask of a photo is looked for. Names are compared as folds: see [`fold`].
+/// Where the mask of a photo is looked for. Names are compared as folds: see [`fold()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     dir: Option<Part>,
