@@ -325,16 +325,7 @@ fn a_repeated_batch_is_charged_once() {
     assert_eq!(account(&daemon, &key), (91, 0));
 
     let batch = format!("/v1/batches/{}", first.json()["batch_id"].as_str().unwrap());
-    let made = daemon.cli(&["accounts", "create", "other", "--json"]);
-    let id = crate::common::json(&made)["id"]
-        .as_str()
-        .unwrap()
-        .to_string();
-    let made = daemon.cli(&["keys", "create", "--account", &id, "--json"]);
-    let theirs = crate::common::json(&made)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let theirs = daemon.key_of("other", 0);
     assert_eq!(daemon.get(&batch, Some(&theirs)).status, 404);
     assert_eq!(daemon.get("/v1/batches/none", Some(&key)).status, 404);
 }

@@ -263,12 +263,7 @@ fn a_key_lists_the_jobs_of_its_account_and_no_others() {
     for wrong in ["?rows=0", "?after=x", "?state=failed", "?status=done"] {
         assert_eq!(list(wrong).status, 422, "{wrong}");
     }
-    daemon.cli(&["accounts", "create", "other", "--credits", "9"]);
-    let made = daemon.cli(&["keys", "create", "--account", "other", "--json"]);
-    let other = crate::common::json(&made)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let other = daemon.key_of("other", 9);
     let none = daemon.get("/v1/jobs", Some(&other)).json();
     assert!(listed(&none).is_empty());
     assert_eq!(daemon.get("/v1/jobs", None).status, 401);

@@ -149,21 +149,7 @@ fn an_account_whose_hosts_hang_leaves_places_to_fetch_for_others() {
     let dir = tempfile::tempdir().unwrap();
     let config = "[fetch]\nallowed_hosts = [\"127.0.0.1\"]\nat_once_max = 4\ntime_s_max = 60\n";
     let daemon = Daemon::start(dir.path(), config);
-    let made = daemon.cli(&["accounts", "create", "other", "--credits", "9"]);
-    assert!(made.status.success());
-    let created = daemon.cli(&[
-        "keys",
-        "create",
-        "--name",
-        "k",
-        "--account",
-        "other",
-        "--json",
-    ]);
-    let other = crate::common::json(&created)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let other = daemon.key_of("other", 9);
     let key = daemon.key();
     let form = Form::new().file("mask", "mask.png", &small_pair().1);
     let path = format!("{REMOVAL}?image_url={hangs}");

@@ -288,30 +288,7 @@ fn jobs_and_accounts_are_private_to_their_key() {
     assert_eq!(mine.status, 200);
     assert_eq!(mine.json()["result"]["credits_used"], 3);
 
-    let made = daemon.cli(&["accounts", "create", "other", "--json"]);
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let made = daemon.cli(&[
-        "keys",
-        "create",
-        "--account",
-        "other",
-        "--name",
-        "theirs",
-        "--json",
-    ]);
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let theirs = crate::common::json(&made)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let theirs = daemon.key_of("other", 0);
     assert_eq!(daemon.get(&job, Some(&theirs)).status, 404);
     assert_eq!(daemon.get(&job, None).status, 401);
     assert_eq!(daemon.get("/v1/account", Some(&key)).json()["balance"], 97);

@@ -211,25 +211,7 @@ fn receivers_that_hang_delay_nobody_else() {
         let accepted = daemon.post(&path(&url), Some(&daemon.key()), &form());
         assert_eq!(accepted.status, 202);
     }
-    for args in [
-        &["accounts", "create", "other", "--json"][..],
-        &["accounts", "top-up", "other", "9", "--json"],
-    ] {
-        assert!(daemon.cli(args).status.success());
-    }
-    let made = daemon.cli(&[
-        "keys",
-        "create",
-        "--account",
-        "other",
-        "--name",
-        "k",
-        "--json",
-    ]);
-    let key = crate::common::json(&made)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let key = daemon.key_of("other", 9);
     let mut held = Vec::new();
     wait_until(
         "hanging ones are under way",

@@ -76,11 +76,11 @@ fn sockets_of_one_address_keep_nobody_out() {
     let dir = tempfile::tempdir().unwrap();
     let limit = "connections_max = 60\nconnections_per_address_max = 20\n";
     // Those that are in at the end have to be answered, however late a busy machine gets to their heads.
-    let patient = QUICK.replace("request_head_s_max = 1", "request_head_s_max = 5");
+    let patient = QUICK.replace("request_head_s_max = 1", "request_head_s_max = 3");
     let daemon = Daemon::start(dir.path(), &format!("{patient}{limit}"));
-    let mut held: Vec<TcpStream> = (0..200)
-        .map(|_| send(&daemon, "127.0.0.1", UNREAD))
-        .collect();
+    // Not the address of those who asked whether the daemon is ready: their connections may still have a place.
+    let crowd = "127.0.0.3";
+    let mut held: Vec<TcpStream> = (0..200).map(|_| send(&daemon, crowd, UNREAD)).collect();
     for _ in 0..50 {
         let begun = Instant::now();
         assert_eq!(status(&daemon, "127.0.0.2"), "200");
@@ -93,7 +93,7 @@ fn sockets_of_one_address_keep_nobody_out() {
     let begun = Instant::now();
     let replies: Vec<String> = held.iter_mut().map(rest).collect();
     assert!(
-        begun.elapsed() < Duration::from_secs(12),
+        begun.elapsed() < Duration::from_secs(8),
         "an unread body holds its connection: {:?}",
         begun.elapsed()
     );
@@ -105,7 +105,7 @@ fn sockets_of_one_address_keep_nobody_out() {
     };
     assert!(count("HTTP/1.1 200") >= 20, "{}", count("HTTP/1.1 200"));
     assert!(count("HTTP/1.1 429") >= 100, "{}", count("HTTP/1.1 429"));
-    assert_eq!(status(&daemon, "127.0.0.1"), "200");
+    assert_eq!(status(&daemon, crowd), "200");
 }
 
 #[test]
@@ -221,21 +221,7 @@ fn who_cannot_be_served_is_told_before_the_body() {
     let config = "[accounts]\nfirst_credits = 0\n[limits]\nuploads_per_key_mib_max = 8\n";
     let daemon = Daemon::start(dir.path(), config);
     let poor = daemon.key();
-    daemon.cli(&["accounts", "create", "rich", "--json"]);
-    daemon.cli(&["accounts", "top-up", "rich", "50", "--json"]);
-    let made = daemon.cli(&[
-        "keys",
-        "create",
-        "--account",
-        "rich",
-        "--name",
-        "k",
-        "--json",
-    ]);
-    let rich = crate::common::json(&made)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let rich = daemon.key_of("rich", 50);
     let form = Form::new().content_type();
     let ask = |key: &str, bytes: u64, more: &str| {
         let head = format!(

@@ -241,21 +241,7 @@ fn jobs_that_fail_for_nothing_are_so_many_a_day() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "[rate_limits]\nfailures_per_day = 3\n");
     let key = daemon.key();
-    let made = daemon.cli(&["accounts", "create", "other", "--credits", "9"]);
-    assert!(made.status.success());
-    let created = daemon.cli(&[
-        "keys",
-        "create",
-        "--name",
-        "k",
-        "--account",
-        "other",
-        "--json",
-    ]);
-    let other = crate::common::json(&created)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let other = daemon.key_of("other", 9);
     let nothing = Form::pair(&png(photo(64, 48)), &png(mask(64, 48, [0; 4])));
     for _ in 0..3 {
         let reply = daemon.post(REMOVAL, Some(&key), &nothing);

@@ -133,7 +133,7 @@ fn on_64_mib() -> String {
 
 fn full_volume(volume: &Volume) {
     let daemon = Daemon::start(&volume.path().join("data"), &on_64_mib());
-    let (key, begun) = (daemon.key(), Instant::now());
+    let key = daemon.key();
     let (image, hole) = small_pair();
     let form = Form::pair(&image, &hole);
     let first = daemon.post(REMOVAL, Some(&key), &form);
@@ -228,9 +228,9 @@ fn full_volume(volume: &Volume) {
     );
     assert!(names(&daemon.data.join("uploads")).is_empty());
     let log = daemon.log.lock().unwrap();
-    let minutes = 1 + begun.elapsed().as_secs() as usize / 60;
+    // Two for the usual three cycles; more cycles take more minutes.
     assert!(
-        log.matches("ERROR").count() <= 2 * minutes,
+        log.matches("ERROR").count() <= 2 * usize::max(cycles / 3, 1),
         "not one line a minute: {log}"
     );
 }

@@ -140,6 +140,32 @@ impl Daemon {
         }
     }
 
+    /// A key of a new account of this name with so many credits.
+    pub fn key_of(&self, account: &str, credits: u32) -> String {
+        let credits = credits.to_string();
+        let made = self.cli(&["accounts", "create", account, "--credits", &credits]);
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let made = self.cli(&[
+            "keys",
+            "create",
+            "--account",
+            account,
+            "--name",
+            "k",
+            "--json",
+        ]);
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        json(&made)["key"].as_str().unwrap().to_string()
+    }
+
     pub fn url(&self, path: &str) -> String {
         if path.starts_with("http") {
             path.to_string()

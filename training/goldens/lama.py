@@ -18,6 +18,7 @@ import torch
 from safetensors.numpy import load, save
 
 from training.goldens import random_weights
+from training.goldens.photos import photo
 from training.lama_small.model import CHECKPOINT_PREFIX, Config, Generator, network_input
 
 CONFIG = Config(ngf=8, n_blocks=2)
@@ -34,17 +35,6 @@ def generator(config: Config, weight) -> Generator:
             if tensor.is_floating_point():
                 tensor.copy_(torch.from_numpy(weight(CHECKPOINT_PREFIX + name, tuple(tensor.shape))))
     return network.eval()
-
-
-def photo(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Waves of colour u8 `[height, width, 3]`, and a hole of two parts, one at the edge, u8 0 or 255 `[height, width]`."""
-    rng = np.random.default_rng(height)
-    y, x = np.mgrid[:height, :width][..., None] / max(height, width)
-    waves = np.sin(rng.uniform(3, 20, 3) * x + rng.uniform(3, 20, 3) * y + rng.uniform(0, 6, 3))
-    mask = np.zeros((height, width), np.uint8)
-    mask[height // 4 : height // 2, width // 3 : width // 2] = 255
-    mask[2 * height // 3 :, 3 * width // 4 :] = 255
-    return np.clip(128 + 100 * waves, 0, 255).astype(np.uint8), mask
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from training.goldens import random_weights
+from training.goldens.photos import photo
 
 #: Side of the square that photos are fitted into. The published 1024 would make the answers ten times as large.
 SIDE = 320
@@ -88,14 +89,6 @@ def network(modeling: types.ModuleType, encoder: nn.Module, decoder: dict[str, i
     return sam.eval()
 
 
-def photo(height: int, width: int) -> np.ndarray:
-    """Waves of colour in coarse steps, which pack well, u8 `[height, width, 3]`."""
-    rng = np.random.default_rng(height)
-    y, x = np.mgrid[:height, :width][..., None] / max(height, width)
-    waves = np.sin(rng.uniform(3, 20, 3) * x + rng.uniform(3, 20, 3) * y + rng.uniform(0, 6, 3))
-    return np.clip(128 + 100 * waves, 0, 255).astype(np.uint8) // 16 * 16
-
-
 def prompts(height: int, width: int) -> list[dict[str, object]]:
     """A click in the middle; three clicks; a background click and a box."""
     at = lambda x, y: [width * x, height * y]
@@ -148,7 +141,8 @@ def rounded(sam: nn.Module) -> dict[str, Tensor]:
 
 
 def write(file: Path, sam: nn.Module, metadata: dict[str, str], size: tuple[int, int], stored: dict[str, Tensor]) -> None:
-    found, asked = answers(sam, photo(*size))
+    image = photo(*size)[0] // 16 * 16  # coarse steps pack well
+    found, asked = answers(sam, image)
     metadata |= {"arch": "sam", "cases": json.dumps([{"prompts": asked}])}
     tensors = stored | {f"case0.{name}": t.contiguous() for name, t in found.items()}
     file.write_bytes(gzip.compress(save(tensors, metadata), 9, mtime=0))
