@@ -1,5 +1,8 @@
 //! The main job over HTTP: photo and mask in, the object gone in the photo that comes back, charged to the key.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use crate::common::{Daemon, Form, REMOVAL, mask, photo, png, small_pair, wait_until};
 
 #[test]
@@ -76,6 +79,27 @@ fn a_removal_returns_the_documented_reply_and_the_file() {
     );
 }
 
+/// All that comes back for a HEAD request, names of headers in small letters.
+fn head_of(daemon: &Daemon, path: &str) -> String {
+    let mut stream = TcpStream::connect(&daemon.addr).unwrap();
+    write!(
+        stream,
+        "HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let lower = |line: &str| match line.split_once(": ") {
+        Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+        None => line.to_string(),
+    };
+    reply
+        .split("\r\n")
+        .map(lower)
+        .collect::<Vec<_>>()
+        .join("\r\n")
+}
+
 #[test]
 fn a_result_is_fetched_in_another_format() {
     let dir = tempfile::tempdir().unwrap();
@@ -118,6 +142,21 @@ fn a_result_is_fetched_in_another_format() {
         get("&output_format=png").body == own.body,
         "its own format is the stored file"
     );
+    let ignored = get("&quality=80&candidates=9&set=x");
+    assert_eq!(ignored.status, 200, "other parameters are ignored");
+    assert!(ignored.body == own.body, "a PNG has no quality");
+    let mask = body["result"]["mask_url"].as_str().unwrap();
+    let mask = daemon.get(&format!("{mask}&output_format=jpeg"), None);
+    assert_eq!(mask.header("Content-Type"), Some("image/png"));
+    let path = &url[url.find("/v1/").unwrap()..];
+    let head = head_of(&daemon, &format!("{path}&output_format=jpeg"));
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("content-type: image/jpeg"), "{head}");
+    assert!(
+        !head.contains("content-length"),
+        "not made for its head: {head}"
+    );
+    assert!(head.ends_with("\r\n\r\n"), "a body: {head}");
     for (form, status) in [
         ("&output_format=gif", 422),
         ("&quality=0", 422),

@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -91,20 +92,23 @@ def existing(daemon):
     image, mask = photo(24, 16), png(24, 16, [b"\0" * 8 + b"\xff" * 8 + b"\0" * 8] * 16, color=0)
     pair = form(("image", "p.png", image), ("mask", "m.png", mask))
     job = json.loads(daemon.post_form(f"{REMOVAL}?async=true", pair, key=daemon.key()).body)["job_id"]
+    done = json.loads(daemon.post_form(REMOVAL, pair, key=daemon.key()).body)
     account = json.loads(daemon.cli("accounts", "create", "existing"))["id"]
     key = json.loads(daemon.cli("keys", "create", "--name", "existing", "--account", "existing"))["id"]
-    names = {}
-    for path in ("/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events", "/v1/files/{job_id}", "/v1/files/{job_id}/mask",
-                 "/v1/files/{job_id}/candidates/{number}"):
-        names[path] = {"job_id": job, "number": "1"}
+    names, queries = {}, {}
+    for path in ("/v1/jobs/{job_id}", "/v1/jobs/{job_id}/events"):
+        names[path] = {"job_id": job}
+    for path, url in (("/v1/files/{job_id}", "output_url"), ("/v1/files/{job_id}/mask", "mask_url")):
+        names[path] = {"job_id": done["job_id"]}
+        queries[path] = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(done["result"][url]).query))
     for rest in ("", "/cancel", "/retry", "/images/{part}"):
-        names["/admin/v1/jobs/{id}" + rest] = {"id": job, "part": "output"}
+        names["/admin/v1/jobs/{id}" + rest] = {"id": job, "part": "result"}
     for rest in ("", "/ledger", "/top-ups"):
         names["/admin/v1/accounts/{id}" + rest] = {"id": str(account)}
     for rest in ("", "/revoke"):
         names["/admin/v1/keys/{id}" + rest] = {"id": str(key)}
     pictures = {"image": image, "mask": mask}
-    return {"names": names, "pictures": {name: base64.b64encode(text).decode() for name, text in pictures.items()}}
+    return {"names": names, "queries": queries, "pictures": {name: base64.b64encode(text).decode() for name, text in pictures.items()}}
 
 
 def count_charged(daemon):
@@ -151,7 +155,7 @@ def main():
         f'[accounts]\nfirst_credits = 1000000\n[pipelines]\ndefault = "patchmatch"\n'
         f'[admin]\nlisten = "{admin}"\ntokens = ["schemathesis:{token}"]\nstreams_max = 256\n'
         f"[rate_limits]\nremoval_per_minute = {MINUTE}\nbatch_per_minute = {MINUTE}\nread_per_minute = {MINUTE}\n"
-        f"public_per_minute = {MINUTE}\nauth_failures_per_minute = {MINUTE}\n"
+        f"public_per_minute = {MINUTE}\nauth_failures_per_minute = {MINUTE}\nsegmentation_per_minute = {MINUTE}\nfailures_per_day = 0\n"
     )
     daemons = Daemons(options.binary)
     try:

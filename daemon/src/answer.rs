@@ -43,6 +43,7 @@ impl<C> Answer<C> {
     pub fn again(status: u16, body: Vec<u8>) -> Answer<C> {
         let status = StatusCode::from_u16(status).unwrap_or_default();
         let mut reply = HttpResponse::build(status);
+        reply.insert_header((CACHE_CONTROL, "no-store"));
         Answer::of(reply.content_type("application/json").body(body))
     }
 
@@ -79,7 +80,8 @@ impl<C> Answer<C> {
 impl<T: Serialize> Answer<Json<T>> {
     /// JSON.
     pub fn json(body: &T) -> Answer<Json<T>> {
-        Answer::of(HttpResponse::Ok().json(body))
+        let mut reply = HttpResponse::Ok();
+        Answer::of(reply.insert_header((CACHE_CONTROL, "no-store")).json(body))
     }
 
     /// JSON, with its bytes to be kept for [`Answer::again`].

@@ -14,12 +14,14 @@ PICTURES = {name: base64.b64decode(content) for name, content in EXISTING["pictu
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    names = EXISTING["names"].get(case.operation.path, {})
-    if random.random() < 0.5 and isinstance(case.path_parameters, dict):
-        case.path_parameters.update({name: value for name, value in names.items() if name in case.path_parameters})
     if random.random() < 0.5 and isinstance(case.query, dict) and case.query:
         kept = random.choice(list(case.query))
         case.query = {kept: case.query[kept]}
+    if random.random() < 0.5 and isinstance(case.path_parameters, dict):
+        names = EXISTING["names"].get(case.operation.path, {})
+        case.path_parameters.update({name: value for name, value in names.items() if name in case.path_parameters})
+        # What signs the address, where there is something to sign.
+        case.query = {**(case.query or {}), **EXISTING["queries"].get(case.operation.path, {})}
     if random.random() < 0.5 and isinstance(case.body, dict):
         for name, content in PICTURES.items():
             if name in case.body:

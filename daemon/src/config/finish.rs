@@ -44,7 +44,7 @@ pub(super) fn read(r: &mut Reader<'_>, place: impl Fn(&Reader<'_>, &str) -> Stri
     let (mask_copy, contact_sheet) = (place(r, "mask_copy"), place(r, "contact_sheet"));
     let path = place(r, "webhook_url");
     let url = r.text(&path);
-    let allowed = super::outgoing::webhooks(r).allowed;
+    let allowed = super::outgoing::allowed(r, "webhooks.allowed_hosts");
     if !url.is_empty()
         && let Err(why) = outbound::check(&url, &allowed)
     {

@@ -47,7 +47,7 @@ pub(super) fn fetch(r: &mut Reader<'_>) -> Fetch {
     }
 }
 
-fn allowed(r: &mut Reader<'_>, option: &'static str) -> Allowed {
+pub(super) fn allowed(r: &mut Reader<'_>, option: &'static str) -> Allowed {
     Allowed {
         hosts: r.list(option),
         option,

@@ -25,16 +25,31 @@ static CONVERSIONS: Semaphore = Semaphore::const_new(1);
 /// Longest wait for a turn.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// The form that the query of a file's address asks for; `None`: as it is stored.
+/// The form that the query of a file's address asks for; `None`: as it is stored. Other parameters are ignored.
 pub fn wanted(query: &str, file: &StoredFile) -> Result<Option<EncodeOptions>, Refusal> {
-    let query = web::Query::<Query>::from_query(query)
+    let mut query = web::Query::<Query>::from_query(query)
         .map(web::Query::into_inner)
         .unwrap_or_default();
+    query.retain(|(name, _)| name == "output_format" || name == "quality");
     let options = Tuning::parse(&query).map_err(Refusal::fields)?.encode();
-    let same = options
+    let asked = options
         .format
-        .is_none_or(|format| format.media_type() == file.media_type);
-    Ok(Some(options).filter(|options| !same || options.quality.is_some()))
+        .map_or(&*file.media_type, |format| format.media_type());
+    let lossy = [Format::Jpeg, Format::WebP].map(Format::media_type);
+    let other_quality = options.quality.is_some() && lossy.contains(&asked);
+    Ok(Some(options).filter(|_| asked != file.media_type || other_quality))
+}
+
+/// What to say of a picture in another form before it is made: its size is not known then.
+pub fn described(file: &StoredFile, options: &EncodeOptions) -> StoredFile {
+    let mut shown = file.clone();
+    if let Some(format) = options.format {
+        let stem = file.name.rsplit_once('.');
+        let stem = stem.map_or(&*file.name, |(stem, _)| stem);
+        shown.name = format!("{stem}.{}", format.extension());
+        shown.media_type = format.media_type().to_string();
+    }
+    shown
 }
 
 /// A picture in another form: in a file without a name, since who fetches it may read slowly.
@@ -88,22 +103,12 @@ pub async fn converted(
         Ok::<_, Refusal>((format, bytes.len(), written, held))
     });
     let (format, bytes, written, held) = made.await??;
+    let format = Some(format);
+    let mut shown = described(file, &EncodeOptions { format, ..options });
+    shown.bytes = bytes as u64;
     Ok(Converted {
-        shown: described(file, format, bytes),
+        shown,
         file: written,
         held,
     })
-}
-
-fn described(file: &StoredFile, format: Format, bytes: usize) -> StoredFile {
-    let stem = file
-        .name
-        .rsplit_once('.')
-        .map_or(&*file.name, |(stem, _)| stem);
-    StoredFile {
-        name: format!("{stem}.{}", format.extension()),
-        bytes: bytes as u64,
-        media_type: format.media_type().to_string(),
-        ..file.clone()
-    }
 }

@@ -27,7 +27,7 @@ use crate::hex::hex;
 use crate::limits::Held;
 use crate::refusal::Refusal;
 
-/// Opaque read from disk at a time: what one download holds in memory.
+/// Bytes read from disk at a time: what one download holds in memory.
 const CHUNK_BYTES: u64 = 64 << 10;
 
 /// The result of a job.
@@ -36,7 +36,7 @@ pub async fn get_output(
     id: web::Path<String>,
     app: web::Data<App>,
 ) -> Result<Answer<Picture>, Refusal> {
-    get(&req, &id, &app, |job| {
+    get(&req, &id, &app, convert::wanted, |job| {
         job.result.as_ref().map(|kept| kept.result.output.clone())
     })
     .await
@@ -48,11 +48,17 @@ pub async fn get_mask(
     id: web::Path<String>,
     app: web::Data<App>,
 ) -> Result<Answer<Png>, Refusal> {
-    get(&req, &id, &app, |job| {
-        job.result
-            .as_ref()
-            .and_then(|kept| kept.result.mask.clone())
-    })
+    get(
+        &req,
+        &id,
+        &app,
+        |_, _| Ok(None),
+        |job| {
+            job.result
+                .as_ref()
+                .and_then(|kept| kept.result.mask.clone())
+        },
+    )
     .await
 }
 
@@ -63,7 +69,7 @@ pub async fn get_candidate(
     app: web::Data<App>,
 ) -> Result<Answer<Picture>, Refusal> {
     let (id, number) = path.into_inner();
-    get(&req, &id, &app, |job| {
+    get(&req, &id, &app, convert::wanted, |job| {
         let kept = job.result.as_ref()?;
         let candidate = kept.result.candidates.get(number.parse::<usize>().ok()?)?;
         Some(candidate.file.clone())
@@ -75,6 +81,7 @@ async fn get<C: Opaque>(
     req: &HttpRequest,
     id: &str,
     app: &App,
+    form_of: impl FnOnce(&str, &StoredFile) -> Result<Option<EncodeOptions>, Refusal>,
     file_of: impl FnOnce(&Job) -> Option<StoredFile>,
 ) -> Result<Answer<C>, Refusal> {
     guard_public(req, app)?;
@@ -92,7 +99,7 @@ async fn get<C: Opaque>(
         .as_ref()
         .is_none_or(|kept| kept.swept_at_ms.is_some());
     let file = file_of(&job).filter(|_| !swept).ok_or_else(gone)?;
-    let form = convert::wanted(req.query_string(), &file)?;
+    let form = form_of(req.query_string(), &file)?;
     let etag = etag(&file, form.as_ref());
     if matches(req.headers(), IF_NONE_MATCH.as_str(), &etag) {
         let reply = head(HttpResponse::NotModified(), &file, &etag).finish();
@@ -101,6 +108,12 @@ async fn get<C: Opaque>(
     let source = open(app, &job, &file).await?;
     let reply = match form {
         None => send(req, &file, &etag, source).await?,
+        // Not made for its head alone: the length is left open.
+        Some(form) if req.method() == Method::HEAD => {
+            let mut reply = head(HttpResponse::Ok(), &convert::described(&file, &form), &etag);
+            reply.insert_header((ACCEPT_RANGES, "none"));
+            reply.streaming(stream::empty::<std::io::Result<web::Bytes>>())
+        }
         Some(form) => {
             let path = source.1;
             let made = convert::converted(app, path.clone(), &file, form, job.key).await?;

@@ -1,6 +1,7 @@
 //! Memory for pictures: what is decoded at the same time, for jobs, folders and the dashboard, takes at most so many bytes
 //! together. What each will take is known from its header.
 
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -28,12 +29,21 @@ const COMPLETED_BYTES: u64 = 6;
 /// Masks beside a photo: as sent, as grown, as blended.
 const MASKS: u64 = 3;
 
-/// Room for the pictures that are decoded.
+/// Room for the pictures that are decoded. First come, first served: small ones in endless succession would keep out a large one,
+/// and with it the jobs behind it. Who holds some must not wait for more.
 #[derive(Debug)]
 pub struct ByteBudget {
     bytes_max: u64,
-    taken: Mutex<u64>,
-    freed: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    taken: u64,
+    next_ticket: u64,
+    /// Tickets of those who wait, in the order in which they came.
+    waiting: VecDeque<u64>,
 }
 
 /// Bytes that a job has taken.
@@ -45,8 +55,8 @@ pub struct TakenBytes<'a> {
 
 impl Drop for TakenBytes<'_> {
     fn drop(&mut self) {
-        *lock(&self.room.taken) -= self.bytes;
-        self.room.freed.notify_all();
+        lock(&self.room.state).taken -= self.bytes;
+        self.room.changed.notify_all();
     }
 }
 
@@ -93,22 +103,32 @@ impl ByteBudget {
     pub fn new(bytes_max: u64) -> Self {
         ByteBudget {
             bytes_max,
-            taken: Mutex::default(),
-            freed: Condvar::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
         }
     }
 
-    /// Waits until these bytes fit, or nothing else runs, or `stop` says so.
+    /// Waits until all who came before have theirs and these bytes fit, or nothing else runs, or `stop` says so.
     pub fn take(&self, bytes: u64, stop: impl Fn() -> bool) -> TakenBytes<'_> {
-        let mut taken = lock(&self.taken);
-        while *taken > 0 && taken.saturating_add(bytes) > self.bytes_max && !stop() {
-            taken = self
-                .freed
-                .wait_timeout(taken, NAP)
+        let mut state = lock(&self.state);
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.waiting.push_back(ticket);
+        let fits = |state: &State| {
+            state.waiting.front() == Some(&ticket)
+                && (state.taken == 0 || state.taken.saturating_add(bytes) <= self.bytes_max)
+        };
+        while !fits(&state) && !stop() {
+            state = self
+                .changed
+                .wait_timeout(state, NAP)
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .0;
         }
-        *taken = taken.saturating_add(bytes);
+        state.waiting.retain(|other| *other != ticket);
+        state.taken = state.taken.saturating_add(bytes);
+        drop(state);
+        self.changed.notify_all();
         TakenBytes { room: self, bytes }
     }
 }
@@ -136,8 +156,35 @@ mod tests {
             drop(second);
             receiver.recv_timeout(Duration::from_secs(10)).unwrap();
         });
-        assert_eq!(*lock(&room.taken), 0);
+        assert_eq!(lock(&room.state).taken, 0);
         let _held = room.take(100, || false);
         drop(room.take(100, || true));
+    }
+
+    #[test]
+    fn a_large_one_that_waits_is_not_overtaken_by_small_ones() {
+        let room = ByteBudget::new(100);
+        let first = room.take(60, || false);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let line = |length: usize| {
+            while lock(&room.state).waiting.len() < length {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        std::thread::scope(|scope| {
+            for (at, bytes) in [90, 20].into_iter().enumerate() {
+                let (sender, room) = (sender.clone(), &room);
+                scope.spawn(move || {
+                    let _held = room.take(bytes, || false);
+                    sender.send(bytes).unwrap();
+                });
+                line(at + 1);
+            }
+            assert!(receiver.recv_timeout(Duration::from_millis(150)).is_err());
+            drop(first);
+            let order = [(); 2].map(|()| receiver.recv_timeout(Duration::from_secs(10)).unwrap());
+            assert_eq!(order, [90, 20]);
+        });
+        assert_eq!(lock(&room.state).taken, 0);
     }
 }

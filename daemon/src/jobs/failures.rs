@@ -54,9 +54,11 @@ impl Failures {
 }
 
 impl Jobs {
-    /// Notes a job of this account, kept as failed, if what was sent is why.
+    /// Notes a job of this account, kept as failed, if what was sent is why: not for want of credits or places.
     pub fn note_refusal(&self, account: AccountId, refusal: &Refusal) {
-        if refusal.code.status() < 500 {
+        use ErrorCode::{InsufficientCredits, QueueFull, RateLimited};
+        let short = matches!(refusal.code, InsufficientCredits | QueueFull | RateLimited);
+        if refusal.code.status() < 500 && !short {
             self.failures.note(account, Instant::now());
         }
     }

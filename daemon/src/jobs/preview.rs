@@ -41,9 +41,12 @@ impl Jobs {
         let limits = self.image_limits();
         let wrong = |error| Refusal::image("image", &error);
         let (_, needed) = probe_removal(&bytes, None, 0, &limits).map_err(wrong)?;
-        let _room = self
-            .memory
-            .take(needed, || self.abort.load(Ordering::Relaxed));
+        let until = Until(self, Instant::now() + self.config.queue.job_wall_max);
+        let _room = self.memory.take(needed, || until.cancelled());
+        if until.cancelled() {
+            let text = "there was no memory for the preview in time";
+            return Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(2));
+        }
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
         let runner = self.device.kept().ok_or_else(|| {
             Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)
@@ -54,7 +57,6 @@ impl Jobs {
             prompts: Some(prompts),
             overrides: Vec::new(),
         };
-        let until = Until(self, Instant::now() + self.config.queue.job_wall_max);
         let outcome = runner.segment(pipeline, request, &until).map_err(|error| {
             if error.retryable() {
                 self.device.lost(&runner);

@@ -62,10 +62,13 @@ pub(super) fn candidates_of(request: &serde_json::Value) -> u64 {
 
 impl Jobs {
     /// Keeps the inputs, reserves the price and queues an asynchronous job whose `request` is a [`Recipe`]; or says why
-    /// not. `room` more jobs of the key may be in flight than usual: the pairs of a batch wait together. Blocks.
+    /// not. `beyond` more jobs of the key may be in flight than usual: the pairs of a batch wait together. Blocks.
     pub fn enqueue(&self, new: &NewJob, inputs: Inputs, beyond: u32) -> Result<Accept, Refusal> {
         if let Some(refusal) = self.closed() {
             return Err(refusal);
+        }
+        if new.key.is_some() {
+            self.failures.admit(new.account, Instant::now())?;
         }
         let queue = &self.config.queue;
         let limits = QueueLimits {

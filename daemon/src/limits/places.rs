@@ -1,4 +1,4 @@
-//! FetchPlaces for work that waits on others' hosts: so many in all, of which no account takes more than it leaves to the rest.
+//! Places for work that waits on others' hosts: so many in all, of which no account takes more than it leaves to the rest.
 //! Whoever comes next finds one, as long as fewer accounts than halvings are at it.
 
 use std::collections::HashMap;

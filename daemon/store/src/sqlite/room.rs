@@ -7,10 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use super::open::log_file;
 use super::{SqliteStore, migrate};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 
 /// Bytes set aside behind the end of the log: ends of a full queue.
 const LOG_BYTES: u64 = 4 << 20;
@@ -21,8 +22,12 @@ const FREED_BYTES: i64 = 2 * FREE_PAGES_MIN * 4096;
 
 pub(super) fn keep(store: &SqliteStore) -> Result<()> {
     keep_pages(store)?;
-    keep_log(&log_file(&store.path));
-    Ok(())
+    let log = log_file(&store.path);
+    keep_log(&log).map_err(|source| StoreError::Io {
+        operation: "setting room aside behind the log",
+        path: log,
+        source,
+    })
 }
 
 /// Makes pages and gives them up: the database keeps them for what comes.
@@ -45,15 +50,21 @@ fn keep_pages(store: &SqliteStore) -> Result<()> {
     })
 }
 
-/// Sets blocks aside ahead of the log's end without moving the end. What is there is left as it is.
-fn keep_log(log: &Path) {
-    let Ok(file) = std::fs::OpenOptions::new().write(true).open(log) else {
+/// Sets blocks aside ahead of the log's end without moving the end. What is there is left as it is. A file system that cannot does
+/// without.
+fn keep_log(log: &Path) -> std::io::Result<()> {
+    let file = match std::fs::OpenOptions::new().write(true).open(log) {
         // No log yet: the next write begins one.
-        return;
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
     };
-    let Ok(found) = file.metadata() else { return };
+    let found = file.metadata()?;
     let wanted = found.len() + LOG_BYTES;
-    if found.blocks() * 512 < wanted {
-        let _ = rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, wanted);
+    if found.blocks() * 512 >= wanted {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, wanted) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        set_aside => Ok(set_aside?),
     }
 }
