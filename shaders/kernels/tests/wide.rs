@@ -73,7 +73,7 @@ fn functions(listing: &str) -> Vec<Function> {
             continue;
         };
         if let Some((_, relocation)) = line.split_once("R_X86_64_") {
-            let symbol = relocation.split_once('\t').map(|(_, s)| s.to_string());
+            let symbol = relocation.split_once('\t').map(|(_, s)| demangled(s));
             if let Some(last) = function.code.last_mut() {
                 last.target = symbol;
             }
@@ -94,6 +94,27 @@ fn functions(listing: &str) -> Vec<Function> {
         });
     }
     functions
+}
+
+/// A function of the same object file may be given by its section, which objdump names as the compiler does:
+/// `.text._ZN5store5Store3row17h…E-0x4` is `store::Store::row`.
+fn demangled(symbol: &str) -> String {
+    let section = symbol.strip_prefix(".text.");
+    let Some((_, mut rest)) = section.and_then(|name| name.split_once("_ZN")) else {
+        return symbol.to_string();
+    };
+    let mut parts = Vec::new();
+    loop {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let Ok(length) = rest[..digits].parse::<usize>() else {
+            return parts.join("::");
+        };
+        let Some(part) = rest[digits..].get(..length) else {
+            return symbol.to_string();
+        };
+        parts.push(part);
+        rest = &rest[digits + length..];
+    }
 }
 
 impl Function {
@@ -251,6 +272,15 @@ fn faults_are_found() {
     assert_eq!(
         listing(&["call   5 <a>\n\t\t\t1: R_X86_64_PLT32\tmemcpy-0x4", wide]),
         [""; 0]
+    );
+    let of_section = |path: &str| {
+        let call = "call   5 <a>\n\t\t\t1: R_X86_64_PC32\t.text.";
+        listing(&[&format!("{call}_ZN{path}17h0123456789abcdefE-0x4"), wide])
+    };
+    assert_eq!(of_section("6common5store5Store3row"), [""; 0]);
+    assert_eq!(
+        of_section("6common5store5Store4sort"),
+        ["calls common::store::Store::sort::h0123456789abcdef"]
     );
     let one_by_one = [&[wide][..], &[store; SINGLE_LANES], &[back]].concat();
     assert_eq!(
