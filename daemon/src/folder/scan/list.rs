@@ -44,6 +44,13 @@ impl Left {
             });
         }
     }
+
+    /// Notes several. Of those that are only counted, nothing is worked out: there may be a hundred thousand.
+    pub fn add_all(&mut self, files: impl ExactSizeIterator<Item = FolderFile>) {
+        self.count += files.len() as u64;
+        let room = NAMES_MAX.saturating_sub(self.first.len());
+        self.first.extend(files.take(room));
+    }
 }
 
 /// What lies in a watched folder.
@@ -158,6 +165,23 @@ mod tests {
     fn why<'a>(listing: &'a Listing, name: &str) -> &'a str {
         let found = listing.left.first.iter().find(|file| file.name == name);
         found.map_or("", |file| &file.why)
+    }
+
+    #[test]
+    fn files_that_are_only_counted_cost_nothing_else() {
+        let mut left = Left::default();
+        left.add("first.png", "why");
+        let told = std::cell::Cell::new(0);
+        left.add_all((0..5000).map(|number| {
+            told.set(told.get() + 1);
+            FolderFile {
+                name: number.to_string(),
+                why: String::new(),
+            }
+        }));
+        left.add("last.png", "why");
+        assert_eq!((told.get(), left.first.len()), (NAMES_MAX - 1, NAMES_MAX));
+        assert_eq!((left.count, &*left.first[1].name), (5002, "0"));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
+use cleanplate_api::FolderFile;
+
 use super::super::claim::Taken;
 use super::super::mark::{self, Marked};
 use super::super::notifications::Notifications;
@@ -164,15 +166,14 @@ impl FolderWatch {
     fn show_left(&self) {
         let sight = &self.sight;
         let mut left = Left::default();
-        for (photo, (why, _)) in &sight.stuck {
-            left.add(photo, why.clone());
-        }
-        for waiting in &sight.waiting {
-            left.add(
-                &waiting.photo,
-                format!("waits for a mask: {}", shown(&waiting.wanted)),
-            );
-        }
+        left.add_all(sight.stuck.iter().map(|(photo, (why, _))| FolderFile {
+            name: shown(photo),
+            why: why.clone(),
+        }));
+        left.add_all(sight.waiting.iter().map(|waiting| FolderFile {
+            name: shown(&waiting.photo),
+            why: format!("waits for a mask: {}", shown(&waiting.wanted)),
+        }));
         left.count += sight.left.count;
         let room = NAMES_MAX.saturating_sub(left.first.len());
         left.first
