@@ -31,6 +31,11 @@ impl Finish {
         let (before, after) = &self.output_name;
         format!("{before}{stem}{after}")
     }
+
+    /// Whether anything is done with the mask that was used.
+    pub fn wants_mask(&self) -> bool {
+        self.mask_copy || self.contact_sheet
+    }
 }
 
 /// Reads the options; `place` says where each stands.

@@ -75,11 +75,14 @@ impl Bench {
             .photo
             .encode_with_warnings(&options, &mut outcome.warnings)
             .map_err(|error| picture("result", &error))?;
-        let mask =
-            crate::picture::mask_png(&outcome.mask).map_err(|error| picture("mask", &error))?;
+        let mask = task
+            .wants_mask
+            .then(|| crate::picture::mask_png(&outcome.mask))
+            .transpose()
+            .map_err(|error| picture("mask", &error))?;
         Ok(Made {
             bytes: Bytes::Here(bytes),
-            mask: Some(Bytes::Here(mask)),
+            mask: mask.map(Bytes::Here),
             extension: options.format_of(outcome.photo.format).extension(),
             size: (outcome.photo.width as u32, outcome.photo.height as u32),
             job: None,

@@ -27,6 +27,8 @@ pub struct Task {
     pub prompts: Option<Prompts>,
     /// The pipeline.
     pub pipeline: Arc<Pipeline>,
+    /// Whether the mask that was used is wanted, too.
+    pub wants_mask: bool,
     /// Format and quality of the result.
     pub encode: EncodeOptions,
     /// Width and height of the photo as displayed.
@@ -61,7 +63,7 @@ impl Bytes {
 pub struct Made {
     /// The picture.
     pub bytes: Bytes,
-    /// The mask that was used, as a PNG.
+    /// The mask that was used, as a PNG, where it is wanted.
     pub mask: Option<Bytes>,
     /// Ending of its name.
     pub extension: &'static str,

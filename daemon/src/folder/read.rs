@@ -118,6 +118,7 @@ pub fn task(
         prompts,
         pipeline,
         mask_channel: channel,
+        wants_mask: folder.rules.finish.wants_mask(),
         encode,
         size,
         content: [0; 32],

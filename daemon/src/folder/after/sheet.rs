@@ -37,27 +37,21 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// Adds a pair.
-    pub fn add(&mut self, name: &str, photo: &[u8], mask: &[u8], result: &[u8], bounds: &Bounds) {
-        let cells: Result<Vec<String>, ImageError> = [photo, mask, result]
-            .into_iter()
-            .map(|bytes| cell(bytes, bounds))
-            .collect();
+    /// Adds a pair: photo, mask and result. What cannot be shown says why in its cell.
+    pub fn add(&mut self, name: &str, pictures: [Result<&[u8], String>; 3], bounds: &Bounds) {
+        let cells = pictures.map(|bytes| {
+            let cell = bytes.and_then(|bytes| cell(bytes, bounds).map_err(|e| e.to_string()));
+            cell.unwrap_or_else(|why| format!("<td>cannot be shown: {}", escape(&why)))
+        });
         let name = escape(name);
         // While it cannot be written, the oldest pairs make room.
         let excess = (self.rows.len() + 1).saturating_sub(ROWS_KEPT_MAX);
         self.rows.drain(..excess);
         self.last = Some(Instant::now());
-        self.rows.push(match cells {
-            Ok(cells) => format!(
-                "<tr>{}</tr>\n<tr><td colspan=3>{name}</tr>\n",
-                cells.concat()
-            ),
-            Err(error) => format!(
-                "<tr><td colspan=3>{name}: {}</tr>\n",
-                escape(&error.to_string())
-            ),
-        });
+        self.rows.push(format!(
+            "<tr>{}</tr>\n<tr><td colspan=3>{name}</tr>\n",
+            cells.concat()
+        ));
     }
 
     /// Whether it is to be written: it is full, or nothing is left to do and nothing came for so long that the batch is over.
@@ -135,16 +129,22 @@ mod tests {
         let mut sheet = Sheet::default();
         sheet.write(dir.path(), 0).unwrap();
         for _ in 0..2 {
-            sheet.add("<b>&\u{1b}.png", &picture, &picture, &picture, &bounds);
-            sheet.add("broken.png", b"x", &picture, &picture, &bounds);
+            let shown = || Ok(picture.as_slice());
+            sheet.add("<b>&\u{1b}.png", [shown(), shown(), shown()], &bounds);
+            let gone = || Err("it <is> gone".to_string());
+            sheet.add("broken.png", [Ok(b"x"), gone(), shown()], &bounds);
             sheet.write(dir.path(), 0).unwrap();
         }
         let first =
             std::fs::read_to_string(dir.path().join("contact-sheet-1970-01-01-000000.html"))
                 .unwrap();
-        assert_eq!(first.matches("data:image/jpeg;base64,/9j/").count(), 3);
+        // What can be shown of the broken pair is.
+        assert_eq!(first.matches("data:image/jpeg;base64,/9j/").count(), 4);
+        assert_eq!(first.matches("<td>cannot be shown: ").count(), 2);
         assert!(
-            first.contains("&lt;b&gt;&amp;\\u{1b}.png") && first.contains("broken.png: "),
+            first.contains("&lt;b&gt;&amp;\\u{1b}.png")
+                && first.contains(">broken.png<")
+                && first.contains("cannot be shown: it &lt;is&gt; gone<"),
             "{first}"
         );
         // The same content under the same name is the same sheet.
@@ -171,10 +171,14 @@ mod tests {
             memory: std::sync::Arc::new(ByteBudget::new(1)),
         };
         for number in 0..=ROWS_KEPT_MAX {
-            sheet.add(&format!("{number}.png"), b"", b"", b"", &bounds);
+            sheet.add(
+                &format!("{number}.png"),
+                [Ok(b""), Ok(b""), Ok(b"")],
+                &bounds,
+            );
         }
         assert_eq!(sheet.rows.len(), ROWS_KEPT_MAX);
-        assert!(sheet.rows[0].contains(">1.png:"), "{}", sheet.rows[0]);
+        assert!(sheet.rows[0].contains(">1.png<"), "{}", sheet.rows[0]);
         sheet.write(dir.path(), 0).unwrap();
         assert!(sheet.rows.is_empty() && sheet.next_try.is_none());
     }

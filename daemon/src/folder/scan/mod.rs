@@ -4,7 +4,7 @@ mod index;
 mod list;
 mod pairs;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod track;
 
 pub use list::{Left, NAMES_MAX, list};

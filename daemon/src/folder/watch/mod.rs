@@ -3,6 +3,8 @@
 mod look;
 mod open;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::after::Ended;
 use super::super::claim::{APART, REPORT};
-use super::super::executor::{Begun, Ending, Later, Made};
+use super::super::executor::{Begun, Bytes, Ending, Later, Made};
 use super::super::read;
 use super::super::report::{PairFault, ResultView};
 use super::{FolderWatch, Held, Setup, State};
@@ -149,8 +149,17 @@ impl FolderWatch {
                 return self.keep(held, State::Undelivered(made), &text);
             }
         };
-        // A mask that is gone is only missing beside the result.
-        let mask = made.mask.as_ref().and_then(|mask| mask.read().ok());
+        let finish = &self.setup.folder.rules.finish;
+        let mask = made.mask.as_ref().filter(|_| finish.wants_mask());
+        let mask = match mask.map(Bytes::read).transpose() {
+            Ok(mask) => mask,
+            // One that is gone is only missing beside the result.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let text = format!("reading the mask of a result: {error}");
+                return self.keep(held, State::Undelivered(made), &text);
+            }
+        };
         let (name, mask_name) = match self.put_out(held, &made, &bytes, mask.as_deref()) {
             Ok(names) => names,
             Err(error) => {
@@ -161,13 +170,16 @@ impl FolderWatch {
                 return self.keep(held, State::Undelivered(made), &text);
             }
         };
-        if self.setup.folder.rules.finish.contact_sheet {
+        if finish.contact_sheet {
             let bounds = &self.setup.bounds;
-            if let Ok((photo, _)) = self.places.photo(&held.claim, bounds.bytes_max) {
-                let mask = mask.unwrap_or_default();
-                self.sheet
-                    .add(&held.report.photo, &photo, &mask, &bytes, bounds);
-            }
+            let photo = self.places.photo(&held.claim, bounds.bytes_max);
+            let photo = photo.as_ref().map(|(bytes, _)| bytes.as_slice());
+            let cells = [
+                photo.map_err(ToString::to_string),
+                mask.as_deref().ok_or("it is gone".to_string()),
+                Ok(bytes.as_slice()),
+            ];
+            self.sheet.add(&held.report.photo, cells, bounds);
         }
         let sha256 = hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
         let report = &mut held.report;
