@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::pairing::path;
 
+/// Names that are tried for a file whose own is taken.
+const NUMBER_MAX: u32 = 999;
+
 /// What a file looks like from outside; a change of any part means that someone is writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -125,6 +128,25 @@ pub fn put_new(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
         };
     }
     write_and(dir, name, bytes, move_new)
+}
+
+/// The same under the first name that nobody has: `name.html`, `name-2.html` and so on. Returns that name.
+pub fn put_numbered(dir: &Path, name: &str, extension: &str, bytes: &[u8]) -> io::Result<String> {
+    for number in 1..=NUMBER_MAX {
+        let name = match number {
+            1 => format!("{name}.{extension}"),
+            number => format!("{name}-{number}.{extension}"),
+        };
+        match put_new(dir, &name, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| name),
+        }
+    }
+    let text = format!(
+        "all names from {name}.{extension} to {name}-{NUMBER_MAX}.{extension} are taken in {}; move some of them away",
+        dir.display()
+    );
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
 }
 
 fn write_and(

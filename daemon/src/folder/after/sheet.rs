@@ -72,19 +72,7 @@ impl Sheet {
         let text = format!("{HEAD}{}</table>\n", self.rows.concat());
         let (day, time) = date(now_ms);
         let stem = format!("contact-sheet-{day}-{}", time.replace(':', ""));
-        let names = (1..1000).map(|number| match number {
-            1 => format!("{stem}.html"),
-            number => format!("{stem}-{number}.html"),
-        });
-        for name in names {
-            match take::put_new(output, &name, text.as_bytes()) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                other => {
-                    other?;
-                    break;
-                }
-            }
-        }
+        take::put_numbered(output, &stem, "html", text.as_bytes())?;
         self.rows.clear();
         self.next_try = None;
         Ok(())
@@ -149,6 +137,30 @@ mod tests {
         );
         // The same content under the same name is the same sheet.
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_sheet_whose_names_are_all_taken_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let stem = "contact-sheet-1970-01-01-000000";
+        for number in 2..1000 {
+            std::fs::write(dir.path().join(format!("{stem}-{number}.html")), b"").unwrap();
+        }
+        std::fs::write(dir.path().join(format!("{stem}.html")), b"").unwrap();
+        let mut sheet = Sheet {
+            rows: vec![String::new()],
+            ..Sheet::default()
+        };
+        let error = sheet.write(dir.path(), 0).unwrap_err();
+        assert!(error.to_string().contains("are taken"), "{error}");
+        assert_eq!(sheet.rows.len(), 1);
+        sheet.write(dir.path(), 1000).unwrap();
+        assert!(sheet.rows.is_empty());
+        assert!(
+            dir.path()
+                .join("contact-sheet-1970-01-01-000001.html")
+                .exists()
+        );
     }
 
     #[test]

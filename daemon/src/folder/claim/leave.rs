@@ -11,9 +11,6 @@ use super::{
 use crate::pairing::path::{ending, fit, join, os, place, split};
 use crate::pairing::{DONE, FAILED};
 
-/// Names tried for a result whose own is taken.
-const NAMES_MAX: u32 = 1000;
-
 /// Where the report of a claim lies.
 pub enum Reported {
     /// In this folder below `done` or `failed`, under this name.
@@ -34,17 +31,8 @@ impl Places {
     ) -> io::Result<String> {
         let named = || -> io::Result<String> {
             let dir = take::dir_within(&self.output, claim.dir())?;
-            for number in 1..NAMES_MAX {
-                let name = match number {
-                    1 => format!("{name}.{extension}"),
-                    number => format!("{name}-{number}.{extension}"),
-                };
-                match take::put_new(&dir, &name, bytes) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    other => return other.map(|()| join(claim.dir(), &name)),
-                }
-            }
-            Err(io::ErrorKind::AlreadyExists.into())
+            let name = take::put_numbered(&dir, name, extension, bytes)?;
+            Ok(join(claim.dir(), &name))
         };
         named().or_else(|error| {
             let plain = format!("{}.{extension}", claim.id);
