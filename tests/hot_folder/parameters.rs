@@ -212,8 +212,15 @@ fn the_end_of_a_pair_is_told_by_webhook_command_sheet_and_csv() {
     // A command runs for every pair that ended, and reads its report.
     wait_for(&copies.join("good.report.json"));
     wait_for(&copies.join("odd.report.json"));
+    fs::write(bench.at("failed/cut.report.json"), b"{").unwrap();
     let day = daemon.cli(&["folder", "--report", bench.root.to_str().unwrap()]);
     let text = String::from_utf8(day.stdout).unwrap();
+    let told = String::from_utf8(day.stderr).unwrap();
+    assert!(
+        told.contains("left out: failed/cut.report.json (it is no JSON")
+            && told.contains("reports left out: 1;"),
+        "{told}"
+    );
     assert!(
         text.contains(",done,good.png,") && text.contains(",failed,odd.png,"),
         "{text}"

@@ -49,8 +49,21 @@ fn report_of_day(dir: &Path, day: Option<&str>) -> anyhow::Result<ExitCode> {
     if !dir.is_dir() {
         return Err(Usage(format!("--report {dir:?}: expected a watched folder")).into());
     }
-    let count = day::write(dir, &day, &mut std::io::stdout().lock())
+    let (count, left) = day::write(dir, &day, &mut std::io::stdout().lock())
         .with_context(|| format!("reading the reports of {}", dir.display()))?;
+    for FolderFile { name, why } in &left.first {
+        eprintln!("left out: {} ({})", escaped(name), escaped(why));
+    }
+    let more = left.count - left.first.len() as u64;
+    if more > 0 {
+        eprintln!("left out: {more} more");
+    }
+    if left.count > 0 {
+        eprintln!(
+            "reports left out: {}; which day they are of is not known",
+            left.count
+        );
+    }
     eprintln!("{count} pairs ended on {day} (UTC)");
     Ok(ExitCode::SUCCESS)
 }

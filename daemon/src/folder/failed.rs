@@ -11,15 +11,14 @@ use serde_json::Value;
 use super::claim::{APART, DEFAULTS, MASK, PHOTO, RECORD, REPORT, SIDECAR};
 use super::report::Dropped;
 use super::take;
+use super::walk::Walk;
 use crate::pairing::FAILED;
-use crate::pairing::path::{ending, is_inside, join, os, place, shown, split, text};
+use crate::pairing::path::{ending, is_inside, join, os, place, shown, split};
 
 /// Failures that are shown.
 pub const SHOWN_MAX: usize = 50;
 /// Most entries of `failed` that are looked at.
 const ENTRIES_MAX: usize = 200_000;
-/// Longest report that is read.
-const REPORT_BYTES_MAX: u64 = 1 << 20;
 /// Ending of the report of a pair that was let go.
 const RELEASED: &str = ".released.json";
 
@@ -62,8 +61,7 @@ impl Found {
     }
 
     fn read(&self, root: &Path) -> Option<Value> {
-        let (bytes, _) = take::read(&self.report(root), REPORT_BYTES_MAX).ok()?;
-        serde_json::from_slice(&bytes).ok()
+        take::read_json(&self.report(root)).ok()
     }
 
     /// Where a file of the pair lies: its own name, or the one with a part of the claim's id.
@@ -103,33 +101,20 @@ impl Found {
 /// The newest failures, the last one first.
 pub fn recent(root: &Path) -> Vec<FolderFailure> {
     let mut found: Vec<(SystemTime, Found)> = Vec::new();
-    let (mut todo, mut entries) = (vec![String::new()], 0);
-    while let Some(dir) = todo.pop() {
-        // What cannot be read is not shown; it lies there all the same.
-        let Ok(listed) = fs::read_dir(place(&root.join(FAILED), &dir)) else {
+    // What cannot be read is not shown; it lies there all the same.
+    for below in Walk::new(&root.join(FAILED)).take(ENTRIES_MAX).flatten() {
+        let stem = below.name.strip_suffix(REPORT).map(str::to_string);
+        if below.is_dir || (stem.is_none() && below.name != APART) {
             continue;
-        };
-        for entry in listed.flatten() {
-            entries += 1;
-            let name = text(&entry.file_name());
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                todo.push(join(&dir, &name));
-                continue;
-            }
-            let stem = name.strip_suffix(REPORT).map(str::to_string);
-            if stem.is_none() && name != APART {
-                continue;
-            }
-            let at = entry.metadata().and_then(|meta| meta.modified());
-            let dir = dir.clone();
-            found.push((
-                at.unwrap_or(SystemTime::UNIX_EPOCH),
-                Found { dir, name: stem },
-            ));
         }
-        if entries > ENTRIES_MAX {
-            break;
-        }
+        let at = below.entry.metadata().and_then(|meta| meta.modified());
+        found.push((
+            at.unwrap_or(SystemTime::UNIX_EPOCH),
+            Found {
+                dir: below.dir,
+                name: stem,
+            },
+        ));
     }
     found.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     found.truncate(SHOWN_MAX);

@@ -20,6 +20,7 @@ mod scan;
 mod sidecar;
 mod take;
 mod template;
+mod walk;
 mod watch;
 
 use std::path::Path;

@@ -226,7 +226,7 @@ fn refused(what: &str, error: &TakeError) -> PairFault {
     let code = match error {
         TakeError::NotRegular => FailureCode::NotARegularFile,
         TakeError::TooLarge { .. } => FailureCode::TooLarge,
-        TakeError::Io(_) => FailureCode::Unreadable,
+        TakeError::Io(_) | TakeError::Json(_) => FailureCode::Unreadable,
     };
     PairFault::new(code, format!("{what}: {error}"))
 }

@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::hex::hex;
 use crate::pairing::path;
 
+/// Longest record or report that is read back.
+const JSON_BYTES_MAX: u64 = 1 << 20;
 /// Names that are tried for a file whose own is taken.
 const NUMBER_MAX: u32 = 999;
 
@@ -73,6 +75,9 @@ pub enum TakeError {
     /// The system refused.
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
+    /// Not what the daemon writes.
+    #[error("it is no JSON of the daemon: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 /// Bytes of a regular file and how it looked once they were read.
@@ -108,6 +113,12 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<(Vec<u8>, Stamp), TakeError> 
         });
     }
     Ok((bytes, Stamp::from(&file.metadata()?)))
+}
+
+/// A record or report that the daemon wrote, or somebody in its name.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, TakeError> {
+    let (bytes, _) = read(path, JSON_BYTES_MAX)?;
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 /// Puts `bytes` into `dir` as `name`: hidden temporary name, fsync, rename, fsync of the folder. Writes over what is there.

@@ -1,16 +1,16 @@
 //! The pairs of a day as CSV, from their reports.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::super::scan::Left;
 use super::super::take;
+use super::super::walk::Walk;
+use crate::pairing::path::join;
 use crate::pairing::{DONE, FAILED};
 
-/// Longest report that is read.
-const REPORT_BYTES_MAX: u64 = 1 << 20;
 const DAY_MS: i64 = 86_400_000;
 /// Heads of the columns, and where each value stands in a report.
 const COLUMNS: [(&str, &str); 16] = [
@@ -51,11 +51,29 @@ pub fn date(at_ms: i64) -> (String, String) {
     )
 }
 
-/// Writes the pairs of a folder that ended on a day (`2026-11-30`, UTC), in the order in which they ended. Returns how many.
-pub fn write(root: &Path, day: &str, out: &mut dyn Write) -> io::Result<usize> {
-    let mut reports = Vec::new();
+/// Writes the pairs of a folder that ended on a day (`2026-11-30`, UTC), in the order in which they ended. Returns how many,
+/// and the reports that could not be read: whether they are of that day is not known.
+pub fn write(root: &Path, day: &str, out: &mut dyn Write) -> io::Result<(usize, Left)> {
+    let (mut reports, mut left) = (Vec::new(), Left::default());
     for home in [DONE, FAILED] {
-        read(&root.join(home), day, &mut reports)?;
+        for below in Walk::new(&root.join(home)) {
+            let below = below?;
+            let is_report = |end: &&str| below.name.ends_with(end);
+            if below.is_dir
+                || !["report.json", ".released.json"]
+                    .iter()
+                    .any(|end| is_report(end))
+            {
+                continue;
+            }
+            match read(&below.entry.path()) {
+                Ok((ended_at_ms, report)) if date(ended_at_ms).0 == day => {
+                    reports.push((ended_at_ms, report));
+                }
+                Ok(_) => {}
+                Err(why) => left.add(&join(home, &join(&below.dir, &below.name)), why),
+            }
+        }
     }
     reports.sort_by_key(|(ended_at_ms, _)| *ended_at_ms);
     let heads: Vec<&str> = COLUMNS.iter().map(|(head, _)| *head).collect();
@@ -68,35 +86,15 @@ pub fn write(root: &Path, day: &str, out: &mut dyn Write) -> io::Result<usize> {
             .collect();
         writeln!(out, "{date},{time},{}", fields.join(","))?;
     }
-    Ok(reports.len())
+    Ok((reports.len(), left))
 }
 
-fn read(dir: &Path, day: &str, reports: &mut Vec<(i64, Value)>) -> io::Result<()> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if entry.file_type()?.is_dir() {
-            read(&entry.path(), day, reports)?;
-        } else if ["report.json", ".released.json"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
-            let Ok((bytes, _)) = take::read(&entry.path(), REPORT_BYTES_MAX) else {
-                continue;
-            };
-            let report: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-            let ended = report["ended_at_ms"].as_i64();
-            if let Some(ended) = ended.filter(|ended| date(*ended).0 == day) {
-                reports.push((ended, report));
-            }
-        }
-    }
-    Ok(())
+/// A report and when its pair ended.
+fn read(path: &Path) -> Result<(i64, Value), String> {
+    let report: Value = take::read_json(path).map_err(|error| error.to_string())?;
+    let ended_at_ms = report["ended_at_ms"].as_i64();
+    let ended_at_ms = ended_at_ms.ok_or("it does not say in `ended_at_ms` when its pair ended")?;
+    Ok((ended_at_ms, report))
 }
 
 /// A value as spreadsheets read it, and never as a formula: names of files are their droppers' to choose.
@@ -117,8 +115,11 @@ fn field(value: Option<&Value>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn dates_are_those_of_the_calendar() {
@@ -163,8 +164,20 @@ mod tests {
             json!({ "status": "done", "photo": "old.png", "ended_at_ms": day + 1 }),
         );
         put("done/broken.report.json", json!(7));
+        fs::write(dir.path().join("failed/cut.report.json"), b"{\"st").unwrap();
+        let large = fs::File::create(dir.path().join("failed/sub/large.report.json")).unwrap();
+        large.set_len(2 << 20).unwrap();
         let mut out = Vec::new();
-        assert_eq!(write(dir.path(), "2026-11-30", &mut out).unwrap(), 3);
+        let (count, left) = write(dir.path(), "2026-11-30", &mut out).unwrap();
+        assert_eq!((count, left.count), (3, 3));
+        for (name, why) in [
+            ("done/broken.report.json", "`ended_at_ms`"),
+            ("failed/cut.report.json", "no JSON"),
+            ("failed/sub/large.report.json", "bytes, at most"),
+        ] {
+            let told = left.first.iter().find(|file| file.name == name);
+            assert!(told.is_some_and(|file| file.why.contains(why)), "{left:?}");
+        }
         let text = String::from_utf8(out).unwrap();
         let wanted = "date,time,status,photo,shot,frame,mask,sidecar,pipeline,width,height,result,result_bytes,processing_ms,credits,duplicate,error,detail\n\
             2026-11-30,23:59:57,failed,c.png,,,,,,,,,,,,,,\n\

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::super::report::Report;
-use super::{
-    APART, Claim, MASK, PHOTO, Places, RECORD_BYTES_MAX, SIDECAR, report_name, take, with_id,
-};
+use super::{APART, Claim, MASK, PHOTO, Places, SIDECAR, report_name, take, with_id};
 use crate::pairing::path::{ending, fit, join, os, place, split};
 use crate::pairing::{DONE, FAILED};
 
@@ -80,10 +80,7 @@ impl Places {
 
     /// Where the report of a claim lies, if it was written.
     pub fn reported(&self, claim: &Claim) -> Option<Reported> {
-        let apart = take::read(&self.claim(claim).join(APART), RECORD_BYTES_MAX).ok();
-        let apart =
-            apart.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-        if let Some(report) = apart {
+        if let Ok(report) = take::read_json::<Value>(&self.claim(claim).join(APART)) {
             let home = if report["error"].is_null() {
                 DONE
             } else {
@@ -155,8 +152,6 @@ impl Places {
 }
 
 fn report_is_of(dir: &std::path::Path, name: &str, claim: &Claim) -> bool {
-    let read = take::read(&dir.join(os(&report_name(name))), RECORD_BYTES_MAX).ok();
-    let report =
-        read.and_then(|(bytes, _)| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-    report.is_some_and(|report| report["claim"] == claim.id.as_str())
+    take::read_json::<Value>(&dir.join(os(&report_name(name))))
+        .is_ok_and(|report| report["claim"] == claim.id.as_str())
 }

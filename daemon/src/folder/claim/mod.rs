@@ -38,8 +38,6 @@ pub const REPORT: &str = ".report.json";
 pub const DEFAULTS: &str = "defaults.json";
 /// Endings that a result may have.
 const RESULT_ENDINGS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "tif", "tiff"];
-/// Longest record or report that is read back.
-const RECORD_BYTES_MAX: u64 = 1 << 20;
 
 /// A pair that is ours.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

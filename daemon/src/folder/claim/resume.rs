@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{Claim, MASK, PHOTO, Places, RECORD, RECORD_BYTES_MAX, SIDECAR, clear, take};
+use super::{Claim, MASK, PHOTO, Places, RECORD, SIDECAR, clear, take};
 use crate::pairing::path::is_inside;
 
 impl Places {
@@ -55,8 +55,7 @@ impl Places {
     }
 
     fn read_record(&self, dir: &Path) -> Option<Claim> {
-        let (bytes, _) = take::read(&dir.join(RECORD), RECORD_BYTES_MAX).ok()?;
-        let claim: Claim = serde_json::from_slice(&bytes).ok()?;
+        let claim: Claim = take::read_json(&dir.join(RECORD)).ok()?;
         let named = dir.file_name().is_some_and(|name| *name == *claim.id);
         let fits = named
             && !claim.name.contains('/')
