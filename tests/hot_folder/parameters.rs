@@ -103,6 +103,15 @@ fn masks_by_size_and_masks_of_shots_are_for_many_photos() {
         left.contains("square.png") && left.contains("masks/by-size/40x40.png")
     });
 
+    // Misnamed, it would mark another place in photos of the size in its name.
+    bench.put("masks/by-size/80x80.png", &png(mask(40, 40, [0, 0, 9, 9])));
+    bench.put("named.png", &plain(80, 80, [10, 10, 12, 12]));
+    wait_until("the misnamed mask is told", Duration::from_secs(30), || {
+        let left = bench.status()["left"].to_string();
+        left.contains("80x80.png: its name says 80x80, but it has 40x40 pixels")
+    });
+    assert!(bench.at("named.png").exists());
+
     bench.put("shot/shot_mask.png", &png(mask(48, 32, [10, 10, 20, 20])));
     for frame in [8, 9, 10] {
         let spot = [11, 11, 18, 17 + frame % 3];

@@ -142,11 +142,8 @@ fn by_size(
     };
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(&path));
     let (bytes, _) = take::read(&place(root, &path), bounds.bytes_max).map_err(|e| told(&e))?;
-    mark.mask_copy = Some(if own == size {
-        bytes
-    } else {
-        template::scaled(&bytes, size, channel, &bounds.image).map_err(|e| told(&e))?
-    });
+    let mask = template::scaled(bytes, own, size, channel, bounds).map_err(|e| told(&e))?;
+    mark.mask_copy = Some(mask);
     mark.mask = Some(path);
     Ok(None)
 }

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use cleanplate_pictures::{ImageError, Limits, Mask, MaskChannel};
+use cleanplate_pictures::resample::shrink_hole;
+use cleanplate_pictures::{ImageError, Mask, MaskChannel, Rect};
 
+use super::read::Bounds;
 use crate::pairing::path::{join, place, text};
 use crate::pairing::template_size;
 
@@ -38,32 +40,95 @@ fn fits(own: Size, size: Size) -> bool {
     (a * h).abs_diff(b * w) <= a.max(b).max(w).max(h)
 }
 
-/// The mask of a template's bytes at another size, as a gray PNG. No pixel that is marked gets lost.
+/// The mask of a template's bytes for a photo of size `to`: as it is, or scaled, as a gray PNG. No pixel that is marked gets
+/// lost. A template whose size is not `own`, the one that its name says, is refused: scaled, it would mark another place.
 pub fn scaled(
-    bytes: &[u8],
-    size: Size,
+    bytes: Vec<u8>,
+    own: Size,
+    to: Size,
     channel: MaskChannel,
-    limits: &Limits,
-) -> Result<Vec<u8>, ImageError> {
-    let from = cleanplate_pictures::decode_mask(bytes, limits, channel)?.mask;
-    let (width, height) = (size.0 as usize, size.1 as usize);
-    let span = |at: usize, to: usize, from: usize| at * from / to..((at + 1) * from).div_ceil(to);
-    let mut to = Mask::empty(width, height);
-    for (y, line) in to.data.chunks_exact_mut(width).enumerate() {
-        for row in span(y, height, from.height) {
-            let row = from.row(row);
-            for (x, pixel) in line.iter_mut().enumerate() {
-                let marked = row[span(x, width, from.width)].iter().any(|v| *v != 0);
-                *pixel |= u8::from(marked) * 255;
-            }
-        }
+    bounds: &Bounds,
+) -> Result<Vec<u8>, String> {
+    let broken = |error: ImageError| error.to_string();
+    let header = cleanplate_pictures::probe(&bytes, &bounds.image).map_err(broken)?;
+    let found = (header.width, header.height);
+    if found != (own.0 as usize, own.1 as usize) {
+        let ((width, height), (w, h)) = (found, own);
+        return Err(format!(
+            "its name says {w}x{h}, but it has {width}x{height} pixels; name it {width}x{height}, or redo it at {w}x{h}"
+        ));
     }
-    crate::picture::mask_png(&to)
+    if own == to {
+        return Ok(bytes);
+    }
+    let (width, height) = (to.0 as usize, to.1 as usize);
+    // The scaled mask, and as much again while it is written.
+    let made = 2 * (width * height) as u64;
+    let _room = (bounds.memory).take(header.need.cut_bytes_max + made, || false);
+    let from = cleanplate_pictures::decode_mask(&bytes, &bounds.image, channel);
+    let from = from.map_err(broken)?.mask;
+    let all = Rect {
+        x0: 0,
+        y0: 0,
+        x1: from.width,
+        y1: from.height,
+    };
+    let data = shrink_hole(&from, all, width, height);
+    let mask = Mask {
+        width,
+        height,
+        data,
+    };
+    crate::picture::mask_png(&mask).map_err(broken)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use cleanplate_pictures::Limits;
+
     use super::*;
+    use crate::jobs::ByteBudget;
+
+    fn bounds() -> Bounds {
+        Bounds {
+            bytes_max: 1 << 20,
+            points_max: 1,
+            image: Limits::default(),
+            memory: Arc::new(ByteBudget::new(1 << 20)),
+        }
+    }
+
+    #[test]
+    fn a_template_that_is_not_of_the_size_in_its_name_is_refused() {
+        let bytes = crate::picture::mask_png(&Mask::empty(60, 40)).unwrap();
+        let scaled = |own, to| scaled(bytes.clone(), own, to, MaskChannel::Auto, &bounds());
+        for to in [(600, 400), (300, 200)] {
+            let error = scaled((600, 400), to).unwrap_err();
+            assert!(
+                error.contains("says 600x400, but it has 60x40 pixels"),
+                "{error}"
+            );
+        }
+        assert_eq!(scaled((60, 40), (60, 40)).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_template_waits_for_room_to_be_scaled_in() {
+        let bytes = crate::picture::mask_png(&Mask::empty(60, 40)).unwrap();
+        let bounds = bounds();
+        let others = bounds.memory.take(1 << 20, || false);
+        std::thread::scope(|scope| {
+            let run = || scaled(bytes, (60, 40), (30, 20), MaskChannel::Auto, &bounds);
+            let waiting = scope.spawn(run);
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!waiting.is_finished());
+            drop(others);
+            assert!(waiting.join().unwrap().is_ok());
+        });
+    }
 
     #[test]
     fn the_template_of_the_same_shape_that_is_nearest_is_chosen() {
@@ -102,7 +167,7 @@ mod tests {
             ((20, 13), 1),
             ((90, 60), 4),
         ] {
-            let png = scaled(&bytes, size, MaskChannel::Auto, &Limits::default()).unwrap();
+            let png = scaled(bytes.clone(), (60, 40), size, MaskChannel::Auto, &bounds()).unwrap();
             let read =
                 cleanplate_pictures::decode_mask(&png, &Limits::default(), MaskChannel::Luma)
                     .unwrap()
