@@ -8,12 +8,12 @@ use std::time::SystemTime;
 use cleanplate_api::FolderFailure;
 use serde_json::Value;
 
-use super::claim::{APART, DEFAULTS, MASK, PHOTO, RECORD, REPORT, SIDECAR};
+use super::claim::{APART, DEFAULTS, MASK, PHOTO, RECORD, REPORT, SIDECAR, part_name, with_id};
 use super::report::Dropped;
 use super::take;
 use super::walk::Walk;
 use crate::pairing::FAILED;
-use crate::pairing::path::{ending, is_inside, join, os, place, shown, split};
+use crate::pairing::path::{is_inside, join, os, place, shown, split};
 
 /// Failures that are shown.
 pub const SHOWN_MAX: usize = 50;
@@ -70,16 +70,10 @@ impl Found {
         let Some(name) = &self.name else {
             return Some(home.join(part)).filter(|path| path.symlink_metadata().is_ok());
         };
-        let suffix = if part == MASK { "_mask" } else { "" };
-        let last = ending(split(dropped).1).1;
-        let mark: String = claim.chars().take(8).collect();
-        [
-            format!("{name}-{mark}{suffix}.{last}"),
-            format!("{name}{suffix}.{last}"),
-        ]
-        .iter()
-        .map(|name| home.join(os(name)))
-        .find(|path| path.symlink_metadata().is_ok())
+        [&with_id(name, claim), name]
+            .map(|name| home.join(os(&part_name(part, name, dropped))))
+            .into_iter()
+            .find(|path| path.symlink_metadata().is_ok())
     }
 
     fn failure(&self, report: &Value) -> FolderFailure {

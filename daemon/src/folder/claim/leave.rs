@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::super::report::Report;
-use super::{APART, Claim, MASK, PHOTO, Places, SIDECAR, report_name, take, with_id};
-use crate::pairing::path::{ending, fit, join, os, place, split};
+use super::{APART, Claim, PHOTO, Places, part_name, report_name, take, with_id};
+use crate::pairing::path::{fit, join, os, place};
 use crate::pairing::{DONE, FAILED};
 
 /// Where the report of a claim lies.
@@ -92,7 +92,7 @@ impl Places {
         let tries = [
             (DONE, claim.name.clone()),
             (FAILED, stem.clone()),
-            (FAILED, with_id(&stem, claim)),
+            (FAILED, with_id(&stem, &claim.id)),
         ];
         tries
             .into_iter()
@@ -104,12 +104,11 @@ impl Places {
     fn failed_name(&self, claim: &Claim) -> String {
         let stem = fit(claim.stem());
         let dir = place(&self.root.join(FAILED), claim.dir());
-        let photo = format!("{stem}.{}", ending(split(&claim.photo).1).1);
-        let used = [report_name(&stem), photo]
+        let used = [report_name(&stem), part_name(PHOTO, &stem, &claim.photo)]
             .iter()
             .any(|name| dir.join(os(name)).symlink_metadata().is_ok());
         if used && !report_is_of(&dir, &stem, claim) {
-            with_id(&stem, claim)
+            with_id(&stem, &claim.id)
         } else {
             stem
         }
@@ -117,25 +116,12 @@ impl Places {
 
     fn tidy(&self, claim: &Claim, dir: &std::path::Path, name: &str) -> io::Result<()> {
         let from = self.claim(claim);
-        let kind = |path: &Option<String>| {
-            let path = path.as_deref().unwrap_or_default();
-            ending(split(path).1).1.to_string()
-        };
-        let photo = kind(&Some(claim.photo.clone()));
-        let parts = [
-            (MASK, "_mask", kind(&claim.mask), claim.mask_stays),
-            (SIDECAR, "", kind(&claim.sidecar), claim.sidecar_stays),
-            (PHOTO, "", photo, false),
-        ];
-        for (part, suffix, ending, stays) in parts {
-            if stays {
-                continue;
-            }
-            let to = |name: &str| dir.join(os(&format!("{name}{suffix}.{ending}")));
+        for (dropped, part) in Places::own(claim).chain([(&claim.photo, PHOTO)]) {
+            let to = |name: &str| dir.join(os(&part_name(part, name, dropped)));
             let moved = match take::move_new(&from.join(part), &to(name)) {
                 // Somebody's own file has the name.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    take::move_new(&from.join(part), &to(&with_id(name, claim)))
+                    take::move_new(&from.join(part), &to(&with_id(name, &claim.id)))
                 }
                 other => other,
             };

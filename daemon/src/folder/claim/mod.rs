@@ -321,8 +321,14 @@ fn report_name(name: &str) -> String {
 }
 
 /// The name with a part of the claim's id, which no other has.
-fn with_id(name: &str, claim: &Claim) -> String {
-    format!("{name}-{}", claim.id.chars().take(8).collect::<String>())
+pub fn with_id(name: &str, claim_id: &str) -> String {
+    format!("{name}-{}", claim_id.chars().take(8).collect::<String>())
+}
+
+/// Name in `done` or `failed` of a part of the pair `name`, by the path that it was dropped at.
+pub fn part_name(part: &str, name: &str, dropped: &str) -> String {
+    let suffix = if part == MASK { "_mask" } else { "" };
+    format!("{name}{suffix}.{}", ending(split(dropped).1).1)
 }
 
 fn absent(read: Result<(Vec<u8>, take::Stamp), TakeError>) -> Result<Option<Vec<u8>>, TakeError> {
