@@ -28,7 +28,7 @@ use crate::weights::{KnownModel, MODELS, known, unknown};
 use download::Download;
 
 pub use progress::{OnProgress, Phase, Progress};
-pub use record::Record;
+pub use record::{Record, rfc3339};
 
 /// Held while a file is downloaded: two downloads at once would write into one another.
 const DOWNLOAD_LOCK: &str = ".download-lock";

@@ -87,18 +87,15 @@ fn quoted(text: &str) -> String {
 
 /// Now, as RFC 3339 in UTC.
 pub fn now() -> String {
-    rfc3339(
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs()),
-    )
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    rfc3339(since.map_or(0, |since| since.as_secs() as i64))
 }
 
-/// Seconds since 1970 as a date and time (days to civil date after Howard Hinnant).
-fn rfc3339(unix_s: u64) -> String {
-    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+/// Seconds since 1970 as a date and time in UTC, RFC 3339 for years of four digits (days to civil date after Howard Hinnant).
+pub fn rfc3339(unix_s: i64) -> String {
+    let (days, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
     let shifted = days + 719_468; // days since 0000-03-01
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era =
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -109,7 +106,7 @@ fn rfc3339(unix_s: u64) -> String {
     } else {
         month_from_march - 9
     };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
         second / 3600,
@@ -131,6 +128,7 @@ mod tests {
             (1_709_251_199, "2024-02-29T23:59:59Z"),
             (1_709_251_200, "2024-03-01T00:00:00Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(unix_s), want);
         }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use cleanplate_models::store::rfc3339;
 use serde_json::Value;
 
 use super::super::scan::Left;
@@ -11,7 +12,6 @@ use super::super::walk::Walk;
 use crate::pairing::path::join;
 use crate::pairing::{DONE, FAILED};
 
-const DAY_MS: i64 = 86_400_000;
 /// Heads of the columns, and where each value stands in a report.
 const COLUMNS: [(&str, &str); 16] = [
     ("status", "/status"),
@@ -34,21 +34,9 @@ const COLUMNS: [(&str, &str); 16] = [
 
 /// Date and time of day, UTC, of ms since 1970.
 pub fn date(at_ms: i64) -> (String, String) {
-    let (days, ms) = (at_ms.div_euclid(DAY_MS), at_ms.rem_euclid(DAY_MS));
-    // Days are counted from the 1st of March of year 0, so that the leap day is the last of its year.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    (
-        format!("{year:04}-{month:02}-{day:02}"),
-        format!("{hours:02}:{minutes:02}:{seconds:02}"),
-    )
+    let text = rfc3339(at_ms.div_euclid(1000));
+    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+    (date.to_string(), time.trim_end_matches('Z').to_string())
 }
 
 /// Writes the pairs of a folder that ended on a day (`2026-11-30`, UTC), in the order in which they ended. Returns how many,
