@@ -62,6 +62,9 @@ pub struct FolderFile {
 pub struct FolderFailure {
     /// Its name for retry and release: path of its files in `failed`, without ending.
     pub name: String,
+    /// Path of its report from the watched folder on.
+    #[serde(default)]
+    pub report: String,
     /// Path of the photo when it was dropped.
     pub photo: String,
     /// Why, for programs.

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use cleanplate_api::{FolderFailure, FolderStatus};
 use cleanplate_store::AccountId;
 
+use super::claim::report_path;
 use super::failed::SHOWN_MAX;
 use super::report::Report;
 use super::scan::Left;
 use super::take;
 use crate::config::HotFolder;
 use crate::lock::lock;
+use crate::pairing::FAILED;
+use crate::pairing::path::{join, shown};
 use crate::telemetry::{Metrics, names};
 
 /// Shortest pause between two writings of the status file.
@@ -144,6 +147,7 @@ impl Board {
         let mut status = lock(&self.status);
         if let Some(fault) = &report.error {
             let failure = FolderFailure {
+                report: shown(&join(FAILED, &report_path(&name, &report.claim))),
                 name,
                 photo: report.photo.clone(),
                 code: fault.code.to_string(),
@@ -209,5 +213,40 @@ impl Board {
             tracing::debug!(folder = status.name, %error, "the status file could not be written");
         }
         *written = (status, Some(Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use cleanplate_store::FailureCode;
+
+    use super::super::report::PairFault;
+    use super::super::scan::tests::rules;
+    use super::*;
+
+    #[test]
+    fn a_failure_says_where_its_report_lies() {
+        let folder = HotFolder {
+            name: "plates".to_string(),
+            path: PathBuf::new(),
+            output: PathBuf::new(),
+            account: None,
+            rules: rules(),
+        };
+        let board = Board::new(&folder, "none", None, None, None);
+        let report = Report {
+            claim: "0123".to_string(),
+            error: Some(PairFault::new(FailureCode::Internal, "")),
+            ..Report::default()
+        };
+        for (name, place) in [
+            ("0123", "failed/0123/report.json"),
+            ("sub/a", "failed/sub/a.report.json"),
+        ] {
+            board.ended(&report, name.to_string());
+            assert_eq!(board.status().failures[0].report, place);
+        }
     }
 }

@@ -55,9 +55,12 @@ impl Found {
     }
 
     fn report(&self, root: &Path) -> PathBuf {
+        self.home(root).join(os(&self.report_name()))
+    }
+
+    fn report_name(&self) -> String {
         let name = self.name.as_ref();
-        let file = name.map_or(APART.to_string(), |name| format!("{name}{REPORT}"));
-        self.home(root).join(os(&file))
+        name.map_or(APART.to_string(), |name| format!("{name}{REPORT}"))
     }
 
     fn read(&self, root: &Path) -> Option<Value> {
@@ -83,6 +86,7 @@ impl Found {
                 .name
                 .as_ref()
                 .map_or(self.dir.clone(), |name| join(&self.dir, name)),
+            report: shown(&join(FAILED, &join(&self.dir, &self.report_name()))),
             photo: of(&report["photo"]),
             code: of(&report["error"]["code"]),
             detail: of(&report["error"]["detail"]),
@@ -252,12 +256,20 @@ mod tests {
     fn a_pair_apart_goes_back_and_leaves_what_is_not_its_own() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
+        fail(root, "sub/b.report.json", CLAIM, "sub/b.png");
         for (stray, stays) in [(None, false), (Some("notes.txt"), true)] {
             let home = root.join(FAILED).join(CLAIM);
             fail(root, &format!("{CLAIM}/{APART}"), CLAIM, "sub/a.png");
             for name in [PHOTO, MASK, RECORD].into_iter().chain(stray) {
                 fs::write(home.join(name), name).unwrap();
             }
+            let mut reports = recent(root);
+            reports.sort_by(|a, b| a.report.cmp(&b.report));
+            let shown = reports.iter().map(|one| (&*one.name, one.report.clone()));
+            assert!(shown.eq([
+                (CLAIM, format!("failed/{CLAIM}/report.json")),
+                ("sub/b", "failed/sub/b.report.json".to_string()),
+            ]));
             retry(root, CLAIM).unwrap();
             let back = root.join("sub/a.png");
             assert_eq!(fs::read(&back).unwrap(), PHOTO.as_bytes());

@@ -263,6 +263,7 @@ pub fn folder(name: &str, paused: Option<&str>) -> FolderStatus {
         ended_last_minute: 23,
         failures: vec![FolderFailure {
             name: "sub/odd".to_string(),
+            report: "failed/sub/odd.report.json".to_string(),
             photo: "sub/odd.png".to_string(),
             code: "mask_size".to_string(),
             detail: "the mask is 16x16, the photo is 32x32".to_string(),

@@ -316,6 +316,15 @@ fn arrived(moved: io::Result<()>, to: &Path) -> io::Result<()> {
     moved.or_else(|error| to.symlink_metadata().map(drop).map_err(|_| error))
 }
 
+/// Path within `done` or `failed` of the report of a pair that left, by the name under which it is found.
+pub fn report_path(name: &str, claim_id: &str) -> String {
+    if name == claim_id {
+        join(name, APART)
+    } else {
+        report_name(name)
+    }
+}
+
 fn report_name(name: &str) -> String {
     format!("{name}{REPORT}")
 }

@@ -211,7 +211,9 @@ fn folders_are_mirrored_into_output_done_and_failed() {
         places.deliver(&claim, "b", "jpg", b"x").unwrap(),
         "one/two/b.jpg"
     );
-    places.settle(&claim, &report(&claim, None)).unwrap();
+    let name = places.settle(&claim, &report(&claim, None)).unwrap();
+    let path = report_path(&name, &claim.id);
+    assert_eq!(path, "one/two/b.report.json");
     let home = places.root.join(DONE).join("one/two");
     assert_eq!(names(&home), ["b.jpg", "b.report.json", "b_mask.png"]);
     // The same name in another folder is another name.
@@ -262,7 +264,9 @@ fn what_cannot_get_its_name_leaves_as_a_folder() {
     fs::write(places.output.join("sub"), b"").unwrap();
     let result = places.deliver(&claim, "a", "png", b"result").unwrap();
     assert_eq!(result, format!("{}.png", claim.id));
-    places.settle(&claim, &report(&claim, None)).unwrap();
+    let name = places.settle(&claim, &report(&claim, None)).unwrap();
+    let path = report_path(&name, &claim.id);
+    assert!(places.root.join(DONE).join(path).exists());
     let home = places.root.join(DONE).join(&claim.id);
     assert_eq!(names(&home), [MASK, PHOTO, RECORD, "report.json"]);
     assert!(names(&places.working()).is_empty());

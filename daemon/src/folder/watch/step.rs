@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::super::after::Ended;
-use super::super::claim::{APART, REPORT};
+use super::super::claim::report_path;
 use super::super::executor::{Begun, Bytes, Ending, Later, Made};
 use super::super::read;
 use super::super::report::{PairFault, ResultView};
 use super::{FolderWatch, Held, Setup, State};
 use crate::hex::hex;
-use crate::pairing::path::{join, place, shown};
+use crate::pairing::path::{place, shown};
 use crate::pairing::{DONE, FAILED};
 
 impl FolderWatch {
@@ -234,11 +234,7 @@ impl FolderWatch {
             None => DONE,
             Some(_) => FAILED,
         };
-        let report = if name == held.claim.id {
-            join(name, APART)
-        } else {
-            format!("{name}{REPORT}")
-        };
+        let report = report_path(name, &held.claim.id);
         let result = held.result.as_ref();
         self.commands.run(Ended {
             status: held.report.status.clone(),

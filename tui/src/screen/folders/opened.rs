@@ -182,7 +182,7 @@ pub fn particulars(item: &Item) -> Vec<String> {
     if let Some(failure) = &item.failure {
         lines.push(String::new());
         lines.push(format!("code      {}", failure.code));
-        lines.push(format!("report    failed/{}.report.json", failure.name));
+        lines.push(format!("report    {}", failure.report));
         lines.extend(failure.job_id.as_ref().map(|id| format!("job       {id}")));
     }
     lines
