@@ -77,6 +77,23 @@ fn state_dict() -> Weights {
     registry::read(&golden_file("migan_tiny.pt.gz"), &Limits::default()).unwrap()
 }
 
+/// The state dict with each noise as the product that is added, and no strength of 0: its noise counts for nothing.
+fn with_products() -> Vec<u8> {
+    let mut tensors = containers::tensors(&state_dict());
+    let strengths = tensors.extract_if(.., |name, _| name.ends_with(".noise_strength"));
+    let strengths: Vec<_> = strengths.collect();
+    assert!(!strengths.is_empty());
+    for (name, (_, strength)) in strengths {
+        assert!(strength[0] != 0.0, "{name}");
+        let layer = name.strip_suffix("_strength").unwrap();
+        let (shape, map) = tensors.remove(&format!("{layer}_const")).unwrap();
+        assert!(map.iter().any(|v| *v != 0.0), "{name}");
+        let product = map.iter().map(|v| v * strength[0]).collect();
+        tensors.insert(layer.to_string(), (shape, product));
+    }
+    containers::of_tensors(&tensors, &[])
+}
+
 #[test]
 fn the_state_dict_imports_as_what_it_holds_and_survives_storing() {
     assert_eq!(
@@ -87,9 +104,12 @@ fn the_state_dict_imports_as_what_it_holds_and_survives_storing() {
     let store = ModelStore::open(dir.path()).unwrap();
     let tensors = dir.path().join("tensors.bin");
     std::fs::write(&tensors, containers::safetensors(&state_dict(), &[])).unwrap();
+    let products = dir.path().join("products.bin");
+    std::fs::write(&products, with_products()).unwrap();
     for (name, file) in [
         ("dict", golden_file("migan_tiny.pt.gz")),
         ("tensors", tensors),
+        ("products", products),
     ] {
         let info = store.import(&file, name, &mut |_| {}).unwrap();
         assert!(info.present && info.arch == "migan");
@@ -127,6 +147,10 @@ fn the_state_dict_imports_as_what_it_holds_and_survives_storing() {
     let values = dict.as_f32().unwrap();
     assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
     assert!(dict == picture("tensors"));
+    assert!(
+        dict == picture("products"),
+        "a map and its strength are not added as their product"
+    );
 }
 
 #[test]
