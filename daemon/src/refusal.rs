@@ -200,6 +200,67 @@ impl From<StoreError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::failure_code;
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_its_own_fault_by_a_name_that_clients_know() {
+        let given = "points";
+        let corrupt = || ImageError::Corrupt {
+            format: cleanplate_pictures::Format::Png,
+            detail: String::new(),
+        };
+        let scattered = PluginError::Scattered {
+            regions: 3,
+            crops: 2,
+            pixels: 5,
+            pixels_max: 4,
+        };
+        let size = PluginError::MaskSize {
+            mask: (1, 2),
+            photo: (2, 1),
+        };
+        let nothing = PluginError::NothingFound {
+            model: "sam".to_string(),
+            given,
+        };
+        let parameter = PluginError::Parameter {
+            plugin: "grow".to_string(),
+            parameter: "radius_px".to_string(),
+            value: "251".to_string(),
+            expected: String::new(),
+        };
+        let unknown = PluginError::Unknown {
+            kind: "plugin".to_string(),
+            name: "gro".to_string(),
+            nearest: None,
+            known: Vec::new(),
+        };
+        let (mask, query) = (["body", "mask"], ["query", given]);
+        let cases = [
+            (PluginError::EmptyMask, "empty_mask", mask),
+            (PluginError::WholeImageMask, "whole_image_mask", mask),
+            (PluginError::NoMask, "missing_mask", mask),
+            (scattered, "scattered_mask", mask),
+            (size, "mask_size", mask),
+            (nothing, "nothing_found", query),
+            (
+                PluginError::WholeImageFound { given },
+                "whole_image_found",
+                query,
+            ),
+            (parameter, "parameter", ["query", "radius_px"]),
+            (unknown, "unknown_name", ["query", "pipeline"]),
+            (PluginError::Image(corrupt()), "image", ["body", "image"]),
+        ];
+        for (error, name, loc) in cases {
+            assert_eq!(failure_code(&error).as_str(), name, "{error}");
+            let refusal = Refusal::pipeline(&error);
+            assert_eq!(refusal.code, ErrorCode::Invalid, "{name}");
+            assert_eq!(refusal.fields.len(), 1, "{name}");
+            let field = FieldError::new(&loc, "", "");
+            assert_eq!(refusal.fields[0].loc, field.loc, "{name}");
+        }
+    }
 
     #[test]
     fn a_device_without_memory_or_gone_is_no_fault_of_the_program() {
