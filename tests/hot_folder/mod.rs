@@ -173,6 +173,30 @@ fn a_sidecar_without_a_segmentation_model_fails_with_the_remedy_and_a_photo_with
 }
 
 #[test]
+fn a_photos_own_sidecar_stands_over_the_mask_for_all_and_its_points_lie_in_the_photo() {
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.data, &bench.config("pipeline = \"lama\""));
+    bench.put("_mask.png", &numbered(0).1);
+    for (name, points, code) in [
+        // Of a pipeline without a segment plugin, as without the mask.
+        ("own", "[[12,14]]", "unavailable"),
+        ("far", "[[99999,2]]", "sidecar"),
+    ] {
+        let sidecar = format!("{{\"points\":{points},\"labels\":[1]}}");
+        bench.put(&format!("{name}.json"), sidecar.as_bytes());
+        bench.put(&format!("{name}.png"), &numbered(1).0);
+        let report = bench.report("failed", name);
+        assert_eq!(report["error"]["code"], code, "{report}");
+        assert!(report["mask"].is_null(), "{report}");
+    }
+    // One that says nothing of what to remove leaves it to the mask.
+    bench.put("plain.json", br#"{"points":[],"dilate":1}"#);
+    bench.put("plain.png", &numbered(2).0);
+    assert_eq!(bench.report("done", "plain")["mask"], "_mask.png");
+    assert_eq!(credits(&daemon), (10_000 - 3, 0));
+}
+
+#[test]
 fn once_works_through_a_folder_without_a_server() {
     let bench = Bench::new();
     let out = bench.root.parent().unwrap().join("results");
