@@ -17,27 +17,30 @@ fn places(dir: &Path) -> Places {
     places
 }
 
-fn pair() -> Pair {
-    Pair {
-        photo: "a.png".into(),
-        mask: Some("a_mask.png".into()),
+/// Takes a photo with its mask; both go along.
+fn take_pair(places: &Places, photo: &str, mask: &str) -> Taken {
+    let pair = Pair {
+        photo: photo.into(),
+        mask: Some(mask.into()),
         ..Pair::default()
-    }
+    };
+    let mark = Mark {
+        mask: pair.mask.clone(),
+        ..Mark::default()
+    };
+    places.take(&pair, &mark, |_| false, 1).unwrap()
 }
 
-fn mark() -> Mark {
-    Mark {
-        mask: Some("a_mask.png".into()),
-        ..Mark::default()
+fn taken(places: &Places, photo: &str, mask: &str) -> Claim {
+    match take_pair(places, photo, mask) {
+        Taken::Claim(claim) => *claim,
+        Taken::Gone => panic!("{photo} is gone"),
+        Taken::Stuck(error) => panic!("{photo}: {error}"),
     }
 }
 
 fn take_it(places: &Places) -> Claim {
-    match places.take(&pair(), &mark(), |_| false, 1).unwrap() {
-        Taken::Claim(claim) => *claim,
-        Taken::Gone => panic!("the pair is gone"),
-        Taken::Stuck(error) => panic!("{error}"),
-    }
+    taken(places, "a.png", "a_mask.png")
 }
 
 fn report(claim: &Claim, error: Option<PairFault>) -> Report {
@@ -61,7 +64,7 @@ fn a_pair_goes_through_working_to_done() {
     let dir = tempfile::tempdir().unwrap();
     let places = places(dir.path());
     let claim = take_it(&places);
-    let again = places.take(&pair(), &mark(), |_| false, 1).unwrap();
+    let again = take_pair(&places, "a.png", "a_mask.png");
     assert!(matches!(again, Taken::Gone), "a pair was taken twice");
     assert_eq!(places.photo(&claim, 10).unwrap().0, b"photo");
     assert_eq!(places.mask(&claim, 10).unwrap().unwrap(), b"mask");
@@ -156,19 +159,7 @@ fn drop_pair(places: &Places, photo: &str, mask: &str) -> Claim {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, bytes).unwrap();
     }
-    let pair = Pair {
-        photo: photo.into(),
-        mask: Some(mask.into()),
-        ..Pair::default()
-    };
-    let mark = Mark {
-        mask: pair.mask.clone(),
-        ..Mark::default()
-    };
-    match places.take(&pair, &mark, |_| false, 1).unwrap() {
-        Taken::Claim(claim) => *claim,
-        _ => panic!("{photo} was not taken"),
-    }
+    taken(places, photo, mask)
 }
 
 #[test]
@@ -295,7 +286,12 @@ fn copies_of_what_stays_go_with_the_claim() {
         mask_copy: Some(b"mask".to_vec()),
         ..Mark::default()
     };
-    let Taken::Claim(claim) = places.take(&pair(), &mark, |_| false, 1).unwrap() else {
+    let pair = Pair {
+        photo: "a.png".into(),
+        mask: mark.mask.clone(),
+        ..Pair::default()
+    };
+    let Taken::Claim(claim) = places.take(&pair, &mark, |_| false, 1).unwrap() else {
         panic!("not taken")
     };
     // From here on the file itself is not needed.
@@ -333,16 +329,7 @@ fn a_pair_that_cannot_be_moved_is_no_trouble_of_its_folder() {
         (impossible.as_str(), "a_mask.png"),
         ("a.png", impossible.as_str()),
     ] {
-        let pair = Pair {
-            photo: photo.into(),
-            mask: Some(mask.into()),
-            ..Pair::default()
-        };
-        let mark = Mark {
-            mask: pair.mask.clone(),
-            ..Mark::default()
-        };
-        let taken = places.take(&pair, &mark, |_| false, 1).unwrap();
+        let taken = take_pair(&places, photo, mask);
         assert!(matches!(taken, Taken::Stuck(_)), "{photo:.9}");
         assert_eq!(
             names(&places.root),
@@ -374,6 +361,7 @@ fn files_of_people_in_working_are_not_deleted() {
         let file = places.working().join(&name).join("b.jpg");
         assert_eq!(fs::read(file).unwrap(), b"b", "{name}");
     }
+    assert!(places.working().join("empty").is_dir());
     assert_eq!(fs::read(places.claim(&claim).join(MASK)).unwrap(), b"mask");
     // The same with a record that cannot be read.
     fs::write(places.claim(&claim).join(RECORD), b"{").unwrap();
@@ -410,16 +398,7 @@ fn files_behind_a_link_are_not_taken() {
     assert!(take::Stamp::within(&places.root, "sub/b.png").is_err());
     assert!(take::Stamp::within(&places.root, "a.png").is_ok());
     for (photo, mask) in [("sub/b.png", "a_mask.png"), ("a.png", "sub/b.png")] {
-        let mark = Mark {
-            mask: Some(mask.into()),
-            ..Mark::default()
-        };
-        let pair = Pair {
-            photo: photo.into(),
-            mask: mark.mask.clone(),
-            ..Pair::default()
-        };
-        let taken = places.take(&pair, &mark, |_| false, 1).unwrap();
+        let taken = take_pair(&places, photo, mask);
         assert!(matches!(taken, Taken::Stuck(_)), "{photo}");
         assert_eq!(fs::read(elsewhere.join("b.png")).unwrap(), b"b");
         assert!(places.root.join("a.png").exists() && names(&places.working()).is_empty());
