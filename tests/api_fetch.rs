@@ -52,6 +52,23 @@ fn host(photo: Vec<u8>) -> String {
     format!("http://{address}")
 }
 
+/// A host that answers nothing.
+fn silent_host() -> TcpListener {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    silent
+}
+
+/// The next connection to a silent host.
+fn accepted(silent: &TcpListener) -> TcpStream {
+    let mut stream = None;
+    wait_until("a fetch is begun", Duration::from_secs(30), || {
+        stream = silent.accept().ok();
+        stream.is_some()
+    });
+    stream.unwrap().0
+}
+
 #[test]
 fn a_photo_is_fetched_from_where_it_may_be_and_within_limits() {
     let dir = tempfile::tempdir().unwrap();
@@ -101,19 +118,12 @@ fn a_photo_is_fetched_from_where_it_may_be_and_within_limits() {
             .unwrap()
             .count()
     };
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while left() > 0 {
-        assert!(
-            std::time::Instant::now() < until,
-            "fetched photos stay behind"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("fetched photos go", Duration::from_secs(10), || left() == 0);
 }
 
 #[test]
 fn a_client_that_hangs_up_leaves_the_place_to_the_fetch_that_it_asked_for() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent_host();
     let url = format!("http://{}/photo.png", silent.local_addr().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let config = "[fetch]\nallowed_hosts = [\"127.0.0.1\"]\nat_once_max = 1\ntime_s_max = 30\n";
@@ -132,19 +142,19 @@ fn a_client_that_hangs_up_leaves_the_place_to_the_fetch_that_it_asked_for() {
     );
     client.write_all(head.as_bytes()).unwrap();
     client.write_all(&body).unwrap();
-    let _held = silent.accept().unwrap();
+    let _held = accepted(&silent);
     drop(client);
     // The daemon takes a moment to notice, and waits some seconds for a place.
     let reply = daemon.post(&path, Some(&key), &form);
     let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(reply.status, 429, "{text}");
     assert!(text.contains("too many photos are being fetched"), "{text}");
-    silent.set_nonblocking(true).unwrap();
     assert!(silent.accept().is_err(), "a second fetch was begun");
 }
 
 #[test]
 fn an_account_whose_hosts_hang_leaves_places_to_fetch_for_others() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent_host();
     let hangs = format!("http://{}/photo.png", silent.local_addr().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let config = "[fetch]\nallowed_hosts = [\"127.0.0.1\"]\nat_once_max = 4\ntime_s_max = 60\n";
@@ -157,7 +167,7 @@ fn an_account_whose_hosts_hang_leaves_places_to_fetch_for_others() {
         let greedy: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| daemon.post(&path, Some(&key), &form)))
             .collect();
-        let begun = [silent.accept().unwrap(), silent.accept().unwrap()];
+        let begun = [accepted(&silent), accepted(&silent)];
         // The other two wait some seconds for a place.
         wait_until("two calls are refused", Duration::from_secs(60), || {
             greedy.iter().filter(|call| call.is_finished()).count() == 2
@@ -170,7 +180,6 @@ fn an_account_whose_hosts_hang_leaves_places_to_fetch_for_others() {
             "{}",
             String::from_utf8_lossy(&reply.body)
         );
-        silent.set_nonblocking(true).unwrap();
         assert!(
             silent.accept().is_err(),
             "a third fetch of the account was begun"
