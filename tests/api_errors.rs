@@ -200,31 +200,7 @@ fn pixels_over_the_limit_are_refused_by_their_header() {
 fn credits_end_with_402() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
-    assert!(
-        daemon
-            .cli(&["accounts", "create", "poor", "--json"])
-            .status
-            .success()
-    );
-    assert!(
-        daemon
-            .cli(&["accounts", "top-up", "poor", "7", "--json"])
-            .status
-            .success()
-    );
-    let made = daemon.cli(&[
-        "keys",
-        "create",
-        "--account",
-        "poor",
-        "--name",
-        "k",
-        "--json",
-    ]);
-    let key = crate::common::json(&made)["key"]
-        .as_str()
-        .unwrap()
-        .to_string();
+    let key = daemon.key_of("poor", 7);
     let (image, hole) = small_pair();
     let form = Form::pair(&image, &hole);
     assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);

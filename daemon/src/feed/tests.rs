@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cleanplate_store::{Accept, Failure, JobId, NewJob, QueueLimits, SqliteStore, SystemClock};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::*;
+use crate::jobs::tests::new_job;
 
 fn store() -> (tempfile::TempDir, Arc<dyn Store>) {
     let dir = tempfile::tempdir().unwrap();
@@ -30,19 +31,9 @@ fn accept(store: &dyn Store) -> Job {
         }
     };
     let new = NewJob {
-        id: JobId::random(),
-        account,
-        key: None,
-        batch: None,
-        service: "object-removal".to_string(),
-        pipeline: "default".to_string(),
         asynchronous: true,
-        price: 3,
         input_filename: Some("a.png".to_string()),
-        original_width: 10,
-        original_height: 10,
-        request: json!({}),
-        idempotency: None,
+        ..new_job(account)
     };
     let limits = QueueLimits {
         pending_max: 1_000_000,

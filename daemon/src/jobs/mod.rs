@@ -16,7 +16,7 @@ mod run;
 mod service;
 mod step_times;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 mod throughput;
 mod worker;
 

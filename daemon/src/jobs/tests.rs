@@ -37,6 +37,25 @@ fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
     (jobs, store, account)
 }
 
+/// A small job that somebody waits for.
+pub fn new_job(account: AccountId) -> NewJob {
+    NewJob {
+        id: JobId::random(),
+        account,
+        key: None,
+        batch: None,
+        service: "object-removal".to_string(),
+        pipeline: "patchmatch".to_string(),
+        asynchronous: false,
+        price: 3,
+        input_filename: None,
+        original_width: 10,
+        original_height: 10,
+        request: json!({}),
+        idempotency: None,
+    }
+}
+
 type Answer = oneshot::Receiver<Result<Finished, Refusal>>;
 
 /// Offers a small job.
@@ -54,22 +73,7 @@ fn offer(jobs: &Jobs, account: AccountId) -> (Result<Offered, Refusal>, Answer) 
         accepted: Instant::now(),
         done,
     };
-    let new = NewJob {
-        id: JobId::random(),
-        account,
-        key: None,
-        batch: None,
-        service: "object-removal".to_string(),
-        pipeline: "patchmatch".to_string(),
-        asynchronous: false,
-        price: 3,
-        input_filename: None,
-        original_width: 10,
-        original_height: 10,
-        request: json!({}),
-        idempotency: None,
-    };
-    (jobs.offer(&new, work), answer)
+    (jobs.offer(&new_job(account), work), answer)
 }
 
 #[test]
