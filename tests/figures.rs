@@ -1,5 +1,5 @@
-//! The shape of the code in figures: `cargo test --release -p cleanplate --test main figures:: -- --nocapture`, of another tree
-//! with `TREE=FOLDER` before it.
+//! The shape of the code in figures: `cargo test --release -p cleanplate --test main figures:: -- --ignored --nocapture`, of another
+//! tree with `TREE=FOLDER` before it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,7 @@ fn used_crates(root: &Path, folder: &Path) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "prints figures"]
 fn of_files_functions_and_modules() {
     let tree = std::env::var_os("TREE").map_or_else(root, PathBuf::from);
     let (mut files, mut lengths) = (Vec::new(), Vec::new());
@@ -68,5 +69,4 @@ fn of_files_functions_and_modules() {
         );
     }
     println!("arrows between modules: {arrows}; modules in circles: {turning}");
-    assert!(arrows > 150, "only {arrows} uses of one module by another");
 }
