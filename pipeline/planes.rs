@@ -12,7 +12,8 @@ pub(crate) fn fill_plane(
     work: &mut Work<'_>,
     stages: &mut Vec<StageTiming>,
 ) -> Result<(), PluginError> {
-    let lacks = work.transparency.as_ref().is_some_and(|transparency| {
+    let unfilled = work.transparency.as_ref().filter(|t| t.filled.is_none());
+    let lacks = unfilled.is_some_and(|transparency| {
         let crops = work.crops.iter().filter(|crop| crop.alpha.is_none());
         crops.into_iter().any(|crop| {
             let pixels = crop.grid.pixels(crop.group, crop.rect, &work.alpha);
@@ -22,7 +23,7 @@ pub(crate) fn fill_plane(
     if !lacks {
         return Ok(());
     }
-    let Some(mut transparency) = work.transparency.take_if(|t| t.filled.is_none()) else {
+    let Some(mut transparency) = work.transparency.take() else {
         return Ok(());
     };
     let stage = plugin.and_then(PluginInfo::build_plane);

@@ -188,12 +188,7 @@ impl Site<'_> {
     }
 
     fn grown(&self, px: usize) -> Rect {
-        Rect {
-            x0: self.rect.x0.saturating_sub(px),
-            y0: self.rect.y0.saturating_sub(px),
-            x1: (self.rect.x1 + px).min(self.hole.width),
-            y1: (self.rect.y1 + px).min(self.hole.height),
-        }
+        self.rect.grown(px, self.hole.width, self.hole.height)
     }
 
     /// Known pixels beside pixels of the group, row by row; `None` if they are too many.
