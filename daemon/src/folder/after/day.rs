@@ -47,11 +47,7 @@ pub fn write(root: &Path, day: &str, out: &mut dyn Write) -> io::Result<(usize, 
         for below in Walk::new(&root.join(home)) {
             let below = below?;
             let is_report = |end: &&str| below.name.ends_with(end);
-            if below.is_dir
-                || !["report.json", ".released.json"]
-                    .iter()
-                    .any(|end| is_report(end))
-            {
+            if below.is_dir || !["report.json", ".released.json"].iter().any(is_report) {
                 continue;
             }
             match read(&below.entry.path()) {
