@@ -190,7 +190,7 @@ fn a_photos_own_sidecar_stands_over_the_mask_for_all_and_its_points_lie_in_the_p
         assert!(report["mask"].is_null(), "{report}");
     }
     // One that says nothing of what to remove leaves it to the mask.
-    bench.put("plain.json", br#"{"points":[],"dilate":1}"#);
+    bench.put("plain.json", br#"{"points":[],"output_format":"png"}"#);
     bench.put("plain.png", &numbered(2).0);
     assert_eq!(bench.report("done", "plain")["mask"], "_mask.png");
     assert_eq!(credits(&daemon), (10_000 - 3, 0));
