@@ -17,6 +17,10 @@ strip "$out/$name/cleanplate" "$out/$name/cleanplate-tui"
 cp -r README.md LICENSE docs/OPERATING.md docs/CHANGELOG.md config/cleanplate.toml config/systemd "$out/$name/"
 tar -C "$out" --owner=0 --group=0 --sort=name --mtime="@$(git log -1 --format=%ct)" -cJf "$out/$name.tar.xz" "$name"
 packaging/debian.sh "$out"
-[ "${1:-}" = --skip-tests ] || packaging/test.sh
+if [ "${1:-}" != --skip-tests ]; then
+    packaging/test.sh
+    packaging/container.sh "$out/cleanplate_${version}_$(dpkg --print-architecture).deb"
+    packaging/proxies.sh
+fi
 (cd "$out" && sha256sum "$name.tar.xz" "cleanplate_${version}_"*.deb > SHA256SUMS && cat SHA256SUMS)
 echo "now: git tag -s v$version && git push --tags"
