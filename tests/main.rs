@@ -30,4 +30,5 @@ mod spending;
 mod storage;
 mod structure;
 mod tidy;
+mod upgrade;
 mod user_plugins;

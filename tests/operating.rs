@@ -6,9 +6,7 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{
-    Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, root, run, small_pair, wait_until,
-};
+use crate::common::{Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, run, small_pair};
 
 fn text(output: &Output) -> String {
     let both = [output.stdout.as_slice(), &output.stderr].concat();
@@ -444,65 +442,5 @@ fn requests_set_what_the_operator_allows() {
             refused.status == 422 && said.contains(says),
             "{bad}: {said}"
         );
-    }
-}
-
-/// What the daemon of an earlier version had when `tests/upgrade/make.py` made its file.
-fn data_of(version: u32, dir: &Path) -> (std::path::PathBuf, serde_json::Value) {
-    let file = root().join(format!("tests/upgrade/data-{version}.tar.gz"));
-    let packed = flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap());
-    tar::Archive::new(packed).unpack(dir).unwrap();
-    let expected = std::fs::read(dir.join("expected.json")).unwrap();
-    (
-        dir.join("all.tar"),
-        serde_json::from_slice(&expected).unwrap(),
-    )
-}
-
-#[test]
-fn data_of_earlier_versions_is_taken_up() {
-    for version in [7] {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, expected) = data_of(version, dir.path());
-        let data = dir.path().join("data");
-        let restored = restore(&file, &data, &[]);
-        assert!(restored.status.success(), "{}", text(&restored));
-        let daemon = Daemon::start(&data, "");
-        let key = |name: &str| Some(expected[name].as_str().unwrap());
-        let account = |name| daemon.get("/v1/account", key(name)).json();
-        assert_eq!(account("key")["balance"], expected["balance"]);
-        assert_eq!(daemon.get("/v1/account", key("revoked_key")).status, 401);
-        let job = |id: &str, name| {
-            let view = daemon.get(&format!("/v1/jobs/{id}"), key(name)).json();
-            view["status"].as_str().map(str::to_string)
-        };
-        for (id, status) in expected["ended"].as_object().unwrap() {
-            let found = job(id, "key").or_else(|| job(id, "studio_key"));
-            assert_eq!(found.as_deref(), status.as_str(), "{id}");
-        }
-        // What waited ends: done and charged, or given back where its time was over long ago.
-        let waiting = expected["waiting"].as_array().unwrap();
-        let ends = || {
-            waiting
-                .iter()
-                .map(|id| job(id.as_str().unwrap(), "studio_key").unwrap())
-        };
-        wait_until("the jobs that waited end", Duration::from_secs(120), || {
-            ends().all(|status| ["completed", "failed"].contains(&status.as_str()))
-        });
-        let done = ends().filter(|status| status == "completed").count();
-        let of_batch = 3;
-        let left = expected["studio_credits"].as_u64().unwrap() - of_batch - 3 * done as u64;
-        let studio = account("studio_key");
-        assert_eq!(studio["balance"], left, "{studio}");
-        assert_eq!(studio["held"], 0, "{studio}");
-        removed(&daemon, key("key").unwrap());
-        // The books are checked at the start.
-        let breaches = daemon.get("/metrics", None);
-        let breaches = String::from_utf8(breaches.body).unwrap();
-        let none = |line: &str| {
-            line.starts_with("cleanplate_invariant_breaches_total") && line.ends_with(" 0")
-        };
-        assert!(breaches.lines().any(none), "{breaches}");
     }
 }
