@@ -11,7 +11,7 @@ use cleanplate_store::{Store, StoreError};
 
 use crate::config::Config;
 use crate::feed::Feed;
-use crate::files::{Dirs, DiskSpace, Intact, UrlKeys};
+use crate::files::{Blobs, Dirs, DiskSpace, UrlKeys};
 use crate::jobs::Jobs;
 use crate::limits::{FetchPlaces, RateLimiters};
 use crate::local::Local;
@@ -33,8 +33,8 @@ pub struct App {
     pub url_keys: UrlKeys,
     /// Key from which the secrets of webhooks are derived.
     pub webhook_key: UrlKeys,
-    /// Results that were found as they were stored.
-    pub intact: Arc<Intact>,
+    /// Where the files of jobs lie.
+    pub blobs: Arc<Blobs>,
     /// Rate limits.
     pub limits: RateLimiters,
     /// Metrics.

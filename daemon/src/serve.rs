@@ -24,8 +24,8 @@ use crate::app::App;
 use crate::config::Config;
 use crate::feed::Feed;
 use crate::files::{
-    Dirs, DiskSpace, UrlKeys, refuse_foreign_database, refuse_lost_database, remove_ended_inputs,
-    remove_orphans,
+    Blobs, Dirs, DiskSpace, UrlKeys, refuse_foreign_database, refuse_lost_database, remove_orphans,
+    sweep_inputs,
 };
 use crate::folder::Folders;
 use crate::jobs::Jobs;
@@ -52,7 +52,8 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
     refuse_foreign_database(&store, &dirs)?;
     dirs.prepare()?;
-    tidy_up(&store, &dirs, &config)?;
+    let blobs = Arc::new(Blobs::local(&dirs));
+    tidy_up(&store, &blobs, &config)?;
     let store: Arc<dyn Store> = Arc::new(store);
     let url_keys = UrlKeys::load(&dirs.secrets)?;
     let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
@@ -71,6 +72,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
         config.clone(),
         store.clone(),
         dirs.clone(),
+        blobs.clone(),
         models.clone(),
         pipelines.clone(),
         metrics.clone(),
@@ -86,7 +88,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
         local,
         url_keys,
         webhook_key,
-        intact: Arc::default(),
+        blobs,
         metrics,
         jobs,
         space,
@@ -170,7 +172,7 @@ fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
 }
 
 /// Ends what the last run left open, and removes files that nobody owns.
-fn tidy_up(store: &SqliteStore, dirs: &Dirs, config: &Config) -> anyhow::Result<()> {
+fn tidy_up(store: &SqliteStore, blobs: &Blobs, config: &Config) -> anyhow::Result<()> {
     let recovered = store.recover(config.queue.attempts_max)?;
     if recovered != cleanplate_store::Recovered::default() {
         let (failed, requeued) = (
@@ -183,8 +185,9 @@ fn tidy_up(store: &SqliteStore, dirs: &Dirs, config: &Config) -> anyhow::Result<
             "the last run ended with open jobs; their credits were released"
         );
     }
-    let orphans = remove_orphans(store, &dirs.results)?;
-    remove_ended_inputs(store, dirs, config.admin.retry_keep)?;
+    // Nobody else has files in the data folder, and no job is accepted or runs yet.
+    let orphans = remove_orphans(store, blobs, Duration::ZERO)?;
+    sweep_inputs(store, blobs, config.admin.retry_keep, Duration::ZERO)?;
     if orphans > 0 {
         tracing::warn!(orphans, "removed result files that no job owns");
     }

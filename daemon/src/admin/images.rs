@@ -1,42 +1,50 @@
 //! Pictures of jobs: input, result, mask.
 
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{Read, Seek};
 
+use actix_web::body::SizedStream;
 use actix_web::{HttpResponse, web};
 use cleanplate_api::ErrorCode;
 use cleanplate_api::admin::{GetImage, ImagePart};
 use cleanplate_api::endpoint::Picture;
 use cleanplate_pictures::{EncodeOptions, Format};
-use cleanplate_store::Job;
+use cleanplate_store::{Job, StoredFile};
+use tempfile::NamedTempFile;
 
 use super::{AdminState, errors, jobs};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
+use crate::files::{FilesError, Kind, Mapped, input_name, preview_names, read_on};
 use crate::params;
 use crate::refusal::Refusal;
 
-/// Bytes at a time; a result may have a hundred megabytes.
-const CHUNK_BYTES: usize = 256 << 10;
-
-/// Where a picture lies, if it is there. Blocks.
-pub fn path(app: &App, job: &Job, part: ImagePart) -> Option<PathBuf> {
+/// Where a picture of a job lies, if it is there: kind and name. Blocks.
+pub fn find(app: &App, job: &Job, part: ImagePart) -> Result<Option<(Kind, String)>, FilesError> {
     let kept = job
         .result
         .as_ref()
         .filter(|kept| kept.swept_at_ms.is_none())
         .map(|kept| &kept.result);
-    let stored = |name: &str| app.dirs.results.join(name);
-    let paths = match part {
-        ImagePart::Input => vec![
-            crate::files::kept_image(&app.dirs, job.id),
-            crate::files::preview_path(&app.dirs, job.id),
-        ],
-        ImagePart::Result => vec![stored(&kept?.output.name)],
-        ImagePart::Mask => vec![stored(&kept?.mask.as_ref()?.name)],
+    let result = |file: Option<&StoredFile>| {
+        let name = file.map(|file| file.name.clone());
+        name.map(|name| (Kind::Results, name)).into_iter().collect()
     };
-    paths.into_iter().find(|path| path.is_file())
+    let places: Vec<(Kind, String)> = match part {
+        ImagePart::Input => {
+            let copies = preview_names(job).map(|name| (Kind::Previews, name));
+            let upload = [(Kind::Inputs, input_name(job.id))];
+            upload.into_iter().chain(copies).collect()
+        }
+        ImagePart::Result => result(kept.map(|kept| &kept.output)),
+        ImagePart::Mask => result(kept.and_then(|kept| kept.mask.as_ref())),
+    };
+    for (kind, name) in places {
+        if app.blobs.has(kind, &name)? {
+            return Ok(Some((kind, name)));
+        }
+    }
+    Ok(None)
 }
 
 /// `GET /jobs/{id}/images/{part}`
@@ -62,58 +70,50 @@ pub async fn get(
         .as_ref()
         .is_some_and(|kept| kept.swept_at_ms.is_some());
     let inner = app.clone().into_inner();
-    let path = blocking(move || path(&inner, &job, part))
-        .await?
-        .ok_or_else(|| {
-            let code = if swept {
-                ErrorCode::Gone
-            } else {
-                ErrorCode::NotFound
-            };
-            Refusal::new(code, format!("the {name} of this job is not there"))
-        })?;
+    let at_hand = move || -> Result<_, FilesError> {
+        Ok(match find(&inner, &job, part)? {
+            Some((kind, name)) => inner.blobs.at_hand(kind, &name)?,
+            None => None,
+        })
+    };
+    let picture = blocking(at_hand).await??.ok_or_else(|| {
+        let code = if swept {
+            ErrorCode::Gone
+        } else {
+            ErrorCode::NotFound
+        };
+        Refusal::new(code, format!("the {name} of this job is not there"))
+    })?;
     match side {
-        None => whole(path).await,
-        Some(side) => reduced(&app, &state, path, side).await,
+        None => whole(picture).await,
+        Some(side) => reduced(&app, &state, picture, side).await,
     }
 }
 
-async fn whole(path: PathBuf) -> Result<Answer<Picture>, Refusal> {
+async fn whole(picture: NamedTempFile) -> Result<Answer<Picture>, Refusal> {
     let open = move || -> std::io::Result<_> {
-        let mut file = std::fs::File::open(&path)?;
+        let mut file = picture.as_file();
         let bytes = file.metadata()?.len();
         let mut head = vec![0u8; 16.min(bytes as usize)];
         file.read_exact(&mut head)?;
-        Ok((file, bytes, head))
+        file.rewind()?;
+        Ok((picture.reopen()?, bytes, head))
     };
     let (file, bytes, head) = blocking(open)
         .await?
         .map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
     let media_type = Format::of(&head).map_or("application/octet-stream", Format::media_type);
-    let rest =
-        futures_util::stream::try_unfold(tokio::fs::File::from_std(file), |mut file| async move {
-            let mut chunk = vec![0u8; CHUNK_BYTES];
-            let count = tokio::io::AsyncReadExt::read(&mut file, &mut chunk).await?;
-            chunk.truncate(count);
-            Ok((count > 0).then_some((web::Bytes::from(chunk), file)))
-        });
-    let head =
-        futures_util::stream::once(async { Ok::<_, std::io::Error>(web::Bytes::from(head)) });
-    let body = actix_web::body::SizedStream::new(
-        bytes,
-        futures_util::StreamExt::chain(head, Box::pin(rest)),
-    );
     let reply = HttpResponse::Ok()
         .content_type(media_type)
         .insert_header(("Cache-Control", "no-store"))
-        .body(body);
+        .body(SizedStream::new(bytes, read_on(file, bytes)));
     Ok(Answer::made(reply))
 }
 
 async fn reduced(
     app: &web::Data<App>,
     state: &AdminState,
-    path: PathBuf,
+    picture: NamedTempFile,
     side: u32,
 ) -> Result<Answer<Picture>, Refusal> {
     let _turn = state
@@ -123,8 +123,7 @@ async fn reduced(
         .map_err(|error| Refusal::internal("waiting to decode a picture", &error))?;
     let (limits, memory) = (app.jobs.image_limits(), app.jobs.memory());
     let make = move || -> Result<Vec<u8>, Refusal> {
-        let bytes = std::fs::read(&path)
-            .map_err(|error| Refusal::internal("a picture of a job cannot be read", &error))?;
+        let bytes = Mapped::open(picture.path())?;
         let unshown = |error| errors::conflict(format!("the picture cannot be shown: {error}"));
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(unshown)?;
         let _room = memory.take(header.need.decode_bytes_max, || false);

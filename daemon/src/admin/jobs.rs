@@ -83,7 +83,8 @@ pub async fn get(app: web::Data<App>, id: web::Path<String>) -> Result<Json<JobD
     let (account_name, key_name) = ask(&app, names).await?;
     let inner = app.clone().into_inner();
     let (images, can_retry, job) = blocking(move || {
-        let there = |part: &ImagePart| images::path(&inner, &job, *part).is_some();
+        // What cannot be looked for is not shown.
+        let there = |part: &ImagePart| matches!(images::find(&inner, &job, *part), Ok(Some(_)));
         let parts = [ImagePart::Input, ImagePart::Result, ImagePart::Mask];
         let images: Vec<ImagePart> = parts.into_iter().filter(there).collect();
         (images, inner.jobs.can_retry(&job), job)

@@ -1,13 +1,12 @@
-//! Uploads of asynchronous jobs: kept on disk until their job ends, so that it can run after a restart.
+//! Uploads of asynchronous jobs: kept until their job ends, so that it can run after a restart.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cleanplate_store::{FailureCode, JobId, Store};
-use tempfile::{NamedTempFile, TempPath};
+use cleanplate_store::{FailureCode, Job, JobId, Store};
+use tempfile::NamedTempFile;
 
-use super::{Dirs, FilesError};
+use super::FilesError;
+use super::blobs::{Blobs, Kind};
 
 /// Photo and mask of a job.
 pub struct Inputs {
@@ -17,210 +16,154 @@ pub struct Inputs {
     pub mask: Option<NamedTempFile>,
 }
 
-fn paths(dirs: &Dirs, job: JobId) -> [PathBuf; 2] {
-    [
-        dirs.inputs.join(format!("{job}.image")),
-        dirs.inputs.join(format!("{job}.mask")),
-    ]
+fn names(job: JobId) -> [String; 2] {
+    [image_name(job), format!("{job}.mask")]
+}
+
+/// Name of the photo of a job while it is kept.
+pub fn image_name(job: JobId) -> String {
+    format!("{job}.image")
 }
 
 impl Inputs {
-    /// Keeps the files for a job. When it returns, they survive a power cut.
-    pub fn keep(self, dirs: &Dirs, job: JobId) -> Result<(), FilesError> {
-        let [image, mask] = paths(dirs, job);
-        let kept = move_to(self.image, &image)
-            .and_then(|()| self.mask.map_or(Ok(()), |file| move_to(file, &mask)));
-        let kept = kept.and_then(|()| fs::File::open(&dirs.inputs)?.sync_all());
-        kept.map_err(|error| {
-            remove(dirs, job);
-            FilesError::io("keeping inputs in", &dirs.inputs)(error)
-        })
+    /// Keeps the files for a job until [`remove`]. When it returns, they survive a power cut.
+    pub fn keep(self, blobs: &Blobs, job: JobId) -> Result<(), FilesError> {
+        let [image, mask] = names(job);
+        let mut files = vec![(image, self.image)];
+        files.extend(self.mask.map(|file| (mask, file)));
+        let kept = blobs.keep(Kind::Inputs, files);
+        kept.inspect_err(|_| remove(blobs, job))
     }
 
-    /// The kept files of a job. They go when this is dropped, unless [`Inputs::leave`] is called.
-    pub fn open(dirs: &Dirs, job: JobId) -> Result<Inputs, FilesError> {
-        let [image, mask] = paths(dirs, job);
-        let open = |path: &Path| -> std::io::Result<NamedTempFile> {
-            Ok(NamedTempFile::from_parts(
-                fs::File::open(path)?,
-                TempPath::try_from_path(path)?,
-            ))
-        };
-        let mask = if mask.exists() {
-            Some(open(&mask).map_err(FilesError::io("opening input", &mask))?)
-        } else {
-            None
+    /// The kept files of a job, to read. They stay where they are.
+    pub fn open(blobs: &Blobs, job: JobId) -> Result<Inputs, FilesError> {
+        let [image, mask] = names(job);
+        let gone = || {
+            let path = blobs.place(Kind::Inputs).join(&image);
+            FilesError::io("opening input", &path)(std::io::ErrorKind::NotFound.into())
         };
         Ok(Inputs {
-            image: open(&image).map_err(FilesError::io("opening input", &image))?,
-            mask,
+            image: blobs.at_hand(Kind::Inputs, &image)?.ok_or_else(gone)?,
+            mask: blobs.at_hand(Kind::Inputs, &mask)?,
         })
     }
-
-    /// Leaves the files where they are: the job runs again.
-    pub fn leave(mut self) {
-        self.image.disable_cleanup(true);
-        if let Some(mask) = &mut self.mask {
-            mask.disable_cleanup(true);
-        }
-    }
-}
-
-fn move_to(file: NamedTempFile, path: &Path) -> std::io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// Removes the kept files of a job, if there are any.
-pub fn remove(dirs: &Dirs, job: JobId) {
-    for path in paths(dirs, job) {
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::error!(path = %path.display(), %error, "an input could not be removed; the next start does it");
+pub fn remove(blobs: &Blobs, job: JobId) {
+    for name in names(job) {
+        if let Err(error) = blobs.remove(Kind::Inputs, &name) {
+            tracing::error!(%error, "an input could not be removed; a sweep does it later");
         }
     }
-}
-
-/// Where the photo of a job lies while it is kept.
-pub fn image(dirs: &Dirs, job: JobId) -> PathBuf {
-    let [image, _] = paths(dirs, job);
-    image
-}
-
-/// Where photo and mask of a job lie while they are kept; no mask if there is none.
-pub fn both(dirs: &Dirs, job: JobId) -> (PathBuf, Option<PathBuf>) {
-    let [image, mask] = paths(dirs, job);
-    let there = mask.exists();
-    (image, Some(mask).filter(|_| there))
 }
 
 /// Whether the upload of a job is kept.
-pub fn has(dirs: &Dirs, job: JobId) -> bool {
-    image(dirs, job).is_file()
+pub fn has(blobs: &Blobs, job: JobId) -> Result<bool, FilesError> {
+    blobs.has(Kind::Inputs, &image_name(job))
 }
 
 /// Bytes of all uploads that are kept.
-pub fn bytes(dirs: &Dirs) -> std::io::Result<u64> {
-    fs::read_dir(&dirs.inputs)?
-        // One that goes meanwhile has none.
-        .map(|entry| Ok(entry?.metadata().map_or(0, |meta| meta.len())))
-        .sum()
+pub fn bytes(blobs: &Blobs) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    blobs.list(Kind::Inputs, &mut |file| {
+        sum += file.bytes;
+        Ok(())
+    })?;
+    Ok(sum)
 }
 
 /// Gives the upload of one job to another; of several who try, one succeeds. `false` when it is not kept.
-pub fn move_to_job(dirs: &Dirs, from: JobId, to: JobId) -> Result<bool, FilesError> {
-    let ([image, mask], [new_image, new_mask]) = (paths(dirs, from), paths(dirs, to));
-    // The photo decides: who moves it has the mask too.
-    match fs::rename(&image, &new_image) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(FilesError::io("moving input", &image)(error)),
-    }
-    let moved = match fs::rename(&mask, &new_mask) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => fs::File::open(&dirs.inputs).and_then(|folder| folder.sync_all()),
-    };
-    moved.map_err(|error| {
-        drop(fs::rename(&new_image, &image));
-        FilesError::io("moving input", &mask)(error)
-    })?;
-    Ok(true)
+pub fn move_to_job(blobs: &Blobs, from: JobId, to: JobId) -> Result<bool, FilesError> {
+    let pairs: Vec<_> = names(from).into_iter().zip(names(to)).collect();
+    blobs.rename(Kind::Inputs, &pairs)
 }
 
 /// Removes files of jobs that have ended, except those of failed ones that `keep` (from their end on) holds for a retry, and
-/// files that were never accepted. Call only while no job is accepted or run.
-pub fn remove_ended(store: &dyn Store, dirs: &Dirs, keep: Duration) -> anyhow::Result<u64> {
-    clean(store, dirs, keep, true)
-}
-
-/// Removes files of failed jobs that were kept for a retry longer than `keep`.
-pub fn sweep(store: &dyn Store, dirs: &Dirs, keep: Duration) -> anyhow::Result<u64> {
-    clean(store, dirs, keep, false)
-}
-
-/// `quiet`: no job is accepted or run, so that a file without a job never gets one.
-fn clean(store: &dyn Store, dirs: &Dirs, keep: Duration, quiet: bool) -> anyhow::Result<u64> {
+/// files older than `age_min` that were never accepted. Returns how many went.
+pub fn sweep(
+    store: &dyn Store,
+    blobs: &Blobs,
+    keep: Duration,
+    age_min: Duration,
+) -> anyhow::Result<u64> {
     let (mut removed, now_ms) = (0, crate::clock::now_ms());
-    for entry in fs::read_dir(&dirs.inputs).map_err(FilesError::io("reading", &dirs.inputs))? {
-        let path = entry
-            .map_err(FilesError::io("reading", &dirs.inputs))?
-            .path();
-        let id = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .and_then(|stem| stem.parse::<JobId>().ok());
-        let Some(id) = id else { continue };
-        let needed = match store.job(None, id)? {
-            None => !quiet,
-            Some(job) => {
-                let failed = job
-                    .failure
-                    .as_ref()
-                    .is_some_and(|failure| failure.code != FailureCode::Cancelled);
-                let age_ms = now_ms - job.finished_at_ms.unwrap_or(now_ms);
-                !job.status.is_final() || (failed && age_ms < keep.as_millis() as i64)
-            }
+    let is_kept = |job: &Job| {
+        let failed = job
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.code != FailureCode::Cancelled);
+        let age_ms = now_ms - job.finished_at_ms.unwrap_or(now_ms);
+        !job.status.is_final() || (failed && age_ms < keep.as_millis() as i64)
+    };
+    blobs.list(Kind::Inputs, &mut |file| {
+        let Some(id) = file.job() else {
+            return Ok(());
         };
-        if needed {
-            continue;
-        }
-        match fs::remove_file(&path) {
+        let needed = match store.job(None, id)? {
+            None => file.age < age_min,
+            Some(job) => is_kept(&job),
+        };
+        if !needed {
             // Its job may remove it at the same time.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            outcome => {
-                outcome.map_err(FilesError::io("removing", &path))?;
-                removed += 1;
-            }
+            removed += u64::from(blobs.remove(Kind::Inputs, &file.name)?);
         }
-    }
+        Ok(())
+    })?;
     Ok(removed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
 
     use super::*;
+    use crate::files::Dirs;
 
     #[test]
     fn kept_files_are_opened_left_and_removed() {
         let dir = tempfile::tempdir().unwrap();
         let dirs = Dirs::under(dir.path());
         dirs.prepare().unwrap();
+        let blobs = Blobs::local(&dirs);
         let make = |text: &str| {
             let mut file = NamedTempFile::new_in(&dirs.uploads).unwrap();
             file.write_all(text.as_bytes()).unwrap();
             file
         };
         let job = JobId::random();
-        assert!(!has(&dirs, job) && !move_to_job(&dirs, job, JobId::random()).unwrap());
+        assert!(!has(&blobs, job).unwrap() && !move_to_job(&blobs, job, JobId::random()).unwrap());
         Inputs {
             image: make("image"),
             mask: Some(make("mask")),
         }
-        .keep(&dirs, job)
+        .keep(&blobs, job)
         .unwrap();
         let count = || fs::read_dir(&dirs.inputs).unwrap().count();
         assert_eq!(count(), 2);
-        let opened = Inputs::open(&dirs, job).unwrap();
+        let opened = Inputs::open(&blobs, job).unwrap();
         assert_eq!(
             fs::read_to_string(opened.mask.as_ref().unwrap().path()).unwrap(),
             "mask"
         );
-        opened.leave();
-        assert_eq!(count(), 2);
+        drop(opened);
+        assert_eq!(count(), 2, "who reads them leaves them");
         let (other, third) = (JobId::random(), JobId::random());
-        assert!(move_to_job(&dirs, job, other).unwrap());
-        assert!(!move_to_job(&dirs, job, third).unwrap(), "only one has it");
+        assert!(move_to_job(&blobs, job, other).unwrap());
+        assert!(!move_to_job(&blobs, job, third).unwrap(), "only one has it");
         assert_eq!(
-            (has(&dirs, job), has(&dirs, other), count()),
+            (
+                has(&blobs, job).unwrap(),
+                has(&blobs, other).unwrap(),
+                count()
+            ),
             (false, true, 2)
         );
-        assert!(move_to_job(&dirs, other, job).unwrap());
-        drop(Inputs::open(&dirs, job).unwrap());
+        assert!(move_to_job(&blobs, other, job).unwrap());
+        remove(&blobs, job);
         assert_eq!(count(), 0);
-        assert!(Inputs::open(&dirs, job).is_err());
-        remove(&dirs, job);
+        assert!(Inputs::open(&blobs, job).is_err());
+        remove(&blobs, job);
     }
 }

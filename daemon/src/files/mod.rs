@@ -1,7 +1,9 @@
 //! The data folder: layout, secrets, signed addresses, results.
 
+mod blobs;
 mod dirs;
 mod disk_space;
+mod folder;
 mod inputs;
 mod intact;
 mod lost;
@@ -13,18 +15,18 @@ mod secrets;
 mod signed;
 mod sweep;
 
+pub use blobs::{Blobs, ByteStream, Kind, shown_name};
 pub use dirs::{Dirs, FilesError};
 pub use disk_space::{DiskSpace, Reservation};
+pub use folder::read_on;
 pub use inputs::{
-    Inputs, both as input_paths, bytes as inputs_bytes, has as has_inputs, image as kept_image,
-    move_to_job as move_inputs, remove as remove_inputs, remove_ended as remove_ended_inputs,
-    sweep as sweep_inputs,
+    Inputs, bytes as inputs_bytes, has as has_inputs, image_name as input_name,
+    move_to_job as move_inputs, remove as remove_inputs, sweep as sweep_inputs,
 };
-pub use intact::Intact;
 pub use lost::{refuse_foreign_database, refuse_lost_database};
 pub use mapped::Mapped;
-pub use previews::{keep_preview, preview_path, remove_preview, sweep_previews};
-pub use publish::Publication;
+pub use previews::{keep_preview, preview_names, remove_preview, sweep_previews};
+pub use publish::{Publication, remove_results};
 pub use range::{ByteRange, parse_range};
 pub use secrets::UrlKeys;
 pub use signed::{Refused, Signed, sign, verify};

@@ -1,24 +1,25 @@
 //! Reduced copies of photos, so that an administrator sees before and after once the upload is gone.
 
-use std::fs;
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cleanplate_pictures::{EncodeOptions, Format, Photo};
-use cleanplate_store::JobId;
+use cleanplate_store::Job;
 
-use super::Dirs;
+use super::blobs::{Blobs, Kind, name_of};
 
 /// Quality of the copies: to be looked at, not worked on.
 const QUALITY: u8 = 80;
 
-/// Where the copy of a job's photo lies.
-pub fn preview_path(dirs: &Dirs, job: JobId) -> PathBuf {
-    dirs.previews.join(format!("{job}.jpg"))
+/// Names under which the copy of a job's photo may lie: that of its last attempt, and that of older versions.
+pub fn preview_names(job: &Job) -> [String; 2] {
+    [
+        name_of(job.id, job.attempt, ".jpg"),
+        format!("{}.jpg", job.id),
+    ]
 }
 
 /// Keeps a copy with a longer side of `side_px_max`; 0 keeps none. A copy that cannot be kept stops no job.
-pub fn keep_preview(dirs: &Dirs, job: JobId, photo: &Photo, side_px_max: u32) {
+pub fn keep_preview(blobs: &Blobs, job: &Job, photo: &Photo, side_px_max: u32) {
     if side_px_max == 0 {
         return;
     }
@@ -27,36 +28,32 @@ pub fn keep_preview(dirs: &Dirs, job: JobId, photo: &Photo, side_px_max: u32) {
         format: Some(Format::Jpeg),
         quality: Some(QUALITY),
     };
-    let path = preview_path(dirs, job);
+    let [name, _] = preview_names(job);
     let written = small.encode(&options).map_err(|error| error.to_string());
-    if let Err(error) =
-        written.and_then(|bytes| fs::write(&path, bytes).map_err(|error| error.to_string()))
-    {
-        // Half a copy is none.
-        drop(fs::remove_file(&path));
-        tracing::warn!(path = %path.display(), error, "the reduced copy of a photo could not be kept");
+    let written = written.and_then(|bytes| {
+        let put = blobs.put_passing(Kind::Previews, &name, &bytes);
+        put.map_err(|error| error.to_string())
+    });
+    if let Err(error) = written {
+        tracing::warn!(job_id = %job.id, error, "the reduced copy of a photo could not be kept");
     }
 }
 
-/// Removes the copy of a job, if there is one.
-pub fn remove_preview(dirs: &Dirs, job: JobId) {
+/// Removes the copy that an attempt at a job made, if there is one.
+pub fn remove_preview(blobs: &Blobs, job: &Job) {
+    let [name, _] = preview_names(job);
     // One that stays goes with the old ones.
-    drop(fs::remove_file(preview_path(dirs, job)));
+    drop(blobs.remove(Kind::Previews, &name));
 }
 
 /// Removes copies older than `keep`. Returns how many went.
-pub fn sweep_previews(dirs: &Dirs, keep: Duration) -> std::io::Result<u64> {
+pub fn sweep_previews(blobs: &Blobs, keep: Duration) -> anyhow::Result<u64> {
     let mut swept = 0;
-    for entry in fs::read_dir(&dirs.previews)? {
-        let entry = entry?;
-        let written = entry.metadata()?.modified()?;
-        if SystemTime::now()
-            .duration_since(written)
-            .is_ok_and(|age| age > keep)
-        {
-            fs::remove_file(entry.path())?;
-            swept += 1;
+    blobs.list(Kind::Previews, &mut |copy| {
+        if copy.age > keep {
+            swept += u64::from(blobs.remove(Kind::Previews, &copy.name)?);
         }
-    }
+        Ok(())
+    })?;
     Ok(swept)
 }

@@ -1,48 +1,50 @@
-//! Writes results so that they are whole or not there: temporary name, fsync, rename, fsync of the folder.
+//! Results of one attempt at a job: whole or not there.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-
+use cleanplate_store::{JobId, StoredFile};
 use sha2::{Digest, Sha256};
 
 use super::FilesError;
+use super::blobs::{Blobs, Kind, name_of};
 
-/// Ending of files that are not whole yet; swept at start.
-pub const UNFINISHED: &str = ".tmp";
-
-/// A file that is on disk under its final name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Its name in the folder.
-    pub name: String,
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
-    /// Its length.
-    pub bytes: u64,
-}
-
-/// The files of one job. They go again when this is dropped before they are kept: a job that fails between two of them, or
-/// panics, leaves none.
+/// The files of one attempt at a job. They go again when this is dropped before they are kept: a job that fails between two of
+/// them, or panics, leaves none.
 #[derive(Debug)]
 pub struct Publication<'a> {
-    dir: &'a Path,
+    blobs: &'a Blobs,
+    job: JobId,
+    attempt: u32,
     names: Vec<String>,
 }
 
 impl<'a> Publication<'a> {
-    /// Nothing yet, in this folder.
-    pub fn new(dir: &'a Path) -> Self {
-        let names = Vec::new();
-        Publication { dir, names }
+    /// Nothing yet.
+    pub fn new(blobs: &'a Blobs, job: JobId, attempt: u32) -> Self {
+        Publication {
+            blobs,
+            job,
+            attempt,
+            names: Vec::new(),
+        }
     }
 
-    /// Puts `bytes` into the folder as `name`. When it returns, the file survives a power cut.
-    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<Published, FilesError> {
+    /// Puts `bytes` there; `part` is what follows job and attempt in the name. When it returns, the file survives a power
+    /// cut.
+    pub fn add(
+        &mut self,
+        part: &str,
+        bytes: &[u8],
+        media_type: &str,
+    ) -> Result<StoredFile, FilesError> {
+        let name = name_of(self.job, self.attempt, part);
         // First noted: also a file that was renamed and not synced goes.
-        self.names.push(name.to_string());
-        publish(self.dir, name, bytes)
+        self.names.push(name.clone());
+        self.blobs.put(Kind::Results, &name, bytes)?;
+        Ok(StoredFile {
+            name,
+            sha256: Sha256::digest(bytes).into(),
+            bytes: bytes.len() as u64,
+            media_type: media_type.to_string(),
+        })
     }
 
     /// They stay.
@@ -53,80 +55,51 @@ impl<'a> Publication<'a> {
 
 impl Drop for Publication<'_> {
     fn drop(&mut self) {
-        for name in &self.names {
-            drop(fs::remove_file(self.dir.join(name)));
+        remove_results(self.blobs, self.names.iter().map(String::as_str));
+    }
+}
+
+/// Removes results that no job will own. What cannot be removed goes with the sweep of such files.
+pub fn remove_results<'a>(blobs: &Blobs, names: impl Iterator<Item = &'a str>) {
+    for name in names {
+        if let Err(error) = blobs.remove(Kind::Results, name) {
+            tracing::warn!(file = name, %error, "a result without a job stays until the next sweep");
         }
     }
 }
 
-fn publish(dir: &Path, name: &str, bytes: &[u8]) -> Result<Published, FilesError> {
-    let (fresh, last) = (dir.join(format!("{name}{UNFINISHED}")), dir.join(name));
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &last)?;
-        fs::File::open(dir)?.sync_all()
-    };
-    write().map_err(|error| {
-        // Best effort: the start-up sweep removes what stays.
-        drop(fs::remove_file(&fresh));
-        FilesError::io("writing result", &last)(error)
-    })?;
-    Ok(Published {
-        name: name.to_string(),
-        sha256: Sha256::digest(bytes).into(),
-        bytes: bytes.len() as u64,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::files::Dirs;
 
     #[test]
-    fn a_published_file_is_whole_and_leaves_nothing_else() {
+    fn files_that_are_not_kept_go_and_those_of_another_attempt_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let published = publish(dir.path(), "a.png", b"abc").unwrap();
-        assert_eq!(published.bytes, 3);
-        assert_eq!(published.sha256[..4], [0xba, 0x78, 0x16, 0xbf]);
-        let names: Vec<_> = fs::read_dir(dir.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
-        assert_eq!(names, ["a.png"]);
-    }
-
-    #[test]
-    fn files_that_are_not_kept_go() {
-        let dir = tempfile::tempdir().unwrap();
-        let there = |name: &str| dir.path().join(name).exists();
-        let mut kept = Publication::new(dir.path());
-        kept.add("a.png", b"abc").unwrap();
-        kept.keep();
-        let mut cut_short = Publication::new(dir.path());
-        cut_short.add("b.png", b"abc").unwrap();
-        fs::create_dir(dir.path().join("b.mask.png")).unwrap();
-        assert!(cut_short.add("b.mask.png", b"abc").is_err());
-        assert!(there("b.png"));
-        drop(cut_short);
-        assert!(there("a.png") && !there("b.png"));
-        assert!(!there("b.mask.png.tmp"));
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let error = publish(Path::new("/nonexistent/x"), "a.png", b"abc").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("writing result /nonexistent/x/a.png: "),
-            "{error}"
+        let dirs = Dirs::under(dir.path());
+        dirs.prepare().unwrap();
+        let blobs = Blobs::local(&dirs);
+        let job = JobId::random();
+        let there = |name: &str| dirs.results.join(name).exists();
+        let mut late = Publication::new(&blobs, job, 1);
+        let lost = late.add(".png", b"late", "image/png").unwrap().name;
+        let mut winner = Publication::new(&blobs, job, 2);
+        let won = winner.add(".png", b"abc", "image/png").unwrap();
+        assert_eq!(won.name, format!("{}.2.png", job));
+        assert_eq!(
+            (won.bytes, &won.sha256[..4]),
+            (3, [0xba, 0x78, 0x16, 0xbf].as_slice())
         );
+        winner.keep();
+        fs::create_dir(dirs.results.join(format!("{}.1.mask.png", job))).unwrap();
+        assert!(late.add(".mask.png", b"abc", "image/png").is_err());
+        assert!(there(&lost));
+        drop(late);
+        assert!(!there(&lost) && there(&won.name));
+        assert!(!there(&format!("{}.1.mask.png.tmp", job)));
+        let kept = fs::read(dirs.results.join(&won.name)).unwrap();
+        assert_eq!(kept, b"abc");
     }
 }

@@ -1,17 +1,16 @@
 //! Removes results past their time, and files that no job owns.
 
-use std::fs;
-use std::path::Path;
+use std::time::Duration;
 
-use cleanplate_store::{JobId, Store, StoreError};
+use cleanplate_store::{Store, StoreError};
 
-use super::FilesError;
+use super::blobs::{Blobs, Kind};
 
 /// Rows taken per round of [`sweep_expired`].
 const ROWS: u32 = 100;
 
 /// Removes the files of expired results, then notes it. Returns how many results went.
-pub fn sweep_expired(store: &dyn Store, results: &Path) -> Result<u64, StoreError> {
+pub fn sweep_expired(store: &dyn Store, blobs: &Blobs) -> Result<u64, StoreError> {
     let mut swept = 0;
     loop {
         let expired = store.expired_results(ROWS)?;
@@ -19,9 +18,7 @@ pub fn sweep_expired(store: &dyn Store, results: &Path) -> Result<u64, StoreErro
         for row in &expired {
             let mut gone = true;
             for name in &row.files {
-                if let Err(error) = fs::remove_file(results.join(name))
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
+                if let Err(error) = blobs.remove(Kind::Results, name) {
                     tracing::error!(job_id = %row.job, file = ?name, %error, "removing an expired result failed; it is tried again");
                     gone = false;
                 }
@@ -37,24 +34,21 @@ pub fn sweep_expired(store: &dyn Store, results: &Path) -> Result<u64, StoreErro
     }
 }
 
-/// Removes files in the results folder that no job owns: a crash lay between their rename and the job's end.
-/// Call only while no job runs. Returns how many went.
-pub fn remove_orphans(store: &dyn Store, results: &Path) -> anyhow::Result<u64> {
+/// Removes results that no job owns: a crash, or the loss of a job to another attempt, lay between their writing and the job's
+/// end. Those younger than `age_min` may belong to a job that has not ended. Returns how many went.
+pub fn remove_orphans(store: &dyn Store, blobs: &Blobs, age_min: Duration) -> anyhow::Result<u64> {
     let mut removed = 0;
-    for entry in fs::read_dir(results).map_err(FilesError::io("reading", results))? {
-        let path = entry.map_err(FilesError::io("reading", results))?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            continue;
+    blobs.list(Kind::Results, &mut |file| {
+        let Some(job) = file.job().filter(|_| file.age >= age_min) else {
+            return Ok(());
         };
-        // Names start with the job's id; anything else was put there by someone and is not ours to remove.
-        let Some(job) = name.get(..36).and_then(|id| id.parse::<JobId>().ok()) else {
-            continue;
-        };
-        let owned = store.job(None, job)?.is_some_and(|job| job.owns_file(name));
+        let owned = store
+            .job(None, job)?
+            .is_some_and(|job| job.owns_file(&file.name));
         if !owned {
-            fs::remove_file(&path).map_err(FilesError::io("removing", &path))?;
-            removed += 1;
+            removed += u64::from(blobs.remove(Kind::Results, &file.name)?);
         }
-    }
+        Ok(())
+    })?;
     Ok(removed)
 }

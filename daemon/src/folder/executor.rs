@@ -1,6 +1,5 @@
 //! Where claimed pairs are worked on: the daemon's queue, or a runner of one's own.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use cleanplate_pipeline::{Pipeline, Prompts};
 use serde_json::Value;
 
 use super::report::PairFault;
+use crate::files::{Blobs, FilesError, Kind};
 
 /// A claimed pair, read and checked.
 #[derive(Clone)]
@@ -45,16 +45,16 @@ pub struct Task {
 pub enum Bytes {
     /// In memory.
     Here(Vec<u8>),
-    /// In a file of the data folder.
-    File(PathBuf),
+    /// Among the results, under this name.
+    Kept(Arc<Blobs>, String),
 }
 
 impl Bytes {
-    /// The bytes.
-    pub fn read(&self) -> std::io::Result<Vec<u8>> {
+    /// The bytes; `None` when they are no longer kept.
+    pub fn read(&self) -> Result<Option<Vec<u8>>, FilesError> {
         match self {
-            Bytes::Here(bytes) => Ok(bytes.clone()),
-            Bytes::File(path) => std::fs::read(path),
+            Bytes::Here(bytes) => Ok(Some(bytes.clone())),
+            Bytes::Kept(blobs, name) => blobs.read(Kind::Results, name),
         }
     }
 }

@@ -152,7 +152,7 @@ impl Folders {
         let executor = Arc::new(QueueExecutor {
             jobs: app.jobs.clone(),
             store: app.store.clone(),
-            dirs: app.dirs.clone(),
+            uploads: app.dirs.uploads.clone(),
             payer,
             webhook: folder.rules.finish.webhook_url.clone().map(|url| Webhook {
                 url,

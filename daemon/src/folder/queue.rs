@@ -18,7 +18,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running, Task};
 use super::report::PairFault;
 use crate::config::Payer;
-use crate::files::{Dirs, FilesError};
+use crate::files::{Blobs, FilesError, Kind};
 use crate::hex::hex;
 use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered, Webhook};
 use crate::refusal::Refusal;
@@ -47,8 +47,8 @@ pub struct QueueExecutor {
     pub jobs: Arc<Jobs>,
     /// Accounts and jobs.
     pub store: Arc<dyn Store>,
-    /// The data folder.
-    pub dirs: Dirs,
+    /// Where copies of pairs go.
+    pub uploads: PathBuf,
     /// Who pays.
     pub payer: Payer,
     /// Where the end of each job is told.
@@ -121,7 +121,7 @@ impl QueueExecutor {
                 tracing::info!(folder = task.folder, photo = task.photo_name, job_id = %id, %account, "job accepted");
                 Begun::Running(Box::new(Waiting {
                     receiver,
-                    results: self.dirs.results.clone(),
+                    blobs: self.jobs.blobs().clone(),
                 }))
             }
             Offered::Declined(Accept::Done(job), _) => match self.earlier(task, &job) {
@@ -177,8 +177,8 @@ impl QueueExecutor {
 
     /// A copy of its own: whoever still has the dropped file open cannot change what is worked on.
     fn stage(&self, bytes: &[u8]) -> Result<NamedTempFile, FilesError> {
-        let mut file = NamedTempFile::new_in(&self.dirs.uploads)
-            .map_err(FilesError::io("writing into", &self.dirs.uploads))?;
+        let mut file = NamedTempFile::new_in(&self.uploads)
+            .map_err(FilesError::io("writing into", &self.uploads))?;
         std::io::Write::write_all(&mut file, bytes)
             .map_err(FilesError::io("writing", file.path()))?;
         Ok(file)
@@ -186,8 +186,9 @@ impl QueueExecutor {
 
     /// The kept result of a job of the same content, if it is still there.
     fn earlier(&self, task: &Task, job: &Job) -> Option<Made> {
-        let mut made = made(job, &self.dirs.results)
-            .filter(|made| matches!(&made.bytes, Bytes::File(path) if path.is_file()))?;
+        let there = |name: &str| self.jobs.blobs().has(Kind::Results, name).unwrap_or(false);
+        let mut made = made(job, self.jobs.blobs())
+            .filter(|made| matches!(&made.bytes, Bytes::Kept(_, name) if there(name)))?;
         // A job of this very claim was cut off between its end and the delivery: it is no duplicate.
         made.duplicate = !task.jobs.contains(&job.id.to_string());
         if made.duplicate {
@@ -245,7 +246,7 @@ fn named(store: &dyn Store, name: &str) -> Result<Vec<Account>, StoreError> {
 /// A job of the queue.
 struct Waiting {
     receiver: oneshot::Receiver<Result<Finished, Refusal>>,
-    results: PathBuf,
+    blobs: Arc<Blobs>,
 }
 
 impl Running for Waiting {
@@ -265,7 +266,7 @@ impl Running for Waiting {
         };
         let id = finished.job.id.to_string();
         Some(
-            match (made(&finished.job, &self.results), &finished.job.failure) {
+            match (made(&finished.job, &self.blobs), &finished.job.failure) {
                 (Some(made), _) => Ending::Made(Box::new(made)),
                 (None, Some(failure)) if PASSING.contains(&failure.code) => Ending::Later(Later {
                     why: failure.detail.clone(),
@@ -288,7 +289,7 @@ impl Running for Waiting {
     }
 }
 
-fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
+fn made(job: &Job, blobs: &Arc<Blobs>) -> Option<Made> {
     let kept = job
         .result
         .as_ref()
@@ -299,8 +300,8 @@ fn made(job: &Job, results: &std::path::Path) -> Option<Made> {
         .find(|format| format.media_type() == result.output.media_type)?
         .extension();
     Some(Made {
-        bytes: Bytes::File(results.join(&result.output.name)),
-        mask: (result.mask.as_ref()).map(|mask| Bytes::File(results.join(&mask.name))),
+        bytes: Bytes::Kept(blobs.clone(), result.output.name.clone()),
+        mask: (result.mask.as_ref()).map(|mask| Bytes::Kept(blobs.clone(), mask.name.clone())),
         extension,
         size: (result.width, result.height),
         job: Some(job.id.to_string()),

@@ -2,16 +2,16 @@
 //! keeps camera data and colour profile, which a browser cannot write.
 
 use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{Seek, Write};
 use std::time::Duration;
 
 use actix_web::web;
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::{EncodeOptions, Format, ImageError};
-use cleanplate_store::{KeyId, StoredFile};
+use cleanplate_store::{Job, KeyId, StoredFile};
 use tokio::sync::Semaphore;
 
+use super::files::missing;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::{FilesError, Mapped};
@@ -62,13 +62,13 @@ pub struct Converted {
     pub held: Held,
 }
 
-/// The picture at `path` in the form asked for. `key` is that of its job; those without one share theirs.
+/// A result of a job in the form asked for. Its room is one account with the uploads of the job's key; jobs without one share
+/// theirs.
 pub async fn converted(
     app: &App,
-    path: PathBuf,
+    job: &Job,
     file: &StoredFile,
     options: EncodeOptions,
-    key: Option<KeyId>,
 ) -> Result<Converted, Refusal> {
     let busy = |_| {
         let text = "other pictures are being written in another format";
@@ -78,13 +78,16 @@ pub async fn converted(
         .await
         .map_err(busy)?;
     let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
-    let mut held = app.limits.uploads.begin(key.unwrap_or(KeyId(0)));
-    let dir = app.dirs.uploads.clone();
+    let mut held = app.limits.uploads.begin(job.key.unwrap_or(KeyId(0)));
+    let (dir, blobs) = (app.dirs.uploads.clone(), app.blobs.clone());
+    let (of, stored) = (job.clone(), file.clone());
     let made = blocking(move || {
         // Held until it is done, whether or not the client still waits.
         let _turn = turn;
         let wrong = |error: ImageError| Refusal::image("output_format", &error);
-        let bytes = Mapped::open(&path)?;
+        let source = blobs.result_at_hand(&stored)?;
+        let source = source.ok_or_else(|| missing(&of, &stored))?;
+        let bytes = Mapped::open(source.path())?;
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;
         let _room = memory.take(removal_bytes(&header, None, 0), || false);
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
@@ -96,6 +99,7 @@ pub async fn converted(
         let io = FilesError::io("writing a picture in another format to", &dir);
         let written = tempfile::tempfile_in(&dir).and_then(|mut file| {
             file.write_all(&bytes)?;
+            file.rewind()?;
             Ok(file)
         });
         let written = written.map_err(io)?;

@@ -1,7 +1,6 @@
 //! `GET /v1/files/{job}`, `/mask` and `/candidates/{n}`: results behind signed addresses.
 
-use std::fs::File;
-use std::path::PathBuf;
+use std::ops::Range;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
@@ -13,22 +12,18 @@ use cleanplate_api::endpoint::{Picture, Png};
 use cleanplate_api::{ErrorBody, ErrorCode};
 use cleanplate_pictures::{EncodeOptions, Format};
 use cleanplate_store::{Job, JobId, Store, StoreError, StoredFile};
-use futures_util::stream;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use futures_util::{StreamExt, stream};
 
 use super::context::guard_public;
 use super::{convert, cors};
 use crate::answer::{Answer, Opaque};
 use crate::app::App;
-use crate::blocking::blocking;
 use crate::clock::now_s;
-use crate::files::{ByteRange, FilesError, Refused, Signed, parse_range, verify};
+use crate::files::{
+    ByteRange, ByteStream, Refused, Signed, parse_range, read_on, shown_name, verify,
+};
 use crate::hex::hex;
-use crate::limits::Held;
 use crate::refusal::Refusal;
-
-/// Bytes read from disk at a time: what one download holds in memory.
-const CHUNK_BYTES: u64 = 64 << 10;
 
 /// The result of a job.
 pub async fn get_output(
@@ -105,22 +100,25 @@ async fn get<C: Opaque>(
         let reply = head(HttpResponse::NotModified(), &file, &etag).finish();
         return Ok(Answer::made(reply));
     }
-    let source = open(app, &job, &file).await?;
     let reply = match form {
-        None => send(req, &file, &etag, source).await?,
+        None => send(req, app, &job, &file, &etag).await?,
         // Not made for its head alone: the length is left open.
         Some(form) if req.method() == Method::HEAD => {
+            drop(open(app, &job, &file, 0..0).await?);
             let mut reply = head(HttpResponse::Ok(), &convert::described(&file, &form), &etag);
             reply.insert_header((ACCEPT_RANGES, "none"));
             reply.streaming(stream::empty::<std::io::Result<web::Bytes>>())
         }
         Some(form) => {
-            let path = source.1;
-            let made = convert::converted(app, path.clone(), &file, form, job.key).await?;
+            let made = convert::converted(app, &job, &file, form).await?;
             let mut reply = head(HttpResponse::Ok(), &made.shown, &etag);
             reply.insert_header((ACCEPT_RANGES, "none"));
-            let (source, bytes) = ((made.file, path), made.shown.bytes);
-            stream_part(req, reply, source, 0, bytes, Some(made.held)).await?
+            let (body, held) = (read_on(made.file, made.shown.bytes), made.held);
+            let body = body.inspect(move |_| {
+                // Its room is taken until the last byte is on its way.
+                let _held = &held;
+            });
+            reply.body(SizedStream::new(made.shown.bytes, body))
         }
     };
     // Pages that may call the interface may show its pictures.
@@ -132,21 +130,25 @@ async fn get<C: Opaque>(
     Ok(Answer::made(reply).with("Cross-Origin-Resource-Policy", who))
 }
 
-fn gone() -> Refusal {
+pub(super) fn gone() -> Refusal {
     Refusal::new(ErrorCode::Gone, "the result was removed")
 }
 
-/// The file of a job's result as it was stored, and its path.
-async fn open(app: &App, job: &Job, file: &StoredFile) -> Result<(File, PathBuf), Refusal> {
-    let path = app.dirs.results.join(&file.name);
-    let (want, at, intact) = (file.clone(), path.clone(), app.intact.clone());
-    match blocking(move || intact.open(&at, &want)).await? {
-        Some(source) => Ok((source, path)),
-        None => {
-            tracing::error!(job_id = %job.id, path = %path.display(), "a result is missing or differs from what was stored");
-            Err(gone())
-        }
-    }
+/// What a client is told, and the log, when a job's result is not there or not what was stored.
+pub(super) fn missing(job: &Job, file: &StoredFile) -> Refusal {
+    tracing::error!(job_id = %job.id, file = file.name, "a result is missing or differs from what was stored");
+    gone()
+}
+
+/// Bytes of a job's result as it was stored.
+async fn open(
+    app: &App,
+    job: &Job,
+    file: &StoredFile,
+    part: Range<u64>,
+) -> Result<ByteStream, Refusal> {
+    let opened = app.blobs.open(file, part).await?;
+    opened.ok_or_else(|| missing(job, file))
 }
 
 /// The result of a job as the answer to the call that asked for it.
@@ -157,10 +159,9 @@ pub(super) async fn picture(
 ) -> Result<Answer<Picture>, Refusal> {
     let kept = job.result.as_ref().ok_or_else(gone)?;
     let file = &kept.result.output;
-    let source = open(app, job, file).await?;
     let etag = etag(file, None);
     let reply = head(HttpResponse::Ok(), file, &etag);
-    let reply = stream_part(req, reply, source, 0, file.bytes, None).await?;
+    let reply = send_part(req, reply, app, job, file, 0..file.bytes).await?;
     Ok(Answer::made(reply))
 }
 
@@ -212,7 +213,7 @@ fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpRe
     reply.insert_header(("Content-Type", file.media_type.clone()));
     reply.insert_header((
         "Content-Disposition",
-        format!("attachment; filename=\"{}\"", file.name),
+        format!("attachment; filename=\"{}\"", shown_name(&file.name)),
     ));
     reply.insert_header(("X-Content-Type-Options", "nosniff"));
     reply.insert_header(("Content-Security-Policy", "default-src 'none'; sandbox"));
@@ -223,9 +224,10 @@ fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpRe
 
 async fn send(
     req: &HttpRequest,
+    app: &App,
+    job: &Job,
     file: &StoredFile,
     etag: &str,
-    source: (File, PathBuf),
 ) -> Result<HttpResponse, Refusal> {
     let fresh =
         !req.headers().contains_key(IF_RANGE) || matches(req.headers(), IF_RANGE.as_str(), etag);
@@ -234,9 +236,9 @@ async fn send(
         .get(RANGE)
         .and_then(|value| value.to_str().ok())
         .filter(|_| fresh);
-    let (status, first, last) = match parse_range(range, file.bytes) {
-        ByteRange::Whole => (StatusCode::OK, 0, file.bytes.saturating_sub(1)),
-        ByteRange::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last),
+    let (status, part) = match parse_range(range, file.bytes) {
+        ByteRange::Whole => (StatusCode::OK, 0..file.bytes),
+        ByteRange::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first..last + 1),
         ByteRange::Outside => {
             let mut reply = head(
                 HttpResponse::build(StatusCode::RANGE_NOT_SATISFIABLE),
@@ -254,52 +256,26 @@ async fn send(
     };
     let mut reply = head(HttpResponse::build(status), file, etag);
     if status == StatusCode::PARTIAL_CONTENT {
-        reply.insert_header((
-            CONTENT_RANGE,
-            format!("bytes {first}-{last}/{}", file.bytes),
-        ));
+        let (first, last, all) = (part.start, part.end - 1, file.bytes);
+        reply.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{all}")));
     }
-    stream_part(req, reply, source, first, last + 1 - first, None).await
+    send_part(req, reply, app, job, file, part).await
 }
 
-/// Sends `bytes` bytes of a file from `first` on.
-async fn stream_part(
+/// Sends a part of a result, or says how much that would be.
+async fn send_part(
     req: &HttpRequest,
     mut reply: HttpResponseBuilder,
-    (source, path): (File, PathBuf),
-    first: u64,
-    bytes: u64,
-    held: Option<Held>,
+    app: &App,
+    job: &Job,
+    file: &StoredFile,
+    part: Range<u64>,
 ) -> Result<HttpResponse, Refusal> {
-    if req.method() == Method::HEAD {
-        return Ok(reply.body(SizedStream::new(
-            bytes,
-            stream::empty::<std::io::Result<web::Bytes>>(),
-        )));
-    }
-    let mut source = tokio::fs::File::from_std(source);
-    source
-        .seek(std::io::SeekFrom::Start(first))
-        .await
-        .map_err(FilesError::io("reading result", &path))?;
-    Ok(reply.body(SizedStream::new(bytes, read_on(source, bytes, held))))
-}
-
-fn read_on(
-    source: tokio::fs::File,
-    bytes: u64,
-    held: Option<Held>,
-) -> impl stream::Stream<Item = std::io::Result<web::Bytes>> {
-    stream::try_unfold(
-        (source, bytes, held),
-        |(mut source, left, held)| async move {
-            if left == 0 {
-                return Ok(None);
-            }
-            let mut chunk = vec![0u8; left.min(CHUNK_BYTES) as usize];
-            source.read_exact(&mut chunk).await?;
-            let left = left - chunk.len() as u64;
-            Ok(Some((web::Bytes::from(chunk), (source, left, held))))
-        },
-    )
+    let bytes = part.end - part.start;
+    let body = if req.method() == Method::HEAD {
+        open(app, job, file, 0..0).await?
+    } else {
+        open(app, job, file, part).await?
+    };
+    Ok(reply.body(SizedStream::new(bytes, body)))
 }

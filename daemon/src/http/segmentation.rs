@@ -18,7 +18,7 @@ use super::upload::{FormBody, receive};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::files::FilesError;
+use crate::files::Kind;
 use crate::jobs::{Finished, Offered, Preview, Service};
 use crate::limits::Route;
 use crate::refusal::Refusal;
@@ -171,10 +171,9 @@ async fn mask(app: &App, job: &Job) -> Result<Answer<Png>, Refusal> {
         .as_ref()
         .filter(|kept| kept.swept_at_ms.is_none())
         .ok_or_else(gone)?;
-    let path = app.dirs.results.join(&kept.result.output.name);
-    let bytes =
-        blocking(move || std::fs::read(&path).map_err(FilesError::io("reading a mask", &path)))
-            .await??;
+    let (blobs, name) = (app.blobs.clone(), kept.result.output.name.clone());
+    let read = blocking(move || blobs.read(Kind::Results, &name));
+    let bytes = read.await??.ok_or_else(gone)?;
     let reply = HttpResponse::Ok().content_type("image/png").body(bytes);
     let mut reply = Answer::made(reply);
     reply.set("X-Job-Id", &job.id.to_string());

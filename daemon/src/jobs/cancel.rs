@@ -131,7 +131,7 @@ impl Jobs {
         }
         lock(&self.reservations).remove(&id);
         if job.asynchronous {
-            remove_inputs(&self.dirs, id);
+            remove_inputs(&self.blobs, id);
         }
         let waiting = lock(&self.inputs).remove(&id);
         if let Some(work) = waiting {

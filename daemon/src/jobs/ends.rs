@@ -7,7 +7,7 @@ use cleanplate_store::{Ended, Failure, FailureCode, Job, JobId, StoreError};
 
 use super::cancel::cancelled;
 use super::{Finished, JobInput, Jobs, lock};
-use crate::files::{Inputs, remove_preview};
+use crate::files::{remove_inputs, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::{names, tell_store_error};
 
@@ -95,16 +95,15 @@ impl Jobs {
         refusal: Refusal,
     ) {
         // A failure costs nothing, so it leaves nothing.
-        remove_preview(&self.dirs, job.id);
+        remove_preview(&self.blobs, job);
         match self.insist(|| self.store.fail(job.id, job.attempt, &failure, None)) {
             Ok(ended) => self.conclude(job.id, ended, work, Some(refusal)),
             Err(error) => {
                 self.record_later(job.id, failure, &error);
                 match work {
                     // Nobody waits; once the end is recorded the job may be retried.
-                    Some(work) if job.asynchronous => work.leave(),
-                    Some(work) => work.answer(Err(refusal)),
-                    None => {}
+                    Some(work) if !job.asynchronous => work.answer(Err(refusal)),
+                    _ => {}
                 }
             }
         }
@@ -134,19 +133,15 @@ impl Jobs {
                     self.metrics
                         .add(names::CREDITS, &[], kept.result.credits as f64);
                 }
-                let Some(work) = work else { return };
-                let JobInput {
-                    image, mask, done, ..
-                } = work;
-                if self.keeps_inputs(&job) {
-                    Inputs { image, mask }.leave();
+                if job.asynchronous && !self.keeps_inputs(&job) {
+                    remove_inputs(&self.blobs, id);
                 }
-                // A client that went away finds the end in the job's record.
-                drop(done.send(Ok(Finished {
+                let Some(work) = work else { return };
+                work.answer(Ok(Finished {
                     job,
                     balance,
                     refusal,
-                })));
+                }));
             }
             Ended::Stale { status, attempt } => {
                 tracing::info!(job_id = %id, ?status, attempt, "a job had ended before its worker reported");

@@ -54,7 +54,7 @@ use step_times::StepTimes;
 use throughput::Throughput;
 
 use crate::config::Config;
-use crate::files::{Dirs, DiskSpace, Reservation};
+use crate::files::{Blobs, Dirs, DiskSpace, Reservation};
 use crate::lock::lock;
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
@@ -88,17 +88,6 @@ pub struct JobInput {
     pub done: oneshot::Sender<Result<Finished, Refusal>>,
 }
 
-impl JobInput {
-    /// Leaves the files of an asynchronous job where they are: it runs again.
-    fn leave(self) {
-        crate::files::Inputs {
-            image: self.image,
-            mask: self.mask,
-        }
-        .leave();
-    }
-}
-
 /// How a job ended.
 pub struct Finished {
     /// The job, final.
@@ -127,7 +116,7 @@ struct Reserved {
 pub struct Jobs {
     config: Config,
     store: Arc<dyn Store>,
-    dirs: Dirs,
+    blobs: Arc<Blobs>,
     pipelines: PipelineSet,
     metrics: Arc<Metrics>,
     /// Jobs that are being done.
@@ -188,18 +177,19 @@ impl Jobs {
         config: Config,
         store: Arc<dyn Store>,
         dirs: Dirs,
+        blobs: Arc<Blobs>,
         models: Arc<ModelStore>,
         pipelines: PipelineSet,
         metrics: Arc<Metrics>,
         space: Arc<DiskSpace>,
     ) -> Arc<Jobs> {
         let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
-        let device = device(&config, dirs.clone(), models);
+        let device = device(&config, dirs, models);
         let failures = Failures::new(config.rate_limits.failures_per_day);
         Arc::new(Jobs {
             config,
             store,
-            dirs,
+            blobs,
             pipelines,
             metrics,
             current: Mutex::default(),
@@ -299,6 +289,11 @@ impl Jobs {
             lock(&self.inputs).len() as u32,
             self.running.load(Ordering::Relaxed),
         )
+    }
+
+    /// Where the files of jobs lie.
+    pub fn blobs(&self) -> &Arc<Blobs> {
+        &self.blobs
     }
 
     /// Room for decoded pictures, shared by everything that decodes any.

@@ -80,7 +80,7 @@ impl Jobs {
             (new.original_width, new.original_height),
             &new.request,
         )?;
-        let kept = inputs.keep(&self.dirs, new.id).map_err(Refusal::from);
+        let kept = inputs.keep(&self.blobs, new.id).map_err(Refusal::from);
         let accepted = kept.and_then(|()| {
             let accepted = self.store.accept(new, &limits);
             accepted.map_err(|error| self.refuse(&error))
@@ -88,7 +88,7 @@ impl Jobs {
         if let Ok(Accept::Accepted { .. }) = accepted {
             self.wake_one();
         } else {
-            remove_inputs(&self.dirs, new.id);
+            remove_inputs(&self.blobs, new.id);
             lock(&self.reservations).remove(&new.id);
         }
         accepted
@@ -127,7 +127,7 @@ impl Jobs {
                 ),
             )
         })?;
-        let inputs = Inputs::open(&self.dirs, job.id)?;
+        let inputs = Inputs::open(&self.blobs, job.id)?;
         let some = !recipe.points.is_empty() || recipe.rect.is_some();
         let prompts = some
             .then_some(Prompts {

@@ -22,12 +22,13 @@ impl Jobs {
         let admin = &self.config.admin;
         let wanted = job.asynchronous && job.key.is_some() && failed && !admin.retry_keep.is_zero();
         // Its own are among those that lie there.
-        wanted && inputs_bytes(&self.dirs).is_ok_and(|bytes| bytes <= admin.retry_keep_bytes_max)
+        wanted && inputs_bytes(&self.blobs).is_ok_and(|bytes| bytes <= admin.retry_keep_bytes_max)
     }
 
     /// Whether [`Jobs::retry`] would find what it needs. Blocks on the disk.
     pub fn can_retry(&self, job: &Job) -> bool {
-        job.status == JobStatus::Failed && job.asynchronous && has_inputs(&self.dirs, job.id)
+        let kept = || has_inputs(&self.blobs, job.id).unwrap_or(false);
+        job.status == JobStatus::Failed && job.asynchronous && kept()
     }
 
     /// Runs a failed asynchronous job again. The upload goes over to the new job, so that only one retry can come of it.
@@ -59,7 +60,7 @@ impl Jobs {
             (new.original_width, new.original_height),
             &new.request,
         )?;
-        let moved = move_inputs(&self.dirs, old.id, new.id);
+        let moved = move_inputs(&self.blobs, old.id, new.id);
         if !matches!(moved, Ok(true)) {
             lock(&self.reservations).remove(&new.id);
         }
@@ -79,7 +80,7 @@ impl Jobs {
             return Ok(job);
         }
         lock(&self.reservations).remove(&new.id);
-        if let Err(error) = move_inputs(&self.dirs, new.id, old.id) {
+        if let Err(error) = move_inputs(&self.blobs, new.id, old.id) {
             tracing::error!(job_id = %old.id, %error, "the upload of a job that was not retried could not be put back");
         }
         match accepted.map_err(|error| self.refuse(&error))? {

@@ -18,6 +18,9 @@ use crate::files::{FilesError, Mapped, Publication, keep_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
+/// What follows job and attempt in the name of a mask.
+const MASK: &str = ".mask.png";
+
 /// Why a job has no result.
 pub struct JobFault {
     /// For the job's record.
@@ -182,7 +185,7 @@ pub fn run(
         stages: Vec::new(),
         last: Instant::now(),
     };
-    let mut files = Publication::new(&jobs.dirs.results);
+    let mut files = Publication::new(&jobs.blobs, job.id, job.attempt);
     let outcome = steps(jobs, runner, job, work, &mut files, &mut clock);
     if outcome.is_ok() {
         files.keep();
@@ -221,7 +224,7 @@ fn steps(
     photo
         .check_format(&work.encode)
         .map_err(|error| JobFault::new(FailureCode::Encode, Refusal::image("image", &error)))?;
-    keep_preview(&jobs.dirs, job.id, &photo, jobs.config.admin.preview_px_max);
+    keep_preview(&jobs.blobs, job, &photo, jobs.config.admin.preview_px_max);
     clock.last = Instant::now();
     let request = Request {
         photo,
@@ -246,7 +249,7 @@ fn steps(
     if service == Service::Segmentation {
         let bytes = mask_png(&outcome)?;
         clock.lap("encode");
-        let output = store_file(files, &format!("{}.mask.png", job.id), &bytes, "image/png")?;
+        let output = files.add(MASK, &bytes, "image/png")?;
         clock.lap("store");
         let stored = Stored {
             output,
@@ -284,9 +287,9 @@ fn keep(
     let mask_bytes = mask_png(outcome)?;
     clock.lap("encode");
     jobs.advance(job, "store", 0.0);
-    let name = |part: &str| format!("{job}{part}.{}", wanted.extension());
-    let output = store_file(files, &name(""), &bytes, wanted.media_type())?;
-    let mask = store_file(files, &format!("{job}.mask.png"), &mask_bytes, "image/png")?;
+    let name = |part: &str| format!("{part}.{}", wanted.extension());
+    let output = files.add(&name(""), &bytes, wanted.media_type())?;
+    let mask = files.add(MASK, &mask_bytes, "image/png")?;
     clock.lap("store");
     let mut candidates = Vec::with_capacity(outcome.alternatives.len());
     for found in std::mem::take(&mut outcome.alternatives) {
@@ -298,7 +301,7 @@ fn keep(
                         JobFault::new(FailureCode::Encode, Refusal::image("image", &error))
                     })?;
                 let name = name(&format!(".{}", found.name));
-                store_file(files, &name, &bytes, wanted.media_type())?
+                files.add(&name, &bytes, wanted.media_type())?
             }
             None => output.clone(),
         };
@@ -335,21 +338,6 @@ fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<MaskFile>), Box
         cleanplate_pictures::decode_mask(&Mapped::open(file.path())?, &limits, work.mask_channel)
             .map_err(|error| JobFault::new(FailureCode::Mask, Refusal::image("mask", &error)))?;
     Ok((photo, Some(mask)))
-}
-
-fn store_file(
-    files: &mut Publication<'_>,
-    name: &str,
-    bytes: &[u8],
-    media_type: &str,
-) -> Result<StoredFile, Box<JobFault>> {
-    let published = files.add(name, bytes)?;
-    Ok(StoredFile {
-        name: published.name,
-        sha256: published.sha256,
-        bytes: published.bytes,
-        media_type: media_type.to_string(),
-    })
 }
 
 /// The code of a pipeline that did not come to an end.

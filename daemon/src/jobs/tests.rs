@@ -28,6 +28,7 @@ fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
         config,
         store.clone(),
         dirs.clone(),
+        Arc::new(Blobs::local(&dirs)),
         Arc::new(ModelStore::open(&dir.join("models")).unwrap()),
         cleanplate_plugins::pipelines::<&Path>(&plugins, &[]).unwrap(),
         Arc::new(Metrics::from_zero()),

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_pipeline::Runner;
 use cleanplate_store::{Completion, Failure, FailureCode, Job, JobResult, StoreError};
+use tempfile::NamedTempFile;
 
 use super::cancel::Current;
 use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
 use super::run::{self, JobFault};
 use super::{JobInput, Jobs, TakenBytes, lock, probe_removal};
-use crate::files::{Mapped, input_paths, remove_inputs, remove_preview};
+use crate::files::{Mapped, remove_preview, remove_results};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
 
@@ -45,7 +46,7 @@ pub fn run(jobs: &Jobs, name: &str) {
             continue;
         }
         match claim(jobs, name) {
-            Ok(Some((job, _room))) => process(jobs, job),
+            Ok(Some((job, recalled, _room))) => process(jobs, job, recalled),
             Ok(None) if stopping => return,
             Ok(None) => sleep(jobs, seen, NAP),
             Err(error) => {
@@ -65,8 +66,14 @@ fn sleep(jobs: &Jobs, seen: u64, time: Duration) {
     }
 }
 
-/// The next job and room for its photo. A job that waits for room is not overtaken by later ones.
-fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, TakenBytes<'a>)>, StoreError> {
+/// The work of an asynchronous job, from where it is kept; `None` for others, whose work waits in memory.
+type Recalled = Option<Result<JobInput, Box<JobFault>>>;
+
+/// The next job, its work if it is asynchronous, and room for its photo. A job that waits for room is not overtaken by later ones.
+fn claim<'a>(
+    jobs: &'a Jobs,
+    name: &str,
+) -> Result<Option<(Job, Recalled, TakenBytes<'a>)>, StoreError> {
     let _turn = lock(&jobs.turn);
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);
@@ -77,53 +84,51 @@ fn claim<'a>(jobs: &'a Jobs, name: &str) -> Result<Option<(Job, TakenBytes<'a>)>
         return Ok(None);
     };
     lock(&jobs.current).push(Current::new(job.id));
-    let room = jobs
-        .memory
-        .take(bytes_of(jobs, &job), || jobs.abort.load(Ordering::SeqCst));
-    Ok(Some((job, room)))
+    let recalled = job.asynchronous.then(|| jobs.recall(&job));
+    let room = jobs.memory.take(bytes_of(jobs, &job, &recalled), || {
+        jobs.abort.load(Ordering::SeqCst)
+    });
+    Ok(Some((job, recalled, room)))
 }
 
 /// Bytes that a job will take, by the headers of its pictures. None for pictures that are gone or damaged: it will not come to
 /// decoding them.
-fn bytes_of(jobs: &Jobs, job: &Job) -> u64 {
-    let kept = lock(&jobs.inputs).get(&job.id).map(|work| {
-        let mask = work.mask.as_ref().map(|file| file.path().to_path_buf());
-        (work.image.path().to_path_buf(), mask)
-    });
-    let (image, mask) = kept.unwrap_or_else(|| input_paths(&jobs.dirs, job.id));
-    let mapped = |path: &std::path::Path| Mapped::open(path).ok();
-    let (Some(image), mask) = (mapped(&image), mask.as_deref().and_then(mapped)) else {
-        return 0;
+fn bytes_of(jobs: &Jobs, job: &Job, recalled: &Recalled) -> u64 {
+    let mapped = |file: &NamedTempFile| Mapped::open(file.path()).ok();
+    let pictures = |work: &JobInput| (mapped(&work.image), work.mask.as_ref().and_then(mapped));
+    let (image, mask) = match recalled {
+        Some(recalled) => recalled.as_ref().map_or((None, None), pictures),
+        None => lock(&jobs.inputs)
+            .get(&job.id)
+            .map_or((None, None), pictures),
     };
+    let Some(image) = image else { return 0 };
     let candidates = candidates_of(&job.request);
     probe_removal(&image, mask.as_deref(), candidates, &jobs.image_limits())
         .map_or(0, |(_, bytes)| bytes)
 }
 
 /// Does one job.
-fn process(jobs: &Jobs, job: Job) {
+fn process(jobs: &Jobs, job: Job, recalled: Recalled) {
     let id = job.id;
     let running = jobs.running.fetch_add(1, Ordering::Relaxed) + 1;
-    attempt(jobs, job, running);
+    attempt(jobs, job, recalled, running);
     jobs.running.fetch_sub(1, Ordering::Relaxed);
     lock(&jobs.current).retain(|current| current.id != id);
 }
 
-fn attempt(jobs: &Jobs, job: Job, running: u32) {
-    let found = lock(&jobs.inputs).remove(&job.id);
-    let work = match found {
-        Some(work) => Ok(work),
-        None if job.asynchronous => jobs.recall(&job),
-        None => Err(JobFault::new(
+fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
+    let found = recalled.or_else(|| lock(&jobs.inputs).remove(&job.id).map(Ok));
+    let work = found.unwrap_or_else(|| {
+        Err(JobFault::new(
             FailureCode::Interrupted,
             Refusal::new(ErrorCode::Internal, "the upload of this job is gone"),
-        )),
-    };
+        ))
+    });
     let work = match work {
         Ok(work) => work,
         Err(fault) => {
             jobs.fail(&job, fault.failure, None, fault.refusal);
-            remove_inputs(&jobs.dirs, job.id);
             return;
         }
     };
@@ -183,10 +188,8 @@ fn finished(jobs: &Jobs, job: &Job, work: JobInput, result: JobResult) {
     let files = result.files().into_iter().map(|file| file.name.clone());
     let files: Vec<String> = files.collect();
     let remove = || {
-        for name in &files {
-            drop(std::fs::remove_file(jobs.dirs.results.join(name)));
-        }
-        remove_preview(&jobs.dirs, job.id);
+        remove_results(&jobs.blobs, files.iter().map(String::as_str));
+        remove_preview(&jobs.blobs, job);
     };
     let completion = Completion {
         result,
@@ -232,9 +235,7 @@ fn failed(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
 
 /// Puts a job back for another attempt: its work waits in memory or, when it is asynchronous, on disk.
 fn requeue(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
-    if job.asynchronous {
-        work.leave();
-    } else {
+    if !job.asynchronous {
         lock(&jobs.inputs).insert(job.id, work);
     }
     let outcome = jobs.store.requeue(job.id, job.attempt);
@@ -242,9 +243,6 @@ fn requeue(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
         return;
     }
     let work = lock(&jobs.inputs).remove(&job.id);
-    if job.asynchronous {
-        remove_inputs(&jobs.dirs, job.id);
-    }
     if let Err(error) = outcome {
         jobs.store_failed(&error, "a job could not be put back");
     }

@@ -8,7 +8,7 @@ use actix_web::web;
 use cleanplate_api::DatabaseCheck;
 
 use crate::app::App;
-use crate::files::{sweep_expired, sweep_inputs, sweep_previews};
+use crate::files::{remove_orphans, sweep_expired, sweep_inputs, sweep_previews};
 use crate::lock::lock;
 use crate::telemetry::names;
 
@@ -22,6 +22,10 @@ const FIRST_CHECK: Duration = Duration::from_secs(600);
 const HOLD_SLACK_MS: i64 = 60_000;
 /// A task rests for so many times what it took, so that care of a large store leaves room for its work.
 const REST: u32 = 20;
+/// Pause between looks for files without a job: each lists all results.
+const ORPHANS: Duration = Duration::from_secs(3600);
+/// Youngest age of a file that may belong to no job.
+const ORPHAN_AGE_MIN: Duration = Duration::from_secs(3600);
 /// Rows that one sweep changes.
 const ROWS: u32 = 500;
 
@@ -30,6 +34,7 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
         every(app.config.results.sweep, app, sweep),
         every(app.config.results.sweep, app, sweep_kept),
+        after(ORPHANS, ORPHANS, app, sweep_orphans),
         every(TEND, app, tend),
         every(CHECK, app, check_books),
         every(CHECK, app, |app| {
@@ -75,7 +80,7 @@ fn tend(app: &App) {
 }
 
 fn sweep(app: &App) {
-    match sweep_expired(&*app.store, &app.dirs.results) {
+    match sweep_expired(&*app.store, &app.blobs) {
         Ok(0) => {}
         Ok(swept) => {
             app.metrics.add(names::SWEPT, &[], swept as f64);
@@ -100,10 +105,25 @@ fn sweep(app: &App) {
     }
 }
 
+/// Age from which on a file without a job belongs to none that is being accepted or has not ended yet.
+fn orphan_age(app: &App) -> Duration {
+    ORPHAN_AGE_MIN.max(4 * app.config.queue.job_wall_max)
+}
+
+/// Removes results that no job owns.
+fn sweep_orphans(app: &App) {
+    match remove_orphans(&*app.store, &app.blobs, orphan_age(app)) {
+        Ok(0) => {}
+        Ok(orphans) => tracing::warn!(orphans, "removed result files that no job owns"),
+        Err(error) => tracing::error!(%error, "results without a job could not be removed"),
+    }
+}
+
 /// Removes uploads and reduced copies past their time.
 fn sweep_kept(app: &App) {
-    let inputs = sweep_inputs(&*app.store, &app.dirs, app.config.admin.retry_keep);
-    let previews = sweep_previews(&app.dirs, app.config.results.keep);
+    let keep = app.config.admin.retry_keep;
+    let inputs = sweep_inputs(&*app.store, &app.blobs, keep, orphan_age(app));
+    let previews = sweep_previews(&app.blobs, app.config.results.keep);
     match (inputs, previews) {
         (Err(error), _) => tracing::error!(%error, "uploads of failed jobs could not be removed"),
         (_, Err(error)) => tracing::error!(%error, "reduced copies of photos could not be removed"),

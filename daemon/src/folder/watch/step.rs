@@ -138,9 +138,9 @@ impl FolderWatch {
 
     fn deliver(&mut self, held: &mut Held, made: Box<Made>) -> bool {
         let bytes = match made.bytes.read() {
-            Ok(bytes) => bytes,
+            Ok(Some(bytes)) => bytes,
             // Its time was over while the output could not be written: it is made again, without charge.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(None) => {
                 held.state = State::Fresh(Instant::now());
                 return false;
             }
@@ -152,9 +152,8 @@ impl FolderWatch {
         let finish = &self.setup.folder.rules.finish;
         let mask = made.mask.as_ref().filter(|_| finish.wants_mask());
         let mask = match mask.map(Bytes::read).transpose() {
-            Ok(mask) => mask,
             // One that is gone is only missing beside the result.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Ok(mask) => mask.flatten(),
             Err(error) => {
                 let text = format!("reading the mask of a result: {error}");
                 return self.keep(held, State::Undelivered(made), &text);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -14,17 +14,18 @@ use super::super::executor::{Begun, Bytes, Ending, Executor, Made, Task};
 use super::super::{Board, Bounds, Menu};
 use super::{FolderWatch, Setup};
 use crate::config::{HotFolder, Rules};
+use crate::files::{Blobs, Dirs};
 use crate::folder::scan::tests::rules;
 use crate::jobs::ByteBudget;
 
-/// The photo is the result, and the mask lies in this file.
-struct Echo(PathBuf);
+/// The photo is the result, and the mask is a result of this name.
+struct Echo(Arc<Blobs>, String);
 
 impl Executor for Echo {
     fn begin(&self, task: Task) -> Begun {
         Begun::Ended(Ending::Made(Box::new(Made {
             bytes: Bytes::Here(task.photo.to_vec()),
-            mask: Some(Bytes::File(self.0.clone())),
+            mask: Some(Bytes::Kept(self.0.clone(), self.1.clone())),
             extension: "png",
             size: task.size,
             job: None,
@@ -43,7 +44,10 @@ impl Executor for Echo {
     }
 }
 
-fn run(root: &Path, rules: Rules, mask: &Path) -> io::Result<()> {
+/// `mask`: the name among the results, which lie beside `root`; empty: their folder, which is no file.
+fn run(root: &Path, rules: Rules, mask: &str) -> io::Result<()> {
+    let dirs = Dirs::under(root.parent().unwrap());
+    dirs.prepare().unwrap();
     let folder = HotFolder {
         name: "plates".to_string(),
         path: root.to_path_buf(),
@@ -63,7 +67,7 @@ fn run(root: &Path, rules: Rules, mask: &Path) -> io::Result<()> {
             set: PipelineSet::default(),
             rules: None,
         },
-        executor: Arc::new(Echo(mask.to_path_buf())),
+        executor: Arc::new(Echo(Arc::new(Blobs::local(&dirs)), mask.to_string())),
         bounds: Bounds {
             bytes_max: 1 << 20,
             points_max: 1,
@@ -81,7 +85,7 @@ fn run(root: &Path, rules: Rules, mask: &Path) -> io::Result<()> {
 #[test]
 fn a_mask_that_is_wanted_is_waited_for_unless_it_is_gone() {
     let dir = tempfile::tempdir().unwrap();
-    let (root, gone) = (dir.path().join("in"), dir.path().join("gone"));
+    let (root, gone) = (dir.path().join("in"), dir.path().join("results/gone"));
     let picture = crate::picture::mask_png(&Mask::empty(8, 6)).unwrap();
     let drop_pair = |name: &str| {
         fs::create_dir_all(&root).unwrap();
@@ -92,21 +96,21 @@ fn a_mask_that_is_wanted_is_waited_for_unless_it_is_gone() {
     with_mask.finish.mask_copy = true;
     // What cannot be read is no mask, but nobody asks for it.
     drop_pair("a");
-    run(&root, rules(), dir.path()).unwrap();
+    run(&root, rules(), "").unwrap();
     assert!(root.join("done/a.report.json").exists());
     // Swept away: it is only missing.
     drop_pair("b");
-    run(&root, with_mask.clone(), &gone).unwrap();
+    run(&root, with_mask.clone(), "gone").unwrap();
     assert!(root.join("output/b.png").exists() && !root.join("output/b_mask.png").exists());
     // Anything else is a trouble of the daemon's disk: nothing is delivered by halves.
     drop_pair("c");
-    let error = run(&root, with_mask.clone(), dir.path()).unwrap_err();
+    let error = run(&root, with_mask.clone(), "").unwrap_err();
     let told = error.to_string();
     assert!(told.contains("reading the mask of a result"), "{told}");
     assert!(!root.join("output/c.png").exists() && !root.join("done/c.report.json").exists());
     // The next run goes on with it.
     fs::write(&gone, &picture).unwrap();
-    run(&root, with_mask, &gone).unwrap();
+    run(&root, with_mask, "gone").unwrap();
     assert_eq!(fs::read(root.join("output/c_mask.png")).unwrap(), picture);
 }
 
@@ -120,7 +124,7 @@ fn a_pair_whose_mask_is_gone_is_on_the_sheet() {
     fs::write(root.join("a_mask.png"), &picture).unwrap();
     let mut sheet = rules();
     sheet.finish.contact_sheet = true;
-    run(&root, sheet, &dir.path().join("gone")).unwrap();
+    run(&root, sheet, "gone").unwrap();
     let page = fs::read_dir(root.join("output"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
