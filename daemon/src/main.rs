@@ -18,6 +18,7 @@ mod limits;
 mod local;
 mod lock;
 mod monitor;
+mod node;
 mod outbound;
 mod pairing;
 mod params;

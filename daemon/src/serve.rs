@@ -39,7 +39,7 @@ const LOCAL_BACKLOG: i32 = 16;
 
 /// Runs the daemon until a signal or a fault of the store. `open`: for whoever sits at this machine, without a key, and with its
 /// page opened in the browser.
-pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
+pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let tail = telemetry::start_log(&config.logging, config.admin.log_lines_max);
     crate::connections::allow_open_files(config.server.connections_max);
     let (listener, metrics_listener) = listeners(&config)?;
@@ -52,6 +52,7 @@ pub fn run(config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
     refuse_foreign_database(&store, &dirs)?;
     dirs.prepare()?;
+    config.server.name = crate::node::name(&config.server.name, &dirs.data)?;
     let blobs = Arc::new(Blobs::local(&dirs));
     tidy_up(&store, &blobs, &config)?;
     let store: Arc<dyn Store> = Arc::new(store);
@@ -173,7 +174,7 @@ fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
 
 /// Ends what the last run left open, and removes files that nobody owns.
 fn tidy_up(store: &SqliteStore, blobs: &Blobs, config: &Config) -> anyhow::Result<()> {
-    let recovered = store.recover(config.queue.attempts_max)?;
+    let recovered = store.recover(&config.server.name, config.queue.attempts_max)?;
     if recovered != cleanplate_store::Recovered::default() {
         let (failed, requeued) = (
             recovered.failed.len() + recovered.exhausted.len(),
@@ -229,6 +230,7 @@ async fn live(
     };
     let sender = Sender::new(
         app.store.clone(),
+        app.jobs.name().to_string(),
         app.config.webhooks.clone(),
         Box::new(compose),
         app.metrics.clone(),

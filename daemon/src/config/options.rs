@@ -7,7 +7,7 @@ use std::time::Duration;
 use cleanplate_engine::BackendChoice;
 use ipnet::IpNet;
 
-use super::places::{Origins, PublicUrl, address, data_dir, origins, public_url};
+use super::places::{Origins, PublicUrl, address, data_dir, origins, process_name, public_url};
 use super::reader::Reader;
 use super::{Admin, Fetch, HotFolder, Rules, Source, Webhooks};
 
@@ -57,6 +57,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Address and port of `/metrics` alone; `None`: it is with the others.
     pub metrics_listen: Option<SocketAddr>,
+    /// Name among the processes that share a store, as configured; empty: [`crate::node`] keeps one in the data folder.
+    pub name: String,
     /// Data folder, already resolved.
     pub data_dir: PathBuf,
     /// Bytes that stay free on the volume of the data folder.
@@ -174,6 +176,8 @@ pub struct Queue {
     pub attempts_max: u32,
     /// Jobs under way at a time.
     pub at_once_max: usize,
+    /// How long work stays its process's without a sign of life.
+    pub lease: Duration,
 }
 
 /// `[pricing]`, in credits.
@@ -342,6 +346,7 @@ fn queue(r: &mut Reader<'_>) -> Queue {
                 .min(8),
             given => given,
         },
+        lease: seconds(r, "queue.lease_s", 3..=3600),
     }
 }
 
@@ -369,6 +374,7 @@ fn server(r: &mut Reader<'_>) -> Server {
         metrics_listen: r.parsed("server.metrics_listen", None, |text| {
             (!text.is_empty()).then(|| address(text)).transpose()
         }),
+        name: r.parsed("server.name", String::new(), process_name),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
         free_bytes_min: (r.whole("server.free_mib_min", 0..=1 << 30) as u64) << 20,
         database_check: Some(seconds(r, "server.database_check_s", 0..=366 * DAY_S))

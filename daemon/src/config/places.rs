@@ -82,6 +82,15 @@ pub(super) fn origins(list: Vec<String>) -> Result<Origins, String> {
     }
 }
 
+/// A name of a process: empty, or visible characters.
+pub(super) fn process_name(text: &str) -> Result<String, String> {
+    if text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_string())
+    } else {
+        Err("at most 100 visible ASCII characters without spaces".to_string())
+    }
+}
+
 pub(super) fn data_dir(text: &str) -> Result<PathBuf, String> {
     if !text.is_empty() {
         return Ok(PathBuf::from(text));

@@ -64,7 +64,7 @@ fn a_feed_knows_what_was_open_before() {
         }
     );
     store.watch(feed.clone());
-    store.claim("worker").unwrap().unwrap();
+    store.claim("worker", 60_000).unwrap().unwrap();
     assert_eq!(feed.load(), (0, 1));
 }
 

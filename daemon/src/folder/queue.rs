@@ -166,6 +166,7 @@ impl QueueExecutor {
             pipeline: task.pipeline.name.clone(),
             // A job that dies with the daemon is released; its claim starts another at the next start.
             asynchronous: false,
+            origin: self.jobs.name().to_string(),
             price: if paid { self.price } else { 0 },
             input_filename: Some(task.photo_name.chars().take(255).collect()),
             original_width: task.size.0,

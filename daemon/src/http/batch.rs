@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, web};
 use cleanplate_api::endpoint::{Endpoint, Json};
 use cleanplate_api::public::RemoveObjects;
 use cleanplate_api::{BatchQuoteReply, BatchReply, ErrorCode};
-use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, NewBatch, Reply};
+use cleanplate_store::{Batch, BatchId, BatchStart, Job, JobStatus, KeyRecord, Reply};
 
 use super::admit::admit;
 use super::batch_feed::{Fed, Feeder, Slot};
@@ -90,14 +90,8 @@ async fn serve(
     if order.ask.tuning.dry_run {
         return quote(&order, &slots).await.map(Done::free);
     }
-    let new = NewBatch {
-        id: BatchId::random(),
-        account: key.account,
-        key: Some(key.id),
-        pairs: slots.len() as u32,
-        asynchronous: order.ask.tuning.asynchronous,
-        idempotency: once.map(|once| idempotency::wish(once, key, print, None)),
-    };
+    let once = once.map(|once| idempotency::wish(once, key, print, None));
+    let new = order.batch(slots.len() as u32, once);
     let base = view::base_url(req, app);
     match app.store(move |store| store.start_batch(&new)).await? {
         BatchStart::Started(batch) => {

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use actix_web::{HttpRequest, web};
-use cleanplate_store::{Accept, BatchSlot, Idempotency, JobId, KeyRecord, NewJob};
+use cleanplate_store::{
+    Accept, BatchId, BatchSlot, Idempotency, JobId, KeyRecord, NewBatch, NewJob,
+};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -92,11 +94,25 @@ impl Order {
             service: self.service.name().to_string(),
             pipeline: self.ask.pipeline.name.clone(),
             asynchronous: tuning.asynchronous,
+            origin: self.app.jobs.name().to_string(),
             price: self.service.price(&self.app.config.pricing),
             input_filename: Some(original.filename.clone()).filter(|name| !name.is_empty()),
             original_width: original.width,
             original_height: original.height,
             request: self.recipe(),
+            idempotency,
+        }
+    }
+
+    /// The batch of so many photos.
+    pub fn batch(&self, pairs: u32, idempotency: Option<Idempotency>) -> NewBatch {
+        NewBatch {
+            id: BatchId::random(),
+            account: self.key.account,
+            key: Some(self.key.id),
+            pairs,
+            asynchronous: self.ask.tuning.asynchronous,
+            origin: self.app.jobs.name().to_string(),
             idempotency,
         }
     }

@@ -15,7 +15,9 @@ use crate::refusal::Refusal;
 pub struct Current {
     /// The job.
     pub id: JobId,
-    /// Its client no longer wants it.
+    /// The attempt.
+    pub attempt: u32,
+    /// It is no longer wanted, or no longer ours.
     pub cancelled: bool,
     /// Stage under way.
     pub stage: String,
@@ -29,9 +31,10 @@ pub struct Current {
 
 impl Current {
     /// A job that was just taken from the queue.
-    pub fn new(id: JobId) -> Current {
+    pub fn new(job: &Job) -> Current {
         Current {
-            id,
+            id: job.id,
+            attempt: job.attempt,
             cancelled: false,
             stage: String::new(),
             fraction: 0.0,

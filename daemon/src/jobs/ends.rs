@@ -1,5 +1,6 @@
 //! How jobs end: recorded once, and told to whoever waits, also when the store cannot take the end yet.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
@@ -62,6 +63,21 @@ impl JobInput {
 }
 
 impl Jobs {
+    /// Notes an error of the store; one that makes its content doubtful stops the daemon.
+    pub fn note_store_error(&self, error: &StoreError) {
+        if error.is_fatal() {
+            tracing::error!(%error, "the store cannot go on; the daemon stops");
+            self.fatal.store(true, Ordering::SeqCst);
+            self.abort.store(true, Ordering::SeqCst);
+            self.wake();
+        }
+    }
+
+    /// Whether the store failed so that the daemon must stop.
+    pub fn is_fatal(&self) -> bool {
+        self.fatal.load(Ordering::SeqCst)
+    }
+
     /// Notes an error of the store: one that makes its content doubtful stops the daemon, one that passes by itself is told
     /// once a minute.
     pub fn store_failed(&self, error: &StoreError, what: &str) {

@@ -9,6 +9,7 @@ mod cancel;
 mod device;
 mod ends;
 mod failures;
+mod leases;
 mod preview;
 mod recall;
 mod retry;
@@ -44,6 +45,7 @@ use device::{Device, Opened};
 pub use device::{DeviceState, open as open_device};
 use ends::{GivenUp, Stalled, Unrecorded};
 use failures::Failures;
+use leases::Renewal;
 pub use preview::Preview;
 pub use recall::{Recipe, Webhook};
 pub use retry::RETRY_OF;
@@ -143,6 +145,7 @@ pub struct Jobs {
     step_times: StepTimes,
     running: AtomicU32,
     failures: Failures,
+    renewal: Renewal,
     /// No new jobs; waiting ones still run.
     stopping: AtomicBool,
     /// Running jobs end at their next step.
@@ -208,21 +211,23 @@ impl Jobs {
             step_times: StepTimes::default(),
             running: AtomicU32::new(0),
             failures,
+            renewal: Renewal::default(),
             stopping: AtomicBool::new(false),
             abort: AtomicBool::new(false),
             fatal: AtomicBool::new(false),
         })
     }
 
-    /// Starts the engine threads.
+    /// Starts the engine threads, and the one that renews the leases of their jobs.
     pub fn start(self: &Arc<Self>) -> std::io::Result<Vec<std::thread::JoinHandle<()>>> {
         let start = |number: usize| {
             let jobs = self.clone();
             let name = format!("engine-{number}");
             std::thread::Builder::new()
-                .name(name.clone())
-                .spawn(move || worker::run(&jobs, &name))
+                .name(name)
+                .spawn(move || worker::run(&jobs))
         };
+        leases::start(self)?;
         (0..self.config.queue.at_once_max).map(start).collect()
     }
 
@@ -437,21 +442,6 @@ impl Jobs {
         }
     }
 
-    /// Notes an error of the store; one that makes its content doubtful stops the daemon.
-    pub fn note_store_error(&self, error: &cleanplate_store::StoreError) {
-        if error.is_fatal() {
-            tracing::error!(%error, "the store cannot go on; the daemon stops");
-            self.fatal.store(true, Ordering::SeqCst);
-            self.abort.store(true, Ordering::SeqCst);
-            self.wake();
-        }
-    }
-
-    /// Whether the store failed so that the daemon must stop.
-    pub fn is_fatal(&self) -> bool {
-        self.fatal.load(Ordering::SeqCst)
-    }
-
     fn wake(&self) {
         *lock(&self.gate) += 1;
         self.wake.notify_all();
@@ -487,5 +477,6 @@ impl Jobs {
                 tracing::error!("an engine thread panicked");
             }
         }
+        self.end_renewal();
     }
 }

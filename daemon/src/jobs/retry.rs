@@ -101,6 +101,7 @@ impl Jobs {
             service: old.service.clone(),
             pipeline: old.pipeline.clone(),
             asynchronous: true,
+            origin: self.name().to_string(),
             price: old.price,
             input_filename: old.input_filename.clone(),
             original_width: old.original_width,

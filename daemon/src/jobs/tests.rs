@@ -19,6 +19,7 @@ fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
     ];
     let mut config = crate::config::load(None, std::iter::empty(), &data).unwrap();
     // Nothing works here: on a busy machine many are accepted before the end.
+    config.server.name = "test".to_string();
     (config.queue.per_key_in_flight_max, config.queue.length_max) = (1_000_000, 1_000_000);
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir, Arc::new(SystemClock)).unwrap());
     let account = store.create_account("a", "test").unwrap().id;
@@ -48,6 +49,7 @@ pub fn new_job(account: AccountId) -> NewJob {
         service: "object-removal".to_string(),
         pipeline: "patchmatch".to_string(),
         asynchronous: false,
+        origin: "test".to_string(),
         price: 3,
         input_filename: None,
         original_width: 10,

@@ -23,7 +23,7 @@ use crate::telemetry::names;
 const NAP: Duration = Duration::from_millis(500);
 
 /// Runs until told to stop.
-pub fn run(jobs: &Jobs, name: &str) {
+pub fn run(jobs: &Jobs) {
     let aborted = || jobs.abort.load(Ordering::SeqCst);
     while !aborted() {
         let seen = *lock(&jobs.gate);
@@ -45,7 +45,7 @@ pub fn run(jobs: &Jobs, name: &str) {
             sleep(jobs, seen, jobs.config.engine.retry);
             continue;
         }
-        match claim(jobs, name) {
+        match claim(jobs) {
             Ok(Some((job, recalled, _room))) => process(jobs, job, recalled),
             Ok(None) if stopping => return,
             Ok(None) => sleep(jobs, seen, NAP),
@@ -70,20 +70,17 @@ fn sleep(jobs: &Jobs, seen: u64, time: Duration) {
 type Recalled = Option<Result<JobInput, Box<JobFault>>>;
 
 /// The next job, its work if it is asynchronous, and room for its photo. A job that waits for room is not overtaken by later ones.
-fn claim<'a>(
-    jobs: &'a Jobs,
-    name: &str,
-) -> Result<Option<(Job, Recalled, TakenBytes<'a>)>, StoreError> {
+fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreError> {
     let _turn = lock(&jobs.turn);
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);
     }
-    let claimed = jobs.store.claim(name);
+    let claimed = jobs.store.claim(jobs.name(), jobs.lease_ms());
     jobs.note_claim(claimed.as_ref().err());
     let Some(job) = claimed? else {
         return Ok(None);
     };
-    lock(&jobs.current).push(Current::new(job.id));
+    lock(&jobs.current).push(Current::new(&job));
     let recalled = job.asynchronous.then(|| jobs.recall(&job));
     let room = jobs.memory.take(bytes_of(jobs, &job, &recalled), || {
         jobs.abort.load(Ordering::SeqCst)

@@ -137,7 +137,7 @@ fn sweep_kept(app: &App) {
 fn check_books(app: &App) {
     // A claimed job may wait for room as long as another one runs, then it runs itself.
     let limit_ms = 2 * app.config.queue.job_wall_max.as_millis() as i64 + HOLD_SLACK_MS;
-    match app.store.expire_holds(limit_ms) {
+    match app.store.expire_holds(app.jobs.name(), limit_ms) {
         Ok(expired) if expired.is_empty() => {}
         Ok(expired) => tracing::error!(
             jobs = expired.len(),

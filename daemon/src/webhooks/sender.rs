@@ -21,6 +21,8 @@ use crate::telemetry::{Metrics, names, tell_store_error};
 const LOOK: Duration = Duration::from_millis(500);
 /// Longest attempt, from the name look-up to the head of the reply.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
+/// How long a webhook is this process's to send: an attempt and what it takes to note how it ended.
+const LEASE_MS: i64 = 30_000;
 /// Webhooks looked at together.
 const ROWS: u32 = 200;
 /// Pause after an error of the store.
@@ -58,6 +60,8 @@ enum Attempt {
 /// What looks for due webhooks and sends them.
 pub struct Sender {
     store: Arc<dyn Store>,
+    /// Name of this process.
+    name: String,
     config: config::Webhooks,
     compose: Box<Compose>,
     agent: Agent,
@@ -67,9 +71,10 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender; `stop` ends its thread.
+    /// A sender of the process of this name; `stop` ends its thread.
     pub fn new(
         store: Arc<dyn Store>,
+        name: String,
         config: config::Webhooks,
         compose: Box<Compose>,
         metrics: Arc<Metrics>,
@@ -78,6 +83,7 @@ impl Sender {
         let agent = outbound::agent(config.allowed.clone(), ATTEMPT_MAX, 0);
         Arc::new(Sender {
             store,
+            name,
             flights: Flights::new(config.at_once_max),
             config,
             compose,
@@ -138,9 +144,15 @@ impl Sender {
         if self.stop.load(Ordering::SeqCst) {
             return;
         }
-        let noted = self
-            .attempt(webhook)
-            .and_then(|attempt| self.note(webhook, attempt));
+        let job = webhook.job.id;
+        let noted = match self.store.claim_webhook(job, &self.name, LEASE_MS) {
+            // Another process was faster.
+            Ok(false) => return,
+            Ok(true) => self
+                .attempt(webhook)
+                .and_then(|attempt| self.note(webhook, attempt)),
+            Err(error) => Err(error),
+        };
         if let Err(error) = noted {
             let what = "the store failed under a webhook; it is sent again";
             tell_store_error(&error, what);

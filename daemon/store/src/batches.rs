@@ -21,6 +21,8 @@ pub struct NewBatch {
     pub pairs: u32,
     /// Whether the client does not wait.
     pub asynchronous: bool,
+    /// Name of the process that answers it, 1 to 100 characters.
+    pub origin: String,
     /// The wish to be done once.
     pub idempotency: Option<Idempotency>,
 }
@@ -76,7 +78,8 @@ pub trait Batches {
     fn answer_batch(&self, batch: BatchId, reply: Option<&Reply>) -> Result<()>;
 
     /// Notes that an unanswered request was cut short (the client went away in the middle), so that repeating it
-    /// resumes the batch. Start-up recovery does the same for all unanswered batches.
+    /// resumes the batch. Start-up recovery does the same for all that its process left unanswered; those of a process whose
+    /// last [report](crate::Leases::report_worker) is over count as cut short too.
     fn interrupt_batch(&self, batch: BatchId) -> Result<()>;
 
     /// Forgets a batch without jobs, and its idempotency key (no credit for the first pair). `false` when it has jobs.

@@ -21,6 +21,7 @@ mod idempotency;
 mod ids;
 mod jobs;
 mod keys;
+mod leases;
 mod ledger;
 mod limits;
 mod maintenance;
@@ -51,6 +52,7 @@ pub use keys::{
     CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys,
     LAST_USED_STALE_MS, NewKey,
 };
+pub use leases::{Heartbeat, LEASE_MS_MAX, Leases, WORKER_KEEP_MS, Worker, WorkerReport};
 pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 pub use secret::{
@@ -72,6 +74,7 @@ pub trait Store:
     + Maintenance
     + Watched
     + Webhooks
+    + Leases
     + Send
     + Sync
 {
@@ -88,6 +91,7 @@ impl<
         + Maintenance
         + Watched
         + Webhooks
+        + Leases
         + Send
         + Sync,
 > Store for T

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::error::{Result, StoreError};
 use crate::idempotency::{IdempotencyScope, REPLY_BYTES_MAX};
 use crate::jobs::{CANDIDATES_MAX, StoredFile};
+use crate::leases::{LEASE_MS_MAX, WorkerReport};
 use crate::{Credits, Failure, Idempotency, JobResult, NewJob, Reply, WEBHOOK_PAUSE_MS_MAX};
 
 /// Most credits that an account may have and that one operation may move: far from the end of 64 bits.
@@ -87,6 +88,24 @@ pub(crate) fn webhook_pause_ms(operation: &'static str, value: i64) -> Result<()
     span_ms(operation, "again_in_ms", value, WEBHOOK_PAUSE_MS_MAX)
 }
 
+/// The span of a lease.
+pub(crate) fn lease_ms(operation: &'static str, value: i64) -> Result<()> {
+    if (1..=LEASE_MS_MAX).contains(&value) {
+        return Ok(());
+    }
+    let detail = format!("is {value}, 1 to {LEASE_MS_MAX} are allowed");
+    Err(invalid(operation, "lease_ms", detail))
+}
+
+/// What a process says of itself.
+pub(crate) fn worker(operation: &'static str, report: &WorkerReport) -> Result<()> {
+    text(operation, "name", &report.name, 100)?;
+    text(operation, "role", &report.role, 20)?;
+    text(operation, "version", &report.version, 100)?;
+    let device = report.device.as_ref();
+    device.map_or(Ok(()), |device| text(operation, "device", device, 200))
+}
+
 fn span_ms(operation: &'static str, field: &'static str, value: i64, max: i64) -> Result<()> {
     if (0..=max).contains(&value) {
         return Ok(());
@@ -99,6 +118,7 @@ fn span_ms(operation: &'static str, field: &'static str, value: i64, max: i64) -
 pub(crate) fn new_job(operation: &'static str, new: &NewJob) -> Result<()> {
     text(operation, "service", &new.service, 64)?;
     text(operation, "pipeline", &new.pipeline, 64)?;
+    text(operation, "origin", &new.origin, 100)?;
     if let Some(name) = &new.input_filename {
         text(operation, "input_filename", name, 255)?;
     }

@@ -6,14 +6,14 @@ use std::path::Path;
 use crate::JobId;
 use crate::error::Result;
 
-/// What start-up recovery did.
+/// What recovery did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// Synchronous jobs that were pending or processing: failed, hold returned.
     pub failed: Vec<JobId>,
-    /// Asynchronous jobs that were processing: back in the queue, hold kept.
+    /// Jobs that were processing: back in the queue, hold kept.
     pub requeued: Vec<JobId>,
-    /// Asynchronous jobs that were processing once too often: failed, hold returned.
+    /// Jobs that were processing once too often: failed, hold returned.
     pub exhausted: Vec<JobId>,
     /// Batches whose request was not answered: marked interrupted.
     pub batches: u32,
@@ -80,14 +80,15 @@ pub struct Health {
 
 /// Operations on the store as a whole.
 pub trait Maintenance {
-    /// Ends or requeues what an earlier daemon left unfinished. Call once, before work is taken; a tool beside a running
-    /// daemon must not. Asynchronous jobs with `attempts_max` attempts or more are not run again.
-    fn recover(&self, attempts_max: u32) -> Result<Recovered>;
+    /// Ends or requeues what the process of this name left unfinished in an earlier run: synchronous jobs that it accepted fail,
+    /// for nobody waits for them any more; other jobs that it was working on go back into the queue, unless they have
+    /// `attempts_max` attempts or more; its unanswered batches are marked interrupted; its leases and webhooks under way are free.
+    /// Call once, before work is taken; a tool beside a running daemon must not. Other processes are not touched.
+    fn recover(&self, worker: &str, attempts_max: u32) -> Result<Recovered>;
 
-    /// Fails synchronous and asynchronous jobs that have been processing for longer than `processing_ms_max` and
-    /// returns their holds: the last net under a worker that never reported. The span is counted from the claim by a clock
-    /// that does not jump.
-    fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>>;
+    /// Fails jobs that the process of this name claimed longer than `processing_ms_max` ago and returns their holds: the last net
+    /// under a worker that renews its leases and never reports. The span is counted from the claim by a clock that does not jump.
+    fn expire_holds(&self, worker: &str, processing_ms_max: i64) -> Result<Vec<JobId>>;
 
     /// Forgets the details of at most `rows_max` jobs that ended longer than `keep_ms` ago, and their webhooks: names of
     /// files, parameters, timings, remarks. What was charged for, when and with which end stays: the ledger names the jobs.

@@ -13,8 +13,9 @@ pub trait Watcher: Send + Sync {
     fn job_changed(&self, job: &Job);
 }
 
-/// Letting others watch. Only changes made through this object are told, not those of other processes.
+/// Letting others watch. Changes made through this object are told at once; those of other processes as soon as the store learns of
+/// them, where it does, several changes of one job as one.
 pub trait Watched {
-    /// From now on tells `watcher`. The first one stays: `false` when there was one.
-    fn watch(&self, watcher: Arc<dyn Watcher>) -> bool;
+    /// From now on tells `watcher` too.
+    fn watch(&self, watcher: Arc<dyn Watcher>);
 }

@@ -38,8 +38,12 @@ pub struct WebhookState {
 pub trait Webhooks {
     /// Webhooks whose time has come: the oldest of each account, then the second ones and so on, up to the
     /// `per_account_max`-th, so that no account stands in another's way. The first attempt is due at once; pauses are counted
-    /// by a clock that does not jump with the one on the wall.
+    /// by a clock that does not jump with the one on the wall. Those that a process has claimed are left out. Changes nothing.
     fn due_webhooks(&self, per_account_max: u32, rows_max: u32) -> Result<Vec<DueWebhook>>;
+
+    /// Takes a webhook that is due for `lease_ms` (1 to [`crate::LEASE_MS_MAX`]) from now, so that no other process sends it at the
+    /// same time. `false` when it is no longer due or another has it. How the attempt ended frees it, at the latest the lease's end.
+    fn claim_webhook(&self, job: JobId, holder: &str, lease_ms: i64) -> Result<bool>;
 
     /// Notes that a webhook was taken by its receiver. Counts as an attempt.
     fn webhook_delivered(&self, job: JobId) -> Result<()>;

@@ -17,6 +17,7 @@ use cleanplate_store::{
 };
 use serde_json::json;
 
+const LEASE_MS: i64 = 60_000;
 const FOLDER: &str = "CLEANPLATE_STORE_KILL_FOLDER";
 const KILLS: u64 = 15;
 const PRICE: i64 = 3;
@@ -65,6 +66,7 @@ fn work(store: &SqliteStore, account: AccountId) -> Option<()> {
         service: "object-removal".into(),
         pipeline: "default".into(),
         asynchronous,
+        origin: "worker".into(),
         price: PRICE,
         input_filename: None,
         original_width: 1,
@@ -80,7 +82,7 @@ fn work(store: &SqliteStore, account: AccountId) -> Option<()> {
         return None;
     };
     acknowledge("accepted", id);
-    let job = store.claim("victim").unwrap()?;
+    let job = store.claim("worker", LEASE_MS).unwrap()?;
     let Ended::Now { job, .. } = store.finish(job.id, job.attempt, &completion()).unwrap() else {
         return None;
     };
@@ -192,9 +194,9 @@ fn check(folder: &Path, account: AccountId, acknowledged: &HashMap<JobId, String
             found.status
         );
     }
-    store.recover(1_000).unwrap();
+    store.recover("worker", 1_000).unwrap();
     // What recovery put back into the queue is done now, as a new daemon would.
-    while let Some(job) = store.claim("checker").unwrap() {
+    while let Some(job) = store.claim("worker", LEASE_MS).unwrap() {
         assert!(matches!(
             store.finish(job.id, job.attempt, &completion()).unwrap(),
             Ended::Now { .. }

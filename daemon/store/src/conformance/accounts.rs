@@ -1,4 +1,4 @@
-use super::{ACTOR, Fixture, accept, balance, completion, ended, funded, kinds, new_job};
+use super::{ACTOR, Fixture, LEASE_MS, accept, balance, completion, ended, funded, kinds, new_job};
 use crate::{AccountId, LedgerCause, LedgerKind, PageRequest, StoreError};
 
 pub(super) fn accounts_and_ledger(fixture: &mut dyn Fixture) {
@@ -78,7 +78,10 @@ pub(super) fn pages(fixture: &mut dyn Fixture) {
     let other = funded(store.as_ref(), 10);
     for _ in 0..3 {
         let job = accept(store.as_ref(), &new_job(owner));
-        let job = store.claim_job(job.id, "worker").unwrap().unwrap();
+        let job = store
+            .claim_job(job.id, "worker", LEASE_MS)
+            .unwrap()
+            .unwrap();
         ended(store.finish(job.id, job.attempt, &completion(3)).unwrap());
         accept(store.as_ref(), &new_job(other));
     }

@@ -1,17 +1,22 @@
 use super::idempotency::wish;
-use super::{Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, new_job};
+use super::{Fixture, LEASE_MS, PRICE, WIDE, accept, balance, completion, ended, funded, new_job};
 use crate::{
     Accept, AccountId, BatchId, BatchSlot, BatchStart, Failure, Idempotency, JobFilter, JobStatus,
     KeyId, NewBatch, NewJob, PageRequest, Reply, StoreError,
 };
 
-fn new_batch(owner: (AccountId, KeyId), pairs: u32, idempotency: Option<Idempotency>) -> NewBatch {
+pub(super) fn new_batch(
+    owner: (AccountId, KeyId),
+    pairs: u32,
+    idempotency: Option<Idempotency>,
+) -> NewBatch {
     NewBatch {
         id: BatchId::random(),
         account: owner.0,
         key: Some(owner.1),
         pairs,
         asynchronous: false,
+        origin: "worker".into(),
         idempotency,
     }
 }
@@ -69,7 +74,10 @@ pub(super) fn batch(fixture: &mut dyn Fixture) {
             &Failure::new("mask_size".into(), "the mask has another size"),
         )
         .unwrap();
-    store.claim_job(first.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(first.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(store.finish(first.id, 1, &completion(PRICE)).unwrap());
     store.answer_batch(new.id, None).unwrap();
 
@@ -142,13 +150,16 @@ pub(super) fn resumed(fixture: &mut dyn Fixture) {
     assert_eq!(store.accept(&single, &WIDE).unwrap(), Accept::KeyReused);
 
     let done = accept(store.as_ref(), &pair(owner, new.id, 0));
-    store.claim_job(done.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(done.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(store.finish(done.id, 1, &completion(PRICE)).unwrap());
     let lost = accept(store.as_ref(), &pair(owner, new.id, 1));
     drop(store);
     fixture.crash();
     let store = fixture.store();
-    let recovered = store.recover(3).unwrap();
+    let recovered = store.recover("worker", 3).unwrap();
     assert_eq!((recovered.failed, recovered.batches), (vec![lost.id], 1));
 
     let BatchStart::Resumed(batch) = store.start_batch(&again).unwrap() else {
@@ -164,7 +175,10 @@ pub(super) fn resumed(fixture: &mut dyn Fixture) {
         "the finished pair is not run again"
     );
     let second = accept(store.as_ref(), &pair(owner, new.id, 1));
-    store.claim_job(second.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(second.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(store.finish(second.id, 1, &completion(PRICE)).unwrap());
     let ids: Vec<_> = store
         .batch_jobs(new.id)

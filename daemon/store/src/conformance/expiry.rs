@@ -1,4 +1,6 @@
-use super::{Fixture, PRICE, accept, balance, completion, ended, funded, new_job, processing};
+use super::{
+    Fixture, LEASE_MS, PRICE, accept, balance, completion, ended, funded, new_job, processing,
+};
 use crate::{
     Completion, Ended, Failure, FailureCode, JobStatus, KeptCandidate, NewJob, StoreError,
     StoredFile,
@@ -85,7 +87,10 @@ pub(super) fn details(fixture: &mut dyn Fixture) {
         ..new_job(owner)
     };
     let done = accept(store.as_ref(), &new());
-    store.claim_job(done.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(done.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(
         store
             .finish(
@@ -99,7 +104,10 @@ pub(super) fn details(fixture: &mut dyn Fixture) {
             .unwrap(),
     );
     let failed = accept(store.as_ref(), &new());
-    store.claim_job(failed.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(failed.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     let timings = serde_json::json!({ "stages": [{ "stage": "decode", "ms": 1.5 }] });
     ended(
         store
@@ -165,17 +173,17 @@ pub(super) fn holds(fixture: &mut dyn Fixture) {
     let silent = processing(store.as_ref(), owner);
     fixture.clock().advance_ms(LIMIT_MS);
     let busy = processing(store.as_ref(), owner);
-    assert_eq!(store.expire_holds(LIMIT_MS).unwrap(), []);
+    assert_eq!(store.expire_holds("worker", LIMIT_MS).unwrap(), []);
     for hours in [10 * 365 * 24, -20 * 365 * 24, 10 * 365 * 24] {
         fixture.clock().jump_ms(hours * 60 * 60 * 1_000);
         assert_eq!(
-            store.expire_holds(LIMIT_MS).unwrap(),
+            store.expire_holds("worker", LIMIT_MS).unwrap(),
             [],
             "a clock that is set ends no job"
         );
     }
     fixture.clock().advance_ms(1);
-    assert_eq!(store.expire_holds(LIMIT_MS).unwrap(), [silent.id]);
+    assert_eq!(store.expire_holds("worker", LIMIT_MS).unwrap(), [silent.id]);
     assert_eq!(
         store
             .job(None, silent.id)

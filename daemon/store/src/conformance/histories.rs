@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 
 use super::idempotency::wish;
 use super::model::{Expected, Model, Name};
-use super::{ACTOR, Fixture, PRICE, WIDE, completion, is_now, new_job};
+use super::{ACTOR, Fixture, LEASE_MS, PRICE, WIDE, completion, is_now, new_job};
 use crate::{
     Accept, AccountId, Balance, Clock, Completion, Ended, Failure, FailureCode, Idempotency, JobId,
     JobStatus, KeyId, ManualClock, NewJob, NewKey, Reply, Store,
@@ -149,7 +149,10 @@ impl History<'_> {
     }
 
     fn claim(&mut self, job: usize) {
-        let claimed = self.store.claim_job(self.id(job), "worker").unwrap();
+        let claimed = self
+            .store
+            .claim_job(self.id(job), "worker", LEASE_MS)
+            .unwrap();
         assert_eq!(
             claimed.is_some(),
             self.model.claim(job),
@@ -228,7 +231,7 @@ impl History<'_> {
     }
 
     fn restart(&mut self) {
-        self.store.recover(ATTEMPTS_MAX).unwrap();
+        self.store.recover("worker", ATTEMPTS_MAX).unwrap();
         self.model.restart(ATTEMPTS_MAX);
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Barrier;
 
-use super::{Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, new_job};
+use super::{Fixture, LEASE_MS, PRICE, WIDE, accept, balance, completion, ended, funded, new_job};
 use crate::{
     Accept, AccountId, Completion, Failure, IDEMPOTENCY_KEEP_MS, Idempotency, IdempotencyKey,
     IdempotencyScope, Job, KeyId, NewJob, Reply, Store,
@@ -25,7 +25,10 @@ fn once(owner: (AccountId, KeyId), text: &str, request: u8) -> NewJob {
 }
 
 fn run(store: &dyn Store, job: &Job, reply: Option<Reply>) {
-    let job = store.claim_job(job.id, "worker").unwrap().unwrap();
+    let job = store
+        .claim_job(job.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(
         store
             .finish(
@@ -119,11 +122,17 @@ pub(super) fn failed_may_repeat(fixture: &mut dyn Fixture) {
     let owner = funded(store.as_ref(), PRICE);
     let failure = Failure::new("no_device".into(), "the device was lost");
     let job = accept(store.as_ref(), &once(owner, "a", 1));
-    store.claim_job(job.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(job.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(store.fail(job.id, 1, &failure, None).unwrap());
     let again = accept(store.as_ref(), &once(owner, "a", 1));
     assert_ne!(again.id, job.id);
-    store.claim_job(again.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(again.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     let reply = Reply {
         status: 422,
         body: b"{\"detail\":[]}".to_vec(),

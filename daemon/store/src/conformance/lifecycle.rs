@@ -1,6 +1,6 @@
 use super::{
-    ACTOR, Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, kinds, new_job,
-    processing, sound,
+    ACTOR, Fixture, LEASE_MS, PRICE, WIDE, accept, balance, completion, ended, funded, kinds,
+    new_job, processing, sound,
 };
 use crate::{
     Accept, CANDIDATES_MAX, Ended, Failure, FailureCode, JobId, JobStatus, KeptCandidate, KeyId,
@@ -21,7 +21,7 @@ pub(super) fn charged_on_success_only(fixture: &mut dyn Fixture) {
         (job.status, job.attempt, after),
         (JobStatus::Pending, 0, balance(7, 3))
     );
-    let claimed = store.claim("worker").unwrap().unwrap();
+    let claimed = store.claim("worker", LEASE_MS).unwrap().unwrap();
     assert_eq!(
         (
             claimed.id,
@@ -71,7 +71,10 @@ pub(super) fn charged_on_success_only(fixture: &mut dyn Fixture) {
         ..new_job(owner)
     };
     let free = accept(store.as_ref(), &free);
-    store.claim_job(free.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(free.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     ended(store.finish(free.id, 1, &completion(0)).unwrap());
 
     use LedgerKind::{Release, Reserve, Settle, TopUp};
@@ -118,7 +121,7 @@ pub(super) fn late_workers(fixture: &mut dyn Fixture) {
     let owner = funded(store.as_ref(), 10);
     let job = processing(store.as_ref(), owner);
     assert!(store.requeue(job.id, 1).unwrap());
-    let again = store.claim("second").unwrap().unwrap();
+    let again = store.claim("second", LEASE_MS).unwrap().unwrap();
     assert_eq!((again.id, again.attempt), (job.id, 2));
     let stale = Ended::Stale {
         status: JobStatus::Processing,
@@ -132,7 +135,7 @@ pub(super) fn late_workers(fixture: &mut dyn Fixture) {
         stale
     );
     assert!(!store.requeue(job.id, 1).unwrap());
-    assert_eq!(store.claim_job(job.id, "third").unwrap(), None);
+    assert_eq!(store.claim_job(job.id, "third", LEASE_MS).unwrap(), None);
     ended(store.finish(job.id, 2, &completion(PRICE)).unwrap());
 
     let over = Ended::Stale {
@@ -332,7 +335,10 @@ pub(super) fn round_trip(fixture: &mut dyn Fixture) {
         (job.key, job.input_filename.as_ref(), &job.request),
         (None, new.input_filename.as_ref(), &new.request)
     );
-    store.claim_job(job.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(job.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     let mut done = completion(PRICE);
     let mask = StoredFile {
         name: "m.png".into(),

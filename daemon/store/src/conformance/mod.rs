@@ -10,6 +10,7 @@ mod expiry;
 mod histories;
 mod idempotency;
 mod keys;
+mod leases;
 mod lifecycle;
 mod listings;
 mod model;
@@ -90,6 +91,18 @@ pub const CHECKS: &[Check] = &[
     ("results expire and are swept", expiry::results),
     ("details of old jobs are forgotten", expiry::details),
     ("silent workers lose their holds", expiry::holds),
+    ("a lease that is over is taken away", leases::reclaimed),
+    ("a job is not begun for ever", leases::exhausted),
+    ("leases are renewed", leases::renewed),
+    ("a jump of the clock ends no lease", leases::jumps),
+    ("a process recovers its own", leases::recovery_is_ones_own),
+    ("named leases have one holder", leases::named),
+    ("processes see each other", leases::workers),
+    (
+        "a batch of a dead process is gone on with",
+        leases::orphaned_batch,
+    ),
+    ("leases lost in races charge once", leases::races),
     ("a crash leaves no hold", recovery::crash_leaves_no_hold),
     (
         "asynchronous jobs run again",
@@ -109,6 +122,7 @@ pub const CHECKS: &[Check] = &[
         "accounts take turns with their webhooks",
         webhooks::accounts_take_turns,
     ),
+    ("a webhook has one sender", webhooks::one_sender),
     (
         "a jump of the clock moves no webhook",
         webhooks::jumps_move_nothing,
@@ -135,6 +149,8 @@ const WIDE: QueueLimits = QueueLimits {
     in_flight_per_key_max: 100_000,
 };
 const PRICE: Credits = 3;
+/// Longer than checks that do not mind leases take.
+const LEASE_MS: i64 = 60_000;
 const ACTOR: &str = "conformance";
 
 #[track_caller]
@@ -167,6 +183,7 @@ fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
         service: "object-removal".into(),
         pipeline: "default".into(),
         asynchronous: false,
+        origin: "worker".into(),
         price: PRICE,
         input_filename: Some("photo.jpg".into()),
         original_width: 1_920,
@@ -193,7 +210,10 @@ fn accept(store: &dyn Store, new: &NewJob) -> Job {
 #[track_caller]
 fn processing(store: &dyn Store, owner: (AccountId, KeyId)) -> Job {
     let job = accept(store, &new_job(owner));
-    store.claim_job(job.id, "worker").unwrap().unwrap()
+    store
+        .claim_job(job.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap()
 }
 
 fn completion(credits: Credits) -> Completion {

@@ -1,5 +1,5 @@
 use super::{
-    ACTOR, Fixture, PRICE, WIDE, accept, completion, ended, funded, idempotency, new_job,
+    ACTOR, Fixture, LEASE_MS, PRICE, WIDE, accept, completion, ended, funded, idempotency, new_job,
     processing,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub(super) fn bounded(fixture: &mut dyn Fixture) {
     assert!(matches!(try_with(second), Accept::Accepted { .. }));
     assert_eq!(try_with(second), Accept::QueueFull { pending_max: 5 });
 
-    let claimed = store.claim("worker").unwrap().unwrap();
+    let claimed = store.claim("worker", LEASE_MS).unwrap().unwrap();
     assert!(
         matches!(try_with(second), Accept::Accepted { .. }),
         "processing jobs do not wait"
@@ -46,7 +46,7 @@ pub(super) fn bounded(fixture: &mut dyn Fixture) {
             .fail(claimed.id, 1, &Failure::new("x".into(), ""), None)
             .unwrap(),
     );
-    store.claim("worker").unwrap().unwrap();
+    store.claim("worker", LEASE_MS).unwrap().unwrap();
     let held = store.balance(first.0).unwrap().held + store.balance(second.0).unwrap().held;
     assert_eq!(held, 5 * PRICE, "refused jobs hold nothing");
     let keyless = |store: &dyn Store| {
@@ -118,12 +118,15 @@ pub(super) fn keys_take_turns(fixture: &mut dyn Fixture) {
         accept(store.as_ref(), &new_job((account, flood)));
     }
     for _ in 0..5 {
-        assert_eq!(store.claim("worker").unwrap().unwrap().key, Some(flood));
+        assert_eq!(
+            store.claim("worker", LEASE_MS).unwrap().unwrap().key,
+            Some(flood)
+        );
     }
     let waiting = accept(store.as_ref(), &new_job((account, quiet)));
     let second = accept(store.as_ref(), &new_job((account, quiet)));
     let order: Vec<JobId> = (0..4)
-        .map(|_| store.claim("worker").unwrap().unwrap().id)
+        .map(|_| store.claim("worker", LEASE_MS).unwrap().unwrap().id)
         .collect();
     assert!(
         order[..2].contains(&waiting.id),
@@ -135,7 +138,7 @@ pub(super) fn keys_take_turns(fixture: &mut dyn Fixture) {
     );
 
     let mut flooded = Vec::new();
-    while let Some(job) = store.claim("worker").unwrap() {
+    while let Some(job) = store.claim("worker", LEASE_MS).unwrap() {
         flooded.push(job.created_at_ms);
     }
     assert_eq!(flooded.len(), 13);
@@ -146,16 +149,25 @@ pub(super) fn requeued_first(fixture: &mut dyn Fixture) {
     let owner = funded(store.as_ref(), 100);
     let first = accept(store.as_ref(), &new_job(owner));
     let second = accept(store.as_ref(), &new_job(owner));
-    assert_eq!(store.claim("worker").unwrap().unwrap().id, first.id);
+    assert_eq!(
+        store.claim("worker", LEASE_MS).unwrap().unwrap().id,
+        first.id
+    );
     assert!(store.requeue(first.id, 1).unwrap());
     assert_eq!(
         store.balance(owner.0).unwrap().held,
         2 * super::PRICE,
         "its hold stays"
     );
-    assert_eq!(store.claim("worker").unwrap().unwrap().id, first.id);
-    assert_eq!(store.claim("worker").unwrap().unwrap().id, second.id);
-    assert_eq!(store.claim("worker").unwrap(), None);
+    assert_eq!(
+        store.claim("worker", LEASE_MS).unwrap().unwrap().id,
+        first.id
+    );
+    assert_eq!(
+        store.claim("worker", LEASE_MS).unwrap().unwrap().id,
+        second.id
+    );
+    assert_eq!(store.claim("worker", LEASE_MS).unwrap(), None);
 }
 
 pub(super) fn listing(fixture: &mut dyn Fixture) {

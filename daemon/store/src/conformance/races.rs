@@ -3,8 +3,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{
-    ACTOR, Fixture, PRICE, WIDE, accept, balance, completion, funded, is_now, new_job, processing,
-    sound,
+    ACTOR, Fixture, LEASE_MS, PRICE, WIDE, accept, balance, completion, funded, is_now, new_job,
+    processing, sound,
 };
 use crate::{Accept, Ended, Failure, FailureCode, JobId, NewJob, Store};
 
@@ -140,7 +140,7 @@ pub(super) fn claims(fixture: &mut dyn Fixture) {
 fn work(store: &dyn Store, charged: &AtomicU32, jobs: usize) -> Vec<JobId> {
     let mut mine = Vec::new();
     loop {
-        let Some(job) = store.claim("worker").unwrap() else {
+        let Some(job) = store.claim("worker", LEASE_MS).unwrap() else {
             let counts = store.job_counts().unwrap();
             if counts.completed + counts.failed == jobs as u64 {
                 return mine;

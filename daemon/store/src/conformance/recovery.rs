@@ -1,6 +1,7 @@
 use super::idempotency::wish;
 use super::{
-    Fixture, PRICE, WIDE, accept, balance, completion, ended, funded, new_job, processing, sound,
+    Fixture, LEASE_MS, PRICE, WIDE, accept, balance, completion, ended, funded, new_job,
+    processing, sound,
 };
 use crate::{Accept, Completion, Ended, FailureCode, JobStatus, NewJob, Reply};
 
@@ -31,7 +32,7 @@ pub(super) fn crash_leaves_no_hold(fixture: &mut dyn Fixture) {
         "what was acknowledged is there"
     );
     sound(store.as_ref());
-    let recovered = store.recover(3).unwrap();
+    let recovered = store.recover("worker", 3).unwrap();
     assert_eq!(recovered.failed, [pending.id, running.id]);
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - PRICE, 0));
     let job = store.job(None, running.id).unwrap().unwrap();
@@ -47,7 +48,7 @@ pub(super) fn crash_leaves_no_hold(fixture: &mut dyn Fixture) {
         }
     );
     assert_eq!(
-        store.recover(3).unwrap(),
+        store.recover("worker", 3).unwrap(),
         Default::default(),
         "recovering again finds nothing"
     );
@@ -74,14 +75,14 @@ pub(super) fn asynchronous_run_again(fixture: &mut dyn Fixture) {
     accept(fixture.store().as_ref(), &new);
     for attempt in 1..=3 {
         let store = fixture.store();
-        let claimed = store.claim("worker").unwrap().unwrap();
+        let claimed = store.claim("worker", LEASE_MS).unwrap().unwrap();
         assert_eq!((claimed.id, claimed.attempt), (new.id, attempt));
         if attempt == 1 {
             accept(store.as_ref(), &waiting);
         }
         drop(store);
         fixture.crash();
-        let recovered = fixture.store().recover(3).unwrap();
+        let recovered = fixture.store().recover("worker", 3).unwrap();
         match attempt {
             3 => assert_eq!(recovered.exhausted, [new.id]),
             _ => assert_eq!(recovered.requeued, [new.id]),
@@ -108,7 +109,7 @@ pub(super) fn asynchronous_run_again(fixture: &mut dyn Fixture) {
     );
     assert_eq!(store.balance(owner.0).unwrap(), balance(100 - PRICE, PRICE));
     assert_eq!(
-        store.claim("worker").unwrap().unwrap().id,
+        store.claim("worker", LEASE_MS).unwrap().unwrap().id,
         waiting.id,
         "others still wait"
     );
@@ -128,7 +129,7 @@ pub(super) fn crash_keeps_answers(fixture: &mut dyn Fixture) {
     let answered = accept(store.as_ref(), &once("answered"));
     let silent = accept(store.as_ref(), &once("silent"));
     for (job, reply) in [(answered.id, Some(reply.clone())), (silent.id, None)] {
-        store.claim_job(job, "worker").unwrap().unwrap();
+        store.claim_job(job, "worker", LEASE_MS).unwrap().unwrap();
         ended(
             store
                 .finish(
@@ -145,7 +146,7 @@ pub(super) fn crash_keeps_answers(fixture: &mut dyn Fixture) {
     drop(store);
     fixture.crash();
     let store = fixture.store();
-    store.recover(3).unwrap();
+    store.recover("worker", 3).unwrap();
     assert_eq!(
         store.accept(&once("answered"), &WIDE).unwrap(),
         Accept::Replay(reply)

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
-use super::{Fixture, accept, completion, ended, funded, new_job};
-use crate::{Failure, Job, JobId, JobStatus, Watcher};
+use super::{Fixture, LEASE_MS, accept, completion, ended, funded, new_job};
+use crate::{Failure, Heartbeat, Job, JobId, JobStatus, Watcher};
 
 /// Job, state and attempt of everything that was told.
 #[derive(Default)]
@@ -20,22 +20,24 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let owner = funded(store.as_ref(), 100);
     let told = Arc::new(Told::default());
-    assert!(store.watch(told.clone()));
-    assert!(
-        !store.watch(Arc::new(Told::default())),
-        "the first one stays"
-    );
+    let other = Arc::new(Told::default());
+    store.watch(told.clone());
+    store.watch(other.clone());
     let take = || std::mem::take(&mut *told.0.lock().unwrap());
     let (pending, processing) = (JobStatus::Pending, JobStatus::Processing);
 
     let job = accept(store.as_ref(), &new_job(owner)).id;
-    let attempt = store.claim("worker").unwrap().unwrap().attempt;
+    let attempt = store.claim("worker", LEASE_MS).unwrap().unwrap().attempt;
     assert!(store.requeue(job, attempt).unwrap());
     assert!(!store.requeue(job, attempt).unwrap());
-    let attempt = store.claim_job(job, "worker").unwrap().unwrap().attempt;
+    let attempt = store
+        .claim_job(job, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap()
+        .attempt;
     ended(store.finish(job, attempt, &completion(3)).unwrap());
     let _stale = store.finish(job, attempt, &completion(3)).unwrap();
-    assert_eq!(store.claim("worker").unwrap(), None);
+    assert_eq!(store.claim("worker", LEASE_MS).unwrap(), None);
     assert_eq!(
         take(),
         [
@@ -54,16 +56,23 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
             .unwrap(),
     );
     let failed = accept(store.as_ref(), &new_job(owner)).id;
-    let attempt = store.claim_job(failed, "worker").unwrap().unwrap().attempt;
+    let attempt = store
+        .claim_job(failed, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap()
+        .attempt;
     ended(
         store
             .fail(failed, attempt, &Failure::new("x".into(), "y"), None)
             .unwrap(),
     );
     let silent = accept(store.as_ref(), &new_job(owner)).id;
-    store.claim_job(silent, "worker").unwrap().unwrap();
-    fixture.clock().advance_ms(10_000);
-    assert_eq!(store.expire_holds(1_000).unwrap(), [silent]);
+    store
+        .claim_job(silent, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
+    fixture.clock().advance_ms(2_000);
+    assert_eq!(store.expire_holds("worker", 1_000).unwrap(), [silent]);
     let refused = store
         .record_failed(&new_job(owner), &Failure::new("x".into(), "y"))
         .unwrap()
@@ -79,6 +88,26 @@ pub(super) fn told(fixture: &mut dyn Fixture) {
         (silent, processing, 1),
         (silent, over, 1),
         (refused, over, 0),
+    ];
+    assert_eq!(take(), want);
+    assert!(other.0.lock().unwrap().ends_with(&want), "everyone is told");
+
+    let lost = accept(store.as_ref(), &new_job(owner)).id;
+    store.claim_job(lost, "worker", LEASE_MS).unwrap().unwrap();
+    assert_eq!(
+        store.heartbeat(lost, 1, LEASE_MS).unwrap(),
+        Heartbeat::Yours
+    );
+    fixture.clock().advance_ms(LEASE_MS);
+    assert_eq!(store.reclaim_expired(2).unwrap().requeued, [lost]);
+    store.claim_job(lost, "worker", LEASE_MS).unwrap().unwrap();
+    assert_eq!(store.recover("worker", 3).unwrap().failed, [lost]);
+    let want = [
+        (lost, pending, 0),
+        (lost, processing, 1),
+        (lost, pending, 1),
+        (lost, processing, 2),
+        (lost, over, 2),
     ];
     assert_eq!(take(), want);
 }

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::{Fixture, PRICE, accept, completion, ended, funded, new_job};
+use super::{Fixture, LEASE_MS, PRICE, accept, completion, ended, funded, new_job};
 use crate::{Failure, FailureCode, NewJob, Store, WebhookState};
 
 const URL: &str = "https://hooks.example.com/a";
@@ -22,7 +22,7 @@ pub(super) fn due_until_delivered(fixture: &mut dyn Fixture) {
         "the job has not ended"
     );
     for id in [job.id, quiet.id] {
-        store.claim_job(id, "worker").unwrap().unwrap();
+        store.claim_job(id, "worker", LEASE_MS).unwrap().unwrap();
         ended(store.finish(id, 1, &completion(PRICE)).unwrap());
     }
     let due = store.due_webhooks(10, 10).unwrap();
@@ -101,7 +101,7 @@ pub(super) fn jumps_move_nothing(fixture: &mut dyn Fixture) {
     fixture.clock().jump_ms(-30 * DAY_MS);
     fixture.crash();
     let store = fixture.store();
-    store.recover(2).unwrap();
+    store.recover("worker", 2).unwrap();
     assert_eq!(due(store.as_ref()), [job], "longer than any pause");
 }
 
@@ -127,7 +127,7 @@ pub(super) fn every_end_is_told(fixture: &mut dyn Fixture) {
     drop(store);
     fixture.crash();
     let store = fixture.store();
-    store.recover(2).unwrap();
+    store.recover("worker", 2).unwrap();
     let due: Vec<_> = store
         .due_webhooks(10, 10)
         .unwrap()
@@ -173,4 +173,34 @@ pub(super) fn accounts_take_turns(fixture: &mut dyn Fixture) {
     assert_eq!(due(3, 100).len(), 4);
     assert!(due(3, 2).contains(&one), "first places come first");
     assert_eq!(due(100, 100).len(), many.len() + 1);
+}
+
+pub(super) fn one_sender(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let failure = Failure::new("invalid".into(), "bad pair");
+    let job = store
+        .record_failed(&hooked(store.as_ref()), &failure)
+        .unwrap()
+        .id;
+    let due = || store.due_webhooks(10, 10).unwrap().len();
+    let claim = |holder| store.claim_webhook(job, holder, LEASE_MS).unwrap();
+    assert!(claim("a"));
+    assert_eq!(due(), 0, "it is being sent");
+    assert!(!claim("b") && !claim("a"), "not twice by one either");
+    fixture.clock().advance_ms(LEASE_MS);
+    assert_eq!(due(), 1, "its sender died");
+    assert!(claim("b"));
+    store.webhook_failed(job, "no answer", Some(1_000)).unwrap();
+    assert!(!claim("a"), "not due yet");
+    fixture.clock().advance_ms(1_000);
+    assert_eq!(due(), 1);
+    assert!(claim("a"));
+    store.recover("b", 2).unwrap();
+    assert!(!claim("b"));
+    store.recover("a", 2).unwrap();
+    assert!(claim("b"), "a was started again and sends nothing");
+    store.webhook_delivered(job).unwrap();
+    fixture.clock().advance_ms(2 * LEASE_MS);
+    assert!(!claim("a") && due() == 0);
+    assert!(store.claim_webhook(job, "a", 0).is_err());
 }

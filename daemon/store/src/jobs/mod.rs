@@ -17,6 +17,8 @@ pub use self::result::{
 
 use crate::error::Result;
 use crate::idempotency::Reply;
+use crate::leases::Heartbeat;
+use crate::maintenance::Recovered;
 use crate::{AccountId, BatchId, Credits, JobId, KeyId, Page, PageRequest, UnixMs};
 
 /// Where a job stands. Credits are held in the first two states only.
@@ -81,7 +83,7 @@ pub struct Job {
     pub original_height: u32,
     /// What the daemon noted to run it.
     pub request: Value,
-    /// The worker of the last attempt.
+    /// The process of the last attempt.
     pub worker: Option<String>,
     /// When it was accepted.
     pub created_at_ms: UnixMs,
@@ -153,11 +155,21 @@ pub trait Jobs {
     /// Notes a job that failed before anything was held, such as a bad pair of a batch. Nothing is charged.
     fn record_failed(&self, new: &NewJob, failure: &Failure) -> Result<Job>;
 
-    /// Takes the next pending job, in turn between keys, and gives it a new attempt. `worker` names the taker.
-    fn claim(&self, worker: &str) -> Result<Option<Job>>;
+    /// Takes the next pending job, in turn between keys, and gives it a new attempt and a lease of `lease_ms` (1 to
+    /// [`crate::LEASE_MS_MAX`]) from now. `worker` is the name of the process that takes it.
+    fn claim(&self, worker: &str, lease_ms: i64) -> Result<Option<Job>>;
 
     /// Takes this job if it is pending.
-    fn claim_job(&self, job: JobId, worker: &str) -> Result<Option<Job>>;
+    fn claim_job(&self, job: JobId, worker: &str, lease_ms: i64) -> Result<Option<Job>>;
+
+    /// Renews the lease of an attempt for `lease_ms` from now, and tells whether it is still wanted. A lease that was over before
+    /// is renewed like any other as long as nobody took the job: only [`reclaim_expired`](Jobs::reclaim_expired) takes it away.
+    fn heartbeat(&self, job: JobId, attempt: u32, lease_ms: i64) -> Result<Heartbeat>;
+
+    /// Takes jobs whose lease is over from their processes, which are dead or stand still: they go back into the queue to their
+    /// old places, their holds kept, or fail after `attempts_max` attempts or more. What the old attempt still reports is refused
+    /// as stale. Any process may call it at any time.
+    fn reclaim_expired(&self, attempts_max: u32) -> Result<Recovered>;
 
     /// Ends a processing job well: charges it and returns the rest of the hold. Refused (stale) for another attempt.
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended>;

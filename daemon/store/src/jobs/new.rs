@@ -30,8 +30,10 @@ pub struct NewJob {
     pub service: String,
     /// Name of the pipeline; at most 64 characters.
     pub pipeline: String,
-    /// Whether the client does not wait. Such jobs run again after a crash, others fail.
+    /// Whether the client does not wait. Such jobs run again after a crash of the process that accepted them, others fail.
     pub asynchronous: bool,
+    /// Name of the process that accepts it, 1 to 100 characters.
+    pub origin: String,
     /// Credits to hold, 0 or more.
     pub price: Credits,
     /// Name of the uploaded file, at most 255 characters.

@@ -175,11 +175,11 @@ fn insert(tx: &Tx<'_>, new: &NewJob, status: JobStatus, failure: Option<&Failure
     let mut insert = tx.prepare_cached(
         "INSERT INTO job (id, account_id, key_id, batch_id, batch_index, service, pipeline, asynchronous, status, price, reserved,
                           lane, turn, input_filename, original_width, original_height, request, created_at_ms,
-                          finished_at_ms, error_code, error_detail)
+                          finished_at_ms, error_code, error_detail, origin)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
                  1 + max((SELECT turn FROM queue),
                          coalesce((SELECT max(turn) FROM job WHERE lane = ?12 AND status IN ('pending', 'processing')), 0)),
-                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                 ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?;
     insert.execute(params![
         new.id,
@@ -202,6 +202,7 @@ fn insert(tx: &Tx<'_>, new: &NewJob, status: JobStatus, failure: Option<&Failure
         status.is_final().then_some(tx.now_ms),
         failure.as_ref().map(|(code, _)| code),
         failure.as_ref().map(|(_, detail)| detail),
+        new.origin,
     ])?;
     Ok(())
 }

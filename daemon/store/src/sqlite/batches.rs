@@ -10,7 +10,7 @@ use super::{SqliteStore, Tx, keys};
 use crate::batches::{BATCH_PAIRS_MAX, Batch, BatchStart, Batches, NewBatch};
 use crate::error::{Result, StoreError};
 use crate::jobs::Job;
-use crate::{AccountId, BatchId, Reply, limits};
+use crate::{AccountId, BatchId, LEASE_MS_MAX, Reply, limits};
 
 impl Batches for SqliteStore {
     fn start_batch(&self, new: &NewBatch) -> Result<BatchStart> {
@@ -22,6 +22,7 @@ impl Batches for SqliteStore {
                 format!("is {}, 1 to {BATCH_PAIRS_MAX} are allowed", new.pairs),
             ));
         }
+        limits::text(OPERATION, "origin", &new.origin, 100)?;
         new.idempotency
             .as_ref()
             .map_or(Ok(()), |wish| limits::idempotency(OPERATION, wish))?;
@@ -84,12 +85,12 @@ fn start(tx: &Tx<'_>, new: &NewBatch) -> TxResult<BatchStart> {
     if let Some(wish) = &new.idempotency
         && let Some(earlier) = idempotency::look_up(tx, wish)?
     {
-        return answer_again(tx, earlier);
+        return answer_again(tx, earlier, &new.origin);
     }
     balance(tx, tx.operation, new.account)?;
     tx.execute(
-        "INSERT INTO batch (id, account_id, key_id, pairs, asynchronous, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![new.id, new.account, new.key, new.pairs, new.asynchronous, tx.now_ms],
+        "INSERT INTO batch (id, account_id, key_id, pairs, asynchronous, created_at_ms, origin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![new.id, new.account, new.key, new.pairs, new.asynchronous, tx.now_ms, new.origin],
     )?;
     if let Some(wish) = &new.idempotency {
         idempotency::insert(tx, wish, Target::Batch(new.id))?;
@@ -97,7 +98,7 @@ fn start(tx: &Tx<'_>, new: &NewBatch) -> TxResult<BatchStart> {
     Ok(BatchStart::Started(existing(tx, new.id)?))
 }
 
-fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<BatchStart> {
+fn answer_again(tx: &Tx<'_>, earlier: Earlier, origin: &str) -> TxResult<BatchStart> {
     Ok(match earlier {
         Earlier::OtherRequest
         | Earlier::Running(Target::Job(_))
@@ -105,17 +106,22 @@ fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<BatchStart> {
         Earlier::Replied(reply) => BatchStart::Replay(reply),
         Earlier::Ended(Target::Batch(batch)) => BatchStart::Done(existing(tx, batch)?),
         Earlier::Running(Target::Batch(batch)) => {
-            if tx.execute(
-                "UPDATE batch SET interrupted = 0 WHERE id = ?1 AND interrupted = 1",
-                [batch],
-            )? == 1
-            {
+            if resume(tx, batch, origin)? {
                 BatchStart::Resumed(existing(tx, batch)?)
             } else {
                 BatchStart::InFlight(batch)
             }
         }
     })
+}
+
+/// Goes on with a batch whose request was cut short, or whose process is silent; `false` while its request is under way.
+fn resume(tx: &Tx<'_>, batch: BatchId, origin: &str) -> TxResult<bool> {
+    let mut resume = tx.prepare_cached(
+        "UPDATE batch SET interrupted = 0, origin = ?2 WHERE id = ?1 AND (interrupted = 1 OR EXISTS (
+             SELECT 1 FROM worker WHERE name = batch.origin AND (until_ms <= ?3 OR until_ms > ?3 + ?4)))",
+    )?;
+    Ok(resume.execute(params![batch, origin, tx.run_ms, LEASE_MS_MAX])? == 1)
 }
 
 fn existing(tx: &Tx<'_>, batch: BatchId) -> TxResult<Batch> {

@@ -6,12 +6,14 @@ use rusqlite::{Connection, ToSql};
 
 use super::failure::TxResult;
 use super::job_row::job_row;
-use super::{SqliteStore, Tx, accept, claims, contains, job_row, page, resolve, results};
+use super::{SqliteStore, Tx, accept, claims, contains, job_row, page, recovery, resolve, results};
 use crate::error::Result;
 use crate::jobs::{
     Accept, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter,
     JobStatus, Jobs, NewJob, QueueLimits,
 };
+use crate::leases::Heartbeat;
+use crate::maintenance::Recovered;
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
 
 impl SqliteStore {
@@ -56,24 +58,43 @@ impl Jobs for SqliteStore {
         )
     }
 
-    fn claim(&self, worker: &str) -> Result<Option<Job>> {
+    fn claim(&self, worker: &str, lease_ms: i64) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
         limits::text(OPERATION, "worker", worker, 100)?;
+        limits::lease_ms(OPERATION, lease_ms)?;
         self.claimed(self.write_jobs(
             OPERATION,
-            |tx| claims::claim_next(tx, worker),
+            |tx| claims::claim_next(tx, worker, lease_ms),
             |job| job.iter().collect(),
         ))
     }
 
-    fn claim_job(&self, job: JobId, worker: &str) -> Result<Option<Job>> {
+    fn claim_job(&self, job: JobId, worker: &str, lease_ms: i64) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
         limits::text(OPERATION, "worker", worker, 100)?;
+        limits::lease_ms(OPERATION, lease_ms)?;
         let body = |tx: &Tx<'_>| {
             job_row::existing(tx, OPERATION, None, job)?;
-            claims::claim(tx, job, worker)
+            claims::claim(tx, job, worker, lease_ms)
         };
         self.claimed(self.write_jobs(OPERATION, body, |job| job.iter().collect()))
+    }
+
+    fn heartbeat(&self, job: JobId, attempt: u32, lease_ms: i64) -> Result<Heartbeat> {
+        const OPERATION: &str = "renewing the lease of a job";
+        limits::lease_ms(OPERATION, lease_ms)?;
+        self.write(OPERATION, |tx| {
+            claims::heartbeat(tx, job, attempt, lease_ms)
+        })
+    }
+
+    fn reclaim_expired(&self, attempts_max: u32) -> Result<Recovered> {
+        let (recovered, _) = self.write_jobs(
+            "reclaiming jobs",
+            |tx| recovery::reclaim(tx, attempts_max),
+            |(_, jobs)| jobs.iter().collect(),
+        )?;
+        Ok(recovered)
     }
 
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended> {

@@ -12,20 +12,29 @@ use crate::maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 use crate::{JobId, limits};
 
 impl Maintenance for SqliteStore {
-    fn recover(&self, attempts_max: u32) -> Result<Recovered> {
-        self.write("recovering unfinished jobs", |tx| {
-            recovery::recover(tx, attempts_max)
-        })
+    fn recover(&self, worker: &str, attempts_max: u32) -> Result<Recovered> {
+        const OPERATION: &str = "recovering unfinished jobs";
+        limits::text(OPERATION, "worker", worker, 100)?;
+        let (recovered, _) = self.write_jobs(
+            OPERATION,
+            |tx| recovery::recover(tx, worker, attempts_max),
+            |(_, jobs)| jobs.iter().collect(),
+        )?;
+        Ok(recovered)
     }
 
-    fn expire_holds(&self, processing_ms_max: i64) -> Result<Vec<JobId>> {
+    fn expire_holds(&self, worker: &str, processing_ms_max: i64) -> Result<Vec<JobId>> {
         const OPERATION: &str = "expiring holds";
+        limits::text(OPERATION, "worker", worker, 100)?;
         limits::keep_ms(OPERATION, processing_ms_max)?;
         let steady_ms = self.clock.steady_ms();
         let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
         let jobs = self.write_jobs(
             OPERATION,
-            |tx| recovery::expire_holds(tx, &mut claimed, steady_ms, processing_ms_max),
+            |tx| {
+                let times = (steady_ms, processing_ms_max);
+                recovery::expire_holds(tx, worker, &mut claimed, times)
+            },
             |jobs| jobs.iter().collect(),
         )?;
         Ok(jobs.into_iter().map(|job| job.id).collect())

@@ -31,6 +31,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "candidates",
         include_str!("../../migrations/0007_candidates.sql"),
     ),
+    ("leases", include_str!("../../migrations/0008_leases.sql")),
 ];
 
 /// Newest version this program knows.

@@ -13,6 +13,7 @@ mod invariants;
 mod job_row;
 mod jobs;
 mod keys;
+mod leases;
 mod ledger;
 mod lock_wait;
 mod lost;
@@ -32,7 +33,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -64,7 +65,7 @@ pub struct SqliteStore {
     /// When this process claimed the jobs under way, by the steady clock.
     claimed: Mutex<HashMap<JobId, UnixMs>>,
     path: PathBuf,
-    watcher: OnceLock<Arc<dyn Watcher>>,
+    watchers: RwLock<Vec<Arc<dyn Watcher>>>,
     _lock: Option<File>,
 }
 
@@ -126,10 +127,11 @@ impl SqliteStore {
         if let Err(StoreError::Halted { detail, .. }) = &outcome {
             let _ = self.halted.set(detail.clone());
         }
-        if let (Ok(value), Some(watcher)) = (&outcome, self.watcher.get()) {
-            changed(value)
-                .into_iter()
-                .for_each(|job| watcher.job_changed(job));
+        if let Ok(value) = &outcome {
+            let watchers = self.watchers.read().unwrap_or_else(PoisonError::into_inner);
+            for job in changed(value) {
+                watchers.iter().for_each(|watcher| watcher.job_changed(job));
+            }
         }
         outcome
     }
@@ -161,8 +163,11 @@ impl SqliteStore {
 }
 
 impl Watched for SqliteStore {
-    fn watch(&self, watcher: Arc<dyn Watcher>) -> bool {
-        self.watcher.set(watcher).is_ok()
+    fn watch(&self, watcher: Arc<dyn Watcher>) {
+        let watchers = self.watchers.write();
+        watchers
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(watcher);
     }
 }
 

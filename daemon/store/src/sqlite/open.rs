@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -78,7 +78,7 @@ impl SqliteStore {
             origin_ms: clock.now_ms().saturating_sub(clock.steady_ms()),
             clock,
             path,
-            watcher: OnceLock::new(),
+            watchers: RwLock::default(),
             _lock: lock,
         })
     }

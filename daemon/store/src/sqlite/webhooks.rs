@@ -6,7 +6,7 @@ use super::SqliteStore;
 use super::job_row::job_row;
 use crate::error::Result;
 use crate::webhooks::{DueWebhook, WebhookState, Webhooks};
-use crate::{JobId, limits};
+use crate::{JobId, LEASE_MS_MAX, limits};
 
 /// Longest kept reason of a failed attempt, characters.
 const ERROR_CHARS_MAX: usize = 500;
@@ -19,13 +19,15 @@ impl Webhooks for SqliteStore {
                 "WITH due AS (
                      SELECT webhook.job_id, webhook.url, webhook.attempts, webhook.next_at_ms, row_number() OVER (
                          PARTITION BY job.account_id ORDER BY webhook.next_at_ms, webhook.job_id) AS place
-                     FROM webhook JOIN job ON job.id = webhook.job_id 
-                     WHERE webhook.next_at_ms IS NOT NULL AND (webhook.next_at_ms <= ?1 OR webhook.attempts = 0))
+                     FROM webhook JOIN job ON job.id = webhook.job_id
+                     WHERE webhook.next_at_ms IS NOT NULL AND (webhook.next_at_ms <= ?1 OR webhook.attempts = 0)
+                         AND (webhook.lease_until_ms IS NULL OR webhook.lease_until_ms <= ?1 OR webhook.lease_until_ms > ?1 + ?4))
                  SELECT job.*, due.url AS webhook_url, due.attempts AS webhook_attempts
                  FROM due JOIN job ON job.id = due.job_id
                  WHERE due.place <= ?2 ORDER BY due.place, due.next_at_ms LIMIT ?3",
             )?;
-            let rows = statement.query_map(params![run_ms, per_account_max, rows_max], |row| {
+            let values = params![run_ms, per_account_max, rows_max, LEASE_MS_MAX];
+            let rows = statement.query_map(values, |row| {
                 let job = Box::new(job_row(row)?);
                 Ok(DueWebhook {
                     job,
@@ -37,10 +39,27 @@ impl Webhooks for SqliteStore {
         })
     }
 
+    fn claim_webhook(&self, job: JobId, holder: &str, lease_ms: i64) -> Result<bool> {
+        const OPERATION: &str = "taking a webhook";
+        limits::text(OPERATION, "holder", holder, 100)?;
+        limits::lease_ms(OPERATION, lease_ms)?;
+        self.write(OPERATION, |tx| {
+            let mut claim = tx.prepare_cached(
+                "UPDATE webhook SET holder = ?2, lease_until_ms = ?4
+                 WHERE job_id = ?1 AND next_at_ms IS NOT NULL AND (next_at_ms <= ?3 OR attempts = 0)
+                     AND (lease_until_ms IS NULL OR lease_until_ms <= ?3 OR lease_until_ms > ?3 + ?5)",
+            )?;
+            let until_ms = tx.run_ms.saturating_add(lease_ms);
+            let values = params![job, holder, tx.run_ms, until_ms, LEASE_MS_MAX];
+            Ok(claim.execute(values)? == 1)
+        })
+    }
+
     fn webhook_delivered(&self, job: JobId) -> Result<()> {
         self.write("noting a delivered webhook", |tx| {
             tx.execute(
-                "UPDATE webhook SET attempts = attempts + 1, next_at_ms = NULL, delivered_at_ms = ?2, last_error = NULL
+                "UPDATE webhook SET attempts = attempts + 1, next_at_ms = NULL, delivered_at_ms = ?2, last_error = NULL,
+                        holder = NULL, lease_until_ms = NULL
                  WHERE job_id = ?1 AND delivered_at_ms IS NULL",
                 params![job, tx.now_ms],
             )?;
@@ -57,7 +76,8 @@ impl Webhooks for SqliteStore {
         self.write(OPERATION, |tx| {
             let next_at_ms = again_in_ms.map(|span_ms| tx.run_ms.saturating_add(span_ms));
             tx.execute(
-                "UPDATE webhook SET attempts = attempts + 1, next_at_ms = ?2, last_error = ?3
+                "UPDATE webhook SET attempts = attempts + 1, next_at_ms = ?2, last_error = ?3,
+                        holder = NULL, lease_until_ms = NULL
                  WHERE job_id = ?1 AND delivered_at_ms IS NULL",
                 params![job, next_at_ms, detail],
             )?;

@@ -43,7 +43,7 @@ fn a_backup_is_a_store_of_its_own() {
     assert_eq!(restored.integrity().unwrap(), []);
     assert_eq!(restored.job(None, job.id).unwrap(), Some(job.clone()));
     assert_eq!(
-        restored.recover(3).unwrap().failed,
+        restored.recover("worker", 3).unwrap().failed,
         [job.id],
         "holds of unfinished jobs go back"
     );

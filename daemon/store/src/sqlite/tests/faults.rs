@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{SqliteFixture, WIDE, accept, completion, funded, new_job, processing};
+use super::{LEASE_MS, SqliteFixture, WIDE, accept, completion, funded, new_job, processing};
 use crate::sqlite::SqliteStore;
 use crate::{
     Accept, Accounts, Ended, Failure, Idempotency, IdempotencyKey, IdempotencyScope, Job, Jobs,
@@ -96,9 +96,14 @@ fn a_fault_at_any_step_leaves_nothing() {
         Accept::Accepted { .. }
     ));
     for (change, table) in [("UPDATE", "job"), ("UPDATE", "queue")] {
-        broken(&store, change, table, &|| store.claim("worker").map(|_| ()));
+        broken(&store, change, table, &|| {
+            store.claim("worker", LEASE_MS).map(|_| ())
+        });
     }
-    store.claim_job(claim.id, "worker").unwrap().unwrap();
+    store
+        .claim_job(claim.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap();
     let done = crate::Completion {
         reply: Some(Reply {
             status: 200,
@@ -129,7 +134,9 @@ fn a_fault_at_any_step_leaves_nothing() {
         broken(&store, change, table, &|| {
             store.cancel(None, claim.id, &failure).map(|_| ())
         });
-        broken(&store, change, table, &|| store.recover(3).map(|_| ()));
+        broken(&store, change, table, &|| {
+            store.recover("worker", 3).map(|_| ())
+        });
     }
     for (change, table) in [
         ("INSERT", "audit"),

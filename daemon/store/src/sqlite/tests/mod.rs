@@ -24,6 +24,8 @@ const WIDE: QueueLimits = QueueLimits {
     in_flight_per_key_max: 100_000,
 };
 
+const LEASE_MS: i64 = 60_000;
+
 /// A folder in memory where there is one: what reaches a disk is checked by the settings, the rest need not wait for it.
 fn temporary_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
@@ -110,6 +112,7 @@ fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
         service: "object-removal".into(),
         pipeline: "default".into(),
         asynchronous: false,
+        origin: "worker".into(),
         price: 3,
         input_filename: None,
         original_width: 640,
@@ -128,7 +131,10 @@ fn accept(store: &SqliteStore, owner: (AccountId, KeyId)) -> Job {
 
 fn processing(store: &SqliteStore, owner: (AccountId, KeyId)) -> Job {
     let job = accept(store, owner);
-    store.claim_job(job.id, "worker").unwrap().unwrap()
+    store
+        .claim_job(job.id, "worker", LEASE_MS)
+        .unwrap()
+        .unwrap()
 }
 
 fn completion() -> Completion {
