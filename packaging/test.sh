@@ -3,7 +3,7 @@
 #
 #   packaging/test.sh
 #
-# Needs root, mmdebstrap and the release binaries. BASE keeps the base system (a tar) between runs.
+# Needs root, mmdebstrap, the release binaries, and for the page chromium and npm. BASE keeps the base system (a tar) between runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 base=${BASE:-target/packages/bookworm.tar}
@@ -68,6 +68,10 @@ curl -sf $at/docs | grep -o '<title>.*</title>'
 
 say "remove an object by curl"
 remove first.png
+balance
+
+say "remove an object by the page"
+tests/page/run.sh --remove $at "$key" || fail "no removal by the page"
 balance
 
 say "remove an object by folder"

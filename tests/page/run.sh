@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Uses the page with Chromium and Firefox: what is not there is installed. Needs the daemon built (target/release/cleanplate, or CLEANPLATE).
+# With --remove URL KEY it does one removal by the page of a daemon that runs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -23,4 +24,7 @@ mkdir -p "$modules"
 cp ./*.mjs package.json package-lock.json "$modules/"
 cd "$modules"
 [ package-lock.json -ot node_modules/.package-lock.json ] || npm ci --no-audit --no-fund --silent
+if [ "${1:-}" = --remove ]; then
+    exec node remove.mjs "$2" "$3"
+fi
 node --test --test-concurrency=1 "$@" page.test.mjs
