@@ -1,7 +1,7 @@
 //! Errors of pipelines and plugins.
 
+use cleanplate_basics::nearest;
 use cleanplate_engine::EngineError;
-
 use cleanplate_pictures::ImageError;
 
 /// Why a pipeline could not be loaded or run.
@@ -161,14 +161,4 @@ impl PluginError {
             known,
         }
     }
-}
-
-/// Of the `known` names the one that `name` most likely means, if any is near enough to be worth telling.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(known, name), known))
-        .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
 }

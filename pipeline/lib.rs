@@ -42,7 +42,7 @@ pub use cache::{ExecutableCache, ExecutableKey, is_memory};
 pub use candidate::{Candidate, Choice, Region, Score, regions};
 pub use crop::{AlphaFill, BUCKET_PX, Crop, CropPlan, Fill, Planned, WORK_PIXELS_MAX, plan};
 pub use embeddings::{Embeddings, Maps};
-pub use error::{PluginError, nearest};
+pub use error::PluginError;
 pub use gather::{Answer, CropRequest, Gather, GatherError, Seat};
 pub use grid::{Grid, Pixel};
 pub use observer::{NoObserver, Observer};

@@ -1,6 +1,8 @@
 //! Least-recently-used values, bounded in number and in bytes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use cleanplate_basics::lock;
 
 /// Values by key. The youngest is always kept, whatever it weighs.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl<K: PartialEq, V: Clone> Lru<K, V> {
 
     fn lock(&self) -> MutexGuard<'_, Vec<(K, V)>> {
         // A panic elsewhere cannot leave the list half-changed: every step above is complete before the lock is given up.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 }
 

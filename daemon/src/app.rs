@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use cleanplate_api::{DatabaseCheck, ErrorCode};
+use cleanplate_basics::lock;
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
 use cleanplate_store::{Store, StoreError};
@@ -13,9 +14,8 @@ use crate::config::Config;
 use crate::feed::Feed;
 use crate::files::{Blobs, Dirs, DiskSpace, UrlKeys};
 use crate::jobs::Jobs;
-use crate::limits::{FetchPlaces, RateLimiters};
+use crate::limits::{RateLimiters, Shares};
 use crate::local::Local;
-use crate::lock::lock;
 use crate::refusal::Refusal;
 use crate::telemetry::{Metrics, Tail};
 
@@ -58,7 +58,13 @@ pub struct App {
     /// The books were found wrong: no new jobs until someone looked.
     pub breached: AtomicBool,
     /// Places for those who fetch photos.
-    pub fetches: Arc<FetchPlaces>,
+    pub fetches: Arc<Shares>,
+    /// Places for previews.
+    pub previews: Arc<Shares>,
+    /// Places for pictures that are written in another format.
+    pub conversions: Arc<Shares>,
+    /// Places for those who watch jobs.
+    pub streams: Arc<Shares>,
     /// The last check of the database file.
     pub database: Mutex<Option<DatabaseCheck>>,
 }

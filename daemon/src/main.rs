@@ -16,7 +16,6 @@ mod http;
 mod jobs;
 mod limits;
 mod local;
-mod lock;
 mod monitor;
 mod node;
 mod outbound;

@@ -11,6 +11,7 @@ use cleanplate_api::admin::{PAGE_ROWS_MAX, Page};
 use cleanplate_api::endpoint::{Decode, Endpoint};
 use cleanplate_store as store;
 use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
 
 use crate::refusal::Refusal;
 
@@ -78,15 +79,15 @@ impl<E: Endpoint> FromRequest for Params<E> {
     type Future = Ready<Result<Params<E>, Refusal>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let query = actix_web::web::Query::<E::Query>::from_query(req.query_string());
-        ready(
-            query
-                .map(|query| Params(query.into_inner()))
-                .map_err(|error| {
-                    Refusal::field(&["query"], error.to_string(), "value_error.query")
-                }),
-        )
+        ready(query(req.query_string()).map(Params))
     }
+}
+
+/// What a query says; one that cannot be read must not be as if it had not been sent.
+pub fn query<T: DeserializeOwned>(text: &str) -> Result<T, Refusal> {
+    actix_web::web::Query::<T>::from_query(text)
+        .map(actix_web::web::Query::into_inner)
+        .map_err(|error| Refusal::field(&["query"], error.to_string(), "value_error.query"))
 }
 
 /// Reads a number of the path; one that cannot be an id does not exist.

@@ -29,13 +29,19 @@ use crate::files::{
 };
 use crate::folder::Folders;
 use crate::jobs::Jobs;
-use crate::limits::{FetchPlaces, RateLimiters};
+use crate::limits::{RateLimiters, Shares};
 use crate::local::Local;
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
 
 /// Connections that wait for the start when it opens the page.
 const LOCAL_BACKLOG: i32 = 16;
+/// Previews at a time: each decodes a photo beside the jobs, and is as quick as a click.
+const PREVIEWS: usize = 4;
+/// Pictures that are written in another format at a time: each is decoded beside the jobs.
+const CONVERSIONS: usize = 2;
+/// Streams of events at a time, so that they cannot take all connections.
+const STREAMS: usize = 128;
 
 /// Runs the daemon until a signal or a fault of the store. `open`: for whoever sits at this machine, without a key, and with its
 /// page opened in the browser.
@@ -81,7 +87,10 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     );
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
-        fetches: FetchPlaces::new(config.fetch.at_once_max),
+        fetches: Shares::new(config.fetch.at_once_max),
+        previews: Shares::new(PREVIEWS),
+        conversions: Shares::new(CONVERSIONS),
+        streams: Shares::new(STREAMS),
         limits: RateLimiters::new(&config.rate_limits, &config.limits, space.clone()),
         config,
         dirs,

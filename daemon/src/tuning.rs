@@ -1,9 +1,14 @@
 //! Optional parameters of a service call: everything with a good default.
 
+use std::sync::Arc;
+
 use cleanplate_api::FieldError;
+use cleanplate_basics::nearest;
 use cleanplate_pictures::{EncodeOptions, Format, MaskChannel};
-use cleanplate_pipeline::nearest;
+use cleanplate_pipeline::Pipeline;
 use cleanplate_store::CANDIDATES_MAX;
+
+use crate::config::Pipelines;
 
 /// Query of a request as pairs, in order.
 pub type Query = Vec<(String, String)>;
@@ -156,6 +161,41 @@ impl Tuning {
         let sets = self.sets.iter().cloned();
         list.extend(sets.map(|(path, value)| ("set", path, value)));
         list
+    }
+}
+
+impl Tuning {
+    /// The pipeline with the tuning applied, in range. With `rules`, `set` reaches what they list and nothing else. Reports
+    /// every parameter that is wrong.
+    pub fn applied(
+        &self,
+        pipeline: &Arc<Pipeline>,
+        rules: Option<&Pipelines>,
+    ) -> Result<Arc<Pipeline>, Vec<FieldError>> {
+        let mut tuned = pipeline.clone();
+        let mut errors = Vec::new();
+        for (field, path, value) in self.overrides() {
+            let refused = field == "set" && rules.is_some_and(|rules| !rules.may_set(&path));
+            if refused {
+                let path = crate::telemetry::short(&path, 100);
+                let text = format!("{path:?} may not be set; pipelines.settable lists what may");
+                errors.push(FieldError::new(&["query", field], text, "value_error.set"));
+                continue;
+            }
+            match tuned.with_overrides(&[(path, value)]) {
+                Ok(changed) => tuned = Arc::new(changed),
+                Err(error) => errors.push(FieldError::new(
+                    &["query", field],
+                    error.to_string(),
+                    "value_error.parameter",
+                )),
+            }
+        }
+        if errors.is_empty() {
+            Ok(tuned)
+        } else {
+            Err(errors)
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use cleanplate_basics::lock;
 use cleanplate_engine::Tensor;
 
 use super::GatherError;
@@ -61,14 +62,11 @@ impl Share {
     }
 
     pub fn end(&self, end: Result<Done, GatherError>) {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+        *lock(&self.end) = Some(end);
     }
 
     pub fn take(&self) -> Option<Result<Done, GatherError>> {
-        self.end
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        lock(&self.end).take()
     }
 }
 

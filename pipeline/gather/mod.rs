@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use cleanplate_basics::lock;
 use cleanplate_engine::{EngineError, Executable, Tensor};
 
 use super::{ExecutableKey, is_memory};
@@ -116,7 +117,7 @@ impl Gather {
 
     fn lock(&self) -> MutexGuard<'_, Line> {
         // Every change under this lock is complete before it is given up.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.line)
     }
 
     /// Runs a network on one crop, together with those of other runs where that can be.

@@ -4,13 +4,13 @@ use actix_web::web;
 use cleanplate_api::FolderStatus;
 use cleanplate_api::admin::{FolderPair, FoldersReply, ReleasePair, RetryPair};
 use cleanplate_api::endpoint::Json;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::gate::Who;
 use super::{AdminState, audit, errors};
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::folder::{FolderCommand, Remedy};
+use crate::folder::{FolderCommand, Folders, Remedy};
 use crate::params::Body;
 use crate::refusal::Refusal;
 
@@ -107,15 +107,17 @@ async fn deal_with(
     Json(FolderPair { pair }): Json<FolderPair>,
     (remedy, action): (Remedy, &'static str),
 ) -> Result<Json<FolderStatus>, Refusal> {
-    let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
-    find(state, name).ok_or_else(|| errors::no_such("folder", &shown))?;
     let detail = json!({ "pair": crate::telemetry::short(&pair, 1000) });
-    audit::note(app, who, action, format!("folder:{shown}"), detail).await?;
-    let (folders, owned) = (state.folders.clone(), name.to_string());
-    let after = blocking(move || folders.deal_with(&owned, &pair, remedy))
-        .await?
-        .ok_or_else(|| errors::no_such("folder", &shown))?;
-    after.map(Json).map_err(errors::conflict)
+    change(
+        who,
+        app,
+        state,
+        name,
+        action,
+        |_| detail,
+        move |folders, name| folders.deal_with(name, &pair, remedy),
+    )
+    .await
 }
 
 async fn give(
@@ -126,21 +128,36 @@ async fn give(
     command: FolderCommand,
     action: &'static str,
 ) -> Result<Json<FolderStatus>, Refusal> {
-    let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
-    let before = find(state, name).ok_or_else(|| errors::no_such("folder", &shown))?;
-    audit::note(
-        app,
+    let detail = |before: &FolderStatus| json!({ "before": { "paused": before.paused } });
+    change(
         who,
+        app,
+        state,
+        name,
         action,
-        format!("folder:{shown}"),
-        json!({ "before": { "paused": before.paused } }),
+        detail,
+        move |folders, name| folders.order(name, command).map(Ok),
     )
-    .await?;
+    .await
+}
+
+/// Changes a folder, once it is in the audit. `act` gives `None` for a folder that is gone, and why not where it cannot be.
+async fn change(
+    who: &Who,
+    app: &App,
+    state: &AdminState,
+    name: &str,
+    action: &'static str,
+    detail: impl FnOnce(&FolderStatus) -> Value,
+    act: impl FnOnce(&Folders, &str) -> Option<Result<FolderStatus, String>> + Send + 'static,
+) -> Result<Json<FolderStatus>, Refusal> {
+    let shown = crate::telemetry::escaped(&crate::telemetry::short(name, 64));
+    let gone = || errors::no_such("folder", &shown);
+    let before = find(state, name).ok_or_else(gone)?;
+    audit::note(app, who, action, format!("folder:{shown}"), detail(&before)).await?;
     let (folders, owned) = (state.folders.clone(), name.to_string());
-    let after = blocking(move || folders.order(&owned, command))
-        .await?
-        .ok_or_else(|| errors::no_such("folder", &shown))?;
-    Ok(Json(after))
+    let after = blocking(move || act(&folders, &owned)).await?;
+    after.ok_or_else(gone)?.map(Json).map_err(errors::conflict)
 }
 
 fn find(state: &AdminState, name: &str) -> Option<FolderStatus> {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use cleanplate_api::admin::{ModelTask, TaskKind, TaskState};
+use cleanplate_basics::lock;
 
 use crate::clock::now_ms;
-use crate::lock::lock;
 
 /// Most tasks under way.
 const RUNNING_MAX: usize = 4;

@@ -3,11 +3,11 @@
 use std::io::IsTerminal;
 use std::sync::Mutex;
 
+use cleanplate_basics::lock;
 use cleanplate_pipeline::{Observer, Pipeline};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::jobs::Advance;
-use crate::lock::lock;
 
 /// A bar on standard error; nothing where that is no terminal.
 pub fn bar(total: u64, template: &str) -> ProgressBar {

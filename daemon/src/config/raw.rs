@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cleanplate_pipeline::nearest;
+use cleanplate_basics::nearest;
 use toml::de::{DeTable, DeValue};
 
 use super::Problem;

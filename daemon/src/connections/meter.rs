@@ -7,8 +7,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::expectation::Expectation;
+use cleanplate_basics::lock;
+
 use crate::config::UploadTime;
-use crate::lock::lock;
 
 /// Time beyond a bound, so that the library's own timers, which close with a reply, come first.
 const SLACK: Duration = Duration::from_secs(1);

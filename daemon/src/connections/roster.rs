@@ -12,8 +12,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::Meter;
+use cleanplate_basics::lock;
+
 use crate::limits::block;
-use crate::lock::lock;
 
 /// Time that a connection may wait for its client before its place is given to another.
 const WAITED_MIN: Duration = Duration::from_millis(500);

@@ -24,7 +24,7 @@ pub use row::job_row;
 use figures::{Figures, Second};
 use jobs::OpenJobs;
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 /// Seconds of figures that are kept.
 pub const HISTORY_S: usize = 300;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cleanplate_api::admin::{Envelope, Event};
 use tokio::sync::watch;
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 /// Bounds of what is kept for readers that are late or come back.
 const EVENTS_MAX: usize = 1_024;

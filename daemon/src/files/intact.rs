@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use cleanplate_store::StoredFile;
 use sha2::{Digest, Sha256};
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 /// Files remembered at most, about 100 bytes each; then all are hashed anew.
 const REMEMBERED_MAX: usize = 10_000;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::{FolderFailure, FolderStatus};
+use cleanplate_basics::lock;
 use cleanplate_store::AccountId;
 
 use super::claim::report_path;
@@ -15,7 +16,6 @@ use super::report::Report;
 use super::scan::Left;
 use super::take;
 use crate::config::HotFolder;
-use crate::lock::lock;
 use crate::pairing::FAILED;
 use crate::pairing::path::{join, shown};
 use crate::telemetry::{Metrics, names};

@@ -23,47 +23,21 @@ pub struct Menu {
 impl Menu {
     /// The pipeline that a sidecar asks for.
     pub fn choose(&self, tuning: &Tuning) -> Result<Arc<Pipeline>, PairFault> {
-        let wrong = |field: &str, text: String| FieldError::new(&[field], text, "");
-        let named = match &tuning.pipeline {
+        let rules = self.rules.as_ref();
+        let pipeline = match &tuning.pipeline {
             Some(name) if *name != self.own.name => {
-                let allowed = self
-                    .rules
-                    .as_ref()
+                let allowed = rules
                     .is_none_or(|rules| *name == rules.default || rules.allowed.contains(name));
                 let found = self.set.get(name).ok().filter(|_| allowed);
                 found.cloned().map(Arc::new).ok_or_else(|| {
                     let text = format!("{name:?} is none that `pipelines.allowed` offers");
-                    sidecar::fault(&[wrong("pipeline", text)])
+                    sidecar::fault(&[FieldError::new(&["pipeline"], text, "")])
                 })?
             }
             _ => self.own.clone(),
         };
-        let overrides = tuning.overrides();
-        if overrides.is_empty() {
-            return Ok(named);
-        }
-        let mut errors = Vec::new();
-        let mut pipeline = (*named).clone();
-        for (field, path, value) in overrides {
-            if field == "set"
-                && self
-                    .rules
-                    .as_ref()
-                    .is_some_and(|rules| !rules.may_set(&path))
-            {
-                let text = format!("{path:?} is none that `pipelines.settable` lists");
-                errors.push(wrong(field, text));
-                continue;
-            }
-            match pipeline.with_overrides(&[(path, value)]) {
-                Ok(tuned) => pipeline = tuned,
-                Err(error) => errors.push(wrong(field, error.to_string())),
-            }
-        }
-        if errors.is_empty() {
-            Ok(Arc::new(pipeline))
-        } else {
-            Err(sidecar::fault(&errors))
-        }
+        tuning
+            .applied(&pipeline, rules)
+            .map_err(|errors| sidecar::fault(&errors))
     }
 }

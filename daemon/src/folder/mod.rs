@@ -31,6 +31,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use cleanplate_api::FolderStatus;
+use cleanplate_basics::lock;
 
 pub use board::Board;
 pub use direct::DirectExecutor;
@@ -42,7 +43,6 @@ pub use watch::{FolderWatch, Setup};
 use crate::app::App;
 use crate::config::{Config, HotFolder};
 use crate::jobs::{ByteBudget, Webhook};
-use crate::lock::lock;
 use queue::QueueExecutor;
 
 /// Pause between looks at the configuration file.

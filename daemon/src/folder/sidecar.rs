@@ -1,7 +1,7 @@
 //! `{stem}.json`: the parameters of a request for one photo, and `_folder.json` for all of a folder.
 
 use cleanplate_api::FieldError;
-use cleanplate_pipeline::nearest;
+use cleanplate_basics::nearest;
 use cleanplate_store::FailureCode;
 use serde_json::{Map, Value};
 

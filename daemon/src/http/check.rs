@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
 use cleanplate_api::{ErrorCode, FieldError, Loc};
 use cleanplate_pictures::{Format, Header, ImageError};
 use cleanplate_pipeline::Pipeline;
@@ -15,6 +15,7 @@ use crate::blocking::blocking;
 use crate::files::Mapped;
 use crate::jobs::{Service, removal_bytes};
 use crate::outbound;
+use crate::params;
 use crate::prompts::{self, Prompts};
 use crate::refusal::Refusal;
 use crate::tuning::{self, Query, Tuning, value};
@@ -53,9 +54,7 @@ impl RequestOptions {
         key: &KeyRecord,
         service: Service,
     ) -> Result<RequestOptions, Refusal> {
-        let query = web::Query::<Query>::from_query(req.query_string())
-            .map(web::Query::into_inner)
-            .unwrap_or_default();
+        let query: Query = params::query(req.query_string())?;
         let (mut tuning, prompts) = read_query(&query, app)?;
         tuning.asynchronous |= prefers_async(req);
         if tuning.preview && service == Service::Removal {
@@ -177,33 +176,10 @@ fn choose_pipeline(tuning: &Tuning, app: &App, key: &KeyRecord) -> Result<Arc<Pi
         .pipelines
         .get(name)
         .map_err(|error| Refusal::internal("the default pipeline is missing", &error))?;
-    let mut pipeline = found.clone();
-    let mut errors = Vec::new();
-    let refused = tuning
-        .sets
-        .iter()
-        .filter(|(path, _)| !settings.may_set(path));
-    errors.extend(refused.map(|(path, _)| {
-        let path = crate::telemetry::short(path, 100);
-        let text =
-            format!("{path:?} may not be set by requests; pipelines.settable lists what may");
-        FieldError::new(&["query", "set"], text, "value_error.set")
-    }));
-    for (field, path, text) in tuning.overrides() {
-        match pipeline.with_overrides(&[(path, text)]) {
-            Ok(tuned) => pipeline = tuned,
-            Err(error) => errors.push(FieldError::new(
-                &["query", field],
-                error.to_string(),
-                "value_error.parameter",
-            )),
-        }
-    }
-    if errors.is_empty() {
-        Ok(Arc::new(pipeline))
-    } else {
-        Err(Refusal::fields(errors))
-    }
+    let pipeline = Arc::new(found.clone());
+    tuning
+        .applied(&pipeline, Some(settings))
+        .map_err(Refusal::fields)
 }
 
 impl RequestOptions {

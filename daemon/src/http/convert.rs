@@ -5,11 +5,9 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::time::Duration;
 
-use actix_web::web;
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::{EncodeOptions, Format, ImageError};
 use cleanplate_store::{Job, KeyId, StoredFile};
-use tokio::sync::Semaphore;
 
 use super::files::missing;
 use crate::app::App;
@@ -17,19 +15,16 @@ use crate::blocking::blocking;
 use crate::files::{FilesError, Mapped};
 use crate::jobs::removal_bytes;
 use crate::limits::Held;
+use crate::params;
 use crate::refusal::Refusal;
 use crate::tuning::{Query, Tuning};
 
-/// Conversions at a time: each decodes a picture beside the jobs.
-static CONVERSIONS: Semaphore = Semaphore::const_new(1);
 /// Longest wait for a turn.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The form that the query of a file's address asks for; `None`: as it is stored. Other parameters are ignored.
 pub fn wanted(query: &str, file: &StoredFile) -> Result<Option<EncodeOptions>, Refusal> {
-    let mut query = web::Query::<Query>::from_query(query)
-        .map(web::Query::into_inner)
-        .unwrap_or_default();
+    let mut query: Query = params::query(query)?;
     query.retain(|(name, _)| name == "output_format" || name == "quality");
     let options = Tuning::parse(&query).map_err(Refusal::fields)?.encode();
     let asked = options
@@ -70,13 +65,12 @@ pub async fn converted(
     file: &StoredFile,
     options: EncodeOptions,
 ) -> Result<Converted, Refusal> {
-    let busy = |_| {
-        let text = "other pictures are being written in another format";
+    let turn = app.conversions.wait(job.account, TURN_WAIT_MAX).await;
+    let turn = turn.ok_or_else(|| {
+        let text =
+            "other pictures are being written in another format, for this account or for all";
         Refusal::new(ErrorCode::Unavailable, text).retry_after(2)
-    };
-    let turn = tokio::time::timeout(TURN_WAIT_MAX, CONVERSIONS.acquire())
-        .await
-        .map_err(busy)?;
+    })?;
     let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
     let mut held = app.limits.uploads.begin(job.key.unwrap_or(KeyId(0)));
     let (dir, blobs) = (app.dirs.uploads.clone(), app.blobs.clone());

@@ -1,7 +1,5 @@
 //! `GET /v1/jobs/{id}/events`: the life of a job as server-sent events.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
@@ -16,8 +14,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::jobs::Standing;
-use crate::limits::Route;
-use crate::lock::lock;
+use crate::limits::{Route, Share};
 use crate::refusal::Refusal;
 
 /// Pause between looks at the job.
@@ -26,49 +23,6 @@ const LOOK: Duration = Duration::from_millis(200);
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Longest stream; clients connect again by themselves.
 const STREAM_MAX: Duration = Duration::from_secs(3600);
-/// Streams at a time, so that they cannot take all connections.
-const STREAMS_MAX: u32 = 128;
-/// Streams of one key, so that others find a place.
-const STREAMS_OF_KEY_MAX: u32 = 32;
-
-/// Open streams by key.
-static OPEN: Mutex<BTreeMap<i64, u32>> = Mutex::new(BTreeMap::new());
-
-/// One open stream; counted until it is dropped.
-struct Place(KeyId);
-
-impl Place {
-    /// A place for a stream of this key, or the bound that stands against it.
-    fn take(key: KeyId) -> Result<Place, u32> {
-        let mut open = Place::open();
-        let (all, of_key) = (open.values().sum::<u32>(), open.get(&key.0).copied());
-        if of_key.unwrap_or_default() >= STREAMS_OF_KEY_MAX {
-            return Err(STREAMS_OF_KEY_MAX);
-        }
-        if all >= STREAMS_MAX {
-            return Err(STREAMS_MAX);
-        }
-        *open.entry(key.0).or_default() += 1;
-        Ok(Place(key))
-    }
-
-    fn open() -> MutexGuard<'static, BTreeMap<i64, u32>> {
-        // Every change is one addition or subtraction.
-        lock(&OPEN)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = Place::open();
-        if let Some(count) = open.get_mut(&self.0.0) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.0.0);
-            }
-        }
-    }
-}
 
 struct EventStream {
     app: web::Data<App>,
@@ -81,7 +35,7 @@ struct EventStream {
     sent: Instant,
     last: Option<JobEvent>,
     ended: bool,
-    _place: Place,
+    _place: Share,
 }
 
 /// The life of a job as server-sent events: `progress` with a JobEvent whenever state, stage or progress change, then
@@ -94,16 +48,10 @@ pub async fn get(
     let caller = auth::caller(&req, &app, Route::Read).await?;
     let id = reads::job_id(&id)?;
     reads::find(&app, caller.account, id).await?;
-    let full = |bound: u32| {
-        let whose = if bound == STREAMS_MAX {
-            ""
-        } else {
-            " of this key"
-        };
-        let text = format!("{bound} event streams{whose} are open, which is the limit");
+    let place = app.streams.take(caller.account).ok_or_else(|| {
+        let text = "as many event streams are open as this account may have now; close some";
         Refusal::new(ErrorCode::QueueFull, text).retry_after(5)
-    };
-    let place = Place::take(caller.id).map_err(full)?;
+    })?;
     let (base, now) = (view::base_url(&req, &app), Instant::now());
     let watch = EventStream {
         app,
@@ -213,24 +161,4 @@ fn progress(standing: Option<Standing>) -> JobEvent {
 /// One event. JSON has no line breaks, so one `data` line carries it.
 fn event(name: &str, json: &str) -> String {
     format!("event: {name}\ndata: {json}\n\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_takes_its_share_of_the_places_and_gives_them_back() {
-        let take = |key| Place::take(KeyId(key));
-        let mine: Vec<Place> = (0..STREAMS_OF_KEY_MAX).map(|_| take(1).unwrap()).collect();
-        assert_eq!(take(1).err(), Some(STREAMS_OF_KEY_MAX));
-        let others: Vec<Place> = (STREAMS_OF_KEY_MAX..STREAMS_MAX)
-            .map(|n| take(2 + i64::from(n / STREAMS_OF_KEY_MAX)).unwrap())
-            .collect();
-        assert_eq!(take(100).err(), Some(STREAMS_MAX));
-        drop(mine);
-        drop(take(100).unwrap());
-        drop(others);
-        assert!(Place::open().is_empty());
-    }
 }

@@ -7,7 +7,7 @@ use cleanplate_api::endpoint::{Endpoint, Png};
 use cleanplate_api::public::Segment;
 use cleanplate_api::{ErrorCode, ModelUse};
 use cleanplate_store::{Accept, Job, KeyRecord};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::admit::admit;
 use super::check::{Checked, RequestOptions};
@@ -99,8 +99,6 @@ async fn serve(
     }
 }
 
-/// Previews at a time: each decodes a photo beside the jobs.
-static PREVIEWS: Semaphore = Semaphore::const_new(2);
 /// Longest wait for a place; the pointer has moved on by then.
 const PLACE_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -122,11 +120,11 @@ fn check_preview(app: &App, once: bool) -> Result<(), Refusal> {
 }
 
 async fn preview(app: &App, order: &Order, checked: Checked) -> Result<Segmented, Refusal> {
-    let busy =
-        |_| Refusal::new(ErrorCode::QueueFull, "other previews are being made").retry_after(1);
-    let place = tokio::time::timeout(PLACE_WAIT_MAX, PREVIEWS.acquire())
-        .await
-        .map_err(busy)?;
+    let place = app.previews.wait(order.key.account, PLACE_WAIT_MAX).await;
+    let place = place.ok_or_else(|| {
+        let text = "other previews are being made, for this account or for all";
+        Refusal::new(ErrorCode::QueueFull, text).retry_after(1)
+    })?;
     let (done, _) = oneshot::channel();
     let work = order.work(checked, done);
     let jobs = app.jobs.clone();
@@ -139,13 +137,9 @@ async fn preview(app: &App, order: &Order, checked: Checked) -> Result<Segmented
     let Preview { png, outcome } = made.await??;
     let reply = HttpResponse::Ok().content_type("image/png").body(png);
     let mut reply = Answer::<Png>::made(reply);
-    if let Some(overlap) = outcome.predicted_iou {
-        reply.set("X-Predicted-Iou", &format!("{overlap:.6}"));
-    }
-    reply.set("X-Mask-Share", &format!("{:.6}", outcome.mask_share));
-    if let Some(model) = outcome.models.first() {
-        reply.set("X-Model", &model.name);
-    }
+    let model = outcome.models.first().map(|model| &*model.name);
+    let overlap = outcome.predicted_iou.map(f64::from);
+    told(&mut reply, overlap, Some(outcome.mask_share), model);
     free(app, order.key.account, reply.first()).await
 }
 
@@ -177,18 +171,23 @@ async fn mask(app: &App, job: &Job) -> Result<Answer<Png>, Refusal> {
     let reply = HttpResponse::Ok().content_type("image/png").body(bytes);
     let mut reply = Answer::made(reply);
     reply.set("X-Job-Id", &job.id.to_string());
-    for (header, name) in [
-        ("X-Predicted-Iou", "predicted_iou"),
-        ("X-Mask-Share", "mask_share"),
-    ] {
-        if let Some(value) = kept.result.timings[name].as_f64() {
+    let timing = |name: &str| kept.result.timings[name].as_f64();
+    let models: Vec<ModelUse> =
+        serde_json::from_value(kept.result.models.clone()).unwrap_or_default();
+    let model = models.first().map(|model| &*model.name);
+    let (overlap, share) = (timing("predicted_iou"), timing("mask_share"));
+    told(&mut reply, overlap, share, model);
+    Ok(reply)
+}
+
+/// Says beside a mask how sure the network is of it, how much of the photo it covers, and which network it was.
+fn told(reply: &mut Answer<Png>, overlap: Option<f64>, share: Option<f64>, model: Option<&str>) {
+    for (header, value) in [("X-Predicted-Iou", overlap), ("X-Mask-Share", share)] {
+        if let Some(value) = value {
             reply.set(header, &format!("{value:.6}"));
         }
     }
-    let models: Vec<ModelUse> =
-        serde_json::from_value(kept.result.models.clone()).unwrap_or_default();
-    if let Some(model) = models.first() {
-        reply.set("X-Model", &model.name);
+    if let Some(model) = model {
+        reply.set("X-Model", model);
     }
-    Ok(reply)
 }

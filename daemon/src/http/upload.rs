@@ -350,7 +350,7 @@ pub(super) async fn skip(part: Part, app: &App, files: &[&str]) -> Result<(), Re
     while let Some(chunk) = field.next().await {
         bytes += chunk.map_err(|error| broken(&error, app))?.len() as u64;
         if bytes > SMALL_FIELD_BYTES {
-            let wanted = cleanplate_pipeline::nearest(&name, files.iter().copied());
+            let wanted = cleanplate_basics::nearest(&name, files.iter().copied());
             let hint = wanted.map_or_else(
                 || format!("files are sent as {}", files.join(" and ")),
                 |wanted| format!("did you mean {wanted}?"),

@@ -9,7 +9,7 @@ use cleanplate_pictures::{Header, ImageError, Limits, probe};
 use cleanplate_pipeline::WORK_PIXELS_MAX;
 use cleanplate_plugins::patchmatch::FILL_BYTES_MAX;
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 /// Longest sleep between looks at the wish to stop.
 const NAP: Duration = Duration::from_millis(100);

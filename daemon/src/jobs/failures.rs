@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
+use cleanplate_basics::lock;
 use cleanplate_store::AccountId;
 
 use super::Jobs;
-use crate::lock::lock;
 use crate::refusal::Refusal;
 
 /// From the first failure on.

@@ -27,6 +27,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
+use cleanplate_basics::lock;
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::Limits as ImageLimits;
 use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, RunLimits, Runner};
@@ -57,7 +58,6 @@ use throughput::Throughput;
 
 use crate::config::Config;
 use crate::files::{Blobs, Dirs, DiskSpace, Reservation};
-use crate::lock::lock;
 use crate::refusal::Refusal;
 use crate::telemetry::Metrics;
 

@@ -1,7 +1,7 @@
 //! Rate limits: exact windows per key and route, and guards per address.
 
 mod address;
-mod places;
+mod shares;
 mod uploads;
 mod window;
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use cleanplate_store::KeyRecord;
 
 pub use address::{AddressLimit, block};
-pub use places::FetchPlaces;
+pub use shares::{Share, Shares};
 pub use uploads::{Held, Uploads};
 pub use window::WindowLimit;
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cleanplate_api::ErrorCode;
+use cleanplate_basics::lock;
 use cleanplate_store::KeyId;
 
 use crate::files::{DiskSpace, Reservation};
-use crate::lock::lock;
 use crate::refusal::Refusal;
 
 /// Seconds after which a refused upload may find room.

@@ -15,7 +15,7 @@ use cleanplate_store::KeyId;
 
 use super::{LimitState, Route, WINDOW_S};
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 const WINDOW: Duration = Duration::from_secs(WINDOW_S);
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 use cleanplate_api::DatabaseCheck;
+use cleanplate_basics::lock;
 
 use crate::app::App;
 use crate::files::{remove_orphans, sweep_expired, sweep_inputs, sweep_previews};
-use crate::lock::lock;
 use crate::telemetry::names;
 
 /// Pause between looks at the volume.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Mutex;
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 /// Every family the daemon exports.
 pub mod names {

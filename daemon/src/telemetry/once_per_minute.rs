@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cleanplate_store::StoreError;
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 static FULL: OncePerMinute = OncePerMinute::new();
 static LOCKED: OncePerMinute = OncePerMinute::new();

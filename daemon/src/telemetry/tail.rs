@@ -12,7 +12,7 @@ use tracing_subscriber::layer::Context;
 
 use super::{escaped, short};
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 const TEXT_CHARS_MAX: usize = 1_000;
 const FIELD_CHARS_MAX: usize = 300;

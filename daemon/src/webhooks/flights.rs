@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cleanplate_store::{AccountId, JobId};
 
-use crate::lock::lock;
+use cleanplate_basics::lock;
 
 /// Shares that all flights are divided into; an account or a host gets one.
 const SHARES: usize = 4;

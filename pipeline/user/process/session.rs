@@ -3,8 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use cleanplate_basics::lock;
 
 use super::Program;
 use super::message::{Header, LINE_BYTES_MAX, Said, StageRequest, read_line};
@@ -156,7 +158,7 @@ impl<'a> Session<'a> {
     fn failed(&mut self, detail: String) -> PluginError {
         self.kill();
         let _ = self.words_end.recv_timeout(GRACE);
-        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = lock(&self.words);
         let words = String::from_utf8_lossy(&words).trim().to_string();
         self.program.fail(if words.is_empty() {
             detail
@@ -319,7 +321,7 @@ fn next_event(stdout: &mut impl BufRead, want: &Header) -> Event {
 fn keep_last_words(mut stderr: impl Read, kept: &Mutex<Vec<u8>>) {
     let mut piece = [0; 4096];
     while let Ok(n @ 1..) = stderr.read(&mut piece) {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(kept);
         kept.extend_from_slice(&piece[..n]);
         let over = kept.len().saturating_sub(WORDS_BYTES_MAX);
         kept.drain(..over);

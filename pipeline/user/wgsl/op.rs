@@ -1,8 +1,9 @@
 //! A user's shader as an operation of a graph.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use cleanplate_basics::lock;
 use cleanplate_kernels::program::{Binding, Dispatch, Program, USER_KERNEL, Variant};
 use cleanplate_kernels::{Caps, KernelError, Op, Tensor, TensorRef, TensorSpec};
 
@@ -157,7 +158,7 @@ impl Op for UserOp {
 /// users' shaders are read when pipelines are loaded, so the sum is bounded by the files that there are.
 pub fn intern(text: &str) -> &'static str {
     static KEPT: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = lock(&KEPT);
     let kept = kept.get_or_insert_default();
     if let Some(known) = kept.get(text) {
         return known;

@@ -63,12 +63,8 @@ impl std::error::Error for Problem {}
 
 /// `; did you mean ...?` for the nearest of these names, or nothing.
 fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let near = names
-        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    near.filter(|(score, _)| *score > 0.6)
-        .map(|(_, known)| format!("; did you mean `{known}`?"))
-        .unwrap_or_default()
+    let near = cleanplate_basics::nearest(name, names);
+    near.map_or_else(String::new, |known| format!("; did you mean `{known}`?"))
 }
 
 /// How pictures are drawn.

@@ -4,7 +4,7 @@
 //! the newest is kept; the event loop takes a bounded number of them at a time and looks at the keyboard in between.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cleanplate_api::admin::{
     AccountRow, Event, Hello, ImagePart, JobRow, KeyRow, LogLine, MetricsTick, ModelRow,
@@ -12,6 +12,7 @@ use cleanplate_api::admin::{
 };
 use cleanplate_api::endpoint::Endpoint;
 use cleanplate_api::{FolderStatus, QueueView};
+use cleanplate_basics::lock;
 use tokio::sync::Notify;
 
 use super::{Call, NetError, Reply};
@@ -118,7 +119,7 @@ pub struct Inbox {
 impl Inbox {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Whoever panicked with the lock held has left whole changes behind.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// Puts in an answer or the state of the stream; these keep their order and go before events.

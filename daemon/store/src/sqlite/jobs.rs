@@ -1,7 +1,6 @@
 //! Jobs: the trait on top of accepting, claiming and ending; listings.
 
-use std::sync::PoisonError;
-
+use cleanplate_basics::lock;
 use rusqlite::{Connection, ToSql};
 
 use super::failure::TxResult;
@@ -20,7 +19,7 @@ impl SqliteStore {
     /// Notes when a job was claimed.
     fn claimed(&self, claim: Result<Option<Job>>) -> Result<Option<Job>> {
         if let Ok(Some(job)) = &claim {
-            let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut claimed = lock(&self.claimed);
             claimed.insert(job.id, self.clock.steady_ms());
         }
         claim

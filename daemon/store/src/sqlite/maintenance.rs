@@ -1,7 +1,8 @@
 //! Care of the store as a whole.
 
 use std::path::Path;
-use std::sync::PoisonError;
+
+use cleanplate_basics::lock;
 
 use super::failure::store_error;
 use super::open::log_file;
@@ -28,7 +29,7 @@ impl Maintenance for SqliteStore {
         limits::text(OPERATION, "worker", worker, 100)?;
         limits::keep_ms(OPERATION, processing_ms_max)?;
         let steady_ms = self.clock.steady_ms();
-        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut claimed = lock(&self.claimed);
         let jobs = self.write_jobs(
             OPERATION,
             |tx| {
@@ -91,7 +92,7 @@ impl Maintenance for SqliteStore {
 
     fn settle(&self) -> Result<()> {
         const OPERATION: &str = "folding the log into the database";
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = lock(&self.writer);
         let busy: bool = writer
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
             .map_err(|error| store_error(OPERATION, error))?;

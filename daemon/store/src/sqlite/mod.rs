@@ -35,6 +35,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use cleanplate_basics::lock;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::open::{DATABASE_FILE, LOCK_FILE};
@@ -112,7 +113,7 @@ impl SqliteStore {
         changed: impl for<'a> FnOnce(&'a T) -> Vec<&'a Job>,
     ) -> Result<T> {
         // A panic in an earlier body rolled its transaction back; the connection itself is sound.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = lock(&self.writer);
         if let Some(detail) = self.halted.get() {
             return Err(StoreError::Halted {
                 operation,

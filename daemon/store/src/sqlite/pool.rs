@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
+use cleanplate_basics::lock;
 use rusqlite::{Connection, OpenFlags};
 
 use super::open::configure;
@@ -37,9 +38,7 @@ impl ReaderPool {
                 Err(TryLockError::WouldBlock) => {}
             }
         }
-        self.connections[first % READERS]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.connections[first % READERS])
     }
 }
 
