@@ -22,6 +22,7 @@ mod pipelines;
 mod rows;
 mod server;
 mod tasks;
+mod workers;
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -82,6 +83,7 @@ fn routes() -> Router {
         .on::<api::GetImage, _, _>(images::get)
         .on::<api::GetServer, _, _>(server::get)
         .on::<api::GetHistory, _, _>(server::history)
+        .on::<api::ListWorkers, _, _>(workers::list)
         .on::<api::GetConfig, _, _>(config::get)
         .on::<api::GetLog, _, _>(log::get)
         .on::<api::ListActions, _, _>(audit::list)

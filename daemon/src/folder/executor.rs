@@ -129,4 +129,9 @@ pub trait Executor: Send + Sync {
 
     /// Why no task can be taken at all, if so.
     fn closed(&self) -> Option<String>;
+
+    /// Whether the folder is this process's to work on, or why not. Asked again and again.
+    fn ours(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

@@ -20,6 +20,7 @@ mod scan;
 mod sidecar;
 mod take;
 mod template;
+mod turn;
 mod walk;
 mod watch;
 
@@ -41,7 +42,7 @@ pub use read::Bounds;
 pub use watch::{FolderWatch, Setup};
 
 use crate::app::App;
-use crate::config::{Config, HotFolder};
+use crate::config::{Config, HotFolder, Payer};
 use crate::jobs::{ByteBudget, Webhook};
 use queue::QueueExecutor;
 
@@ -127,6 +128,23 @@ impl Folders {
         lock(&self.live)
     }
 
+    /// Where the pairs of a folder are worked on.
+    fn executor(&self, folder: &HotFolder, payer: Payer) -> QueueExecutor {
+        let app = &self.app;
+        QueueExecutor {
+            jobs: app.jobs.clone(),
+            store: app.store.clone(),
+            uploads: app.dirs.uploads.clone(),
+            payer,
+            webhook: folder.rules.finish.webhook_url.clone().map(|url| Webhook {
+                url,
+                base: public_base(&app.config),
+            }),
+            price: app.config.pricing.removal,
+            turn: turn::Turn::new(&folder.name),
+        }
+    }
+
     fn begin(&self, folder: &HotFolder) -> anyhow::Result<()> {
         let app = &self.app;
         let name = folder
@@ -149,17 +167,7 @@ impl Folders {
         let account = queue::payer(&*app.store, &payer)
             .ok()
             .map(|account| account.id);
-        let executor = Arc::new(QueueExecutor {
-            jobs: app.jobs.clone(),
-            store: app.store.clone(),
-            uploads: app.dirs.uploads.clone(),
-            payer,
-            webhook: folder.rules.finish.webhook_url.clone().map(|url| Webhook {
-                url,
-                base: public_base(&app.config),
-            }),
-            price: app.config.pricing.removal,
-        });
+        let executor = Arc::new(self.executor(folder, payer));
         let metrics = Some(app.metrics.clone());
         let board = Arc::new(Board::new(folder, name, account, metrics, None));
         let stop = Arc::new(AtomicBool::new(false));
@@ -184,6 +192,7 @@ impl Folders {
             if let Err(error) = watch.run() {
                 tracing::error!(%error, "a hot folder ended");
             }
+            executor.turn.end(&*executor.store, &executor.jobs);
         };
         let thread = std::thread::Builder::new()
             .name("folder".to_string())

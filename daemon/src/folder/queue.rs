@@ -17,6 +17,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running, Task};
 use super::report::PairFault;
+use super::turn::Turn;
 use crate::config::Payer;
 use crate::files::{Blobs, FilesError, Kind};
 use crate::hex::hex;
@@ -55,6 +56,8 @@ pub struct QueueExecutor {
     pub webhook: Option<Webhook>,
     /// Credits of one removal.
     pub price: i64,
+    /// The folder's lease.
+    pub turn: Turn,
 }
 
 impl Executor for QueueExecutor {
@@ -66,6 +69,10 @@ impl Executor for QueueExecutor {
             Ok(account) => (account.balance.available < self.price).then(|| NO_CREDITS.to_string()),
             Err(why) => Some(why),
         }
+    }
+
+    fn ours(&self) -> Result<(), String> {
+        self.turn.keep(&*self.store, &self.jobs)
     }
 
     fn begin(&self, task: Task) -> Begun {

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use cleanplate_api::endpoint::{Json, Text};
 use cleanplate_api::{ErrorCode, HealthReply, QueueView, ReadyReply};
+use cleanplate_store::Worker;
 
 use super::context::guard_public;
 use crate::answer::Answer;
@@ -108,6 +109,9 @@ async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
         gauges.push((names::DATABASE_BYTES, health.database_bytes as f64));
         gauges.push((names::DATABASE_LOG_BYTES, health.log_bytes as f64));
     }
+    if let Ok(workers) = app.store(|store| store.workers()).await {
+        tell_workers(app, &workers);
+    }
     for (name, value) in gauges {
         app.metrics.set(name, &[], value);
     }
@@ -116,6 +120,29 @@ async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(app.metrics.render()))
+}
+
+fn tell_workers(app: &App, workers: &[Worker]) {
+    let (mut info, mut silent, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+    for worker in workers {
+        let report = &worker.report;
+        let name = ("worker", report.name.as_str());
+        let device = report.device.as_deref().unwrap_or_default();
+        info.push((
+            vec![
+                name,
+                ("role", &report.role),
+                ("version", &report.version),
+                ("device", device),
+            ],
+            1.0,
+        ));
+        silent.push((vec![name], worker.silent_ms as f64 / 1000.0));
+        jobs.push((vec![name], worker.jobs.len() as f64));
+    }
+    app.metrics.replace(names::WORKER, &info);
+    app.metrics.replace(names::WORKER_SILENT, &silent);
+    app.metrics.replace(names::WORKER_JOBS, &jobs);
 }
 
 /// No such route.

@@ -26,15 +26,23 @@ const REST: u32 = 20;
 const ORPHANS: Duration = Duration::from_secs(3600);
 /// Youngest age of a file that may belong to no job.
 const ORPHAN_AGE_MIN: Duration = Duration::from_secs(3600);
+/// How long one process sweeps for all: longer than a sweep takes.
+const SWEEP_LEASE_MS: i64 = 15 * 60 * 1000;
 /// Rows that one sweep changes.
 const ROWS: u32 = 500;
 
 /// Starts all of them; they end with the system or when aborted.
 pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
     let mut tasks = vec![
-        every(app.config.results.sweep, app, sweep),
-        every(app.config.results.sweep, app, sweep_kept),
-        after(ORPHANS, ORPHANS, app, sweep_orphans),
+        every(app.config.results.sweep, app, |app| {
+            alone(app, "sweep results", sweep)
+        }),
+        every(app.config.results.sweep, app, |app| {
+            alone(app, "sweep uploads", sweep_kept)
+        }),
+        after(ORPHANS, ORPHANS, app, |app| {
+            alone(app, "sweep orphans", sweep_orphans)
+        }),
         every(TEND, app, tend),
         every(CHECK, app, check_books),
         every(CHECK, app, |app| {
@@ -45,6 +53,15 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
         tasks.push(after(pause.min(FIRST_CHECK), pause, app, check_database));
     }
     tasks
+}
+
+/// Does what one of all processes that share the store has to do.
+fn alone(app: &App, what: &str, act: fn(&App)) {
+    match app.store.lease(what, app.jobs.name(), SWEEP_LEASE_MS) {
+        Ok(true) => act(app),
+        Ok(false) => {}
+        Err(error) => app.jobs.store_failed(&error, "a lease could not be taken"),
+    }
 }
 
 fn every(pause: Duration, app: &web::Data<App>, act: fn(&App)) -> JoinHandle<()> {

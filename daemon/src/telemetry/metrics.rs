@@ -60,6 +60,12 @@ pub mod names {
     pub const DATABASE_BYTES: &str = "cleanplate_database_bytes";
     /// Gauge: bytes of the database's write-ahead log.
     pub const DATABASE_LOG_BYTES: &str = "cleanplate_database_log_bytes";
+    /// Gauge, always 1, by `worker`, `role`, `version` and `device`: processes that share the store.
+    pub const WORKER: &str = "cleanplate_worker_info";
+    /// Gauge by `worker`: seconds since its last sign of life.
+    pub const WORKER_SILENT: &str = "cleanplate_worker_silent_seconds";
+    /// Gauge by `worker`: jobs that it has under way.
+    pub const WORKER_JOBS: &str = "cleanplate_worker_jobs";
     /// Counter: processor time.
     pub const PROCESS_CPU: &str = "process_cpu_seconds_total";
     /// Gauge: resident memory.
@@ -184,6 +190,21 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
         "Bytes of the database's write-ahead log.",
     ),
     (
+        names::WORKER,
+        Kind::Gauge,
+        "Processes that share the store.",
+    ),
+    (
+        names::WORKER_SILENT,
+        Kind::Gauge,
+        "Time since a process gave its last sign of life.",
+    ),
+    (
+        names::WORKER_JOBS,
+        Kind::Gauge,
+        "Jobs that a process has under way.",
+    ),
+    (
         names::PROCESS_CPU,
         Kind::Counter,
         "Processor time of the process.",
@@ -281,6 +302,16 @@ impl Metrics {
     pub fn set(&self, name: &'static str, labels: &[(&str, &str)], to: f64) {
         self.with(|values| {
             values.numbers.insert((name, render_labels(labels)), to);
+        });
+    }
+
+    /// Sets a gauge for these labels, and forgets it for all others.
+    pub fn replace(&self, name: &'static str, all: &[(Vec<(&str, &str)>, f64)]) {
+        self.with(|values| {
+            values.numbers.retain(|(family, _), _| *family != name);
+            for (labels, to) in all {
+                values.numbers.insert((name, render_labels(labels)), *to);
+            }
         });
     }
 

@@ -5,6 +5,7 @@ use super::{
     FoldersReply, HistoryQuery, ImageQuery, JobDetail, JobRow, JobsQuery, KeyChange, KeyCreated,
     KeyRow, KeysQuery, ListQuery, LogQuery, LogTail, MetricsHistory, ModelFile, ModelRow,
     ModelsReply, NewAccount, NewKey, Page, PageQuery, PipelinesReply, ServerView, TopUp,
+    WorkersReply,
 };
 use crate::endpoint::{AnyJson, Events, Interface, Json, Picture, endpoints};
 use crate::error::ErrorCode;
@@ -99,6 +100,9 @@ endpoints! {
     /// Figures of the last seconds, oldest first.
     GetHistory = get_history: Get "/admin/v1/metrics/history", "daemon", Key, query HistoryQuery
         => 200 Json<MetricsHistory>, errors &[ALL, QUERY];
+
+    /// Processes that share the store: role, device, jobs under way, last sign of life.
+    ListWorkers = list_workers: Get "/admin/v1/workers", "daemon", Key => 200 Json<WorkersReply>, errors &[ALL];
 
     /// Server-sent events; Last-Event-ID or since go on after that event.
     WatchEvents = watch_events: Get "/admin/v1/events", "daemon", Key, query EventsQuery

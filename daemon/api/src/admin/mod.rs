@@ -39,6 +39,7 @@ mod log;
 mod models;
 mod page;
 mod server;
+mod workers;
 
 pub use accounts::{AccountChange, AccountRow, LedgerCause, LedgerRow, NewAccount, TopUp};
 pub use audit::AuditRow;
@@ -59,6 +60,7 @@ pub use page::{ListQuery, Page, PageQuery};
 pub use server::{
     Admin, HistoryQuery, Latency, MetricsHistory, MetricsTick, ServerState, ServerView, Totals,
 };
+pub use workers::{WorkerRow, WorkersReply};
 
 /// Front of every path.
 pub const PREFIX: &str = "/admin/v1";

@@ -141,10 +141,13 @@ impl FolderWatch {
                 (self.next_scan, self.paused) = (now, self.paused.map(|_| now));
             }
             // First what a pause was about is looked at, then what waited for it goes on.
-            if !stopping && self.paused.is_none_or(|until| until <= now) {
+            let ours = self.is_ours();
+            if ours && !stopping && self.paused.is_none_or(|until| until <= now) {
                 self.work(now)?;
             }
-            self.step_all(now, stopping);
+            if ours {
+                self.step_all(now, stopping);
+            }
             if self.setup.once {
                 self.require_progress(now)?;
             }
@@ -177,6 +180,20 @@ impl FolderWatch {
         self.write_sheet();
         self.commands.finish(self.setup.once);
         Ok(())
+    }
+
+    /// Whether this process may work on the folder. What it had under way when another took over is the other's now.
+    fn is_ours(&mut self) -> bool {
+        let Err(why) = self.setup.executor.ours() else {
+            return true;
+        };
+        self.held.clear();
+        self.ready.clear();
+        (self.opened, self.lock) = (false, None);
+        if self.paused.is_none_or(|until| until <= Instant::now()) {
+            self.pause(&why, Some(SCAN_BUSY));
+        }
+        false
     }
 
     /// A single run ends with what is in its way, be it a full disk or a file that somebody writes without end.
