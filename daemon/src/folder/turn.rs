@@ -4,10 +4,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use cleanplate_basics::lock;
 use cleanplate_store::Store;
 
 use crate::jobs::Jobs;
-use crate::lock::lock;
 
 /// Pause before another process's lease is asked for again.
 const ASK: Duration = Duration::from_secs(1);
