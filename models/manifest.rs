@@ -85,6 +85,20 @@ pub struct Training {
     pub metrics: BTreeMap<String, f64>,
 }
 
+impl Training {
+    /// What it was trained on and on what terms these sets are offered: the data, then how many sets of each class, the first word
+    /// of their licences.
+    pub fn terms(&self) -> String {
+        let mut classes = BTreeMap::<&str, usize>::new();
+        for licence in self.sets.values() {
+            let class = licence.split_whitespace().next().unwrap_or("unstated");
+            *classes.entry(class).or_default() += 1;
+        }
+        let counts: Vec<String> = classes.iter().map(|(c, n)| format!("{n} {c}")).collect();
+        format!("{} (sets by terms: {})", self.data, counts.join(", "))
+    }
+}
+
 impl Manifest {
     /// The network's sizes, checked and in full.
     pub fn sizes(&self) -> Result<Value, ModelError> {

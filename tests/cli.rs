@@ -260,7 +260,18 @@ fn models_are_listed_imported_and_verified() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let listed = json(&run(&["models", "list", "--json", "--data", data]));
-    assert!(listed.to_string().contains("lama-small"), "{listed}");
+    let models = listed["models"].as_array().unwrap();
+    let shown = run(&["models", "list", "--data", data]).stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    for name in ["lama-small", "sam-small"] {
+        let model = models.iter().find(|model| model["name"] == name).unwrap();
+        let trained_on = model["trained_on"].as_str().unwrap();
+        for terms in ["non-commercial", "research", "unstated"] {
+            assert!(trained_on.contains(terms), "{trained_on}");
+        }
+        let line = format!("{name} was trained on {trained_on}.");
+        assert!(shown.contains(&line), "{shown}");
+    }
     let checkpoint = root().join("models/lama/golden/lama_tiny.ckpt.gz");
     let import = run(&[
         "models",

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::arch::{ArchInfo, Network};
 use crate::error::ModelError;
 use crate::import::{Bytes, Limits, Weights};
-use crate::manifest::{Manifest, PinnedFile};
+use crate::manifest::{Manifest, PinnedFile, Training};
 use crate::registry::{self, read_bytes};
 use crate::weights::{KnownModel, MODELS, known, unknown};
 use download::Download;
@@ -48,6 +48,8 @@ pub struct ModelInfo {
     pub origin: String,
     /// Licence of the weights.
     pub licence: String,
+    /// What this project trained them on, and on what terms those sets are offered: a licence of the weights says nothing of these.
+    pub trained_on: Option<String>,
     /// Whether the weights are inside the program.
     pub embedded: bool,
     /// Whether the weights are there.
@@ -326,6 +328,7 @@ impl ModelStore {
             arch,
             origin,
             licence,
+            training,
             ..
         }) = &manifest
             && (embedded || !self.record_path(name).exists())
@@ -337,6 +340,7 @@ impl ModelStore {
                 bytes: file.bytes,
                 origin: origin.clone(),
                 licence: licence.clone(),
+                trained_on: training.as_ref().map(Training::terms),
                 embedded,
                 present: embedded || self.laid_in(name)?.is_some(),
             }));
@@ -349,6 +353,7 @@ impl ModelStore {
             bytes: record.source_bytes,
             origin: record.origin,
             licence: record.licence,
+            trained_on: None,
             embedded: false,
             present,
         }))

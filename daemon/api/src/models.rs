@@ -25,6 +25,9 @@ pub struct ModelView {
     pub origin: String,
     /// Their licence.
     pub licence: String,
+    /// What this project trained them on and on what terms those sets are offered; absent for other people's weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
     /// Whether the daemon's binary holds them.
     pub embedded: bool,
     /// Whether they can be used now.

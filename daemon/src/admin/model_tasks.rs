@@ -189,6 +189,7 @@ fn tell_task(app: &App, state: &AdminState, name: &str) -> ModelRow {
             bytes: 0,
             origin: String::new(),
             licence: String::new(),
+            trained_on: None,
             embedded: false,
             state: LoadState::Absent,
             error: None,

@@ -59,6 +59,7 @@ fn row(app: &App, tasks: &Tasks, info: &ModelInfo, loaded: Option<&[String]>) ->
         bytes: info.bytes,
         origin: info.origin.clone(),
         licence: info.licence.clone(),
+        trained_on: info.trained_on.clone(),
         embedded: info.embedded,
         state,
         error: error.filter(|_| state == LoadState::Failed),

@@ -37,6 +37,11 @@ pub fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
                         model.name, model.arch, model.bytes, model.licence
                     );
                 }
+                for model in &list {
+                    if let Some(data) = &model.trained_on {
+                        println!("\n{} was trained on {data}.", model.name);
+                    }
+                }
             }
         }
         ModelsCommand::Pull {

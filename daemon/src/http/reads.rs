@@ -213,6 +213,7 @@ fn model_view(model: cleanplate_models::ModelInfo) -> ModelView {
         bytes: model.bytes,
         origin: model.origin,
         licence: model.licence,
+        trained_on: model.trained_on,
         embedded: model.embedded,
         present: model.present,
     }

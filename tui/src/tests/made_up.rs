@@ -213,6 +213,7 @@ pub fn model(name: &str, state: LoadState, task: Option<ModelTask>) -> ModelRow 
         bytes: 205_669_692,
         origin: "https://example.org/big-lama.pt".to_string(),
         licence: "Apache-2.0".to_string(),
+        trained_on: Some("9 photos (sets by terms: 1 research)".to_string()),
         embedded: name.ends_with("small"),
         state,
         error: (state == LoadState::Failed)

@@ -114,6 +114,8 @@ fn particulars(model: &ModelRow) -> Vec<String> {
         format!("licence   {}", model.licence),
         format!("used by   {}", or(pipelines, "no pipeline")),
     ];
+    let trained_on = model.trained_on.as_ref();
+    lines.extend(trained_on.map(|data| format!("trained   on {data}")));
     let error = model.error.as_ref();
     lines.extend(error.map(|error| format!("error     {error}")));
     let under_way = model.task.as_ref();
