@@ -2,12 +2,12 @@
 
 use cleanplate_api::admin::{
     AuditRow, ConfigOption, ImportModel, ListActions, ListQuery, LoadState, MetricsTick, ModelFile,
-    ModelTask, Page, PipelineRow, TaskKind, TaskState,
+    ModelRow, ModelTask, Page, PipelineRow, TaskKind, TaskState,
 };
 use cleanplate_api::endpoint::{Json, NoQuery};
 
 use super::flows::{answer, calls};
-use super::made_up::{HOSTILE, NOW_MS, WIDE, busy, model};
+use super::made_up::{HOSTILE, NOW_MS, WIDE, busy};
 use super::{drawn, lines, press};
 use crate::net::{Call, Change};
 
@@ -166,4 +166,37 @@ fn actions_of_administrators_come_page_by_page_and_stay_up_to_date() {
         press(&mut state, "G").is_empty() && press(&mut state, "j").is_empty(),
         "what was fetched is not fetched again"
     );
+}
+
+/// A model in this state.
+pub fn model(name: &str, state: LoadState, task: Option<ModelTask>) -> ModelRow {
+    ModelRow {
+        name: name.to_string(),
+        arch: "lama".to_string(),
+        sha256: "344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9".to_string(),
+        bytes: 205_669_692,
+        origin: "https://example.org/big-lama.pt".to_string(),
+        licence: "Apache-2.0".to_string(),
+        trained_on: Some("9 photos (sets by terms: 1 research)".to_string()),
+        embedded: name.ends_with("small"),
+        state,
+        error: (state == LoadState::Failed)
+            .then(|| "the file ends in the middle of a tensor".to_string()),
+        pipelines: vec!["default".to_string(), name.to_string()],
+        task,
+    }
+}
+
+/// A download in this state.
+pub fn task(state: TaskState) -> ModelTask {
+    ModelTask {
+        kind: TaskKind::Pull,
+        state,
+        phase: "download".to_string(),
+        done_bytes: 93_000_000,
+        total_bytes: 205_669_692,
+        error: (state == TaskState::Failed).then(|| "SHA-256 differs".to_string()),
+        started_at_ms: NOW_MS - 30_000,
+        finished_at_ms: None,
+    }
 }

@@ -3,8 +3,8 @@
 use cleanplate_api::admin::{
     self, AccountRow, Admin, ConfigView, FoldersReply, Hello, ImagePart, JobDetail, JobRow,
     KeptFile, KeyRow, KeyState, Latency, LedgerCause, LedgerRow, LoadState, LogLevel, LogLine,
-    LogTail, MetricsHistory, MetricsTick, ModelRow, ModelTask, ModelsReply, Page, PipelinesReply,
-    ServerState, ServerView, TaskKind, TaskState, Totals,
+    LogTail, MetricsHistory, MetricsTick, ModelsReply, Page, PipelinesReply, ServerState,
+    ServerView, TaskState, Totals,
 };
 use cleanplate_api::{
     DatabaseCheck, DeviceView, FolderFailure, FolderFile, FolderStatus, JobStatus, ModelUse,
@@ -13,7 +13,7 @@ use cleanplate_api::{
 
 use cleanplate_api::endpoint::{Decode, Endpoint, Json};
 
-use super::administration::{actions, options, pipelines};
+use super::administration::{actions, model, options, pipelines, task};
 use crate::config;
 use crate::net::{Call, Change, Reply};
 use crate::screen::action::action_names;
@@ -202,38 +202,6 @@ pub fn ledger() -> Vec<LedgerRow> {
         entry(5, "release", job(), 3, -3),
         entry(6, "correct", LedgerCause::Audit(2), -50, 0),
     ]
-}
-
-/// A model in this state.
-pub fn model(name: &str, state: LoadState, task: Option<ModelTask>) -> ModelRow {
-    ModelRow {
-        name: name.to_string(),
-        arch: "lama".to_string(),
-        sha256: "344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9".to_string(),
-        bytes: 205_669_692,
-        origin: "https://example.org/big-lama.pt".to_string(),
-        licence: "Apache-2.0".to_string(),
-        trained_on: Some("9 photos (sets by terms: 1 research)".to_string()),
-        embedded: name.ends_with("small"),
-        state,
-        error: (state == LoadState::Failed)
-            .then(|| "the file ends in the middle of a tensor".to_string()),
-        pipelines: vec!["default".to_string(), name.to_string()],
-        task,
-    }
-}
-
-fn task(state: TaskState) -> ModelTask {
-    ModelTask {
-        kind: TaskKind::Pull,
-        state,
-        phase: "download".to_string(),
-        done_bytes: 93_000_000,
-        total_bytes: 205_669_692,
-        error: (state == TaskState::Failed).then(|| "SHA-256 differs".to_string()),
-        started_at_ms: NOW_MS - 30_000,
-        finished_at_ms: None,
-    }
 }
 
 fn left_there(name: &str) -> FolderFile {
