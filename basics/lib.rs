@@ -13,9 +13,14 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known
         .into_iter()
         .map(|known| (strsim::jaro_winkler(known, name), known))
-        .filter(|(score, _)| *score > 0.75)
+        // Two letters of a short name in each other's places are one slip, and leave little of that score.
+        .filter(|(score, known)| *score > 0.75 || slipped(name, known))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, known)| known)
+}
+
+fn slipped(name: &str, known: &str) -> bool {
+    name.len() > 2 && strsim::osa_distance(name, known) == 1
 }
 
 #[cfg(test)]
@@ -24,11 +29,13 @@ mod tests {
 
     #[test]
     fn a_misspelt_name_finds_its_own_and_a_strange_one_none() {
-        let known = ["listen", "data", "listen_backlog", "workers"];
+        let known = ["listen", "data", "listen_backlog", "workers", "red"];
         for (name, meant) in [
             ("lisen", Some("listen")),
             ("worker", Some("workers")),
             ("listen_backlg", Some("listen_backlog")),
+            ("dtaa", Some("data")),
+            ("rde", Some("red")),
             ("zzz", None),
             ("", None),
         ] {
