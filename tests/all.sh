@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
-# (lavapipe) is installed first, so that no GPU test is ever skipped. The terminal dashboard is used in tmux, installed likewise; the
-# interfaces are used through clients generated from their documents; the page is used with Chromium and Firefox; its modules and
+# (lavapipe) is installed first, so that no GPU test is ever skipped, and PostgreSQL for the store. The terminal dashboard is used in
+# tmux, installed likewise; the interfaces are used through clients generated from their documents; the page is used with Chromium and Firefox; its modules and
 # the Python programs have unit tests of their own. Packages for these go below target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,11 @@ install() {
 
 if [ "$(uname -s)" = Linux ] && ! { has_vulkan_driver && has_vulkan_loader; }; then
     install libvulkan1 mesa-vulkan-drivers
+fi
+
+# The store is tested on a server of its own, of whatever version the system has.
+if [ "$(uname -s)" = Linux ] && ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then
+    install postgresql
 fi
 
 cargo test --release --workspace --locked "$@"

@@ -190,6 +190,7 @@ fn interfaces_to_the_outside_are_known_to_few() {
         ("wgpu", &["shaders/engine"]),
         ("naga", &["shaders/kernels", "shaders/engine", "pipeline"]),
         ("rusqlite", &["daemon/store"]),
+        ("postgres", &["daemon/store"]),
         ("actix", &["daemon"]),
         ("hyper", &["tui"]),
         ("ureq", &["daemon", "models"]),

@@ -86,6 +86,17 @@ pub enum StoreError {
         /// What was tried.
         operation: &'static str,
     },
+    /// The server of the database cannot be reached, or takes no work now. Whether a change that was under way was made is not
+    /// known when the connection broke while it was committed.
+    #[error(
+        "{operation}: the database server cannot be used ({detail}); once it answers again the store goes on by itself"
+    )]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// What the server or the network answered.
+        detail: String,
+    },
     /// Data could not be forced to disk, or an earlier write met that: what is on disk is unknown until a restart.
     #[error(
         "{operation}: the disk failed to store data ({detail}); stop the daemon, check the disk, start again"
@@ -180,7 +191,10 @@ impl StoreError {
 
     /// Whether the same call may succeed later without a change by the caller.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Busy { .. })
+        matches!(
+            self,
+            Self::Full { .. } | Self::Busy { .. } | Self::Unavailable { .. }
+        )
     }
 }
 

@@ -25,6 +25,8 @@ mod leases;
 mod ledger;
 mod limits;
 mod maintenance;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod secret;
 mod sqlite;
 mod watch;
@@ -55,6 +57,8 @@ pub use keys::{
 pub use leases::{Heartbeat, LEASE_MS_MAX, Leases, WORKER_KEEP_MS, Worker, WorkerReport};
 pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
+#[cfg(feature = "postgres")]
+pub use postgres::{CONNECTIONS_MAX, PgAddress, PgStore};
 pub use secret::{
     ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS,
 };

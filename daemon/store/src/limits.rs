@@ -12,6 +12,10 @@ use crate::{Credits, Failure, Idempotency, JobResult, NewJob, Reply, WEBHOOK_PAU
 pub(crate) const CREDITS_MAX: Credits = 1_000_000_000_000;
 /// Longest JSON text of one column: 64 KiB.
 const JSON_BYTES_MAX: usize = 1 << 16;
+/// Most names of pipelines of a key.
+const PIPELINES_MAX: usize = 64;
+/// Longest kept reason of a failed attempt of a webhook, characters.
+const WEBHOOK_ERROR_CHARS_MAX: usize = 500;
 /// Longest time that something may be asked to be kept: about 100 years, so that sums of times cannot overflow.
 const KEEP_MS_MAX: i64 = 100 * 366 * 24 * 60 * 60 * 1_000;
 
@@ -81,6 +85,30 @@ pub(crate) fn credits(
 /// A span for which something is kept.
 pub(crate) fn keep_ms(operation: &'static str, value: i64) -> Result<()> {
     span_ms(operation, "keep_ms", value, KEEP_MS_MAX)
+}
+
+/// The JSON text of the names of pipelines that a key may ask for.
+pub(crate) fn pipelines(
+    operation: &'static str,
+    names: Option<&[String]>,
+) -> Result<Option<String>> {
+    let Some(names) = names else { return Ok(None) };
+    if names.len() > PIPELINES_MAX {
+        let problem = format!(
+            "has {} names, at most {PIPELINES_MAX} are allowed",
+            names.len()
+        );
+        return Err(invalid(operation, "pipelines", problem));
+    }
+    for name in names {
+        text(operation, "pipeline", name, 64)?;
+    }
+    json(operation, "pipelines", &serde_json::json!(names)).map(Some)
+}
+
+/// Why an attempt of a webhook failed, as it is stored.
+pub(crate) fn webhook_error(detail: &str) -> String {
+    detail.chars().take(WEBHOOK_ERROR_CHARS_MAX).collect()
 }
 
 /// The pause before the next attempt of a webhook.

@@ -11,7 +11,6 @@ use crate::{
     JobStatus, KeyId, ManualClock, NewJob, NewKey, Reply, Store,
 };
 
-const HISTORIES: u64 = 10_000;
 const KEYS: usize = 2;
 const TEXTS: usize = 2;
 const ATTEMPTS_MAX: u32 = 2;
@@ -38,7 +37,7 @@ pub(super) fn histories(fixture: &mut dyn Fixture) {
                 .id
         })
         .collect();
-    for number in 0..HISTORIES {
+    for number in 0..fixture.histories() {
         let mut random = StdRng::seed_from_u64(number);
         let credits = random.random_range(0..4 * PRICE);
         set_credits(store.as_ref(), account, credits);

@@ -40,6 +40,11 @@ pub trait Fixture {
 
     /// Kills the store as `kill -9` would, and opens what it left. The caller holds no other handle.
     fn crash(&mut self);
+
+    /// How many random histories are gone through: fewer where every call goes to a server and back.
+    fn histories(&self) -> u64 {
+        10_000
+    }
 }
 
 /// A check by name.

@@ -15,13 +15,11 @@ use crate::keys::{
 use crate::secret::{ApiKey, KeyHash};
 use crate::{AccountId, KeyId, Page, PageRequest, UnixMs, limits};
 
-const PIPELINES_MAX: usize = 64;
-
 impl Keys for SqliteStore {
     fn create_key(&self, new: &NewKey, actor: &str) -> Result<CreatedKey> {
         const OPERATION: &str = "creating a key";
         limits::text(OPERATION, "name", &new.name, 100)?;
-        let pipelines = pipelines_text(OPERATION, new.pipelines.as_deref())?;
+        let pipelines = limits::pipelines(OPERATION, new.pipelines.as_deref())?;
         let secret = ApiKey::generate()?;
         let record = self.write(OPERATION, |tx| {
             balance(tx, OPERATION, new.account)?;
@@ -103,7 +101,7 @@ impl Keys for SqliteStore {
             let now = existing(tx, key)?;
             let name = change.name.as_ref().unwrap_or(&now.name);
             let limits = change.limits.unwrap_or(now.limits);
-            let pipelines = pipelines_text(OPERATION, change.pipelines.as_ref().unwrap_or(&now.pipelines).as_deref())?;
+            let pipelines = limits::pipelines(OPERATION, change.pipelines.as_ref().unwrap_or(&now.pipelines).as_deref())?;
             let expires_at_ms = change.expires_at_ms.unwrap_or(now.expires_at_ms);
             tx.execute(
                 "UPDATE api_key SET name = ?2, removals_per_minute = ?3, batches_per_minute = ?4, pipelines = ?5, expires_at_ms = ?6
@@ -250,24 +248,6 @@ fn conditions(
         ]);
     }
     (conditions, values)
-}
-
-fn pipelines_text(operation: &'static str, names: Option<&[String]>) -> Result<Option<String>> {
-    let Some(names) = names else { return Ok(None) };
-    if names.len() > PIPELINES_MAX {
-        return Err(limits::invalid(
-            operation,
-            "pipelines",
-            format!(
-                "has {} names, at most {PIPELINES_MAX} are allowed",
-                names.len()
-            ),
-        ));
-    }
-    for name in names {
-        limits::text(operation, "pipeline", name, 64)?;
-    }
-    limits::json(operation, "pipelines", &json!(names)).map(Some)
 }
 
 fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {

@@ -8,9 +8,6 @@ use crate::error::Result;
 use crate::webhooks::{DueWebhook, WebhookState, Webhooks};
 use crate::{JobId, LEASE_MS_MAX, limits};
 
-/// Longest kept reason of a failed attempt, characters.
-const ERROR_CHARS_MAX: usize = 500;
-
 impl Webhooks for SqliteStore {
     fn due_webhooks(&self, per_account_max: u32, rows_max: u32) -> Result<Vec<DueWebhook>> {
         let run_ms = self.run_ms();
@@ -72,7 +69,7 @@ impl Webhooks for SqliteStore {
         again_in_ms.map_or(Ok(()), |span_ms| {
             limits::webhook_pause_ms(OPERATION, span_ms)
         })?;
-        let detail: String = detail.chars().take(ERROR_CHARS_MAX).collect();
+        let detail = limits::webhook_error(detail);
         self.write(OPERATION, |tx| {
             let next_at_ms = again_in_ms.map(|span_ms| tx.run_ms.saturating_add(span_ms));
             tx.execute(

@@ -1,0 +1,174 @@
+//! The ledger: the only place that changes balances, always together with an entry.
+
+use postgres::Row;
+use serde_json::json;
+
+use super::accounts::{balance, locked};
+use super::convert::column;
+use super::failure::PgResult;
+use super::session::Sql;
+use super::{PgStore, audit, page};
+use crate::accounts::Balance;
+use crate::error::{Result, StoreError};
+use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+use crate::{AccountId, Credits, Page, PageRequest, limits};
+
+/// The columns of an entry.
+macro_rules! entry_columns {
+    () => {
+        "id, account_id, kind, job_id, audit_id, available_change, held_change, available_after, held_after, created_at_ms"
+    };
+}
+
+impl Ledger for PgStore {
+    fn top_up(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        actor: &str,
+        note: &str,
+    ) -> Result<LedgerEntry> {
+        const OPERATION: &str = "topping up an account";
+        limits::credits(OPERATION, "credits", credits, 1)?;
+        self.write(OPERATION, |sql| {
+            administer(sql, account, LedgerKind::TopUp, credits, actor, note)
+        })
+    }
+
+    fn correct(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        actor: &str,
+        note: &str,
+    ) -> Result<LedgerEntry> {
+        const OPERATION: &str = "correcting an account";
+        limits::credits(OPERATION, "credits", credits, -limits::CREDITS_MAX)?;
+        if credits == 0 {
+            return Err(limits::invalid(
+                OPERATION,
+                "credits",
+                "is 0, which corrects nothing",
+            ));
+        }
+        self.write(OPERATION, |sql| {
+            administer(sql, account, LedgerKind::Correct, credits, actor, note)
+        })
+    }
+
+    fn ledger(&self, account: AccountId, request: &PageRequest) -> Result<Page<LedgerEntry>> {
+        let before = request.after.map_or(i64::MAX, |cursor| cursor.0);
+        self.snapshot("listing the ledger", |sql| {
+            balance(sql, account)?;
+            let rows = sql.all(
+                concat!(
+                    "SELECT ",
+                    entry_columns!(),
+                    " FROM ledger WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+                ),
+                &[&account, &before, &(i64::from(request.rows()) + 1)],
+            )?;
+            let found = rows
+                .iter()
+                .map(|row| Ok((column(row, "id")?, entry_row(row)?)));
+            Ok(page(request.rows(), found.collect::<PgResult<_>>()?))
+        })
+    }
+}
+
+fn administer(
+    sql: &Sql<'_>,
+    account: AccountId,
+    kind: LedgerKind,
+    credits: Credits,
+    actor: &str,
+    note: &str,
+) -> PgResult<LedgerEntry> {
+    if note.chars().count() > 500 {
+        return Err(limits::invalid(sql.operation, "note", "has more than 500 characters").into());
+    }
+    let operation = sql.operation;
+    let before = locked(sql, account)?;
+    let after = before.available + credits;
+    if after < 0 {
+        let available = before.available;
+        return Err(StoreError::Overdrawn {
+            operation,
+            account,
+            available,
+            wanted: -credits,
+        }
+        .into());
+    }
+    limits::credits(operation, "balance afterwards", after, 0)?;
+    let action = format!("account.{}", kind.as_str());
+    let detail =
+        json!({ "credits": credits, "note": note, "before": before.available, "after": after });
+    let audit = audit::insert(sql, actor, &action, &format!("account:{account}"), &detail)?;
+    let change = Posting {
+        account,
+        kind,
+        cause: LedgerCause::Audit(audit),
+        available: credits,
+        held: 0,
+    };
+    post(sql, &change)?.ok_or_else(|| StoreError::UnknownAccount { operation, account }.into())
+}
+
+/// A change of credits to be posted.
+pub(super) struct Posting {
+    pub(super) account: AccountId,
+    pub(super) kind: LedgerKind,
+    pub(super) cause: LedgerCause,
+    pub(super) available: Credits,
+    pub(super) held: Credits,
+}
+
+/// Applies a change if the account exists and can bear it, and writes its entry; `None` changes nothing.
+pub(super) fn post(sql: &Sql<'_>, change: &Posting) -> PgResult<Option<LedgerEntry>> {
+    let (job, audit) = match change.cause {
+        LedgerCause::Job(job) => (Some(job), None),
+        LedgerCause::Audit(audit) => (None, Some(audit)),
+    };
+    let row = sql.optional(
+        concat!(
+            "WITH changed AS (
+                 UPDATE account SET available = available + $2, held = held + $3
+                 WHERE id = $1 AND available + $2 >= 0 AND held + $3 >= 0 RETURNING available, held)
+             INSERT INTO ledger (account_id, kind, job_id, audit_id, available_change, held_change, available_after, held_after,
+                                 created_at_ms)
+             SELECT $1, $4::text, $5::uuid, $6::bigint, $2, $3, changed.available, changed.held, $7::bigint FROM changed
+             RETURNING ", entry_columns!()
+        ),
+        &[
+            &change.account,
+            &change.available,
+            &change.held,
+            &change.kind,
+            &job,
+            &audit,
+            &sql.now_ms,
+        ],
+    )?;
+    row.as_ref().map(entry_row).transpose()
+}
+
+fn entry_row(row: &Row) -> PgResult<LedgerEntry> {
+    let cause = match column(row, "job_id")? {
+        Some(job) => LedgerCause::Job(job),
+        None => LedgerCause::Audit(column(row, "audit_id")?),
+    };
+    Ok(LedgerEntry {
+        id: column(row, "id")?,
+        account: column(row, "account_id")?,
+        kind: column(row, "kind")?,
+        cause,
+        available_change: column(row, "available_change")?,
+        held_change: column(row, "held_change")?,
+        balance_after: Balance {
+            available: column(row, "available_after")?,
+            held: column(row, "held_after")?,
+        },
+        created_at_ms: column(row, "created_at_ms")?,
+    })
+}

@@ -1,0 +1,68 @@
+//! Migrations, and processes of different versions beside each other.
+
+use super::PgFixture;
+use super::server::Server;
+use crate::postgres::{PgAddress, PgStore};
+use crate::{Accounts, Maintenance, StoreError};
+
+#[test]
+fn processes_that_start_together_migrate_once() {
+    let address = PgAddress::parse(&Server::shared().fresh(), None).unwrap();
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| PgStore::open(&address).map(drop)))
+            .collect();
+        for start in starts {
+            start.join().unwrap().unwrap();
+        }
+    });
+    let store = PgStore::open(&address).unwrap();
+    assert_eq!(
+        store.health().unwrap().schema_version,
+        crate::postgres::migrate::VERSION
+    );
+}
+
+#[test]
+fn a_newer_schema_is_worked_on_until_it_has_taken_something_away() {
+    let fixture = PgFixture::fresh();
+    let mut outsider = fixture.outsider();
+    outsider
+        .batch_execute(
+            "ALTER TABLE job ADD COLUMN of_tomorrow text; ALTER TABLE account ADD COLUMN of_tomorrow text;
+             UPDATE cleanplate_schema SET version = version + 1",
+        )
+        .unwrap();
+    // Opened before the migration, and after it.
+    fixture.pg().create_account("Studio", "test").unwrap();
+    let late = PgStore::open(&fixture.address).unwrap();
+    late.create_account("Studio", "test").unwrap();
+    outsider
+        .batch_execute("UPDATE cleanplate_schema SET needs = version")
+        .unwrap();
+    let refused = PgStore::open(&fixture.address).map(drop).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::NewerSchema { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn tables_of_another_program_are_left_alone() {
+    let url = Server::shared().fresh();
+    let address = PgAddress::parse(&url, None).unwrap();
+    let mut client = address.config.connect(postgres::NoTls).unwrap();
+    let schema = address.schema.clone().unwrap();
+    client
+        .batch_execute(&format!(
+            "CREATE SCHEMA {schema}; CREATE TABLE {schema}.account (x text)"
+        ))
+        .unwrap();
+    let error = PgStore::open(&address).map(drop).unwrap_err().to_string();
+    assert!(error.contains("account"), "{error}");
+    let there = format!("SELECT to_regclass('{schema}.cleanplate_schema') IS NULL");
+    assert!(
+        client.query_one(&there, &[]).unwrap().get::<_, bool>(0),
+        "nothing is left of the try"
+    );
+}

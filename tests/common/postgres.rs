@@ -1,0 +1,168 @@
+//! A PostgreSQL server of the tests' own: Debian's package, started on a socket in a folder in memory, gone with the process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The user that runs the server where the tests are run by root, which it refuses.
+const USER: &str = "postgres";
+
+/// A running server. Its folder goes with it.
+pub struct Server {
+    folder: PathBuf,
+    programs: PathBuf,
+    keeper: Option<Child>,
+}
+
+impl Server {
+    /// The server that all tests of this process share.
+    pub fn shared() -> &'static Server {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(Server::start)
+    }
+
+    /// A server of one's own, to be stopped and started.
+    pub fn start() -> Server {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() {
+            memory.to_owned()
+        } else {
+            std::env::temp_dir()
+        };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = parent.join(format!("cleanplate-pg-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
+        let mut server = Server {
+            folder,
+            programs: programs(),
+            keeper: None,
+        };
+        if is_root() {
+            run(Command::new("chown").arg(USER).arg(&server.folder));
+        }
+        let data = server.folder.join("data");
+        run(server
+            .program("initdb")
+            .args([
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(data));
+        server.up();
+        server
+    }
+
+    /// The address of a schema of its own in it; connections to it bear its name.
+    pub fn fresh(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("t{}_{number}", std::process::id());
+        self.url(&format!("schema={name}&application_name={name}"))
+    }
+
+    /// Its address with these parameters.
+    pub fn url(&self, parameters: &str) -> String {
+        let host = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://postgres@{host}/postgres?{parameters}")
+    }
+
+    /// Starts it and waits until it answers.
+    pub fn up(&mut self) {
+        assert!(self.keeper.is_none(), "it runs");
+        let folder = self.folder.display();
+        // The server ends when the pipe does: with the tests, however these end.
+        let script = format!(
+            "exec 3<&0; '{}' -D '{folder}/data' -c listen_addresses= -c unix_socket_directories='{folder}' -c fsync=off \
+             -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB -c logging_collector=off \
+             >'{folder}/log' 2>&1 </dev/null & server=$!; read -r how <&3; kill -${{how:-QUIT}} $server; wait $server; \
+             [ -n \"$how\" ] || rm -rf '{folder}'",
+            self.programs.join("postgres").display()
+        );
+        let mut command = self.as_user("sh");
+        let keeper = command
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.keeper = Some(keeper);
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let ready = self
+                .program("pg_isready")
+                .args(["-q", "-h"])
+                .arg(&self.folder)
+                .status()
+                .unwrap();
+            if ready.success() {
+                return;
+            }
+            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < end, "the server did not start: {log}");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Stops it at once, as a crash would: connections break, what was committed is there when it comes up again.
+    pub fn down(&mut self) {
+        use std::io::Write;
+        let mut keeper = self.keeper.take().unwrap();
+        keeper.stdin.take().unwrap().write_all(b"QUIT\n").unwrap();
+        keeper.wait().unwrap();
+    }
+
+    fn program(&self, name: &str) -> Command {
+        self.as_user(&self.programs.join(name).display().to_string())
+    }
+
+    fn as_user(&self, program: &str) -> Command {
+        let mut command;
+        if is_root() {
+            command = Command::new("runuser");
+            command.args(["-u", USER, "--", program]);
+        } else {
+            command = Command::new(program);
+        }
+        command.current_dir("/");
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            let _ = keeper.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()
+        .into_iter()
+        .flatten();
+    versions
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("postgres").is_file())
+        .max()
+        .expect("no PostgreSQL below /usr/lib/postgresql: install Debian's package `postgresql` (tests/all.sh does)")
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {told}");
+}
