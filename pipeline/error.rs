@@ -45,13 +45,16 @@ pub enum PluginError {
     },
     /// The segmentation network marked nothing at the prompts.
     #[error(
-        "{model} found nothing at the given {given}: click on the object itself, or draw a box around it"
+        "{model} found nothing at the given {given}{}: click on the object itself, or draw a box around it",
+        region.map_or(String::new(), |number| format!(" of region {number}"))
     )]
     NothingFound {
         /// The network.
         model: String,
         /// What was given: `points` or `box`.
         given: &'static str,
+        /// Of several, which one it is, from 1.
+        region: Option<usize>,
     },
     /// The mask that the segmentation network marked leaves nothing of the photo.
     #[error(

@@ -8,10 +8,11 @@ use cleanplate_engine::{Backend, DeviceInfo};
 use super::alternatives::{Rival, rivals};
 use super::composite::composite;
 use super::planes::fill_plane;
+use super::shot::Shots;
 use super::timing::{StageTiming, run_alone, timing};
 use super::transparency::Transparency;
 use super::{
-    Alternative, Candidate, Choice, Embeddings, ExecutableCache, Gather, ModelUse, Observer,
+    Alternative, Candidate, Choice, Embeddings, ExecutableCache, Frame, Gather, ModelUse, Observer,
     Pipeline, PluginInfo, Prompts, Sharing, Step, Work,
 };
 use crate::PluginError;
@@ -57,6 +58,8 @@ pub struct Request {
     pub prompts: Option<Prompts>,
     /// `(plugin.parameter, value)` pairs over the pipeline's own values.
     pub overrides: Vec<(String, String)>,
+    /// Which frame of a shot it is.
+    pub frame: Option<Frame>,
 }
 
 /// The result of a run.
@@ -92,6 +95,7 @@ pub struct Runner {
     executables: ExecutableCache,
     gather: Gather,
     embeddings: Embeddings,
+    shots: Shots,
 }
 
 impl Runner {
@@ -107,6 +111,7 @@ impl Runner {
             executables,
             gather,
             embeddings,
+            shots: Shots::new(),
         }
     }
 
@@ -150,6 +155,7 @@ impl Runner {
     ) -> Result<Outcome, PluginError> {
         let pipeline = pipeline.with_overrides(&request.overrides)?;
         let masked = request.mask.is_some();
+        let frame = request.frame.clone();
         let mut work = self.begin(request, observer)?;
         let _seat = self.gather.enter();
         let mut stages = Vec::with_capacity(pipeline.steps.len() + 1);
@@ -201,6 +207,9 @@ impl Runner {
             });
         }
         observer.stage("composite", 1.0);
+        if let Some((frame, shot)) = frame.zip(work.shot.take()) {
+            self.shots.end(frame, shot, &work.choices);
+        }
         Ok(Outcome {
             alternatives,
             ..self.outcome(work, stages)
@@ -261,6 +270,7 @@ impl Runner {
             mask,
             prompts,
             overrides: _,
+            frame,
         } = request;
         let size = (photo.width, photo.height);
         let found = mask.is_none();
@@ -276,6 +286,7 @@ impl Runner {
             });
         }
         user_mask.harden();
+        let shot = frame.map(|frame| self.shots.begin(&frame, &photo));
         let (mask, alpha) = (user_mask.clone(), user_mask.clone());
         let mut warnings = photo.metadata.warnings.clone();
         let colours = photo.colours().unwrap_or_else(|why| {
@@ -309,6 +320,7 @@ impl Runner {
             warnings,
             models: Vec::new(),
             predicted_iou: None,
+            shot,
         })
     }
 }

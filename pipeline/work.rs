@@ -6,7 +6,7 @@ use cleanplate_engine::Backend;
 use serde::Serialize;
 
 use super::{
-    Candidate, Choice, Crop, Embeddings, ExecutableCache, Gather, Observer, Pixel, Region,
+    Candidate, Choice, Crop, Embeddings, ExecutableCache, Gather, Observer, Pixel, Region, Shot,
     Transparency,
 };
 use crate::PluginError;
@@ -20,6 +20,8 @@ pub struct Prompts {
     pub points: Vec<(f64, f64, u8)>,
     /// `[x1, y1, x2, y2]`, any two opposite corners.
     pub boxes: Option<[f64; 4]>,
+    /// What else is to be removed: each is found by itself, and the mask is all of them.
+    pub others: Vec<Prompts>,
 }
 
 /// A network that took part in a result.
@@ -84,6 +86,8 @@ pub struct Work<'a> {
     pub models: Vec<ModelUse>,
     /// How good the segment stage thinks its mask is: predicted overlap with the true one.
     pub predicted_iou: Option<f32>,
+    /// What the frame before left and this one leaves, where the photo is a frame of a shot.
+    pub shot: Option<Shot>,
 }
 
 impl Prompts {

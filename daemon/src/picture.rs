@@ -48,6 +48,11 @@ pub fn reduced(photo: &Photo, side_px_max: usize) -> Photo {
         .iter()
         .map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8)
         .collect();
+    of_rgb8((width, height), samples)
+}
+
+/// A photo of 8-bit samples, `[height, width, 3]`.
+pub fn of_rgb8((width, height): (usize, usize), samples: Vec<u8>) -> Photo {
     Photo {
         width,
         height,

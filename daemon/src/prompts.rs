@@ -74,6 +74,16 @@ pub fn parse(
     Ok(Some(Prompts { points, rect }))
 }
 
+impl From<Prompts> for cleanplate_pipeline::Prompts {
+    fn from(prompts: Prompts) -> Self {
+        cleanplate_pipeline::Prompts {
+            points: prompts.points,
+            boxes: prompts.rect,
+            others: Vec::new(),
+        }
+    }
+}
+
 impl Prompts {
     /// Checks that everything lies in the image.
     pub fn check_inside(&self, width: u32, height: u32) -> Result<(), Vec<FieldError>> {

@@ -222,6 +222,7 @@ mod tests {
         let nothing = PluginError::NothingFound {
             model: "sam".to_string(),
             given,
+            region: None,
         };
         let parameter = PluginError::Parameter {
             plugin: "grow".to_string(),

@@ -205,6 +205,7 @@ fn run_with(steps: &str, mask: Mask, alternatives_max: usize) -> Outcome {
         mask: Some(mask),
         prompts: None,
         overrides: Vec::new(),
+        frame: None,
     };
     let pipeline = parse(steps).unwrap();
     runner

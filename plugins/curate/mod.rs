@@ -45,6 +45,17 @@ impl Stage for Curate {
 
 /// The candidate to keep for `region`, and why.
 fn choose(work: &Work<'_>, region: &Region) -> (usize, Choice) {
+    let hole = region.hole;
+    let hole = [hole.x0, hole.y0, hole.x1, hole.y1];
+    if let Some(at) = of_frame_before(work, hole) {
+        let choice = Choice {
+            hole,
+            candidate: work.candidates[at].name.clone(),
+            reason: "that of the frame before, which looks alike".to_string(),
+            scores: Vec::new(),
+        };
+        return (at, choice);
+    }
     let scores = scores(work, region);
     let best = (0..scores.len())
         .reduce(|best, i| {
@@ -71,14 +82,21 @@ fn choose(work: &Work<'_>, region: &Region) -> (usize, Choice) {
             )
         }
     };
-    let hole = region.hole;
     let choice = Choice {
-        hole: [hole.x0, hole.y0, hole.x1, hole.y1],
+        hole,
         candidate: work.candidates[best].name.clone(),
         reason,
         scores,
     };
     (best, choice)
+}
+
+/// The candidate that the frame before kept for this hole.
+fn of_frame_before(work: &Work<'_>, hole: [usize; 4]) -> Option<usize> {
+    let name = work.shot.as_ref()?.choice(hole)?;
+    work.candidates
+        .iter()
+        .position(|candidate| candidate.name == name)
 }
 
 /// A score for each candidate, in their order; none where there is nothing to compare.

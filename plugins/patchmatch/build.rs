@@ -25,8 +25,8 @@ pub struct Planned {
     width: usize,
     iterations: usize,
     rounds: usize,
-    /// Few pixels change here: one pass to neighbours, few random samples close by.
-    light: bool,
+    /// Few pixels change here: one pass to neighbours, few random samples no farther than this.
+    light: Option<u32>,
 }
 
 /// Radius of random samples on light levels, in pixels.
@@ -48,12 +48,38 @@ pub fn schedule(levels: &[Level], settings: &Settings) -> Vec<Planned> {
             width: level.width,
             iterations,
             rounds,
-            light,
+            light: light.then_some(LIGHT_REACH),
         }
     };
     let mut out: Vec<Planned> = levels.iter().rev().enumerate().map(plan).collect();
     out.reverse();
     out
+}
+
+/// Radius of random samples of a frame that goes on from a field, in pixels.
+const NEXT_REACH: u32 = 1;
+
+/// The work of a fill that goes on from the field of the frame before: once to neighbours and close by, on the finest level
+/// alone. More would find sources that fit this frame's grain better, and the fill would flicker (benches/flicker.py).
+pub fn going_on(finest: &Level) -> Vec<Planned> {
+    vec![Planned {
+        height: finest.height,
+        width: finest.width,
+        iterations: 1,
+        rounds: 1,
+        light: Some(NEXT_REACH),
+    }]
+}
+
+/// What the graph of a fill that goes on from `field` reads after the image and the guide.
+pub fn inputs_going_on(finest: Level, field: &[u32]) -> Vec<Tensor> {
+    let size = [finest.height, finest.width];
+    let unmeasured = vec![0; finest.sites.len()];
+    vec![
+        Tensor::u32(&size, finest.sites),
+        Tensor::u32(&size, field.to_vec()),
+        Tensor::u32(&size, unmeasured),
+    ]
 }
 
 /// What the graph reads after the image and the guide, in its order.
@@ -78,11 +104,15 @@ pub struct Wanted {
     pub picks: bool,
     /// Alpha, filled from the same sources as the colours.
     pub alpha: bool,
+    /// The field with which the search ended.
+    pub field: bool,
+    /// The search goes on from a field: the finest level alone.
+    pub goes_on: bool,
 }
 
 /// Builds the graph for these levels (finest first, at least one). Inputs: image f32 `[H, W, 3]`, the guide if weighted, with alpha
-/// the colours and the alpha to copy (the image is then what is matched, both in one), then those of [`inputs`]. Outputs: the
-/// filled image, its alpha, the picks.
+/// the colours and the alpha to copy (the image is then what is matched, both in one), then those of [`inputs`] or
+/// [`inputs_going_on`]. Outputs: the filled image, its alpha, the picks, the field.
 pub fn graph(
     levels: &[Planned],
     settings: &Settings,
@@ -108,7 +138,9 @@ pub fn graph(
         .iter()
         .map(|_| graph.input(TensorSpec::u32(&[SOURCES_KEPT])))
         .collect();
-    let random = graph.input(TensorSpec::u32(&[coarsest.height, coarsest.width]));
+    let first = TensorSpec::u32(&[coarsest.height, coarsest.width]);
+    let random = graph.input(first.clone());
+    let unmeasured = wanted.goes_on.then(|| graph.input(first));
 
     let mut b = Builder {
         graph,
@@ -117,14 +149,7 @@ pub fn graph(
     };
     let pyramid = b.pyramid(image, guide, &sites)?;
     let top = levels.len() - 1;
-    let filled = b
-        .graph
-        .add("rays", Arc::new(Rays), &[pyramid[top], sites[top]])?;
-    let mut state = State {
-        texels: filled,
-        nnf: random,
-        distances: random,
-    };
+    let mut state = b.begin(pyramid[top], sites[top], random, unmeasured)?;
     for at in (0..levels.len()).rev() {
         if at < top {
             state = b.enter(at, pyramid[at], sites[at], spare[at], state)?;
@@ -140,6 +165,9 @@ pub fn graph(
     }
     if wanted.picks {
         b.graph.output(picked);
+    }
+    if wanted.field {
+        b.graph.output(state.nnf);
     }
     Ok(b.graph)
 }
@@ -189,6 +217,31 @@ impl Builder<'_> {
         Ok(out)
     }
 
+    /// Starts the coarsest level: from what lies around the hole, or from what the sources of `field` say when it is not random.
+    fn begin(
+        &mut self,
+        texels: TensorId,
+        sites: TensorId,
+        field: TensorId,
+        unmeasured: Option<TensorId>,
+    ) -> Result<State, EngineError> {
+        let texels = match unmeasured {
+            None => {
+                let given = [texels, sites];
+                self.graph.add("rays", Arc::new(Rays), &given)?
+            }
+            Some(unmeasured) => {
+                let (vote, given) = (self.vote()?, [texels, sites, field, unmeasured]);
+                self.graph.add("before.vote", vote, &given)?
+            }
+        };
+        Ok(State {
+            texels,
+            nnf: field,
+            distances: field,
+        })
+    }
+
     /// Starts a level from the coarser one's field: every patch votes by its place only, as no match is known yet.
     fn enter(
         &mut self,
@@ -230,16 +283,12 @@ impl Builder<'_> {
         sites: TensorId,
         mut state: State,
     ) -> Result<State, EngineError> {
-        let steps: &[usize] = if level.light {
-            &[1]
-        } else {
-            &self.settings.steps
+        let steps: &[usize] = match level.light {
+            Some(_) => &[1],
+            None => &self.settings.steps,
         };
-        let reach = if level.light {
-            LIGHT_REACH
-        } else {
-            (level.width.max(level.height) as u32 / 2).min(0x7fff)
-        };
+        let far = (level.width.max(level.height) as u32 / 2).min(0x7fff);
+        let reach = level.light.unwrap_or(far);
         for iteration in 0..level.iterations {
             for pass in 0..level.rounds * steps.len() {
                 let (place, fresh) = (pass % steps.len(), pass == 0);

@@ -7,7 +7,7 @@ use cleanplate_kernels::Data;
 use cleanplate_kernels::patchmatch::site;
 use cleanplate_kernels::poisson::Poisson;
 
-use super::build::{Wanted, graph, inputs, schedule};
+use super::build::{Wanted, going_on, graph, inputs, inputs_going_on, schedule};
 use super::geometry::levels;
 use super::settings::Settings;
 use cleanplate_pipeline::Pixel;
@@ -45,6 +45,19 @@ pub struct Filled {
     pub picks: Option<Vec<u32>>,
     /// Whether there was no patch to copy, so that the fill is only smooth.
     pub smooth: bool,
+    /// The field with which the search ended, if a frame may go on from it.
+    pub field: Option<Vec<u32>>,
+}
+
+/// Whether a fill is one of a sequence.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// It stands by itself.
+    Alone,
+    /// The first frame: [`Filled::field`] is wanted.
+    First,
+    /// It goes on from the field of the frame before, which had the same hole.
+    After(&'a [u32]),
 }
 
 /// What a fill runs on.
@@ -58,29 +71,46 @@ pub struct Device<'a> {
     pub watch: &'a dyn Fn(f32) -> bool,
 }
 
-/// Fills the hole of `scene`; `picks` asks for [`Filled::picks`].
-///
-/// Where no whole patch of the wanted radius is known, smaller ones are tried; without any patch the fill is a smooth blend of
-/// the rim.
+/// Fills the hole of `scene`, which stands by itself; `picks` asks for [`Filled::picks`]. See [`fill_from`].
 pub fn fill(
-    mut scene: Scene,
+    scene: Scene,
     settings: &Settings,
     picks: bool,
     device: Device<'_>,
 ) -> Result<Filled, PluginError> {
-    let alpha = scene.alpha.is_some();
-    let wanted = Wanted { picks, alpha };
+    fill_from(scene, settings, (picks, Start::Alone), device)
+}
+
+/// Fills the hole of `scene`; `picks` asks for [`Filled::picks`].
+///
+/// Where no whole patch of the wanted radius is known, smaller ones are tried; without any patch the fill is a smooth blend of
+/// the rim.
+pub fn fill_from(
+    mut scene: Scene,
+    settings: &Settings,
+    (picks, start): (bool, Start<'_>),
+    device: Device<'_>,
+) -> Result<Filled, PluginError> {
+    let wanted = Wanted {
+        picks,
+        alpha: scene.alpha.is_some(),
+        field: !matches!(start, Start::Alone),
+        goes_on: matches!(start, Start::After(_)),
+    };
     for radius in (1..=settings.radius).rev() {
         let settings = Settings {
             radius,
             guide: settings.guide.filter(|_| scene.guide.is_some()),
             ..settings.clone()
         };
-        let levels = levels(&scene.pixels, scene.width, scene.height, &settings);
+        let mut levels = levels(&scene.pixels, scene.width, scene.height, &settings);
         if levels.is_empty() {
             continue;
         }
-        let plan = schedule(&levels, &settings);
+        let plan = match start {
+            Start::After(_) => going_on(&levels[0]),
+            Start::Alone | Start::First => schedule(&levels, &settings),
+        };
         let during = (scene.width, scene.height);
         // Seeds are part of the operations, so they are part of the graph's identity.
         let key = ExecutableKey {
@@ -102,7 +132,10 @@ pub fn fill(
             given.push(Tensor::f32(&dims, scene.rgb));
             given.push(Tensor::f32(&dims, alpha));
         }
-        given.extend(inputs(levels, settings.seed));
+        given.extend(match start {
+            Start::After(field) => inputs_going_on(levels.swap_remove(0), field),
+            Start::Alone | Start::First => inputs(levels, settings.seed),
+        });
         let views: Vec<_> = given.iter().map(Tensor::view).collect();
         let outputs = executable.run_until(&views, device.watch).map_err(|e| {
             if e.retryable() {
@@ -138,15 +171,15 @@ fn unpack(outputs: Vec<Tensor>, wanted: Wanted) -> Result<Filled, PluginError> {
     } else {
         None
     };
-    let picks = if wanted.picks {
-        Some(outputs.next().and_then(into_u32).ok_or_else(unusable)?)
-    } else {
-        None
+    let mut sources = |wanted: bool| {
+        let found = wanted.then(|| outputs.next().and_then(into_u32).ok_or_else(unusable));
+        found.transpose()
     };
     Ok(Filled {
         rgb,
         alpha,
-        picks,
+        picks: sources(wanted.picks)?,
+        field: sources(wanted.field)?,
         smooth: false,
     })
 }
@@ -159,6 +192,7 @@ fn smooth(scene: Scene, device: Device<'_>) -> Result<Filled, PluginError> {
         rgb: one(scene.rgb)?,
         alpha: scene.alpha.map(one).transpose()?,
         picks: None,
+        field: None,
         smooth: true,
     })
 }

@@ -12,15 +12,18 @@ mod settings;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 pub use cleanplate_pipeline::Pixel;
-pub use fill::{Device, Filled, Scene, fill};
+pub use fill::{Device, Filled, Scene, Start, fill, fill_from};
 pub use settings::{Blend, Settings};
 pub(crate) use settings::{BlendChoice, Preset};
 
 use cleanplate_pictures::Rect;
 use cleanplate_pipeline::transparency::Settled;
-use cleanplate_pipeline::{AlphaFill, BUCKET_PX, Crop, CropPlan, Fill, Grid, Stage, Work, plan};
+use cleanplate_pipeline::{
+    AlphaFill, BUCKET_PX, Crop, CropPlan, FieldKey, Fill, Grid, Shot, Stage, Work, plan,
+};
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
 /// The plugin.
@@ -189,7 +192,10 @@ impl Common {
             watch: place.watch,
         };
         let picks = factor > 1 || alpha.is_some() || self.ends;
-        let filled = fill(scene, &settings, picks, device)?;
+        let filled = match &mut work.shot {
+            Some(shot) => fill_next(shot, place.rect, scene, &settings, picks, device)?,
+            None => fill(scene, &settings, picks, device)?,
+        };
         if filled.smooth {
             let what = format!(
                 "{width}x{height} px around ({}, {})",
@@ -211,6 +217,36 @@ impl Common {
         });
         Ok(Made { rect, fill, alpha })
     }
+}
+
+/// Fills a frame of a shot from the sources of the frame before, if it left some, and leaves its own for the next.
+fn fill_next(
+    shot: &mut Shot,
+    rect: Rect,
+    scene: Scene,
+    settings: &Settings,
+    picks: bool,
+    device: Device<'_>,
+) -> Result<Filled, PluginError> {
+    let key = field_key(rect, &scene.pixels, settings);
+    let before = shot.field(&key);
+    let start = before
+        .as_ref()
+        .map_or(Start::First, |field| Start::After(field));
+    let mut filled = fill_from(scene, settings, (picks, start), device)?;
+    if let Some(field) = filled.field.take() {
+        shot.keep_field(key, field);
+    }
+    Ok(filled)
+}
+
+/// Of what a field was made: the place, what each small pixel is, and the settings.
+fn field_key(rect: Rect, pixels: &[Pixel], settings: &Settings) -> FieldKey {
+    let mut hash = Sha256::new();
+    hash.update(format!("{rect:?} {settings:?}"));
+    let bytes: Vec<u8> = pixels.iter().map(|pixel| *pixel as u8).collect();
+    hash.update(bytes);
+    hash.finalize().into()
 }
 
 /// The fill of a crop, and where it lies.

@@ -51,8 +51,33 @@ impl Stage for Sam {
 
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
+        let many = !prompts.others.is_empty();
+        let (mut mask, mut quality) = self.find(work, &prompts, many.then_some(1))?;
+        for (other, number) in prompts.others.iter().zip(2..) {
+            work.check_cancelled(&format!("sam, region {number}"))?;
+            let (found, own) = self.find(work, other, Some(number))?;
+            mask.data
+                .iter_mut()
+                .zip(found.data)
+                .for_each(|(all, one)| *all = (*all).max(one));
+            quality = quality.min(own);
+        }
+        work.set_user_mask(mask);
+        work.predicted_iou = Some(quality);
+        Ok(())
+    }
+}
+
+impl Sam {
+    /// The mask that one prompt means, and its predicted quality.
+    fn find(
+        &self,
+        work: &mut Work<'_>,
+        prompts: &Prompts,
+        region: Option<usize>,
+    ) -> Result<(Mask, f32), PluginError> {
         let size = [work.photo.height, work.photo.width];
-        let prompt = read(&prompts, size)?;
+        let prompt = read(prompts, size)?;
         let alone = prompt.points.len() == 1 && prompt.rectangle.is_none();
         let network = if alone && self.model == AUTO {
             work.networks.segment(&work.networks.click_name()?)?
@@ -88,12 +113,11 @@ impl Stage for Sam {
             return Err(PluginError::NothingFound {
                 model: network.name.clone(),
                 given: prompts.given(),
+                region,
             });
         }
-        work.set_user_mask(mask);
-        work.predicted_iou = Some(quality);
         work.used_model(&network.name, &network.sha256);
-        Ok(())
+        Ok((mask, quality))
     }
 }
 
@@ -335,6 +359,7 @@ mod tests {
         Prompts {
             points: points.to_vec(),
             boxes,
+            ..Prompts::default()
         }
     }
 

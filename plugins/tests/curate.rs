@@ -6,8 +6,8 @@ use cleanplate_engine::{CpuBackend, EngineOptions};
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::{Limits, Mask, Photo, Rect, decode};
 use cleanplate_pipeline::{
-    Crop, CropPlan, Fill, NoObserver, Outcome, Pipeline, PluginError, PluginInfo, Plugins, Request,
-    RunLimits, Runner, Stage, Work, plan,
+    Crop, CropPlan, Fill, Frame, NoObserver, Outcome, Pipeline, PluginError, PluginInfo, Plugins,
+    Request, RunLimits, Runner, Stage, Work, plan,
 };
 
 use serde::Deserialize;
@@ -113,6 +113,19 @@ fn photo() -> Photo {
 }
 
 fn run(network: &str, patches: &str) -> Outcome {
+    run_on(&runner(), network, patches, None)
+}
+
+fn runner() -> Runner {
+    let dir = tempfile::tempdir().unwrap();
+    Runner::new(
+        Arc::new(CpuBackend::new(&EngineOptions::default())),
+        Arc::new(ModelStore::open(dir.path()).unwrap()),
+        RunLimits::default(),
+    )
+}
+
+fn run_on(runner: &Runner, network: &str, patches: &str, frame: Option<Frame>) -> Outcome {
     let plugins = Plugins::load::<&str>(&ALL, &[]).unwrap();
     let text = format!(
         "name = \"x\"\ndescription = \"x\"\n\
@@ -120,12 +133,6 @@ fn run(network: &str, patches: &str) -> Outcome {
          [[step]]\nplugin = \"{patches}\"\ncandidate = \"patches\"\n[[step]]\nplugin = \"curate\"\n"
     );
     let pipeline = Pipeline::parse(&plugins, "x.toml", &text).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let runner = Runner::new(
-        Arc::new(CpuBackend::new(&EngineOptions::default())),
-        Arc::new(ModelStore::open(dir.path()).unwrap()),
-        RunLimits::default(),
-    );
     let mut mask = Mask::empty(SIDE, SIDE);
     for y in HOLE.y0..HOLE.y1 {
         mask.data[y * SIDE + HOLE.x0..y * SIDE + HOLE.x1].fill(255);
@@ -135,6 +142,7 @@ fn run(network: &str, patches: &str) -> Outcome {
         mask: Some(mask),
         prompts: None,
         overrides: Vec::new(),
+        frame,
     };
     runner.run(&pipeline, request, &NoObserver).unwrap()
 }
@@ -167,4 +175,23 @@ fn of_equal_fills_the_network_s_is_kept() {
         (scores[0].score - scores[1].score - 0.235).abs() < 1e-5,
         "{scores:?}"
     );
+}
+
+#[test]
+fn a_frame_keeps_the_kind_of_fill_that_the_frame_before_took() {
+    let runner = runner();
+    let kept = |network: &str, shot: &str, number: u64| {
+        let shot = shot.to_string();
+        let outcome = run_on(&runner, network, "true", Some(Frame { shot, number }));
+        let choice = outcome.choices[0].clone();
+        (choice.candidate, choice.reason)
+    };
+    assert_eq!(kept("foreign", "a", 1).0, "patches");
+    let (candidate, reason) = kept("true", "a", 2);
+    assert!(
+        candidate == "patches" && reason.contains("frame before"),
+        "{candidate}: {reason}"
+    );
+    assert_eq!(kept("true", "a", 1).0, "network", "no frame before");
+    assert_eq!(kept("true", "b", 2).0, "network", "another shot");
 }

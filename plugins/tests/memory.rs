@@ -92,6 +92,7 @@ fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> 
         mask: Some(mask),
         prompts: None,
         overrides,
+        frame: None,
     };
     let set = cleanplate_plugins::pipelines::<&str>(&builtin(), &[]).unwrap();
     let before = USED.load(Ordering::Relaxed);

@@ -40,6 +40,7 @@ fn request(seed: usize, size: (usize, usize)) -> Request {
         mask: Some(mask),
         prompts: None,
         overrides: Vec::new(),
+        frame: None,
     }
 }
 

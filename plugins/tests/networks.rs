@@ -44,6 +44,7 @@ fn the_shipped_networks_fill_with_the_colours_around() {
         mask: Some(mask.clone()),
         prompts: None,
         overrides: Vec::new(),
+        frame: None,
     };
     for (pipeline, model) in [("lama-small", "lama-small"), ("migan", "migan-512")] {
         let run = || runner.run(set.get(pipeline).unwrap(), request(), &NoObserver);

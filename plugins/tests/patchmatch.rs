@@ -7,7 +7,9 @@ use cleanplate_pictures::{Limits, Mask, Photo, decode};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::models::{InpaintNetwork, Networks};
 use cleanplate_pipeline::{ExecutableCache, NoObserver, Observer, Request, RunLimits, Runner};
-use cleanplate_plugins::patchmatch::{Device, Pixel, Scene, Settings, fill};
+use cleanplate_plugins::patchmatch::{
+    Device, Filled, Pixel, Scene, Settings, Start, fill, fill_from,
+};
 
 fn backend(choice: BackendChoice) -> Arc<dyn Backend> {
     cleanplate_engine::open(&EngineOptions {
@@ -263,6 +265,7 @@ fn remove(
         mask: Some(mask),
         prompts: None,
         overrides,
+        frame: None,
     };
     runner
         .run(set.get("patchmatch").unwrap(), request, observer)
@@ -399,4 +402,56 @@ fn a_cancelled_run_says_so() {
         remove(photo, square(200, 200, 30), &[], &Stopped),
         Err(PluginError::Cancelled { .. })
     ));
+}
+
+#[test]
+fn a_fill_that_goes_on_from_the_frame_before_flickers_less() {
+    // Many sources are equally good: grain alone decides between them.
+    let grainy = |seed: u32| {
+        let (_, mut scene) = tiles(120, 120, [40, 40, 80, 80]);
+        let random = |i: usize, seed: u32| {
+            (cleanplate_kernels::patchmatch::hash(i as u32, seed, 6) >> 24) as f32 / 255.0
+        };
+        scene.rgb.iter_mut().enumerate().for_each(|(i, v)| {
+            *v = 0.25 * *v + 0.55 * random(i, 5) + 0.2 * random(i, seed);
+        });
+        scene
+    };
+    let backend = backend(BackendChoice::Cpu);
+    let executables = ExecutableCache::new(4, 1 << 30);
+    let device = Device {
+        backend: &*backend,
+        executables: &executables,
+        watch: &|_| false,
+    };
+    let settings = Settings::best();
+    let run = |seed: u32, start: Start<'_>| {
+        fill_from(grainy(seed), &settings, (false, start), device).unwrap()
+    };
+    let first = run(1, Start::First);
+    let field = first.field.clone().unwrap();
+    let alone = run(2, Start::Alone);
+    let after = run(2, Start::After(&field));
+    assert!(
+        alone.field.is_none()
+            && after
+                .field
+                .as_ref()
+                .is_some_and(|next| next.len() == field.len())
+    );
+    let hole: Vec<usize> = (0..120 * 120)
+        .filter(|at| grainy(1).pixels[*at] == Pixel::Hole)
+        .collect();
+    let change = |filled: &Filled| {
+        let of = hole.iter().flat_map(|at| 3 * at..3 * at + 3);
+        of.map(|i| (filled.rgb[i] - first.rgb[i]).abs())
+            .sum::<f32>()
+            / (3 * hole.len()) as f32
+    };
+    assert!(
+        change(&after) < 0.6 * change(&alone),
+        "{} going on, {} alone",
+        change(&after),
+        change(&alone)
+    );
 }

@@ -169,6 +169,7 @@ fn run(pipeline: &str, overrides: &[(&str, &str)]) -> Outcome {
         mask: Some(mask(700, 560)),
         prompts: None,
         overrides,
+        frame: None,
     };
     runner
         .run(

@@ -94,12 +94,14 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
             mask: None,
             prompts: Some(prompts),
             overrides: Vec::new(),
+            frame: None,
         };
         runner.run(&pipeline, request, &NoObserver)
     };
     let click = Prompts {
         points: vec![(320.0, 213.5, 1)],
         boxes: None,
+        ..Prompts::default()
     };
     let outcome = run(click.clone()).unwrap();
     assert!(
@@ -110,7 +112,7 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
     assert!((outcome.predicted_iou.unwrap() - best).abs() < 1e-2);
     assert_eq!(outcome.models[0].name, "tiny");
 
-    let again = run(click).unwrap();
+    let again = run(click.clone()).unwrap();
     assert_eq!(runner.embedding_counts(), (1, 1));
     assert!(again.mask == outcome.mask);
 
@@ -119,6 +121,7 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
         run(Prompts {
             points: vec![(256.0, 213.5, 0)],
             boxes: Some(b),
+            ..Prompts::default()
         })
         .map(|o| o.mask)
     };
@@ -130,9 +133,35 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
         (Err(a), Err(b)) => assert_eq!(a.to_string(), b.to_string()),
         (a, b) => panic!("{:?} and {:?}", a.map(|_| ()), b.map(|_| ())),
     }
+    // Several regions are each found by themselves, and the mask is all of them.
+    let box_alone = Prompts {
+        boxes: Some([64.0, 42.7, 576.0, 384.3]),
+        ..Prompts::default()
+    };
+    let both = Prompts {
+        others: vec![box_alone.clone()],
+        ..click.clone()
+    };
+    let found = |prompts: Prompts| {
+        let request = Request {
+            photo: photo.clone(),
+            mask: None,
+            prompts: Some(prompts),
+            overrides: Vec::new(),
+            frame: None,
+        };
+        runner.segment(&pipeline, request, &NoObserver).unwrap()
+    };
+    let (alone, both) = (found(box_alone), found(both));
+    let pairs = outcome.mask.data.iter().zip(&alone.mask.data);
+    assert!(pairs.map(|(a, b)| a.max(b)).eq(&both.mask.data));
+    assert!(
+        both.predicted_iou <= outcome.predicted_iou && both.predicted_iou <= alone.predicted_iou
+    );
     let outside = run(Prompts {
         points: vec![(700.0, 1.0, 1)],
         boxes: None,
+        ..Prompts::default()
     })
     .unwrap_err();
     assert!(
@@ -161,8 +190,10 @@ fn without_the_network_the_remedy_is_named() {
         prompts: Some(Prompts {
             points: vec![(10.0, 10.0, 1)],
             boxes: None,
+            ..Prompts::default()
         }),
         overrides: Vec::new(),
+        frame: None,
     };
     let error = runner
         .run(

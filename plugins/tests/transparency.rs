@@ -130,6 +130,7 @@ fn run_on(choice: BackendChoice, photo: &Photo, mask: &Mask, steps: &[&str]) -> 
         mask: Some(mask.clone()),
         prompts: None,
         overrides: Vec::new(),
+        frame: None,
     };
     runner.run(&pipeline, request, &NoObserver).unwrap()
 }

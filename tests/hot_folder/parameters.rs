@@ -123,6 +123,12 @@ fn masks_by_size_and_masks_of_shots_are_for_many_photos() {
         let report = bench.report("done", &name);
         assert_eq!(report["frame"]["shot"], "shot");
         assert_eq!(report["mask"], "shot/shot_mask.png");
+        let reason = report["result"]["timings"]["choices"][0]["reason"].to_string();
+        assert_eq!(
+            reason.contains("frame before"),
+            frame > 8,
+            "{name}: {reason}"
+        );
     }
     assert!(
         bench.at("shot/shot_mask.png").exists(),

@@ -135,6 +135,7 @@ fn fill(runner: &Runner, contender: &Contender<'_>, read: &Case) -> anyhow::Resu
         mask: Some(read.mask.clone()),
         prompts: None,
         overrides: contender.overrides.clone(),
+        frame: None,
     };
     let bar = StageBar::new(contender.pipeline);
     let started = Instant::now();

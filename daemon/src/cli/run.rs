@@ -121,6 +121,7 @@ fn request(
         mask,
         prompts,
         overrides,
+        frame: None,
     };
     Ok((request, remarks))
 }
@@ -164,7 +165,11 @@ fn prompts(args: &Run) -> anyhow::Result<Prompts> {
         usage("--box", text, "X1,Y1,X2,Y2", rect)
     };
     let boxes = args.rect.as_ref().map(corners).transpose()?;
-    Ok(Prompts { points, boxes })
+    Ok(Prompts {
+        points,
+        boxes,
+        ..Prompts::default()
+    })
 }
 
 fn set(text: &str) -> anyhow::Result<(String, String)> {

@@ -65,6 +65,7 @@ impl Bench {
             mask,
             prompts: task.prompts.clone(),
             overrides: Vec::new(),
+            frame: task.frame.clone(),
         };
         let mut outcome = self
             .runner

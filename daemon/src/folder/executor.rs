@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cleanplate_pictures::{EncodeOptions, MaskChannel};
-use cleanplate_pipeline::{Pipeline, Prompts};
+use cleanplate_pipeline::{Frame, Pipeline, Prompts};
 use serde_json::Value;
 
 use super::report::PairFault;
@@ -27,6 +27,8 @@ pub struct Task {
     pub prompts: Option<Prompts>,
     /// The pipeline.
     pub pipeline: Arc<Pipeline>,
+    /// Which frame of a shot it is, where the shot says what to remove.
+    pub frame: Option<Frame>,
     /// Whether the mask that was used is wanted, too.
     pub wants_mask: bool,
     /// Format and quality of the result.

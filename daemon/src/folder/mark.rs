@@ -23,6 +23,8 @@ pub struct Mark {
     pub sidecar_copy: Option<Vec<u8>>,
     /// What the sidecars for several photos say.
     pub defaults: Option<Vec<u8>>,
+    /// Whether it is the mask or the sidecar of its shot.
+    pub of_shot: bool,
 }
 
 /// Whether a photo is marked.
@@ -100,9 +102,11 @@ fn look(
     if let Some(path) = &pair.common {
         mark.mask = Some(path.clone());
         mark.mask_copy = Some(copy(path, bounds.bytes_max)?);
+        mark.of_shot = pair.of_shot;
         return Ok(Marked::Yes(mark));
     }
     if sidecar::has_prompts(&common) {
+        mark.of_shot = pair.of_shot;
         return Ok(Marked::Yes(mark));
     }
     let by_size = by_size(root, pair, bounds, channel, &mut mark)?;

@@ -119,6 +119,7 @@ impl QueueExecutor {
             mask_channel: task.mask_channel,
             encode: task.encode,
             candidates: 0,
+            frame: task.frame.clone(),
             request_id: format!("folder:{}", task.folder),
             accepted: Instant::now(),
             done,

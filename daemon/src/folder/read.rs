@@ -118,6 +118,7 @@ pub fn task(
         prompts,
         pipeline,
         mask_channel: channel,
+        frame: claim.frame(&folder.name),
         wants_mask: folder.rules.finish.wants_mask(),
         encode,
         size,
@@ -161,19 +162,27 @@ fn check_mask(mask: &[u8], bounds: &Bounds, size: (u32, u32)) -> Result<(), Pair
 }
 
 fn check_prompts(
-    prompts: Option<crate::prompts::Prompts>,
+    prompts: Vec<crate::prompts::Prompts>,
     pipeline: &Pipeline,
     size: (u32, u32),
 ) -> Result<Prompts, PairFault> {
-    let prompts = prompts.ok_or_else(|| {
+    let many = prompts.len() > 1;
+    for (prompt, number) in prompts.iter().zip(1..) {
+        prompt.check_inside(size.0, size.1).map_err(|errors| {
+            let mut fault = sidecar::fault(&errors);
+            if many {
+                fault.detail = format!("region {number}, {}", fault.detail);
+            }
+            fault
+        })?;
+    }
+    let mut prompts = prompts.into_iter().map(Prompts::from);
+    let first = prompts.next().ok_or_else(|| {
         PairFault::new(
             FailureCode::MissingMask,
             "there is no mask and no sidecar with points or a box any more; drop photo and mask again",
         )
     })?;
-    prompts
-        .check_inside(size.0, size.1)
-        .map_err(|errors| sidecar::fault(&errors))?;
     if !pipeline.finds_objects() {
         let text = format!(
             "points and box need a segmentation model, and pipeline \"{}\" has none: drop a mask, or set a `pipeline` with a segment plugin",
@@ -182,18 +191,21 @@ fn check_prompts(
         return Err(PairFault::new(FailureCode::Unavailable, text));
     }
     Ok(Prompts {
-        points: prompts.points,
-        boxes: prompts.rect,
+        others: prompts.collect(),
+        ..first
     })
 }
 
 /// Hash over everything that makes the result.
 fn content(task: &Task) -> [u8; 32] {
-    let prompts = task
+    let all = task
         .prompts
-        .as_ref()
+        .iter()
+        .flat_map(|first| std::iter::once(first).chain(&first.others));
+    let prompts: Vec<String> = all
         .map(|prompts| format!("{:?} {:?}", prompts.points, prompts.boxes))
-        .unwrap_or_default();
+        .collect();
+    let prompts = prompts.join(" ");
     // A pipeline is names and numbers: it always has a JSON text.
     let steps = serde_json::to_string(&task.pipeline.steps).unwrap_or_default();
     let format = task.encode.format.map_or("", |format| format.extension());

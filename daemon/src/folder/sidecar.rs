@@ -1,6 +1,6 @@
 //! `{stem}.json`: the parameters of a request for one photo, and `_folder.json` for all of a folder.
 
-use cleanplate_api::FieldError;
+use cleanplate_api::{FieldError, Loc};
 use cleanplate_basics::nearest;
 use cleanplate_store::FailureCode;
 use serde_json::{Map, Value};
@@ -11,8 +11,12 @@ use crate::tuning::{PARAMETERS, Query, Tuning};
 
 /// Longest sidecar that is read.
 pub const BYTES_MAX: u64 = 64 << 10;
-/// Parameters that say what to remove.
-const PROMPTS: [&str; 3] = ["points", "labels", "box"];
+/// Parameters of one prompt.
+const PROMPT: [&str; 3] = ["points", "labels", "box"];
+/// Several prompts, each for an object of its own.
+const REGIONS: &str = "regions";
+/// Most of them.
+const REGIONS_MAX: usize = 32;
 /// Parameters of a request that mean nothing in a folder.
 const OF_REQUESTS: [&str; 6] = [
     "dry_run",
@@ -23,7 +27,7 @@ const OF_REQUESTS: [&str; 6] = [
     "image_url",
 ];
 /// For those that got it wrong.
-const WANTED: &str = r#"wanted: {"points":[[x,y],...],"labels":[1,0,...],"box":[x1,y1,x2,y2]} and parameters such as "pipeline", "dilate" or "quality""#;
+const WANTED: &str = r#"wanted: {"points":[[x,y],...],"labels":[1,0,...],"box":[x1,y1,x2,y2]}, for several objects {"regions":[{"box":[...]},{"points":[...]}]}, and parameters such as "pipeline", "dilate" or "quality""#;
 
 /// What a sidecar says, by parameter.
 pub type Said = Map<String, Value>;
@@ -31,8 +35,8 @@ pub type Said = Map<String, Value>;
 /// What a sidecar asks for.
 #[derive(Debug)]
 pub struct Asked {
-    /// Points and box.
-    pub prompts: Option<Prompts>,
+    /// Points and box of each region, in order; none of a sidecar without.
+    pub prompts: Vec<Prompts>,
     /// Everything else.
     pub tuning: Tuning,
     /// What of it was left out.
@@ -55,13 +59,13 @@ pub fn has_prompts(said: &Said) -> bool {
         Some(Value::Array(items)) => !items.is_empty(),
         Some(_) => true,
     };
-    ["points", "box"].iter().any(given)
+    ["points", "box", REGIONS].iter().any(given)
 }
 
 /// What `own` says over what `others` say; prompts are taken from one of them only.
 pub fn merge(own: Said, mut others: Said) -> Said {
     if has_prompts(&own) {
-        others.retain(|name, _| !PROMPTS.contains(&name.as_str()));
+        others.retain(|name, _| name != REGIONS && !PROMPT.contains(&name.as_str()));
     }
     others.extend(own);
     others
@@ -74,14 +78,25 @@ pub fn remarks(said: &Said) -> Vec<String> {
         if OF_REQUESTS.contains(&name.as_str()) {
             return Some(format!("sidecar: {shown} means nothing in a folder"));
         }
-        if PARAMETERS.contains(&name.as_str()) {
+        let mut known = PARAMETERS.iter().copied().chain([REGIONS]);
+        if known.clone().any(|known| known == name) {
             return None;
         }
-        let hint = nearest(name, PARAMETERS.iter().copied());
+        let hint = nearest(name, &mut known);
         let hint = hint.map_or(String::new(), |known| format!("; did you mean {known}?"));
         Some(format!("sidecar: there is no parameter {shown:?}{hint}"))
     };
-    said.keys().filter_map(remark).collect()
+    let regions = said.get(REGIONS).and_then(Value::as_array);
+    let within = regions.into_iter().flatten().zip(1..);
+    let within = within.filter_map(|(region, number)| Some((region.as_object()?, number)));
+    let within = within.flat_map(|(region, number)| {
+        let unknown = region.keys().filter(|name| !PROMPT.contains(&name.as_str()));
+        unknown.map(move |name| {
+            let shown = crate::telemetry::short(name, 64);
+            format!("sidecar: region {number} has no parameter {shown:?}; a region has points, labels and box")
+        })
+    });
+    said.keys().filter_map(remark).chain(within).collect()
 }
 
 /// Reads every parameter.
@@ -95,9 +110,7 @@ pub fn read(said: &Said, points_max: usize) -> Result<Asked, PairFault> {
                 .map(|text| (name.clone(), text))
         })
         .collect();
-    let given = |name: &str| crate::tuning::value(&query, name);
-    let prompts = prompts::parse(given("points"), given("labels"), given("box"), points_max);
-    match (Tuning::parse(&query), prompts) {
+    match (Tuning::parse(&query), pointed_at(said, points_max)) {
         (Ok(tuning), Ok(prompts)) => Ok(Asked {
             prompts,
             tuning,
@@ -110,10 +123,69 @@ pub fn read(said: &Said, points_max: usize) -> Result<Asked, PairFault> {
     }
 }
 
+/// What a sidecar points at: by points and box of its own, or region by region.
+fn pointed_at(said: &Said, points_max: usize) -> Result<Vec<Prompts>, Vec<FieldError>> {
+    let wrong = |text: String| vec![FieldError::new(&[REGIONS], text, "")];
+    let regions = match said.get(REGIONS) {
+        None | Some(Value::Null) => return Ok(prompt(said, points_max)?.into_iter().collect()),
+        Some(Value::Array(regions)) => regions,
+        Some(_) => return Err(wrong("value is not a valid list".to_string())),
+    };
+    if PROMPT
+        .iter()
+        .any(|name| said.get(*name).is_some_and(|value| !value.is_null()))
+    {
+        let text = "beside regions there can be no points, labels or box: make them a region";
+        return Err(wrong(text.to_string()));
+    }
+    if regions.len() > REGIONS_MAX {
+        let count = regions.len();
+        return Err(wrong(format!(
+            "at most {REGIONS_MAX} are accepted, got {count}; paint a mask instead"
+        )));
+    }
+    let mut found = Vec::with_capacity(regions.len());
+    let mut errors = Vec::new();
+    for (region, number) in regions.iter().zip(1..) {
+        let of = |name: &str, text: &str| {
+            FieldError::new(&[&format!("region {number}{name}")], text, "")
+        };
+        let none = "has neither points nor a box";
+        match region.as_object().map(|region| prompt(region, points_max)) {
+            Some(Ok(Some(prompt))) => found.push(prompt),
+            Some(Ok(None)) | None => errors.push(of("", none)),
+            Some(Err(wrong)) => errors.extend(wrong.iter().map(|error| match error.loc.last() {
+                Some(Loc::Name(name)) => of(&format!(", {name}"), &error.msg),
+                _ => of("", &error.msg),
+            })),
+        }
+    }
+    if errors.is_empty() {
+        Ok(found)
+    } else {
+        Err(errors)
+    }
+}
+
+/// The prompt that an object's points, labels and box make.
+fn prompt(said: &Said, points_max: usize) -> Result<Option<Prompts>, Vec<FieldError>> {
+    let text = |name: &str| {
+        let value = said.get(name).filter(|value| !value.is_null())?;
+        Some(plain(value))
+    };
+    let [points, labels, rect] = PROMPT.map(text);
+    prompts::parse(
+        points.as_deref(),
+        labels.as_deref(),
+        rect.as_deref(),
+        points_max,
+    )
+}
+
 /// A fault of a sidecar's parameters.
 pub fn fault(errors: &[FieldError]) -> PairFault {
     let text = |error: &FieldError| match error.loc.last() {
-        Some(cleanplate_api::Loc::Name(name)) => format!("{name}: {}", error.msg),
+        Some(Loc::Name(name)) => format!("{name}: {}", error.msg),
         _ => error.msg.clone(),
     };
     let all: Vec<String> = errors.iter().map(text).collect();
@@ -127,10 +199,6 @@ pub fn broken(why: &str) -> PairFault {
 
 /// A value as a query would have it; `set` may be an object of values or a list.
 fn values(name: &str, value: &Value) -> Vec<String> {
-    let plain = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     match (name, value) {
         (_, Value::Null) => Vec::new(),
         ("set", Value::Object(set)) => set
@@ -139,6 +207,14 @@ fn values(name: &str, value: &Value) -> Vec<String> {
             .collect(),
         ("set", Value::Array(set)) => set.iter().map(plain).collect(),
         (_, other) => vec![plain(other)],
+    }
+}
+
+/// A single value as a query would have it.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
@@ -160,13 +236,12 @@ mod tests {
             \"set\":{\"grow.radius_px\":3},\"labels_\":null}",
         )
         .unwrap();
-        let prompts = asked.prompts.unwrap();
         assert_eq!(
-            (prompts.points, prompts.rect),
-            (
-                vec![(1.0, 2.0, 1), (3.0, 4.0, 0)],
-                Some([0.0, 0.0, 9.0, 8.0])
-            )
+            asked.prompts,
+            [Prompts {
+                points: vec![(1.0, 2.0, 1), (3.0, 4.0, 0)],
+                rect: Some([0.0, 0.0, 9.0, 8.0])
+            }]
         );
         let tuning = asked.tuning;
         assert_eq!(
@@ -210,6 +285,58 @@ mod tests {
             );
         }
         assert!(object(b"\xff\xfe{\0}\0").unwrap_err().contains("UTF-16"));
+    }
+
+    #[test]
+    fn regions_are_prompts_of_their_own() {
+        let asked = parse(
+            r#"{"regions":[{"box":[1,2,3,4]},{"points":[[5,6],[7,8]],"labels":[1,0],"msk":1}],"dilate":2}"#,
+        )
+        .unwrap();
+        let [first, second] = asked.prompts.as_slice() else {
+            panic!("{:?}", asked.prompts)
+        };
+        assert_eq!(first.rect, Some([1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(second.points, [(5.0, 6.0, 1), (7.0, 8.0, 0)]);
+        assert_eq!(asked.warnings.len(), 1, "{:?}", asked.warnings);
+        assert!(asked.warnings[0].contains("region 2 has no parameter \"msk\""));
+        let many = vec![r#"{"box":[1,2,3,4]}"#; 33].join(",");
+        for (bad, says) in [
+            (r#"{"regions":{}}"#.to_string(), "regions: value is not"),
+            (
+                r#"{"regions":[{"box":[1,2,3,4]}],"points":[[1,2]]}"#.to_string(),
+                "make them a region",
+            ),
+            (
+                r#"{"regions":[{"box":[1,2,3,4]},{"mask":"a.png"}]}"#.to_string(),
+                "region 2: has neither",
+            ),
+            (
+                r#"{"regions":[[1,2,3,4]]}"#.to_string(),
+                "region 1: has neither",
+            ),
+            (
+                r#"{"regions":[{"box":[1,2,3,4]},{"box":[1,2]},{"points":[[1,2]],"labels":[0]}]}"#
+                    .to_string(),
+                "region 2, box: a box is a list of 4 numbers, got 2; region 3, labels: all points are background",
+            ),
+            (
+                format!(r#"{{"regions":[{many}]}}"#),
+                "at most 32 are accepted, got 33",
+            ),
+        ] {
+            let fault = parse(&bad).unwrap_err();
+            assert!(
+                fault.code == FailureCode::Sidecar && fault.detail.contains(says),
+                "{bad}: {fault:?}"
+            );
+        }
+        let said = |text: &str| object(text.as_bytes()).unwrap();
+        let regions = r#"{"regions":[{"box":[1,2,3,4]}]}"#;
+        assert!(has_prompts(&said(regions)) && !has_prompts(&said(r#"{"regions":[]}"#)));
+        let boxed = r#"{"box":[5,6,7,8]}"#;
+        assert_eq!(merge(said(regions), said(boxed)), said(regions));
+        assert_eq!(merge(said(boxed), said(regions)), said(boxed));
     }
 
     #[test]

@@ -171,14 +171,12 @@ impl Order {
         JobInput {
             image: checked.image.file,
             mask: checked.mask.map(|mask| mask.file),
-            prompts: prompts.map(|prompts| cleanplate_pipeline::Prompts {
-                points: prompts.points,
-                boxes: prompts.rect,
-            }),
+            prompts: prompts.map(Into::into),
             pipeline: self.ask.pipeline.clone(),
             mask_channel: self.ask.tuning.mask_channel,
             encode: self.ask.tuning.encode(),
             candidates: self.ask.tuning.candidates,
+            frame: None,
             request_id: self.request_id.clone(),
             accepted: self.accepted,
             done,

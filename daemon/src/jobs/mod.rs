@@ -82,6 +82,8 @@ pub struct JobInput {
     pub encode: cleanplate_pictures::EncodeOptions,
     /// Fills that are kept besides the result.
     pub candidates: usize,
+    /// Which frame of a shot the photo is.
+    pub frame: Option<cleanplate_pipeline::Frame>,
     /// For log lines.
     pub request_id: String,
     /// When the request was accepted.

@@ -56,6 +56,7 @@ impl Jobs {
             mask: None,
             prompts: Some(prompts),
             overrides: Vec::new(),
+            frame: None,
         };
         let outcome = runner.segment(pipeline, request, &until).map_err(|error| {
             if error.retryable() {

@@ -133,6 +133,7 @@ impl Jobs {
             .then_some(Prompts {
                 points: recipe.points,
                 boxes: recipe.rect,
+                ..Prompts::default()
             })
             .filter(|_| inputs.mask.is_none());
         Ok(JobInput {
@@ -146,6 +147,7 @@ impl Jobs {
                 quality: recipe.quality,
             },
             candidates: recipe.candidates,
+            frame: None,
             request_id: recipe.request_id,
             accepted: self.since(job),
             // Nobody waits on this channel: the end is read from the job.

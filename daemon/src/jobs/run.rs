@@ -231,6 +231,7 @@ fn steps(
         mask,
         prompts: work.prompts.clone(),
         overrides: Vec::new(),
+        frame: work.frame.clone(),
     };
     let service = Service::of(&job.service);
     let outcome = match service {

@@ -72,6 +72,7 @@ fn offer(jobs: &Jobs, account: AccountId) -> (Result<Offered, Refusal>, Answer) 
         pipeline: Arc::new(jobs.pipelines.get("patchmatch").unwrap().clone()),
         encode: EncodeOptions::default(),
         candidates: 0,
+        frame: None,
         request_id: String::new(),
         accepted: Instant::now(),
         done,

@@ -195,6 +195,7 @@ fn request(photo: &Photo, mask: Mask, overrides: &[(&str, &str)]) -> Request {
         mask: Some(mask),
         prompts: None,
         overrides,
+        frame: None,
     }
 }
 

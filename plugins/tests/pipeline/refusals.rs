@@ -109,6 +109,7 @@ fn masks_that_cannot_be_served_are_named() {
     let prompts = Some(Prompts {
         points: vec![(1.0, 2.0, 1)],
         boxes: None,
+        ..Prompts::default()
     });
     let error = run(Request {
         mask: None,

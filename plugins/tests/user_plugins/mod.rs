@@ -138,6 +138,7 @@ fn run_on(
             mask: Some(mask()),
             prompts: None,
             overrides,
+            frame: None,
         },
         observer,
     )
@@ -407,6 +408,7 @@ fn finished(photo: &Photo, body: &str, steps: &[&str], overrides: &[(&str, &str)
         mask: Some(mask()),
         prompts: None,
         overrides,
+        frame: None,
     };
     let outcome = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default())
         .run(&pipeline, request, &NoObserver)

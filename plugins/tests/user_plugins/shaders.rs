@@ -138,6 +138,7 @@ fn a_shader_that_takes_too_long_fails_its_job_and_the_device_serves_the_next() {
         mask: Some(mask()),
         prompts: None,
         overrides: Vec::new(),
+        frame: None,
     };
     let started = Instant::now();
     let error = runner

@@ -14,13 +14,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cleanplate_pipeline::Frame;
 use serde::{Deserialize, Serialize};
 
 use super::mark::Mark;
 use super::scan::Pair;
 use super::take::{self, TakeError};
 use crate::pairing::path::{ending, fit, join, os, place, split};
-use crate::pairing::{DONE, FAILED, WORKING};
+use crate::pairing::{DONE, FAILED, WORKING, sequence};
 
 /// What is known of a claim, within its folder.
 pub const RECORD: &str = "record.json";
@@ -58,6 +59,9 @@ pub struct Claim {
     /// Whether the sidecar stayed in place for others; a copy was taken.
     #[serde(default)]
     pub sidecar_stays: bool,
+    /// Whether what says what to remove is that of its shot.
+    #[serde(default)]
+    pub of_shot: bool,
     /// Jobs that were started for it.
     pub jobs: Vec<String>,
     /// When it was claimed, ms since 1970.
@@ -68,6 +72,15 @@ impl Claim {
     /// Folder of the photo.
     pub fn dir(&self) -> &str {
         split(&self.photo).0
+    }
+
+    /// Which frame it is of a shot that says what to remove from all its frames.
+    pub fn frame(&self, folder: &str) -> Option<Frame> {
+        let (shot, number) = sequence(self.stem()).filter(|_| self.of_shot)?;
+        Some(Frame {
+            shot: format!("{folder}\n{}", join(self.dir(), shot)),
+            number: number.parse().ok()?,
+        })
     }
 
     /// Name of the photo without folder and ending.
@@ -144,6 +157,7 @@ impl Places {
             mask_stays: mark.mask_copy.is_some(),
             sidecar: pair.sidecar.clone(),
             sidecar_stays: mark.sidecar_copy.is_some(),
+            of_shot: mark.of_shot,
             claimed_at_ms: now_ms,
             ..Claim::default()
         };

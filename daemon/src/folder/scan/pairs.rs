@@ -25,6 +25,8 @@ pub struct Pair {
     pub common: Option<String>,
     /// Sidecars for its shot and for its folder, the nearest first; they stay.
     pub defaults: Vec<String>,
+    /// Whether its shot has a mask, or a sidecar, of its own.
+    pub of_shot: bool,
     /// The folder with masks by size.
     pub templates: Option<String>,
     /// Path of a mask that it could have.
@@ -79,6 +81,7 @@ struct Marks {
     sidecar: Option<usize>,
     common: Option<usize>,
     defaults: Vec<usize>,
+    of_shot: bool,
 }
 
 impl Marks {
@@ -104,8 +107,11 @@ impl Marks {
             let key = fold(shot);
             let own = rules.pairing.iter().filter(|pattern| !pattern.is_shared());
             let mut found = own.map(|pattern| index.mask(pattern, &photo.dir, &key, shot));
-            marks.common = found.find_map(|mask| mask).or(marks.common);
-            marks.defaults.extend(index.sidecar(&photo.dir, &key, shot));
+            let mask = found.find_map(|mask| mask);
+            let sidecar = index.sidecar(&photo.dir, &key, shot);
+            marks.of_shot = mask.is_some() || sidecar.is_some();
+            marks.common = mask.or(marks.common);
+            marks.defaults.extend(sidecar);
         }
         let all = sidecar_stem(FOR_ALL).unwrap_or(FOR_ALL);
         let mut dirs = upwards(&photo.dir);
@@ -137,6 +143,7 @@ impl Marks {
                 .filter(free)
                 .map(|at| path(*at))
                 .collect(),
+            of_shot: self.of_shot,
             wanted: wanted.map_or(String::new(), |wanted| join(dir, &wanted)),
             ..Pair::default()
         }

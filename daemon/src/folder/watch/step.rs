@@ -34,6 +34,10 @@ impl FolderWatch {
                 held.state = State::Fresh(from);
                 false
             }
+            State::Fresh(_) if self.waits_for_frame(held) => {
+                held.state = State::Fresh(now);
+                false
+            }
             State::Fresh(_) => self.begin(held),
             State::Running(mut running) => match running.poll() {
                 Some(ending) => self.end(held, ending),
@@ -45,6 +49,23 @@ impl FolderWatch {
             State::Undelivered(made) => self.deliver(held, made),
             State::Unsettled => self.settle(held),
         }
+    }
+
+    /// Whether a frame of the same shot that was taken before is still to be filled: a frame goes on from the one before.
+    fn waits_for_frame(&self, held: &Held) -> bool {
+        let folder = &self.setup.folder.name;
+        let Some(frame) = held.claim.frame(folder) else {
+            return false;
+        };
+        // Those that were taken before this one are back on the list by now.
+        let mut unfilled = self
+            .held
+            .iter()
+            .filter(|other| matches!(other.state, State::Fresh(_) | State::Running(_)));
+        unfilled.any(|other| {
+            let other = other.claim.frame(folder);
+            other.is_some_and(|other| other.shot == frame.shot)
+        })
     }
 
     fn begin(&mut self, held: &mut Held) -> bool {
@@ -222,7 +243,8 @@ impl FolderWatch {
     /// Writes the contact sheet of the pairs since the last one.
     pub(super) fn write_sheet(&mut self) {
         let now_ms = crate::clock::now_ms();
-        if let Err(error) = self.sheet.write(&self.places.output, now_ms) {
+        let (output, bounds) = (&self.places.output, &self.setup.bounds);
+        if let Err(error) = self.sheet.write(output, now_ms, bounds) {
             tracing::warn!(folder = self.setup.folder.name, %error, "the contact sheet could not be written; it is tried again");
         }
     }
