@@ -12,7 +12,7 @@ use crate::Choice;
 use crate::lru::Lru;
 
 /// A frame of a shot whose frames share what says what to remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Frame {
     /// Which shot: a name that no other has. Its frames are to run one after the other.
     pub shot: String,

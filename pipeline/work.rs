@@ -14,7 +14,7 @@ use crate::models::Networks;
 use cleanplate_pictures::{Colours, Mask, Photo, Rect};
 
 /// Points and a box that say what to remove, in pixels of the displayed photo.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Prompts {
     /// `(x, y, label)`: label 1 is on the object, 0 is background.
     pub points: Vec<(f64, f64, u8)>,

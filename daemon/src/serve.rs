@@ -28,7 +28,7 @@ use crate::files::{
     sweep_inputs,
 };
 use crate::folder::Folders;
-use crate::jobs::Jobs;
+use crate::jobs::{EndsElsewhere, Jobs};
 use crate::limits::{RateLimiters, Shares};
 use crate::local::Local;
 use crate::telemetry::{self, Metrics};
@@ -85,6 +85,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
         metrics.clone(),
         space.clone(),
     );
+    store.watch(Arc::new(EndsElsewhere(Arc::downgrade(&jobs))));
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
         fetches: Shares::new(config.fetch.at_once_max),

@@ -109,6 +109,17 @@ impl Blobs {
         }
     }
 
+    /// The same for what may be lost.
+    pub fn keep_passing(
+        &self,
+        kind: Kind,
+        files: Vec<(String, NamedTempFile)>,
+    ) -> Result<(), FilesError> {
+        match self {
+            Blobs::Folder(folder) => folder.keep_passing(kind, files),
+        }
+    }
+
     /// All bytes of a file; `None` when it is not there.
     pub fn read(&self, kind: Kind, name: &str) -> Result<Option<Vec<u8>>, FilesError> {
         match self {

@@ -94,6 +94,19 @@ impl FolderBlobs {
             .map_err(FilesError::io("keeping files in", &self.path(kind, "")))
     }
 
+    pub(super) fn keep_passing(
+        &self,
+        kind: Kind,
+        files: Vec<(String, NamedTempFile)>,
+    ) -> Result<(), FilesError> {
+        for (name, file) in files {
+            let path = self.path(kind, &name);
+            file.persist(&path)
+                .map_err(|error| FilesError::io("keeping", &path)(error.error))?;
+        }
+        Ok(())
+    }
+
     fn sync(&self, kind: Kind) -> std::io::Result<()> {
         fs::File::open(self.path(kind, ""))?.sync_all()
     }

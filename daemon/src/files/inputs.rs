@@ -1,4 +1,4 @@
-//! Uploads of asynchronous jobs: kept until their job ends, so that it can run after a restart.
+//! Uploads of jobs: kept until their job ends, so that any worker can run it, an asynchronous one after a restart too.
 
 use std::time::Duration;
 
@@ -28,11 +28,21 @@ pub fn image_name(job: JobId) -> String {
 impl Inputs {
     /// Keeps the files for a job until [`remove`]. When it returns, they survive a power cut.
     pub fn keep(self, blobs: &Blobs, job: JobId) -> Result<(), FilesError> {
+        let kept = blobs.keep(Kind::Inputs, self.named(job));
+        kept.inspect_err(|_| remove(blobs, job))
+    }
+
+    /// The same for a job that somebody waits for: a power cut may take them.
+    pub fn keep_passing(self, blobs: &Blobs, job: JobId) -> Result<(), FilesError> {
+        let kept = blobs.keep_passing(Kind::Inputs, self.named(job));
+        kept.inspect_err(|_| remove(blobs, job))
+    }
+
+    fn named(self, job: JobId) -> Vec<(String, NamedTempFile)> {
         let [image, mask] = names(job);
         let mut files = vec![(image, self.image)];
         files.extend(self.mask.map(|file| (mask, file)));
-        let kept = blobs.keep(Kind::Inputs, files);
-        kept.inspect_err(|_| remove(blobs, job))
+        files
     }
 
     /// The kept files of a job, to read. They stay where they are.
@@ -89,10 +99,10 @@ pub fn sweep(
 ) -> anyhow::Result<u64> {
     let (mut removed, now_ms) = (0, crate::clock::now_ms());
     let is_kept = |job: &Job| {
-        let failed = job
-            .failure
-            .as_ref()
-            .is_some_and(|failure| failure.code != FailureCode::Cancelled);
+        // As `Jobs::keeps_inputs` has it: others cannot be retried.
+        let may_retry = job.asynchronous && job.key.is_some();
+        let failed = (job.failure.as_ref())
+            .is_some_and(|failure| may_retry && failure.code != FailureCode::Cancelled);
         let age_ms = now_ms - job.finished_at_ms.unwrap_or(now_ms);
         !job.status.is_final() || (failed && age_ms < keep.as_millis() as i64)
     };

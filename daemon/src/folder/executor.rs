@@ -29,6 +29,8 @@ pub struct Task {
     pub pipeline: Arc<Pipeline>,
     /// Which frame of a shot it is, where the shot says what to remove.
     pub frame: Option<Frame>,
+    /// What makes it of the one of its name: `plugin.parameter` and value.
+    pub overrides: Vec<(String, String)>,
     /// Whether the mask that was used is wanted, too.
     pub wants_mask: bool,
     /// Format and quality of the result.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::Format;
@@ -11,17 +11,16 @@ use cleanplate_store::{
     Accept, Account, AccountId, FailureCode, Idempotency, IdempotencyKey, IdempotencyScope, Job,
     JobId, NewJob, PageRequest, Store, StoreError,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
-use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::executor::{Begun, Bytes, Ending, Executor, Later, Made, Running, Task};
 use super::report::PairFault;
 use super::turn::Turn;
 use crate::config::Payer;
-use crate::files::{Blobs, FilesError, Kind};
+use crate::files::{Blobs, FilesError, Inputs, Kind};
 use crate::hex::hex;
-use crate::jobs::{DeviceState, Finished, JobInput, Jobs, Offered, Webhook};
+use crate::jobs::{DeviceState, JobWaiter, Jobs, Offered, Recipe, Webhook};
 use crate::refusal::Refusal;
 
 /// How long a content counts as seen: 7 days.
@@ -91,7 +90,6 @@ impl QueueExecutor {
 
     /// Hands the task to the queue. An unpaid one has been paid for before.
     fn offer(&self, task: &Task, paid: bool) -> Result<Begun, Refusal> {
-        let (done, receiver) = oneshot::channel();
         let id: JobId = task
             .job
             .parse()
@@ -107,28 +105,16 @@ impl QueueExecutor {
             }
         };
         let new = self.new_job(account, id, task, paid)?;
-        let work = JobInput {
+        let mask = task.mask.as_ref().map(|mask| self.stage(mask));
+        let inputs = Inputs {
             image: self.stage(&task.photo)?,
-            mask: task
-                .mask
-                .as_ref()
-                .map(|mask| self.stage(mask))
-                .transpose()?,
-            prompts: task.prompts.clone(),
-            pipeline: task.pipeline.clone(),
-            mask_channel: task.mask_channel,
-            encode: task.encode,
-            candidates: 0,
-            frame: task.frame.clone(),
-            request_id: format!("folder:{}", task.folder),
-            accepted: Instant::now(),
-            done,
+            mask: mask.transpose()?,
         };
-        Ok(match self.jobs.offer(&new, work)? {
-            Offered::Accepted => {
+        Ok(match self.jobs.offer(self.jobs.prepare(new, inputs))? {
+            Offered::Accepted(waiter) => {
                 tracing::info!(folder = task.folder, photo = task.photo_name, job_id = %id, %account, "job accepted");
                 Begun::Running(Box::new(Waiting {
-                    receiver,
+                    waiter,
                     blobs: self.jobs.blobs().clone(),
                 }))
             }
@@ -179,9 +165,31 @@ impl QueueExecutor {
             input_filename: Some(task.photo_name.chars().take(255).collect()),
             original_width: task.size.0,
             original_height: task.size.1,
-            request: json!({ "folder": task.folder, "steps": task.pipeline.steps, "output_format": task.encode.format.map(Format::extension), "webhook": self.webhook }),
+            request: self.recipe(task),
             idempotency: paid.then_some(once),
         })
+    }
+
+    /// What is needed to do the pair, with its folder and the steps for the record.
+    fn recipe(&self, task: &Task) -> Value {
+        let prompts = task.prompts.clone().unwrap_or_default();
+        let recipe = Recipe {
+            overrides: task.overrides.clone(),
+            points: prompts.points,
+            rect: prompts.boxes,
+            others: prompts.others,
+            frame: task.frame.clone(),
+            mask_channel: task.mask_channel,
+            output_format: task.encode.format,
+            quality: task.encode.quality,
+            candidates: 0,
+            request_id: format!("folder:{}", task.folder),
+            webhook: self.webhook.clone(),
+        };
+        let mut value = json!(recipe);
+        value["folder"] = json!(task.folder);
+        value["steps"] = json!(task.pipeline.steps);
+        value
     }
 
     /// A copy of its own: whoever still has the dropped file open cannot change what is worked on.
@@ -254,24 +262,15 @@ fn named(store: &dyn Store, name: &str) -> Result<Vec<Account>, StoreError> {
 
 /// A job of the queue.
 struct Waiting {
-    receiver: oneshot::Receiver<Result<Finished, Refusal>>,
+    waiter: JobWaiter,
     blobs: Arc<Blobs>,
 }
 
 impl Running for Waiting {
     fn poll(&mut self) -> Option<Ending> {
-        let finished = match self.receiver.try_recv() {
-            Ok(Ok(finished)) => finished,
-            Ok(Err(refusal)) => return Some(Ending::Later(later(&refusal))),
-            Err(TryRecvError::Empty) => return None,
-            Err(TryRecvError::Closed) => {
-                let why = "the end of the job could not be stored".to_string();
-                return Some(Ending::Later(Later {
-                    why,
-                    after: PAUSE,
-                    all: true,
-                }));
-            }
+        let finished = match self.waiter.poll()? {
+            Ok(finished) => finished,
+            Err(refusal) => return Some(Ending::Later(later(&refusal))),
         };
         let id = finished.job.id.to_string();
         Some(

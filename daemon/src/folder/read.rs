@@ -117,6 +117,11 @@ pub fn task(
         mask: mask.map(Arc::new),
         prompts,
         pipeline,
+        overrides: tuning
+            .overrides()
+            .into_iter()
+            .map(|(_, path, value)| (path, value))
+            .collect(),
         mask_channel: channel,
         frame: claim.frame(&folder.name),
         wants_mask: folder.rules.finish.wants_mask(),

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use cleanplate_store::{Accept, BatchId, BatchSlot, Failure};
-use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::oneshot;
+use futures_util::{FutureExt, StreamExt};
 
 use super::batch_upload::PAIRS_MAX;
 use super::check::Checked;
 use super::order::{Order, Original};
 use crate::blocking::blocking;
-use crate::jobs::{Finished, Offered};
+use crate::jobs::{End, Offered};
 use crate::refusal::Refusal;
 
 /// Pause before a full queue is tried again when no pair of the batch is in flight.
@@ -43,7 +43,7 @@ pub enum Fed {
 pub struct Feeder<'a> {
     order: &'a Order,
     batch: BatchId,
-    in_flight: FuturesUnordered<oneshot::Receiver<Result<Finished, Refusal>>>,
+    in_flight: FuturesUnordered<LocalBoxFuture<'static, End>>,
     /// Whether the batch has a job, so that later pairs fail alone.
     begun: bool,
     cut: Option<Refusal>,
@@ -106,7 +106,7 @@ impl<'a> Feeder<'a> {
         let Some(end) = self.in_flight.next().await else {
             return false;
         };
-        if let Ok(Err(refusal)) = end {
+        if let Err(refusal) = end {
             self.cut = Some(refusal.clone());
             self.unrecorded = Some(refusal);
         }
@@ -127,21 +127,19 @@ impl<'a> Feeder<'a> {
         if self.order.ask.tuning.asynchronous {
             return self.enqueue(slot, original, checked).await;
         }
-        let mut new = self.order.job(&original, Some(slot), None);
-        let (sender, mut receiver) = oneshot::channel();
-        let mut work = Box::new(self.order.work(checked, sender));
+        let new = self.order.job(&original, Some(slot), None);
+        let mut offer = Box::new(self.order.offer(new, checked));
         let until = Instant::now() + self.order.app.config.queue.job_wall_max;
         loop {
             let jobs = self.order.app.jobs.clone();
-            let (again, offered) = blocking(move || (new.clone(), jobs.offer(&new, *work))).await?;
-            let refusal = match offered {
-                Ok(Offered::Accepted) => {
+            let refusal = match blocking(move || jobs.offer(*offer)).await? {
+                Ok(Offered::Accepted(waiter)) => {
                     self.begun = true;
-                    self.in_flight.push(receiver);
+                    self.in_flight.push(waiter.end().boxed_local());
                     return Ok(None);
                 }
                 Ok(Offered::Declined(why, back)) => {
-                    (new, work) = (again, back);
+                    offer = back;
                     // A pair that ends may free credits or a place in the queue.
                     let freed = self.next_end().await;
                     let waits = self.begun
@@ -153,7 +151,6 @@ impl<'a> Feeder<'a> {
                         if !freed {
                             tokio::time::sleep(PAUSE).await;
                         }
-                        (work.done, receiver) = oneshot::channel();
                         continue;
                     }
                     self.order.app.jobs.refusal(&why)

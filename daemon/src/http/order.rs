@@ -1,13 +1,10 @@
 //! What a checked request becomes: a job for the store and work for the engine thread.
 
-use std::time::Instant;
-
 use actix_web::{HttpRequest, web};
 use cleanplate_store::{
     Accept, BatchId, BatchSlot, Idempotency, JobId, KeyRecord, NewBatch, NewJob,
 };
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 
 use super::check::{Checked, RequestOptions};
 use super::context::request_id;
@@ -15,7 +12,7 @@ use super::view::base_url;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::Inputs;
-use crate::jobs::{Finished, JobInput, Recipe, Service, Webhook};
+use crate::jobs::{Offer, Recipe, Service, Webhook};
 use crate::refusal::Refusal;
 
 /// Everything that the jobs of one request share.
@@ -32,8 +29,6 @@ pub struct Order {
     pub request_id: String,
     /// Front of result addresses.
     pub base: String,
-    /// When the request came.
-    pub accepted: Instant,
 }
 
 /// What is known of a photo before it is decoded.
@@ -45,6 +40,13 @@ pub struct Original {
     pub width: u32,
     /// Height as displayed, pixels; 0 when unknown.
     pub height: u32,
+}
+
+fn inputs(checked: Checked) -> Inputs {
+    Inputs {
+        image: checked.image.file,
+        mask: checked.mask.map(|mask| mask.file),
+    }
 }
 
 impl Original {
@@ -74,7 +76,6 @@ impl Order {
             ask,
             request_id: request_id(req),
             base: base_url(req, app),
-            accepted: Instant::now(),
         }
     }
 
@@ -131,6 +132,8 @@ impl Order {
                 .map(|prompts| prompts.points.clone())
                 .unwrap_or_default(),
             rect: prompts.and_then(|prompts| prompts.rect),
+            others: Vec::new(),
+            frame: None,
             mask_channel: tuning.mask_channel,
             output_format: tuning.format,
             quality: tuning.quality,
@@ -153,33 +156,12 @@ impl Order {
         checked: Checked,
         beyond: u32,
     ) -> Result<Accept, Refusal> {
-        let inputs = Inputs {
-            image: checked.image.file,
-            mask: checked.mask.map(|mask| mask.file),
-        };
-        let jobs = self.app.jobs.clone();
+        let (jobs, inputs) = (self.app.jobs.clone(), inputs(checked));
         blocking(move || jobs.enqueue(&new, inputs, beyond)).await?
     }
 
-    /// The work of one photo; its end is told to `done`.
-    pub fn work(
-        &self,
-        checked: Checked,
-        done: oneshot::Sender<Result<Finished, Refusal>>,
-    ) -> JobInput {
-        let prompts = self.ask.prompts.clone().filter(|_| checked.mask.is_none());
-        JobInput {
-            image: checked.image.file,
-            mask: checked.mask.map(|mask| mask.file),
-            prompts: prompts.map(Into::into),
-            pipeline: self.ask.pipeline.clone(),
-            mask_channel: self.ask.tuning.mask_channel,
-            encode: self.ask.tuning.encode(),
-            candidates: self.ask.tuning.candidates,
-            frame: None,
-            request_id: self.request_id.clone(),
-            accepted: self.accepted,
-            done,
-        }
+    /// A job that is waited for, with its pictures.
+    pub fn offer(&self, new: NewJob, checked: Checked) -> Offer {
+        self.app.jobs.prepare(new, inputs(checked))
     }
 }

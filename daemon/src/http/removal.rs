@@ -5,8 +5,7 @@ use actix_web::{HttpRequest, web};
 use cleanplate_api::QuoteReply;
 use cleanplate_api::endpoint::{Endpoint, Json};
 use cleanplate_api::public::RemoveObject;
-use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, JobId, KeyRecord, Reply};
-use tokio::sync::oneshot;
+use cleanplate_store::{Accept, AccountId, Balance, Idempotency, Job, KeyRecord, Reply};
 
 use super::admit::admit;
 use super::check::{Checked, RequestOptions};
@@ -17,7 +16,7 @@ use super::{auth, files, view};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::blocking::blocking;
-use crate::jobs::{Finished, Offered, Service};
+use crate::jobs::{JobWaiter, Offered, Service};
 use crate::limits::Route;
 use crate::refusal::Refusal;
 
@@ -125,14 +124,12 @@ async fn serve(
         once.map(|once| idempotency::wish(once, key, print, None)),
     );
     let (id, account, base) = (new.id, key.account, view::base_url(req, app));
-    let (done, receiver) = oneshot::channel();
-    let work = order.work(checked, done);
-    let jobs = app.jobs.clone();
+    let (jobs, offer) = (app.jobs.clone(), order.offer(new, checked));
     // Accepting and queueing are one blocking step: it is carried through even if the client goes away now.
-    match blocking(move || jobs.offer(&new, work)).await?? {
-        Offered::Accepted => {
+    match blocking(move || jobs.offer(offer)).await?? {
+        Offered::Accepted(waiter) => {
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "job accepted");
-            answer(req, &order, &base, id, receiver).await
+            answer(req, &order, &base, waiter).await
         }
         Offered::Declined(Accept::Replay(kept), _) => {
             free(app, account, idempotency::replay(kept)).await
@@ -186,12 +183,9 @@ async fn answer(
     req: &HttpRequest,
     order: &Order,
     base: &str,
-    id: JobId,
-    receiver: oneshot::Receiver<Result<Finished, Refusal>>,
+    waiter: JobWaiter,
 ) -> Result<Removed, Refusal> {
-    let finished = receiver
-        .await
-        .map_err(|_| Refusal::internal("a job was dropped without an end", &id))??;
+    let finished = waiter.end().await?;
     let mut reply = match finished.refusal {
         Some(refusal) => Answer::refused(refusal),
         None => result_of(req, &finished.job, order, base).await?,

@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use cleanplate_api::endpoint::{Endpoint, Png};
 use cleanplate_api::public::Segment;
 use cleanplate_api::{ErrorCode, ModelUse};
+use cleanplate_pipeline::Prompts;
 use cleanplate_store::{Accept, Job, KeyRecord};
-use tokio::sync::oneshot;
 
 use super::admit::admit;
 use super::check::{Checked, RequestOptions};
@@ -76,17 +76,12 @@ async fn serve(
         once.map(|once| idempotency::wish(once, key, print, None)),
     );
     let (id, account) = (new.id, key.account);
-    let (done, receiver) = oneshot::channel();
-    let work = order.work(checked, done);
-    let jobs = app.jobs.clone();
+    let (jobs, offer) = (app.jobs.clone(), order.offer(new, checked));
     // Accepting and queueing are one blocking step: it is carried through even if the client goes away now.
-    match blocking(move || jobs.offer(&new, work)).await?? {
-        Offered::Accepted => {
+    match blocking(move || jobs.offer(offer)).await?? {
+        Offered::Accepted(waiter) => {
             tracing::info!(request_id = order.request_id, job_id = %id, %account, key = %key.id, "segmentation accepted");
-            let finished = receiver
-                .await
-                .map_err(|_| Refusal::internal("a job was dropped without an end", &id))??;
-            answer(app, finished).await
+            answer(app, waiter.end().await?).await
         }
         Offered::Declined(Accept::Replay(kept), _) => {
             free(app, account, idempotency::replay(kept)).await
@@ -125,14 +120,13 @@ async fn preview(app: &App, order: &Order, checked: Checked) -> Result<Segmented
         let text = "other previews are being made, for this account or for all";
         Refusal::new(ErrorCode::QueueFull, text).retry_after(1)
     })?;
-    let (done, _) = oneshot::channel();
-    let work = order.work(checked, done);
-    let jobs = app.jobs.clone();
+    let (jobs, pipeline) = (app.jobs.clone(), order.ask.pipeline.clone());
+    let prompts = order.ask.prompts.clone();
     let made = blocking(move || {
         // Held until it is done, whether or not the client still waits.
         let _place = place;
-        let prompts = work.prompts.clone().unwrap_or_default();
-        jobs.preview(work.image.path(), &work.pipeline, prompts)
+        let prompts = prompts.map_or_else(Prompts::default, Into::into);
+        jobs.preview(checked.image.file.path(), &pipeline, prompts)
     });
     let Preview { png, outcome } = made.await??;
     let reply = HttpResponse::Ok().content_type("image/png").body(png);

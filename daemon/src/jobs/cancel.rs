@@ -133,17 +133,13 @@ impl Jobs {
             self.failures.note(job.account, Instant::now());
         }
         lock(&self.reservations).remove(&id);
-        if job.asynchronous {
-            remove_inputs(&self.blobs, id);
-        }
-        let waiting = lock(&self.inputs).remove(&id);
-        if let Some(work) = waiting {
-            work.answer(Ok(Finished {
-                job: job.clone(),
-                balance,
-                refusal: Some(cancelled()),
-            }));
-        }
+        remove_inputs(&self.blobs, id);
+        let finished = Finished {
+            job: job.clone(),
+            balance,
+            refusal: Some(cancelled()),
+        };
+        self.tell(id, Ok(finished));
         Ok(Some(job))
     }
 }

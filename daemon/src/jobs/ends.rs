@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use cleanplate_api::ErrorCode;
 use cleanplate_store::{Ended, Failure, FailureCode, Job, JobId, StoreError};
 
-use super::cancel::cancelled;
-use super::{Finished, JobInput, Jobs, lock};
+use super::{Finished, Jobs, lock, told};
 use crate::files::{remove_inputs, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::{names, tell_store_error};
@@ -55,13 +54,6 @@ impl GivenUp {
     }
 }
 
-impl JobInput {
-    /// Tells the client. One that went away finds the end in the job's record.
-    pub(super) fn answer(self, end: Result<Finished, Refusal>) {
-        drop(self.done.send(end));
-    }
-}
-
 impl Jobs {
     /// Notes an error of the store; one that makes its content doubtful stops the daemon.
     pub fn note_store_error(&self, error: &StoreError) {
@@ -103,36 +95,21 @@ impl Jobs {
     }
 
     /// Fails a job under way, returns its hold and tells its client.
-    pub(super) fn fail(
-        &self,
-        job: &Job,
-        failure: Failure,
-        work: Option<JobInput>,
-        refusal: Refusal,
-    ) {
+    pub(super) fn fail(&self, job: &Job, failure: Failure, refusal: Refusal) {
         // A failure costs nothing, so it leaves nothing.
         remove_preview(&self.blobs, job);
+        let failure = told::with(failure, &refusal);
         match self.insist(|| self.store.fail(job.id, job.attempt, &failure, None)) {
-            Ok(ended) => self.conclude(job.id, ended, work, Some(refusal)),
+            Ok(ended) => self.conclude(job.id, ended, Some(refusal)),
             Err(error) => {
                 self.record_later(job.id, failure, &error);
-                match work {
-                    // Nobody waits; once the end is recorded the job may be retried.
-                    Some(work) if !job.asynchronous => work.answer(Err(refusal)),
-                    _ => {}
-                }
+                self.tell(job.id, Err(refusal));
             }
         }
     }
 
     /// Tells the waiting client how the job ended.
-    pub(super) fn conclude(
-        &self,
-        id: JobId,
-        ended: Ended,
-        work: Option<JobInput>,
-        refusal: Option<Refusal>,
-    ) {
+    pub(super) fn conclude(&self, id: JobId, ended: Ended, refusal: Option<Refusal>) {
         lock(&self.reservations).remove(&id);
         match ended {
             Ended::Now { job, balance } => {
@@ -149,49 +126,24 @@ impl Jobs {
                     self.metrics
                         .add(names::CREDITS, &[], kept.result.credits as f64);
                 }
-                if job.asynchronous && !self.keeps_inputs(&job) {
+                if !self.keeps_inputs(&job) {
                     remove_inputs(&self.blobs, id);
                 }
-                let Some(work) = work else { return };
-                work.answer(Ok(Finished {
+                let finished = Finished {
                     job,
                     balance,
                     refusal,
-                }));
+                };
+                self.tell(id, Ok(finished));
             }
             Ended::Stale { status, attempt } => {
                 tracing::info!(job_id = %id, ?status, attempt, "a job had ended before its worker reported");
-                self.tell_other_end(id, work);
+                // Somebody else ended it, or works on it now.
+                if status.is_final() {
+                    self.tell_to_look(id);
+                }
             }
         }
-    }
-
-    /// Tells a waiting client of an end that someone else brought about: it was cancelled, or ran out of time.
-    fn tell_other_end(&self, id: JobId, work: Option<JobInput>) {
-        let Some(work) = work else { return };
-        let found = self.store.job(None, id).and_then(|job| {
-            let Some(job) = job else { return Ok(None) };
-            Ok(Some((self.store.balance(job.account)?, job)))
-        });
-        let (balance, job) = match found {
-            Ok(Some(found)) => found,
-            Ok(None) => return,
-            Err(error) => return work.answer(Err(Refusal::from(&error))),
-        };
-        let failure = job
-            .failure
-            .clone()
-            .unwrap_or_else(|| Failure::new(FailureCode::Cancelled, "ended"));
-        let refusal = if failure.code == FailureCode::Cancelled {
-            cancelled()
-        } else {
-            Refusal::new(ErrorCode::Unavailable, failure.detail)
-        };
-        work.answer(Ok(Finished {
-            job: Box::new(job),
-            balance,
-            refusal: Some(refusal),
-        }));
     }
 
     fn record_later(&self, job: JobId, failure: Failure, error: &StoreError) {
@@ -210,7 +162,7 @@ impl Jobs {
         for Unrecorded { job, failure } in ends {
             // Nobody else ends such a job: it is in no queue and on no device.
             match self.store.cancel(None, job, &failure) {
-                Ok(ended) => self.conclude(job, ended, None, None),
+                Ok(ended) => self.conclude(job, ended, None),
                 Err(error) => self.record_later(job, failure, &error),
             }
         }
@@ -244,36 +196,29 @@ impl Jobs {
 
     /// Fails every job whose client waits for it and that is not under way.
     pub(super) fn give_up_waiting(&self, why: &GivenUp) {
-        let waiting: Vec<(JobId, JobInput)> = {
-            let mut inputs = lock(&self.inputs);
-            // Marked before anybody can miss the input: whoever accepts one of them at this moment sees the mark afterwards.
-            let ids = inputs.keys().map(|id| (*id, why.clone()));
-            lock(&self.given_up).extend(ids);
-            inputs.drain().collect()
-        };
-        for (id, work) in waiting {
-            self.cancel_given_up(id, Some(work), why.clone());
+        // Whoever accepts one of them at this moment sees the mark afterwards.
+        let waiting = self.mark_not_under_way(|ids| {
+            lock(&self.given_up).extend(ids.iter().map(|id| (*id, why.clone())));
+        });
+        for id in waiting {
+            self.cancel_given_up(id, why.clone());
         }
     }
 
     /// Ends a job that was given up. One that the store does not know yet is ended by whoever accepts it.
-    pub(super) fn cancel_given_up(&self, id: JobId, work: Option<JobInput>, why: GivenUp) {
+    pub(super) fn cancel_given_up(&self, id: JobId, why: GivenUp) {
         let GivenUp { failure, refusal } = why;
+        let failure = told::with(failure, &refusal);
         let outcome = self.store.cancel(None, id, &failure);
         if matches!(outcome, Err(StoreError::UnknownJob { .. })) {
-            if let Some(work) = work {
-                work.answer(Err(refusal));
-            }
-            return;
+            return self.tell(id, Err(refusal));
         }
         lock(&self.given_up).remove(&id);
         match outcome {
-            Ok(ended) => self.conclude(id, ended, work, Some(refusal)),
+            Ok(ended) => self.conclude(id, ended, Some(refusal)),
             Err(error) => {
                 self.record_later(id, failure, &error);
-                if let Some(work) = work {
-                    work.answer(Err(refusal));
-                }
+                self.tell(id, Err(refusal));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Jobs: accepted and paid for in the store, run on a few threads that share one device, ended once.
 //!
 //! The store decides what runs next (`claim`: in turn between keys) and what a job costs. In memory lies only what the
-//! store has no use for: the uploads of waiting jobs and the ends of the channels their clients wait on. A client that
-//! goes away changes nothing: its job still runs and its result stays.
+//! store has no use for: who waits for which job. What a job needs lies beside the others of its kind, so that any process that
+//! shares store and files may do it. A client that goes away changes nothing: its job still runs and its result stays.
 
 mod byte_budget;
 mod cancel;
@@ -10,6 +10,7 @@ mod device;
 mod ends;
 mod failures;
 mod leases;
+mod offer;
 mod preview;
 mod recall;
 mod retry;
@@ -19,6 +20,8 @@ mod step_times;
 #[cfg(test)]
 pub mod tests;
 mod throughput;
+mod told;
+mod waiter;
 mod worker;
 
 use std::collections::HashMap;
@@ -31,12 +34,9 @@ use cleanplate_basics::lock;
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::Limits as ImageLimits;
 use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, RunLimits, Runner};
-use cleanplate_store::{
-    Accept, Balance, Inquiry, Job, JobId, NewJob, QueueLimits, Store, StoreError,
-};
+use cleanplate_store::{Accept, Inquiry, JobId, QueueLimits, Store, StoreError};
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use tokio::sync::oneshot;
 
 pub use byte_budget::{ByteBudget, TakenBytes, probe_removal, removal_bytes};
 pub use cancel::Standing;
@@ -47,6 +47,7 @@ pub use device::{DeviceState, open as open_device};
 use ends::{GivenUp, Stalled, Unrecorded};
 use failures::Failures;
 use leases::Renewal;
+pub use offer::{Offer, Offered};
 pub use preview::Preview;
 pub use recall::{Recipe, Webhook};
 pub use retry::RETRY_OF;
@@ -55,6 +56,8 @@ pub use service::Service;
 pub use step_times::Advance;
 use step_times::StepTimes;
 use throughput::Throughput;
+use waiter::Waiters;
+pub use waiter::{End, EndsElsewhere, Finished, JobWaiter};
 
 use crate::config::Config;
 use crate::files::{Blobs, Dirs, DiskSpace, Reservation};
@@ -86,28 +89,8 @@ pub struct JobInput {
     pub frame: Option<cleanplate_pipeline::Frame>,
     /// For log lines.
     pub request_id: String,
-    /// When the request was accepted.
+    /// Since when it waits.
     pub accepted: Instant,
-    /// Where the end is told; the other side may be gone. The error: the job failed and the store could not record it yet.
-    pub done: oneshot::Sender<Result<Finished, Refusal>>,
-}
-
-/// How a job ended.
-pub struct Finished {
-    /// The job, final.
-    pub job: Box<Job>,
-    /// The account afterwards.
-    pub balance: Balance,
-    /// Why there is no result.
-    pub refusal: Option<Refusal>,
-}
-
-/// What happened to a job that was offered to the queue.
-pub enum Offered {
-    /// It waits, its price held.
-    Accepted,
-    /// It was not taken; nothing was held. The work is handed back for another try.
-    Declined(Accept, Box<JobInput>),
 }
 
 /// What a job that waits or runs has.
@@ -125,7 +108,8 @@ pub struct Jobs {
     metrics: Arc<Metrics>,
     /// Jobs that are being done.
     current: Mutex<Vec<Current>>,
-    inputs: Mutex<HashMap<JobId, JobInput>>,
+    /// Who waits for the ends of jobs here.
+    waiters: Waiters,
     /// Jobs whose clients were told that they are not done, until the store has recorded it: one may be in the middle of being
     /// accepted.
     given_up: Mutex<HashMap<JobId, GivenUp>>,
@@ -198,7 +182,7 @@ impl Jobs {
             pipelines,
             metrics,
             current: Mutex::default(),
-            inputs: Mutex::default(),
+            waiters: Waiters::default(),
             given_up: Mutex::default(),
             gate: Mutex::default(),
             wake: Condvar::new(),
@@ -290,12 +274,10 @@ impl Jobs {
         tracing::info!(sha256, dropped, "weights unloaded");
     }
 
-    /// Jobs waiting in memory, and jobs under way.
+    /// Jobs that clients of this process wait for and that are not under way here, and jobs under way here.
     pub fn load(&self) -> (u32, u32) {
-        (
-            lock(&self.inputs).len() as u32,
-            self.running.load(Ordering::Relaxed),
-        )
+        let waiting = self.not_under_way().len();
+        (waiting as u32, self.running.load(Ordering::Relaxed))
     }
 
     /// Where the files of jobs lie.
@@ -311,61 +293,6 @@ impl Jobs {
     /// Limits on pictures.
     pub fn image_limits(&self) -> ImageLimits {
         crate::picture::limits(&self.config.limits)
-    }
-
-    /// Reserves the price and queues the job, or says why not. Blocks on the store.
-    pub fn offer(&self, new: &NewJob, work: JobInput) -> Result<Offered, Refusal> {
-        if let Some(refusal) = self.closed() {
-            return Err(refusal);
-        }
-        // Pairs of a folder have no key: they are the operator's.
-        if new.key.is_some() {
-            self.failures.admit(new.account, Instant::now())?;
-        }
-        let limits = QueueLimits {
-            pending_max: self.config.queue.length_max as u32,
-            in_flight_per_key_max: self.config.queue.per_key_in_flight_max,
-        };
-        self.reserve(
-            new.id,
-            (new.original_width, new.original_height),
-            &new.request,
-        )?;
-        // In the map before it is in the store: an engine thread may claim it the moment it is accepted.
-        if let Err(refusal) = self.bring(new.id, work) {
-            lock(&self.reservations).remove(&new.id);
-            return Err(refusal);
-        }
-        let accepted = self.store.accept(new, &limits);
-        if let Ok(Accept::Accepted { .. }) = accepted {
-            let given_up = lock(&self.given_up).remove(&new.id);
-            if let Some(why) = given_up {
-                self.cancel_given_up(new.id, None, why);
-            }
-            self.wake_one();
-            return Ok(Offered::Accepted);
-        }
-        // The input first: a job without one is given up no more.
-        let work = lock(&self.inputs).remove(&new.id);
-        lock(&self.reservations).remove(&new.id);
-        if let Some(why) = lock(&self.given_up).remove(&new.id) {
-            return Err(why.refusal);
-        }
-        let declined = accepted.map_err(|error| self.refuse(&error))?;
-        let work =
-            work.ok_or_else(|| Refusal::internal("a job that was not accepted ran", &new.id))?;
-        Ok(Offered::Declined(declined, Box::new(work)))
-    }
-
-    /// Keeps the input of a job that is about to be accepted, unless the daemon has given up what waits for good.
-    fn bring(&self, job: JobId, work: JobInput) -> Result<(), Refusal> {
-        let mut inputs = lock(&self.inputs);
-        // Read under the lock: it is set before the inputs are taken away for the last time.
-        if self.abort.load(Ordering::SeqCst) {
-            return Err(GivenUp::shutting_down().refusal);
-        }
-        inputs.insert(job, work);
-        Ok(())
     }
 
     /// Sets space aside for the results of a job until it ends, if that was not done before.

@@ -1,19 +1,18 @@
-//! Asynchronous jobs: inputs on disk and parameters in the store are all that is needed to run them, now or after a restart.
+//! Inputs on disk and parameters in the store are all that is needed to run a job: here or elsewhere, now or after a restart.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
 use cleanplate_pictures::{EncodeOptions, Format, MaskChannel};
-use cleanplate_pipeline::Prompts;
-use cleanplate_store::{Accept, FailureCode, Job, NewJob, QueueLimits};
+use cleanplate_pipeline::{Frame, Prompts};
+use cleanplate_store::{FailureCode, Job};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use super::run::JobFault;
 use super::{JobInput, Jobs, lock};
 use crate::clock;
-use crate::files::{Inputs, remove_inputs};
+use crate::files::Inputs;
 use crate::refusal::Refusal;
 
 /// Where the end of a job is told.
@@ -25,7 +24,7 @@ pub struct Webhook {
     pub base: String,
 }
 
-/// Parameters of an asynchronous job, kept in its `request`.
+/// Parameters of a job, kept in its `request`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recipe {
     /// `plugin.parameter` and value, over the pipeline's own.
@@ -34,6 +33,12 @@ pub struct Recipe {
     pub points: Vec<(f64, f64, u8)>,
     /// Left, top, right, bottom.
     pub rect: Option<[f64; 4]>,
+    /// What else the prompts say, where they mean several things.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Prompts>,
+    /// Which frame of a shot the photo is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<Frame>,
     /// What of the mask removes.
     #[serde(default)]
     pub mask_channel: MaskChannel,
@@ -61,39 +66,6 @@ pub(super) fn candidates_of(request: &serde_json::Value) -> u64 {
 }
 
 impl Jobs {
-    /// Keeps the inputs, reserves the price and queues an asynchronous job whose `request` is a [`Recipe`]; or says why
-    /// not. `beyond` more jobs of the key may be in flight than usual: the pairs of a batch wait together. Blocks.
-    pub fn enqueue(&self, new: &NewJob, inputs: Inputs, beyond: u32) -> Result<Accept, Refusal> {
-        if let Some(refusal) = self.closed() {
-            return Err(refusal);
-        }
-        if new.key.is_some() {
-            self.failures.admit(new.account, Instant::now())?;
-        }
-        let queue = &self.config.queue;
-        let limits = QueueLimits {
-            pending_max: queue.length_max as u32,
-            in_flight_per_key_max: queue.per_key_in_flight_max + beyond,
-        };
-        self.reserve(
-            new.id,
-            (new.original_width, new.original_height),
-            &new.request,
-        )?;
-        let kept = inputs.keep(&self.blobs, new.id).map_err(Refusal::from);
-        let accepted = kept.and_then(|()| {
-            let accepted = self.store.accept(new, &limits);
-            accepted.map_err(|error| self.refuse(&error))
-        });
-        if let Ok(Accept::Accepted { .. }) = accepted {
-            self.wake_one();
-        } else {
-            remove_inputs(&self.blobs, new.id);
-            lock(&self.reservations).remove(&new.id);
-        }
-        accepted
-    }
-
     /// Since when a job waits. Of one that an earlier run accepted, only the wall clock knows.
     fn since(&self, job: &Job) -> Instant {
         let reserved = lock(&self.reservations)
@@ -102,15 +74,12 @@ impl Jobs {
         reserved.unwrap_or_else(|| clock::instant_of(job.created_at_ms))
     }
 
-    /// The work of an asynchronous job, from its inputs and recipe.
+    /// The work of a job, from its inputs and recipe.
     pub(super) fn recall(&self, job: &Job) -> Result<JobInput, Box<JobFault>> {
         let recipe: Recipe = serde_json::from_value(job.request.clone()).map_err(|error| {
             JobFault::new(
                 FailureCode::Internal,
-                Refusal::internal(
-                    "the parameters of an asynchronous job cannot be read",
-                    &error,
-                ),
+                Refusal::internal("the parameters of a job cannot be read", &error),
             )
         })?;
         let pipeline = self
@@ -133,7 +102,7 @@ impl Jobs {
             .then_some(Prompts {
                 points: recipe.points,
                 boxes: recipe.rect,
-                ..Prompts::default()
+                others: recipe.others,
             })
             .filter(|_| inputs.mask.is_none());
         Ok(JobInput {
@@ -147,11 +116,9 @@ impl Jobs {
                 quality: recipe.quality,
             },
             candidates: recipe.candidates,
-            frame: None,
+            frame: recipe.frame,
             request_id: recipe.request_id,
             accepted: self.since(job),
-            // Nobody waits on this channel: the end is read from the job.
-            done: oneshot::channel().0,
         })
     }
 }

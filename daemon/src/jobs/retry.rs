@@ -1,7 +1,7 @@
 //! Retrying: a failed asynchronous job whose upload is still kept runs again as a new job with a reservation of its own.
 
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{Accept, FailureCode, Job, JobId, JobStatus, NewJob, QueueLimits};
+use cleanplate_store::{Accept, FailureCode, Job, JobId, JobStatus, NewJob};
 use serde_json::json;
 
 use super::{Jobs, lock};
@@ -69,12 +69,7 @@ impl Jobs {
                 "the upload of this job is no longer kept (it was retried before, or its time is over)",
             ));
         }
-        let queue = &self.config.queue;
-        let limits = QueueLimits {
-            pending_max: queue.length_max as u32,
-            in_flight_per_key_max: queue.per_key_in_flight_max,
-        };
-        let accepted = self.store.accept(&new, &limits);
+        let accepted = self.store.accept(&new, &self.queue_limits(0));
         if let Ok(Accept::Accepted { job, .. }) = accepted {
             self.wake();
             return Ok(job);

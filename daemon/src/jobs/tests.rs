@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Barrier;
 
-use cleanplate_pictures::EncodeOptions;
-use cleanplate_store::{AccountId, SqliteStore, SystemClock};
+use cleanplate_store::{AccountId, Failure, FailureCode, NewJob, SqliteStore, SystemClock};
 use serde_json::json;
 
 use super::*;
+use crate::files::Inputs;
 
 /// A queue without threads, and the account that pays.
 fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
@@ -59,25 +59,13 @@ pub fn new_job(account: AccountId) -> NewJob {
     }
 }
 
-type Answer = oneshot::Receiver<Result<Finished, Refusal>>;
-
 /// Offers a small job.
-fn offer(jobs: &Jobs, account: AccountId) -> (Result<Offered, Refusal>, Answer) {
-    let (done, answer) = oneshot::channel();
-    let work = JobInput {
+fn offer(jobs: &Arc<Jobs>, account: AccountId) -> Result<Offered, Refusal> {
+    let inputs = Inputs {
         image: NamedTempFile::new().unwrap(),
         mask: None,
-        mask_channel: cleanplate_pictures::MaskChannel::default(),
-        prompts: None,
-        pipeline: Arc::new(jobs.pipelines.get("patchmatch").unwrap().clone()),
-        encode: EncodeOptions::default(),
-        candidates: 0,
-        frame: None,
-        request_id: String::new(),
-        accepted: Instant::now(),
-        done,
     };
-    (jobs.offer(&new_job(account), work), answer)
+    jobs.offer(jobs.prepare(new_job(account), inputs))
 }
 
 #[test]
@@ -87,7 +75,7 @@ fn whoever_is_accepted_while_the_queue_ends_is_told_and_pays_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let (jobs, store, account) = queue(dir.path());
         let start = Barrier::new(5);
-        let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let answers: Vec<JobWaiter> = std::thread::scope(|scope| {
             let callers: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
@@ -95,12 +83,12 @@ fn whoever_is_accepted_while_the_queue_ends_is_told_and_pays_nothing() {
                         start.wait();
                         loop {
                             match offer(&jobs, account) {
-                                (Ok(Offered::Accepted), answer) => accepted.push(answer),
-                                (Err(refusal), _) => {
+                                Ok(Offered::Accepted(waiter)) => accepted.push(waiter),
+                                Err(refusal) => {
                                     assert_eq!(refusal.code, ErrorCode::Unavailable);
                                     return accepted;
                                 }
-                                (Ok(Offered::Declined(why, _)), _) => panic!("{why:?}"),
+                                Ok(Offered::Declined(why, _)) => panic!("{why:?}"),
                             }
                         }
                     })
@@ -116,7 +104,7 @@ fn whoever_is_accepted_while_the_queue_ends_is_told_and_pays_nothing() {
         });
         told += answers.len();
         for mut answer in answers {
-            match answer.try_recv().expect("nobody tells the client") {
+            match answer.poll().expect("nobody tells the client") {
                 Ok(finished) => assert!(finished.refusal.is_some()),
                 Err(refusal) => assert_eq!(refusal.code, ErrorCode::Unavailable),
             }
@@ -124,6 +112,8 @@ fn whoever_is_accepted_while_the_queue_ends_is_told_and_pays_nothing() {
         assert_eq!(store.balance(account).unwrap().held, 0);
         assert_eq!(jobs.load(), (0, 0));
         assert!(lock(&jobs.given_up).is_empty() && lock(&jobs.reservations).is_empty());
+        let inputs = std::fs::read_dir(dir.path().join("inputs")).unwrap();
+        assert_eq!(inputs.count(), 0, "pictures stay");
     }
     assert!(told > 0, "no call came in time to be accepted");
 }
@@ -134,7 +124,7 @@ fn whoever_was_let_in_before_the_end_and_comes_after_it_is_refused() {
     let (jobs, store, account) = queue(dir.path());
     let held_up = lock(&jobs.reservations);
     std::thread::scope(|scope| {
-        let caller = scope.spawn(|| offer(&jobs, account).0);
+        let caller = scope.spawn(|| offer(&jobs, account));
         // Long enough to pass the door, where it waits for what this thread holds.
         std::thread::sleep(Duration::from_millis(300));
         jobs.shut_down(Duration::ZERO, Vec::new());
@@ -144,4 +134,42 @@ fn whoever_was_let_in_before_the_end_and_comes_after_it_is_refused() {
     });
     assert_eq!(store.balance(account).unwrap().held, 0);
     assert_eq!(jobs.load(), (0, 0));
+}
+
+#[test]
+fn ends_that_other_processes_bring_about_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (jobs, store, account) = queue(dir.path());
+    let offered = || match offer(&jobs, account) {
+        Ok(Offered::Accepted(waiter)) => waiter,
+        _ => panic!("not accepted"),
+    };
+    let refusal = Refusal::field(&["body", "mask"], "is empty", "value_error.mask.empty");
+    let fail = || {
+        let job = store.claim("other", 60_000).unwrap().unwrap();
+        let why = told::with(Failure::new(FailureCode::EmptyMask, "inner"), &refusal);
+        let ended = store.fail(job.id, job.attempt, &why, None).unwrap();
+        assert!(matches!(ended, cleanplate_store::Ended::Now { .. }));
+    };
+    let told = |end: Option<End>| {
+        let finished = end.expect("not told").unwrap();
+        assert_eq!(finished.balance, store.balance(account).unwrap());
+        finished.refusal
+    };
+    // Where the store tells nothing of others, by a look now and then.
+    let mut waiter = offered();
+    fail();
+    assert!(waiter.poll().is_none(), "no look yet");
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert_eq!(told(waiter.poll()), Some(refusal.clone()));
+    // Where it does, at once.
+    store.watch(Arc::new(EndsElsewhere(Arc::downgrade(&jobs))));
+    let mut waiter = offered();
+    assert!(waiter.poll().is_none());
+    fail();
+    assert_eq!(told(waiter.poll()), Some(refusal.clone()));
+    // A client that went away leaves nothing behind.
+    drop(offered());
+    assert_eq!(jobs.load(), (0, 0));
+    fail();
 }

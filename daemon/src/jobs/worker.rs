@@ -66,10 +66,10 @@ fn sleep(jobs: &Jobs, seen: u64, time: Duration) {
     }
 }
 
-/// The work of an asynchronous job, from where it is kept; `None` for others, whose work waits in memory.
-type Recalled = Option<Result<JobInput, Box<JobFault>>>;
+/// The work of a job, from where it is kept.
+type Recalled = Result<JobInput, Box<JobFault>>;
 
-/// The next job, its work if it is asynchronous, and room for its photo. A job that waits for room is not overtaken by later ones.
+/// The next job, its work, and room for its photo. A job that waits for room is not overtaken by later ones.
 fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreError> {
     let _turn = lock(&jobs.turn);
     if jobs.abort.load(Ordering::SeqCst) {
@@ -81,7 +81,7 @@ fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreEr
         return Ok(None);
     };
     lock(&jobs.current).push(Current::new(&job));
-    let recalled = job.asynchronous.then(|| jobs.recall(&job));
+    let recalled = jobs.recall(&job);
     let room = jobs.memory.take(bytes_of(jobs, &job, &recalled), || {
         jobs.abort.load(Ordering::SeqCst)
     });
@@ -92,13 +92,8 @@ fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreEr
 /// decoding them.
 fn bytes_of(jobs: &Jobs, job: &Job, recalled: &Recalled) -> u64 {
     let mapped = |file: &NamedTempFile| Mapped::open(file.path()).ok();
-    let pictures = |work: &JobInput| (mapped(&work.image), work.mask.as_ref().and_then(mapped));
-    let (image, mask) = match recalled {
-        Some(recalled) => recalled.as_ref().map_or((None, None), pictures),
-        None => lock(&jobs.inputs)
-            .get(&job.id)
-            .map_or((None, None), pictures),
-    };
+    let Ok(work) = recalled else { return 0 };
+    let (image, mask) = (mapped(&work.image), work.mask.as_ref().and_then(mapped));
     let Some(image) = image else { return 0 };
     let candidates = candidates_of(&job.request);
     probe_removal(&image, mask.as_deref(), candidates, &jobs.image_limits())
@@ -115,29 +110,19 @@ fn process(jobs: &Jobs, job: Job, recalled: Recalled) {
 }
 
 fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
-    let found = recalled.or_else(|| lock(&jobs.inputs).remove(&job.id).map(Ok));
-    let work = found.unwrap_or_else(|| {
-        Err(JobFault::new(
-            FailureCode::Interrupted,
-            Refusal::new(ErrorCode::Internal, "the upload of this job is gone"),
-        ))
-    });
-    let work = match work {
+    let work = match recalled {
         Ok(work) => work,
-        Err(fault) => {
-            jobs.fail(&job, fault.failure, None, fault.refusal);
-            return;
-        }
+        Err(fault) => return jobs.fail(&job, fault.failure, fault.refusal),
     };
     if let Err(refusal) = jobs.reserve(
         job.id,
         (job.original_width, job.original_height),
         &job.request,
     ) {
-        return jobs.fail(&job, passing(&refusal), Some(work), refusal);
+        return jobs.fail(&job, passing(&refusal), refusal);
     }
     let Some(runner) = jobs.device.runner(|| jobs.abort.load(Ordering::SeqCst)) else {
-        return failed(jobs, &job, work, JobFault::no_device(&jobs.device.state()));
+        return failed(jobs, &job, &work, JobFault::no_device(&jobs.device.state()));
     };
     let started = Instant::now();
     jobs.metrics.observe(
@@ -149,7 +134,7 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
         Ok(Ok(result)) => {
             // Jobs that run together end that much more often.
             jobs.throughput.note(started.elapsed() / running);
-            finished(jobs, &job, work, result);
+            finished(jobs, &job, result);
         }
         Ok(Err(fault)) => {
             if fault.device_lost {
@@ -157,7 +142,7 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
             }
             // Before the job waits again, for a device that is opened once nobody uses this one.
             drop(runner);
-            failed(jobs, &job, work, *fault);
+            failed(jobs, &job, &work, *fault);
         }
         Err(panic) => {
             let what = panic
@@ -169,7 +154,7 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
             jobs.device.lost(&runner);
             let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
             let failure = Failure::new(FailureCode::Internal, "the job panicked");
-            jobs.fail(&job, failure, Some(work), refusal);
+            jobs.fail(&job, failure, refusal);
         }
     }
 }
@@ -181,7 +166,7 @@ fn lose(jobs: &Jobs, job: &Job, runner: &Arc<Runner>, detail: &str) {
 }
 
 /// Records a result. One that cannot be recorded is given up, and its credits with it.
-fn finished(jobs: &Jobs, job: &Job, work: JobInput, result: JobResult) {
+fn finished(jobs: &Jobs, job: &Job, result: JobResult) {
     let files = result.files().into_iter().map(|file| file.name.clone());
     let files: Vec<String> = files.collect();
     let remove = || {
@@ -199,12 +184,12 @@ fn finished(jobs: &Jobs, job: &Job, work: JobInput, result: JobResult) {
             if !matches!(ended, cleanplate_store::Ended::Now { .. }) {
                 remove();
             }
-            jobs.conclude(job.id, ended, Some(work), None);
+            jobs.conclude(job.id, ended, None);
         }
         Err(error) if error.is_transient() => {
             remove();
             let refusal = Refusal::from(&error);
-            jobs.fail(job, passing(&refusal), Some(work), refusal);
+            jobs.fail(job, passing(&refusal), refusal);
         }
         Err(error) => {
             // Whether it was recorded shows at the next start, which removes the files of a job that was not.
@@ -212,36 +197,30 @@ fn finished(jobs: &Jobs, job: &Job, work: JobInput, result: JobResult) {
                 &error,
                 "the end of a job could not be stored; the next start settles it",
             );
-            work.answer(Err(Refusal::from(&error)));
+            jobs.tell(job.id, Err(Refusal::from(&error)));
         }
     }
 }
 
-fn failed(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
+fn failed(jobs: &Jobs, job: &Job, work: &JobInput, fault: JobFault) {
     let again = if fault.device_lost {
         job.attempt < jobs.config.queue.attempts_max
     } else {
         job.asynchronous && fault.failure.code == FailureCode::ShuttingDown
     };
     if again {
-        return requeue(jobs, job, work, fault);
+        return requeue(jobs, job, fault);
     }
     tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code.as_str(), detail = fault.failure.detail, "job failed");
-    jobs.fail(job, fault.failure, Some(work), fault.refusal);
+    jobs.fail(job, fault.failure, fault.refusal);
 }
 
-/// Puts a job back for another attempt: its work waits in memory or, when it is asynchronous, on disk.
-fn requeue(jobs: &Jobs, job: &Job, work: JobInput, fault: JobFault) {
-    if !job.asynchronous {
-        lock(&jobs.inputs).insert(job.id, work);
+/// Puts a job back for another attempt.
+fn requeue(jobs: &Jobs, job: &Job, fault: JobFault) {
+    match jobs.store.requeue(job.id, job.attempt) {
+        Ok(true) => return,
+        Ok(false) => {}
+        Err(error) => jobs.store_failed(&error, "a job could not be put back"),
     }
-    let outcome = jobs.store.requeue(job.id, job.attempt);
-    if let Ok(true) = outcome {
-        return;
-    }
-    let work = lock(&jobs.inputs).remove(&job.id);
-    if let Err(error) = outcome {
-        jobs.store_failed(&error, "a job could not be put back");
-    }
-    jobs.fail(job, fault.failure, work, fault.refusal);
+    jobs.fail(job, fault.failure, fault.refusal);
 }
