@@ -34,7 +34,7 @@ def main():
     column = np.full((2 * SIZE[1] + GAP_PX, GAP_PX, 3), 96, np.uint8)
     row = np.full((GAP_PX, SIZE[0], 3), 96, np.uint8)
     parts = [part for before, after in pairs for part in (np.vstack([before, row, after]), column)]
-    cv2.imwrite(str(ROOT / "docs" / "before-after.jpg"), np.hstack(parts[:-1]), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(ROOT / "docs" / "before-after.jpg"), np.hstack(parts[:-1]), [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 if __name__ == "__main__":
