@@ -74,6 +74,8 @@ pub struct CropPlan {
     pub context_share: f64,
     /// Longest side of a crop as the network sees it; larger crops are scaled down.
     pub working_px_max: usize,
+    /// Least longer side of a crop as the network sees it; smaller crops are enlarged. 0: none is.
+    pub working_px_min: usize,
     /// Sides are rounded up to multiples of this where the photo allows, so that few sizes are compiled and little is padded.
     pub bucket_px: usize,
 }
@@ -88,7 +90,7 @@ pub struct Planned {
     pub rect: Rect,
     /// Its group in the grid.
     pub group: u32,
-    /// Working width in pixels; equal to `rect.width()` when nothing is scaled.
+    /// Working width in pixels; equal to `rect.width()` when nothing is scaled, more when it is enlarged.
     pub width: usize,
     /// Working height in pixels.
     pub height: usize,
@@ -97,6 +99,9 @@ pub struct Planned {
 /// Most pixels that networks see for one photo, all crops together: more would keep a device busy for minutes and fills in memory for
 /// gigabytes. An object that is large as a whole takes one crop of the working size, so only scattered regions come near it.
 pub const WORK_PIXELS_MAX: usize = 48_000_000;
+
+/// Most pixels that networks see of crops that are enlarged, all together: many small ones, as of dust, are seen as they are.
+const ENLARGED_PIXELS_MAX: usize = 1 << 20;
 
 /// Plans one crop per group of the hole (`alpha` above 0). Groups whose surroundings overlap are merged when that costs no
 /// further scaling down, or when their holes interlock. Refuses, before anything is filled, what would be too much work.
@@ -115,13 +120,25 @@ pub fn plan(alpha: &Mask, wish: &CropPlan) -> Result<(Arc<Grid>, Vec<Planned>), 
         .collect();
     while merge_pass(&mut merged, &mut owner, wish, size) {}
     let mut numbers = vec![0u32; merged.len()];
-    let mut planned = Vec::new();
+    let mut contexts = Vec::new();
     for (i, group) in merged.iter().enumerate() {
         let Some(group) = group else { continue };
-        numbers[i] = planned.len() as u32;
-        planned.push(fit(group.context, planned.len() as u32, wish, size));
+        numbers[i] = contexts.len() as u32;
+        contexts.push(group.context);
     }
-    let pixels = planned.iter().map(|crop| crop.width * crop.height).sum();
+    let fitted = |wish: &CropPlan| -> Vec<Planned> {
+        let crops = contexts.iter().zip(0..);
+        crops.map(|(at, i)| fit(*at, i, wish, size)).collect()
+    };
+    let seen = |crops: &[Planned]| -> usize { crops.iter().map(|c| c.width * c.height).sum() };
+    let mut planned = fitted(wish);
+    if wish.working_px_min > 0 && seen(&planned) > ENLARGED_PIXELS_MAX {
+        planned = fitted(&CropPlan {
+            working_px_min: 0,
+            ..*wish
+        });
+    }
+    let pixels = seen(&planned);
     if pixels > WORK_PIXELS_MAX {
         return Err(PluginError::Scattered {
             regions: owner.len(),
@@ -217,7 +234,8 @@ fn fit(context: Rect, group: u32, wish: &CropPlan, size: (usize, usize)) -> Plan
     let bucket = |v: f64| ((v / unit as f64).ceil().max(1.0) as usize) * unit;
     let long = context.width().max(context.height());
     let working = wish.working_px_max.max(unit);
-    if long <= working {
+    let least = wish.working_px_min.min(working);
+    if (least..=working).contains(&long) {
         let (w, h) = (
             bucket(context.width() as f64).min(working),
             bucket(context.height() as f64).min(working),
@@ -230,6 +248,7 @@ fn fit(context: Rect, group: u32, wish: &CropPlan, size: (usize, usize)) -> Plan
             height: rect.height(),
         };
     }
+    let working = if long < least { least } else { working };
     let scale = long as f64 / working as f64;
     let side = |px: usize| bucket(px as f64 / scale - 1e-9).min(working);
     let (w, h) = (side(context.width()), side(context.height()));
@@ -267,6 +286,7 @@ mod tests {
         context_px_min: 128,
         context_share: 0.25,
         working_px_max: 512,
+        working_px_min: 0,
         bucket_px: BUCKET_PX,
     };
 
@@ -308,6 +328,31 @@ mod tests {
             .unwrap()
             .1[0];
         assert_eq!((crop.rect.width(), crop.rect.height()), (512, 300));
+    }
+
+    #[test]
+    fn a_small_crop_is_enlarged_to_its_least_working_size_with_its_shape_kept() {
+        let wish = CropPlan {
+            context_px_min: 16,
+            context_share: 0.5,
+            working_px_min: 512,
+            ..WISH
+        };
+        let crop = |hole| plan(&mask(4000, 3000, &[hole]), &wish).unwrap().1[0];
+        let small = crop([1000, 700, 1100, 750]);
+        assert_eq!((small.rect.width(), small.rect.height()), (200, 150));
+        assert_eq!((small.width, small.height), (512, 384));
+        let dust: Vec<[usize; 4]> = (0..30)
+            .map(|i| [100 + i * 120, 90, 104 + i * 120, 94])
+            .collect();
+        let (_, many) = plan(&mask(4000, 3000, &dust), &wish).unwrap();
+        assert!(many.iter().all(|c| c.width == c.rect.width()), "{many:?}");
+        let large = crop([1000, 700, 2000, 1700]);
+        assert_eq!((large.rect.width(), large.width), (2000, 512));
+        // Where the photo ends, the working size follows.
+        let (_, cut) = plan(&mask(4000, 110, &[[1000, 0, 1200, 110]]), &wish).unwrap();
+        assert_eq!((cut[0].rect.width(), cut[0].rect.height()), (400, 110));
+        assert_eq!((cut[0].width, cut[0].height), (512, 144));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The main job over HTTP: photo and mask in, the object gone in the photo that comes back, charged to the key.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -247,18 +248,19 @@ fn every_fill_can_be_had_within_one_charge() {
     let body = reply.json();
     let result = &body["result"];
     let candidates = result["candidates"].as_array().unwrap();
-    let names: Vec<&str> = candidates
+    let names: BTreeSet<&str> = candidates
         .iter()
         .map(|c| c["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names.len(), 2, "{body}");
-    assert!(names.contains(&"network") && names.contains(&"patches"));
-    let (first, second) = (&candidates[0], &candidates[1]);
+    assert_eq!(candidates.len(), 3, "{body}");
+    assert_eq!(names, BTreeSet::from(["closer", "network", "patches"]));
+    let (first, second, third) = (&candidates[0], &candidates[1], &candidates[2]);
     assert_eq!(
         (&first["chosen"], &second["chosen"]),
         (&true.into(), &false.into())
     );
     assert!(first["score"].as_f64() >= second["score"].as_f64());
+    assert!(second["score"].as_f64() >= third["score"].as_f64());
 
     let of = |url: &serde_json::Value| {
         let file = daemon.get(url.as_str().unwrap(), None);
@@ -274,6 +276,7 @@ fn every_fill_can_be_had_within_one_charge() {
     );
     assert_eq!(of(&first["url"]), of(&result["output_url"]));
     assert_ne!(of(&second["url"]), of(&first["url"]));
+    assert_ne!(of(&third["url"]), of(&second["url"]));
     let url = second["url"].as_str().unwrap();
     let other = url.replace("/candidates/1?", "/candidates/0?");
     assert_eq!(daemon.get(&other, None).status, 403, "one signature each");

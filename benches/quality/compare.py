@@ -2,10 +2,10 @@
 
     python benches/quality/compare.py --heldout DIR --cutouts DIR --wallpapers DIR --lpips DIR --migan FILE \
         --pipeline default --pipeline lama-refined [--ours default] --store DIR --out benches/results \
-        [--removals DIR] [--large] [--exact N] [--limit N]
+        [--removals DIR] [--large] [--exact N] [--without-every N] [--limit N]
 
 README.md beside this file says where the folders come from. Everything that is made is kept in the store under a hash of all that
-it depends on, so a run that was stopped goes on where it was. Prints tables, writes `compare.json` and, with `--removals`, contact
+it depends on, so a run that was stopped goes on where it was. "A perfect choice" is the best of the pipelines beside ours. Prints tables, writes `compare.json` and, with `--removals`, contact
 sheets `removals-N.jpg`.
 """
 
@@ -96,11 +96,18 @@ def table(title, rows, lines, ours):
         print(f"| {name} | " + " | ".join(cells) + f" | {line['cpu_s']:.1f} |")
 
 
-def run(title, all_cases, store, lpips, methods, ours, exact=False):
+def perfect(scores, singles):
+    """What who knows the truth would keep of several methods, for each network."""
+    return {"a perfect choice": {n: min(scores[name][n] for name in singles) for n in NETS} | {"cpu_s": 0}}
+
+
+def run(title, all_cases, store, lpips, methods, ours, exact=False, singles=()):
     rows = []
     for case in all_cases:
         case = punched(case) if exact else case
         rows.append({"name": case["name"], "group": case["group"], "scores": measured(store, lpips, case, methods, exact)})
+        if len(singles) > 1:
+            rows[-1]["scores"] |= perfect(rows[-1]["scores"], singles)
         print(title, case["name"], {n: round(s[NETS[0]], 3) for n, s in rows[-1]["scores"].items()}, flush=True)
     lines = summary(rows, ours)
     table(title, rows, lines, ours)
@@ -160,6 +167,7 @@ def main():
     parser.add_argument("--out", default="benches/results")
     parser.add_argument("--large", action="store_true", help="also the wallpapers at 2048 px")
     parser.add_argument("--exact", type=int, default=0, help="so many cases also with exactly the hole, nothing widened or feathered")
+    parser.add_argument("--without-every", type=int, default=0, help="leave out each such case, beginning with the first: those that choices were made on")
     parser.add_argument("--limit", type=int, default=1 << 30, help="at most so many cases of each kind")
     args = parser.parse_args()
 
@@ -170,8 +178,14 @@ def main():
         methods = {name: method for name, method in methods.items() if name in args.pipeline + args.peer}
     lpips = Lpips(args.lpips)
     folders = (args.heldout, args.cutouts, args.wallpapers)
-    of = lambda limit, **size: cases.insertion_cases(*folders, limit=limit, **size)
-    report = {"ours": ours, "tie": TIE, "insertion": run("512 to 1024 px", of(args.limit), store, lpips, methods, ours)}
+
+    def of(limit, **size):
+        for i, case in enumerate(cases.insertion_cases(*folders, limit=limit, **size)):
+            if not args.without_every or i % args.without_every:
+                yield case
+
+    singles = [spec for spec in args.pipeline if spec != ours]
+    report = {"ours": ours, "tie": TIE, "insertion": run("512 to 1024 px", of(args.limit), store, lpips, methods, ours, singles=singles)}
     if args.exact:
         report["exact"] = run("exact hole", of(args.exact), store, lpips, methods, ours, exact=True)
     if args.large:

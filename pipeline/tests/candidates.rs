@@ -28,6 +28,7 @@ impl Stage for Gray {
             context_px_min: 80,
             context_share: 0.0,
             working_px_max: self.joined_px,
+            working_px_min: 0,
             bucket_px: BUCKET_PX,
         };
         let (grid, planned) = plan(&work.alpha, &wish)?;

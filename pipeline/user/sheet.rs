@@ -14,6 +14,7 @@ const WISH: CropPlan = CropPlan {
     context_px_min: 128,
     context_share: 0.25,
     working_px_max: 1024,
+    working_px_min: 0,
     bucket_px: BUCKET_PX,
 };
 

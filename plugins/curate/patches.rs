@@ -92,6 +92,21 @@ fn basis() -> [[f32; PATCH]; FREQUENCIES] {
     out
 }
 
+/// The distance of two patches.
+pub(super) fn apart(a: &Patch, b: &Patch) -> f32 {
+    squares(a, b).sqrt()
+}
+
+fn squares(a: &Patch, b: &Patch) -> f32 {
+    let mut lanes = [0.0f32; 4];
+    for (a, b) in a.chunks_exact(4).zip(b.chunks_exact(4)) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += (a - b) * (a - b);
+        }
+    }
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+}
+
 /// How many pixels of each patch are set in `mask`, by top left corners.
 pub(super) fn covered(mask: &[bool], width: usize) -> Vec<u32> {
     let height = mask.len() / width;
@@ -242,13 +257,7 @@ impl Search<'_> {
 
     fn compare(&mut self, range: Range<usize>) {
         for other in &self.patches[range] {
-            let mut lanes = [0.0f32; 4];
-            for (a, b) in self.patch.chunks_exact(4).zip(other.chunks_exact(4)) {
-                for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-                    *lane += (a - b) * (a - b);
-                }
-            }
-            let sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+            let sum = squares(self.patch, other);
             self.best = self.best.min(sum);
         }
     }

@@ -8,7 +8,7 @@ use cleanplate_pipeline::{Crop, Pixel, Region, View, Work};
 use rayon::prelude::*;
 
 use super::lab::lab;
-use super::patches::{Index, PATCH, Patches, covered};
+use super::patches::{Index, PATCH, Patch, Patches, apart, covered};
 
 /// The hole's longer side in the crop that is judged, in pixels.
 const HOLE_PX: usize = 128;
@@ -53,10 +53,35 @@ impl Place {
         Some(Place([at(1)?, at(2)?]))
     }
 
+    /// What the judged patches of a fill show, at each scale.
+    pub(super) fn shown(&self, crops: &[&Crop]) -> Shown {
+        Shown([0, 1].map(|i| self.0[i].shown(crops)))
+    }
+
     /// Mean over both scales of the logarithm of the mean distance from the fill's patches to the nearest known ones.
-    pub(super) fn strangeness(&self, crops: &[&Crop]) -> f32 {
-        let of = |scale: &Scale| (scale.distance(crops) + LEAST).ln();
-        self.0.iter().map(of).sum::<f32>() / self.0.len() as f32
+    pub(super) fn strangeness(&self, shown: &Shown) -> f32 {
+        let of = |(scale, patches): (&Scale, &Vec<Patch>)| (scale.distance(patches) + LEAST).ln();
+        self.0.iter().zip(&shown.0).map(of).sum::<f32>() / self.0.len() as f32
+    }
+}
+
+/// The patches of a fill that tell of it, at both scales of a [`Place`].
+pub(super) struct Shown([Vec<Patch>; 2]);
+
+impl Shown {
+    /// The logarithm of the mean distance to the other fills' patches at the same places, at the finer scale: how alone this fill
+    /// is with what it shows. 0 where there is no other.
+    pub(super) fn aloneness<'s>(&self, others: impl Iterator<Item = &'s Shown>) -> f32 {
+        let (own, mut sum, mut count) = (&self.0[0], 0.0f64, 0);
+        for other in others {
+            let pairs = own.iter().zip(&other.0[0]);
+            sum += pairs.map(|(a, b)| f64::from(apart(a, b))).sum::<f64>();
+            count += own.len();
+        }
+        if count == 0 {
+            return 0.0;
+        }
+        ((sum / count as f64) as f32 + LEAST).ln()
     }
 }
 
@@ -103,8 +128,8 @@ impl Scale {
         })
     }
 
-    /// Mean distance from the fill's patches to the nearest known ones: root mean square difference per pixel, in Lab / 100.
-    fn distance(&self, crops: &[&Crop]) -> f32 {
+    /// The fill's patches that are judged.
+    fn shown(&self, crops: &[&Crop]) -> Vec<Patch> {
         let filled = self.view.filled(crops.iter().copied());
         let rgb: Vec<f32> = (self.part.y0..self.part.y1)
             .flat_map(|y| {
@@ -114,11 +139,45 @@ impl Scale {
             .copied()
             .collect();
         let patches = Patches::of(&lab(&rgb, self.part.width()));
-        let found: f64 = self
-            .judged
+        self.judged.iter().map(|at| patches.all[*at]).collect()
+    }
+
+    /// Mean distance from these patches to the nearest known ones: root mean square difference per pixel, in Lab / 100.
+    fn distance(&self, patches: &[Patch]) -> f32 {
+        let found: f64 = patches
             .par_iter()
-            .map(|at| f64::from(self.known.nearest(&patches.all[*at])))
+            .map(|patch| f64::from(self.known.nearest(patch)))
             .sum();
-        (found / self.judged.len() as f64) as f32
+        (found / patches.len() as f64) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(v: f32) -> Shown {
+        Shown([vec![[v; 16]; 3], vec![[v; 16]; 2]])
+    }
+
+    #[test]
+    fn the_one_that_shows_what_no_other_does_is_most_alone() {
+        let (a, b, odd) = (flat(0.25), flat(0.5), flat(1.0));
+        // The distance of flat patches is sqrt(16) times their difference.
+        let mean = |expected: f32, found: f32| assert!((expected.ln() - found).abs() < 1e-6);
+        mean(
+            (1.0 + 3.0) / 2.0 + LEAST,
+            a.aloneness([&b, &odd].into_iter()),
+        );
+        mean(
+            (1.0 + 2.0) / 2.0 + LEAST,
+            b.aloneness([&a, &odd].into_iter()),
+        );
+        mean(
+            (3.0 + 2.0) / 2.0 + LEAST,
+            odd.aloneness([&a, &b].into_iter()),
+        );
+        mean(LEAST, a.aloneness([&flat(0.25)].into_iter()));
+        assert_eq!(a.aloneness(std::iter::empty()), 0.0);
     }
 }

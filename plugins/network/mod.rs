@@ -1,14 +1,15 @@
 //! `network`: fills the hole with a network, crop by crop. `lama` is the same with another network where none is named.
 //!
 //! Crops larger than the working size are averaged down for the network; their fill is kept at that size (the blend enlarges
-//! it), so that refine stages know its real resolution.
+//! it), so that refine stages know its real resolution. Small crops may be enlarged for the network; their fill comes at the photo's size.
 
 use std::sync::Arc;
 
 use cleanplate_engine::{EngineError, Tensor};
 use serde::Deserialize;
 
-use cleanplate_pictures::resample::{shrink_hole, shrink_photo};
+use cleanplate_pictures::Rect;
+use cleanplate_pictures::resample::{resize, shrink_hole, shrink_photo};
 use cleanplate_pipeline::models::InpaintNetwork;
 use cleanplate_pipeline::{
     Answer, BUCKET_PX, Crop, CropPlan, CropRequest, ExecutableKey, Fill, GatherError, Planned,
@@ -29,9 +30,11 @@ type PluginName = &'static str;
 pub(crate) struct Parameters {
     model: String,
     working_px_max: Option<usize>,
+    working_px_min: usize,
     crop_px_min: usize,
     context_px_min: usize,
     context_share: f64,
+    mirrored: bool,
 }
 
 /// The stage of a plugin of this kind.
@@ -63,6 +66,7 @@ impl Network {
             context_px_min: self.given.context_px_min,
             context_share: self.given.context_share,
             working_px_max,
+            working_px_min: self.given.working_px_min,
             bucket_px: network.side_px_multiple().max(BUCKET_PX),
         }
     }
@@ -109,14 +113,19 @@ impl Network {
         watch: &dyn Fn(f32) -> bool,
     ) -> Result<Fill, PluginError> {
         let (width, height) = (crop.width, crop.height);
-        let mut rgb = shrink_photo(&work.photo, crop.rect, width, height);
+        let mut rgb = scaled_photo(work, crop);
         let hole = shrink_hole(&work.alpha, crop.rect, width, height);
         // What is smaller is padded.
         let side_min = network.side_px_min();
         let (net_width, net_height) = (width.max(side_min), height.max(side_min));
         let mut seen = rgb.clone();
         work.seen(&mut seen)?;
-        let (image, mask) = inputs(&seen, &hole, (width, height), (net_width, net_height));
+        let frame = Frame {
+            crop: (width, height),
+            net: (net_width, net_height),
+            mirrored: self.given.mirrored,
+        };
+        let (image, mask) = frame.inputs(&seen, &hole);
         let key = |crops: usize| {
             let sha256 = if crops == 1 {
                 network.sha256().to_string()
@@ -153,15 +162,15 @@ impl Network {
         } = answer.map_err(|refusal| self.failed(work, refusal, crop))?;
         work.sharing.waited += waited;
         work.sharing.crops_together = work.sharing.crops_together.max(crops);
-        put_prediction(&mut seen, &hole, &prediction, width).map_err(|detail| {
-            PluginError::Output {
+        frame
+            .put(&mut seen, &hole, &prediction)
+            .map_err(|detail| PluginError::Output {
                 plugin: self.plugin,
                 detail,
-            }
-        })?;
+            })?;
         work.own(&mut seen)?;
         copy_hole(&seen, &hole, &mut rgb);
-        Ok(Fill { width, height, rgb })
+        Ok(no_larger(work, crop.rect, Fill { width, height, rgb }))
     }
 
     fn failed(&self, work: &Work<'_>, refusal: GatherError, crop: &Planned) -> PluginError {
@@ -216,6 +225,35 @@ impl Stage for Network {
     }
 }
 
+/// The crop at its working size, RGB 0..1, `[height, width, 3]`: averaged down or enlarged bicubically.
+fn scaled_photo(work: &Work<'_>, crop: &Planned) -> Vec<f32> {
+    let (from, to) = (
+        (crop.rect.width(), crop.rect.height()),
+        (crop.width, crop.height),
+    );
+    if to.0 > from.0 || to.1 > from.1 {
+        resize(&work.photo.crop_f32(crop.rect), from, to)
+    } else {
+        shrink_photo(&work.photo, crop.rect, to.0, to.1)
+    }
+}
+
+/// The fill of an enlarged crop averaged down to the photo's own size, on the photo's own pixels; others as they are.
+fn no_larger(work: &Work<'_>, rect: Rect, fill: Fill) -> Fill {
+    let size @ (width, height) = (rect.width(), rect.height());
+    if fill.width <= width && fill.height <= height {
+        return fill;
+    }
+    let small = resize(&fill.rgb, (fill.width, fill.height), size);
+    let mut rgb = work.photo.crop_f32(rect);
+    copy_hole(
+        &small,
+        &shrink_hole(&work.alpha, rect, width, height),
+        &mut rgb,
+    );
+    Fill { width, height, rgb }
+}
+
 /// Copies the hole: around it, what was clipped on the way to the network and back stays whole.
 fn copy_hole(from: &[f32], hole: &[u8], to: &mut [f32]) {
     let pixels = to.chunks_exact_mut(3).zip(from.chunks_exact(3));
@@ -224,65 +262,83 @@ fn copy_hole(from: &[f32], hole: &[u8], to: &mut [f32]) {
     }
 }
 
-/// The network's inputs, `u8 [1, H, W, 3]` and `u8 [1, H, W]`; a crop smaller than `net` repeats its last row and column.
-fn inputs(rgb: &[f32], hole: &[u8], crop: (usize, usize), net: (usize, usize)) -> (Tensor, Tensor) {
-    let (mut image, mut mask) = (
-        Vec::with_capacity(net.0 * net.1 * 3),
-        Vec::with_capacity(net.0 * net.1),
-    );
-    for y in 0..net.1 {
-        for x in 0..net.0 {
-            let at = y.min(crop.1 - 1) * crop.0 + x.min(crop.0 - 1);
-            image.extend(
-                rgb[at * 3..at * 3 + 3]
-                    .iter()
-                    .map(|v| (v * 255.0 + 0.5) as u8),
-            );
-            mask.push(hole[at]);
-        }
-    }
-    (
-        Tensor::u8(&[1, net.1, net.0, 3], image),
-        Tensor::u8(&[1, net.1, net.0], mask),
-    )
+/// A crop as the network sees it. Sizes are width and height in pixels.
+struct Frame {
+    crop: (usize, usize),
+    /// At least the crop's: the last row and column are repeated.
+    net: (usize, usize),
+    /// Left and right change places.
+    mirrored: bool,
 }
 
-/// Copies the prediction `f32 [1, 3, Hp, Wp]` into the hole pixels of `rgb`, `[height, width, 3]`; an error that says why it cannot be used.
-fn put_prediction(
-    rgb: &mut [f32],
-    hole: &[u8],
-    prediction: &Tensor,
-    width: usize,
-) -> Result<(), String> {
-    let height = hole.len() / width;
-    let (Some([1, 3, ph, pw]), Some(values)) = (prediction.shape.dims4(), prediction.as_f32())
-    else {
-        return Err(format!(
-            "{:?} {}, wanted F32 [1, 3, H, W]",
-            prediction.dtype(),
-            prediction.shape
-        ));
-    };
-    if ph < height || pw < width {
-        return Err(format!("{pw}x{ph} pixels for a crop of {width}x{height}"));
-    }
-    for (i, px) in rgb
-        .chunks_exact_mut(3)
-        .enumerate()
-        .filter(|(i, _)| hole[*i] != 0)
-    {
-        let at = (i / width) * pw + i % width;
-        for (c, v) in px.iter_mut().enumerate() {
-            let predicted = values[c * ph * pw + at];
-            if !predicted.is_finite() {
-                return Err(format!(
-                    "{predicted} at pixel ({}, {})",
-                    i % width,
-                    i / width
-                ));
-            }
-            *v = predicted.clamp(0.0, 1.0);
+impl Frame {
+    /// The crop's column that the network sees at `x`, and of a column of the crop the `x` where it is seen.
+    fn column(&self, x: usize) -> usize {
+        let last = self.crop.0 - 1;
+        if self.mirrored {
+            last.saturating_sub(x)
+        } else {
+            x.min(last)
         }
     }
-    Ok(())
+
+    /// The network's inputs, `u8 [1, H, W, 3]` and `u8 [1, H, W]`.
+    fn inputs(&self, rgb: &[f32], hole: &[u8]) -> (Tensor, Tensor) {
+        let (crop, net) = (self.crop, self.net);
+        let (mut image, mut mask) = (
+            Vec::with_capacity(net.0 * net.1 * 3),
+            Vec::with_capacity(net.0 * net.1),
+        );
+        for y in 0..net.1 {
+            for x in 0..net.0 {
+                let at = y.min(crop.1 - 1) * crop.0 + self.column(x);
+                image.extend(
+                    rgb[at * 3..at * 3 + 3]
+                        .iter()
+                        .map(|v| (v * 255.0 + 0.5) as u8),
+                );
+                mask.push(hole[at]);
+            }
+        }
+        (
+            Tensor::u8(&[1, net.1, net.0, 3], image),
+            Tensor::u8(&[1, net.1, net.0], mask),
+        )
+    }
+
+    /// Copies the prediction `f32 [1, 3, Hp, Wp]` into the hole pixels of `rgb`, `[height, width, 3]`; an error that says why it
+    /// cannot be used.
+    fn put(&self, rgb: &mut [f32], hole: &[u8], prediction: &Tensor) -> Result<(), String> {
+        let (width, height) = self.crop;
+        let (Some([1, 3, ph, pw]), Some(values)) = (prediction.shape.dims4(), prediction.as_f32())
+        else {
+            return Err(format!(
+                "{:?} {}, wanted F32 [1, 3, H, W]",
+                prediction.dtype(),
+                prediction.shape
+            ));
+        };
+        if ph < height || pw < width {
+            return Err(format!("{pw}x{ph} pixels for a crop of {width}x{height}"));
+        }
+        for (i, px) in rgb
+            .chunks_exact_mut(3)
+            .enumerate()
+            .filter(|(i, _)| hole[*i] != 0)
+        {
+            let at = (i / width) * pw + self.column(i % width);
+            for (c, v) in px.iter_mut().enumerate() {
+                let predicted = values[c * ph * pw + at];
+                if !predicted.is_finite() {
+                    return Err(format!(
+                        "{predicted} at pixel ({}, {})",
+                        i % width,
+                        i / width
+                    ));
+                }
+                *v = predicted.clamp(0.0, 1.0);
+            }
+        }
+        Ok(())
+    }
 }

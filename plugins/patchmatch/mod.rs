@@ -318,6 +318,7 @@ impl Stage for PatchMatch {
             context_px_min: self.context_px_min,
             context_share: self.context_share,
             working_px_max: JOINED_PX_MAX,
+            working_px_min: 0,
             bucket_px: BUCKET_PX,
         };
         let (grid, planned) = plan(&work.alpha, &wish)?;

@@ -41,6 +41,7 @@ impl Stage for Paint {
             context_px_min: 64,
             context_share: 0.5,
             working_px_max: 1024,
+            working_px_min: 0,
             bucket_px: 64,
         };
         let (grid, planned) = plan(&work.alpha, &wish)?;
@@ -113,7 +114,7 @@ fn photo() -> Photo {
 }
 
 fn run(network: &str, patches: &str) -> Outcome {
-    run_on(&runner(), network, patches, None)
+    judged(&[("network", network), ("patches", patches)])
 }
 
 fn runner() -> Runner {
@@ -125,13 +126,18 @@ fn runner() -> Runner {
     )
 }
 
-fn run_on(runner: &Runner, network: &str, patches: &str, frame: Option<Frame>) -> Outcome {
+/// What is kept of candidates `(name, plugin)`.
+fn judged(candidates: &[(&str, &str)]) -> Outcome {
+    run_on(&runner(), candidates, None)
+}
+
+fn run_on(runner: &Runner, candidates: &[(&str, &str)], frame: Option<Frame>) -> Outcome {
     let plugins = Plugins::load::<&str>(&ALL, &[]).unwrap();
-    let text = format!(
-        "name = \"x\"\ndescription = \"x\"\n\
-         [[step]]\nplugin = \"{network}\"\ncandidate = \"network\"\n\
-         [[step]]\nplugin = \"{patches}\"\ncandidate = \"patches\"\n[[step]]\nplugin = \"curate\"\n"
-    );
+    let step = |(name, plugin): &(&str, &str)| {
+        format!("[[step]]\nplugin = \"{plugin}\"\ncandidate = \"{name}\"\n")
+    };
+    let steps: String = candidates.iter().map(step).collect();
+    let text = format!("name = \"x\"\ndescription = \"x\"\n{steps}[[step]]\nplugin = \"curate\"\n");
     let pipeline = Pipeline::parse(&plugins, "x.toml", &text).unwrap();
     let mut mask = Mask::empty(SIDE, SIDE);
     for y in HOLE.y0..HOLE.y1 {
@@ -182,7 +188,11 @@ fn a_frame_keeps_the_kind_of_fill_that_the_frame_before_took() {
     let runner = runner();
     let kept = |network: &str, shot: &str, number: u64| {
         let shot = shot.to_string();
-        let outcome = run_on(&runner, network, "true", Some(Frame { shot, number }));
+        let outcome = run_on(
+            &runner,
+            &[("network", network), ("patches", "true")],
+            Some(Frame { shot, number }),
+        );
         let choice = outcome.choices[0].clone();
         (choice.candidate, choice.reason)
     };
@@ -194,4 +204,31 @@ fn a_frame_keeps_the_kind_of_fill_that_the_frame_before_took() {
     );
     assert_eq!(kept("true", "a", 1).0, "network", "no frame before");
     assert_eq!(kept("true", "b", 2).0, "network", "another shot");
+}
+
+#[test]
+fn of_two_looks_the_one_that_invents_nothing_is_kept() {
+    for (network, closer, kept) in [
+        ("foreign", "true", "closer"),
+        ("true", "foreign", "network"),
+        ("true", "true", "network"),
+    ] {
+        let outcome = judged(&[
+            ("network", network),
+            ("closer", closer),
+            ("patches", "true"),
+        ]);
+        let choice = &outcome.choices[0];
+        assert_eq!(choice.candidate, kept, "{choice:?}");
+    }
+    let outcome = judged(&[
+        ("network", "foreign"),
+        ("closer", "foreign"),
+        ("patches", "true"),
+    ]);
+    assert_eq!(
+        outcome.choices[0].candidate, "patches",
+        "{:?}",
+        outcome.choices
+    );
 }

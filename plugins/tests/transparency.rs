@@ -63,6 +63,7 @@ impl Stage for Spy {
             context_px_min: 40,
             context_share: 0.5,
             working_px_max: 512,
+            working_px_min: 0,
             bucket_px: BUCKET_PX,
         };
         let (grid, planned) = plan(&work.alpha, &wish)?;

@@ -16,8 +16,11 @@ const NAP: Duration = Duration::from_millis(100);
 
 /// Bytes of a pixel of a fill: three floats.
 const FILL_BYTES: u64 = 12;
-/// Pixels that networks see of each pixel of a photo at most: crops overlap by their surroundings.
-const OVERLAP: u64 = 4;
+/// Pixels that networks see of each pixel of a photo at most, where crops overlap by their surroundings: four in the first look, one
+/// in the closer one.
+const OVERLAP: u64 = 5;
+/// Most pixels of fills: of the first look as many as a network may see, of the closer one in the same proportion.
+const FILL_PIXELS_MAX: u64 = WORK_PIXELS_MAX as u64 / 4 * OVERLAP;
 /// Bytes that a patch fill of the largest hole takes for each pixel of the photo.
 const PATCHES_BYTES: u64 = 24;
 /// Bytes of a fill as large as the photo for each of its pixels.
@@ -72,7 +75,7 @@ pub fn removal_bytes(photo: &Header, mask: Option<&Header>, candidates: u64) -> 
     };
     let (photo, mask) = (&photo.need, mask.map(|mask| &mask.need));
     let masks = MASKS * pixels;
-    let fills = FILL_BYTES * (OVERLAP * pixels).min(WORK_PIXELS_MAX as u64);
+    let fills = FILL_BYTES * (OVERLAP * pixels).min(FILL_PIXELS_MAX);
     let patches = (PATCHES_BYTES * pixels).min(FILL_BYTES_MAX as u64);
     let second = mask.map_or(0, |mask| mask.cut_bytes_max);
     // Each candidate's fill, and its photo besides the result's; of one of them, the photo as it came.

@@ -47,7 +47,7 @@ function photo(doc, close) {
   return make('li', {}, pick, drop);
 }
 
-const NAMES = { best: 'Best of each', network: 'Network', patches: 'Patches' };
+const NAMES = { best: 'Best of each', network: 'Network', closer: 'Closer look', patches: 'Patches' };
 /** Pixels of a fill's picture, and how much is seen around the hole. */
 const FILL = { width: 208, height: 156, around: 0.35 };
 let fills = null;
