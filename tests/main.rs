@@ -26,6 +26,7 @@ mod hot_folder;
 mod operating;
 mod readme;
 mod recipes;
+mod shared_store;
 mod spending;
 mod storage;
 mod structure;

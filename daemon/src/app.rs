@@ -8,7 +8,7 @@ use cleanplate_api::{DatabaseCheck, ErrorCode};
 use cleanplate_basics::lock;
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
-use cleanplate_store::{Store, StoreError};
+use cleanplate_store::{PgStore, Store, StoreError};
 
 use crate::config::Config;
 use crate::feed::Feed;
@@ -31,6 +31,8 @@ pub struct App {
     pub local: Option<Local>,
     /// Keys that sign result addresses.
     pub url_keys: UrlKeys,
+    /// The store again, where it is a database that other processes may share.
+    pub shared: Option<Arc<PgStore>>,
     /// Key from which the secrets of webhooks are derived.
     pub webhook_key: UrlKeys,
     /// Where the files of jobs lie.

@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod config;
 mod connections;
+mod database;
 mod feed;
 mod files;
 mod folder;

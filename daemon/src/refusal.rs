@@ -181,6 +181,10 @@ impl From<&StoreError> for Refusal {
                 let text = "the database is locked by another process; the service goes on by itself once it is free";
                 (ErrorCode::Unavailable, text, 5)
             }
+            StoreError::Unavailable { .. } => {
+                let text = "the database server cannot be reached; the service goes on by itself once it answers";
+                (ErrorCode::Unavailable, text, 5)
+            }
             StoreError::Halted { .. } => {
                 (ErrorCode::Unavailable, "the service cannot store data", 60)
             }
@@ -293,6 +297,13 @@ mod tests {
         for (error, code) in [
             (StoreError::Full { operation }, ErrorCode::StorageFull),
             (StoreError::Busy { operation }, ErrorCode::Unavailable),
+            (
+                StoreError::Unavailable {
+                    operation,
+                    detail: String::new(),
+                },
+                ErrorCode::Unavailable,
+            ),
         ] {
             let refusal = Refusal::from(error);
             assert_eq!(refusal.code, code);

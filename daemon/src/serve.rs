@@ -16,17 +16,15 @@ use admin_side::AdminSide;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
-use cleanplate_store::{Maintenance, SqliteStore, Store, SystemClock};
+use cleanplate_store::Store;
 use socket2::{Domain, Socket, Type};
 
 use crate::admin::{self, Sockets};
 use crate::app::App;
 use crate::config::Config;
+use crate::database::{self, OpenStore};
 use crate::feed::Feed;
-use crate::files::{
-    Blobs, Dirs, DiskSpace, UrlKeys, refuse_foreign_database, refuse_lost_database, remove_orphans,
-    sweep_inputs,
-};
+use crate::files::{Blobs, Dirs, DiskSpace, remove_orphans, sweep_inputs};
 use crate::folder::Folders;
 use crate::jobs::{EndsElsewhere, Jobs};
 use crate::limits::{RateLimiters, Shares};
@@ -51,19 +49,19 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let (listener, metrics_listener) = listeners(&config)?;
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
-    refuse_lost_database(&dirs)?;
     // On a full volume what was kept back makes room for the recovery.
     let space = DiskSpace::new(&dirs, config.server.free_bytes_min);
     // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
-    let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
-    refuse_foreign_database(&store, &dirs)?;
+    let OpenStore {
+        store,
+        shared,
+        folder: _held,
+    } = database::open(&config, &dirs)?;
     dirs.prepare()?;
     config.server.name = crate::node::name(&config.server.name, &dirs.data)?;
     let blobs = Arc::new(Blobs::local(&dirs));
-    tidy_up(&store, &blobs, &config)?;
-    let store: Arc<dyn Store> = Arc::new(store);
-    let url_keys = UrlKeys::load(&dirs.secrets)?;
-    let webhook_key = UrlKeys::load(&dirs.webhook_key)?;
+    tidy_up(&*store, &blobs, &config)?;
+    let (url_keys, webhook_key) = database::keys(shared.as_deref(), &dirs)?;
     let pipelines = pipelines(&config)?;
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
     let address = listener
@@ -98,6 +96,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
         store,
         local,
         url_keys,
+        shared,
         webhook_key,
         blobs,
         metrics,
@@ -183,7 +182,7 @@ fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
 }
 
 /// Ends what the last run left open, and removes files that nobody owns.
-fn tidy_up(store: &SqliteStore, blobs: &Blobs, config: &Config) -> anyhow::Result<()> {
+fn tidy_up(store: &dyn Store, blobs: &Blobs, config: &Config) -> anyhow::Result<()> {
     let recovered = store.recover(&config.server.name, config.queue.attempts_max)?;
     if recovered != cleanplate_store::Recovered::default() {
         let (failed, requeued) = (

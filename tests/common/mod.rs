@@ -1,6 +1,8 @@
 //! Black-box harness: the real binary on a free port with a data folder of its own, and a client that speaks HTTP to it.
 
 pub mod admin;
+#[allow(dead_code)] // The store is measured with it, too.
+pub mod postgres;
 pub mod volume;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -14,6 +14,7 @@ pub struct Server {
     folder: PathBuf,
     programs: PathBuf,
     keeper: Option<Child>,
+    settings: &'static str,
 }
 
 impl Server {
@@ -25,8 +26,22 @@ impl Server {
 
     /// A server of one's own, to be stopped and started.
     pub fn start() -> Server {
+        Server::with(
+            Path::new("/dev/shm"),
+            "-c fsync=off -c full_page_writes=off",
+        )
+    }
+
+    /// One that forces commits to disk, and counts statements: for figures.
+    pub fn durable() -> Server {
+        Server::with(
+            &std::env::temp_dir(),
+            "-c shared_preload_libraries=pg_stat_statements -c shared_buffers=256MB",
+        )
+    }
+
+    fn with(memory: &Path, settings: &'static str) -> Server {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() {
             memory.to_owned()
         } else {
@@ -40,6 +55,7 @@ impl Server {
             folder,
             programs: programs(),
             keeper: None,
+            settings,
         };
         if is_root() {
             run(Command::new("chown").arg(USER).arg(&server.folder));
@@ -80,11 +96,12 @@ impl Server {
         let folder = self.folder.display();
         // The server ends when the pipe does: with the tests, however these end.
         let script = format!(
-            "exec 3<&0; '{}' -D '{folder}/data' -c listen_addresses= -c unix_socket_directories='{folder}' -c fsync=off \
-             -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB -c logging_collector=off \
+            "exec 3<&0; '{}' -D '{folder}/data' -c listen_addresses= -c unix_socket_directories='{folder}' \
+             -c max_connections=300 -c shared_buffers=64MB -c logging_collector=off {} \
              >'{folder}/log' 2>&1 </dev/null & server=$!; read -r how <&3; kill -${{how:-QUIT}} $server; wait $server; \
              [ -n \"$how\" ] || rm -rf '{folder}'",
-            self.programs.join("postgres").display()
+            self.programs.join("postgres").display(),
+            self.settings
         );
         let mut command = self.as_user("sh");
         let keeper = command
@@ -158,7 +175,9 @@ fn programs() -> PathBuf {
         .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
         .filter(|bin| bin.join("postgres").is_file())
         .max()
-        .expect("no PostgreSQL below /usr/lib/postgresql: install Debian's package `postgresql` (tests/all.sh does)")
+        .unwrap_or_else(|| {
+            panic!("no PostgreSQL below /usr/lib/postgresql: install Debian's package `postgresql` (tests/all.sh does)")
+        })
 }
 
 fn run(command: &mut Command) {

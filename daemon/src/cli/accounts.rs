@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use cleanplate_store::{
-    Account, AccountId, Accounts as _, Ledger as _, LedgerCause, LedgerEntry, SqliteStore,
-};
+use cleanplate_store::{Account, AccountId, LedgerCause, LedgerEntry, Store};
 use serde_json::{Value, json};
 
 use super::args::{AccountsCommand, Output};
@@ -59,7 +57,7 @@ pub fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
             output,
         } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = account_id(&store, "account", id)?;
+            let account = account_id(&*store, "account", id)?;
             let entry = if *credits > 0 {
                 store.top_up(account, *credits, ACTOR, note)?
             } else {
@@ -79,7 +77,7 @@ pub fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
             output,
         } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = account_id(&store, "account", id)?;
+            let account = account_id(&*store, "account", id)?;
             let entries = all(*limit as usize, |page| store.ledger(account, page))?;
             print_ledger(account, &entries, output)?;
         }
@@ -132,7 +130,7 @@ fn print_ledger(
 }
 
 /// Finds an account by its id or, when only one has it, by its name.
-pub fn account_id(store: &SqliteStore, flag: &str, text: &str) -> anyhow::Result<AccountId> {
+pub fn account_id(store: &dyn Store, flag: &str, text: &str) -> anyhow::Result<AccountId> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }

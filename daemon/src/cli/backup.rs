@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::args::Backup;
 use super::{load, open, print_json};
+use crate::database;
 use crate::files::Dirs;
 
 /// First entry of a backup: what it is.
@@ -44,8 +45,9 @@ const WITH_RESULTS: usize = 2;
 pub fn run(args: &Backup) -> anyhow::Result<ExitCode> {
     let config = load(&args.place, Vec::new())?;
     let dirs = Dirs::under(&config.server.data_dir);
+    let address = config.database.address.as_ref();
     ensure!(
-        dirs.data.join(DATABASE_FILE).is_file(),
+        address.is_some() || dirs.data.join(DATABASE_FILE).is_file(),
         "{} has no database: nothing to back up; name the data folder by --data",
         dirs.data.display()
     );
@@ -61,6 +63,10 @@ pub fn run(args: &Backup) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("writing beside {}", args.file.display()))?;
     let copy = scratch.path().join(DATABASE_FILE);
     open::store(&config)?.backup(&copy)?;
+    if let Some(address) = address {
+        let store = database::connect(&config, address)?;
+        database::write_keys(&store, &Dirs::under(scratch.path()))?;
+    }
     check(scratch.path())?;
     let partial = scratch.path().join("backup.tar");
     let bytes = write(&partial, &dirs, scratch.path(), args.results)
@@ -111,14 +117,9 @@ fn write(to: &Path, dirs: &Dirs, scratch: &Path, results: bool) -> anyhow::Resul
     header.set_mode(0o600);
     archive.append_data(&mut header, LABEL, label.as_slice())?;
     for name in FILES {
-        let from = if name == DATABASE_FILE {
-            scratch
-        } else {
-            &dirs.data
-        };
-        let path = from.join(name);
-        if path.is_file() {
-            archive.append_path_with_name(&path, name)?;
+        let paths = [scratch, &dirs.data].map(|from| from.join(name));
+        if let Some(path) = paths.iter().find(|path| path.is_file()) {
+            archive.append_path_with_name(path, name)?;
         }
     }
     let folders = if results {

@@ -45,9 +45,15 @@ pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
 /// What is well written, but finds no folder or account here.
 fn around(config: &Config) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    let data = &config.server.data_dir;
-    let store = data.join(DATABASE_FILE).is_file();
-    let store = store.then(|| super::open::store(config)).transpose()?;
+    let kept = config.server.data_dir.join(DATABASE_FILE).is_file();
+    let store = match super::open::store_if(config, kept) {
+        Err(error) if config.database.address.is_some() => {
+            let origin = config.source.origin("store.url");
+            problems.push(Problem::new(origin, format!("{error:#}")));
+            None
+        }
+        store => store?,
+    };
     for (at, folder) in config.hot_folders.iter().enumerate() {
         let mut add = |option: &str, message: String| {
             let origin = config.source.origin(&format!("hot_folder.{at}.{option}"));
@@ -66,7 +72,7 @@ fn around(config: &Config) -> anyhow::Result<Vec<Problem>> {
             add("output", format!("the folder of {output} does not exist"));
         }
         if let (Some(store), Some(payer)) = (&store, &folder.account)
-            && let Err(why) = crate::folder::payer(store, payer)
+            && let Err(why) = crate::folder::payer(&**store, payer)
         {
             add("account", format!("`account` of {path}: {why}"));
         }

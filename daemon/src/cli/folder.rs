@@ -13,7 +13,7 @@ use cleanplate_pipeline::{RunLimits, Runner};
 use super::args::Folder;
 use super::{Usage, load, open, print_json, progress};
 use crate::config::{Config, HotFolder, misplaced};
-use crate::files::{Dirs, UrlKeys};
+use crate::files::Dirs;
 use crate::folder::after::day;
 use crate::folder::{Board, Bounds, DirectExecutor, FolderWatch, Menu, Setup};
 use crate::jobs::ByteBudget;
@@ -69,14 +69,8 @@ fn report_of_day(dir: &Path, day: Option<&str>) -> anyhow::Result<ExitCode> {
 }
 
 fn webhook_secret(config: &Config) -> anyhow::Result<ExitCode> {
-    let key = Dirs::under(&config.server.data_dir).webhook_key;
-    if !key.exists() {
-        anyhow::bail!(
-            "{} does not exist; `cleanplate serve` makes it at its first start",
-            key.display()
-        );
-    }
-    let master = UrlKeys::load(&key)?.signing();
+    let dirs = Dirs::under(&config.server.data_dir);
+    let master = crate::database::webhook_key(config, &dirs)?.signing();
     println!("{}", webhooks::secret(&master, webhooks::OF_FOLDERS));
     Ok(ExitCode::SUCCESS)
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use cleanplate_store::{
-    AccountId, Accounts as _, CreatedKey, KeyFilter, KeyId, KeyLimits, KeyRecord, KeyState,
-    Keys as _, NewKey, PageRequest, SqliteStore,
+    AccountId, CreatedKey, KeyFilter, KeyId, KeyLimits, KeyRecord, KeyState, NewKey, PageRequest,
+    Store,
 };
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
             output,
         } => {
             let store = open::store(&load(place, Vec::new())?)?;
-            let account = payer(&store, account.as_deref())?;
+            let account = payer(&*store, account.as_deref())?;
             let expires_at_ms =
                 expires_in.map(|days| crate::clock::now_s() * 1000 + i64::from(days) * DAY_MS);
             let limits = KeyLimits {
@@ -53,7 +53,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
             let store = open::store(&load(place, Vec::new())?)?;
             let account = account
                 .as_ref()
-                .map(|id| account_id(&store, "--account", id))
+                .map(|id| account_id(&*store, "--account", id))
                 .transpose()?;
             let filter = KeyFilter {
                 account,
@@ -80,7 +80,7 @@ pub fn run(command: &Keys) -> anyhow::Result<ExitCode> {
 }
 
 /// The account that was named, or else the first one.
-fn payer(store: &SqliteStore, named: Option<&str>) -> anyhow::Result<AccountId> {
+fn payer(store: &dyn Store, named: Option<&str>) -> anyhow::Result<AccountId> {
     if let Some(id) = named {
         return account_id(store, "--account", id);
     }

@@ -20,6 +20,7 @@ mod restore;
 mod run;
 mod selftest;
 mod sink;
+mod store;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
         }) => check::show(&place, changed, output),
         Command::Completions { shell } => help::completions(shell),
         Command::Man { dir } => help::man(&dir),
+        Command::Store(command) => store::run(&command),
         Command::Backup(args) => backup::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Health(args) => health::run(&args),

@@ -7,20 +7,23 @@ use cleanplate_engine::{Backend, BackendChoice};
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
 use cleanplate_pipeline::Plugins;
-use cleanplate_store::{Page, PageRequest, SqliteStore, StoreError, SystemClock};
+use cleanplate_store::{Page, PageRequest, Store, StoreError};
 
 use crate::config::Config;
-use crate::files::{Dirs, refuse_lost_database};
+use crate::files::Dirs;
 
 /// Who acts, in the audit table.
 pub const ACTOR: &str = "command line";
 
-/// The store of the data folder; a daemon may be running on it.
-pub fn store(config: &Config) -> anyhow::Result<SqliteStore> {
-    let dirs = Dirs::under(&config.server.data_dir);
-    dirs.make_data()?;
-    refuse_lost_database(&dirs)?;
-    Ok(SqliteStore::attach(&dirs.data, Arc::new(SystemClock))?)
+/// The store of the configuration; a daemon may be running on it.
+pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    crate::database::attach(config)
+}
+
+/// The same if there is one already: a server's, or the file that is `kept`.
+pub fn store_if(config: &Config, kept: bool) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    let there = kept || config.database.address.is_some();
+    there.then(|| store(config)).transpose()
 }
 
 /// The models that are there.

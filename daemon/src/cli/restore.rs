@@ -47,6 +47,9 @@ pub fn run(args: &Restore) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("reading {}", args.file.display()))?;
     check(scratch.path())?;
     let (accounts, jobs) = count(scratch.path())?;
+    if let Some(address) = &config.database.address {
+        crate::database::restore(&config, address, &Dirs::under(scratch.path()))?;
+    }
     let kept = put_aside(&dirs.data, &there)?;
     for name in present(scratch.path()) {
         fs::rename(scratch.path().join(name), dirs.data.join(name))

@@ -8,6 +8,7 @@ mod outgoing;
 mod places;
 mod raw;
 mod reader;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ pub use options::{
 };
 pub use outgoing::{Fetch, Webhooks};
 pub use places::{Origins, PublicUrl, is_path_prefix};
+pub use store::Database;
 
 use raw::{Setting, Settings, Value};
 
@@ -147,6 +149,10 @@ pub struct Shown {
 
 /// Whether an option's value must not be shown. By name, so that a new option cannot be forgotten.
 fn is_secret(path: &str) -> bool {
+    // It may have a password inside.
+    if path == "store.url" {
+        return true;
+    }
     let name = path.rsplit('.').next().unwrap_or(path);
     [
         "token",

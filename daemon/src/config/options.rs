@@ -9,13 +9,15 @@ use ipnet::IpNet;
 
 use super::places::{Origins, PublicUrl, address, data_dir, origins, process_name, public_url};
 use super::reader::Reader;
-use super::{Admin, Fetch, HotFolder, Rules, Source, Webhooks};
+use super::{Admin, Database, Fetch, HotFolder, Rules, Source, Webhooks};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[store]`
+    pub database: Database,
     /// `[limits]`
     pub limits: Limits,
     /// `[engine]`
@@ -297,6 +299,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             removal: r.whole("pricing.removal", 0..=1_000_000),
             segmentation: r.whole("pricing.segmentation", 0..=1_000_000),
         },
+        database: super::store::read(r),
         accounts: Accounts {
             first_credits: r.whole("accounts.first_credits", 0..=1_000_000_000),
         },

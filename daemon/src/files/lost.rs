@@ -19,12 +19,24 @@ pub fn refuse_lost_database(dirs: &Dirs) -> anyhow::Result<()> {
 }
 
 /// Refuses a database that knows of no job beside results of jobs. Call before anything is removed.
-pub fn refuse_foreign_database(store: &dyn Store, dirs: &Dirs) -> anyhow::Result<()> {
+/// `server`: the address of a database that is not in the folder.
+pub fn refuse_foreign_database(
+    store: &dyn Store,
+    dirs: &Dirs,
+    server: Option<&str>,
+) -> anyhow::Result<()> {
     let jobs = store.job_counts().context("counting jobs")?;
     let none = jobs.completed + jobs.failed + jobs.pending + jobs.processing == 0;
     ensure!(
         !none || results(dirs)? == 0,
-        remedy(dirs, "knows of no job")?
+        match server {
+            None => remedy(dirs, "knows of no job")?,
+            Some(server) => format!(
+                "{server} knows of no job, but {} has files of jobs: this is another database than before, or it lost its content; \
+                 restore it, or, to begin with no accounts, choose another data folder",
+                dirs.results.display()
+            ),
+        }
     );
     Ok(())
 }

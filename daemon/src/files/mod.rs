@@ -28,6 +28,6 @@ pub use mapped::Mapped;
 pub use previews::{keep_preview, preview_names, remove_preview, sweep_previews};
 pub use publish::{Publication, remove_results};
 pub use range::{ByteRange, parse_range};
-pub use secrets::UrlKeys;
+pub use secrets::{UrlKeys, draw};
 pub use signed::{Refused, Signed, sign, verify};
 pub use sweep::{remove_orphans, sweep_expired};

@@ -55,7 +55,16 @@ impl UrlKeys {
         }
     }
 
-    fn of(keys: Vec<[u8; 32]>) -> UrlKeys {
+    /// The keys of the file, or a new one that is written nowhere: for those that are kept elsewhere.
+    pub fn kept_or_new(path: &Path) -> Result<Vec<[u8; 32]>, FilesError> {
+        if path.exists() {
+            return Ok(UrlKeys::load(path)?.verifying());
+        }
+        Ok(vec![draw(path)?])
+    }
+
+    /// These, newest first; at least one.
+    pub fn of(keys: Vec<[u8; 32]>) -> UrlKeys {
         UrlKeys(Arc::new(RwLock::new(keys)))
     }
 
@@ -66,20 +75,32 @@ impl UrlKeys {
 
     /// Reads the file once more; returns how many keys there are now. An error leaves them as they are.
     pub fn read_again(&self, path: &Path) -> Result<usize, FilesError> {
-        let fresh = UrlKeys::load(path)?.verifying();
-        let count = fresh.len();
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(count)
+        Ok(self.replace(UrlKeys::load(path)?.verifying()))
+    }
+
+    /// Takes these from now on, unless there are none; returns how many keys there are.
+    pub fn replace(&self, keys: Vec<[u8; 32]>) -> usize {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if !keys.is_empty() {
+            *held = keys;
+        }
+        held.len()
     }
 
     fn create(path: &Path) -> Result<UrlKeys, FilesError> {
-        let mut key = [0u8; 32];
-        OsRng.try_fill_bytes(&mut key).map_err(|error| {
-            FilesError::io("drawing a key for", path)(std::io::Error::other(error))
-        })?;
-        let hex = hex(&key);
-        let text =
-            format!("# Keys that sign result addresses. The first signs, all verify.\n{hex}\n");
+        let key = draw(path)?;
+        UrlKeys::write(path, &[key])?;
+        Ok(UrlKeys::of(vec![key]))
+    }
+
+    /// Writes a file with these keys, newest first, that only its owner can read.
+    pub fn write(path: &Path, keys: &[[u8; 32]]) -> Result<(), FilesError> {
+        let mut text =
+            String::from("# Keys that sign result addresses. The first signs, all verify.\n");
+        for key in keys {
+            text.push_str(&hex(key));
+            text.push('\n');
+        }
         let fresh = path.with_extension("new");
         let write = || -> std::io::Result<()> {
             let mut file = fs::OpenOptions::new()
@@ -92,8 +113,7 @@ impl UrlKeys {
             file.sync_all()?;
             fs::rename(&fresh, path)
         };
-        write().map_err(FilesError::io("writing", path))?;
-        Ok(UrlKeys::of(vec![key]))
+        write().map_err(FilesError::io("writing", path))
     }
 
     /// The key that signs.
@@ -110,6 +130,15 @@ impl UrlKeys {
     pub fn from_keys(keys: &[[u8; 32]]) -> UrlKeys {
         UrlKeys::of(keys.to_vec())
     }
+}
+
+/// A new key from the random source of the operating system.
+pub fn draw(path: &Path) -> Result<[u8; 32], FilesError> {
+    let mut key = [0u8; 32];
+    OsRng
+        .try_fill_bytes(&mut key)
+        .map_err(|error| FilesError::io("drawing a key for", path)(std::io::Error::other(error)))?;
+    Ok(key)
 }
 
 #[cfg(test)]

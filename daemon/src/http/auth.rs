@@ -1,5 +1,7 @@
 //! Who asks: the bearer key, and what it may do now.
 
+use std::time::Duration;
+
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpMessage, HttpRequest};
 use cleanplate_api::ErrorCode;
@@ -8,7 +10,7 @@ use cleanplate_store::{ApiKey, KeyCheck, KeyRecord, KeyState};
 use super::context::{client_address, too_many};
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::limits::Route;
+use crate::limits::{LimitState, Route, WINDOW_S};
 use crate::refusal::Refusal;
 
 /// Authenticates a request and counts it against the key's limit for the route.
@@ -17,13 +19,30 @@ pub async fn caller(req: &HttpRequest, app: &App, route: Route) -> Result<KeyRec
         Some(record) => record,
         None => return Err(failed(req, app)),
     };
-    let state = app.limits.count(&record, route);
+    let state = count(app, &record, route).await?;
     req.extensions_mut().insert(state);
     if state.allowed {
         Ok(record)
     } else {
         Err(too_many(&state))
     }
+}
+
+/// Counts a request of this key: with all processes where they share a database, in memory otherwise.
+async fn count(app: &App, record: &KeyRecord, route: Route) -> Result<LimitState, Refusal> {
+    let Some(shared) = app.shared.clone() else {
+        return Ok(app.limits.count(record, route));
+    };
+    let (key, quota) = (record.id, app.limits.quota(record, route));
+    let count = move || shared.count_request(key, route.policy(), quota, (WINDOW_S * 1000) as i64);
+    let count = crate::blocking::blocking(count).await??;
+    Ok(LimitState {
+        policy: route.policy(),
+        limit: quota,
+        remaining: quota.saturating_sub(count.passed),
+        reset: Duration::from_millis(count.reset_ms),
+        allowed: count.allowed,
+    })
 }
 
 /// The working key of a request: the one that it brings, or that of this machine in single-user mode.

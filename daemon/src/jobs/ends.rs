@@ -86,7 +86,9 @@ impl Jobs {
         for _ in 1..ATTEMPTS {
             match &outcome {
                 Err(StoreError::Full { .. }) if self.space.drop_ballast() => {}
-                Err(StoreError::Busy { .. }) => std::thread::sleep(Duration::from_secs(1)),
+                Err(StoreError::Busy { .. } | StoreError::Unavailable { .. }) => {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
                 _ => break,
             }
             outcome = write();

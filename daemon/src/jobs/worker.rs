@@ -186,7 +186,8 @@ fn finished(jobs: &Jobs, job: &Job, result: JobResult) {
             }
             jobs.conclude(job.id, ended, None);
         }
-        Err(error) if error.is_transient() => {
+        // Where the connection broke it may have been recorded: its files stay, and the job's lease or its row tells what it is.
+        Err(error) if error.is_transient() && !matches!(error, StoreError::Unavailable { .. }) => {
             remove();
             let refusal = Refusal::from(&error);
             jobs.fail(job, passing(&refusal), refusal);

@@ -9,7 +9,7 @@ const AT_ONCE: [&str; 3] = ["hot_folder.", "hot_folders.", "logging.level"];
 
 /// Reads the configuration and the keys of addresses again.
 pub fn reload(app: &App, folders: &Folders) {
-    match app.url_keys.read_again(&app.dirs.secrets) {
+    match crate::database::refresh(&app.url_keys, app.shared.as_deref(), &app.dirs) {
         Ok(keys) => tracing::info!(keys, "read the keys that sign addresses again"),
         Err(error) => tracing::error!(%error, "the keys that sign addresses stay as they were"),
     }

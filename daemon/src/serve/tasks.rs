@@ -49,6 +49,9 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
             app.limits.forget_idle();
         }),
     ];
+    if app.shared.is_some() {
+        tasks.push(every(CHECK, app, refresh_keys));
+    }
     if let Some(pause) = app.config.server.database_check {
         tasks.push(after(pause.min(FIRST_CHECK), pause, app, check_database));
     }
@@ -84,6 +87,14 @@ fn after(first: Duration, pause: Duration, app: &web::Data<App>, act: fn(&App)) 
             tokio::time::sleep(pause.max(started.elapsed() * REST)).await;
         }
     })
+}
+
+/// Another process may have changed the keys that all share.
+fn refresh_keys(app: &App) {
+    let shared = app.shared.as_deref();
+    if let Err(error) = crate::database::refresh(&app.url_keys, shared, &app.dirs) {
+        tracing::warn!(%error, "the keys that sign addresses stay as they were");
+    }
 }
 
 fn tend(app: &App) {

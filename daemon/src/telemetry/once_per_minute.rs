@@ -21,7 +21,7 @@ pub fn tell_full(what: &str) {
 pub fn tell_store_error(error: &StoreError, what: &str) {
     match error {
         StoreError::Full { .. } => tell_full(&error.to_string()),
-        StoreError::Busy { .. } => {
+        StoreError::Busy { .. } | StoreError::Unavailable { .. } => {
             if let Some(left_out) = LOCKED.due() {
                 tracing::error!(left_out, "{error}");
             }

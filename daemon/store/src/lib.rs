@@ -25,10 +25,10 @@ mod leases;
 mod ledger;
 mod limits;
 mod maintenance;
-#[cfg(feature = "postgres")]
 mod postgres;
 mod secret;
 mod sqlite;
+mod tables;
 mod watch;
 mod webhooks;
 
@@ -57,12 +57,12 @@ pub use keys::{
 pub use leases::{Heartbeat, LEASE_MS_MAX, Leases, WORKER_KEEP_MS, Worker, WorkerReport};
 pub use ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
 pub use maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
-#[cfg(feature = "postgres")]
-pub use postgres::{CONNECTIONS_MAX, PgAddress, PgStore};
+pub use postgres::{PgAddress, PgStore, WindowCount};
 pub use secret::{
     ApiKey, KEY_CHARS, KEY_PREFIX, KeyFormatError, KeyHash, SHOWN_PREFIX_CHARS, SHOWN_SUFFIX_CHARS,
 };
 pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
+pub use tables::Contents;
 pub use watch::{Watched, Watcher};
 pub use webhooks::{DueWebhook, WEBHOOK_PAUSE_MS_MAX, WebhookState, Webhooks};
 

@@ -49,6 +49,51 @@ pub struct Restore {
     pub output: Output,
 }
 
+/// `store`
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy a whole store into an empty one of the other kind, all of it or nothing
+    #[command(
+        after_help = "SQLite is the file in the data folder, PostgreSQL the database that store.url names. Stop the daemons first. Rows,
+balances and books are compared before anything is kept. Files of jobs stay where they are.
+
+Examples:
+  CLEANPLATE_STORE_URL=postgres://plates@db/plates cleanplate store copy --from sqlite --to postgres
+  cleanplate store copy --from postgres --to sqlite --data /var/lib/cleanplate-new"
+    )]
+    Copy {
+        /// Where everything is
+        #[arg(long)]
+        from: Side,
+        /// Where it goes
+        #[arg(long)]
+        to: Side,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Sign addresses with a new key from now on; for PostgreSQL (otherwise the key is a line of the file url-keys)
+    RotateKeys {
+        /// Keys that verify altogether: addresses that older ones signed die
+        #[arg(long, default_value_t = 2, value_name = "KEYS")]
+        keep: u32,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// A kind of store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// The file in the data folder
+    Sqlite,
+    /// The database that store.url names
+    Postgres,
+}
+
 /// `plugins`
 #[derive(Debug, Subcommand)]
 pub enum PluginsCommand {

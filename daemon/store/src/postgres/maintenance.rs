@@ -96,13 +96,6 @@ impl Maintenance for PgStore {
     }
 
     fn backup(&self, to: &Path) -> Result<()> {
-        Err(limits::invalid(
-            "backing up the database",
-            "store",
-            format!(
-                "is PostgreSQL, of which no file {} can be made; use pg_dump",
-                to.display()
-            ),
-        ))
+        self.copy_to_file(to)
     }
 }

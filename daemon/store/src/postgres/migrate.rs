@@ -26,6 +26,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/postgres/0002_jobs.sql"),
         needs: 2,
     },
+    Migration {
+        name: "shared",
+        sql: include_str!("../../migrations/postgres/0003_shared.sql"),
+        needs: 3,
+    },
 ];
 
 /// Newest version this program knows.

@@ -10,6 +10,7 @@ mod audit;
 mod batches;
 mod claims;
 mod convert;
+mod copy;
 mod failure;
 mod idempotency;
 mod invariants;
@@ -25,24 +26,24 @@ mod pool;
 mod recovery;
 mod resolve;
 mod results;
+mod secrets;
 mod session;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod transaction;
 mod webhooks;
+mod windows;
 
 use std::sync::Arc;
 
 pub use self::address::PgAddress;
+pub use self::windows::WindowCount;
 
 use self::notices::Notices;
 use self::pool::Pool;
 use crate::error::Result;
 use crate::{Cursor, Page, UnixMs};
-
-/// Connections that a process keeps at most, beside the one on which it listens.
-pub const CONNECTIONS_MAX: usize = 10;
 
 /// The store in a PostgreSQL database.
 pub struct PgStore {
@@ -79,20 +80,15 @@ impl Time {
 }
 
 impl PgStore {
-    /// Connects, and makes or migrates the tables.
-    pub fn open(address: &PgAddress) -> Result<Self> {
-        Self::with_time(address, CONNECTIONS_MAX, Time::Database)
-    }
-
-    /// The same with at most so many connections, for a process that works on more at once.
-    pub fn open_wide(address: &PgAddress, connections_max: usize) -> Result<Self> {
+    /// Connects, and makes or migrates the tables. At most so many connections are kept, beside the one on which it listens.
+    pub fn open(address: &PgAddress, connections_max: usize) -> Result<Self> {
         Self::with_time(address, connections_max, Time::Database)
     }
 
     #[cfg(test)]
     fn open_at(address: &PgAddress, clock: Arc<dyn crate::Clock>) -> Result<Self> {
         let origin_ms = clock.now_ms().saturating_sub(clock.steady_ms());
-        Self::with_time(address, CONNECTIONS_MAX, Time::Given { clock, origin_ms })
+        Self::with_time(address, 10, Time::Given { clock, origin_ms })
     }
 
     fn with_time(address: &PgAddress, connections_max: usize, time: Time) -> Result<Self> {

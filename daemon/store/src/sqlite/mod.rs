@@ -7,6 +7,7 @@ mod backup;
 mod batches;
 mod claims;
 mod convert;
+mod copy;
 mod failure;
 mod idempotency;
 mod invariants;
@@ -38,6 +39,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use cleanplate_basics::lock;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub(crate) use self::copy::{broken, different, full};
 pub use self::open::{DATABASE_FILE, LOCK_FILE};
 
 use self::failure::TxResult;

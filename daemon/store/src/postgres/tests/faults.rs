@@ -37,7 +37,7 @@ impl Told {
 }
 
 fn open(address: &PgAddress) -> PgStore {
-    PgStore::open(address).unwrap()
+    PgStore::open(address, 10).unwrap()
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! PostgreSQL under the conformance suite, and what only a server can do.
 
+#[allow(dead_code)] // The store is measured with it, too.
 #[path = "../../../../../tests/common/postgres.rs"]
 mod server;
 
+mod copy;
 mod faults;
 mod guards;
 mod schema;
+mod windows;
 
 use std::sync::Arc;
 

@@ -10,13 +10,13 @@ fn processes_that_start_together_migrate_once() {
     let address = PgAddress::parse(&Server::shared().fresh(), None).unwrap();
     std::thread::scope(|scope| {
         let starts: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| PgStore::open(&address).map(drop)))
+            .map(|_| scope.spawn(|| PgStore::open(&address, 4).map(drop)))
             .collect();
         for start in starts {
             start.join().unwrap().unwrap();
         }
     });
-    let store = PgStore::open(&address).unwrap();
+    let store = PgStore::open(&address, 4).unwrap();
     assert_eq!(
         store.health().unwrap().schema_version,
         crate::postgres::migrate::VERSION
@@ -35,12 +35,12 @@ fn a_newer_schema_is_worked_on_until_it_has_taken_something_away() {
         .unwrap();
     // Opened before the migration, and after it.
     fixture.pg().create_account("Studio", "test").unwrap();
-    let late = PgStore::open(&fixture.address).unwrap();
+    let late = PgStore::open(&fixture.address, 4).unwrap();
     late.create_account("Studio", "test").unwrap();
     outsider
         .batch_execute("UPDATE cleanplate_schema SET needs = version")
         .unwrap();
-    let refused = PgStore::open(&fixture.address).map(drop).unwrap_err();
+    let refused = PgStore::open(&fixture.address, 4).map(drop).unwrap_err();
     assert!(
         matches!(refused, StoreError::NewerSchema { .. }),
         "{refused}"
@@ -58,11 +58,52 @@ fn tables_of_another_program_are_left_alone() {
             "CREATE SCHEMA {schema}; CREATE TABLE {schema}.account (x text)"
         ))
         .unwrap();
-    let error = PgStore::open(&address).map(drop).unwrap_err().to_string();
+    let error = PgStore::open(&address, 4)
+        .map(drop)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("account"), "{error}");
     let there = format!("SELECT to_regclass('{schema}.cleanplate_schema') IS NULL");
     assert!(
         client.query_one(&there, &[]).unwrap().get::<_, bool>(0),
         "nothing is left of the try"
+    );
+}
+
+#[test]
+fn keys_that_sign_are_shared_and_rotated() {
+    let fixture = PgFixture::fresh();
+    let (here, there) = (fixture.pg(), PgStore::open(&fixture.address, 2).unwrap());
+    assert!(here.secrets("url", &[]).unwrap().is_empty());
+    let first = std::thread::scope(|scope| {
+        let starts: Vec<_> = (1..5u8)
+            .map(|own| {
+                let store = if own % 2 == 0 { &*here } else { &there };
+                scope.spawn(move || store.secrets("url", &[[own; 32]]).unwrap())
+            })
+            .collect();
+        starts
+            .into_iter()
+            .map(|start| start.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        first
+            .iter()
+            .all(|keys| keys.len() == 1 && *keys == first[0]),
+        "{first:?}"
+    );
+    assert_eq!(
+        here.rotate_secret("url", [9; 32], 2).unwrap(),
+        [[9; 32], first[0][0]]
+    );
+    assert_eq!(there.secrets("url", &[]).unwrap(), [[9; 32], first[0][0]]);
+    assert_eq!(
+        here.rotate_secret("url", [8; 32], 2).unwrap(),
+        [[8; 32], [9; 32]]
+    );
+    assert_eq!(
+        there.secrets("webhook", &[[1; 32], [2; 32]]).unwrap(),
+        [[1; 32], [2; 32]]
     );
 }

@@ -1,0 +1,281 @@
+//! The daemon over PostgreSQL: the same service, through restarts of the server, by the tools too.
+
+use std::time::Duration;
+
+use crate::common::postgres::Server;
+use crate::common::{self, Daemon, Form, REMOVAL, small_pair, wait_until};
+use crate::storage::{UNLIMITED, readyz, text};
+
+fn config(url: &str) -> String {
+    format!("{UNLIMITED}\n[store]\nurl = \"{url}\"\n")
+}
+
+fn tool(daemon: &Daemon, args: &[&str]) -> serde_json::Value {
+    let file = daemon.data.join("test.toml");
+    let place = [
+        "--json",
+        "--config",
+        file.to_str().unwrap(),
+        "--data",
+        daemon.data.to_str().unwrap(),
+    ];
+    let output = common::run(&[args, &place].concat());
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    common::json(&output)
+}
+
+#[test]
+fn an_object_is_removed_once_across_restarts_of_server_and_daemon() {
+    let mut server = Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&server.fresh());
+    let daemon = Daemon::start(dir.path(), &config);
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let form = Form::pair(&image, &hole);
+    let post = |daemon: &Daemon, once: &str| {
+        daemon.post_with(REMOVAL, Some(&key), &[("Idempotency-Key", once)], &form)
+    };
+    let first = post(&daemon, "one");
+    assert_eq!(first.status, 200, "{}", text(&first));
+    let url = first.json()["result"]["output_url"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    // The port is another one after a restart.
+    let url = url[url.find("/v1/").unwrap()..].to_string();
+    assert_eq!(daemon.get(&url, None).status, 200);
+    let available =
+        |daemon: &Daemon| daemon.get("/v1/account", Some(&key)).json()["balance"].clone();
+    let after = available(&daemon);
+    assert!(!dir.path().join("cleanplate.db").exists());
+    assert!(
+        !dir.path().join("url-keys").exists(),
+        "the keys are the database's"
+    );
+
+    server.down();
+    let reason = readyz(&daemon, 503, Duration::from_secs(15));
+    assert!(reason.contains("database server"), "{reason}");
+    let refused = post(&daemon, "two");
+    assert_eq!(refused.status, 503, "{}", text(&refused));
+    assert!(refused.header("Retry-After").is_some());
+    server.up();
+    readyz(&daemon, 200, Duration::from_secs(15));
+    let again = post(&daemon, "one");
+    assert_eq!(
+        (again.status, again.json()["job_id"].clone()),
+        (200, first.json()["job_id"].clone())
+    );
+    assert_eq!(available(&daemon), after, "charged once");
+    assert_eq!(post(&daemon, "two").status, 200);
+
+    let listed = tool(&daemon, &["keys", "list"]);
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 1, "{listed}");
+    let made = tool(&daemon, &["keys", "create", "--name", "second"]);
+    let second = made["key"].as_str().unwrap().to_string();
+    assert_eq!(daemon.get("/v1/account", Some(&second)).status, 200);
+    drop(daemon);
+    let daemon = Daemon::start(dir.path(), &config);
+    assert_eq!(
+        daemon.get(&url, None).status,
+        200,
+        "its address is signed by a key of the database"
+    );
+    assert_eq!(
+        post(&daemon, "one").json()["job_id"],
+        first.json()["job_id"]
+    );
+    wait_until("the books are checked", Duration::from_secs(5), || {
+        daemon.get("/healthz", None).json()["status"] == "ok"
+    });
+}
+
+#[test]
+fn everything_moves_from_the_file_into_the_database_and_through_a_backup() {
+    let server = Server::shared();
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let daemon = Daemon::start(&at("file"), UNLIMITED);
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    let form = Form::pair(&image, &hole);
+    let done = daemon.post_with(REMOVAL, Some(&key), &[("Idempotency-Key", "one")], &form);
+    assert_eq!(done.status, 200, "{}", text(&done));
+    let url = done.json()["result"]["output_url"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    let url = url[url.find("/v1/").unwrap()..].to_string();
+    let balance = |daemon: &Daemon| daemon.get("/v1/account", Some(&key)).json()["balance"].clone();
+    let before = balance(&daemon);
+    let same = |daemon: &Daemon, what: &str| {
+        assert_eq!(balance(daemon), before, "{what}");
+        assert_eq!(
+            daemon.get(&url, None).status,
+            200,
+            "{what}: an address given out before"
+        );
+        let again = daemon.post_with(REMOVAL, Some(&key), &[("Idempotency-Key", "one")], &form);
+        assert_eq!(again.json()["job_id"], done.json()["job_id"], "{what}");
+        assert_eq!(balance(daemon), before, "{what}: charged once");
+    };
+    daemon.terminate_and_wait();
+
+    let first = config(&server.fresh());
+    let settings = |name: &str, text: &str| {
+        std::fs::write(at(name), text).unwrap();
+        at(name).display().to_string()
+    };
+    let (file, one) = (
+        at("file").display().to_string(),
+        settings("one.toml", &first),
+    );
+    let copy = [
+        "store", "copy", "--from", "sqlite", "--to", "postgres", "--json", "--data", &file,
+        "--config", &one,
+    ];
+    let copied = common::run(&copy);
+    assert!(
+        copied.status.success(),
+        "{}",
+        String::from_utf8_lossy(&copied.stderr)
+    );
+    assert_eq!(common::json(&copied)["rows"]["job"], 1);
+    let twice = common::run(&copy);
+    assert!(
+        !twice.status.success() && String::from_utf8_lossy(&twice.stderr).contains("not empty")
+    );
+    let daemon = Daemon::start(&at("file"), &first);
+    same(&daemon, "copied");
+    let saved = at("saved.tar").display().to_string();
+    let backup = common::run(&[
+        "backup",
+        &saved,
+        "--results",
+        "--data",
+        &file,
+        "--config",
+        &one,
+    ]);
+    assert!(
+        backup.status.success(),
+        "{}",
+        String::from_utf8_lossy(&backup.stderr)
+    );
+    let busy = common::run(&[
+        "store",
+        "copy",
+        "--from",
+        "postgres",
+        "--to",
+        "sqlite",
+        "--data",
+        &at("back").display().to_string(),
+        "--config",
+        &one,
+    ]);
+    assert!(
+        !busy.status.success() && String::from_utf8_lossy(&busy.stderr).contains("stop it first")
+    );
+    daemon.terminate_and_wait();
+
+    let second = config(&server.fresh());
+    let (fresh, two) = (
+        at("fresh").display().to_string(),
+        settings("two.toml", &second),
+    );
+    let restore = common::run(&["restore", &saved, "--data", &fresh, "--config", &two]);
+    assert!(
+        restore.status.success(),
+        "{}",
+        String::from_utf8_lossy(&restore.stderr)
+    );
+    assert!(!at("fresh").join("cleanplate.db").exists());
+    let daemon = Daemon::start(&at("fresh"), &second);
+    same(&daemon, "restored");
+    daemon.terminate_and_wait();
+    let back = at("back").display().to_string();
+    let copied = common::run(&[
+        "store", "copy", "--from", "postgres", "--to", "sqlite", "--data", &back, "--config", &two,
+    ]);
+    assert!(
+        copied.status.success(),
+        "{}",
+        String::from_utf8_lossy(&copied.stderr)
+    );
+    std::fs::rename(at("fresh").join("results"), at("back").join("results")).unwrap();
+    same(&Daemon::start(&at("back"), UNLIMITED), "back in a file");
+}
+
+#[test]
+fn a_database_that_lacks_what_the_folder_had_is_refused() {
+    let server = Server::shared();
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), UNLIMITED);
+    let key = daemon.key();
+    let (image, hole) = small_pair();
+    assert_eq!(
+        daemon
+            .post(REMOVAL, Some(&key), &Form::pair(&image, &hole))
+            .status,
+        200
+    );
+    drop(daemon);
+    let file = dir.path().join("pg.toml");
+    std::fs::write(&file, config(&server.fresh())).unwrap();
+    let serve = || {
+        let output = common::run(&[
+            "serve",
+            "--backend",
+            "cpu",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            dir.path().to_str().unwrap(),
+            "--config",
+            file.to_str().unwrap(),
+        ]);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let told = serve();
+    assert!(
+        told.contains("cleanplate.db is the database of this data folder"),
+        "{told}"
+    );
+    std::fs::remove_file(dir.path().join("cleanplate.db")).unwrap();
+    let told = serve();
+    assert!(told.contains("knows of no job"), "{told}");
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_told_by_the_check_without_its_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.toml");
+    let url = "postgres://plates:hunter2@127.0.0.1:1/plates";
+    std::fs::write(
+        &file,
+        format!(
+            "[server]\ndata_dir = \"{}\"\n[store]\nurl = \"{url}\"\n",
+            dir.path().display()
+        ),
+    )
+    .unwrap();
+    let output = common::run(&["config", "check", file.to_str().unwrap()]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && told.contains("127.0.0.1:1/plates"),
+        "{told}"
+    );
+    let shown = common::run(&["config", "show", "--config", file.to_str().unwrap()]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("store.url") && !shown.contains("hunter2") && !told.contains("hunter2"),
+        "{shown}"
+    );
+}
