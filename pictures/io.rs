@@ -6,6 +6,7 @@ use super::colour::Cmyk;
 use super::deadline::Deadline;
 use super::file::{File, parse};
 use super::mask_file::{MaskChannel, MaskFile, Reader};
+use super::memory::ask;
 use super::notes::Notes;
 use super::{
     Channels, Format, ImageError, Limits, Mask, Metadata, Need, Orientation, Photo, Samples,
@@ -70,6 +71,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Header, ImageError> {
 /// Decodes a photo to displayed orientation. A decoder that panics counts as a corrupt file.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Photo, ImageError> {
     let mut file = parse(bytes, limits)?;
+    ask(file.need(bytes.len()).decode_bytes_max)?;
     let (orientation, metadata, inks) = file.metadata(limits);
     let (width, height) = file.size();
     let (channels, samples, mut source) = guarded(file.format(), || {
@@ -118,6 +120,7 @@ pub fn decode_mask(
     channel: MaskChannel,
 ) -> Result<MaskFile, ImageError> {
     let file = parse(bytes, limits)?;
+    ask(file.need(bytes.len()).cut_bytes_max)?;
     let (width, height) = file.size();
     let mut reader = Reader::new(channel, file.bits());
     let data = guarded(file.format(), || {
@@ -290,6 +293,7 @@ impl Photo {
             ));
         }
         self.check_format(options)?;
+        ask(self.encode_bytes_max())?;
         match format {
             Format::Jpeg => jpeg::encode(self, options.quality, warnings),
             Format::Png => png::encode(self, warnings),

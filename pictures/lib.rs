@@ -54,6 +54,7 @@ pub use io::{EncodeOptions, Header, decode, decode_mask, probe};
 pub use limits::Limits;
 pub use mask::{Mask, Rect};
 pub use mask_file::{MaskChannel, MaskFile};
+pub use memory::ask;
 pub use metadata::{
     JpegOriginal, JpegSource, Metadata, Palette, PngSource, Source, TiffSource, WebPSource,
 };

@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::jpeg::JpegFile;
-use super::tiff;
+use super::{Photo, Source, tiff};
 
 /// Most bytes that a picture takes, step by step. Every figure is an upper bound, and no more than about twice what is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,25 @@ pub struct Need {
 const BASE_BYTES: u64 = 1 << 20;
 /// Row buffers per pixel of width, all components together.
 const ROW_BYTES: u64 = 512;
+
+/// Bytes that writing a photo takes for each of its pixels, in whatever type, its samples left out: coefficients and inks of a
+/// JPEG, or the planes of a lossless WebP.
+const WRITTEN_BYTES: u64 = 16;
+
+impl Photo {
+    /// Most bytes that writing it takes in any type, the photo itself left out.
+    pub(super) fn encode_bytes_max(&self) -> u64 {
+        let pixels = self.width as u64 * self.height as u64;
+        let samples = self.samples.len() as u64 * u64::from(self.bits() / 8);
+        let file = match &self.source {
+            Source::Jpeg(source) => source.original.file_bytes(),
+            Source::Tiff(source) => source.file_bytes(),
+            _ => 0,
+        };
+        let row = BASE_BYTES + ROW_BYTES * self.width as u64;
+        WRITTEN_BYTES * pixels + 2 * samples + 2 * file as u64 + row
+    }
+}
 
 impl File<'_> {
     /// What the picture takes; `file_bytes` is the length of its file.

@@ -63,6 +63,7 @@ fn trickle(mut stream: TcpStream, text: &str) -> Duration {
         }
         match stream.read(&mut buffer) {
             Ok(0) => break,
+            // The pace of one that keeps its connection with as little as it may.
             Ok(_) => std::thread::sleep(Duration::from_millis(500)),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => break,

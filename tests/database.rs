@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::common::volume::on_small_volume;
 use crate::common::{self, Daemon, Form, REMOVAL, mask, photo, png, small_pair, wait_until};
 use crate::storage::{UNLIMITED, ledger, names, nothing_held, readyz, text};
 
@@ -123,20 +124,44 @@ fn a_lost_database_costs_no_result() {
 }
 
 #[test]
+fn what_is_no_database_that_can_be_written_stops_the_start_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cleanplate.db");
+    common::run(&["accounts", "list", "--data", dir.path().to_str().unwrap()]);
+    let whole = std::fs::read(&path).unwrap();
+    for bytes in [whole.len() / 2, 50] {
+        std::fs::write(&path, &whole[..bytes]).unwrap();
+        let error = refused_start(dir.path());
+        assert!(error.contains("restore the last backup"), "{error}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let error = refused_start(dir.path());
+    assert!(
+        error.contains("is a folder, and the database has to be a file"),
+        "{error}"
+    );
+    let name = "database::what_is_no_database_that_can_be_written_stops_the_start_with_the_reason";
+    on_small_volume(name, 16, |volume| {
+        let data = volume.path().join("data");
+        common::run(&["accounts", "list", "--data", data.to_str().unwrap()]);
+        volume.remount("ro");
+        let error = refused_start(&data);
+        assert!(error.contains("Read-only file system"), "{error}");
+    });
+}
+
+#[test]
 fn a_damaged_database_is_found_by_the_check_and_told() {
     let dir = tempfile::tempdir().unwrap();
     let config = "[server]\ndatabase_check_s = 1\n";
     let daemon = Daemon::start(dir.path(), config);
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let database = daemon.get("/readyz", None).json()["database"].clone();
-        if database["checked_at_ms"].as_i64().is_some() {
-            assert!(database["problem"].is_null(), "{database}");
-            break;
-        }
-        assert!(Instant::now() < until, "never checked");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let mut database = serde_json::Value::Null;
+    wait_until("the database is checked", Duration::from_secs(20), || {
+        database = daemon.get("/readyz", None).json()["database"].clone();
+        database["checked_at_ms"].as_i64().is_some()
+    });
+    assert!(database["problem"].is_null(), "{database}");
     daemon.terminate_and_wait();
     // The number of free pages in the header of the file.
     let path = dir.path().join("cleanplate.db");

@@ -89,6 +89,7 @@ fn kills_in_mid_job_leave_no_hold_and_lose_no_credit() {
             });
             let part = (round * 7919) % 1000;
             let took = took_us.load(Ordering::SeqCst);
+            // Each kill at another instant of a job.
             std::thread::sleep(Duration::from_micros(took * part / 1000));
             running.kill9();
             clients.into_iter().for_each(|c| c.join().unwrap());
@@ -140,6 +141,58 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
             }
         })
         .collect()
+}
+
+/// Bytes of address space that a process has.
+fn address_space(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    let kib: u64 = size
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    kib << 10
+}
+
+#[test]
+fn a_system_without_memory_costs_a_photo_and_not_the_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[pipelines]\ndefault = \"patchmatch\"\n[queue]\nat_once_max = 1\n";
+    let daemon = Daemon::start(dir.path(), config);
+    let key = daemon.key();
+    let (image, hole) = crate::common::small_pair();
+    let small = Form::pair(&image, &hole);
+    // What the first ones start stays: threads and their memory.
+    for _ in 0..3 {
+        assert_eq!(daemon.post(REMOVAL, Some(&key), &small).status, 200);
+    }
+    let large = Form::pair(
+        &png(image::RgbImage::from_pixel(5000, 4000, image::Rgb([120, 90, 60]))),
+        &png(mask(5000, 4000, [100, 100, 300, 300])),
+    );
+    let pid = rustix::process::Pid::from_raw(daemon.pid() as i32).unwrap();
+    let limit = |bytes: Option<u64>| {
+        let limit = rustix::process::Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        rustix::process::prlimit(Some(pid), rustix::process::Resource::As, limit).unwrap();
+    };
+    limit(Some(address_space(daemon.pid()) + (192 << 20)));
+    let reply = daemon.post(REMOVAL, Some(&key), &large);
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(reply.status, 503, "{text}");
+    assert!(
+        reply.header("Retry-After").is_some() && text.contains("no memory for"),
+        "{text}"
+    );
+    assert_eq!(daemon.post(REMOVAL, Some(&key), &small).status, 200);
+    limit(None);
+    assert_eq!(daemon.post(REMOVAL, Some(&key), &large).status, 200);
+    let account = daemon.get("/v1/account", Some(&key)).json();
+    assert_eq!(account["held"], 0);
 }
 
 #[test]

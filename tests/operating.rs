@@ -4,9 +4,11 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::common::{Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, run, small_pair};
+use crate::common::{
+    Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, run, small_pair, wait_until,
+};
 
 fn text(output: &Output) -> String {
     let both = [output.stdout.as_slice(), &output.stderr].concat();
@@ -155,15 +157,10 @@ fn a_damaged_or_foreign_backup_changes_nothing() {
 }
 
 fn wait_for(daemon: &Daemon, says: &str) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !daemon.log.lock().unwrap().contains(says) {
-        assert!(
-            Instant::now() < until,
-            "no {says:?} in {}",
-            daemon.log.lock().unwrap()
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let what = format!("the log says {says:?}");
+    wait_until(&what, Duration::from_secs(20), || {
+        daemon.log.lock().unwrap().contains(says)
+    });
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn sixty_four_clients_at_once_never_spend_more_than_there_is() {
                     available >= 0 && held >= 0 && available + held <= CREDITS,
                     "{available} available, {held} held"
                 );
+                // Again and again, but not at the cost of the clients.
                 std::thread::sleep(Duration::from_millis(20));
             }
         });

@@ -175,16 +175,16 @@ fn full_volume(volume: &Volume) {
                             assert!(took < Duration::from_secs(20), "{took:?}");
                             done.fetch_add(usize::from(reply.status == 200), Ordering::SeqCst);
                             refused.fetch_add(usize::from(reply.status == 507), Ordering::SeqCst);
+                            // The pace of a client.
                             std::thread::sleep(Duration::from_millis(20));
                         }
                     })
                 })
                 .collect();
-            let until = Instant::now() + Duration::from_secs(60);
-            while done.load(Ordering::SeqCst) < 3 {
-                assert!(Instant::now() < until, "cycle {cycle}: no job is done");
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            let jobs = format!("jobs of cycle {cycle} are done");
+            wait_until(&jobs, Duration::from_secs(60), || {
+                done.load(Ordering::SeqCst) >= 3
+            });
             kept_back(&daemon);
             let filler = volume.fill(0);
             let reason = readyz(&daemon, 503, Duration::from_secs(3));
@@ -320,6 +320,26 @@ fn announced_uploads_of_one_key_leave_a_small_volume_to_others() {
 }
 
 #[test]
+fn a_volume_that_takes_no_more_files_refuses_at_once_and_is_over_by_itself() {
+    let name = "storage::a_volume_that_takes_no_more_files_refuses_at_once_and_is_over_by_itself";
+    on_small_volume(name, 64, |volume| {
+        let daemon = Daemon::start(&volume.path().join("data"), &on_64_mib());
+        let key = daemon.key();
+        let (image, hole) = small_pair();
+        let form = Form::pair(&image, &hole);
+        volume.remount(&format!("nr_inodes={}", volume.files() + 8));
+        let reply = daemon.post(REMOVAL, Some(&key), &form);
+        assert_eq!(reply.status, 507, "{}", text(&reply));
+        assert!(reply.header("Retry-After").is_some() && text(&reply).contains("more files"));
+        assert!(readyz(&daemon, 503, Duration::from_secs(3)).contains("more files"));
+        volume.remount("nr_inodes=100000");
+        readyz(&daemon, 200, Duration::from_secs(5));
+        assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
+        nothing_held(&daemon, &key);
+    });
+}
+
+#[test]
 fn what_failed_jobs_leave_is_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "[admin]\nretry_keep_mib_max = 1\n");
@@ -332,11 +352,10 @@ fn what_failed_jobs_leave_is_bounded() {
         let accepted = daemon.post(&path, Some(&key), &Form::pair(&image, &nothing));
         assert_eq!(accepted.status, 202, "{}", text(&accepted));
         let job = accepted.json()["job_id"].as_str().unwrap().to_string();
-        let until = Instant::now() + Duration::from_secs(60);
-        while daemon.get(&format!("/v1/jobs/{job}"), Some(&key)).json()["status"] != "failed" {
-            assert!(Instant::now() < until, "job {number} has not failed");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let failed = format!("job {number} fails");
+        wait_until(&failed, Duration::from_secs(60), || {
+            daemon.get(&format!("/v1/jobs/{job}"), Some(&key)).json()["status"] == "failed"
+        });
     }
     nothing_held(&daemon, &key);
     let inputs = names(&dir.path().join("inputs"));

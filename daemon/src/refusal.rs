@@ -162,7 +162,7 @@ impl From<FilesError> for Refusal {
             FilesError::NoRoom { .. } => error.to_string(),
             full if full.is_full() => {
                 tell_full(&error.to_string());
-                "volume full: the disk for uploads and results has no room; the service goes on by itself once there is some".to_string()
+                "volume full: the disk for uploads and results takes no more; the service goes on by itself once it does".to_string()
             }
             _ => return Refusal::internal("a file operation failed", &error),
         };
@@ -174,7 +174,7 @@ impl From<&StoreError> for Refusal {
     fn from(error: &StoreError) -> Self {
         let (code, text, retry_s) = match error {
             StoreError::Full { .. } => {
-                let text = "volume full: the database has no room; the service goes on by itself once there is some";
+                let text = "volume full: the disk of the database takes no more; the service goes on by itself once it does";
                 (ErrorCode::StorageFull, text, 30)
             }
             StoreError::Busy { .. } => {

@@ -26,7 +26,7 @@ use crate::database::{self, OpenStore};
 use crate::feed::Feed;
 use crate::files::{Blobs, Dirs, DiskSpace, remove_orphans, sweep_inputs};
 use crate::folder::Folders;
-use crate::jobs::{EndsElsewhere, Jobs};
+use crate::jobs::{EndsElsewhere, Jobs, to_be_had};
 use crate::limits::{RateLimiters, Shares};
 use crate::local::Local;
 use crate::telemetry::{self, Metrics};
@@ -46,6 +46,7 @@ const STREAMS: usize = 128;
 pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let tail = telemetry::start_log(&config.logging, config.admin.log_lines_max);
     crate::connections::allow_open_files(config.server.connections_max);
+    fit_memory(&mut config);
     let (listener, metrics_listener) = listeners(&config)?;
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
@@ -113,6 +114,20 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     });
     greet(&app, first, &listener, address)?;
     actix_web::rt::System::new().block_on(live(app, (listener, metrics_listener), sockets, threads))
+}
+
+/// Lowers the memory for pictures to what the system gives this process, and says so.
+fn fit_memory(config: &mut Config) {
+    let wanted = config.limits.memory_bytes_max;
+    let fits = to_be_had(wanted);
+    if fits < wanted {
+        config.limits.memory_bytes_max = fits;
+        tracing::warn!(
+            wanted_mib = wanted >> 20,
+            fits_mib = fits >> 20,
+            "the system gives this process less memory than limits.memory_mib_max says: pictures that need more are refused"
+        );
+    }
 }
 
 /// Tells what the first start made, and opens the page for whoever sits at this machine.

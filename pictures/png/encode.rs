@@ -23,7 +23,10 @@ pub(crate) fn encode(photo: &Photo, warnings: &mut Vec<String>) -> Result<Vec<u8
     };
     let low = source.map_or(8, |s| s.bit_depth);
     let palette = source.and_then(|s| s.palette.as_ref());
-    let indexed = palette.and_then(|p| index(photo, p, low));
+    let indexed = match palette {
+        Some(palette) => index(photo, palette, low)?,
+        None => None,
+    };
     if palette.is_some() && indexed.is_none() {
         warnings.push(
             "the palette has no room for the colours of the fill, so the PNG was saved in full colour"

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::{Palette, Photo, Samples};
+use crate::memory::with_capacity;
+use crate::{ImageError, Palette, Photo, Samples};
 
 /// An index per pixel, and the palette they point into.
 pub(super) struct Indexed {
@@ -19,20 +20,27 @@ const DISTANCE_MAX: f64 = 8.0;
 /// The photo as indices. Pixels that still have their colour keep exactly their index. New colours are added as long as there
 /// is room; then those that stand best for all new ones are, and changed pixels take the nearest colour. A picture of one bit
 /// keeps its two colours. `None` when that would be too far from the photo.
-pub(super) fn index(photo: &Photo, source: &Palette, depth: u8) -> Option<Indexed> {
+pub(super) fn index(
+    photo: &Photo,
+    source: &Palette,
+    depth: u8,
+) -> Result<Option<Indexed>, ImageError> {
     let Samples::U8(samples) = &photo.samples else {
-        return None;
+        return Ok(None);
     };
     let n = photo.channels.count();
     if n < 3 || source.indices.len() * n != samples.len() {
-        return None;
+        return Ok(None);
     }
     let most = match depth {
         1 => source.colours.len(),
         _ => 256,
     };
     let pixels = Pixels { samples, n, source };
-    exact(&pixels, most).or_else(|| nearest(&pixels, most, depth))
+    match exact(&pixels, most)? {
+        Some(indexed) => Ok(Some(indexed)),
+        None => nearest(&pixels, most, depth),
+    }
 }
 
 /// The photo's pixels beside the indices that they had.
@@ -56,13 +64,13 @@ impl Pixels<'_> {
 }
 
 /// Every pixel in its own colour; `None` when that takes more than `most` colours.
-fn exact(pixels: &Pixels<'_>, most: usize) -> Option<Indexed> {
+fn exact(pixels: &Pixels<'_>, most: usize) -> Result<Option<Indexed>, ImageError> {
     let mut colours = pixels.source.colours.clone();
     let mut found: HashMap<[u8; 4], u8> = HashMap::new();
     for (i, colour) in colours.iter().enumerate() {
         found.entry(*colour).or_insert(i as u8);
     }
-    let mut indices = Vec::with_capacity(pixels.source.indices.len());
+    let mut indices = with_capacity(pixels.source.indices.len())?;
     for (colour, old) in pixels.iter() {
         let index = match old.or_else(|| found.get(&colour).copied()) {
             Some(index) => index,
@@ -72,11 +80,11 @@ fn exact(pixels: &Pixels<'_>, most: usize) -> Option<Indexed> {
                 found.insert(colour, index);
                 index
             }
-            None => return None,
+            None => return Ok(None),
         };
         indices.push(index);
     }
-    Some(Indexed { colours, indices })
+    Ok(Some(Indexed { colours, indices }))
 }
 
 /// Changed pixels of nearly the same colour.
@@ -100,7 +108,7 @@ fn bin([r, g, b, a]: [u8; 4]) -> u32 {
 }
 
 /// Changed pixels in the nearest colour of the palette and of those that the free places are given to.
-fn nearest(pixels: &Pixels<'_>, most: usize, depth: u8) -> Option<Indexed> {
+fn nearest(pixels: &Pixels<'_>, most: usize, depth: u8) -> Result<Option<Indexed>, ImageError> {
     let mut bins: HashMap<u32, Bin> = HashMap::new();
     for (colour, _) in pixels.iter().filter(|(_, old)| old.is_none()) {
         let bin = bins.entry(bin(colour)).or_default();
@@ -117,7 +125,7 @@ fn nearest(pixels: &Pixels<'_>, most: usize, depth: u8) -> Option<Indexed> {
         .map(|(&key, bin)| (key, closest(&colours, bin.mean())))
         .collect();
     let (mut off, mut changed) = (0, 0);
-    let mut indices = Vec::with_capacity(pixels.source.indices.len());
+    let mut indices = with_capacity(pixels.source.indices.len())?;
     for (colour, old) in pixels.iter() {
         let index = old.unwrap_or_else(|| table[&bin(colour)]);
         if old.is_none() {
@@ -127,7 +135,7 @@ fn nearest(pixels: &Pixels<'_>, most: usize, depth: u8) -> Option<Indexed> {
         indices.push(index);
     }
     let fits = depth == 1 || off as f64 <= DISTANCE_MAX * changed as f64;
-    fits.then_some(Indexed { colours, indices })
+    Ok(fits.then_some(Indexed { colours, indices }))
 }
 
 fn distance(a: [u8; 4], b: [u8; 4]) -> u32 {

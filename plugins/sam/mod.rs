@@ -31,6 +31,10 @@ const NAME: &str = "sam";
 /// A single click means a thing, which is hardly ever more of the photo than this.
 const CLICK_SHARE_MAX: f64 = 0.4;
 
+/// Most bytes that finding an object takes for each pixel of the photo, besides the photo and the network: its colours in 8
+/// bits, the map of logits and the masks made of it.
+pub const FOUND_BYTES: u64 = 16;
+
 /// Share of the work that is done once the photo is encoded.
 const ENCODED: f32 = 0.9;
 

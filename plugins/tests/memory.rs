@@ -11,8 +11,9 @@ use cleanplate_kernels::patchmatch::hash;
 use cleanplate_pictures::{Limits, Mask, Photo, decode};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::models::{InpaintNetwork, Networks};
-use cleanplate_pipeline::{NoObserver, Request, RunLimits, Runner};
+use cleanplate_pipeline::{NoObserver, Prompts, Request, RunLimits, Runner};
 use cleanplate_plugins::patchmatch::{FILL_BYTES_MAX, factor, memory_bytes};
+use cleanplate_plugins::sam::FOUND_BYTES;
 
 /// Counts bytes in use and their peak.
 struct Counting;
@@ -114,6 +115,7 @@ fn half(width: usize, height: usize) -> Mask {
 
 #[test]
 fn a_fill_takes_no_more_memory_than_it_says_before() {
+    let _alone = ALONE.lock().unwrap();
     let mut figures = Vec::new();
     // One after the other: the counters are those of the whole process.
     for (width, height, pixels_max) in [
@@ -168,6 +170,53 @@ fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
         assert!(factor <= 4, "{factor}");
     }
 }
+
+/// Peak bytes of finding what a click means in a photo of this size, the photo left out.
+fn peak_of_click(width: usize, height: usize) -> usize {
+    let options = EngineOptions {
+        backend: BackendChoice::Cpu,
+        ..EngineOptions::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let models = cleanplate_models::ModelStore::open(dir.path()).unwrap();
+    let runner = Runner::new(
+        open(&options).unwrap(),
+        Arc::new(models),
+        RunLimits::default(),
+    );
+    let points = vec![(width as f64 / 2.0, height as f64 / 2.0, 1)];
+    let request = Request {
+        photo: photo(width, height),
+        mask: None,
+        prompts: Some(Prompts {
+            points,
+            boxes: None,
+            others: Vec::new(),
+        }),
+        overrides: Vec::new(),
+        frame: None,
+    };
+    let set = cleanplate_plugins::pipelines::<&str>(&builtin(), &[]).unwrap();
+    let before = USED.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let pipeline = set.get("default").unwrap();
+    runner.segment(pipeline, request, &NoObserver).unwrap();
+    PEAK.load(Ordering::Relaxed) - before
+}
+
+#[test]
+fn finding_an_object_takes_no_more_for_a_pixel_than_is_set_aside() {
+    let _alone = ALONE.lock().unwrap();
+    let sizes = [(1500, 1000), (3000, 2000)];
+    let [small, large] = sizes.map(|(width, height)| peak_of_click(width, height));
+    let pixels = 3000 * 2000 - 1500 * 1000;
+    let each = (large - small) as f64 / f64::from(pixels);
+    println!("{small} and {large} bytes: {each:.1} for each pixel");
+    assert!(each > 1.0 && each <= FOUND_BYTES as f64, "{each}");
+}
+
+/// Allocations are counted for the whole process: one test at a time.
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 /// The plugins of the program.
 fn builtin() -> cleanplate_pipeline::Plugins {

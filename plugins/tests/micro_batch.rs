@@ -419,10 +419,13 @@ fn cancelling_one_run_of_a_group_leaves_the_others_alone() {
     // When nobody wants it any more, the device is free at once.
     let all = Barrier::new(1);
     let meet = Meet::at(&all);
+    let before = device.started.load(Ordering::SeqCst);
     let started = Instant::now();
     std::thread::scope(|scope| {
         let run = scope.spawn(|| runner.run(&pipeline, request(0, (64, 48)), &meet));
-        std::thread::sleep(Duration::from_millis(100));
+        while device.started.load(Ordering::SeqCst) == before {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         meet.stop.store(true, Ordering::SeqCst);
         assert!(run.join().unwrap().is_err());
     });

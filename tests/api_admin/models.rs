@@ -127,6 +127,7 @@ fn models_folders_configuration_and_log() {
     let (image, hole) = small_pair();
     std::fs::write(plates.join("a.png"), &image).unwrap();
     std::fs::write(plates.join("a_mask.png"), &hole).unwrap();
+    // Nothing happens that could be waited for: a pair is taken in less.
     std::thread::sleep(Duration::from_millis(700));
     assert!(
         plates.join("a.png").exists(),

@@ -5,8 +5,9 @@ mod refusals;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::common::{Daemon, Form, REMOVAL, Reply, cleanplate, json, photo, png, root};
+use crate::common::{Daemon, Form, REMOVAL, Reply, cleanplate, json, photo, png, root, wait_until};
 use cleanplate_models::Limits;
 use cleanplate_models::import::Weights;
 use cleanplate_models::registry;
@@ -206,13 +207,11 @@ fn a_click_removes_what_the_network_marks_and_the_job_tells_how_sure_it_was() {
     );
     assert_eq!(later.status, 202);
     let id = later.json()["job_id"].as_str().unwrap().to_string();
-    let job = loop {
-        let job = daemon.get(&format!("/v1/jobs/{id}"), Some(&key)).json();
-        if !["pending", "processing"].contains(&job["status"].as_str().unwrap()) {
-            break job;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    };
+    let mut job = later.json();
+    wait_until("the job ends", Duration::from_secs(120), || {
+        job = daemon.get(&format!("/v1/jobs/{id}"), Some(&key)).json();
+        !["pending", "processing"].contains(&job["status"].as_str().unwrap())
+    });
     assert_eq!(job["status"], "completed", "{job}");
     assert!(
         (job["mask_share"].as_f64().unwrap() - share).abs() < 1e-9,

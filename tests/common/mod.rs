@@ -258,6 +258,11 @@ impl Daemon {
         assert!(status.success(), "{status}: {}", self.log.lock().unwrap());
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill")
             .args([signal, &self.child.id().to_string()])

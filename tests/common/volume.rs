@@ -24,6 +24,21 @@ impl Volume {
             .then_some(Volume { dir })
     }
 
+    /// Mounts it anew with these options.
+    pub fn remount(&self, options: &str) {
+        let status = Command::new("mount")
+            .args(["-o", &format!("remount,{options}")])
+            .arg(self.path())
+            .status();
+        assert!(status.unwrap().success(), "{options}");
+    }
+
+    /// Files that are on it.
+    pub fn files(&self) -> u64 {
+        let volume = rustix::fs::statvfs(self.path()).unwrap();
+        volume.f_files - volume.f_ffree
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

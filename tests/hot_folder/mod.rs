@@ -278,6 +278,7 @@ fn drop_pair(root: &Path, number: u32) {
         3 => {
             fs::write(at(format!("{name}.png")), &image[..image.len() / 2]).unwrap();
             fs::write(at(format!("{name}_mask.png")), &hole).unwrap();
+            // How slowly somebody writes is what is tried here.
             std::thread::sleep(Duration::from_millis(30));
             fs::write(at(format!("{name}.png")), &image).unwrap();
         }
@@ -293,6 +294,7 @@ fn trickle(path: &Path, bytes: &[u8]) {
     let mut file = fs::File::create(path).unwrap();
     for part in bytes.chunks(bytes.len() / 4 + 1) {
         std::io::Write::write_all(&mut file, part).unwrap();
+        // Bit by bit, in less than the settle time.
         std::thread::sleep(Duration::from_millis(15));
     }
 }
@@ -320,6 +322,7 @@ fn twenty_kills_lose_nothing_and_charge_nothing_twice() {
     let writer = std::thread::spawn(move || {
         for number in 0..pairs {
             drop_pair(&root, number);
+            // The pace of the writer.
             std::thread::sleep(Duration::from_millis(10));
         }
     });

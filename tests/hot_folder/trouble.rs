@@ -23,6 +23,7 @@ fn a_slow_writer_is_waited_for_and_a_rename_is_taken() {
     let (image, hole) = numbered(2);
     bench.put(".moved.part", &image);
     bench.put(".moved_mask.part", &hole);
+    // Longer than the settle time: files like these would have been taken by now.
     std::thread::sleep(Duration::from_millis(400));
     fs::rename(bench.at(".moved_mask.part"), bench.at("moved_mask.png")).unwrap();
     fs::rename(bench.at(".moved.part"), bench.at("moved.png")).unwrap();
@@ -193,6 +194,7 @@ fn loops_are_refused_and_folders_follow_the_configuration_file() {
     });
     bench.put("gone_mask.png", &hole);
     bench.put("gone.png", &image);
+    // Nothing happens that could be waited for: a folder that is watched takes a pair in less.
     std::thread::sleep(Duration::from_secs(1));
     assert!(
         bench.at("gone.png").exists(),
@@ -289,6 +291,7 @@ fn sighup_has_the_configuration_read_again_whatever_its_time_says() {
         .set_modified(time)
         .unwrap();
     fs::rename(&new, &file).unwrap();
+    // Longer than from one look at the file to the next.
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(bench.status()["name"], "before");
     daemon.signal("-HUP");

@@ -5,9 +5,10 @@
 //! came before has been written, then the line is what is written next, and it goes out when the body is asked for.
 
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker, ready};
 
+use cleanplate_basics::lock;
 use tokio::io::AsyncWrite;
 
 /// The line as the library writes it.
@@ -40,7 +41,7 @@ impl Default for Expectation {
 impl Expectation {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is one assignment; a panic elsewhere leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Resolves once all that came before has been written.

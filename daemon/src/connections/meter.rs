@@ -1,5 +1,6 @@
 //! What a connection is doing, and until when it may.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ use crate::config::UploadTime;
 
 /// Time beyond a bound, so that the library's own timers, which close with a reply, come first.
 const SLACK: Duration = Duration::from_secs(1);
+/// Time in which a client that has begun a head may end it before its place is given to another.
+pub(super) const BEGUN_MIN: Duration = Duration::from_millis(500);
+/// The same for one that says nothing: its first bytes come with the connection.
+pub(super) const SILENT_MIN: Duration = Duration::from_millis(50);
 /// Pause between looks at a connection whose client owes nothing.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -59,6 +64,10 @@ enum State {
         since: Instant,
         idle_max: Duration,
         heard: Option<Instant>,
+        /// What comes is the rest of a body that nobody reads, so the connection ends in any case.
+        rest: bool,
+        /// The end of the last reply is still on its way.
+        unsent: bool,
     },
     /// A request is received or worked on; its body has a bound of its own.
     Working,
@@ -75,6 +84,8 @@ enum State {
 pub struct Meter {
     spans: Spans,
     state: Mutex<State>,
+    /// The request under way, or the last one, has a body that was not read to its end.
+    unread: AtomicBool,
     expectation: Expectation,
     evicted: Notify,
 }
@@ -86,10 +97,13 @@ impl Meter {
             since: Instant::now(),
             idle_max: spans.head_max,
             heard: None,
+            rest: false,
+            unsent: false,
         };
         Meter {
             spans,
             state: Mutex::new(state),
+            unread: AtomicBool::new(false),
             expectation: Expectation::default(),
             evicted: Notify::new(),
         }
@@ -117,9 +131,15 @@ impl Meter {
         }
     }
 
-    /// The head of a request is complete.
-    pub fn working(&self) {
+    /// The head of a request is complete; whether a body follows.
+    pub fn working(&self, body: bool) {
+        self.unread.store(body, Relaxed);
         *self.state() = State::Working;
+    }
+
+    /// The body of the request has been read to its end.
+    pub fn read(&self) {
+        self.unread.store(false, Relaxed);
     }
 
     /// The head of a reply is known.
@@ -137,35 +157,63 @@ impl Meter {
             since: Instant::now(),
             idle_max: self.spans.idle_max,
             heard: None,
+            rest: self.unread.load(Relaxed),
+            unsent: false,
         };
     }
 
     /// The client took bytes.
     pub fn took(&self, count: usize) {
-        if let State::Replying {
-            bytes,
-            waited,
-            blocked,
-        } = &mut *self.state()
-        {
-            *bytes += count as u64;
-            *waited += blocked.take().map_or(Duration::ZERO, |at| at.elapsed());
+        match &mut *self.state() {
+            State::Replying {
+                bytes,
+                waited,
+                blocked,
+            } => {
+                *bytes += count as u64;
+                *waited += blocked.take().map_or(Duration::ZERO, |at| at.elapsed());
+            }
+            State::Waiting { unsent, .. } => *unsent = false,
+            State::Working => {}
         }
     }
 
     /// The client takes no bytes now.
     pub fn blocked(&self) {
-        if let State::Replying { blocked, .. } = &mut *self.state() {
-            blocked.get_or_insert_with(Instant::now);
+        match &mut *self.state() {
+            State::Replying { blocked, .. } => drop(blocked.get_or_insert_with(Instant::now)),
+            State::Waiting { unsent, .. } => *unsent = true,
+            State::Working => {}
         }
     }
 
-    /// Since when it has been waiting for its client, if no request is under way.
-    pub fn waiting_since(&self) -> Option<Instant> {
-        match &*self.state() {
-            State::Waiting { since, .. } => Some(*since),
-            _ => None,
-        }
+    /// Whether no request is under way.
+    pub fn is_waiting(&self) -> bool {
+        matches!(&*self.state(), State::Waiting { .. })
+    }
+
+    /// Whether its place may be given to another, and how soon: silent ones first, those that have waited the longest first.
+    /// Nothing that anybody waits for is lost with a connection whose client says nothing, or only what nobody reads; one that
+    /// has begun a head, or still takes a reply, has some time.
+    pub fn replaceable(&self) -> Option<(bool, Instant)> {
+        let state = self.state();
+        let State::Waiting {
+            since,
+            heard,
+            rest,
+            unsent,
+            ..
+        } = &*state
+        else {
+            return None;
+        };
+        let begun = heard.filter(|_| !rest);
+        let (from, time) = match begun {
+            Some(at) => (at, BEGUN_MIN),
+            None if *unsent => (*since, BEGUN_MIN),
+            None => (*since, SILENT_MIN),
+        };
+        (from.elapsed() >= time).then_some((begun.is_some(), *since))
     }
 
     /// Gives its place to another connection.
@@ -207,7 +255,7 @@ impl Meter {
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
                 // A request that has begun meanwhile is not cut off.
-                () = self.evicted.notified() => if self.waiting_since().is_some() {
+                () = self.evicted.notified() => if self.is_waiting() {
                     return Cut::Crowded;
                 }
             }
@@ -246,8 +294,8 @@ mod tests {
         assert_eq!(left(&meter), Some((6, Cut::Idle)), "the first head");
         meter.heard();
         assert_eq!(left(&meter), Some((6, Cut::Head)));
-        meter.working();
-        assert_eq!((left(&meter), meter.waiting_since()), (None, None));
+        meter.working(false);
+        assert_eq!((left(&meter), meter.replaceable()), (None, None));
         meter.replying();
         assert_eq!(left(&meter), None, "we owe the bytes");
         meter.blocked();
@@ -267,6 +315,39 @@ mod tests {
         assert_eq!(left(&meter), Some((6, Cut::Head)), "of a byte, not of each");
     }
 
+    #[test]
+    fn a_head_that_was_begun_has_more_time_than_silence_and_the_rest_of_a_body() {
+        let (silent, begun, rest, unsent) = (
+            Meter::new(SPANS),
+            Meter::new(SPANS),
+            Meter::new(SPANS),
+            Meter::new(SPANS),
+        );
+        begun.heard();
+        unsent.working(false);
+        unsent.waiting();
+        unsent.blocked();
+        rest.working(true);
+        rest.waiting();
+        rest.heard();
+        let all = [&silent, &begun, &rest, &unsent];
+        // Time itself is what gives a place away.
+        std::thread::sleep(SILENT_MIN);
+        let soon = all.map(|meter| meter.replaceable().is_some());
+        assert!(soon[0] && soon[2]);
+        std::thread::sleep(BEGUN_MIN);
+        let later = all.map(|meter| meter.replaceable().map(|(begun, _)| begun));
+        assert_eq!(later, [Some(false), Some(true), Some(false), Some(false)]);
+        // What was read to its end leaves no rest.
+        rest.working(true);
+        rest.read();
+        rest.waiting();
+        rest.heard();
+        unsent.took(1);
+        let again = [&rest, &unsent].map(|meter| meter.replaceable().is_some());
+        assert_eq!(again, [false, true]);
+    }
+
     #[actix_web::test]
     async fn a_trickling_client_does_not_put_the_end_off() {
         let meter = Meter::new(Spans {
@@ -278,7 +359,7 @@ mod tests {
         let meter = Meter::new(SPANS);
         meter.evict();
         assert_eq!(meter.expired().await, Cut::Crowded);
-        meter.working();
+        meter.working(false);
         meter.evict();
         let end = tokio::time::timeout(Duration::from_millis(50), meter.expired());
         assert!(end.await.is_err(), "a request under way was cut off");

@@ -25,8 +25,10 @@ pub async fn bound(
     let Some(meter) = req.conn_data::<Arc<Meter>>().cloned() else {
         return Ok(next.call(req).await?.map_into_boxed_body());
     };
-    let (transfer, request) = (meter.spans().transfer, Request::begin(meter.clone()));
-    if let payload @ Payload::H1 { .. } = req.take_payload() {
+    let (transfer, payload) = (meter.spans().transfer, req.take_payload());
+    let body = matches!(payload, Payload::H1 { .. });
+    let request = Request::begin(meter.clone(), body);
+    if body {
         let payload: Pin<Box<dyn Stream<Item = _>>> =
             Box::pin(Awaited::new(payload, transfer, meter.clone()));
         req.set_payload(payload.into());
@@ -45,8 +47,8 @@ pub async fn bound(
 struct Request(Arc<Meter>);
 
 impl Request {
-    fn begin(meter: Arc<Meter>) -> Request {
-        meter.working();
+    fn begin(meter: Arc<Meter>, body: bool) -> Request {
+        meter.working(body);
         Request(meter)
     }
 }
@@ -81,8 +83,9 @@ impl MessageBody for Reply {
 /// The body of a request: its reader waits for the client for no longer than the bytes that came are worth.
 struct Awaited {
     payload: Payload,
-    /// Until its first byte has been asked for.
-    unasked: Option<Arc<Meter>>,
+    meter: Arc<Meter>,
+    /// Its first byte has been asked for.
+    asked: bool,
     transfer: UploadTime,
     bytes: u64,
     waited: Duration,
@@ -93,7 +96,8 @@ impl Awaited {
     fn new(payload: Payload, transfer: UploadTime, meter: Arc<Meter>) -> Awaited {
         Awaited {
             payload,
-            unasked: Some(meter),
+            meter,
+            asked: false,
             transfer,
             bytes: 0,
             waited: Duration::ZERO,
@@ -107,15 +111,17 @@ impl Stream for Awaited {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Some(meter) = this.unasked.take() {
-            meter.expectation().wanted();
+        if !std::mem::replace(&mut this.asked, true) {
+            this.meter.expectation().wanted();
         }
         if let Poll::Ready(item) = Pin::new(&mut this.payload).poll_next(cx) {
             if let Some((since, _)) = this.wait.take() {
                 this.waited += since.elapsed();
             }
-            if let Some(Ok(chunk)) = &item {
-                this.bytes += chunk.len() as u64;
+            match &item {
+                Some(Ok(chunk)) => this.bytes += chunk.len() as u64,
+                Some(Err(_)) => {}
+                None => this.meter.read(),
             }
             return Poll::Ready(item);
         }

@@ -2,12 +2,12 @@
 //!
 //! At a bound, the connection that has been waiting for its client the longest gives its place to the new one: at the
 //! bound of an address one of the same address, at the bound of all one of the address that has the most. So many sockets
-//! that do nothing keep nobody out for longer than [`WAITED_MIN`], their own neighbours behind the address included.
+//! that do nothing keep nobody out for longer than a moment, their own neighbours behind the address included
+//! ([`Meter::replaceable`]).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -15,9 +15,6 @@ use super::Meter;
 use cleanplate_basics::lock;
 
 use crate::limits::block;
-
-/// Time that a connection may wait for its client before its place is given to another.
-const WAITED_MIN: Duration = Duration::from_millis(500);
 
 /// Connections by address; `None` for those without one.
 type Crowd = HashMap<Option<IpAddr>, VecDeque<Arc<Meter>>>;
@@ -68,12 +65,10 @@ impl Here {
     /// Sends away the connection of an address that has waited the longest; `false` when none has waited long enough.
     fn make_room(&mut self, address: Option<IpAddr>) -> bool {
         let longest = self.crowd.get(&address).and_then(|those| {
-            let waiting = those
+            those
                 .iter()
-                .filter_map(|meter| Some((meter.waiting_since()?, meter)));
-            waiting
-                .min_by_key(|(since, _)| *since)
-                .filter(|(since, _)| since.elapsed() >= WAITED_MIN)
+                .filter_map(|meter| Some((meter.replaceable()?, meter)))
+                .min_by_key(|(order, _)| *order)
                 .map(|(_, meter)| meter.clone())
         });
         if let Some(meter) = &longest {
@@ -142,7 +137,10 @@ pub fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::Spans;
+    use super::super::meter::BEGUN_MIN;
     use super::*;
     use crate::config::UploadTime;
 
@@ -184,17 +182,19 @@ mod tests {
         let (old, busy) = (meter(), meter());
         let old_seat = roster.enter(at("192.0.2.1"), &old).unwrap();
         let busy_seat = roster.enter(at("192.0.2.1"), &busy).unwrap();
-        busy.working();
+        old.heard();
+        busy.working(false);
         assert!(
             roster.enter(at("192.0.2.1"), &meter()).is_none(),
             "too early"
         );
-        std::thread::sleep(WAITED_MIN);
+        // Time itself is what gives a place away.
+        std::thread::sleep(BEGUN_MIN);
         let newer = roster.enter(at("192.0.2.1"), &meter()).unwrap();
         drop(old_seat);
         assert_eq!(roster.lock().all, 2, "a place is given back once");
         let _far = roster.enter(at("192.0.2.9"), &meter()).unwrap();
-        std::thread::sleep(WAITED_MIN);
+        std::thread::sleep(BEGUN_MIN);
         let _last = roster.enter(at("192.0.2.8"), &meter()).unwrap();
         assert_eq!(roster.lock().crowd[&at("192.0.2.1")].len(), 1);
         drop((newer, busy_seat));

@@ -159,6 +159,7 @@ mod tests {
     fn the_device_is_busy_while_jobs_run() {
         let mut figures = Figures::default();
         figures.set_running(1);
+        // How long a job runs is what is measured.
         std::thread::sleep(Duration::from_millis(30));
         figures.set_running(0);
         let (second, _, _) = figures.second(Duration::from_millis(60));

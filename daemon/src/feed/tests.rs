@@ -118,6 +118,7 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
             slow < CHANGES / 100,
             "{slow} of {CHANGES} changes took longer than 2 ms"
         );
+        // The last changes are told within 20 ms.
         std::thread::sleep(Duration::from_millis(100));
         stop.store(true, Ordering::Relaxed);
         reader.join().unwrap()

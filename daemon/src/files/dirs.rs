@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::disk_space;
+
 /// A file operation of the data folder failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -39,13 +41,18 @@ impl FilesError {
     /// Wraps an error with what was tried.
     pub fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
-        move |source| FilesError::Io {
-            operation,
-            path,
-            source,
+        move |source: std::io::Error| {
+            if source.kind() == std::io::ErrorKind::ReadOnlyFilesystem {
+                disk_space::note_read_only();
+            }
+            FilesError::Io {
+                operation,
+                path,
+                source,
+            }
         }
     }
-    /// Whether the disk is full.
+    /// Whether the disk takes no more: it is full, or takes nothing at all.
     pub fn is_full(&self) -> bool {
         match self {
             FilesError::Io { source, .. } => is_full(source),
@@ -55,10 +62,13 @@ impl FilesError {
     }
 }
 
-/// Whether there is no room on the disk, or none left of a share of it.
+/// Whether there is no room on the disk, none left of a share of it, or nothing may be written to it.
 fn is_full(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded)
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(
+        error.kind(),
+        StorageFull | QuotaExceeded | ReadOnlyFilesystem
+    )
 }
 
 /// Folders under the data folder. The database lies at its top, made by the store.

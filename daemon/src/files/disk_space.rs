@@ -17,6 +17,14 @@ const EXHAUSTED: u64 = 4;
 /// Files that the volume must still take.
 const FILES_MIN: u64 = 64;
 
+/// A file could not be written because the volume had become read-only, as systems make one whose structure is damaged.
+static READ_ONLY: AtomicBool = AtomicBool::new(false);
+
+/// Somebody met a read-only volume. It is tried again by whoever tends the data folder's.
+pub(super) fn note_read_only() {
+    READ_ONLY.store(true, Ordering::Relaxed);
+}
+
 /// What a volume has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Left {
@@ -135,6 +143,10 @@ impl DiskSpace {
 
     fn below(&self, bytes_min: u64) -> Option<FilesError> {
         let why = match Left::of(&self.data) {
+            Ok(_) if READ_ONLY.load(Ordering::Relaxed) => {
+                "the volume of the data folder has become read-only; look for damage of its file system"
+                    .to_string()
+            }
             Ok(left) if left.files < FILES_MIN => {
                 format!(
                     "the volume of the data folder takes {} more files",
@@ -159,6 +171,9 @@ impl DiskSpace {
 
     /// Tells of a full volume once a minute and of its end, and keeps a little back whenever there is room. Called often.
     pub fn tend(&self) {
+        if READ_ONLY.load(Ordering::Relaxed) && tempfile::tempfile_in(&self.data).is_ok() {
+            READ_ONLY.store(false, Ordering::Relaxed);
+        }
         let full = self.full();
         if self.exhausted().is_some() {
             self.drop_ballast();
@@ -233,6 +248,19 @@ mod tests {
         assert_eq!(other.bytes, 0);
         drop(other);
         assert_eq!(space.reserved.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_volume_that_became_read_only_is_full_until_it_can_be_written_again() {
+        let (_dir, dirs) = dirs();
+        let space = DiskSpace::new(&dirs, 0);
+        let met = std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
+        let error = FilesError::io("storing an upload in", &dirs.uploads)(met);
+        assert!(error.is_full());
+        let full = space.full().unwrap();
+        assert!(full.to_string().contains("read-only"), "{full}");
+        space.tend();
+        assert!(space.full().is_none());
     }
 
     #[test]

@@ -134,6 +134,7 @@ mod tests {
             0,
             "what was just written is not trusted yet"
         );
+        // Time itself: how old the file has to be.
         std::thread::sleep(SETTLED + Duration::from_millis(1100));
         assert!(intact.open(&path, &want).is_some());
         assert_eq!(intact.lock().len(), 1);

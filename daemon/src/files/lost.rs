@@ -10,6 +10,12 @@ use super::{Dirs, FilesError};
 /// Refuses a data folder that has results, but no database. Call before the store is opened, which would make one.
 pub fn refuse_lost_database(dirs: &Dirs) -> anyhow::Result<()> {
     let path = dirs.data.join(DATABASE_FILE);
+    ensure!(
+        !path.is_dir(),
+        "{} is a folder, and the database has to be a file: move the folder away, and put the newest backup in its place if \
+         there was a database",
+        path.display()
+    );
     let there = fs::metadata(&path).is_ok_and(|meta| meta.len() > 0);
     ensure!(
         there || results(dirs)? == 0,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::executor::{Begun, Bytes, Ending, Executor, Made, Running, Task};
 use super::report::PairFault;
 use crate::jobs::failure_code;
-use crate::jobs::{ByteBudget, probe_removal};
+use crate::jobs::{ByteBudget, Service, probe_job};
 
 /// A runner with its limits.
 struct Bench {
@@ -41,9 +41,10 @@ impl Bench {
             PairFault::new(FailureCode::Image, format!("{what}: {error}"))
         };
         let mask = task.mask.as_ref().map(|mask| mask.as_slice());
-        let (_, bytes) = probe_removal(&task.photo, mask, 0, &self.limits)
+        let bytes = probe_job(Service::Removal, &task.photo, mask, 0, &self.limits)
             .map_err(|error| picture("photo or mask", &error))?;
         let _room = self.memory.take(bytes, || false);
+        cleanplate_pictures::ask(bytes).map_err(|error| picture("photo or mask", &error))?;
         let started = Instant::now();
         let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
             .map_err(|error| picture("photo", &error))?;

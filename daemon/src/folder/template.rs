@@ -123,6 +123,7 @@ mod tests {
         std::thread::scope(|scope| {
             let run = || scaled(bytes, (60, 40), (30, 20), MaskChannel::Auto, &bounds);
             let waiting = scope.spawn(run);
+            // Long enough to be done, were there room.
             std::thread::sleep(Duration::from_millis(300));
             assert!(!waiting.is_finished());
             drop(others);

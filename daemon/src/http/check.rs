@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use cleanplate_api::{ErrorCode, FieldError, Loc};
-use cleanplate_pictures::{Format, Header, ImageError};
+use cleanplate_pictures::{Format, Header};
 use cleanplate_pipeline::Pipeline;
 use cleanplate_store::KeyRecord;
 
@@ -13,7 +13,7 @@ use super::{fetch, preferred};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::Mapped;
-use crate::jobs::{Service, removal_bytes};
+use crate::jobs::{Service, preview_bytes, removal_bytes};
 use crate::outbound;
 use crate::params;
 use crate::prompts::{self, Prompts};
@@ -196,11 +196,12 @@ impl RequestOptions {
             return Err(Refusal::fields(missing));
         };
         let limits = app.jobs.image_limits();
+        let candidates = self.tuning.candidates as u64;
         let (image, header) = probe("image", image, limits.clone()).await?;
         let image = self.check_format(image, &header, app).await?;
         let Some(mask) = parts.mask else {
             self.check_prompts(header.width as u32, header.height as u32, app)?;
-            check_memory(&header, None, self.tuning.candidates, app)?;
+            check_memory(removal_bytes(&header, None, candidates), app)?;
             return Ok(Checked {
                 image,
                 header,
@@ -219,7 +220,7 @@ impl RequestOptions {
                 "value_error.mask.size",
             ));
         }
-        check_memory(&header, Some(&mask_header), self.tuning.candidates, app)?;
+        check_memory(removal_bytes(&header, Some(&mask_header), candidates), app)?;
         Ok(Checked {
             image,
             header,
@@ -238,7 +239,7 @@ impl RequestOptions {
         if options.format != Some(Format::Jpeg) || !header.channels.has_alpha() {
             return Ok(image);
         }
-        check_memory(header, None, self.tuning.candidates, app)?;
+        check_memory(header.need.decode_bytes_max, app)?;
         let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
         let bytes = header.need.decode_bytes_max;
         blocking(move || {
@@ -290,7 +291,8 @@ impl RequestOptions {
         };
         let (image, header) = probe("image", image, app.jobs.image_limits()).await?;
         self.check_prompts(header.width as u32, header.height as u32, app)?;
-        check_memory(&header, None, self.tuning.candidates, app)?;
+        // A job's result is the mask; the photo is not filled.
+        check_memory(preview_bytes(&header), app)?;
         Ok(Checked {
             image,
             header,
@@ -300,24 +302,19 @@ impl RequestOptions {
 }
 
 /// Refuses pictures that would take more memory than there is for all together.
-fn check_memory(
-    image: &Header,
-    mask: Option<&Header>,
-    candidates: usize,
-    app: &App,
-) -> Result<(), Refusal> {
-    let got = removal_bytes(image, mask, candidates as u64);
+fn check_memory(got: u64, app: &App) -> Result<(), Refusal> {
     let max = app.config.limits.memory_bytes_max;
     if got <= max {
         return Ok(());
     }
-    let error = ImageError::Limit {
-        format: image.format,
-        what: "bytes of memory to be worked on with",
-        got,
-        max,
-    };
-    Err(Refusal::image("image", &error))
+    let text = format!(
+        "working on this image takes {} MiB of memory, and limits.memory_mib_max allows {} MiB for all pictures together: \
+         send a smaller one, or have the option raised",
+        got.div_ceil(1 << 20),
+        max >> 20
+    );
+    let kind = "value_error.image.limit";
+    Err(Refusal::field(&["body", "image"], text, kind))
 }
 
 /// Reads a picture's header; pixels are not touched.

@@ -13,7 +13,7 @@ use super::files::missing;
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::files::{FilesError, Mapped};
-use crate::jobs::removal_bytes;
+use crate::jobs::conversion_bytes;
 use crate::limits::Held;
 use crate::params;
 use crate::refusal::Refusal;
@@ -83,7 +83,7 @@ pub async fn converted(
         let source = source.ok_or_else(|| missing(&of, &stored))?;
         let bytes = Mapped::open(source.path())?;
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;
-        let _room = memory.take(removal_bytes(&header, None, 0), || false);
+        let _room = memory.take(conversion_bytes(&header), || false);
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
         photo.check_format(&options).map_err(wrong)?;
         let format = options.format_of(photo.format);

@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use cleanplate_pictures::{Header, ImageError, Limits, probe};
+use cleanplate_basics::lock;
+use cleanplate_pictures::{Header, ImageError, Limits, ask, probe};
 use cleanplate_pipeline::WORK_PIXELS_MAX;
 use cleanplate_plugins::patchmatch::FILL_BYTES_MAX;
+use cleanplate_plugins::sam::FOUND_BYTES;
 
-use cleanplate_basics::lock;
+use super::Service;
 
 /// Longest sleep between looks at the wish to stop.
 const NAP: Duration = Duration::from_millis(100);
@@ -29,6 +31,10 @@ const CANDIDATE_BYTES: u64 = 12;
 const CONVERSION_BYTES: u64 = 14;
 /// Bytes for each pixel of a photo with alpha while its hidden colours are completed.
 const COMPLETED_BYTES: u64 = 6;
+/// Memory of everything that is no picture: threads, the database, uploads under way, a small network.
+const OTHER_BYTES: u64 = 512 << 20;
+/// The least that pictures get, whatever the system says.
+const LEAST_BYTES: u64 = 64 << 20;
 /// Masks beside a photo: as sent, as grown, as blended.
 const MASKS: u64 = 3;
 
@@ -63,6 +69,15 @@ impl Drop for TakenBytes<'_> {
     }
 }
 
+/// The part of `bytes` that the system has for this process, `OTHER_BYTES` besides: what is admitted must not fail later.
+pub fn to_be_had(bytes: u64) -> u64 {
+    let mut fits = bytes;
+    while fits > LEAST_BYTES && ask(fits + OTHER_BYTES).is_err() {
+        fits -= fits / 8;
+    }
+    fits
+}
+
 /// Most bytes that a removal takes at a time: while the photo is decoded, then the mask, then while the hole is filled and the
 /// result written.
 pub fn removal_bytes(photo: &Header, mask: Option<&Header>, candidates: u64) -> u64 {
@@ -88,17 +103,38 @@ pub fn removal_bytes(photo: &Header, mask: Option<&Header>, candidates: u64) -> 
         .max(work)
 }
 
-/// Probes the pictures of a removal: the photo's header, and the bytes that the removal takes.
-pub fn probe_removal(
+/// Most bytes that finding an object takes at a time: while the photo is decoded, then while its mask is made and written.
+pub fn preview_bytes(photo: &Header) -> u64 {
+    let pixels = (photo.width * photo.height) as u64;
+    let alpha = match photo.channels.has_alpha() {
+        true => 2 * photo.need.photo_bytes,
+        false => 0,
+    };
+    let work = photo.need.photo_bytes + alpha + FOUND_BYTES * pixels;
+    photo.need.decode_bytes_max.max(work)
+}
+
+/// Most bytes that writing a picture in another form takes at a time.
+pub fn conversion_bytes(photo: &Header) -> u64 {
+    let pixels = (photo.width * photo.height) as u64;
+    let written = photo.need.encode_bytes_max.max(CONVERSION_BYTES * pixels);
+    (photo.need.decode_bytes_max).max(photo.need.photo_bytes + written)
+}
+
+/// Probes the pictures of a job: the bytes that it takes.
+pub fn probe_job(
+    service: Service,
     photo: &[u8],
     mask: Option<&[u8]>,
     candidates: u64,
     limits: &Limits,
-) -> Result<(Header, u64), ImageError> {
-    let header = probe(photo, limits)?;
+) -> Result<u64, ImageError> {
+    let photo = probe(photo, limits)?;
     let mask = mask.map(|mask| probe(mask, limits)).transpose()?;
-    let bytes = removal_bytes(&header, mask.as_ref(), candidates);
-    Ok((header, bytes))
+    Ok(match service {
+        Service::Removal => removal_bytes(&photo, mask.as_ref(), candidates),
+        Service::Segmentation => preview_bytes(&photo),
+    })
 }
 
 impl ByteBudget {

@@ -38,7 +38,9 @@ use cleanplate_store::{Accept, Inquiry, JobId, QueueLimits, Store, StoreError};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-pub use byte_budget::{ByteBudget, TakenBytes, probe_removal, removal_bytes};
+pub use byte_budget::{
+    ByteBudget, TakenBytes, conversion_bytes, preview_bytes, probe_job, removal_bytes, to_be_had,
+};
 pub use cancel::Standing;
 
 use cancel::Current;

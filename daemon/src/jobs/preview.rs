@@ -7,7 +7,7 @@ use std::time::Instant;
 use cleanplate_api::ErrorCode;
 use cleanplate_pipeline::{Observer, Outcome, Pipeline, Prompts, Request};
 
-use super::{Jobs, probe_removal};
+use super::{Jobs, preview_bytes};
 use crate::files::Mapped;
 use crate::refusal::Refusal;
 
@@ -40,13 +40,15 @@ impl Jobs {
         let bytes = Mapped::open(image)?;
         let limits = self.image_limits();
         let wrong = |error| Refusal::image("image", &error);
-        let (_, needed) = probe_removal(&bytes, None, 0, &limits).map_err(wrong)?;
+        let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;
+        let needed = preview_bytes(&header);
         let until = Until(self, Instant::now() + self.config.queue.job_wall_max);
         let _room = self.memory.take(needed, || until.cancelled());
         if until.cancelled() {
             let text = "there was no memory for the preview in time";
             return Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(2));
         }
+        cleanplate_pictures::ask(needed).map_err(wrong)?;
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
         let runner = self.device.kept().ok_or_else(|| {
             Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)

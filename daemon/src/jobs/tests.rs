@@ -95,6 +95,7 @@ fn whoever_is_accepted_while_the_queue_ends_is_told_and_pays_nothing() {
                 })
                 .collect();
             start.wait();
+            // The end comes at another instant of the calls each time.
             std::thread::sleep(Duration::from_micros((round * 7919) % 20_000));
             jobs.shut_down(Duration::ZERO, Vec::new());
             callers

@@ -14,7 +14,7 @@ use super::cancel::Current;
 use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
 use super::run::{self, JobFault};
-use super::{JobInput, Jobs, TakenBytes, lock, probe_removal};
+use super::{JobInput, Jobs, Service, TakenBytes, lock, probe_job};
 use crate::files::{Mapped, remove_preview, remove_results};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -95,9 +95,9 @@ fn bytes_of(jobs: &Jobs, job: &Job, recalled: &Recalled) -> u64 {
     let Ok(work) = recalled else { return 0 };
     let (image, mask) = (mapped(&work.image), work.mask.as_ref().and_then(mapped));
     let Some(image) = image else { return 0 };
-    let candidates = candidates_of(&job.request);
-    probe_removal(&image, mask.as_deref(), candidates, &jobs.image_limits())
-        .map_or(0, |(_, bytes)| bytes)
+    let (service, candidates) = (Service::of(&job.service), candidates_of(&job.request));
+    let limits = jobs.image_limits();
+    probe_job(service, &image, mask.as_deref(), candidates, &limits).unwrap_or(0)
 }
 
 /// Does one job.

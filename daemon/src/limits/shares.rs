@@ -126,6 +126,7 @@ mod tests {
                     .is_some()
             })
         };
+        // Long enough for it to begin to wait; it is served at any rate.
         tokio::time::sleep(short).await;
         drop(only);
         assert!(waiting.await.unwrap());

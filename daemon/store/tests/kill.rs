@@ -167,6 +167,7 @@ fn run_and_kill(folder: &Path, after: Duration) -> Vec<(String, JobId)> {
         .collect();
     std::thread::scope(|scope| {
         let rest = scope.spawn(move || lines.filter_map(|line| parse(&line)).collect::<Vec<_>>());
+        // Another instant each time.
         std::thread::sleep(after);
         victim.kill().unwrap();
         victim.wait().unwrap();

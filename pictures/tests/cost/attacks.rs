@@ -3,7 +3,7 @@
 pub const MOST: usize = 25_000_000;
 pub const MIB: usize = 1 << 20;
 
-fn deflate(bytes: &[u8]) -> Vec<u8> {
+pub fn deflate(bytes: &[u8]) -> Vec<u8> {
     miniz_oxide::deflate::compress_to_vec_zlib(bytes, 6)
 }
 
@@ -32,7 +32,7 @@ fn repeated(piece: &[u8], bytes: usize) -> Vec<u8> {
     piece.repeat(bytes / piece.len())
 }
 
-fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+pub fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let whole = [&kind[..], body].concat();
     let crc = crc32fast::hash(&whole).to_be_bytes();
     [&(body.len() as u32).to_be_bytes()[..], &whole, &crc].concat()

@@ -1,6 +1,6 @@
 //! Pictures of every kind that is read.
 
-use super::attacks::segment;
+use super::attacks::{chunk, deflate, segment};
 
 /// Pictures of every kind, large enough that what is fixed hardly counts.
 pub fn kinds() -> Vec<(String, Vec<u8>)> {
@@ -143,6 +143,102 @@ pub fn kinds() -> Vec<(String, Vec<u8>)> {
         )
         .unwrap();
     out.push(("JPEG of inks".to_string(), bytes));
+    let deep = interlaced(width, height, &noise((width * height * 8) as usize));
+    out.push(("PNG Rgba 16 bit, interlaced".to_string(), deep));
+    for deflated in [false, true] {
+        let name = if deflated {
+            "TIFF of deflated tiles"
+        } else {
+            "TIFF of tiles"
+        };
+        let bytes = tiled(
+            width,
+            height,
+            &noise((width * height * 3) as usize),
+            deflated,
+        );
+        out.push((name.to_string(), bytes));
+    }
+    out
+}
+
+/// An interlaced PNG of 16-bit RGBA: which pixels are where does not matter for what they take.
+fn interlaced(width: u32, height: u32, noise: &[u8]) -> Vec<u8> {
+    let passes = [
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ];
+    let (mut raw, mut at) = (Vec::new(), 0);
+    for (x0, y0, dx, dy) in passes {
+        let row = 8 * (width - x0).div_ceil(dx) as usize;
+        for _ in (y0..height).step_by(dy) {
+            raw.push(0);
+            raw.extend_from_slice(&noise[at..at + row]);
+            at += row;
+        }
+    }
+    let (w, h) = (width.to_be_bytes(), height.to_be_bytes());
+    let header = [&w[..], &h, &[16, 6, 0, 0, 1]].concat();
+    [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &deflate(&raw)),
+        chunk(b"IEND", &[]),
+    ]
+    .concat()
+}
+
+/// A TIFF of RGB in tiles of 256 x 256.
+fn tiled(width: u32, height: u32, noise: &[u8], deflated: bool) -> Vec<u8> {
+    const SIDE: u32 = 256;
+    let count = width.div_ceil(SIDE) * height.div_ceil(SIDE);
+    let mut out = b"II*\0\0\0\0\0".to_vec();
+    let (mut places, mut lengths) = (Vec::new(), Vec::new());
+    for tile in 0..count as usize {
+        let mut pixels = noise[tile * 4099..][..(SIDE * SIDE * 3) as usize].to_vec();
+        if deflated {
+            pixels = deflate(&pixels);
+        }
+        places.push(out.len() as u32);
+        lengths.push(pixels.len() as u32);
+        out.extend(pixels);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    let mut list = |values: &[u32]| {
+        let at = out.len() as u32;
+        values.iter().for_each(|v| out.extend(v.to_le_bytes()));
+        at
+    };
+    // Three times 8 bits, as two words.
+    let (bits, places, lengths) = (list(&[8 | 8 << 16, 8]), list(&places), list(&lengths));
+    let entries: [(u16, u16, u32, u32); 11] = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 3, bits),
+        (259, 3, 1, if deflated { 8 } else { 1 }),
+        (262, 3, 1, 2),
+        (277, 3, 1, 3),
+        (284, 3, 1, 1),
+        (322, 3, 1, SIDE),
+        (323, 3, 1, SIDE),
+        (324, 4, count, places),
+        (325, 4, count, lengths),
+    ];
+    let directory = (out.len() as u32).to_le_bytes();
+    out[4..8].copy_from_slice(&directory);
+    out.extend((entries.len() as u16).to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        out.extend(tag.to_le_bytes());
+        out.extend(kind.to_le_bytes());
+        out.extend(count.to_le_bytes());
+        out.extend(value.to_le_bytes());
+    }
+    out.extend([0; 4]);
     out
 }
 

@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use cleanplate_pictures::{Limits, MaskChannel, decode, decode_mask, probe};
+use cleanplate_pictures::{ImageError, Limits, MaskChannel, decode, decode_mask, probe};
 
 mod attacks;
 mod kinds;
@@ -19,18 +19,49 @@ struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// Bytes in use above which the system has no more.
+static MOST_USED: AtomicUsize = AtomicUsize::new(usize::MAX);
+/// Smaller ones are always to be had: what is measured are pictures, not messages and lists.
+const SMALL_BYTES: usize = 64 << 10;
 
-fn grown(by: usize) {
-    PEAK.fetch_max(NOW.fetch_add(by, Relaxed) + by, Relaxed);
+fn to_be_had(bytes: usize) -> bool {
+    bytes < SMALL_BYTES || NOW.load(Relaxed).saturating_add(bytes) <= MOST_USED.load(Relaxed)
 }
 
-// SAFETY: every call is the system allocator's own; only numbers are kept beside it.
+/// Length of the allocation that is asked for before the others and given back: it is no use of memory.
+static ASKED: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+fn grown(by: usize) {
+    let now = NOW.fetch_add(by, Relaxed) + by;
+    if by != ASKED.load(Relaxed) {
+        PEAK.fetch_max(now, Relaxed);
+    }
+}
+
+/// What a call asks for: it says so where there is nothing.
+fn asked<T>(call: impl FnOnce() -> Result<T, ImageError>) -> u64 {
+    MOST_USED.store(NOW.load(Relaxed), Relaxed);
+    let refused = call();
+    MOST_USED.store(usize::MAX, Relaxed);
+    match refused {
+        Err(ImageError::OutOfMemory { bytes }) => bytes,
+        other => panic!("not asked for: {:?}", other.map(drop)),
+    }
+}
+
+// SAFETY: every call is the system allocator's own, or fails as that one may; only numbers are kept beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !to_be_had(layout.size()) {
+            return std::ptr::null_mut();
+        }
         grown(layout.size());
         unsafe { System.alloc(layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if !to_be_had(layout.size()) {
+            return std::ptr::null_mut();
+        }
         grown(layout.size());
         unsafe { System.alloc_zeroed(layout) }
     }
@@ -39,6 +70,9 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { System.dealloc(place, layout) }
     }
     unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if size > layout.size() && !to_be_had(size) {
+            return std::ptr::null_mut();
+        }
         grown(size);
         NOW.fetch_sub(layout.size(), Relaxed);
         unsafe { System.realloc(place, layout, size) }
@@ -58,6 +92,14 @@ fn cpu() -> Duration {
     let rc = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     assert_eq!(rc, 0);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Peak bytes of a call besides what it asks for.
+fn used<T>(call: impl Fn() -> Result<T, ImageError>) -> (Result<T, ImageError>, usize) {
+    ASKED.store(asked(&call) as usize, Relaxed);
+    let (result, _, bytes) = cost(call);
+    ASKED.store(usize::MAX, Relaxed);
+    (result, bytes)
 }
 
 /// CPU time and peak bytes of a call.
@@ -83,19 +125,17 @@ fn memory_is_known_from_the_header() {
     for (name, bytes) in kinds() {
         let limits = Limits::default();
         let need = probe(&bytes, &limits).unwrap().need;
-        let (photo, _, decode_bytes) = cost(|| decode(&bytes, &limits).unwrap());
+        let (photo, decode_bytes) = used(|| decode(&bytes, &limits));
+        let photo = photo.unwrap();
         let before = NOW.load(Relaxed);
         drop(photo.clone());
         let (copy, _, _) = cost(|| photo.clone());
         let photo_bytes = NOW.load(Relaxed) - before + shared_bytes(&photo);
         drop(copy);
-        let (_, _, encode_bytes) = cost(|| photo.encode(&Default::default()).unwrap());
+        let (written, encode_bytes) = used(|| photo.encode(&Default::default()));
+        written.unwrap();
         drop(photo);
-        let (_, _, cut_bytes) = cost(|| {
-            decode_mask(&bytes, &limits, MaskChannel::Luma)
-                .map(drop)
-                .ok()
-        });
+        let (_, cut_bytes) = used(|| decode_mask(&bytes, &limits, MaskChannel::Luma));
         let pairs = [
             (decode_bytes, need.decode_bytes_max),
             (photo_bytes, need.photo_bytes),
@@ -117,6 +157,52 @@ fn memory_is_known_from_the_header() {
         }
     }
     assert!(wrong.is_empty(), "computed wrongly: {wrong:?}");
+}
+
+/// With whatever memory there is, every reader and writer comes to its end or says that there is too little: a failed
+/// allocation in one of the crates behind them would end this process.
+#[test]
+fn too_little_memory_is_an_answer() {
+    const STEPS: u64 = 3;
+    let _alone = ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (name, bytes) in kinds() {
+        let limits = Limits::default();
+        let need = probe(&bytes, &limits).unwrap().need;
+        let photo = decode(&bytes, &limits).unwrap();
+        let written = 4 * (need.encode_bytes_max + need.photo_bytes) + (16 << 20);
+        type Attempt<'a> = (&'a str, u64, &'a dyn Fn() -> Result<(), ImageError>);
+        let attempts: [Attempt<'_>; 3] = [
+            ("decode", need.decode_bytes_max, &|| {
+                decode(&bytes, &limits).map(drop)
+            }),
+            ("mask", need.cut_bytes_max, &|| {
+                decode_mask(&bytes, &limits, MaskChannel::Luma).map(drop)
+            }),
+            ("encode", written, &|| {
+                photo.encode(&Default::default()).map(drop)
+            }),
+        ];
+        for (what, most, attempt) in attempts {
+            let refused = |room: u64| {
+                MOST_USED.store(NOW.load(Relaxed) + room as usize, Relaxed);
+                let result = attempt();
+                MOST_USED.store(usize::MAX, Relaxed);
+                let refused = matches!(result, Err(ImageError::OutOfMemory { .. }));
+                let other = result.is_err() && !refused && what != "mask";
+                assert!(!other, "{name}, {what}: {result:?}");
+                refused
+            };
+            // Upwards: once there is enough, more is enough, too.
+            let steps = (0..=STEPS).map(|step| refused((most + MIB as u64) * step / STEPS));
+            let steps: Vec<bool> = steps.collect();
+            assert!(
+                steps[0] && !steps[STEPS as usize] && steps.is_sorted_by(|a, b| a >= b),
+                "{name}, {what}: {steps:?}"
+            );
+        }
+    }
 }
 
 /// Bytes of a photo that its copies share.

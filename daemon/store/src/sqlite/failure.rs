@@ -38,7 +38,8 @@ impl From<rusqlite::Error> for TxError {
 pub(super) fn store_error(operation: &'static str, error: rusqlite::Error) -> StoreError {
     match &error {
         rusqlite::Error::SqliteFailure(cause, _) => match (cause.code, cause.extended_code) {
-            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => {
+            // A volume that has become read-only takes no more, like a full one.
+            (ErrorCode::DiskFull | ErrorCode::ReadOnly, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => {
                 StoreError::Full { operation }
             }
             (ErrorCode::DatabaseBusy, _) => StoreError::Busy { operation },
