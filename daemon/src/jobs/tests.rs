@@ -163,6 +163,7 @@ fn ends_that_other_processes_bring_about_are_told() {
     assert!(waiter.poll().is_none(), "no look yet");
     std::thread::sleep(Duration::from_millis(2_100));
     assert_eq!(told(waiter.poll()), Some(refusal.clone()));
+    drop(waiter);
     // Where it does, at once.
     store.watch(Arc::new(EndsElsewhere(Arc::downgrade(&jobs))));
     let mut waiter = offered();
