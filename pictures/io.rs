@@ -298,7 +298,7 @@ impl Photo {
             Format::Jpeg => jpeg::encode(self, options.quality, warnings),
             Format::Png => png::encode(self, warnings),
             Format::WebP => webp::encode(self, options.quality, warnings),
-            Format::Tiff => tiff::encode(self),
+            Format::Tiff => tiff::encode(self, warnings),
             Format::Bmp => Err(ImageError::encode(
                 Format::Bmp,
                 "it is read only; choose png",

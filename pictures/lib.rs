@@ -62,6 +62,10 @@ pub use need::Need;
 pub use orientation::Orientation;
 pub use photo::{Channels, Photo, Samples};
 
+/// Largest mean distance, per sample on the 8-bit scale, of changed pixels from the colours of a file's palette; above, the picture
+/// is no palette picture any more.
+const PALETTE_DISTANCE_MAX: f64 = 8.0;
+
 /// The accepted file types, for messages.
 pub const ACCEPTED: &str = "JPEG, PNG, WebP, TIFF or BMP";
 

@@ -147,7 +147,7 @@ impl File<'_> {
             photo_bytes: photo,
             cut_bytes_max: decode + samples,
             // A strip or tile as it is packed again; the file while it grows.
-            encode_bytes_max: 2 * chunk + file + own + base,
+            encode_bytes_max: 2 * chunk + file + own.max(raw) + base,
         }
     }
 

@@ -416,6 +416,16 @@ fn a_file_may_have_a_name_in_any_encoding() {
         .file("mask", "m.png", &hole);
     let reply = daemon.post(REMOVAL, Some(&key), &form).json();
     assert_eq!(reply["result"]["input_filename"], "stra\u{fffd}e.png");
+    // Control characters are in no encoding of a name: a header cannot hold them.
+    let form = Form::new()
+        .file("image", b"a\0b.png", &image)
+        .file("mask", "m.png", &hole);
+    let reply = daemon.post(REMOVAL, Some(&key), &form);
+    let said = reply.json()["detail"][0]["msg"].to_string();
+    assert!(
+        reply.status == 422 && said.contains("such as NUL"),
+        "{said}"
+    );
 }
 
 #[test]

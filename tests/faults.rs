@@ -169,7 +169,11 @@ fn a_system_without_memory_costs_a_photo_and_not_the_daemon() {
         assert_eq!(daemon.post(REMOVAL, Some(&key), &small).status, 200);
     }
     let large = Form::pair(
-        &png(image::RgbImage::from_pixel(5000, 4000, image::Rgb([120, 90, 60]))),
+        &png(image::RgbImage::from_pixel(
+            5000,
+            4000,
+            image::Rgb([120, 90, 60]),
+        )),
         &png(mask(5000, 4000, [100, 100, 300, 300])),
     );
     let pid = rustix::process::Pid::from_raw(daemon.pid() as i32).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::memory::with_capacity;
-use crate::{ImageError, Palette, Photo, Samples};
+use crate::{ImageError, PALETTE_DISTANCE_MAX, Palette, Photo, Samples};
 
 /// An index per pixel, and the palette they point into.
 pub(super) struct Indexed {
@@ -12,10 +12,6 @@ pub(super) struct Indexed {
     /// `[height, width]`.
     pub indices: Vec<u8>,
 }
-
-/// Largest mean distance, per sample on the 8-bit scale, of changed pixels from the palette's colours; above, the picture is
-/// no palette picture any more.
-const DISTANCE_MAX: f64 = 8.0;
 
 /// The photo as indices. Pixels that still have their colour keep exactly their index. New colours are added as long as there
 /// is room; then those that stand best for all new ones are, and changed pixels take the nearest colour. A picture of one bit
@@ -134,7 +130,7 @@ fn nearest(pixels: &Pixels<'_>, most: usize, depth: u8) -> Result<Option<Indexed
         }
         indices.push(index);
     }
-    let fits = depth == 1 || off as f64 <= DISTANCE_MAX * changed as f64;
+    let fits = depth == 1 || off as f64 <= PALETTE_DISTANCE_MAX * changed as f64;
     Ok(fits.then_some(Indexed { colours, indices }))
 }
 

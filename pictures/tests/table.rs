@@ -262,13 +262,13 @@ A place that the format has not is \"-\". The size is that of the result to that
 ";
 
 const TAIL: &str = "
-TIFF keeps byte order, strips or tiles, planes, coding, predictor and further channels; strips and tiles without a changed pixel are
+TIFF keeps byte order, strips or tiles, planes, coding, predictor, palette and further channels; strips and tiles without a changed pixel are
 copied. JPEG keeps every coefficient of untouched blocks, tables, sampling, scans and restart markers. A BMP comes back as PNG.
 CMYK is filled in RGB through the profile of the file (plainly without one, said) and written back as inks in the hole only.
 
 Not read, and named in the reply (415): AVIF, HEIC, JPEG XL, JPEG 2000, GIF, PSD, BigTIFF, OpenEXR, PDF, and camera raws (DNG, CR2,
 CR3, NEF, ARW, RAF, ORF, RW2). Refused with the reason (422): animations, TIFFs of several pages, of 1 to 4 or 32 bits, of
-floating-point samples, with palettes, YCbCr or Lab colour, or with JPEG, fax or Zstandard coding inside; JPEGs of 12 bits,
+floating-point samples, with palettes of other than 8 bits, YCbCr or Lab colour, or with JPEG, fax or Zstandard coding inside; JPEGs of 12 bits,
 without loss or with arithmetic coding.
 ";
 

@@ -24,6 +24,13 @@ impl Layout {
         if let Some(cmyk) = cmyk {
             return self.view_inks(raw, cmyk, out);
         }
+        if !self.palette.is_empty() {
+            for pixel in raw.chunks_exact(self.samples) {
+                let colour = self.palette[pixel[0].number() as usize % self.palette.len()];
+                out.extend(colour.map(|v| S::of(v.into())));
+            }
+            return;
+        }
         let colours = self.photometric.count();
         for pixel in raw.chunks_exact(self.samples) {
             let alpha = self.alpha.map(|kind| (kind, pixel[colours]));
@@ -60,6 +67,11 @@ impl Layout {
             let mut inks = [0.0; 4];
             cmyk.to_inks(&rgb, &mut inks);
             raw[..4].copy_from_slice(&inks.map(sample_of));
+            return;
+        }
+        if !self.palette.is_empty() {
+            let colour = [0, 1, 2].map(|c| pixel[c].number());
+            raw[0] = S::of(self.closest(colour).0);
             return;
         }
         let colours = self.photometric.count();

@@ -5,6 +5,7 @@ use super::parse::{TiffFile, parse};
 use super::raw::Sample;
 use super::tag;
 use super::tree::{Tree, even, header};
+use crate::PALETTE_DISTANCE_MAX;
 use crate::colour::Cmyk;
 use crate::structure::Entry;
 use crate::{Format, ImageError, Limits, Metadata, Photo, Samples, Source, TiffSource};
@@ -15,7 +16,7 @@ const STRIP_BYTES: usize = 64 << 10;
 /// Compression of a new file: deflate, as Adobe numbers it.
 const DEFLATE: u32 = 8;
 /// Entries of the file that say how its samples lie, and are repeated.
-const REPEATED: [u16; 14] = [
+const REPEATED: [u16; 15] = [
     tag::WIDTH,
     tag::HEIGHT,
     tag::BITS,
@@ -25,6 +26,7 @@ const REPEATED: [u16; 14] = [
     tag::ROWS_PER_STRIP,
     tag::PLANAR,
     tag::PREDICTOR,
+    tag::COLOR_MAP,
     tag::TILE_WIDTH,
     tag::TILE_HEIGHT,
     tag::INK_SET,
@@ -32,8 +34,8 @@ const REPEATED: [u16; 14] = [
     tag::SAMPLE_FORMAT,
 ];
 
-/// Encodes the photo: one that was a TIFF into its own strips or tiles.
-pub(crate) fn encode(photo: &Photo) -> Result<Vec<u8>, ImageError> {
+/// Encodes the photo: one that was a TIFF into its own strips or tiles; one whose palette has no colours for it, as RGB.
+pub(crate) fn encode(photo: &Photo, warnings: &mut Vec<String>) -> Result<Vec<u8>, ImageError> {
     let Source::Tiff(source) = &photo.source else {
         return match &photo.samples {
             Samples::U8(v) => fresh(photo, v),
@@ -53,9 +55,50 @@ pub(crate) fn encode(photo: &Photo) -> Result<Vec<u8>, ImageError> {
         ));
     }
     match &photo.samples {
+        Samples::U8(v) if !has_colours(photo, source, &file, v)? => {
+            warnings.push(
+                "the palette has no colours near the fill, so the TIFF became RGB".to_string(),
+            );
+            fresh(photo, v)
+        }
         Samples::U8(v) => splice(photo, source, &file, v),
         Samples::U16(v) => splice(photo, source, &file, v),
     }
+}
+
+/// Whether the file has no palette, or one with colours near those of the changed pixels.
+fn has_colours(
+    photo: &Photo,
+    source: &TiffSource,
+    file: &TiffFile<'_>,
+    now: &[u8],
+) -> Result<bool, ImageError> {
+    let layout = &file.layout;
+    if layout.palette.is_empty() {
+        return Ok(true);
+    }
+    let (mut off, mut changed) = (0u64, 0u64);
+    let mut before = Vec::new();
+    for position in 0..layout.positions() {
+        let raw = layout.unpack::<u8>(file.tiff.bytes, file.tiff.little, position)?;
+        let ((left, top), (width, height)) = layout.shown(position);
+        for (y, row) in raw.chunks_exact(layout.chunk.0).take(height).enumerate() {
+            before.clear();
+            layout.view(&row[..width], None, &mut before);
+            for (x, was) in before.chunks_exact(3).enumerate() {
+                let stored = (left + x, top + y);
+                let (px, py) = source
+                    .orientation
+                    .place(stored, (layout.width, layout.height));
+                let is = &now[(py * photo.width + px) * 3..][..3];
+                if is != was {
+                    off += u64::from(layout.closest([0, 1, 2].map(|c| is[c].into())).1);
+                    changed += 3;
+                }
+            }
+        }
+    }
+    Ok(off as f64 <= PALETTE_DISTANCE_MAX * changed as f64)
 }
 
 fn unlimited() -> Limits {
@@ -166,6 +209,7 @@ fn fresh<S: Sample>(photo: &Photo, samples: &[S]) -> Result<Vec<u8>, ImageError>
             false => Photometric::Rgb,
         },
         alpha: photo.channels.has_alpha().then_some(Alpha::Unassociated),
+        palette: Vec::new(),
         planar: false,
         tiled: false,
         chunk: (photo.width, rows),

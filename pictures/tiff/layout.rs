@@ -11,6 +11,8 @@ pub(crate) enum Photometric {
     Gray,
     /// Red, green, blue.
     Rgb,
+    /// One sample, the place of a colour in a palette.
+    Palette,
     /// Cyan, magenta, yellow, black; 0 is no ink.
     Cmyk,
 }
@@ -19,7 +21,7 @@ impl Photometric {
     /// Samples in the file.
     pub fn count(self) -> usize {
         match self {
-            Photometric::WhiteIsZero | Photometric::Gray => 1,
+            Photometric::WhiteIsZero | Photometric::Gray | Photometric::Palette => 1,
             Photometric::Rgb => 3,
             Photometric::Cmyk => 4,
         }
@@ -61,6 +63,8 @@ pub(crate) struct Layout {
     pub samples: usize,
     pub photometric: Photometric,
     pub alpha: Option<Alpha>,
+    /// The 256 colours of a palette; none without one.
+    pub palette: Vec<[u8; 3]>,
     /// Each sample has strips or tiles of its own.
     pub planar: bool,
     pub tiled: bool,
@@ -77,6 +81,17 @@ impl Layout {
     /// Whether its colours are inks.
     pub fn is_cmyk(&self) -> bool {
         self.photometric == Photometric::Cmyk
+    }
+
+    /// The place of the palette's colour that is nearest, and how far off it is: the sum of the differences.
+    pub fn closest(&self, colour: [u32; 3]) -> (u32, u32) {
+        let off = |own: &[u8; 3], square: bool| -> u32 {
+            let each = (0..3).map(|c| u32::from(own[c]).abs_diff(colour[c]));
+            each.map(|v| if square { v * v } else { v }).sum()
+        };
+        let all = self.palette.iter().enumerate();
+        let found = all.min_by_key(|(_, own)| off(own, true));
+        found.map_or((0, 0), |(at, own)| (at as u32, off(own, false)))
     }
 
     /// Columns and rows of strips or tiles.

@@ -208,6 +208,10 @@ impl<'a> Numbers<'a, '_> {
         if samples < photometric.count() {
             return Err(ImageError::corrupt(F, "it has too few samples per pixel"));
         }
+        let palette = match photometric {
+            Photometric::Palette => self.palette(bits, samples)?,
+            _ => Vec::new(),
+        };
         let number = self.first(tag::COMPRESSION).unwrap_or(1);
         let coding = Coding::of(number).ok_or_else(|| unsupported(coding_name(number)))?;
         if self.first(tag::FILL_ORDER).is_some_and(|order| order != 1) {
@@ -237,6 +241,7 @@ impl<'a> Numbers<'a, '_> {
             samples,
             photometric,
             alpha: self.alpha(photometric, samples),
+            palette,
             planar: samples > 1 && self.first(tag::PLANAR) == Some(2),
             tiled,
             chunk,
@@ -276,7 +281,7 @@ impl<'a> Numbers<'a, '_> {
             Some(1) => Ok(Photometric::Gray),
             Some(2) => Ok(Photometric::Rgb),
             Some(5) if self.first(tag::INK_SET).is_none_or(|set| set == 1) => Ok(Photometric::Cmyk),
-            Some(3) => Err(unsupported("a palette")),
+            Some(3) => Ok(Photometric::Palette),
             Some(4) => Err(unsupported("a transparency mask as its picture")),
             Some(5) => Err(unsupported("inks other than CMYK")),
             Some(6) => Err(unsupported("YCbCr colour")),
@@ -287,6 +292,24 @@ impl<'a> Numbers<'a, '_> {
                 "it does not say what its samples are",
             )),
         }
+    }
+
+    /// The colours of a palette: in the file all reds, all greens, all blues, of 16 bits.
+    fn palette(&self, bits: u8, samples: usize) -> Result<Vec<[u8; 3]>, ImageError> {
+        if (bits, samples) != (8, 1) {
+            let text = format!("a palette with {samples} samples of {bits} bits");
+            return Err(unsupported(text));
+        }
+        let all: Vec<u32> = self.all(tag::COLOR_MAP).take(768).collect();
+        if all.len() < 768 {
+            let text = format!("its palette has {} of 768 values", all.len());
+            return Err(ImageError::corrupt(F, text));
+        }
+        // Some programs write 8 bits.
+        let shift = if all.iter().any(|v| *v > 255) { 8 } else { 0 };
+        Ok((0..256)
+            .map(|i| [0, 256, 512].map(|from| (all[from + i] >> shift) as u8))
+            .collect())
     }
 
     /// The first further sample, when it is alpha.

@@ -91,7 +91,7 @@ impl Bench {
             credits: 0,
             duplicate: false,
             processing_ms: started.elapsed().as_secs_f64() * 1000.0,
-            timings: json!({ "stages": outcome.stages, "mask_share": outcome.mask_share }),
+            timings: json!({ "stages": outcome.stages, "choices": outcome.choices, "mask_share": outcome.mask_share, "predicted_iou": outcome.predicted_iou }),
             models: json!(outcome.models),
             device: json!(outcome.device),
             warnings: json!(outcome.warnings),

@@ -6,7 +6,7 @@ use cleanplate_pictures::MaskChannel;
 use serde_json::Value;
 
 use super::read::Bounds;
-use super::scan::Pair;
+use super::scan::{Pair, PhotoSize};
 use super::sidecar::{self, Said};
 use super::take::{self, TakeError};
 use super::template;
@@ -36,18 +36,28 @@ pub enum Marked {
     Waits(String),
 }
 
-/// Looks for what marks a pair. With `stays`, its own mask and sidecar are another photo's too.
+/// Reads the size of a photo; the error is for people.
+pub fn size(root: &Path, photo: &str, bounds: &Bounds) -> Result<PhotoSize, String> {
+    let read = take::read(&place(root, photo), bounds.bytes_max);
+    let (bytes, _) = read.map_err(|error| error.to_string())?;
+    let header = cleanplate_pictures::probe(&bytes, &bounds.image).ok();
+    Ok(header.map(|header| (header.width as u32, header.height as u32)))
+}
+
+/// Looks for what marks a pair. With `stays`, its own mask and sidecar are another photo's too. `size` is asked for the photo's
+/// size only where a mask by size may mark it.
 pub fn find(
     root: &Path,
     pair: &Pair,
     stays: bool,
     bounds: &Bounds,
     channel: MaskChannel,
+    size: impl FnOnce() -> Result<PhotoSize, String>,
 ) -> Marked {
     if pair.refused {
         return Marked::Yes(Mark::default());
     }
-    look(root, pair, stays, bounds, channel).unwrap_or_else(Marked::Waits)
+    look(root, pair, stays, bounds, channel, size).unwrap_or_else(Marked::Waits)
 }
 
 /// The error is what a photo waits for.
@@ -57,6 +67,7 @@ fn look(
     stays: bool,
     bounds: &Bounds,
     channel: MaskChannel,
+    size: impl FnOnce() -> Result<PhotoSize, String>,
 ) -> Result<Marked, String> {
     let copy = |path: &str, bytes_max: u64| {
         let read = take::read(&place(root, path), bytes_max);
@@ -109,7 +120,7 @@ fn look(
         mark.of_shot = pair.of_shot;
         return Ok(Marked::Yes(mark));
     }
-    let by_size = by_size(root, pair, bounds, channel, &mut mark)?;
+    let by_size = by_size(root, pair, size, bounds, channel, &mut mark)?;
     if mark.mask.is_some() {
         return Ok(Marked::Yes(mark));
     }
@@ -124,6 +135,7 @@ fn look(
 fn by_size(
     root: &Path,
     pair: &Pair,
+    size: impl FnOnce() -> Result<PhotoSize, String>,
     bounds: &Bounds,
     channel: MaskChannel,
     mark: &mut Mark,
@@ -131,15 +143,12 @@ fn by_size(
     let Some(dir) = &pair.templates else {
         return Ok(None);
     };
-    let (photo, _) = take::read(&place(root, &pair.photo), bounds.bytes_max)
-        .map_err(|error| error.to_string())?;
-    let Ok(header) = cleanplate_pictures::probe(&photo, &bounds.image) else {
+    let Some(size) = size()? else {
         // Broken: it is taken without a mask and refused for what it is.
         mark.mask = Some(dir.clone());
         mark.mask_copy = Some(Vec::new());
         return Ok(None);
     };
-    let size = (header.width as u32, header.height as u32);
     let chosen = template::choose(root, dir, size).map_err(|error| error.to_string())?;
     let Some((path, own)) = chosen else {
         return Ok(Some(format!("{}/{}x{}.png", shown(dir), size.0, size.1)));

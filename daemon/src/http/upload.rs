@@ -382,9 +382,15 @@ pub(super) fn broken(error: &MultipartError, app: &App) -> Refusal {
         }
         _ => {}
     }
+    let what = match error {
+        MultipartError::Parse(error) => format!(
+            "the headers of a part cannot be read ({error}); a name may hold no control character, such as NUL"
+        ),
+        other => other.to_string(),
+    };
     Refusal::fields(vec![FieldError::new(
         &["body"],
-        format!("the multipart body is malformed: {error}"),
+        format!("the multipart body is malformed: {what}"),
         "value_error.multipart",
     )])
 }

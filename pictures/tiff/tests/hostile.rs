@@ -42,7 +42,13 @@ fn what_is_not_read_is_refused_with_its_name() {
     refused(&with(tag::COMPRESSION, 3, &[7]), "JPEG coding inside");
     refused(&with(tag::COMPRESSION, 3, &[4]), "CCITT");
     refused(&with(tag::COMPRESSION, 3, &[50_000]), "Zstandard");
-    refused(&with(tag::PHOTOMETRIC, 3, &[3]), "palette");
+    refused(&with(tag::PHOTOMETRIC, 3, &[3]), "a palette with 3 samples");
+    let indexed = || Made::new(8, Photometric::Palette, None);
+    refused(&indexed().bytes(), "its palette has 0 of 768 values");
+    refused(
+        &set(indexed(), tag::COLOR_MAP, 3, &[9; 700]),
+        "its palette has 700 of 768 values",
+    );
     refused(&with(tag::PHOTOMETRIC, 3, &[6]), "YCbCr");
     refused(&with(tag::PHOTOMETRIC, 3, &[8]), "Lab");
     refused(&with(tag::BITS, 3, &[32, 32, 32]), "samples of 32 bits");

@@ -31,6 +31,7 @@ impl Made {
                 samples: photometric.count() + usize::from(alpha.is_some()),
                 photometric,
                 alpha,
+                palette: Vec::new(),
                 planar: false,
                 tiled: false,
                 chunk: (WIDTH, 10),
@@ -110,6 +111,7 @@ impl Made {
             Photometric::WhiteIsZero => 0,
             Photometric::Gray => 1,
             Photometric::Rgb => 2,
+            Photometric::Palette => 3,
             Photometric::Cmyk => 5,
         };
         let mut set = |tag, kind, numbers: &[u32]| tree.set_numbers(tag, kind, little, numbers);

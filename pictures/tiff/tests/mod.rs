@@ -296,3 +296,55 @@ fn other_photos_become_tiffs_without_loss() {
         );
     }
 }
+
+#[test]
+fn a_palette_stays_where_it_has_colours_for_the_fill() {
+    let grays: Vec<u32> = (0..768).map(|i| i % 256 * 257).collect();
+    let values: Vec<u8> = grays
+        .iter()
+        .flat_map(|v| (*v as u16).to_le_bytes())
+        .collect();
+    let made = || Made::new(8, Photometric::Palette, None).value(tag::COLOR_MAP, 3, 768, &values);
+    for made in [
+        made(),
+        made().coded(5, true),
+        made().coded(8, false).tiled(),
+    ] {
+        let bytes = made.bytes();
+        let photo = read(&bytes);
+        assert_eq!(photo.channels, Channels::Rgb);
+        let Samples::U8(samples) = &photo.samples else {
+            panic!("8 bits")
+        };
+        let expected: Vec<u8> = (0..WIDTH * HEIGHT)
+            .flat_map(|at| [make::sample(at % WIDTH, at / WIDTH, 0) as u8; 3])
+            .collect();
+        assert!(*samples == expected);
+        let edited = |colour: [u8; 3]| {
+            let mut edited = samples.clone();
+            let hole = 3 * (20 * WIDTH + 14);
+            edited[hole..hole + 3].copy_from_slice(&colour);
+            let photo = Photo {
+                samples: Samples::U8(edited),
+                ..photo.clone()
+            };
+            let mut warnings = Vec::new();
+            let out = photo.encode_with_warnings(&EncodeOptions::default(), &mut warnings);
+            (read(&out.unwrap()), hole, warnings)
+        };
+        let (near, hole, warnings) = edited([121, 120, 119]);
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let Samples::U8(now) = &near.samples else {
+            panic!("8 bits")
+        };
+        assert_eq!(now[hole..hole + 3], [120; 3], "the nearest of its colours");
+        assert!(now[..hole] == samples[..hole] && now[hole + 3..] == samples[hole + 3..]);
+        let (far, hole, warnings) = edited([250, 10, 10]);
+        assert!(warnings[0].contains("became RGB"), "{warnings:?}");
+        let Samples::U8(now) = &far.samples else {
+            panic!("8 bits")
+        };
+        assert_eq!(now[hole..hole + 3], [250, 10, 10]);
+        assert!(now[..hole] == samples[..hole] && now[hole + 3..] == samples[hole + 3..]);
+    }
+}

@@ -11,4 +11,4 @@ pub use list::{Left, NAMES_MAX, list};
 #[cfg(test)]
 pub use pairs::Sorted;
 pub use pairs::{Pair, Waiting, sort};
-pub use track::{Tracker, Verdict};
+pub use track::{PhotoSize, Tracker, Verdict};

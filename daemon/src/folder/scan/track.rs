@@ -15,10 +15,15 @@ pub enum Verdict {
     Incomplete,
 }
 
+/// The size of a photo as displayed; none of one that is broken.
+pub type PhotoSize = Option<(u32, u32)>;
+
 struct Track {
     stamp: Stamp,
     since: Instant,
     verdict: Option<Verdict>,
+    /// Of a photo, once it was asked for.
+    size: Option<PhotoSize>,
 }
 
 /// Memory of earlier looks.
@@ -42,6 +47,7 @@ impl Tracker {
             stamp,
             since,
             verdict: None,
+            size: None,
         };
         match self.0.get_mut(path) {
             Some(track) if track.stamp == stamp => {}
@@ -58,7 +64,7 @@ impl Tracker {
     /// An event says that the file was touched.
     pub fn touch(&mut self, path: &str, now: Instant) {
         if let Some(track) = self.0.get_mut(path) {
-            (track.since, track.verdict) = (now, None);
+            (track.since, track.verdict, track.size) = (now, None, None);
         }
     }
 
@@ -72,6 +78,23 @@ impl Tracker {
     /// How the file looked last.
     pub fn stamp(&self, path: &str) -> Option<Stamp> {
         self.0.get(path).map(|track| track.stamp)
+    }
+
+    /// The size of a photo, found out once per state of the file: a photo that waits for a mask of its size is seen at each listing.
+    pub fn size(
+        &mut self,
+        path: &str,
+        look: impl FnOnce() -> Result<PhotoSize, String>,
+    ) -> Result<PhotoSize, String> {
+        let track = self.0.get_mut(path);
+        if let Some(size) = track.as_ref().and_then(|track| track.size) {
+            return Ok(size);
+        }
+        let found = look()?;
+        if let Some(track) = track {
+            track.size = Some(found);
+        }
+        Ok(found)
     }
 
     /// What is known of its content, found out once per state of the file.
@@ -110,10 +133,18 @@ mod tests {
             Verdict::Incomplete,
             "one state of a file is looked into once"
         );
+        let size = |tracker: &mut Tracker, width: u32| {
+            tracker.size("a.png", || Ok(Some((width, 1)))).unwrap()
+        };
+        assert!(tracker.size("a.png", || Err(String::new())).is_err());
+        assert_eq!(size(&mut tracker, 1), Some((1, 1)));
+        assert_eq!(size(&mut tracker, 2), Some((1, 1)), "read once");
         std::fs::write(&path, b"longer than before").unwrap();
         assert_eq!((look(&mut tracker, 600), look(&mut tracker, 700)), (0, 100));
         assert_eq!(tracker.verdict("a.png", || Verdict::Ready), Verdict::Ready);
+        assert_eq!(size(&mut tracker, 3), Some((3, 1)), "another state");
         tracker.touch("a.png", start + Duration::from_millis(750));
+        assert_eq!(size(&mut tracker, 4), Some((4, 1)), "touched");
         assert_eq!(look(&mut tracker, 800), 50);
         tracker.retain(&list(dir.path(), &rules()).unwrap());
         assert!(tracker.stamp("a.png").is_some());

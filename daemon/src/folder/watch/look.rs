@@ -222,7 +222,9 @@ impl FolderWatch {
         let stays = pair.twin && self.has_twin(&pair);
         let (root, bounds) = (&self.places.root, &self.setup.bounds);
         let channel = self.setup.folder.rules.mask_channel;
-        let mark = match mark::find(root, &pair, stays, bounds, channel) {
+        let tracker = &mut self.tracker;
+        let size = || tracker.size(&pair.photo, || mark::size(root, &pair.photo, bounds));
+        let mark = match mark::find(root, &pair, stays, bounds, channel, size) {
             Marked::Yes(mark) => mark,
             Marked::Waits(why) => {
                 let wanted = if why.is_empty() {

@@ -162,10 +162,7 @@ impl FolderWatch {
             if self.setup.once && self.is_through() {
                 break;
             }
-            let ahead = self.sight.ahead().saturating_sub(self.settling);
-            self.setup
-                .board
-                .counts(self.ready.len() + ahead, self.held.len());
+            self.show_counts();
             self.setup
                 .board
                 .publish(&self.places.root.join(WORKING), false);
@@ -174,6 +171,7 @@ impl FolderWatch {
             }
             self.wait();
         }
+        self.show_counts();
         self.setup
             .board
             .publish(&self.places.root.join(WORKING), true);
@@ -194,6 +192,12 @@ impl FolderWatch {
             self.pause(&why, Some(SCAN_BUSY));
         }
         false
+    }
+
+    fn show_counts(&self) {
+        let ahead = self.sight.ahead().saturating_sub(self.settling);
+        let ready = self.ready.len() + ahead;
+        self.setup.board.counts(ready, self.held.len());
     }
 
     /// A single run ends with what is in its way, be it a full disk or a file that somebody writes without end.
