@@ -65,9 +65,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let (url_keys, webhook_key) = database::keys(shared.as_deref(), &dirs)?;
     let pipelines = pipelines(&config)?;
     let models = Arc::new(ModelStore::open(&config.models.dir)?);
-    let address = listener
-        .local_addr()
-        .context("reading the listener's address")?;
+    let address = listener.local_addr().context("reading the address")?;
     let sockets = admin::bind(&config.admin)?;
     let feed = Arc::new(Feed::new(&*store)?);
     store.watch(feed.clone());

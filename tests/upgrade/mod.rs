@@ -31,7 +31,9 @@ fn data_of_earlier_versions_is_taken_up() {
         let restored = run(&[&["restore"], &from_to[..]].concat());
         let said = String::from_utf8_lossy(&restored.stderr);
         assert!(restored.status.success(), "{said}");
-        let daemon = Daemon::start(&data, "");
+        // The jobs that waited are asked for again and again.
+        let often = "[rate_limits]\nread_per_minute = 100000\n";
+        let daemon = Daemon::start(&data, often);
         let key = |name: &str| Some(expected[name].as_str().unwrap());
         let account = |name| daemon.get("/v1/account", key(name)).json();
         assert_eq!(account("key")["balance"], expected["balance"]);
