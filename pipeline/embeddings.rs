@@ -66,6 +66,11 @@ impl Embeddings {
         }
     }
 
+    /// Drops all embeddings.
+    pub fn clear(&self) {
+        self.kept.forget(|_| true);
+    }
+
     /// How often a photo's embedding was there, and how often it was not.
     pub fn counts(&self) -> (u64, u64) {
         (

@@ -135,6 +135,14 @@ impl Runner {
         self.executables.forget(sha256)
     }
 
+    /// Drops everything that is kept between runs: compiled graphs, embeddings, what frames of shots left. Runs under way keep
+    /// what they use.
+    pub fn forget_all(&self) {
+        self.executables.clear();
+        self.embeddings.clear();
+        self.shots.clear();
+    }
+
     /// Runs `pipeline` on one photo.
     pub fn run(
         &self,

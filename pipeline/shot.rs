@@ -100,6 +100,11 @@ impl Shots {
         Shot { before, own }
     }
 
+    /// Drops what all frames left.
+    pub fn clear(&self) {
+        self.0.forget(|_| true);
+    }
+
     /// Keeps what the frame leaves.
     pub fn end(&self, frame: Frame, shot: Shot, choices: &[Choice]) {
         let mut own = shot.own;

@@ -20,6 +20,7 @@ mod api_webhooks;
 mod cli;
 mod connections;
 mod database;
+mod devices;
 mod faults;
 mod figures;
 mod hot_folder;

@@ -44,6 +44,15 @@ fn stat(field: usize) -> Option<f64> {
     fields.nth(field)?.parse().ok()
 }
 
+/// Gives memory that was freed back to the system: the allocator keeps it otherwise.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and glibc lets any thread call it at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Threads.
 pub fn threads() -> u64 {
     stat(17).unwrap_or(0.0) as u64

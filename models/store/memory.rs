@@ -119,6 +119,12 @@ impl ModelStore {
         self.network(name).map(drop)
     }
 
+    /// Drops all networks from memory; those who use one keep it as long as they do. Returns how many there were.
+    pub fn unload_all(&self) -> usize {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *loaded).len()
+    }
+
     /// Drops the network `name` from memory; those who use it keep it as long as they do. `false` when it was not there.
     pub fn unload(&self, name: &str) -> bool {
         self.loaded

@@ -107,6 +107,8 @@ pub trait Executable: Send + Sync {
 pub struct EngineOptions {
     /// Which backend.
     pub backend: BackendChoice,
+    /// The adapter whose name, as [`adapters`] gives it, is or holds this text, whatever its letters' case; `None`: the best one.
+    pub adapter: Option<String>,
     /// Ceiling in bytes for activations plus weights; a plan above it is refused before allocation.
     pub memory_bytes_max: u64,
     /// Folder for the pipeline cache; `None` keeps no cache on disk.
@@ -121,6 +123,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         EngineOptions {
             backend: BackendChoice::Auto,
+            adapter: None,
             memory_bytes_max: 8 << 30,
             cache_dir: None,
             checked_shaders: false,
@@ -140,8 +143,20 @@ pub fn open(options: &EngineOptions) -> Result<Arc<dyn Backend>, EngineError> {
             "automatic: there is a hardware GPU",
         ) {
             Ok(backend) => Ok(backend),
+            // Who names an adapter does not want the processor in its place.
+            Err(error) if options.adapter.is_some() => Err(error),
             Err(error) => Ok(open_cpu(options, &format!("automatic: {error}"))),
         },
+    }
+}
+
+/// Names of the adapters that a backend may be opened on, the best first: name and, where the driver tells it, place on the bus;
+/// numbered where that leaves several of one name. None for the processor. Loads the GPU drivers.
+pub fn adapters(backend: BackendChoice) -> Vec<String> {
+    match backend {
+        BackendChoice::Cpu => Vec::new(),
+        BackendChoice::Wgpu => gpu::adapters(Wanted::Any),
+        BackendChoice::Auto => gpu::adapters(Wanted::RealGpu),
     }
 }
 

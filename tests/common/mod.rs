@@ -71,6 +71,16 @@ impl Daemon {
 
     /// The same on another backend.
     pub fn start_on(data: &Path, config: &str, backend: &str) -> Daemon {
+        Daemon::start_among(data, config, backend, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_among(
+        data: &Path,
+        config: &str,
+        backend: &str,
+        variables: &[(&str, &str)],
+    ) -> Daemon {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -81,6 +91,7 @@ impl Daemon {
         let file = data.join("test.toml");
         std::fs::write(&file, config).unwrap();
         let mut child = cleanplate()
+            .envs(variables.iter().copied())
             .args([
                 "serve",
                 "--backend",

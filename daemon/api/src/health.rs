@@ -16,6 +16,8 @@ pub struct HealthReply {
     pub device: Option<DeviceView>,
     /// Why there is no device.
     pub device_error: Option<String>,
+    /// Each of the devices that `engine.adapters` asks for.
+    pub devices: Vec<DeviceStatus>,
     /// The queue.
     pub queue: QueueView,
 }
@@ -33,6 +35,17 @@ pub struct DeviceView {
     pub kind: String,
     /// Bytes held for weights and plans.
     pub memory_bytes: u64,
+}
+
+/// A device, or why it is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeviceStatus {
+    /// Name of the adapter that was asked for; null where it is the best one.
+    pub adapter: Option<String>,
+    /// The device, when it is open.
+    pub device: Option<DeviceView>,
+    /// Why it is not.
+    pub error: Option<String>,
 }
 
 /// Load of the queue.

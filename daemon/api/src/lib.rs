@@ -18,7 +18,7 @@ pub use account::{AccountReply, KeyView, Limits, PipelineView, Prices, RateLimit
 pub use batch::{BatchQuoteReply, BatchReply};
 pub use error::{BodyShape, ERRORS, ErrorBody, ErrorCode, ErrorRow, FieldError, InvalidBody, Loc};
 pub use folder::{FolderFailure, FolderFile, FolderStatus};
-pub use health::{DatabaseCheck, DeviceView, HealthReply, QueueView, ReadyReply};
+pub use health::{DatabaseCheck, DeviceStatus, DeviceView, HealthReply, QueueView, ReadyReply};
 pub use job::{
     Candidate, Choice, JobEvent, JobReply, JobStatus, ModelUse, QuoteReply, RemovalReply,
     RemovalResult, Score, StageTiming,

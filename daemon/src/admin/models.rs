@@ -19,7 +19,8 @@ pub async fn list(
     app: web::Data<App>,
     state: web::Data<AdminState>,
 ) -> Result<Json<ModelsReply>, Refusal> {
-    let (inner, memory_bytes_max) = (app.clone().into_inner(), app.config.engine.memory_bytes_max);
+    let inner = app.clone().into_inner();
+    let memory_bytes_max = app.config.engine.memory_bytes_max * app.jobs.devices().len() as u64;
     let models = blocking(move || -> Result<_, ModelError> {
         let loaded = inner.models.loaded();
         Ok(inner

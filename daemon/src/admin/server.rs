@@ -38,6 +38,7 @@ pub async fn get(who: Who, app: web::Data<App>) -> Result<Json<ServerView>, Refu
         }
         .to_string(),
         device: app.jobs.device().view(),
+        devices: app.jobs.devices(),
         queue: QueueView {
             waiting,
             running,

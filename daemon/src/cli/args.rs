@@ -84,6 +84,8 @@ pub enum Command {
     },
     /// Compare every kernel with its plain twin, then golden files
     Selftest(Selftest),
+    /// List the GPUs and the processor as `engine.adapters` and `--backend` name them
+    Devices(ListDevices),
     /// Measure a network
     Bench(Bench),
     /// Measure how good pipelines fill holes where the truth is known
@@ -427,6 +429,13 @@ pub struct Selftest {
     /// Device to test
     #[arg(long, default_value = "auto")]
     pub backend: Backend,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `devices`
+#[derive(Debug, Args)]
+pub struct ListDevices {
     #[command(flatten)]
     pub output: Output,
 }

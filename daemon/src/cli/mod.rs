@@ -6,6 +6,7 @@ mod accounts;
 mod backup;
 mod bench;
 mod check;
+mod devices;
 mod eval;
 mod folder;
 mod health;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => restore::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Selftest(args) => selftest::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Eval(args) => eval::run(&args),
     };

@@ -50,7 +50,8 @@ pub fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
 pub fn device(config: &Config, choice: BackendChoice) -> anyhow::Result<Arc<dyn Backend>> {
     let dirs = Dirs::under(&config.server.data_dir);
     let dirs = dirs.cache.is_dir().then_some(&dirs);
-    crate::jobs::open_device(&config.engine, dirs, choice).context("opening a device")
+    crate::jobs::open_device(&config.engine, dirs, choice, config.engine.adapters.first())
+        .context("opening a device")
 }
 
 /// Every row of a listing, at most `rows_max`.

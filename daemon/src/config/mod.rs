@@ -1,6 +1,7 @@
 //! Configuration: parsed raw in layers (defaults, file, variables, flags), then validated into typed structs.
 
 mod admin;
+mod engine;
 mod finish;
 mod hot_folder;
 mod options;
@@ -18,10 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use admin::{Admin, Token};
+pub use engine::{Adapters, Engine};
 pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
-pub use options::{
-    Config, Engine, Limits, LogFormat, Logging, Pipelines, Pricing, RateLimits, UploadTime,
-};
+pub use options::{Config, Limits, LogFormat, Logging, Pipelines, Pricing, RateLimits, UploadTime};
 pub use outgoing::{Fetch, Webhooks};
 pub use places::{Origins, PublicUrl, is_path_prefix};
 pub use store::Database;

@@ -4,12 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cleanplate_engine::BackendChoice;
 use ipnet::IpNet;
 
 use super::places::{Origins, PublicUrl, address, data_dir, origins, process_name, public_url};
 use super::reader::Reader;
-use super::{Admin, Database, Fetch, HotFolder, Rules, Source, Webhooks};
+use super::{Admin, Database, Engine, Fetch, HotFolder, Rules, Source, Webhooks};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -135,29 +134,6 @@ pub struct Limits {
     pub points_max: usize,
 }
 
-/// `[engine]`: the device.
-#[derive(Debug, Clone)]
-pub struct Engine {
-    /// Which backend.
-    pub backend: BackendChoice,
-    /// Bytes for weights and activations.
-    pub memory_bytes_max: u64,
-    /// Bounds checks in shaders.
-    pub checked: bool,
-    /// Pipeline cache on disk.
-    pub pipeline_cache: bool,
-    /// Longest wait for a submission in seconds.
-    pub wait_s_max: u64,
-    /// Pause between attempts to open a device.
-    pub retry: Duration,
-    /// Most equal-sized crops that go through a network together.
-    pub micro_batch_max: usize,
-    /// Longest time that a crop waits for others.
-    pub micro_batch_wait_max: Duration,
-    /// Most bytes of photos' embeddings kept for further prompts.
-    pub embeddings_bytes_max: u64,
-}
-
 /// `[models]`
 #[derive(Debug, Clone)]
 pub struct Models {
@@ -274,7 +250,7 @@ pub enum LogFormat {
     Json,
 }
 
-const DAY_S: i64 = 86_400;
+pub(super) const DAY_S: i64 = 86_400;
 
 /// Takes every option out of the reader; problems stay in the reader.
 pub fn read(r: &mut Reader<'_>) -> Config {
@@ -290,7 +266,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
     let (folder_rules, hot_folders) = super::hot_folder::read(r);
     let config = Config {
         limits: limits(r),
-        engine: engine(r),
+        engine: super::engine::read(r),
         models: Models {
             dir: under(r.text("models.dir"), ""),
         },
@@ -429,34 +405,6 @@ fn limits(r: &mut Reader<'_>) -> Limits {
         memory_bytes_max: (r.whole("limits.memory_mib_max", 64..=1 << 24) as u64) << 20,
         profile_bytes_max: r.whole("limits.profile_bytes_max", 0..=1 << 26) as usize,
         points_max: r.whole("limits.points_max", 1..=250) as usize,
-    }
-}
-
-fn engine(r: &mut Reader<'_>) -> Engine {
-    Engine {
-        backend: r.parsed("engine.backend", BackendChoice::Auto, |text| {
-            backend(text).ok_or_else(|| "\"auto\", \"wgpu\" or \"cpu\"".to_string())
-        }),
-        memory_bytes_max: (r.whole("engine.memory_mib_max", 64..=1 << 24) as u64) << 20,
-        checked: r.flag("engine.checked"),
-        pipeline_cache: r.flag("engine.pipeline_cache"),
-        wait_s_max: r.whole("engine.wait_s_max", 1..=3600) as u64,
-        retry: seconds(r, "engine.retry_s", 1..=3600),
-        micro_batch_max: r.whole("engine.micro_batch_max", 1..=64) as usize,
-        micro_batch_wait_max: Duration::from_millis(
-            r.whole("engine.micro_batch_wait_ms_max", 0..=1000) as u64,
-        ),
-        embeddings_bytes_max: (r.whole("engine.embeddings_mib_max", 0..=65_536) as u64) << 20,
-    }
-}
-
-/// The backend of that name.
-pub fn backend(text: &str) -> Option<BackendChoice> {
-    match text {
-        "auto" => Some(BackendChoice::Auto),
-        "wgpu" => Some(BackendChoice::Wgpu),
-        "cpu" => Some(BackendChoice::Cpu),
-        _ => None,
     }
 }
 

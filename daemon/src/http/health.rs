@@ -9,7 +9,6 @@ use cleanplate_store::Worker;
 use super::context::guard_public;
 use crate::answer::Answer;
 use crate::app::App;
-use crate::jobs::DeviceState;
 use crate::process;
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -18,11 +17,6 @@ use crate::telemetry::names;
 pub async fn healthz(app: web::Data<App>) -> Json<HealthReply> {
     let (waiting, running) = app.jobs.load();
     let device = app.jobs.device();
-    let device_error = match &device {
-        DeviceState::Ready(_) => None,
-        DeviceState::Opening => Some("being opened".to_string()),
-        DeviceState::Failed(error) => Some(error.clone()),
-    };
     let status = if app.closed().is_none() {
         "ok"
     } else {
@@ -33,7 +27,8 @@ pub async fn healthz(app: web::Data<App>) -> Json<HealthReply> {
         version: env!("CARGO_PKG_VERSION").to_string(),
         uptime_s: app.started.elapsed().as_secs(),
         device: device.view(),
-        device_error,
+        device_error: device.error().map(str::to_string),
+        devices: app.jobs.devices(),
         queue: QueueView {
             waiting,
             running,
@@ -83,17 +78,12 @@ pub async fn own_metrics(app: web::Data<App>) -> Result<HttpResponse, Refusal> {
 
 async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
     let (waiting, running) = app.jobs.load();
-    let device_bytes = match app.jobs.device() {
-        DeviceState::Ready(backend) => backend.memory_bytes(),
-        _ => 0,
-    };
     let (network_runs, network_crops) = app.jobs.network_counts();
     let mut gauges = vec![
         (names::QUEUE_DEPTH, f64::from(waiting)),
         (names::RUNNING, f64::from(running)),
         (names::NETWORK_RUNS, network_runs as f64),
         (names::NETWORK_CROPS, network_crops as f64),
-        (names::DEVICE_BYTES, device_bytes as f64),
         (names::READY, f64::from(u8::from(app.closed().is_none()))),
         (names::DISK_FREE, process::free_bytes(&app.dirs.data) as f64),
         (names::PROCESS_CPU, process::processor_s().unwrap_or(0.0)),
@@ -109,6 +99,7 @@ async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
         gauges.push((names::DATABASE_BYTES, health.database_bytes as f64));
         gauges.push((names::DATABASE_LOG_BYTES, health.log_bytes as f64));
     }
+    tell_devices(app);
     if let Ok(workers) = app.store(|store| store.workers()).await {
         tell_workers(app, &workers);
     }
@@ -120,6 +111,23 @@ async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(app.metrics.render()))
+}
+
+fn tell_devices(app: &App) {
+    let (mut up, mut bytes) = (Vec::new(), Vec::new());
+    let devices = app.jobs.devices();
+    for status in &devices {
+        let named = status.device.as_ref().map(|device| device.name.as_str());
+        let name = status.adapter.as_deref().or(named).unwrap_or_default();
+        let held = status
+            .device
+            .as_ref()
+            .map_or(0, |device| device.memory_bytes);
+        up.push((vec![("device", name)], f64::from(u8::from(named.is_some()))));
+        bytes.push((vec![("device", name)], held as f64));
+    }
+    app.metrics.replace(names::DEVICE_UP, &up);
+    app.metrics.replace(names::DEVICE_BYTES, &bytes);
 }
 
 fn tell_workers(app: &App, workers: &[Worker]) {

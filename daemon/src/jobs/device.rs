@@ -26,6 +26,15 @@ pub enum DeviceState {
 }
 
 impl DeviceState {
+    /// Why there is none.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            DeviceState::Ready(_) => None,
+            DeviceState::Opening => Some("being opened"),
+            DeviceState::Failed(error) => Some(error),
+        }
+    }
+
     /// The device as the interfaces tell of it.
     pub fn view(&self) -> Option<DeviceView> {
         let DeviceState::Ready(backend) = self else {
@@ -154,30 +163,36 @@ impl Device {
     }
 }
 
-fn options(config: &config::Engine, dirs: Option<&Dirs>, backend: BackendChoice) -> EngineOptions {
-    EngineOptions {
+/// Opens the configured device on this adapter, or on the best one. A panic of a driver binding is an error like any other.
+pub fn open(
+    config: &config::Engine,
+    dirs: Option<&Dirs>,
+    backend: BackendChoice,
+    adapter: Option<&str>,
+) -> Result<Arc<dyn Backend>, EngineError> {
+    let options = EngineOptions {
         backend,
+        adapter: adapter.map(str::to_string),
         memory_bytes_max: config.memory_bytes_max,
         cache_dir: dirs
             .filter(|_| config.pipeline_cache)
             .map(|dirs| dirs.cache.clone()),
         checked_shaders: config.checked,
         wait_s_max: config.wait_s_max,
-    }
-}
-
-/// Opens the configured device. A panic of a driver binding is an error like any other.
-pub fn open(
-    config: &config::Engine,
-    dirs: Option<&Dirs>,
-    backend: BackendChoice,
-) -> Result<Arc<dyn Backend>, EngineError> {
-    let options = options(config, dirs, backend);
+    };
     std::panic::catch_unwind(|| cleanplate_engine::open(&options)).unwrap_or_else(|_| {
         Err(EngineError::NoAdapter {
             wanted: "usable",
             detail: "the driver panicked while opening".to_string(),
         })
+    })
+}
+
+/// Names of the adapters that there are, best first; none where a driver panics.
+pub fn adapters(backend: BackendChoice) -> Vec<String> {
+    std::panic::catch_unwind(|| cleanplate_engine::adapters(backend)).unwrap_or_else(|_| {
+        tracing::error!("a driver panicked while the adapters were listed");
+        Vec::new()
     })
 }
 

@@ -7,8 +7,10 @@
 mod byte_budget;
 mod cancel;
 mod device;
+mod devices;
 mod ends;
 mod failures;
+mod idle;
 mod leases;
 mod offer;
 mod preview;
@@ -29,11 +31,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use cleanplate_api::ErrorCode;
+use cleanplate_api::{DeviceStatus, ErrorCode};
 use cleanplate_basics::lock;
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::Limits as ImageLimits;
-use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts, RunLimits, Runner};
+use cleanplate_pipeline::{Pipeline, PipelineSet, Prompts};
 use cleanplate_store::{Accept, Inquiry, JobId, QueueLimits, Store, StoreError};
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -44,10 +46,11 @@ pub use byte_budget::{
 pub use cancel::Standing;
 
 use cancel::Current;
-use device::{Device, Opened};
-pub use device::{DeviceState, open as open_device};
+pub use device::{DeviceState, adapters, open as open_device};
+use devices::Devices;
 use ends::{GivenUp, Stalled, Unrecorded};
 use failures::Failures;
+use idle::Idle;
 use leases::Renewal;
 pub use offer::{Offer, Offered};
 pub use preview::Preview;
@@ -118,7 +121,9 @@ pub struct Jobs {
     /// Counts the reasons to look for work, so that none is missed.
     gate: Mutex<u64>,
     wake: Condvar,
-    device: Device,
+    devices: Devices,
+    models: Arc<ModelStore>,
+    idle: Idle,
     space: Arc<DiskSpace>,
     /// What was set aside for jobs that wait or run, and since when they do.
     reservations: Mutex<HashMap<JobId, Reserved>>,
@@ -142,26 +147,6 @@ pub struct Jobs {
     fatal: AtomicBool,
 }
 
-/// The configured device, with what runs pipelines on it.
-fn device(config: &Config, dirs: Dirs, models: Arc<ModelStore>) -> Device {
-    let engine = config.engine.clone();
-    let (retry, leave_max) = (engine.retry, config.queue.job_wall_max);
-    let open = move || {
-        let backend = open_device(&engine, Some(&dirs), engine.backend)?;
-        let limits = RunLimits {
-            micro_batch_max: engine.micro_batch_max,
-            micro_batch_wait_max: engine.micro_batch_wait_max,
-            embeddings_bytes_max: engine.embeddings_bytes_max,
-            ..RunLimits::default()
-        };
-        Ok(Opened {
-            runner: Runner::new(backend.clone(), models.clone(), limits),
-            backend,
-        })
-    };
-    Device::new(Box::new(open), retry, leave_max)
-}
-
 impl Jobs {
     /// A queue without a thread; [`Jobs::start`] gives it one.
     pub fn new(
@@ -175,7 +160,7 @@ impl Jobs {
         space: Arc<DiskSpace>,
     ) -> Arc<Jobs> {
         let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
-        let device = device(&config, dirs, models);
+        let devices = Devices::new(&config, &dirs, &models);
         let failures = Failures::new(config.rate_limits.failures_per_day);
         Arc::new(Jobs {
             config,
@@ -188,7 +173,9 @@ impl Jobs {
             given_up: Mutex::default(),
             gate: Mutex::default(),
             wake: Condvar::new(),
-            device,
+            devices,
+            models,
+            idle: Idle::default(),
             space,
             reservations: Mutex::default(),
             unrecorded: Mutex::default(),
@@ -213,10 +200,11 @@ impl Jobs {
             let name = format!("engine-{number}");
             std::thread::Builder::new()
                 .name(name)
-                .spawn(move || worker::run(&jobs))
+                .spawn(move || worker::run(&jobs, jobs.devices.of_thread(number)))
         };
         leases::start(self)?;
-        (0..self.config.queue.at_once_max).map(start).collect()
+        let threads = self.config.queue.at_once_max.max(self.devices.count());
+        (0..threads).map(start).collect()
     }
 
     /// Why service calls are refused now, if they are.
@@ -258,21 +246,35 @@ impl Jobs {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// The device.
+    /// The device, or the first of several that is ready.
     pub fn device(&self) -> DeviceState {
-        self.device.state()
+        self.devices.state()
     }
 
-    /// How often a network ran since the device was opened, and crops that went through.
+    /// Each of the devices.
+    pub fn devices(&self) -> Vec<DeviceStatus> {
+        self.devices.statuses()
+    }
+
+    /// Bytes that all devices hold for weights and plans.
+    pub fn device_bytes(&self) -> u64 {
+        let devices = self.devices.statuses().into_iter();
+        devices
+            .flat_map(|one| one.device)
+            .map(|device| device.memory_bytes)
+            .sum()
+    }
+
+    /// How often a network ran since the devices were opened, and crops that went through.
     pub fn network_counts(&self) -> (u64, u64) {
-        self.device
-            .kept()
-            .map_or((0, 0), |runner| runner.network_counts())
+        let counts = self.devices.runners().map(|runner| runner.network_counts());
+        counts.fold((0, 0), |(runs, crops), (r, c)| (runs + r, crops + c))
     }
 
     /// Frees what is compiled with these weights; a job under way keeps what it uses.
     pub fn forget_weights(&self, sha256: &str) {
-        let dropped = self.device.kept().map_or(0, |runner| runner.forget(sha256));
+        let runners = self.devices.runners();
+        let dropped: usize = runners.map(|runner| runner.forget(sha256)).sum();
         tracing::info!(sha256, dropped, "weights unloaded");
     }
 

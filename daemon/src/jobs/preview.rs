@@ -50,7 +50,7 @@ impl Jobs {
         }
         cleanplate_pictures::ask(needed).map_err(wrong)?;
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
-        let runner = self.device.kept().ok_or_else(|| {
+        let runner = self.devices.runners().next().ok_or_else(|| {
             Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)
         })?;
         let request = Request {
@@ -60,9 +60,11 @@ impl Jobs {
             overrides: Vec::new(),
             frame: None,
         };
-        let outcome = runner.segment(pipeline, request, &until).map_err(|error| {
+        let outcome = runner.segment(pipeline, request, &until);
+        self.idle.begin();
+        let outcome = outcome.map_err(|error| {
             if error.retryable() {
-                self.device.lost(&runner);
+                self.devices.lost(&runner);
             }
             Refusal::pipeline(&error)
         })?;

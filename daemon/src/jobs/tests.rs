@@ -35,7 +35,7 @@ fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
         Arc::new(Metrics::from_zero()),
         DiskSpace::new(&dirs, 0),
     );
-    assert!(jobs.device.runner(|| false).is_some());
+    assert!(jobs.devices.of_thread(0).runner(|| false).is_some());
     (jobs, store, account)
 }
 

@@ -1,4 +1,4 @@
-//! An engine thread: takes jobs from the store one by one, ends each exactly once. Whichever needs the device first opens it.
+//! An engine thread: takes jobs from the store one by one, ends each exactly once. Whichever needs its device first opens it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use cleanplate_store::{Completion, Failure, FailureCode, Job, JobResult, StoreEr
 use tempfile::NamedTempFile;
 
 use super::cancel::Current;
+use super::device::Device;
 use super::ends::{GivenUp, passing};
 use super::recall::candidates_of;
 use super::run::{self, JobFault};
@@ -23,7 +24,7 @@ use crate::telemetry::names;
 const NAP: Duration = Duration::from_millis(500);
 
 /// Runs until told to stop.
-pub fn run(jobs: &Jobs) {
+pub fn run(jobs: &Jobs, device: &Device) {
     let aborted = || jobs.abort.load(Ordering::SeqCst);
     while !aborted() {
         let seen = *lock(&jobs.gate);
@@ -38,7 +39,7 @@ pub fn run(jobs: &Jobs) {
             continue;
         }
         // Looked for before a job is claimed, taken after it: nobody keeps a lost device while waiting for work.
-        if jobs.device.runner(aborted).is_none() {
+        if device.runner(aborted).is_none() {
             if stopping {
                 return;
             }
@@ -46,9 +47,12 @@ pub fn run(jobs: &Jobs) {
             continue;
         }
         match claim(jobs) {
-            Ok(Some((job, recalled, _room))) => process(jobs, job, recalled),
+            Ok(Some((job, recalled, _room))) => process(jobs, device, job, recalled),
             Ok(None) if stopping => return,
-            Ok(None) => sleep(jobs, seen, NAP),
+            Ok(None) => {
+                jobs.unload_when_idle();
+                sleep(jobs, seen, NAP);
+            }
             Err(error) => {
                 jobs.store_failed(&error, "no job could be claimed");
                 std::thread::sleep(NAP);
@@ -101,15 +105,16 @@ fn bytes_of(jobs: &Jobs, job: &Job, recalled: &Recalled) -> u64 {
 }
 
 /// Does one job.
-fn process(jobs: &Jobs, job: Job, recalled: Recalled) {
+fn process(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled) {
     let id = job.id;
     let running = jobs.running.fetch_add(1, Ordering::Relaxed) + 1;
-    attempt(jobs, job, recalled, running);
+    attempt(jobs, device, job, recalled, running);
     jobs.running.fetch_sub(1, Ordering::Relaxed);
+    jobs.idle.begin();
     lock(&jobs.current).retain(|current| current.id != id);
 }
 
-fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
+fn attempt(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled, running: u32) {
     let work = match recalled {
         Ok(work) => work,
         Err(fault) => return jobs.fail(&job, fault.failure, fault.refusal),
@@ -121,8 +126,8 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
     ) {
         return jobs.fail(&job, passing(&refusal), refusal);
     }
-    let Some(runner) = jobs.device.runner(|| jobs.abort.load(Ordering::SeqCst)) else {
-        return failed(jobs, &job, &work, JobFault::no_device(&jobs.device.state()));
+    let Some(runner) = device.runner(|| jobs.abort.load(Ordering::SeqCst)) else {
+        return failed(jobs, &job, &work, JobFault::no_device(&device.state()));
     };
     let started = Instant::now();
     jobs.metrics.observe(
@@ -138,7 +143,7 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
         }
         Ok(Err(fault)) => {
             if fault.device_lost {
-                lose(jobs, &job, &runner, &fault.failure.detail);
+                lose(jobs, device, &job, &runner, &fault.failure.detail);
             }
             // Before the job waits again, for a device that is opened once nobody uses this one.
             drop(runner);
@@ -151,7 +156,7 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("");
             tracing::error!(job_id = %job.id, request_id = work.request_id, what, "a job panicked; the device is opened again");
-            jobs.device.lost(&runner);
+            device.lost(&runner);
             let refusal = Refusal::new(ErrorCode::Internal, "internal error; nothing was charged");
             let failure = Failure::new(FailureCode::Internal, "the job panicked");
             jobs.fail(&job, failure, refusal);
@@ -159,10 +164,10 @@ fn attempt(jobs: &Jobs, job: Job, recalled: Recalled, running: u32) {
     }
 }
 
-fn lose(jobs: &Jobs, job: &Job, runner: &Arc<Runner>, detail: &str) {
+fn lose(jobs: &Jobs, device: &Device, job: &Job, runner: &Arc<Runner>, detail: &str) {
     jobs.metrics.add(names::DEVICE_LOST, &[], 1.0);
     tracing::error!(job_id = %job.id, attempt = job.attempt, detail, "device lost");
-    jobs.device.lost(runner);
+    device.lost(runner);
 }
 
 /// Records a result. One that cannot be recorded is given up, and its credits with it.

@@ -139,11 +139,6 @@ impl Ticker {
         let span = self.second.elapsed();
         self.second = Instant::now();
         let app = &self.app;
-        let device_bytes = if let DeviceState::Ready(backend) = app.jobs.device() {
-            backend.memory_bytes()
-        } else {
-            0
-        };
         let (requests, errors) = (
             app.metrics.sum(names::REQUESTS),
             app.metrics.sum(names::ERRORS),
@@ -162,7 +157,7 @@ impl Ticker {
             latency,
             wait,
             rss_bytes: process::rss_bytes(),
-            device_bytes,
+            device_bytes: app.jobs.device_bytes(),
             cpu_cores: self.process.cpu_cores(),
             disk_free_bytes: process::free_bytes(&app.dirs.data),
         };

@@ -48,7 +48,9 @@ pub mod names {
     pub const NETWORK_RUNS: &str = "cleanplate_network_runs_total";
     /// Counter: crops that went through networks.
     pub const NETWORK_CROPS: &str = "cleanplate_network_crops_total";
-    /// Gauge: bytes held on the device.
+    /// Gauge by `device`: 1 when it is open.
+    pub const DEVICE_UP: &str = "cleanplate_device_up";
+    /// Gauge by `device`: bytes held on it.
     pub const DEVICE_BYTES: &str = "cleanplate_device_memory_bytes";
     /// Gauge: 1 when service calls are taken.
     pub const READY: &str = "cleanplate_ready";
@@ -163,6 +165,7 @@ const FAMILIES: &[(&str, Kind, &str)] = &[
         Kind::Counter,
         "Crops that went through; more than runs where crops went together.",
     ),
+    (names::DEVICE_UP, Kind::Gauge, "1 when the device is open."),
     (
         names::DEVICE_BYTES,
         Kind::Gauge,

@@ -94,7 +94,7 @@ impl Gpu {
         wanted: Wanted,
         generation: u64,
     ) -> Result<Arc<Gpu>, EngineError> {
-        let adapter = choose(wanted)?;
+        let adapter = choose(wanted, options.adapter.as_deref())?;
         let info = adapter.get_info();
         let optional = wgpu::Features::SUBGROUP
             | wgpu::Features::TIMESTAMP_QUERY
@@ -169,6 +169,10 @@ impl Drop for Gpu {
 }
 
 impl Wanted {
+    fn fits(self, found: &Found) -> bool {
+        self == Wanted::Any || found.adapter.get_info().device_type != wgpu::DeviceType::Cpu
+    }
+
     fn name(self) -> &'static str {
         match self {
             Wanted::RealGpu => "hardware GPU",
@@ -177,8 +181,14 @@ impl Wanted {
     }
 }
 
-/// The best adapter that fits: discrete before integrated before virtual before software.
-fn choose(wanted: Wanted) -> Result<wgpu::Adapter, EngineError> {
+/// An adapter with the name that tells it from others.
+struct Found {
+    adapter: wgpu::Adapter,
+    name: String,
+}
+
+/// Adapters and their names, best first: discrete before integrated before virtual before software.
+fn found() -> Vec<Found> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::PRIMARY,
         flags: wgpu::InstanceFlags::empty(),
@@ -189,30 +199,73 @@ fn choose(wanted: Wanted) -> Result<wgpu::Adapter, EngineError> {
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
     let mut adapters = block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
-    let found: Vec<String> = adapters
+    adapters.sort_by_key(|adapter| rank(adapter.get_info().device_type));
+    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let names = names(&infos);
+    let found = adapters.into_iter().zip(names);
+    found
+        .map(|(adapter, name)| Found { adapter, name })
+        .collect()
+}
+
+/// Names that tell adapters apart.
+fn names(infos: &[wgpu::AdapterInfo]) -> Vec<String> {
+    let plain = |info: &wgpu::AdapterInfo| match info.device_pci_bus_id.as_str() {
+        "" => info.name.clone(),
+        bus => format!("{} at {bus}", info.name),
+    };
+    let plain: Vec<String> = infos.iter().map(plain).collect();
+    let numbered = |(index, name): (usize, &String)| match plain[..index]
         .iter()
-        .map(|a| format!("{} ({})", a.get_info().name, kind(&a.get_info())))
+        .filter(|other| *other == name)
+        .count()
+    {
+        0 => name.clone(),
+        before => format!("{name} #{}", before + 1),
+    };
+    plain.iter().enumerate().map(numbered).collect()
+}
+
+/// Names of the adapters that fit, best first.
+pub(super) fn fitting(wanted: Wanted) -> Vec<String> {
+    let fit = found().into_iter().filter(|one| wanted.fits(one));
+    fit.map(|one| one.name).collect()
+}
+
+/// The best adapter that fits and whose name is, or else holds, this text.
+fn choose(wanted: Wanted, text: Option<&str>) -> Result<wgpu::Adapter, EngineError> {
+    let mut found = found();
+    let seen: Vec<String> = found
+        .iter()
+        .map(|one| format!("{} ({})", one.name, kind(&one.adapter.get_info())))
         .collect();
-    tracing::debug!(adapters = ?found, "GPU adapters found");
-    adapters.retain(|a| wanted == Wanted::Any || a.get_info().device_type != wgpu::DeviceType::Cpu);
-    let best = adapters
-        .into_iter()
-        .enumerate()
-        .min_by_key(|(index, a)| (rank(a.get_info().device_type), *index));
-    best.map(|(_, adapter)| adapter).ok_or_else(|| {
-        let seen = if found.is_empty() {
-            "none found".to_string()
-        } else {
-            format!("found only {}", found.join(", "))
-        };
-        let detail = format!(
-            "{seen}; install the GPU's Vulkan driver, or mesa-vulkan-drivers for the software one"
-        );
-        EngineError::NoAdapter {
-            wanted: wanted.name(),
-            detail,
+    tracing::debug!(adapters = ?seen, "GPU adapters found");
+    found.retain(|one| wanted.fits(one));
+    let best = match text.map(str::to_lowercase) {
+        None => (!found.is_empty()).then_some(0),
+        Some(text) => {
+            let names: Vec<String> = found.iter().map(|one| one.name.to_lowercase()).collect();
+            let same = names.iter().position(|name| *name == text);
+            same.or_else(|| names.iter().position(|name| name.contains(&text)))
         }
-    })
+    };
+    best.map(|index| found.swap_remove(index).adapter)
+        .ok_or_else(|| EngineError::NoAdapter {
+            wanted: wanted.name(),
+            detail: none_fits(text, &seen),
+        })
+}
+
+fn none_fits(text: Option<&str>, seen: &[String]) -> String {
+    let named = text.map_or_else(String::new, |text| format!("whose name holds {text:?}, "));
+    let seen = if seen.is_empty() {
+        "none found".to_string()
+    } else {
+        format!("found only {}", seen.join(", "))
+    };
+    format!(
+        "{named}{seen}; install the GPU's Vulkan driver, or mesa-vulkan-drivers for the software one"
+    )
 }
 
 fn rank(device_type: wgpu::DeviceType) -> u8 {
@@ -250,6 +303,50 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(value) => return value,
             Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_of_one_name_are_told_apart() {
+        let info = |name: &str, bus: &str| wgpu::AdapterInfo {
+            name: name.to_string(),
+            device_pci_bus_id: bus.to_string(),
+            ..wgpu::AdapterInfo::new(wgpu::DeviceType::Cpu, wgpu::Backend::Vulkan)
+        };
+        let infos = [
+            info("card", "0000:17:00.0"),
+            info("card", "0000:65:00.0"),
+            info("llvmpipe", ""),
+            info("llvmpipe", ""),
+        ];
+        let wanted = [
+            "card at 0000:17:00.0",
+            "card at 0000:65:00.0",
+            "llvmpipe",
+            "llvmpipe #2",
+        ];
+        assert_eq!(names(&infos), wanted);
+    }
+
+    #[test]
+    fn what_is_named_is_not_replaced() {
+        for backend in [crate::BackendChoice::Auto, crate::BackendChoice::Wgpu] {
+            let options = EngineOptions {
+                backend,
+                adapter: Some("no such card".to_string()),
+                ..EngineOptions::default()
+            };
+            let refused = crate::open(&options).err().map(|error| error.to_string());
+            assert!(refused.is_some_and(|text| text.contains("no such card")));
+        }
+        let named = crate::adapters(crate::BackendChoice::Wgpu);
+        for name in named.iter().map(|name| name.to_uppercase()) {
+            assert!(choose(Wanted::Any, Some(&name)).is_ok(), "{name}");
         }
     }
 }

@@ -55,8 +55,13 @@ struct Shared {
     running: Mutex<()>,
 }
 
+/// Names of the adapters that fit `wanted`, best first. Loads the GPU drivers.
+pub fn adapters(wanted: Wanted) -> Vec<String> {
+    device::fitting(wanted)
+}
+
 impl GpuBackend {
-    /// Opens the best adapter that fits `wanted`.
+    /// Opens the best adapter that fits `wanted`, or the one that the options name.
     pub fn open(options: &EngineOptions, wanted: Wanted) -> Result<Self, EngineError> {
         let gpu = Gpu::open(options, wanted, 0)?;
         Ok(GpuBackend {

@@ -305,6 +305,7 @@ pub fn server() -> ServerView {
             kind: "cpu".to_string(),
             memory_bytes: 900_000_000,
         }),
+        devices: Vec::new(),
         queue: QueueView {
             waiting: 12,
             running: 1,

@@ -1,5 +1,6 @@
 //! Every screen, drawn from a made-up state, at the smallest usual size and at a large one.
 
+use cleanplate_api::DeviceStatus;
 use cleanplate_api::admin::{self, Hello, ImagePart, KeyCreated, KeyState, NewKey};
 use cleanplate_api::endpoint::{Json, NoQuery};
 use ratatui::layout::Size;
@@ -152,6 +153,25 @@ fn empty_on(keys: &str) -> State {
     state
 }
 
+/// One device of two is there.
+fn two_devices() -> State {
+    let mut state = after("1");
+    if let Some(server) = &mut state.shared.server {
+        let there = DeviceStatus {
+            adapter: Some("NVIDIA H200 at 0000:17:00.0".to_string()),
+            device: server.device.clone(),
+            error: None,
+        };
+        let lost = DeviceStatus {
+            adapter: Some("NVIDIA H200 at 0000:65:00.0".to_string()),
+            device: None,
+            error: Some("no device: it is gone".to_string()),
+        };
+        server.devices = vec![there, lost];
+    }
+    state
+}
+
 /// How a state comes about.
 type Make = Box<dyn Fn() -> State>;
 
@@ -160,6 +180,7 @@ fn all() -> Vec<(&'static str, Make)> {
     let keys = |keys: &'static str| -> Make { Box::new(move || after(keys)) };
     vec![
         ("overview", keys("1")),
+        ("overview-devices", Box::new(two_devices)),
         ("jobs", keys("2")),
         ("jobs-marked", keys("2j  jj S")),
         ("jobs-filter", keys("2/status:comp !jpg")),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct ModelsReply {
     /// Every model the daemon knows.
     pub models: Vec<ModelRow>,
-    /// Bytes that weights and plans may take on the device.
+    /// Bytes that weights and plans may take on all devices.
     pub memory_bytes_max: u64,
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::health::{DatabaseCheck, DeviceView, QueueView};
+use crate::health::{DatabaseCheck, DeviceStatus, DeviceView, QueueView};
 
 /// Whether work is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -66,6 +66,8 @@ pub struct ServerView {
     pub backend: String,
     /// The device, when there is one.
     pub device: Option<DeviceView>,
+    /// Each of the devices.
+    pub devices: Vec<DeviceStatus>,
     /// The queue.
     pub queue: QueueView,
     /// All jobs.

@@ -1,5 +1,6 @@
 //! What the daemon tells of itself.
 
+use cleanplate_api::DeviceView;
 use cleanplate_api::admin::{ServerState, ServerView};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -65,12 +66,42 @@ fn database(server: &ServerView, now_ms: i64) -> (String, Role) {
     }
 }
 
+/// The devices that work, and what ails the others.
+fn devices(server: &ServerView) -> (String, Role) {
+    let text =
+        |device: &DeviceView| format!("{} {} · {}", device.backend, device.name, device.driver);
+    match &*server.devices {
+        [] | [_] => (
+            server.device.as_ref().map_or("none".to_string(), text),
+            Role::Text,
+        ),
+        several => {
+            let ready = several.iter().filter(|one| one.device.is_some()).count();
+            let each = several.iter().map(|one| match (&one.device, &one.error) {
+                (Some(device), _) => device.name.clone(),
+                (None, error) => format!(
+                    "{}: {}",
+                    one.adapter.as_deref().unwrap_or("best"),
+                    error.as_deref().unwrap_or("none")
+                ),
+            });
+            let each: Vec<String> = each.collect();
+            let role = match ready == several.len() {
+                true => Role::Text,
+                false => Role::Warn,
+            };
+            (
+                format!("{ready} of {} · {}", several.len(), each.join(" · ")),
+                role,
+            )
+        }
+    }
+}
+
 /// Labels, values and their styles.
 fn facts(server: &ServerView, shared: &Shared) -> [(&'static str, String, Role); 6] {
     let (state, role) = state(server);
-    let device = server.device.as_ref().map_or("none".to_string(), |device| {
-        format!("{} {} · {}", device.backend, device.name, device.driver)
-    });
+    let (device, soundness_of_device) = devices(server);
     let disk = shared
         .ticks
         .back()
@@ -86,7 +117,7 @@ fn facts(server: &ServerView, shared: &Shared) -> [(&'static str, String, Role);
     let (checked, soundness) = database(server, shared.now_ms);
     [
         ("state", format!("{state} · up {up} · {listen}"), role),
-        ("device", device, Role::Text),
+        ("device", device, soundness_of_device),
         ("jobs", jobs, Role::Text),
         (
             "data",
