@@ -51,7 +51,7 @@ Section: graphics
 Priority: optional
 Installed-Size: $(du -sk "$root" | cut -f1)
 Depends: libc6 (>= $libc), libgcc-s1, adduser
-Recommends: libvulkan1
+Recommends: libvulkan1, ca-certificates
 Suggests: mesa-vulkan-drivers
 Description: removes unwanted objects from photos
  A self-hosted service with an HTTP interface, watched folders, a command line

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test of the project. The shader tests need a Vulkan adapter; where there is none, Mesa's software one
-# (lavapipe) is installed first, so that no GPU test is ever skipped, and PostgreSQL for the store. The terminal dashboard is used in
+# (lavapipe) is installed first, so that no GPU test is ever skipped, and PostgreSQL for the store and an S3 server for files. The terminal dashboard is used in
 # tmux, installed likewise; the interfaces are used through clients generated from their documents; the page is used with Chromium and Firefox; its modules and
 # the Python programs have unit tests of their own. Packages for these go below target/.
 set -euo pipefail
@@ -29,6 +29,12 @@ fi
 # The store is tested on a server of its own, of whatever version the system has.
 if [ "$(uname -s)" = Linux ] && ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null; then
     install postgresql
+fi
+
+# Files of jobs are tested on an S3 server, which takes no part in the product: its build is its own.
+if ! [ -x target/s3/bin/s3s-fs ] && ! command -v s3s-fs >/dev/null; then
+    CARGO_TARGET_DIR=target/s3/build cargo install s3s-fs --version =0.14.1 --locked --features binary --root target/s3
+    rm -r target/s3/build
 fi
 
 cargo test --release --workspace --locked "$@"

@@ -24,6 +24,7 @@ mod devices;
 mod faults;
 mod figures;
 mod hot_folder;
+mod object_storage;
 mod operating;
 mod readme;
 mod recipes;

@@ -191,6 +191,7 @@ fn interfaces_to_the_outside_are_known_to_few() {
         ("naga", &["shaders/kernels", "shaders/engine", "pipeline"]),
         ("rusqlite", &["daemon/store"]),
         ("postgres", &["daemon/store"]),
+        ("object_store", &["daemon"]),
         ("actix", &["daemon"]),
         ("hyper", &["tui"]),
         ("ureq", &["daemon", "models"]),

@@ -7,7 +7,7 @@ use cleanplate_pipeline::PluginError;
 use cleanplate_store::StoreError;
 
 use crate::files::FilesError;
-use crate::telemetry::{tell_full, tell_store_error};
+use crate::telemetry::{tell_files_away, tell_full, tell_store_error};
 
 /// Why a request gets no result, as its client is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +160,12 @@ impl From<FilesError> for Refusal {
         let text = match &error {
             // Whoever watches the volume tells the log.
             FilesError::NoRoom { .. } => error.to_string(),
+            away if away.is_away() => {
+                tell_files_away(&error.to_string());
+                let text =
+                    "the store of files is not reached; the service goes on by itself once it is";
+                return Refusal::new(ErrorCode::Unavailable, text).retry_after(10);
+            }
             full if full.is_full() => {
                 tell_full(&error.to_string());
                 "volume full: the disk for uploads and results takes no more; the service goes on by itself once it does".to_string()

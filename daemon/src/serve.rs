@@ -24,7 +24,9 @@ use crate::app::App;
 use crate::config::Config;
 use crate::database::{self, OpenStore};
 use crate::feed::Feed;
-use crate::files::{Blobs, Dirs, DiskSpace, remove_orphans, sweep_inputs};
+use crate::files::{
+    Blobs, Dirs, DiskSpace, Kind, refuse_foreign_results, remove_orphans, sweep_inputs,
+};
 use crate::folder::Folders;
 use crate::jobs::{EndsElsewhere, Jobs, to_be_had};
 use crate::limits::{RateLimiters, Shares};
@@ -51,7 +53,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
     // On a full volume what was kept back makes room for the recovery.
-    let space = DiskSpace::new(&dirs, config.server.free_bytes_min);
+    let space = DiskSpace::new(&dirs, config.files.folder(), config.server.free_bytes_min);
     // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
     let OpenStore {
         store,
@@ -60,7 +62,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     } = database::open(&config, &dirs)?;
     dirs.prepare()?;
     config.server.name = crate::node::name(&config.server.name, &dirs.data)?;
-    let blobs = Arc::new(Blobs::local(&dirs));
+    let blobs = Arc::new(Blobs::configured(&config.files, &dirs)?);
     tidy_up(&*store, &blobs, &config)?;
     let (url_keys, webhook_key) = database::keys(shared.as_deref(), &dirs)?;
     let pipelines = pipelines(&config)?;
@@ -208,6 +210,14 @@ fn tidy_up(store: &dyn Store, blobs: &Blobs, config: &Config) -> anyhow::Result<
             "the last run ended with open jobs; their credits were released"
         );
     }
+    if !blobs.is_private() {
+        // It may be away, and others may be in the middle of something there: the sweeps see to it.
+        if let Err(error) = blobs.look_now() {
+            tracing::error!(%error, "the store of files is not reached; no jobs are taken until it is");
+            return Ok(());
+        }
+        return refuse_foreign_results(store, blobs);
+    }
     // Nobody else has files in the data folder, and no job is accepted or runs yet.
     let orphans = remove_orphans(store, blobs, Duration::ZERO)?;
     sweep_inputs(store, blobs, config.admin.retry_keep, Duration::ZERO)?;
@@ -244,7 +254,7 @@ async fn live(
     let tasks = tasks::start(&app);
     let (folders, follower) = Folders::start(app.clone().into_inner())?;
     let admin = AdminSide::start(&app, &folders, sockets)?;
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), "listening");
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
     let compose = {
         let app = app.clone();

@@ -3,6 +3,7 @@
 pub mod admin;
 #[allow(dead_code)] // The store is measured with it, too.
 pub mod postgres;
+pub mod s3;
 pub mod volume;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -324,6 +324,7 @@ endpoints! {
         also &[
             Reply::of::<Picture>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
+            Reply::of::<()>(307, "At Location for a short while: in the bucket, if the operator sends clients there"),
         ],
         errors &[FILE];
 
@@ -333,6 +334,7 @@ endpoints! {
         also &[
             Reply::of::<Png>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
+            Reply::of::<()>(307, "At Location for a short while: in the bucket, if the operator sends clients there"),
         ],
         errors &[FILE];
 
@@ -342,6 +344,7 @@ endpoints! {
         also &[
             Reply::of::<Picture>(206, "The bytes asked for with Range"),
             Reply::of::<()>(304, "Not changed since the ETag of If-None-Match"),
+            Reply::of::<()>(307, "At Location for a short while: in the bucket, if the operator sends clients there"),
         ],
         errors &[FILE];
 

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::args::Backup;
 use super::{load, open, print_json};
+use crate::config::FilesPlace;
 use crate::database;
 use crate::files::Dirs;
 
@@ -74,6 +75,11 @@ pub fn run(args: &Backup) -> anyhow::Result<ExitCode> {
     fs::rename(&partial, &args.file)
         .and_then(|()| File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
         .with_context(|| format!("writing {}", args.file.display()))?;
+    if args.results && !matches!(config.files.place, FilesPlace::Data) {
+        eprintln!(
+            "warning: results and waiting uploads lie where files.url says, not in the data folder, and are not in this backup"
+        );
+    }
     if args.output.json {
         print_json(&json!({ "file": args.file, "bytes": bytes, "results": args.results }))?;
     } else {

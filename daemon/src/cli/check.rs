@@ -7,7 +7,8 @@ use cleanplate_store::DATABASE_FILE;
 
 use super::args::{Output, Place};
 use super::{load, print_json};
-use crate::config::{self, Config, Problem};
+use crate::config::{self, Config, FilesPlace, Problem};
+use crate::files::{Blobs, Dirs};
 use crate::telemetry::escaped_lines;
 
 /// Checks and reports.
@@ -45,6 +46,10 @@ pub fn run(file: Option<&Path>, output: Output) -> anyhow::Result<ExitCode> {
 /// What is well written, but finds no folder or account here.
 fn around(config: &Config) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
+    if let Err(error) = files(config) {
+        let origin = config.source.origin("files.url");
+        problems.push(Problem::new(origin, format!("`files.url`: {error:#}")));
+    }
     let kept = config.server.data_dir.join(DATABASE_FILE).is_file();
     let store = match super::open::store_if(config, kept) {
         Err(error) if config.database.address.is_some() => {
@@ -78,6 +83,17 @@ fn around(config: &Config) -> anyhow::Result<Vec<Problem>> {
         }
     }
     Ok(problems)
+}
+
+/// Tries the place of files, where that is not the data folder, with a file of its own.
+fn files(config: &Config) -> anyhow::Result<()> {
+    if matches!(config.files.place, FilesPlace::Data) {
+        return Ok(());
+    }
+    let scratch = tempfile::tempdir()?;
+    let dirs = Dirs::under(scratch.path());
+    dirs.prepare()?;
+    Blobs::configured(&config.files, &dirs)?.check()
 }
 
 /// Shows every option in effect, its value and where that was written. Secrets stay hidden.

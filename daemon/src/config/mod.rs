@@ -2,6 +2,7 @@
 
 mod admin;
 mod engine;
+mod files;
 mod finish;
 mod hot_folder;
 mod options;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use admin::{Admin, Token};
 pub use engine::{Adapters, Engine};
+pub use files::{BucketOptions, Files, FilesPlace};
 pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
 pub use options::{Config, Limits, LogFormat, Logging, Pipelines, Pricing, RateLimits, UploadTime};
 pub use outgoing::{Fetch, Webhooks};

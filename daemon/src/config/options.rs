@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::places::{Origins, PublicUrl, address, data_dir, origins, process_name, public_url};
 use super::reader::Reader;
-use super::{Admin, Database, Engine, Fetch, HotFolder, Rules, Source, Webhooks};
+use super::{Admin, Database, Engine, Fetch, Files, HotFolder, Rules, Source, Webhooks};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[results]`
     pub results: Results,
+    /// `[files]`
+    pub files: Files,
     /// `[webhooks]`
     pub webhooks: Webhooks,
     /// `[fetch]`
@@ -289,6 +291,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             url_ttl: seconds(r, "results.url_ttl_s", 1..=7 * DAY_S),
             sweep: seconds(r, "results.sweep_s", 1..=DAY_S),
         },
+        files: super::files::read(r),
         webhooks: super::outgoing::webhooks(r),
         fetch: super::outgoing::fetch(r),
         pipelines: Pipelines {

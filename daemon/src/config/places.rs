@@ -37,7 +37,7 @@ pub(super) fn public_url(text: &str) -> Result<Option<PublicUrl>, String> {
     }))
 }
 
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
     !text.is_empty() && text.bytes().all(good)
 }

@@ -19,6 +19,18 @@ pub enum FilesError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The store of files did not do what was asked, or did not answer.
+    #[error(
+        "{operation} {place}: {why}; `cleanplate config check` tries the store that files.url names"
+    )]
+    Bucket {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        place: String,
+        /// What the store said.
+        why: String,
+    },
     /// The volume of the data folder has less room than work needs.
     #[error("volume full: {why}; the service goes on by itself once there is room")]
     NoRoom {
@@ -52,12 +64,16 @@ impl FilesError {
             }
         }
     }
+    /// Whether the store of files is not reached, or does not let this program in.
+    pub fn is_away(&self) -> bool {
+        matches!(self, FilesError::Bucket { .. })
+    }
     /// Whether the disk takes no more: it is full, or takes nothing at all.
     pub fn is_full(&self) -> bool {
         match self {
             FilesError::Io { source, .. } => is_full(source),
             FilesError::NoRoom { .. } => true,
-            FilesError::Secret { .. } => false,
+            FilesError::Secret { .. } | FilesError::Bucket { .. } => false,
         }
     }
 }
@@ -133,7 +149,7 @@ impl Dirs {
     }
 }
 
-fn make_private(dir: &Path) -> Result<(), FilesError> {
+pub(super) fn make_private(dir: &Path) -> Result<(), FilesError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -51,6 +51,8 @@ impl Left {
 #[derive(Debug)]
 pub struct DiskSpace {
     data: PathBuf,
+    /// A folder on the volume of results, where that is another one.
+    other: Option<PathBuf>,
     ballast: PathBuf,
     free_bytes_min: u64,
     reserved: AtomicU64,
@@ -94,10 +96,12 @@ impl Reservation {
 }
 
 impl DiskSpace {
-    /// The volume of these folders, of which `free_bytes_min` bytes are to stay free.
-    pub fn new(dirs: &Dirs, free_bytes_min: u64) -> Arc<DiskSpace> {
+    /// The volume of these folders and, if results lie on another one, that of the folder `other`; of each, `free_bytes_min`
+    /// bytes are to stay free, and whatever is set aside is set aside.
+    pub fn new(dirs: &Dirs, other: Option<PathBuf>, free_bytes_min: u64) -> Arc<DiskSpace> {
         let space = DiskSpace {
             data: dirs.data.clone(),
+            other,
             ballast: dirs.ballast.clone(),
             free_bytes_min,
             reserved: AtomicU64::new(0),
@@ -138,30 +142,17 @@ impl DiskSpace {
         let taken = self
             .free_bytes_min
             .saturating_add(self.reserved.load(Ordering::Relaxed));
-        Left::of(&self.data).map_or(0, |left| left.bytes.saturating_sub(taken))
+        let left = |path: &PathBuf| Left::of(path).map_or(0, |left| left.bytes);
+        let least = left(&self.data).min(self.other.as_ref().map_or(u64::MAX, left));
+        least.saturating_sub(taken)
     }
 
     fn below(&self, bytes_min: u64) -> Option<FilesError> {
-        let why = match Left::of(&self.data) {
-            Ok(_) if READ_ONLY.load(Ordering::Relaxed) => {
-                "the volume of the data folder has become read-only; look for damage of its file system"
-                    .to_string()
-            }
-            Ok(left) if left.files < FILES_MIN => {
-                format!(
-                    "the volume of the data folder takes {} more files",
-                    left.files
-                )
-            }
-            Ok(left) if left.bytes < bytes_min => format!(
-                "{} MiB are free on the volume of the data folder, {} MiB are needed",
-                left.bytes >> 20,
-                bytes_min.div_ceil(1 << 20)
-            ),
-            Ok(_) => return None,
-            Err(error) => format!("the volume of the data folder cannot be examined: {error}"),
-        };
-        Some(FilesError::NoRoom { why })
+        let own = below(&self.data, "the data folder", bytes_min);
+        own.or_else(|| {
+            let other = self.other.as_ref()?;
+            below(other, &other.display().to_string(), bytes_min)
+        })
     }
 
     /// Gives up what is kept back, so that ends can be recorded. True when there was something.
@@ -219,6 +210,26 @@ impl DiskSpace {
     }
 }
 
+/// What a volume lacks; `whose`: what lies on it.
+fn below(path: &Path, whose: &str, bytes_min: u64) -> Option<FilesError> {
+    let why = match Left::of(path) {
+        Ok(_) if READ_ONLY.load(Ordering::Relaxed) => format!(
+            "the volume of {whose} has become read-only; look for damage of its file system"
+        ),
+        Ok(left) if left.files < FILES_MIN => {
+            format!("the volume of {whose} takes {} more files", left.files)
+        }
+        Ok(left) if left.bytes < bytes_min => format!(
+            "{} MiB are free on the volume of {whose}, {} MiB are needed",
+            left.bytes >> 20,
+            bytes_min.div_ceil(1 << 20)
+        ),
+        Ok(_) => return None,
+        Err(error) => format!("the volume of {whose} cannot be examined: {error}"),
+    };
+    Some(FilesError::NoRoom { why })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +245,7 @@ mod tests {
     fn what_is_promised_is_not_there_for_others() {
         let (_dir, dirs) = dirs();
         let free = Left::of(&dirs.data).unwrap().bytes;
-        let space = DiskSpace::new(&dirs, 0);
+        let space = DiskSpace::new(&dirs, None, 0);
         // Others use the volume too: halves, not bytes, are told apart.
         let first = space.take(free / 2).unwrap();
         let error = space.take(free).unwrap_err();
@@ -253,7 +264,7 @@ mod tests {
     #[test]
     fn a_volume_that_became_read_only_is_full_until_it_can_be_written_again() {
         let (_dir, dirs) = dirs();
-        let space = DiskSpace::new(&dirs, 0);
+        let space = DiskSpace::new(&dirs, None, 0);
         let met = std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
         let error = FilesError::io("storing an upload in", &dirs.uploads)(met);
         assert!(error.is_full());
@@ -266,7 +277,7 @@ mod tests {
     #[test]
     fn a_little_is_kept_back_and_given_up_once() {
         let (_dir, dirs) = dirs();
-        let space = DiskSpace::new(&dirs, 0);
+        let space = DiskSpace::new(&dirs, None, 0);
         assert_eq!(fs::metadata(&dirs.ballast).unwrap().len(), BALLAST_BYTES);
         assert!(space.drop_ballast() && !space.drop_ballast());
         space.tend();
@@ -276,7 +287,7 @@ mod tests {
     #[test]
     fn a_volume_that_must_stay_emptier_than_it_is_takes_nothing() {
         let (_dir, dirs) = dirs();
-        let space = DiskSpace::new(&dirs, 1 << 60);
+        let space = DiskSpace::new(&dirs, None, 1 << 60);
         assert!(space.full().is_some() && space.exhausted().is_some());
         assert!(!dirs.ballast.exists());
         assert!(space.take(1).is_err());

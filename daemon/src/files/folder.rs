@@ -27,6 +27,8 @@ const CHUNK_BYTES: u64 = 64 << 10;
 #[derive(Debug)]
 pub struct FolderBlobs {
     root: PathBuf,
+    /// Where copies of files go that another machine may remove while they are read; `None`: nobody else has files here.
+    copies: Option<PathBuf>,
     /// Results that were found as they were stored.
     intact: Arc<Intact>,
 }
@@ -36,8 +38,33 @@ impl FolderBlobs {
     pub fn own(dirs: &Dirs) -> FolderBlobs {
         FolderBlobs {
             root: dirs.data.clone(),
+            copies: None,
             intact: Arc::default(),
         }
+    }
+
+    /// A folder that other processes may use too.
+    pub fn shared(root: &Path, dirs: &Dirs) -> Result<FolderBlobs, FilesError> {
+        fs::metadata(root)
+            .and_then(|meta| match meta.is_dir() {
+                true => Ok(()),
+                false => Err(std::io::ErrorKind::NotADirectory.into()),
+            })
+            .map_err(FilesError::io("opening the folder of files.url,", root))?;
+        let folder = FolderBlobs {
+            root: root.to_path_buf(),
+            copies: Some(dirs.uploads.clone()),
+            intact: Arc::default(),
+        };
+        for kind in Kind::ALL {
+            super::dirs::make_private(&folder.path(kind, ""))?;
+        }
+        Ok(folder)
+    }
+
+    /// Whether it is the data folder.
+    pub fn is_own(&self) -> bool {
+        self.copies.is_none()
     }
 
     /// Where a file lies.
@@ -88,7 +115,7 @@ impl FolderBlobs {
     ) -> Result<(), FilesError> {
         let moved = files
             .into_iter()
-            .try_for_each(|(name, file)| move_to(file, &self.path(kind, &name)));
+            .try_for_each(|(name, file)| self.take_over(kind, &name, file, true));
         moved
             .and_then(|()| self.sync(kind))
             .map_err(FilesError::io("keeping files in", &self.path(kind, "")))
@@ -99,11 +126,38 @@ impl FolderBlobs {
         kind: Kind,
         files: Vec<(String, NamedTempFile)>,
     ) -> Result<(), FilesError> {
-        for (name, file) in files {
-            let path = self.path(kind, &name);
-            file.persist(&path)
-                .map_err(|error| FilesError::io("keeping", &path)(error.error))?;
-        }
+        files
+            .into_iter()
+            .try_for_each(|(name, file)| self.take_over(kind, &name, file, false))
+            .map_err(FilesError::io("keeping files in", &self.path(kind, "")))
+    }
+
+    /// `lasting`: it survives a power cut once its folder was synced.
+    fn take_over(
+        &self,
+        kind: Kind,
+        name: &str,
+        file: NamedTempFile,
+        lasting: bool,
+    ) -> std::io::Result<()> {
+        let settle = |file: &NamedTempFile| {
+            if lasting {
+                file.as_file().sync_all()
+            } else {
+                Ok(())
+            }
+        };
+        settle(&file)?;
+        let file = match file.persist(self.path(kind, name)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.error.kind() == std::io::ErrorKind::CrossesDevices => error.file,
+            Err(error) => return Err(error.error),
+        };
+        // On another volume: a copy, whole or not at all.
+        let mut copy = NamedTempFile::new_in(self.path(kind, ""))?;
+        std::io::copy(&mut file.reopen()?, &mut copy)?;
+        settle(&copy)?;
+        copy.persist(self.path(kind, name))?;
         Ok(())
     }
 
@@ -123,9 +177,16 @@ impl FolderBlobs {
     ) -> Result<Option<NamedTempFile>, FilesError> {
         let path = self.path(kind, name);
         let open = || -> std::io::Result<Option<NamedTempFile>> {
-            let Some(file) = found(fs::File::open(&path))? else {
+            let Some(mut file) = found(fs::File::open(&path))? else {
                 return Ok(None);
             };
+            if let Some(copies) = &self.copies {
+                // A file that is mapped and removed on another machine would end this process.
+                let mut copy = NamedTempFile::new_in(copies)?;
+                std::io::copy(&mut file, &mut copy)?;
+                copy.rewind()?;
+                return Ok(Some(copy));
+            }
             let mut path = TempPath::try_from_path(&path)?;
             // It is the file itself.
             path.disable_cleanup(true);
@@ -237,11 +298,6 @@ fn found<T>(outcome: std::io::Result<T>) -> std::io::Result<Option<T>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         outcome => outcome.map(Some),
     }
-}
-
-fn move_to(file: NamedTempFile, path: &Path) -> std::io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// The next `bytes` bytes of a file.

@@ -1,5 +1,6 @@
 //! Uploads of jobs: kept until their job ends, so that any worker can run it, an asynchronous one after a restart too.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cleanplate_store::{FailureCode, Job, JobId, Store};
@@ -49,8 +50,8 @@ impl Inputs {
     pub fn open(blobs: &Blobs, job: JobId) -> Result<Inputs, FilesError> {
         let [image, mask] = names(job);
         let gone = || {
-            let path = blobs.place(Kind::Inputs).join(&image);
-            FilesError::io("opening input", &path)(std::io::ErrorKind::NotFound.into())
+            let place = blobs.place(Kind::Inputs, &image);
+            FilesError::io("opening input", Path::new(&place))(std::io::ErrorKind::NotFound.into())
         };
         Ok(Inputs {
             image: blobs.at_hand(Kind::Inputs, &image)?.ok_or_else(gone)?,
@@ -62,9 +63,7 @@ impl Inputs {
 /// Removes the kept files of a job, if there are any.
 pub fn remove(blobs: &Blobs, job: JobId) {
     for name in names(job) {
-        if let Err(error) = blobs.remove(Kind::Inputs, &name) {
-            tracing::error!(%error, "an input could not be removed; a sweep does it later");
-        }
+        blobs.remove_soon(Kind::Inputs, &name);
     }
 }
 

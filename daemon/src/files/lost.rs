@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, ensure};
 use cleanplate_store::{DATABASE_FILE, JobId, Store};
 
+use super::blobs::{Blobs, Kind};
 use super::{Dirs, FilesError};
 
 /// Refuses a data folder that has results, but no database. Call before the store is opened, which would make one.
@@ -31,10 +32,8 @@ pub fn refuse_foreign_database(
     dirs: &Dirs,
     server: Option<&str>,
 ) -> anyhow::Result<()> {
-    let jobs = store.job_counts().context("counting jobs")?;
-    let none = jobs.completed + jobs.failed + jobs.pending + jobs.processing == 0;
     ensure!(
-        !none || results(dirs)? == 0,
+        !knows_of_none(store)? || results(dirs)? == 0,
         match server {
             None => remedy(dirs, "knows of no job")?,
             Some(server) => format!(
@@ -45,6 +44,28 @@ pub fn refuse_foreign_database(
         }
     );
     Ok(())
+}
+
+/// The same for results that lie outside of the data folder.
+pub fn refuse_foreign_results(store: &dyn Store, blobs: &Blobs) -> anyhow::Result<()> {
+    if blobs.is_private() || !knows_of_none(store)? {
+        return Ok(());
+    }
+    let place = blobs.place(Kind::Results, "");
+    blobs.list(Kind::Results, &mut |file| {
+        ensure!(
+            file.job().is_none(),
+            "{place} has results of jobs ({}), and the database knows of no job: they belong to another database, or \
+             the database is lost; put its newest backup in its place, or choose another folder or prefix in files.url",
+            file.name
+        );
+        Ok(())
+    })
+}
+
+fn knows_of_none(store: &dyn Store) -> anyhow::Result<bool> {
+    let jobs = store.job_counts().context("counting jobs")?;
+    Ok(jobs.completed + jobs.failed + jobs.pending + jobs.processing == 0)
 }
 
 fn remedy(dirs: &Dirs, what: &str) -> anyhow::Result<String> {

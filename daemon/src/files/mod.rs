@@ -1,6 +1,7 @@
 //! The data folder: layout, secrets, signed addresses, results.
 
 mod blobs;
+mod bucket;
 mod dirs;
 mod disk_space;
 mod folder;
@@ -15,6 +16,11 @@ mod secrets;
 mod signed;
 mod sweep;
 
+#[cfg(test)]
+#[path = "../../../tests/common/s3.rs"]
+#[allow(dead_code)] // The tests of the whole daemon use more of it.
+mod s3;
+
 pub use blobs::{Blobs, ByteStream, Kind, shown_name};
 pub use dirs::{Dirs, FilesError};
 pub use disk_space::{DiskSpace, Reservation};
@@ -23,7 +29,7 @@ pub use inputs::{
     Inputs, bytes as inputs_bytes, has as has_inputs, image_name as input_name,
     move_to_job as move_inputs, remove as remove_inputs, sweep as sweep_inputs,
 };
-pub use lost::{refuse_foreign_database, refuse_lost_database};
+pub use lost::{refuse_foreign_database, refuse_foreign_results, refuse_lost_database};
 pub use mapped::Mapped;
 pub use previews::{keep_preview, preview_names, remove_preview, sweep_previews};
 pub use publish::{Publication, remove_results};

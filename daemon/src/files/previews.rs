@@ -31,7 +31,7 @@ pub fn keep_preview(blobs: &Blobs, job: &Job, photo: &Photo, side_px_max: u32) {
     let [name, _] = preview_names(job);
     let written = small.encode(&options).map_err(|error| error.to_string());
     let written = written.and_then(|bytes| {
-        let put = blobs.put_passing(Kind::Previews, &name, &bytes);
+        let put = blobs.put_passing(Kind::Previews, &name, bytes);
         put.map_err(|error| error.to_string())
     });
     if let Err(error) = written {
@@ -42,8 +42,7 @@ pub fn keep_preview(blobs: &Blobs, job: &Job, photo: &Photo, side_px_max: u32) {
 /// Removes the copy that an attempt at a job made, if there is one.
 pub fn remove_preview(blobs: &Blobs, job: &Job) {
     let [name, _] = preview_names(job);
-    // One that stays goes with the old ones.
-    drop(blobs.remove(Kind::Previews, &name));
+    blobs.remove_soon(Kind::Previews, &name);
 }
 
 /// Removes copies older than `keep`. Returns how many went.

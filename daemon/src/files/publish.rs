@@ -32,19 +32,20 @@ impl<'a> Publication<'a> {
     pub fn add(
         &mut self,
         part: &str,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         media_type: &str,
     ) -> Result<StoredFile, FilesError> {
         let name = name_of(self.job, self.attempt, part);
         // First noted: also a file that was renamed and not synced goes.
         self.names.push(name.clone());
-        self.blobs.put(Kind::Results, &name, bytes)?;
-        Ok(StoredFile {
-            name,
-            sha256: Sha256::digest(bytes).into(),
+        let file = StoredFile {
+            sha256: Sha256::digest(&bytes).into(),
             bytes: bytes.len() as u64,
             media_type: media_type.to_string(),
-        })
+            name,
+        };
+        self.blobs.put(Kind::Results, &file.name, bytes)?;
+        Ok(file)
     }
 
     /// They stay.
@@ -59,12 +60,10 @@ impl Drop for Publication<'_> {
     }
 }
 
-/// Removes results that no job will own. What cannot be removed goes with the sweep of such files.
+/// Removes results that no job will own.
 pub fn remove_results<'a>(blobs: &Blobs, names: impl Iterator<Item = &'a str>) {
     for name in names {
-        if let Err(error) = blobs.remove(Kind::Results, name) {
-            tracing::warn!(file = name, %error, "a result without a job stays until the next sweep");
-        }
+        blobs.remove_soon(Kind::Results, name);
     }
 }
 
@@ -84,9 +83,12 @@ mod tests {
         let job = JobId::random();
         let there = |name: &str| dirs.results.join(name).exists();
         let mut late = Publication::new(&blobs, job, 1);
-        let lost = late.add(".png", b"late", "image/png").unwrap().name;
+        let lost = late
+            .add(".png", b"late".to_vec(), "image/png")
+            .unwrap()
+            .name;
         let mut winner = Publication::new(&blobs, job, 2);
-        let won = winner.add(".png", b"abc", "image/png").unwrap();
+        let won = winner.add(".png", b"abc".to_vec(), "image/png").unwrap();
         assert_eq!(won.name, format!("{}.2.png", job));
         assert_eq!(
             (won.bytes, &won.sha256[..4]),
@@ -94,7 +96,7 @@ mod tests {
         );
         winner.keep();
         fs::create_dir(dirs.results.join(format!("{}.1.mask.png", job))).unwrap();
-        assert!(late.add(".mask.png", b"abc", "image/png").is_err());
+        assert!(late.add(".mask.png", b"abc".to_vec(), "image/png").is_err());
         assert!(there(&lost));
         drop(late);
         assert!(!there(&lost) && there(&won.name));

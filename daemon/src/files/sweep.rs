@@ -5,6 +5,7 @@ use std::time::Duration;
 use cleanplate_store::{Store, StoreError};
 
 use super::blobs::{Blobs, Kind};
+use super::refuse_foreign_results;
 
 /// Rows taken per round of [`sweep_expired`].
 const ROWS: u32 = 100;
@@ -20,6 +21,10 @@ pub fn sweep_expired(store: &dyn Store, blobs: &Blobs) -> Result<u64, StoreError
             for name in &row.files {
                 if let Err(error) = blobs.remove(Kind::Results, name) {
                     tracing::error!(job_id = %row.job, file = ?name, %error, "removing an expired result failed; it is tried again");
+                    if error.is_away() {
+                        // The others would wait for it as long.
+                        return Ok(swept);
+                    }
                     gone = false;
                 }
             }
@@ -37,6 +42,7 @@ pub fn sweep_expired(store: &dyn Store, blobs: &Blobs) -> Result<u64, StoreError
 /// Removes results that no job owns: a crash, or the loss of a job to another attempt, lay between their writing and the job's
 /// end. Those younger than `age_min` may belong to a job that has not ended. Returns how many went.
 pub fn remove_orphans(store: &dyn Store, blobs: &Blobs, age_min: Duration) -> anyhow::Result<u64> {
+    refuse_foreign_results(store, blobs)?;
     let mut removed = 0;
     blobs.list(Kind::Results, &mut |file| {
         let Some(job) = file.job().filter(|_| file.age >= age_min) else {

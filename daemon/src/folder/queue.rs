@@ -30,11 +30,12 @@ const TWIN: Duration = Duration::from_millis(300);
 /// Pause after what cannot be foreseen.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Failures of a job that say nothing about its pair.
-const PASSING: [FailureCode; 4] = [
+const PASSING: [FailureCode; 5] = [
     FailureCode::ShuttingDown,
     FailureCode::Interrupted,
     FailureCode::StorageFull,
     FailureCode::StoreLocked,
+    FailureCode::FilesAway,
 ];
 /// Accounts read at a time.
 const ACCOUNTS: u32 = 100;

@@ -79,6 +79,10 @@ pub async fn converted(
         // Held until it is done, whether or not the client still waits.
         let _turn = turn;
         let wrong = |error: ImageError| Refusal::image("output_format", &error);
+        if !blobs.is_private() {
+            // A copy of it comes first.
+            held.grow(stored.bytes)?;
+        }
         let source = blobs.result_at_hand(&stored)?;
         let source = source.ok_or_else(|| missing(&of, &stored))?;
         let bytes = Mapped::open(source.path())?;

@@ -1,6 +1,7 @@
 //! `GET /v1/files/{job}`, `/mask` and `/candidates/{n}`: results behind signed addresses.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use actix_web::body::SizedStream;
 use actix_web::http::header::{
@@ -101,7 +102,10 @@ async fn get<C: Opaque>(
         return Ok(Answer::made(reply));
     }
     let reply = match form {
-        None => send(req, app, &job, &file, &etag).await?,
+        None => match elsewhere(req, app, &file, &signed).await? {
+            Some(reply) => reply,
+            None => send(req, app, &job, &file, &etag).await?,
+        },
         // Not made for its head alone: the length is left open.
         Some(form) if req.method() == Method::HEAD => {
             drop(open(app, &job, &file, 0..0).await?);
@@ -211,15 +215,46 @@ fn head(mut reply: HttpResponseBuilder, file: &StoredFile, etag: &str) -> HttpRe
     reply.insert_header((ETAG, etag.to_string()));
     reply.insert_header((ACCEPT_RANGES, "bytes"));
     reply.insert_header(("Content-Type", file.media_type.clone()));
-    reply.insert_header((
-        "Content-Disposition",
-        format!("attachment; filename=\"{}\"", shown_name(&file.name)),
-    ));
+    reply.insert_header(("Content-Disposition", disposition(file)));
     reply.insert_header(("X-Content-Type-Options", "nosniff"));
     reply.insert_header(("Content-Security-Policy", "default-src 'none'; sandbox"));
     reply.insert_header(("Cache-Control", "private, no-store"));
     reply.insert_header(("Referrer-Policy", "no-referrer"));
     reply
+}
+
+/// Sends a client to the store of files itself, where the configuration says so.
+async fn elsewhere(
+    req: &HttpRequest,
+    app: &App,
+    file: &StoredFile,
+    signed: &Signed,
+) -> Result<Option<HttpResponse>, Refusal> {
+    let Some(valid) = app
+        .config
+        .files
+        .presign
+        .filter(|_| req.method() == Method::GET)
+    else {
+        return Ok(None);
+    };
+    // Never longer than the address that was given out.
+    let left = u64::try_from(signed.expires_s - now_s())
+        .unwrap_or(0)
+        .max(1);
+    let valid = valid.min(Duration::from_secs(left));
+    let found = app.blobs.signed(file, disposition(file), valid).await?;
+    Ok(found.map(|url| {
+        HttpResponse::TemporaryRedirect()
+            .insert_header(("Location", url))
+            .insert_header(("Cache-Control", "private, no-store"))
+            .insert_header(("Referrer-Policy", "no-referrer"))
+            .finish()
+    }))
+}
+
+fn disposition(file: &StoredFile) -> String {
+    format!("attachment; filename=\"{}\"", shown_name(&file.name))
 }
 
 async fn send(

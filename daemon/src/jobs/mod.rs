@@ -221,6 +221,7 @@ impl Jobs {
         if let Some(refusal) = self
             .space
             .full()
+            .or_else(|| self.blobs.failing())
             .map(Refusal::from)
             .or_else(|| self.stalled())
         {

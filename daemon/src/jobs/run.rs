@@ -61,6 +61,8 @@ impl From<FilesError> for Box<JobFault> {
     fn from(error: FilesError) -> Self {
         let code = if error.is_full() {
             FailureCode::StorageFull
+        } else if error.is_away() {
+            FailureCode::FilesAway
         } else {
             FailureCode::Internal
         };
@@ -250,7 +252,7 @@ fn steps(
     if service == Service::Segmentation {
         let bytes = mask_png(&outcome)?;
         clock.lap("encode");
-        let output = files.add(MASK, &bytes, "image/png")?;
+        let output = files.add(MASK, bytes, "image/png")?;
         clock.lap("store");
         let stored = Stored {
             output,
@@ -289,8 +291,8 @@ fn keep(
     clock.lap("encode");
     jobs.advance(job, "store", 0.0);
     let name = |part: &str| format!("{part}.{}", wanted.extension());
-    let output = files.add(&name(""), &bytes, wanted.media_type())?;
-    let mask = files.add(MASK, &mask_bytes, "image/png")?;
+    let output = files.add(&name(""), bytes, wanted.media_type())?;
+    let mask = files.add(MASK, mask_bytes, "image/png")?;
     clock.lap("store");
     let mut candidates = Vec::with_capacity(outcome.alternatives.len());
     for found in std::mem::take(&mut outcome.alternatives) {
@@ -302,7 +304,7 @@ fn keep(
                         JobFault::new(FailureCode::Encode, Refusal::image("image", &error))
                     })?;
                 let name = name(&format!(".{}", found.name));
-                files.add(&name, &bytes, wanted.media_type())?
+                files.add(&name, bytes, wanted.media_type())?
             }
             None => output.clone(),
         };

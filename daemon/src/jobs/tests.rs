@@ -33,7 +33,7 @@ fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
         Arc::new(ModelStore::open(&dir.join("models")).unwrap()),
         cleanplate_plugins::pipelines::<&Path>(&plugins, &[]).unwrap(),
         Arc::new(Metrics::from_zero()),
-        DiskSpace::new(&dirs, 0),
+        DiskSpace::new(&dirs, None, 0),
     );
     assert!(jobs.devices.of_thread(0).runner(|| false).is_some());
     (jobs, store, account)

@@ -30,7 +30,7 @@ pub fn run(jobs: &Jobs, device: &Device) {
         let seen = *lock(&jobs.gate);
         let stopping = jobs.stopping.load(Ordering::SeqCst);
         jobs.record_ends();
-        if let Some(error) = jobs.space.exhausted() {
+        if let Some(error) = jobs.space.exhausted().or_else(|| jobs.blobs.failing()) {
             jobs.give_up_waiting(&GivenUp::passing(error.into()));
             if stopping {
                 return;
@@ -75,7 +75,7 @@ type Recalled = Result<JobInput, Box<JobFault>>;
 
 /// The next job, its work, and room for its photo. A job that waits for room is not overtaken by later ones.
 fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreError> {
-    let _turn = lock(&jobs.turn);
+    let mut turn = Some(lock(&jobs.turn));
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);
     }
@@ -85,7 +85,13 @@ fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreEr
         return Ok(None);
     };
     lock(&jobs.current).push(Current::new(&job));
+    let fetched = !jobs.blobs.is_private();
+    if fetched {
+        // Others need not wait while it comes.
+        drop(turn.take());
+    }
     let recalled = jobs.recall(&job);
+    let _turn = turn.or_else(|| fetched.then(|| lock(&jobs.turn)));
     let room = jobs.memory.take(bytes_of(jobs, &job, &recalled), || {
         jobs.abort.load(Ordering::SeqCst)
     });
@@ -117,7 +123,7 @@ fn process(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled) {
 fn attempt(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled, running: u32) {
     let work = match recalled {
         Ok(work) => work,
-        Err(fault) => return jobs.fail(&job, fault.failure, fault.refusal),
+        Err(fault) => return failed(jobs, &job, *fault),
     };
     if let Err(refusal) = jobs.reserve(
         job.id,
@@ -127,7 +133,8 @@ fn attempt(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled, running: 
         return jobs.fail(&job, passing(&refusal), refusal);
     }
     let Some(runner) = device.runner(|| jobs.abort.load(Ordering::SeqCst)) else {
-        return failed(jobs, &job, &work, JobFault::no_device(&device.state()));
+        let fault = JobFault::no_device(&device.state());
+        return failed(jobs, &job, fault);
     };
     let started = Instant::now();
     jobs.metrics.observe(
@@ -139,6 +146,8 @@ fn attempt(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled, running: 
         Ok(Ok(result)) => {
             // Jobs that run together end that much more often.
             jobs.throughput.note(started.elapsed() / running);
+            // Copies of the upload are gone before anybody is told.
+            drop(work);
             finished(jobs, &job, result);
         }
         Ok(Err(fault)) => {
@@ -146,8 +155,8 @@ fn attempt(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled, running: 
                 lose(jobs, device, &job, &runner, &fault.failure.detail);
             }
             // Before the job waits again, for a device that is opened once nobody uses this one.
-            drop(runner);
-            failed(jobs, &job, &work, *fault);
+            drop((runner, work));
+            failed(jobs, &job, *fault);
         }
         Err(panic) => {
             let what = panic
@@ -208,16 +217,22 @@ fn finished(jobs: &Jobs, job: &Job, result: JobResult) {
     }
 }
 
-fn failed(jobs: &Jobs, job: &Job, work: &JobInput, fault: JobFault) {
+fn failed(jobs: &Jobs, job: &Job, fault: JobFault) {
     let again = if fault.device_lost {
         job.attempt < jobs.config.queue.attempts_max
     } else {
-        job.asynchronous && fault.failure.code == FailureCode::ShuttingDown
+        job.asynchronous
+            && match fault.failure.code {
+                FailureCode::ShuttingDown => true,
+                FailureCode::FilesAway => job.attempt < jobs.config.queue.attempts_max,
+                _ => false,
+            }
     };
     if again {
         return requeue(jobs, job, fault);
     }
-    tracing::info!(job_id = %job.id, request_id = work.request_id, code = fault.failure.code.as_str(), detail = fault.failure.detail, "job failed");
+    let request_id = job.request["request_id"].as_str();
+    tracing::info!(job_id = %job.id, request_id, code = fault.failure.code.as_str(), detail = fault.failure.detail, "job failed");
     jobs.fail(job, fault.failure, fault.refusal);
 }
 

@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_key_takes_no_more_of_the_volume_than_it_leaves() {
         let dir = tempfile::tempdir().unwrap();
-        let space = DiskSpace::new(&crate::files::Dirs::under(dir.path()), 0);
+        let space = DiskSpace::new(&crate::files::Dirs::under(dir.path()), None, 0);
         // Others use the volume too: quarters, not bytes, are told apart.
         let quarter = space.left() / 4;
         let uploads = Uploads::new(u64::MAX, u64::MAX, space.clone());
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn keys_have_their_limit_and_all_have_one_together() {
         let dir = tempfile::tempdir().unwrap();
-        let space = DiskSpace::new(&crate::files::Dirs::under(dir.path()), 0);
+        let space = DiskSpace::new(&crate::files::Dirs::under(dir.path()), None, 0);
         let uploads = Uploads::new(100, 60, space);
         let mut first = uploads.begin(KeyId(1));
         first.grow(40).unwrap();

@@ -10,7 +10,7 @@ use cleanplate_basics::lock;
 
 use crate::app::App;
 use crate::files::{remove_orphans, sweep_expired, sweep_inputs, sweep_previews};
-use crate::telemetry::names;
+use crate::telemetry::{names, tell_files_away};
 
 /// Pause between looks at the volume.
 const TEND: Duration = Duration::from_secs(1);
@@ -22,6 +22,10 @@ const FIRST_CHECK: Duration = Duration::from_secs(600);
 const HOLD_SLACK_MS: i64 = 60_000;
 /// A task rests for so many times what it took, so that care of a large store leaves room for its work.
 const REST: u32 = 20;
+/// Pause between looks at the store of files.
+const LOOK: Duration = Duration::from_secs(10);
+/// The same while it does not answer.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Pause between looks for files without a job: each lists all results.
 const ORPHANS: Duration = Duration::from_secs(3600);
 /// Youngest age of a file that may belong to no job.
@@ -40,7 +44,7 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
         every(app.config.results.sweep, app, |app| {
             alone(app, "sweep uploads", sweep_kept)
         }),
-        after(ORPHANS, ORPHANS, app, |app| {
+        after(app.config.results.sweep, ORPHANS, app, |app| {
             alone(app, "sweep orphans", sweep_orphans)
         }),
         every(TEND, app, tend),
@@ -52,6 +56,7 @@ pub fn start(app: &web::Data<App>) -> Vec<JoinHandle<()>> {
     if app.shared.is_some() {
         tasks.push(every(CHECK, app, refresh_keys));
     }
+    tasks.push(actix_web::rt::spawn(look_after_files(app.clone())));
     if let Some(pause) = app.config.server.database_check {
         tasks.push(after(pause.min(FIRST_CHECK), pause, app, check_database));
     }
@@ -97,6 +102,27 @@ fn refresh_keys(app: &App) {
     }
 }
 
+/// Looks whether the store of files answers, so that a call is refused rather than its job lost, and sees when it does again.
+async fn look_after_files(app: web::Data<App>) {
+    let mut looked: Option<Instant> = None;
+    loop {
+        let was_away = app.blobs.failing().is_some();
+        if !was_away && looked.is_some_and(|at| at.elapsed() < LOOK) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        match app.blobs.look().await {
+            Err(error) => tell_files_away(&error.to_string()),
+            Ok(()) if was_away => {
+                tracing::info!("the store of files is reached again; the service goes on");
+            }
+            Ok(()) => {}
+        }
+        looked = Some(Instant::now());
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
 fn tend(app: &App) {
     app.space.tend();
     if app.space.has_room_to_keep()
@@ -108,7 +134,12 @@ fn tend(app: &App) {
 }
 
 fn sweep(app: &App) {
-    match sweep_expired(&*app.store, &app.blobs) {
+    let swept = match app.blobs.failing() {
+        None => sweep_expired(&*app.store, &app.blobs),
+        // It is told elsewhere; they are removed once it is over.
+        Some(_) => Ok(0),
+    };
+    match swept {
         Ok(0) => {}
         Ok(swept) => {
             app.metrics.add(names::SWEPT, &[], swept as f64);
@@ -140,6 +171,9 @@ fn orphan_age(app: &App) -> Duration {
 
 /// Removes results that no job owns.
 fn sweep_orphans(app: &App) {
+    if app.blobs.failing().is_some() {
+        return;
+    }
     match remove_orphans(&*app.store, &app.blobs, orphan_age(app)) {
         Ok(0) => {}
         Ok(orphans) => tracing::warn!(orphans, "removed result files that no job owns"),
@@ -149,6 +183,9 @@ fn sweep_orphans(app: &App) {
 
 /// Removes uploads and reduced copies past their time.
 fn sweep_kept(app: &App) {
+    if app.blobs.failing().is_some() {
+        return;
+    }
     let keep = app.config.admin.retry_keep;
     let inputs = sweep_inputs(&*app.store, &app.blobs, keep, orphan_age(app));
     let previews = sweep_previews(&app.blobs, app.config.results.keep);

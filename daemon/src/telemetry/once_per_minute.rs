@@ -8,11 +8,19 @@ use cleanplate_store::StoreError;
 use cleanplate_basics::lock;
 
 static FULL: OncePerMinute = OncePerMinute::new();
+static AWAY: OncePerMinute = OncePerMinute::new();
 static LOCKED: OncePerMinute = OncePerMinute::new();
 
 /// Tells that there is no room on a disk, wherever that was met.
 pub fn tell_full(what: &str) {
     if let Some(left_out) = FULL.due() {
+        tracing::error!(left_out, "{what}");
+    }
+}
+
+/// Tells that the store of files is not reached, wherever that was met.
+pub fn tell_files_away(what: &str) {
+    if let Some(left_out) = AWAY.due() {
         tracing::error!(left_out, "{what}");
     }
 }

@@ -76,6 +76,8 @@ codes! {
     StorageFull = "storage_full",
     /// Another process held the database.
     StoreLocked = "store_locked",
+    /// The store of files was not reached.
+    FilesAway = "files_away",
     /// A fault of the program.
     Internal = "internal",
     /// The device failed, or there was none.
