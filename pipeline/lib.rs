@@ -41,7 +41,9 @@ mod work;
 pub use alternatives::Alternative;
 pub use cache::{ExecutableCache, ExecutableKey, is_memory};
 pub use candidate::{Candidate, Choice, Region, Score, regions};
-pub use crop::{AlphaFill, BUCKET_PX, Crop, CropPlan, Fill, Planned, WORK_PIXELS_MAX, plan};
+pub use crop::{
+    AlphaFill, BUCKET_PX, Crop, CropPlan, Fill, Planned, fill_pixels_max, plan, plan_within,
+};
 pub use embeddings::{Embeddings, Maps};
 pub use error::PluginError;
 pub use gather::{Answer, CropRequest, Gather, GatherError, Seat};

@@ -165,6 +165,7 @@ impl Runner {
         let masked = request.mask.is_some();
         let frame = request.frame.clone();
         let mut work = self.begin(request, observer)?;
+        work.copied = alternatives_max > 0;
         let _seat = self.gather.enter();
         let mut stages = Vec::with_capacity(pipeline.steps.len() + 1);
         let segmenting = |s: &Step| s.stage == StageKind::Segment;
@@ -317,6 +318,7 @@ impl Runner {
             alpha,
             crops: Vec::new(),
             candidates: Vec::new(),
+            copied: false,
             choices: Vec::new(),
             backend: &*self.backend,
             networks: &*self.networks,

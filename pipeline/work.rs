@@ -64,6 +64,8 @@ pub struct Work<'a> {
     pub crops: Vec<Crop>,
     /// Finished fills by each branch of the pipeline, for the curate stage to choose from.
     pub candidates: Vec<Candidate>,
+    /// Whether candidates are finished by themselves too, so that what is kept of them is copied.
+    pub copied: bool,
     /// What the curate stage chose.
     pub choices: Vec<Choice>,
     /// The device.
@@ -169,10 +171,29 @@ impl Work<'_> {
 
     /// Keeps candidate number `index` of the list for `region`.
     pub fn keep(&mut self, region: &Region, index: usize, choice: Choice) {
-        let kept = region.crops[index].iter();
-        let crops = &self.candidates[index].crops;
-        self.crops.extend(kept.map(|at| crops[*at].clone()));
+        for at in &region.crops[index] {
+            let crop = &mut self.candidates[index].crops[*at];
+            let fill = match self.copied {
+                true => crop.fill.clone(),
+                // No other region looks at it.
+                false => std::mem::take(&mut crop.fill),
+            };
+            self.crops.push(Crop {
+                rect: crop.rect,
+                group: crop.group,
+                grid: crop.grid.clone(),
+                fill,
+                alpha: crop.alpha.clone(),
+            });
+        }
         self.choices.push(choice);
+    }
+
+    /// Pixels of all fills that are held.
+    pub fn fill_pixels(&self) -> usize {
+        let waiting = self.candidates.iter().flat_map(|other| &other.crops);
+        let all = waiting.chain(&self.crops);
+        all.map(|crop| crop.fill.width * crop.fill.height).sum()
     }
 
     /// Brings back the photo as it came, hidden colours and all.

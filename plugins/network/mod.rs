@@ -13,7 +13,7 @@ use cleanplate_pictures::resample::{resize, shrink_hole, shrink_photo};
 use cleanplate_pipeline::models::InpaintNetwork;
 use cleanplate_pipeline::{
     Answer, BUCKET_PX, Crop, CropPlan, CropRequest, ExecutableKey, Fill, GatherError, Planned,
-    Stage, Work, is_memory, plan,
+    Stage, Work, fill_pixels_max, is_memory, plan_within,
 };
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
@@ -199,7 +199,18 @@ impl Network {
 impl Stage for Network {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let network = work.networks.inpaint(&self.given.model)?;
-        let (grid, planned) = plan(&work.alpha, &self.wish(work, &*network))?;
+        let wish = self.wish(work, &*network);
+        let most = fill_pixels_max(work.photo.width * work.photo.height);
+        let room = most.saturating_sub(work.fill_pixels());
+        let (grid, planned, working) = plan_within(&work.alpha, &wish, room)?;
+        if working < wish.working_px_max {
+            work.warnings.push(format!(
+                "{}: {} parts of the photo were filled at {working} px instead of {}, with less detail: all fills of it may have {most} pixels",
+                self.plugin,
+                planned.len(),
+                wish.working_px_max
+            ));
+        }
         for (i, crop) in planned.iter().enumerate() {
             work.check_cancelled(&format!(
                 "{}, crop {} of {}",

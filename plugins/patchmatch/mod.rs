@@ -22,7 +22,8 @@ pub(crate) use settings::{BlendChoice, Preset};
 use cleanplate_pictures::Rect;
 use cleanplate_pipeline::transparency::Settled;
 use cleanplate_pipeline::{
-    AlphaFill, BUCKET_PX, Crop, CropPlan, FieldKey, Fill, Grid, Shot, Stage, Work, plan,
+    AlphaFill, BUCKET_PX, Crop, CropPlan, FieldKey, Fill, Grid, Shot, Stage, Work, fill_pixels_max,
+    plan,
 };
 use cleanplate_pipeline::{PluginError, PluginInfo};
 
@@ -71,19 +72,35 @@ pub fn memory_bytes(crop_px: usize, hole_px: usize, factor: usize, alpha: bool) 
 }
 
 /// The least fraction of its size, `1 / factor`, at which a crop is matched so that at most `pixels_max` pixels are, and its
-/// fill takes no more than [`FILL_BYTES_MAX`].
-pub fn factor(crop: (usize, usize), hole_px: usize, pixels_max: usize, alpha: bool) -> usize {
+/// fill takes no more than `bytes_max`, that is [`FILL_BYTES_MAX`] where no other fills are held.
+pub fn factor(
+    crop: (usize, usize),
+    hole_px: usize,
+    (pixels_max, bytes_max): (usize, usize),
+    alpha: bool,
+) -> usize {
     let fits = |k: &usize| {
         let matched = crop.0.div_ceil(*k) * crop.1.div_ceil(*k);
         matched <= pixels_max
             && (matched <= PIXELS_LEAST
-                || memory_bytes(crop.0 * crop.1, hole_px, *k, alpha) <= FILL_BYTES_MAX)
+                || memory_bytes(crop.0 * crop.1, hole_px, *k, alpha) <= bytes_max)
     };
     (1..=crop.0.max(crop.1).max(1)).find(fits).unwrap_or(1)
 }
 
-/// Most bytes for one fill, see [`memory_bytes`].
+/// Most bytes for one fill, see [`memory_bytes`], with the fills that are held meanwhile.
 pub const FILL_BYTES_MAX: usize = 1100 << 20;
+/// Bytes of a pixel of a fill that is held: three floats.
+const HELD_BYTES: usize = 12;
+/// Bytes that a patch fill of the largest hole takes for each pixel of the photo.
+const PATCHES_BYTES: usize = 24;
+
+/// Most bytes that the fills of a photo of so many pixels take: those that are held while one of patches is made.
+pub fn filling_bytes_max(photo_px: usize) -> usize {
+    let held = HELD_BYTES * fill_pixels_max(photo_px);
+    FILL_BYTES_MAX.min(PATCHES_BYTES.saturating_mul(photo_px).saturating_add(held))
+}
+
 /// Crops are not matched smaller than this for the sake of memory.
 const PIXELS_LEAST: usize = 65_536;
 /// Bytes for each pixel that is matched: picture, pyramid, fields, votes, the blend's grids.
@@ -178,7 +195,9 @@ impl Common {
         };
         let alpha = transparency.map(|t| of(&t.alpha));
         let hole_px = of(&work.photo).hole(1).pixels();
-        let factor = factor((width, height), hole_px, pixels_max, alpha.is_some());
+        let bytes_max = FILL_BYTES_MAX.saturating_sub(HELD_BYTES * work.fill_pixels());
+        let most = (pixels_max, bytes_max);
+        let factor = factor((width, height), hole_px, most, alpha.is_some());
         settings.ring_px /= factor as f32;
         settings.texture_levels = texture_levels(work.photo.width.max(work.photo.height) / factor);
         let small_alpha = alpha.map(|large| large.small(factor).rgb);

@@ -3,6 +3,8 @@
 //! The search of [`crate::patchmatch`], where patches must also agree with the coarse colours of the given fill: that fill
 //! decides what stands where, the photo's own pixels how it looks.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::patchmatch::{BlendChoice, Common, Place, Preset};
@@ -71,28 +73,29 @@ impl Refine {
 
 impl Stage for Refine {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
-        let mut crops = std::mem::take(&mut work.crops);
-        let count = crops.len();
-        for (i, crop) in crops.iter_mut().enumerate() {
+        let count = work.crops.len();
+        for i in 0..count {
             work.check_cancelled(&format!("patchmatch-refine, crop {} of {count}", i + 1))?;
+            let crop = &work.crops[i];
             if self.scaled_only && crop.fill.is_full_size(crop.rect) {
                 continue;
             }
             let guide = self.guide(crop);
+            let (rect, group, grid) = (crop.rect, crop.group, Arc::clone(&crop.grid));
             let observer = work.observer;
             let place = Place {
-                rect: crop.rect,
-                group: crop.group,
-                grid: &crop.grid,
+                rect,
+                group,
+                grid: &grid,
                 watch: &observer.watch("patchmatch-refine", i, count),
             };
             let guide = Some((&guide, self.weight));
             let made = self.common.fill_crop(work, place, guide)?;
+            let crop = &mut work.crops[i];
             (crop.rect, crop.fill, crop.alpha) = (made.rect, made.fill, made.alpha);
             work.observer
                 .stage("patchmatch-refine", (i + 1) as f32 / count as f32);
         }
-        work.crops = crops;
         Ok(())
     }
 }

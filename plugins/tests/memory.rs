@@ -6,13 +6,15 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cleanplate_engine::{BackendChoice, EngineOptions, open};
+use cleanplate_engine::{BackendChoice, EngineOptions, Graph, Tensor, TensorSpec, open};
+use cleanplate_kernels::migan_input::MiganInput;
 use cleanplate_kernels::patchmatch::hash;
+use cleanplate_kernels::to_rgb::ToRgb;
 use cleanplate_pictures::{Limits, Mask, Photo, decode};
 use cleanplate_pipeline::PluginError;
 use cleanplate_pipeline::models::{InpaintNetwork, Networks};
-use cleanplate_pipeline::{NoObserver, Prompts, Request, RunLimits, Runner};
-use cleanplate_plugins::patchmatch::{FILL_BYTES_MAX, factor, memory_bytes};
+use cleanplate_pipeline::{NoObserver, Outcome, Prompts, Request, RunLimits, Runner};
+use cleanplate_plugins::patchmatch::{FILL_BYTES_MAX, factor, filling_bytes_max, memory_bytes};
 use cleanplate_plugins::sam::FOUND_BYTES;
 
 /// Counts bytes in use and their peak.
@@ -76,20 +78,35 @@ fn photo(width: usize, height: usize) -> Photo {
     decode(&bytes, &Limits::default()).unwrap()
 }
 
-/// Runs the pipeline; returns the bytes that were used above those held before.
+/// Runs the pipeline `patchmatch`; returns the bytes that were used above those held before.
 fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> usize {
+    let photo = photo(width, height);
+    let (used, outcome) = peak_of("patchmatch", Arc::new(NoNetworks), photo, mask, overrides);
+    let odd = |w: &&String| !w.starts_with("the mask covers");
+    assert_eq!(outcome.warnings.iter().find(odd), None);
+    used
+}
+
+/// Runs a pipeline; the bytes that were used above those held before, and what came of it.
+fn peak_of(
+    pipeline: &str,
+    networks: Arc<dyn Networks>,
+    photo: Photo,
+    mask: Mask,
+    overrides: &[(&str, &str)],
+) -> (usize, Outcome) {
     let backend = open(&EngineOptions {
         backend: BackendChoice::Cpu,
         ..EngineOptions::default()
     })
     .unwrap();
-    let runner = Runner::new(backend, Arc::new(NoNetworks), RunLimits::default());
+    let runner = Runner::new(backend, networks, RunLimits::default());
     let overrides = overrides
         .iter()
         .map(|(a, b)| (a.to_string(), b.to_string()))
         .collect();
     let request = Request {
-        photo: photo(width, height),
+        photo,
         mask: Some(mask),
         prompts: None,
         overrides,
@@ -98,12 +115,8 @@ fn peak(width: usize, height: usize, mask: Mask, overrides: &[(&str, &str)]) -> 
     let set = cleanplate_plugins::pipelines::<&str>(&builtin(), &[]).unwrap();
     let before = USED.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    let outcome = runner
-        .run(set.get("patchmatch").unwrap(), request, &NoObserver)
-        .unwrap();
-    let odd = |w: &&String| !w.starts_with("the mask covers");
-    assert_eq!(outcome.warnings.iter().find(odd), None);
-    PEAK.load(Ordering::Relaxed) - before
+    let outcome = runner.run(set.get(pipeline).unwrap(), request, &NoObserver);
+    (PEAK.load(Ordering::Relaxed) - before, outcome.unwrap())
 }
 
 /// The left half.
@@ -131,7 +144,12 @@ fn a_fill_takes_no_more_memory_than_it_says_before() {
             half(width, height),
             &[("patchmatch.pixels_max", &set), ("grow.radius_px", "0")],
         );
-        let factor = factor((width, height), width * height / 2, pixels_max, false);
+        let factor = factor(
+            (width, height),
+            width * height / 2,
+            (pixels_max, FILL_BYTES_MAX),
+            false,
+        );
         // The run keeps two masks beside the one that it was given.
         let said =
             memory_bytes(width * height, width * height / 2, factor, false) + 2 * width * height;
@@ -160,7 +178,7 @@ fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
     // The photo, the mask that was given, and two more of the run.
     let others = width * height * 6;
     for hole_px in [width * height / 100, width * height / 2, width * height] {
-        let factor = factor((width, height), hole_px, 6_000_000, false);
+        let factor = factor((width, height), hole_px, (6_000_000, FILL_BYTES_MAX), false);
         let fill = memory_bytes(width * height, hole_px, factor, false);
         assert!(
             fill <= FILL_BYTES_MAX && fill + others < 3 << 29,
@@ -169,6 +187,69 @@ fn half_of_fifty_megapixels_stays_below_a_gibibyte_and_a_half() {
         );
         assert!(factor <= 4, "{factor}");
     }
+}
+
+/// A network that says gray.
+struct Gray;
+
+impl InpaintNetwork for Gray {
+    fn name(&self) -> &str {
+        "gray"
+    }
+    fn sha256(&self) -> &str {
+        "00"
+    }
+    fn graph(&self, batch: usize, height: usize, width: usize) -> Result<Graph, PluginError> {
+        let mut graph = Graph::new();
+        let image = graph.input(TensorSpec::u8(&[batch, height, width, 3]));
+        let mask = graph.input(TensorSpec::u8(&[batch, height, width]));
+        let seen = Arc::new(MiganInput { multiple: 1 });
+        let seen = graph.add("seen", seen, &[image, mask]).unwrap();
+        let nothing = Tensor::f32(&[3, 4, 1, 1], vec![0.0; 12]);
+        let gray = Arc::new(ToRgb::new(&nothing, &[0.0; 3], false, true).unwrap());
+        let out = graph.add("gray", gray, &[seen]).unwrap();
+        graph.output(out);
+        Ok(graph)
+    }
+}
+
+impl Networks for Gray {
+    fn inpaint(&self, _name: &str) -> Result<Arc<dyn InpaintNetwork>, PluginError> {
+        Ok(Arc::new(Gray))
+    }
+}
+
+#[test]
+fn fills_of_many_near_holes_take_no_more_than_is_set_aside() {
+    let _alone = ALONE.lock().unwrap();
+    let (width, height) = (1984, 1344);
+    let mut mask = Mask::empty(width, height);
+    for (i, value) in mask.data.iter_mut().enumerate() {
+        let hole = |at: usize| (76..308).contains(&(at % 320));
+        if hole(i % width) && hole(i / width) {
+            *value = 255;
+        }
+    }
+    let overrides = [("grow.radius_px", "0"), ("patchmatch.pixels_max", "65536")];
+    let (used, outcome) = peak_of(
+        "default",
+        Arc::new(Gray),
+        photo(width, height),
+        mask,
+        &overrides,
+    );
+    let pixels = width * height;
+    // Beside the fills, the run keeps two masks and the judge looks at one region at a time.
+    let said = filling_bytes_max(pixels) + 2 * pixels;
+    println!("{used} bytes used, {said} said; {:?}", outcome.warnings);
+    assert!(used <= said, "{used} bytes used, {said} said");
+    assert!(said < 2 * used, "{used} bytes used, {said} said");
+    assert!(
+        outcome
+            .warnings
+            .iter()
+            .any(|w| w.contains("with less detail"))
+    );
 }
 
 /// Peak bytes of finding what a click means in a photo of this size, the photo left out.

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use cleanplate_basics::lock;
 use cleanplate_pictures::{Header, ImageError, Limits, ask, probe};
-use cleanplate_pipeline::WORK_PIXELS_MAX;
-use cleanplate_plugins::patchmatch::FILL_BYTES_MAX;
+use cleanplate_plugins::patchmatch::filling_bytes_max;
 use cleanplate_plugins::sam::FOUND_BYTES;
 
 use super::Service;
@@ -16,15 +15,6 @@ use super::Service;
 /// Longest sleep between looks at the wish to stop.
 const NAP: Duration = Duration::from_millis(100);
 
-/// Bytes of a pixel of a fill: three floats.
-const FILL_BYTES: u64 = 12;
-/// Pixels that networks see of each pixel of a photo at most, where crops overlap by their surroundings: four in the first look, one
-/// in the closer one.
-const OVERLAP: u64 = 5;
-/// Most pixels of fills: of the first look as many as a network may see, of the closer one in the same proportion.
-const FILL_PIXELS_MAX: u64 = WORK_PIXELS_MAX as u64 / 4 * OVERLAP;
-/// Bytes that a patch fill of the largest hole takes for each pixel of the photo.
-const PATCHES_BYTES: u64 = 24;
 /// Bytes of a fill as large as the photo for each of its pixels.
 const CANDIDATE_BYTES: u64 = 12;
 /// Bytes that writing a photo in another type than its own takes for each pixel: lossless WebP takes the most.
@@ -90,13 +80,12 @@ pub fn removal_bytes(photo: &Header, mask: Option<&Header>, candidates: u64) -> 
     };
     let (photo, mask) = (&photo.need, mask.map(|mask| &mask.need));
     let masks = MASKS * pixels;
-    let fills = FILL_BYTES * (OVERLAP * pixels).min(FILL_PIXELS_MAX);
-    let patches = (PATCHES_BYTES * pixels).min(FILL_BYTES_MAX as u64);
+    let fills = filling_bytes_max(pixels as usize) as u64;
     let second = mask.map_or(0, |mask| mask.cut_bytes_max);
     // Each candidate's fill, and its photo besides the result's; of one of them, the photo as it came.
     let others = candidates * (photo.photo_bytes + CANDIDATE_BYTES * pixels);
     let written = photo.encode_bytes_max.max(CONVERSION_BYTES * pixels);
-    let work = photo.photo_bytes + alpha + masks + others + fills.max(patches).max(written);
+    let work = photo.photo_bytes + alpha + masks + others + fills.max(written);
     photo
         .decode_bytes_max
         .max(photo.photo_bytes + second)

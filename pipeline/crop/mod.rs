@@ -8,7 +8,7 @@ use cleanplate_pictures::resample::resize;
 use cleanplate_pictures::{Mask, Rect};
 
 /// A fill for one crop, at the resolution at which it was made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fill {
     /// Width in pixels; smaller than the crop when the crop was scaled down for inpainting.
     pub width: usize,
@@ -80,6 +80,13 @@ pub struct CropPlan {
     pub bucket_px: usize,
 }
 
+impl Planned {
+    /// Pixels of its fill: an enlarged one is brought back to the photo's size.
+    fn fill_pixels(&self) -> usize {
+        (self.width * self.height).min(self.rect.pixels())
+    }
+}
+
 /// [`CropPlan::bucket_px`] of fills that take any size.
 pub const BUCKET_PX: usize = 64;
 
@@ -103,9 +110,31 @@ pub const WORK_PIXELS_MAX: usize = 48_000_000;
 /// Most pixels that networks see of crops that are enlarged, all together: many small ones, as of dust, are seen as they are.
 const ENLARGED_PIXELS_MAX: usize = 1 << 20;
 
+/// Pixels of fills for each pixel of a photo, at most: crops overlap by their surroundings.
+const FILLS_OF_PHOTO: usize = 4;
+/// Pixels of fills that every photo may have.
+const FILL_PIXELS_LEAST: usize = 2_000_000;
+/// Working size to which [`plan_within`] goes down at most.
+const WORKING_PX_LEAST: usize = 128;
+
+/// Most pixels of fills that are held for a photo of `photo_px` pixels, all candidates of networks together ([`plan_within`]).
+pub fn fill_pixels_max(photo_px: usize) -> usize {
+    let of_photo = FILLS_OF_PHOTO.saturating_mul(photo_px);
+    of_photo.clamp(FILL_PIXELS_LEAST, WORK_PIXELS_MAX)
+}
+
 /// Plans one crop per group of the hole (`alpha` above 0). Groups whose surroundings overlap are merged when that costs no
 /// further scaling down, or when their holes interlock. Refuses, before anything is filled, what would be too much work.
 pub fn plan(alpha: &Mask, wish: &CropPlan) -> Result<(Arc<Grid>, Vec<Planned>), PluginError> {
+    plan_within(alpha, wish, usize::MAX).map(|(grid, planned, _)| (grid, planned))
+}
+
+/// Like [`plan`], and with it the working size: a smaller one than wished where the fills would have more than `room_px` pixels.
+pub fn plan_within(
+    alpha: &Mask,
+    wish: &CropPlan,
+    room_px: usize,
+) -> Result<(Arc<Grid>, Vec<Planned>, usize), PluginError> {
     let (mut grid, holes) = Grid::label(alpha);
     let size = (alpha.width, alpha.height);
     let mut owner: Vec<u32> = (0..holes.len() as u32).collect();
@@ -131,12 +160,11 @@ pub fn plan(alpha: &Mask, wish: &CropPlan) -> Result<(Arc<Grid>, Vec<Planned>), 
         crops.map(|(at, i)| fit(*at, i, wish, size)).collect()
     };
     let seen = |crops: &[Planned]| -> usize { crops.iter().map(|c| c.width * c.height).sum() };
-    let mut planned = fitted(wish);
+    let mut wish = *wish;
+    let mut planned = fitted(&wish);
     if wish.working_px_min > 0 && seen(&planned) > ENLARGED_PIXELS_MAX {
-        planned = fitted(&CropPlan {
-            working_px_min: 0,
-            ..*wish
-        });
+        wish.working_px_min = 0;
+        planned = fitted(&wish);
     }
     let pixels = seen(&planned);
     if pixels > WORK_PIXELS_MAX {
@@ -147,9 +175,16 @@ pub fn plan(alpha: &Mask, wish: &CropPlan) -> Result<(Arc<Grid>, Vec<Planned>), 
             pixels_max: WORK_PIXELS_MAX,
         });
     }
+    while planned.iter().map(Planned::fill_pixels).sum::<usize>() > room_px
+        && wish.working_px_max > WORKING_PX_LEAST
+    {
+        let smaller = wish.working_px_max.saturating_sub(wish.bucket_px.max(1));
+        wish.working_px_max = smaller.max(WORKING_PX_LEAST);
+        planned = fitted(&wish);
+    }
     let to: Vec<u32> = owner.iter().map(|&o| numbers[o as usize]).collect();
     grid.renumber(&to);
-    Ok((Arc::new(grid), planned))
+    Ok((Arc::new(grid), planned, wish.working_px_max))
 }
 
 #[derive(Clone, Copy)]
@@ -278,174 +313,4 @@ fn fit(context: Rect, group: u32, wish: &CropPlan, size: (usize, usize)) -> Plan
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WISH: CropPlan = CropPlan {
-        side_px_min: 0,
-        context_px_min: 128,
-        context_share: 0.25,
-        working_px_max: 512,
-        working_px_min: 0,
-        bucket_px: BUCKET_PX,
-    };
-
-    fn mask(width: usize, height: usize, rects: &[[usize; 4]]) -> Mask {
-        let mut m = Mask::empty(width, height);
-        for &[x0, y0, x1, y1] in rects {
-            for y in y0..y1 {
-                m.data[y * width + x0..y * width + x1].fill(255);
-            }
-        }
-        m
-    }
-
-    #[test]
-    fn a_small_object_is_worked_on_unscaled_in_a_bucketed_crop() {
-        let (_, crops) = plan(&mask(4000, 3000, &[[1000, 1000, 1100, 1050]]), &WISH).unwrap();
-        assert_eq!(crops.len(), 1);
-        let c = crops[0];
-        assert_eq!((c.width, c.height), (384, 320));
-        assert_eq!((c.rect.width(), c.rect.height()), (384, 320));
-        assert!(
-            c.rect.x0 <= 1000 - 128
-                && c.rect.x1 >= 1100 + 128
-                && c.rect.y0 <= 1000 - 128
-                && c.rect.y1 >= 1050 + 128
-        );
-    }
-
-    #[test]
-    fn a_crop_has_its_least_side_where_the_photo_has_it() {
-        let wish = CropPlan {
-            side_px_min: 512,
-            ..WISH
-        };
-        let hole = [[1000, 700, 1100, 750]];
-        let crop = plan(&mask(4000, 3000, &hole), &wish).unwrap().1[0];
-        assert_eq!((crop.width, crop.height), (512, 512));
-        let crop = plan(&mask(4000, 300, &[[1000, 70, 1100, 90]]), &wish)
-            .unwrap()
-            .1[0];
-        assert_eq!((crop.rect.width(), crop.rect.height()), (512, 300));
-    }
-
-    #[test]
-    fn a_small_crop_is_enlarged_to_its_least_working_size_with_its_shape_kept() {
-        let wish = CropPlan {
-            context_px_min: 16,
-            context_share: 0.5,
-            working_px_min: 512,
-            ..WISH
-        };
-        let crop = |hole| plan(&mask(4000, 3000, &[hole]), &wish).unwrap().1[0];
-        let small = crop([1000, 700, 1100, 750]);
-        assert_eq!((small.rect.width(), small.rect.height()), (200, 150));
-        assert_eq!((small.width, small.height), (512, 384));
-        let dust: Vec<[usize; 4]> = (0..30)
-            .map(|i| [100 + i * 120, 90, 104 + i * 120, 94])
-            .collect();
-        let (_, many) = plan(&mask(4000, 3000, &dust), &wish).unwrap();
-        assert!(many.iter().all(|c| c.width == c.rect.width()), "{many:?}");
-        let large = crop([1000, 700, 2000, 1700]);
-        assert_eq!((large.rect.width(), large.width), (2000, 512));
-        // Where the photo ends, the working size follows.
-        let (_, cut) = plan(&mask(4000, 110, &[[1000, 0, 1200, 110]]), &wish).unwrap();
-        assert_eq!((cut[0].rect.width(), cut[0].rect.height()), (400, 110));
-        assert_eq!((cut[0].width, cut[0].height), (512, 144));
-    }
-
-    #[test]
-    fn a_crop_at_a_corner_is_shifted_into_the_photo() {
-        let (_, crops) = plan(&mask(1000, 800, &[[990, 790, 1000, 800]]), &WISH).unwrap();
-        assert_eq!(
-            crops[0].rect,
-            Rect {
-                x0: 680,
-                y0: 480,
-                x1: 1000,
-                y1: 800
-            }
-        );
-    }
-
-    #[test]
-    fn a_large_object_is_scaled_to_the_working_size_with_its_shape_kept() {
-        let (_, crops) = plan(&mask(6000, 5000, &[[1000, 1000, 3000, 2000]]), &WISH).unwrap();
-        let c = crops[0];
-        assert_eq!(c.width, 512);
-        let (sx, sy) = (
-            c.rect.width() as f64 / c.width as f64,
-            c.rect.height() as f64 / c.height as f64,
-        );
-        assert!((sx / sy - 1.0).abs() < 0.01, "{sx} {sy}");
-    }
-
-    #[test]
-    fn far_groups_stay_apart_and_near_ones_merge() {
-        let (_, far) = plan(
-            &mask(
-                4000,
-                3000,
-                &[[100, 100, 200, 200], [3000, 2000, 3100, 2100]],
-            ),
-            &WISH,
-        )
-        .unwrap();
-        assert_eq!(far.len(), 2);
-        let (grid, near) = plan(
-            &mask(4000, 3000, &[[500, 500, 550, 550], [620, 500, 660, 550]]),
-            &WISH,
-        )
-        .unwrap();
-        assert_eq!(near.len(), 1);
-        assert_eq!(grid.group_at(510, 510), grid.group_at(650, 510));
-    }
-
-    #[test]
-    fn neighbours_that_would_need_scaling_stay_apart_and_own_their_pixels() {
-        let m = mask(4000, 3000, &[[500, 500, 700, 700], [900, 500, 1100, 700]]);
-        let (grid, crops) = plan(&m, &WISH).unwrap();
-        assert_eq!(crops.len(), 2);
-        assert!(crops[0].rect.intersects(&crops[1].rect));
-        assert_ne!(grid.group_at(600, 600), grid.group_at(1000, 600));
-    }
-
-    #[test]
-    fn a_scattered_mask_over_a_large_photo_is_planned_quickly() {
-        let mut m = Mask::empty(8660, 5773);
-        for i in (0..m.data.len()).step_by(130) {
-            m.data[i] = 255;
-        }
-        let started = std::time::Instant::now();
-        let (_, crops) = plan(&m, &WISH).unwrap();
-        assert!(!crops.is_empty());
-        assert!(started.elapsed().as_secs() < 5);
-    }
-
-    /// Dots spread evenly over 50 million pixels.
-    fn dots(count: usize) -> Mask {
-        let mut m = Mask::empty(8660, 5773);
-        let columns = (count as f64 * 1.5).sqrt() as usize;
-        let rows = count.div_ceil(columns);
-        for i in 0..count {
-            let (x, y) = (i % columns * 8660 / columns, i / columns * 5773 / rows);
-            m.data[y * 8660 + x] = 255;
-        }
-        m
-    }
-
-    #[test]
-    fn more_regions_than_can_be_worked_on_are_refused_before_any_is() {
-        let started = std::time::Instant::now();
-        let error = plan(&dots(3_000), &WISH).unwrap_err();
-        assert!(started.elapsed().as_secs() < 5);
-        let PluginError::Scattered { crops, pixels, .. } = error else {
-            panic!("{error}")
-        };
-        println!("3,000 dots: {crops} crops, {pixels} pixels");
-        assert!(pixels > WORK_PIXELS_MAX);
-        let (_, crops) = plan(&dots(150), &WISH).unwrap();
-        assert_eq!(crops.len(), 150);
-    }
-}
+mod tests;
