@@ -60,18 +60,13 @@ impl Layout {
         out.extend(rgb.iter().map(|&v| sample_of::<S>(v)));
     }
 
-    /// Puts a pixel of a photo over one of the file; samples of unknown meaning stay.
+    /// Puts a pixel of a photo over one of the file, which has no palette; samples of unknown meaning stay.
     pub fn enter<S: Sample>(&self, pixel: &[S], cmyk: Option<&Cmyk>, raw: &mut [S]) {
         if let Some(cmyk) = cmyk {
             let rgb = [0, 1, 2].map(|c| pixel[c].number() as f32 / S::MAX as f32);
             let mut inks = [0.0; 4];
             cmyk.to_inks(&rgb, &mut inks);
             raw[..4].copy_from_slice(&inks.map(sample_of));
-            return;
-        }
-        if !self.palette.is_empty() {
-            let colour = [0, 1, 2].map(|c| pixel[c].number());
-            raw[0] = S::of(self.closest(colour).0);
             return;
         }
         let colours = self.photometric.count();

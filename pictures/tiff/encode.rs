@@ -1,12 +1,13 @@
 //! Encoding: into the input's own strips or tiles, else into new ones.
 
 use super::layout::{Alpha, Coding, Layout, Photometric};
+use super::nearest::Nearest;
 use super::parse::{TiffFile, parse};
 use super::raw::Sample;
 use super::tag;
 use super::tree::{Tree, even, header};
-use crate::PALETTE_DISTANCE_MAX;
 use crate::colour::Cmyk;
+use crate::deadline::Deadline;
 use crate::structure::Entry;
 use crate::{Format, ImageError, Limits, Metadata, Photo, Samples, Source, TiffSource};
 
@@ -55,50 +56,28 @@ pub(crate) fn encode(photo: &Photo, warnings: &mut Vec<String>) -> Result<Vec<u8
         ));
     }
     match &photo.samples {
-        Samples::U8(v) if !has_colours(photo, source, &file, v)? => {
-            warnings.push(
-                "the palette has no colours near the fill, so the TIFF became RGB".to_string(),
-            );
-            fresh(photo, v)
-        }
-        Samples::U8(v) => splice(photo, source, &file, v),
-        Samples::U16(v) => splice(photo, source, &file, v),
+        Samples::U8(v) => splice_or_fresh(photo, source, &file, v, warnings),
+        Samples::U16(v) => splice_or_fresh(photo, source, &file, v, warnings),
     }
 }
 
-/// Whether the file has no palette, or one with colours near those of the changed pixels.
-fn has_colours(
+/// Into the file's own strips or tiles, or as RGB where its palette does not do.
+fn splice_or_fresh<S: Sample>(
     photo: &Photo,
     source: &TiffSource,
     file: &TiffFile<'_>,
-    now: &[u8],
-) -> Result<bool, ImageError> {
-    let layout = &file.layout;
-    if layout.palette.is_empty() {
-        return Ok(true);
-    }
-    let (mut off, mut changed) = (0u64, 0u64);
-    let mut before = Vec::new();
-    for position in 0..layout.positions() {
-        let raw = layout.unpack::<u8>(file.tiff.bytes, file.tiff.little, position)?;
-        let ((left, top), (width, height)) = layout.shown(position);
-        for (y, row) in raw.chunks_exact(layout.chunk.0).take(height).enumerate() {
-            before.clear();
-            layout.view(&row[..width], None, &mut before);
-            for (x, was) in before.chunks_exact(3).enumerate() {
-                let stored = (left + x, top + y);
-                let (px, py) = source
-                    .orientation
-                    .place(stored, (layout.width, layout.height));
-                let is = &now[(py * photo.width + px) * 3..][..3];
-                if is != was {
-                    off += u64::from(layout.closest([0, 1, 2].map(|c| is[c].into())).1);
-                    changed += 3;
-                }
-            }
-        }
-    }
-    Ok(off as f64 <= PALETTE_DISTANCE_MAX * changed as f64)
+    now: &[S],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u8>, ImageError> {
+    let deadline = Deadline::after(Limits::default().decode_max);
+    let mut nearest = Nearest::of(&file.layout.palette, deadline);
+    let spliced = splice(photo, source, file, now, &mut nearest)?;
+    let Some(why) = nearest.and_then(|nearest| nearest.obstacle()) else {
+        return Ok(spliced);
+    };
+    drop(spliced);
+    warnings.push(format!("{why}, so the TIFF became RGB"));
+    fresh(photo, now)
 }
 
 fn unlimited() -> Limits {
@@ -112,12 +91,14 @@ fn unlimited() -> Limits {
     }
 }
 
-/// Copies what did not change as it lies in the file, and codes the other strips or tiles again.
+/// Copies what did not change as it lies in the file, and codes the other strips or tiles again. What it gives where colours were
+/// not found in time is no file.
 fn splice<S: Sample>(
     photo: &Photo,
     source: &TiffSource,
     file: &TiffFile<'_>,
     now: &[S],
+    nearest: &mut Option<Nearest<'_>>,
 ) -> Result<Vec<u8>, ImageError> {
     let (layout, little) = (&file.layout, file.tiff.little);
     let mut out = header(little);
@@ -129,11 +110,14 @@ fn splice<S: Sample>(
             photo,
             source,
             layout,
-            cmyk.as_ref(),
+            (cmyk.as_ref(), nearest.as_mut()),
             now,
             position,
             &mut raw,
         );
+        if nearest.as_mut().is_some_and(Nearest::is_late) {
+            return Ok(Vec::new());
+        }
         for plane in 0..layout.planes() {
             let place = plane * layout.positions() + position;
             let at = even(&mut out);
@@ -161,7 +145,7 @@ fn enter<S: Sample>(
     photo: &Photo,
     source: &TiffSource,
     layout: &Layout,
-    cmyk: Option<&Cmyk>,
+    (cmyk, mut nearest): (Option<&Cmyk>, Option<&mut Nearest<'_>>),
     now: &[S],
     position: usize,
     raw: &mut [S],
@@ -172,6 +156,9 @@ fn enter<S: Sample>(
     let mut changed = false;
     let rows = raw.chunks_exact_mut(layout.chunk.0 * layout.samples);
     for (y, row) in rows.take(height).enumerate() {
+        if nearest.as_mut().is_some_and(|nearest| nearest.is_late()) {
+            break;
+        }
         before.clear();
         layout.view(&row[..width * layout.samples], cmyk, &mut before);
         let pixels = row.chunks_exact_mut(layout.samples);
@@ -182,7 +169,10 @@ fn enter<S: Sample>(
                 .place(stored, (layout.width, layout.height));
             let is = &now[(py * photo.width + px) * n..][..n];
             if is != was {
-                layout.enter(is, cmyk, raw);
+                match &mut nearest {
+                    Some(nearest) => raw[0] = nearest.place(is),
+                    None => layout.enter(is, cmyk, raw),
+                }
                 changed = true;
             }
         }

@@ -83,17 +83,6 @@ impl Layout {
         self.photometric == Photometric::Cmyk
     }
 
-    /// The place of the palette's colour that is nearest, and how far off it is: the sum of the differences.
-    pub fn closest(&self, colour: [u32; 3]) -> (u32, u32) {
-        let off = |own: &[u8; 3], square: bool| -> u32 {
-            let each = (0..3).map(|c| u32::from(own[c]).abs_diff(colour[c]));
-            each.map(|v| if square { v * v } else { v }).sum()
-        };
-        let all = self.palette.iter().enumerate();
-        let found = all.min_by_key(|(_, own)| off(own, true));
-        found.map_or((0, 0), |(at, own)| (at as u32, off(own, false)))
-    }
-
     /// Columns and rows of strips or tiles.
     pub fn grid(&self) -> (usize, usize) {
         (

@@ -9,6 +9,7 @@ mod coding;
 mod decode;
 mod encode;
 mod layout;
+mod nearest;
 mod parse;
 mod raw;
 #[cfg(test)]

@@ -299,16 +299,25 @@ fn other_photos_become_tiffs_without_loss() {
 
 #[test]
 fn a_palette_stays_where_it_has_colours_for_the_fill() {
-    let grays: Vec<u32> = (0..768).map(|i| i % 256 * 257).collect();
-    let values: Vec<u8> = grays
-        .iter()
-        .flat_map(|v| (*v as u16).to_le_bytes())
-        .collect();
-    let made = || Made::new(8, Photometric::Palette, None).value(tag::COLOR_MAP, 3, 768, &values);
+    // In no order, and with channels that are no copies of each other.
+    let colour = |at: usize| {
+        let value = (at * 77 + 13) % 256;
+        [value as u8, 255 - value as u8, value as u8 / 2]
+    };
+    // All reds, then all greens, all blues; of 16 bits, or of 8 as some programs write it.
+    let map = |unit: u16| -> Vec<u8> {
+        let all = (0..768).map(|i| u16::from(colour(i % 256)[i / 256]) * unit);
+        all.flat_map(u16::to_le_bytes).collect()
+    };
+    let made = |unit| {
+        let made = Made::new(8, Photometric::Palette, None);
+        made.value(tag::COLOR_MAP, 3, 768, &map(unit))
+    };
     for made in [
-        made(),
-        made().coded(5, true),
-        made().coded(8, false).tiled(),
+        made(257),
+        made(1),
+        made(257).coded(5, true),
+        made(257).coded(8, false).tiled(),
     ] {
         let bytes = made.bytes();
         let photo = read(&bytes);
@@ -317,7 +326,7 @@ fn a_palette_stays_where_it_has_colours_for_the_fill() {
             panic!("8 bits")
         };
         let expected: Vec<u8> = (0..WIDTH * HEIGHT)
-            .flat_map(|at| [make::sample(at % WIDTH, at / WIDTH, 0) as u8; 3])
+            .flat_map(|at| colour(make::sample(at % WIDTH, at / WIDTH, 0) as usize % 256))
             .collect();
         assert!(*samples == expected);
         let edited = |colour: [u8; 3]| {
@@ -332,19 +341,23 @@ fn a_palette_stays_where_it_has_colours_for_the_fill() {
             let out = photo.encode_with_warnings(&EncodeOptions::default(), &mut warnings);
             (read(&out.unwrap()), hole, warnings)
         };
-        let (near, hole, warnings) = edited([121, 120, 119]);
+        let (near, hole, warnings) = edited([120, 135, 62]);
         assert!(warnings.is_empty(), "{warnings:?}");
         let Samples::U8(now) = &near.samples else {
             panic!("8 bits")
         };
-        assert_eq!(now[hole..hole + 3], [120; 3], "the nearest of its colours");
+        assert_eq!(
+            now[hole..hole + 3],
+            [120, 135, 60],
+            "the nearest of its colours"
+        );
         assert!(now[..hole] == samples[..hole] && now[hole + 3..] == samples[hole + 3..]);
-        let (far, hole, warnings) = edited([250, 10, 10]);
+        let (far, hole, warnings) = edited([250, 250, 10]);
         assert!(warnings[0].contains("became RGB"), "{warnings:?}");
         let Samples::U8(now) = &far.samples else {
             panic!("8 bits")
         };
-        assert_eq!(now[hole..hole + 3], [250, 10, 10]);
+        assert_eq!(now[hole..hole + 3], [250, 250, 10]);
         assert!(now[..hole] == samples[..hole] && now[hole + 3..] == samples[hole + 3..]);
     }
 }
