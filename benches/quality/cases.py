@@ -21,6 +21,13 @@ nature/Dune.jpg nature/Garden.jpg nature/RainDrops.jpg nature/Storm.jpg nature/T
 BytheWater/contents/images/2560x1600.jpg ColdRipple/contents/images/2560x1600.jpg FallenLeaf/contents/images/2560x1600.jpg
 Grey/contents/images/2560x1600.jpg Kite/contents/images/2560x1600.jpg OneStandsOut/contents/images/2560x1600.jpg
 Path/contents/images/2560x1600.jpg summer_1am/contents/images/2560x1600.jpg""".split()
+#: Photographs of the same packages and of Debian's palapeli-data that joined after every choice had been made.
+FRESH = """Wine_by_Jakkub_Mede.jpg friends_by_Aitzol_Berasategi.jpg nature/GreenMeadow.jpg nature/FreshFlower.jpg
+DarkestHour/contents/images/2560x1600.jpg collection/cincinnati-bridge.jpg collection/european-honey-bee.jpg
+collection/panther-chameleon-female.jpg collection/castle-maintenon.jpg collection/citrus-fruits.jpg""".split()
+#: Held-out photos with label maps that nobody has looked at and that are large enough.
+FRESH_HELDOUT = """00020_coco_tiny_zz 00025_coco_mini 00133_coco_mini 00330_coco_mini 00372_coco_mini 00450_coco_mini 00564_coco_tiny_zz
+00583_coco_mini""".split()
 #: Held-out sets on which parameters were tuned (Kodak; LIVE shares its photos) or whose photos are noisy.
 SETS_LEFT_OUT = ("kodak24", "live1", "feral_cats")
 #: Smaller photos are no cases.
@@ -140,6 +147,27 @@ def wallpaper(folder, tail, long_px):
         raise SystemExit(f"{folder} holds no {tail}: unpack the wallpaper packages that README.md lists into it")
     stem = tail.split("/")[0] if "contents" in tail else tail.rsplit("/", 1)[-1].split("_by_")[0].removesuffix(".jpg")
     return f"{stem}@{long_px}", stem, lambda: within(read(found[0]), long_px)
+
+
+def fresh_truths(heldout, wallpapers, every, long_px=None):
+    """Photos that no choice was made on: of the old ones those that are not each `every`-th case, and the fresh ones."""
+    # An index counts only photos that are large enough, as the choices' own list did.
+    old = [t for t in small_truths(heldout, wallpapers) if max(t[2]().shape) >= LONG_PX_MIN]
+    used = {group for i, (_, group, _) in enumerate(old) if i % every == 0}
+    if long_px:
+        found = [wallpaper(wallpapers, tail, long_px) for tail in WALLPAPERS + FRESH]
+        return [t for t in found if t[1] not in used and max(t[2]().shape) == long_px]
+    files = [pathlib.Path(heldout) / f"{name}.webp" for name in FRESH_HELDOUT]
+    fresh = [(f.stem, f.stem, lambda f=f: read(f)) for f in files]
+    fresh += [wallpaper(wallpapers, tail, (1024, 768)[i % 2]) for i, tail in enumerate(FRESH)]
+    return [t for t in old if t[1] not in used] + fresh
+
+
+def fresh_cases(heldout, cut_from, wallpapers, every, second=0, **size):
+    """Each of these photos with an object, then `second` of them, evenly spaced, with another one."""
+    truths = fresh_truths(heldout, wallpapers, every, **size)
+    again = [(f"{name} again", group, load) for name, group, load in spaced(truths, second)]
+    return inserted(truths + again, cutouts(cut_from))
 
 
 def insertion_cases(heldout, cut_from, wallpapers, long_px=None, limit=1 << 30):

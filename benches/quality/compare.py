@@ -10,6 +10,7 @@ sheets `removals-N.jpg`.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 
@@ -38,6 +39,7 @@ def punched(case):
 def measured(store, lpips, case, methods, exact):
     """Scores of every method on one case."""
     made = {name: store.picture(case, name, *method, exact) for name, method in methods.items()}
+    made = {name: answer for name, answer in made.items() if answer[1] is not None}
     missing = [name for name, (key, _) in made.items() if NETS[0] not in store.notes(key)]
     if missing:
         scores = lpips(case["truth"], [made[name][1] for name in missing], case["mask"] > 0)
@@ -57,19 +59,21 @@ def interval(differences, groups):
 
 
 def summary(rows, ours):
-    """Each method against ours: a negative difference means that ours is nearer to the truth."""
-    groups = [r["group"] for r in rows]
+    """Each method against ours on the cases that it finished: a negative difference means that ours is nearer to the truth."""
     out = {}
-    for name in rows[0]["scores"]:
-        values = {n: np.array([r["scores"][name][n] for r in rows]) for n in NETS}
-        own = {n: np.array([r["scores"][ours][n] for r in rows]) for n in NETS}
-        line = {n: float(values[n].mean()) for n in NETS} | {"cpu_s": float(np.mean([r["scores"][name]["cpu_s"] for r in rows]))}
+    for name in {name: 0 for r in rows for name in r["scores"]}:
+        had = [r for r in rows if name in r["scores"]]
+        groups = [r["group"] for r in had]
+        values = {n: np.array([r["scores"][name][n] for r in had]) for n in NETS}
+        own = {n: np.array([r["scores"][ours][n] for r in had]) for n in NETS}
+        line = {n: float(values[n].mean()) for n in NETS} | {"cpu_s": float(np.mean([r["scores"][name]["cpu_s"] for r in had]))}
+        line["stopped at the limit"] = len(rows) - len(had)
         for net in NETS if name != ours else ():
             difference = own[net] - values[net]
             wins, losses = int((difference < -TIE).sum()), int((difference > TIE).sum())
             line[f"{net} ours minus it"] = {
                 "wins": wins,
-                "ties": len(rows) - wins - losses,
+                "ties": len(had) - wins - losses,
                 "losses": losses,
                 "mean": float(difference.mean()),
                 "interval95": interval(list(difference), groups),
@@ -81,7 +85,7 @@ def summary(rows, ours):
 def table(title, rows, lines, ours):
     photos = len({r["group"] for r in rows})
     print(f"\n{title}: {len(rows)} cases of {photos} photos; {ours} against each: wins/ties/losses, difference (below 0: ours better)")
-    print("| method | VGG | ours | difference | AlexNet | ours | difference | CPU s |\n|" + " --- |" * 8)
+    print("| method | VGG | ours | difference | AlexNet | ours | difference | CPU s | stopped |\n|" + " --- |" * 9)
     for name, line in lines.items():
         cells = []
         for net in NETS:
@@ -93,7 +97,7 @@ def table(title, rows, lines, ours):
             low, high = against["interval95"]
             cells.append("{wins}/{ties}/{losses}".format(**against))
             cells.append(f"{against['mean']:+.3f} [{low:+.3f}, {high:+.3f}]")
-        print(f"| {name} | " + " | ".join(cells) + f" | {line['cpu_s']:.1f} |")
+        print(f"| {name} | " + " | ".join(cells) + f" | {line['cpu_s']:.1f} | {line['stopped at the limit']} |")
 
 
 def perfect(scores, singles):
@@ -101,18 +105,20 @@ def perfect(scores, singles):
     return {"a perfect choice": {n: min(scores[name][n] for name in singles) for n in NETS} | {"cpu_s": 0}}
 
 
-def run(title, all_cases, store, lpips, methods, ours, exact=False, singles=()):
+def run(title, all_cases, store, lpips, methods, ours, exact=False, singles=(), keep=lambda part: None):
+    """`keep` is given what is known after each case."""
+    short = lambda scores: {m: {n: round(s[n], 4) for n in NETS} for m, s in scores.items()}
     rows = []
     for case in all_cases:
         case = punched(case) if exact else case
         rows.append({"name": case["name"], "group": case["group"], "scores": measured(store, lpips, case, methods, exact)})
         if len(singles) > 1:
             rows[-1]["scores"] |= perfect(rows[-1]["scores"], singles)
+        lines = summary(rows, ours)
+        part = {"summary": lines, "cases": [{"name": r["name"], "group": r["group"], "lpips": short(r["scores"])} for r in rows]}
+        keep(part)
         print(title, case["name"], {n: round(s[NETS[0]], 3) for n, s in rows[-1]["scores"].items()}, flush=True)
-    lines = summary(rows, ours)
     table(title, rows, lines, ours)
-    short = lambda scores: {m: {n: round(s[n], 4) for n in NETS} for m, s in scores.items()}
-    return {"summary": lines, "cases": [{"name": r["name"], "group": r["group"], "lpips": short(r["scores"])} for r in rows]}
 
 
 def tile(picture, mask, outlined=False, side=TILE_PX):
@@ -168,32 +174,46 @@ def main():
     parser.add_argument("--large", action="store_true", help="also the wallpapers at 2048 px")
     parser.add_argument("--exact", type=int, default=0, help="so many cases also with exactly the hole, nothing widened or feathered")
     parser.add_argument("--without-every", type=int, default=0, help="leave out each such case, beginning with the first: those that choices were made on")
+    parser.add_argument("--fresh", type=int, default=0, help="instead of that: photos of which no N-th case was one that choices were made on, and photos that joined since")
+    parser.add_argument("--second", type=int, default=0, help="with --fresh: so many of the photos also with another object")
+    parser.add_argument("--second-large", type=int, default=0, help="the same at 2048 px")
+    parser.add_argument("--peer-cpu-s", type=int, default=fills.LIMIT_S, help="a peer is stopped after so many seconds of CPU for one fill")
+    parser.add_argument("--candidates", help="folder for the fills that the pipelines made and did not keep")
     parser.add_argument("--limit", type=int, default=1 << 30, help="at most so many cases of each kind")
     args = parser.parse_args()
 
     ours = args.ours or args.pipeline[0]
     store = fills.Store(args.store)
-    methods = fills.methods(args.binary, args.pipeline, args.migan)
+    methods = fills.methods(args.binary, args.pipeline, args.migan, args.peer_cpu_s, args.candidates)
     if args.peer is not None:
         methods = {name: method for name, method in methods.items() if name in args.pipeline + args.peer}
     lpips = Lpips(args.lpips)
     folders = (args.heldout, args.cutouts, args.wallpapers)
 
-    def of(limit, **size):
+    def of(limit, second=0, **size):
+        if args.fresh:
+            yield from itertools.islice(cases.fresh_cases(*folders, args.fresh, second, **size), limit)
+            return
         for i, case in enumerate(cases.insertion_cases(*folders, limit=limit, **size)):
             if not args.without_every or i % args.without_every:
                 yield case
 
-    singles = [spec for spec in args.pipeline if spec != ours]
-    report = {"ours": ours, "tie": TIE, "insertion": run("512 to 1024 px", of(args.limit), store, lpips, methods, ours, singles=singles)}
-    if args.exact:
-        report["exact"] = run("exact hole", of(args.exact), store, lpips, methods, ours, exact=True)
-    if args.large:
-        large = of(args.limit, long_px=2048)
-        report["large"] = run("2048 px", large, store, lpips, methods, ours)
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "compare.json").write_text(json.dumps(report, indent=1) + "\n")
+    report = {"ours": ours, "tie": TIE}
+
+    def measure(key, title, found, **how):
+        def keep(part):
+            report[key] = part
+            (out / "compare.json").write_text(json.dumps(report, indent=1) + "\n")
+
+        run(title, found, store, lpips, methods, ours, keep=keep, **how)
+
+    measure("insertion", "512 to 1024 px", of(args.limit, args.second), singles=[spec for spec in args.pipeline if spec != ours])
+    if args.large:
+        measure("large", "2048 px", of(args.limit, args.second_large, long_px=2048))
+    if args.exact:
+        measure("exact", "exact hole", of(args.exact), exact=True)
     if args.removals:
         sheets(args.removals, store, methods, out)
 

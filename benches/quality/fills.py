@@ -8,7 +8,11 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
+import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -19,6 +23,14 @@ import numpy as np
 MIGAN_SHA256 = "6f1f3530a1a2324b19752018ce756088b07973cda8d7d890034ace5c8a48c40b"
 #: Surroundings that a peer is given: the hole's longer side on each side of it, but at least so many pixels.
 CONTEXT_PX_MIN = 128
+
+
+#: Seconds of CPU that a peer may take for one fill, unless told.
+LIMIT_S = 300
+
+
+class TimedOut(Exception):
+    """A peer was stopped at its limit."""
 
 
 def widened(mask):
@@ -101,8 +113,49 @@ def migan_published(file):
     return fill
 
 
-def product(binary, spec):
-    """A pipeline of the product, `NAME[,plugin.param=value...]`, as its command line gives it."""
+#: Peer -> (version, what makes its fill function of MI-GAN's file).
+PEERS = {
+    "pypatchmatch": ("2.2.0 radius 3", lambda _: pypatchmatch),
+    "OpenCV SHIFTMAP": (cv2.__version__, lambda _: shiftmap),
+    "G'MIC matchpatch": ("1", lambda _: gmic),
+    "OpenCV Telea": (cv2.__version__, lambda _: telea),
+    "MI-GAN, published": (MIGAN_SHA256[:16], migan_published),
+}
+
+
+def apart(name, migan, limit_s):
+    """A peer in a process of its own that is stopped after `limit_s` seconds of CPU."""
+
+    def method(photo, mask, exact):
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez(f"{folder}/case.npz", photo=photo, mask=mask, exact=exact)
+            bound = lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+            command = [sys.executable, __file__, name, migan or "", folder]
+            done = subprocess.run(command, capture_output=True, text=True, preexec_fn=bound)
+            if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL, signal.SIGXCPU):
+                raise TimedOut(f"{name} took more than {limit_s} s of CPU")
+            if done.returncode:
+                raise SystemExit(f"{name}: {done.stderr}")
+            return np.load(f"{folder}/filled.npy")
+
+    return method
+
+
+def fill_apart(name, migan, folder):
+    """What `apart` starts."""
+    case = np.load(f"{folder}/case.npz")
+    try:
+        filled = peer(PEERS[name][1](migan))(case["photo"], case["mask"], bool(case["exact"]))
+    except subprocess.CalledProcessError as error:  # G'MIC is a process of its own, under the same limit
+        sys.exit(signal.SIGXCPU if -error.returncode in (signal.SIGXCPU, signal.SIGKILL) else str(error.stderr))
+    np.save(f"{folder}/filled.npy", filled)
+
+
+def product(binary, spec, candidates=None):
+    """A pipeline of the product, `NAME[,plugin.param=value...]`, as its command line gives it.
+
+    In the folder `candidates` the fills that it did not keep stay as KEY.CANDIDATE.png, KEY.json says which one it kept.
+    """
     name, *settings = spec.split(",")
 
     def method(photo, mask, exact):
@@ -114,24 +167,37 @@ def product(binary, spec):
             command = [binary, "run", *files[:2], "-o", files[2], "--pipeline", name, "--backend", "cpu"]
             for setting in settings + extra:
                 command += ["--set", setting]
+            if candidates:
+                command += ["--candidates", "4", "--json"]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(f"{spec}: {done.stderr}")
+            if candidates:
+                key = of_case({"photo": photo, "mask": mask, "truth": None}, spec, exact)
+                for file in pathlib.Path(folder).glob("out.*.png"):
+                    shutil.move(file, pathlib.Path(candidates) / file.name.replace("out", key))
+                write(pathlib.Path(candidates) / f"{key}.json", done.stdout.encode())
             return cv2.cvtColor(cv2.imread(files[2]), cv2.COLOR_BGR2RGB)
 
     return method
 
 
-def methods(binary, pipelines, migan):
+def of_case(case, *also):
+    """A name for what depends on a case's pictures, and on `also`."""
+    digest = hashlib.sha256("|".join(str(a) for a in (*also, case["mask"].shape)).encode())
+    for part in ("photo", "mask", "truth"):
+        if case[part] is not None:
+            digest.update(case[part].tobytes())
+    return digest.hexdigest()[:32]
+
+
+def methods(binary, pipelines, migan, limit_s=LIMIT_S, candidates=None):
     """Name -> (version, method). A version names what an answer depends on beside the case."""
     of_binary = hashlib.sha256(pathlib.Path(binary).read_bytes()).hexdigest()[:16]
-    out = {spec: (of_binary, product(binary, spec)) for spec in pipelines}
-    out["pypatchmatch"] = ("2.2.0 radius 3", peer(pypatchmatch))
-    out["OpenCV SHIFTMAP"] = (cv2.__version__, peer(shiftmap))
-    out["G'MIC matchpatch"] = ("1", peer(gmic))
-    out["OpenCV Telea"] = (cv2.__version__, peer(telea))
-    if migan:
-        out["MI-GAN, published"] = (MIGAN_SHA256[:16], peer(migan_published(migan)))
+    out = {spec: (of_binary, product(binary, spec, candidates)) for spec in pipelines}
+    for name, (version, make) in PEERS.items():
+        if migan or make is not migan_published:
+            out[name] = (version, apart(name, migan, limit_s))
     return out
 
 
@@ -143,11 +209,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def key(self, case, name, version, exact):
-        digest = hashlib.sha256(f"{name}|{version}|{exact}|{case['mask'].shape}".encode())
-        for part in ("photo", "mask", "truth"):
-            if case[part] is not None:
-                digest.update(case[part].tobytes())
-        return digest.hexdigest()[:32]
+        return of_case(case, name, version, exact)
 
     def notes(self, key):
         file = self.folder / f"{key}.json"
@@ -157,13 +219,19 @@ class Store:
         write(self.folder / f"{key}.json", json.dumps(self.notes(key) | values).encode())
 
     def picture(self, case, name, version, method, exact=False):
-        """The key and the fill, made now if it is not kept."""
+        """The key and the fill, made now if it is not kept; None instead of the fill if the method was stopped at its limit."""
         key = self.key(case, name, version, exact)
         file = self.folder / f"{key}.png"
         if file.exists():
             return key, cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
+        if "timed_out" in self.notes(key):
+            return key, None
         start, used = time.perf_counter(), cpu_seconds()
-        filled = method(case["photo"], case["mask"], exact)
+        try:
+            filled = method(case["photo"], case["mask"], exact)
+        except TimedOut as error:
+            self.note(key, case=case["name"], method=name, timed_out=str(error))
+            return key, None
         self.note(key, case=case["name"], method=name, s=time.perf_counter() - start, cpu_s=cpu_seconds() - used)
         write(file, cv2.imencode(".png", cv2.cvtColor(filled, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 4])[1])
         return key, filled
@@ -179,3 +247,7 @@ def write(file, data):
     part = file.with_suffix(file.suffix + ".part")
     part.write_bytes(data)
     part.replace(file)
+
+
+if __name__ == "__main__":
+    fill_apart(*sys.argv[1:])
