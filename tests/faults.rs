@@ -28,10 +28,11 @@ fn keep_sending(url: &str, key: &str, form: &Form, replies: &AtomicU64, took_us:
             .send(form.body().as_slice());
         let Ok(mut reply) = sent else { return };
         let status = reply.status().as_u16();
-        if reply.body_mut().read_to_vec().is_err() {
+        let Ok(body) = reply.body_mut().read_to_vec() else {
             return;
-        }
-        assert_eq!(status, 200, "a living daemon refuses");
+        };
+        let text = String::from_utf8_lossy(&body);
+        assert_eq!(status, 200, "a living daemon refuses: {text}");
         took_us.store(begun.elapsed().as_micros() as u64, Ordering::SeqCst);
         replies.fetch_add(1, Ordering::SeqCst);
     }

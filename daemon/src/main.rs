@@ -26,6 +26,7 @@ mod picture;
 mod process;
 mod prompts;
 mod refusal;
+mod reserve;
 mod router;
 mod serve;
 mod telemetry;
@@ -34,6 +35,9 @@ mod webhooks;
 
 use std::path::Path;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: reserve::Allocator = reserve::Allocator;
 
 fn main() -> ExitCode {
     silence_device_selection();

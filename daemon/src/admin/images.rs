@@ -126,7 +126,9 @@ async fn reduced(
         let bytes = Mapped::open(picture.path())?;
         let unshown = |error| errors::conflict(format!("the picture cannot be shown: {error}"));
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(unshown)?;
-        let _room = memory.take(header.need.decode_bytes_max, || false);
+        let _room = memory
+            .take(header.need.decode_bytes_max, || false)
+            .map_err(|error| Refusal::image("image", &error))?;
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(unshown)?;
         let small = crate::picture::reduced(&photo, side as usize);
         let options = EncodeOptions {

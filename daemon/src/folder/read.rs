@@ -48,7 +48,7 @@ pub fn look_into(root: &Path, path: &str, bounds: &Bounds) -> Verdict {
         }
         Ok((bytes, _)) => {
             let decoded = cleanplate_pictures::probe(&bytes, &bounds.image).and_then(|header| {
-                let _room = bounds.memory.take(header.need.decode_bytes_max, || false);
+                let _room = bounds.memory.take(header.need.decode_bytes_max, || false)?;
                 cleanplate_pictures::decode(&bytes, &bounds.image)
             });
             match decoded {

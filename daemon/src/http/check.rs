@@ -243,10 +243,12 @@ impl RequestOptions {
         let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
         let bytes = header.need.decode_bytes_max;
         blocking(move || {
-            let _room = memory.take(bytes, || false);
             let file = Mapped::open(image.file.path())?;
-            cleanplate_pictures::decode(&file, &limits)
-                .and_then(|photo| photo.check_format(&options))
+            memory
+                .take(bytes, || false)
+                .and_then(|_room| {
+                    cleanplate_pictures::decode(&file, &limits)?.check_format(&options)
+                })
                 .map_err(|error| Refusal::image("image", &error))?;
             Ok(image)
         })

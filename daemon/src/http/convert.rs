@@ -87,7 +87,8 @@ pub async fn converted(
         let source = source.ok_or_else(|| missing(&of, &stored))?;
         let bytes = Mapped::open(source.path())?;
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;
-        let _room = memory.take(conversion_bytes(&header), || false);
+        let room = memory.take(conversion_bytes(&header), || false);
+        let _room = room.map_err(wrong)?;
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
         photo.check_format(&options).map_err(wrong)?;
         let format = options.format_of(photo.format);

@@ -11,6 +11,7 @@ use cleanplate_plugins::patchmatch::filling_bytes_max;
 use cleanplate_plugins::sam::FOUND_BYTES;
 
 use super::Service;
+use crate::reserve::{STANDING_BYTES, keep};
 
 /// Longest sleep between looks at the wish to stop.
 const NAP: Duration = Duration::from_millis(100);
@@ -45,7 +46,7 @@ struct State {
     waiting: VecDeque<u64>,
 }
 
-/// Bytes that a job has taken.
+/// Bytes that a job has taken. As many are kept for it where the system would not have them later.
 #[derive(Debug)]
 pub struct TakenBytes<'a> {
     room: &'a ByteBudget,
@@ -54,7 +55,11 @@ pub struct TakenBytes<'a> {
 
 impl Drop for TakenBytes<'_> {
     fn drop(&mut self) {
-        lock(&self.room.state).taken -= self.bytes;
+        let mut state = lock(&self.room.state);
+        state.taken -= self.bytes;
+        // Less than before: there is nothing to refuse.
+        let _ = keep(state.taken.saturating_add(STANDING_BYTES), 0);
+        drop(state);
         self.room.changed.notify_all();
     }
 }
@@ -136,8 +141,9 @@ impl ByteBudget {
         }
     }
 
-    /// Waits until all who came before have theirs and these bytes fit, or nothing else runs, or `stop` says so.
-    pub fn take(&self, bytes: u64, stop: impl Fn() -> bool) -> TakenBytes<'_> {
+    /// Waits until all who came before have theirs and these bytes fit, or nothing else runs, or `stop` says so. An error when the
+    /// system has no such memory.
+    pub fn take(&self, bytes: u64, stop: impl Fn() -> bool) -> Result<TakenBytes<'_>, ImageError> {
         let mut state = lock(&self.state);
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -154,10 +160,14 @@ impl ByteBudget {
                 .0;
         }
         state.waiting.retain(|other| *other != ticket);
-        state.taken = state.taken.saturating_add(bytes);
+        let taken = state.taken.saturating_add(bytes);
+        let kept = keep(taken.saturating_add(STANDING_BYTES), bytes);
+        if kept.is_ok() {
+            state.taken = taken;
+        }
         drop(state);
         self.changed.notify_all();
-        TakenBytes { room: self, bytes }
+        kept.map(|()| TakenBytes { room: self, bytes })
     }
 }
 
@@ -168,13 +178,13 @@ mod tests {
     #[test]
     fn large_photos_wait_for_each_other_and_small_ones_do_not() {
         let room = ByteBudget::new(100);
-        let first = room.take(60, || false);
-        let second = room.take(40, || false);
+        let first = room.take(60, || false).unwrap();
+        let second = room.take(40, || false).unwrap();
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 // More than there ever is: alone.
-                let third = room.take(1000, || false);
+                let third = room.take(1000, || false).unwrap();
                 sender.send(()).unwrap();
                 drop(third);
             });
@@ -185,14 +195,14 @@ mod tests {
             receiver.recv_timeout(Duration::from_secs(10)).unwrap();
         });
         assert_eq!(lock(&room.state).taken, 0);
-        let _held = room.take(100, || false);
-        drop(room.take(100, || true));
+        let _held = room.take(100, || false).unwrap();
+        drop(room.take(100, || true).unwrap());
     }
 
     #[test]
     fn a_large_one_that_waits_is_not_overtaken_by_small_ones() {
         let room = ByteBudget::new(100);
-        let first = room.take(60, || false);
+        let first = room.take(60, || false).unwrap();
         let (sender, receiver) = std::sync::mpsc::channel();
         let line = |length: usize| {
             while lock(&room.state).waiting.len() < length {
@@ -203,7 +213,7 @@ mod tests {
             for (at, bytes) in [90, 20].into_iter().enumerate() {
                 let (sender, room) = (sender.clone(), &room);
                 scope.spawn(move || {
-                    let _held = room.take(bytes, || false);
+                    let _held = room.take(bytes, || false).unwrap();
                     sender.send(bytes).unwrap();
                 });
                 line(at + 1);

@@ -43,12 +43,12 @@ impl Jobs {
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;
         let needed = preview_bytes(&header);
         let until = Until(self, Instant::now() + self.config.queue.job_wall_max);
-        let _room = self.memory.take(needed, || until.cancelled());
+        let room = self.memory.take(needed, || until.cancelled());
         if until.cancelled() {
             let text = "there was no memory for the preview in time";
             return Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(2));
         }
-        cleanplate_pictures::ask(needed).map_err(wrong)?;
+        let _room = room.map_err(wrong)?;
         let photo = cleanplate_pictures::decode(&bytes, &limits).map_err(wrong)?;
         let runner = self.devices.runners().next().ok_or_else(|| {
             Refusal::new(ErrorCode::Unavailable, "the device is being opened").retry_after(2)

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::cancel::{Current, cancelled};
 use super::step_times::Advance;
-use super::{DeviceState, JobInput, Jobs, Service, lock, probe_job};
+use super::{DeviceState, JobInput, Jobs, Service, lock};
 use crate::files::{FilesError, Mapped, Publication, keep_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::names;
@@ -223,7 +223,7 @@ fn steps(
         current.advance = expected;
     }
     jobs.advance(attempt, "decode", 0.0);
-    let decoded = decode(jobs, job, work);
+    let decoded = decode(jobs, work);
     clock.lap("decode");
     let (photo, mask) = decoded?;
     let (mask, remarks) = mask.map_or((None, Vec::new()), |file| (Some(file.mask), file.warnings));
@@ -334,20 +334,12 @@ fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
         .map_err(|error| JobFault::new(FailureCode::Encode, Refusal::image("mask", &error)))
 }
 
-/// The pictures of a job, once the system has the memory for all that is made of them: its end must not be the process's.
-fn decode(
-    jobs: &Jobs,
-    job: &Job,
-    work: &JobInput,
-) -> Result<(Photo, Option<MaskFile>), Box<JobFault>> {
+/// The pictures of a job.
+fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<MaskFile>), Box<JobFault>> {
     let wrong = |error| JobFault::new(FailureCode::Image, Refusal::image("image", &error));
     let (limits, image) = (jobs.image_limits(), Mapped::open(work.image.path())?);
     let mask = work.mask.as_ref().map(|file| Mapped::open(file.path()));
     let mask = mask.transpose()?;
-    let (service, candidates) = (Service::of(&job.service), work.candidates as u64);
-    // What is wrong with a header is told by whoever decodes it.
-    let bytes = probe_job(service, &image, mask.as_deref(), candidates, &limits).unwrap_or(0);
-    cleanplate_pictures::ask(bytes).map_err(wrong)?;
     let photo = cleanplate_pictures::decode(&image, &limits).map_err(wrong)?;
     let Some(mask) = mask else {
         return Ok((photo, None));

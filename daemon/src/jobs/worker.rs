@@ -74,7 +74,7 @@ fn sleep(jobs: &Jobs, seen: u64, time: Duration) {
 type Recalled = Result<JobInput, Box<JobFault>>;
 
 /// The next job, its work, and room for its photo. A job that waits for room is not overtaken by later ones.
-fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreError> {
+fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, Option<TakenBytes<'_>>)>, StoreError> {
     let mut turn = Some(lock(&jobs.turn));
     if jobs.abort.load(Ordering::SeqCst) {
         return Ok(None);
@@ -95,7 +95,14 @@ fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, TakenBytes<'_>)>, StoreEr
     let room = jobs.memory.take(bytes_of(jobs, &job, &recalled), || {
         jobs.abort.load(Ordering::SeqCst)
     });
-    Ok(Some((job, recalled, room)))
+    Ok(Some(match room {
+        Ok(room) => (job, recalled, Some(room)),
+        Err(error) => {
+            let refusal = Refusal::image("image", &error);
+            let fault = JobFault::new(FailureCode::Image, refusal);
+            (job, recalled.and(Err(fault)), None)
+        }
+    }))
 }
 
 /// Bytes that a job will take, by the headers of its pictures. None for pictures that are gone or damaged: it will not come to
