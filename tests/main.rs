@@ -32,6 +32,7 @@ mod memory;
 mod operating;
 mod readme;
 mod recipes;
+mod several;
 mod shared_store;
 mod spending;
 mod storage;

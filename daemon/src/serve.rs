@@ -31,6 +31,7 @@ use crate::folder::Folders;
 use crate::jobs::{EndsElsewhere, Jobs, to_be_had};
 use crate::limits::{RateLimiters, Shares};
 use crate::local::Local;
+use crate::node::{Holder, refuse_beside_others};
 use crate::telemetry::{self, Metrics};
 use crate::webhooks::Sender;
 
@@ -63,6 +64,10 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     dirs.prepare()?;
     config.server.name = crate::node::name(&config.server.name, &dirs.data)?;
     let blobs = Arc::new(Blobs::configured(&config.files, &dirs)?);
+    let holder = shared
+        .is_some()
+        .then(|| take_place(&*store, &blobs, &config))
+        .transpose()?;
     tidy_up(&*store, &blobs, &config)?;
     let (url_keys, webhook_key) = database::keys(shared.as_deref(), &dirs)?;
     let pipelines = pipelines(&config)?;
@@ -72,7 +77,10 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let feed = Arc::new(Feed::new(&*store)?);
     store.watch(feed.clone());
     let local = open.then(|| Local::prepare(&*store, address)).transpose()?;
-    let first = first::prepare(&*store, config.accounts.first_credits)?;
+    let first = match config.server.role.takes_calls() {
+        true => first::prepare(&*store, config.accounts.first_credits)?,
+        false => None,
+    };
     let metrics = Arc::new(Metrics::from_zero());
     let jobs = Jobs::new(
         config.clone(),
@@ -85,6 +93,9 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
         space.clone(),
     );
     store.watch(Arc::new(EndsElsewhere(Arc::downgrade(&jobs))));
+    if let Some(holder) = holder {
+        jobs.hold_name(holder);
+    }
     let threads = jobs.start().context("starting the engine threads")?;
     let app = web::Data::new(App {
         fetches: Shares::new(config.fetch.at_once_max),
@@ -199,6 +210,15 @@ fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
     Ok(pipelines)
 }
 
+/// The place of this process among those that share the database: its name, and files that the others find.
+fn take_place(store: &dyn Store, blobs: &Blobs, config: &Config) -> anyhow::Result<Holder> {
+    let server = &config.server;
+    if blobs.is_private() {
+        refuse_beside_others(store, &server.name)?;
+    }
+    Holder::take(store, &server.name, &server.data_dir, config.queue.lease)
+}
+
 /// Ends what the last run left open, and removes files that nobody owns.
 fn tidy_up(store: &dyn Store, blobs: &Blobs, config: &Config) -> anyhow::Result<()> {
     let recovered = store.recover(&config.server.name, config.queue.attempts_max)?;
@@ -259,7 +279,7 @@ async fn live(
     let shared = app.clone().into_inner();
     let (folders, follower) = web::block(move || Folders::start(shared)).await??;
     let admin = AdminSide::start(&app, &folders, sockets)?;
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), role = app.config.server.role.word(), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
     let compose = {
         let app = app.clone();
@@ -273,8 +293,10 @@ async fn live(
         app.metrics.clone(),
         stop_webhooks.clone(),
     );
-    // It is left behind at the end: what it did not note as delivered is sent again.
-    drop(sender.start().context("starting the webhook thread")?);
+    if app.config.server.role.takes_calls() {
+        // It is left behind at the end: what it did not note as delivered is sent again.
+        drop(sender.start().context("starting the webhook thread")?);
+    }
     let why = wait_for_end(&app, &folders).await?;
     actix_web::rt::spawn(end_at_once_if_told_again()?);
     tracing::info!(

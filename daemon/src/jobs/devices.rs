@@ -15,8 +15,11 @@ pub struct Devices(Vec<(Option<String>, Device)>);
 
 impl Devices {
     /// The configured devices; none is open yet. Several are looked for now: an adapter that comes later is found by the next
-    /// start.
+    /// start. A process that does no jobs has none.
     pub fn new(config: &Config, dirs: &Dirs, models: &Arc<ModelStore>) -> Devices {
+        if !config.server.role.does_jobs() {
+            return Devices(Vec::new());
+        }
         let adapters = adapters(&config.engine);
         // Each device remembers the frames that it worked on.
         let shots_bytes_max = config.limits.shots_bytes_max / adapters.len().max(1) as u64;
@@ -28,7 +31,7 @@ impl Devices {
         Devices(adapters.into_iter().map(configured).collect())
     }
 
-    /// How many there are, at least one.
+    /// How many there are, at least one where jobs are done.
     pub fn count(&self) -> usize {
         self.0.len()
     }
