@@ -72,7 +72,6 @@ impl Jobs {
             if let Some(why) = given_up {
                 self.cancel_given_up(id, why);
             }
-            self.wake_one();
             return Ok(Offered::Accepted(waiter));
         }
         // Nobody waits first: a job that nobody waits for is given up no more.
@@ -95,9 +94,7 @@ impl Jobs {
             let accepted = self.store.accept(new, &self.queue_limits(beyond));
             accepted.map_err(|error| self.refuse(&error))
         });
-        if let Ok(Accept::Accepted { .. }) = accepted {
-            self.wake_one();
-        } else {
+        if !matches!(accepted, Ok(Accept::Accepted { .. })) {
             remove_inputs(&self.blobs, new.id);
             lock(&self.reservations).remove(&new.id);
         }
