@@ -20,6 +20,7 @@ mod api_webhooks;
 mod cli;
 mod connections;
 mod database;
+mod deployment;
 mod devices;
 mod faults;
 mod figures;

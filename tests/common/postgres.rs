@@ -138,6 +138,31 @@ impl Server {
         )
     }
 
+    /// What a statement answers in the schema that [`Server::fresh`] gave this address.
+    pub fn ask(&self, url: &str, statement: &str) -> String {
+        let schema = url
+            .split("schema=")
+            .nth(1)
+            .and_then(|rest| rest.split('&').next());
+        let path = format!("SET search_path TO {}", schema.unwrap());
+        let mut command = self.program("psql");
+        command.args([
+            "-qAtX",
+            "-U",
+            "postgres",
+            "-p",
+            &self.port.to_string(),
+            "-h",
+        ]);
+        command
+            .arg(&self.folder)
+            .args(["-c", &path, "-c", statement]);
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{statement}: {told}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     /// Seconds of processor time that its processes have taken.
     pub fn processor_s(&self) -> f64 {
         let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
