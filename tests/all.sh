@@ -57,4 +57,5 @@ if [ $# -eq 0 ]; then
     ./tests/page/run.sh
     ./tests/web_page.sh
     ./tests/python/run.sh
+    ./tests/deploy/run.sh
 fi

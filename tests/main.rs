@@ -20,15 +20,13 @@ mod api_webhooks;
 mod cli;
 mod connections;
 mod database;
+mod deployment;
 mod devices;
 mod faults;
 mod figures;
 mod hot_folder;
-<<<<<<< HEAD
-mod object_storage;
-=======
 mod memory;
->>>>>>> cc48235 (Keep the memory of admitted work in hand until it is used)
+mod object_storage;
 mod operating;
 mod readme;
 mod recipes;

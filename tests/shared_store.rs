@@ -1,5 +1,7 @@
 //! The daemon over PostgreSQL: the same service, through restarts of the server, by the tools too.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::common::postgres::Server;
@@ -302,4 +304,108 @@ fn a_database_that_cannot_be_reached_is_told_by_the_check_without_its_password()
         shown.contains("store.url") && !shown.contains("hunter2") && !told.contains("hunter2"),
         "{shown}"
     );
+}
+
+/// Runs openssl in a folder.
+fn openssl(folder: &Path, arguments: &str) {
+    let output = Command::new("openssl")
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .output()
+        .expect("openssl: install Debian's package `openssl`");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {arguments}: {told}");
+}
+
+/// An authority: `NAME.crt` and `NAME.key`.
+fn authority(folder: &Path, name: &str) {
+    openssl(
+        folder,
+        &format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.crt"
+        ),
+    );
+}
+
+#[test]
+fn the_way_to_the_database_is_encrypted_and_the_server_proves_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    authority(dir.path(), "ours");
+    authority(dir.path(), "theirs");
+    let mut server = Server::encrypted(|folder| {
+        openssl(
+            dir.path(),
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=db -keyout server.key -out server.csr",
+        );
+        let names = "subjectAltName=DNS:localhost\n";
+        std::fs::write(dir.path().join("names"), names).unwrap();
+        openssl(
+            dir.path(),
+            "x509 -req -in server.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 2 -extfile names -out server.crt",
+        );
+        for name in ["server.crt", "server.key"] {
+            std::fs::copy(dir.path().join(name), folder.join(name)).unwrap();
+        }
+    });
+    let root = |name: &str| {
+        let file = dir.path().join(name).display().to_string();
+        format!("sslrootcert={}", file.replace('/', "%2F"))
+    };
+    for mode in ["verify-full", "require"] {
+        let parameters = format!(
+            "sslmode={mode}&{}&schema={}",
+            root("ours.crt"),
+            mode.replace('-', "_")
+        );
+        let url = server.network_url("localhost", &parameters);
+        let daemon = Daemon::start(&dir.path().join(mode), &config(&url));
+        let (image, hole) = small_pair();
+        let reply = daemon.post(REMOVAL, Some(&daemon.key()), &Form::pair(&image, &hole));
+        assert_eq!(reply.status, 200, "{mode}: {}", text(&reply));
+    }
+    let refused = |server: &Server, host: &str, parameters: &str| {
+        let file = dir.path().join("refused.toml");
+        std::fs::write(&file, config(&server.network_url(host, parameters))).unwrap();
+        let data = dir.path().join("refused").display().to_string();
+        let file = file.display().to_string();
+        let start = [
+            "serve",
+            "--backend",
+            "cpu",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            &data,
+            "--config",
+            &file,
+        ];
+        let output = common::run(&start);
+        assert!(!output.status.success(), "{host} {parameters}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let theirs = format!("sslmode=verify-full&{}", root("theirs.crt"));
+    let ours = format!("sslmode=verify-full&{}", root("ours.crt"));
+    let cases = [
+        ("localhost", theirs.as_str(), "sslrootcert=FILE"),
+        (
+            "localhost",
+            "sslmode=require&connect_timeout=5",
+            "sslrootcert=FILE",
+        ),
+        ("127.0.0.1", &ours, "subjectAltName"),
+        (
+            "localhost",
+            "sslmode=disable",
+            "sslmode=verify-full in store.url encrypts it",
+        ),
+    ];
+    for (host, parameters, remedy) in cases {
+        let told = refused(&server, host, parameters);
+        assert!(told.contains(remedy), "{host} {parameters}: {told}");
+    }
+    server.down();
+    server.encrypt(false);
+    server.up();
+    let told = refused(&server, "localhost", &ours);
+    assert!(told.contains("ssl = on"), "{told}");
 }

@@ -143,13 +143,15 @@ step "the key was deleted; the audit table names who did what"
 
 keys 8; sees 'key.delete'; sees 'account.create'; keep audit
 keys 9; sees 'default +default'; keep pipelines
+name=$(value /workers 'x["workers"][0]["name"]')
+keys w; sees 'workers · 1'; sees "$name +idle +[0-9.]+ m?s"; keys Enter; sees 'the one that answers here'; keep workers; keys Escape
 keys 0; sees 'admin.socket'; keys t; sees 'only set'; sees 'server.listen'; keep configuration
 echo 'no weights' > "$dir/broken.pt"
 keys 6 i; type_text "$dir/broken.pt"; keys Tab C-u; type_text 'broken'; keys Enter
 sees 'broken +.*import failed'
 keep models
 [ "$(value '/audit' 'x["items"][0]["action"] + " " + x["items"][0]["target"]')" = 'model.import model:broken' ] || fail "the import is not in the audit table"
-step "audit, pipelines and configuration are shown; an import that fails says so"
+step "audit, pipelines, workers and configuration are shown; an import that fails says so"
 
 keys Escape 1
 kill "$pid"; wait "$pid" 2>/dev/null || true

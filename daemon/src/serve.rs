@@ -28,7 +28,7 @@ use crate::files::{
     Blobs, Dirs, DiskSpace, Kind, refuse_foreign_results, remove_orphans, sweep_inputs,
 };
 use crate::folder::Folders;
-use crate::jobs::{EndsElsewhere, Jobs, to_be_had};
+use crate::jobs::{Jobs, JobsElsewhere, to_be_had};
 use crate::limits::{RateLimiters, Shares};
 use crate::local::Local;
 use crate::node::{Holder, refuse_beside_others};
@@ -92,7 +92,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
         metrics.clone(),
         space.clone(),
     );
-    store.watch(Arc::new(EndsElsewhere(Arc::downgrade(&jobs))));
+    store.watch(Arc::new(JobsElsewhere(Arc::downgrade(&jobs))));
     if let Some(holder) = holder {
         jobs.hold_name(holder);
     }

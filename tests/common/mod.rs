@@ -82,6 +82,13 @@ impl Daemon {
         backend: &str,
         variables: &[(&str, &str)],
     ) -> Daemon {
+        let mut program = cleanplate();
+        program.envs(variables.iter().copied());
+        Daemon::start_as(program, data, config, backend)
+    }
+
+    /// The same of another program: that of an earlier version.
+    pub fn start_as(mut program: Command, data: &Path, config: &str, backend: &str) -> Daemon {
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -91,8 +98,7 @@ impl Daemon {
         std::fs::create_dir_all(data).unwrap();
         let file = data.join("test.toml");
         std::fs::write(&file, config).unwrap();
-        let mut child = cleanplate()
-            .envs(variables.iter().copied())
+        let mut child = program
             .args([
                 "serve",
                 "--backend",

@@ -7,8 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BUCKET: &str = "plates";
-const KEY_ID: &str = "test-key";
-const SECRET: &str = "a-secret-that-no-log-shows";
+/// Who may use it.
+pub const KEY_ID: &str = "test-key";
+/// With which secret.
+pub const SECRET: &str = "a-secret-that-no-log-shows";
 
 /// The program: where `tests/all.sh` puts it, or on the path.
 fn program() -> PathBuf {
@@ -93,6 +95,11 @@ impl S3 {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// `[files]` for this server.

@@ -2,12 +2,15 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
+use crate::common::postgres::Server;
 use crate::common::{Daemon, Form, REMOVAL, root, run, small_pair, wait_until};
+use crate::storage::{UNLIMITED, text};
 
 /// What the daemon of an earlier version had when `tests/upgrade/make.py` made its file.
 fn data_of(version: u32, dir: &Path) -> (PathBuf, Value) {
@@ -73,4 +76,63 @@ fn data_of_earlier_versions_is_taken_up() {
         };
         assert!(breaches.lines().any(none), "{breaches}");
     }
+}
+
+/// Processes of the version before and of this one over one database and one folder of files, while they are exchanged: each takes calls,
+/// either does the work, every job is charged once.
+///
+/// `OLD_BINARY=FILE cargo test --release -p cleanplate --test main upgrade:: -- --ignored`
+#[test]
+#[ignore = "OLD_BINARY names the program of the version before"]
+fn old_and_new_processes_share_a_database() {
+    let old = std::env::var("OLD_BINARY").expect("OLD_BINARY=FILE");
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let config = format!(
+        "{UNLIMITED}\n[store]\nurl = \"{}\"\n",
+        Server::shared().fresh()
+    );
+    let old = Daemon::start_as(Command::new(old), &at("old"), &config, "cpu");
+    let key = old.key();
+    let (image, hole) = small_pair();
+    let balance = |daemon: &Daemon| {
+        let account = daemon.get("/v1/account", Some(&key)).json();
+        assert_eq!(account["held"], 0, "{account}");
+        account["balance"].as_i64().unwrap()
+    };
+    let removal = |daemon: &Daemon| {
+        let reply = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
+        assert_eq!(reply.status, 200, "{}", text(&reply));
+        let url = reply.json()["result"]["output_url"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        url[url.find("/v1/").unwrap()..].to_owned()
+    };
+    let whole = balance(&old);
+    let first = removal(&old);
+    let price = whole - balance(&old);
+    assert!(price > 0);
+    // The new one migrates the database under the old one, and takes the old one's folder for files.
+    let files = format!("[files]\nurl = \"file://{}\"\n", at("old").display());
+    let new = Daemon::start(&at("new"), &format!("{config}\n{files}"));
+    let mut done = 1;
+    for _ in 0..6 {
+        for (here, there) in [(&old, &new), (&new, &old)] {
+            let url = removal(here);
+            assert_eq!(there.get(&url, None).status, 200);
+            done += 1;
+        }
+    }
+    old.terminate_and_wait();
+    assert_eq!(new.get(&first, None).status, 200);
+    removal(&new);
+    assert_eq!(
+        balance(&new),
+        whole - (done + 1) * price,
+        "each charged once"
+    );
+    wait_until("the books are checked", Duration::from_secs(5), || {
+        new.get("/healthz", None).json()["status"] == "ok"
+    });
 }

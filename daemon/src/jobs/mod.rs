@@ -62,7 +62,7 @@ pub use step_times::Advance;
 use step_times::StepTimes;
 use throughput::Throughput;
 use waiter::Waiters;
-pub use waiter::{End, EndsElsewhere, Finished, JobWaiter};
+pub use waiter::{End, Finished, JobWaiter, JobsElsewhere};
 
 use crate::config::Config;
 use crate::files::{Blobs, Dirs, DiskSpace, Reservation};

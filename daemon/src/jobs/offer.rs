@@ -79,7 +79,6 @@ impl Jobs {
                 // What could not be recorded is recorded later.
                 drop(self.cancel_given_up(id, why));
             }
-            self.wake_one();
             return Ok(Offered::Accepted(waiter));
         }
         // Nobody waits first: a job that nobody waits for is given up no more.
@@ -102,9 +101,7 @@ impl Jobs {
             let accepted = self.store.accept(new, &self.queue_limits(beyond));
             accepted.map_err(|error| self.refuse(&error))
         });
-        if let Ok(Accept::Accepted { .. }) = accepted {
-            self.wake_one();
-        } else {
+        if !matches!(accepted, Ok(Accept::Accepted { .. })) {
             remove_inputs(&self.blobs, new.id);
             lock(&self.reservations).remove(&new.id);
         }

@@ -71,7 +71,6 @@ impl Jobs {
         }
         let accepted = self.store.accept(&new, &self.queue_limits(0));
         if let Ok(Accept::Accepted { job, .. }) = accepted {
-            self.wake();
             return Ok(job);
         }
         lock(&self.reservations).remove(&new.id);

@@ -183,8 +183,13 @@ fn ends_that_other_processes_bring_about_are_told() {
     assert_eq!(told(end), Some(refusal.clone()));
     drop(waiter);
     // Where it does, at once.
-    store.watch(Arc::new(EndsElsewhere(Arc::downgrade(&jobs))));
+    store.watch(Arc::new(JobsElsewhere(Arc::downgrade(&jobs))));
+    let reasons = *lock(&jobs.gate);
     let mut waiter = offered();
+    assert!(
+        *lock(&jobs.gate) > reasons,
+        "a job that waits wakes who may do it"
+    );
     assert!(waiter.poll().is_none());
     fail();
     assert_eq!(told(waiter.poll()), Some(refusal.clone()));

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use cleanplate_store::{Balance, Job, JobId, Watcher};
+use cleanplate_store::{Balance, Job, JobId, JobStatus, Watcher};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::ends::GivenUp;
@@ -183,15 +183,19 @@ impl Jobs {
     }
 }
 
-/// Learns from the store of ends that other processes bring about; those of this one are told with all that is known of them.
-pub struct EndsElsewhere(pub Weak<Jobs>);
+/// Learns from the store of jobs that wait, whichever process took them, and of ends that other processes bring about; those of
+/// this one are told with all that is known of them.
+pub struct JobsElsewhere(pub Weak<Jobs>);
 
-impl Watcher for EndsElsewhere {
+impl Watcher for JobsElsewhere {
     fn job_changed(&self, job: &Job) {
+        let Some(jobs) = self.0.upgrade() else { return };
+        if job.status == JobStatus::Pending {
+            jobs.wake_one();
+        }
         if !job.status.is_final() {
             return;
         }
-        let Some(jobs) = self.0.upgrade() else { return };
         // Whoever ended it, nothing of it is to come.
         lock(&jobs.reservations).remove(&job.id);
         if job.worker.as_deref() != Some(jobs.name()) {

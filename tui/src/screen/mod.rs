@@ -18,6 +18,7 @@ mod models;
 mod overview;
 mod panel;
 mod pipelines;
+mod workers;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -54,6 +55,7 @@ pub static SCREENS: &[Entry] = &[
     audit::ENTRY,
     pipelines::ENTRY,
     configuration::ENTRY,
+    workers::ENTRY,
 ];
 
 /// A screen before it is made.

@@ -1,8 +1,9 @@
 //! What an administrator looks up and seldom does: actions, pipelines, options, imports.
 
 use cleanplate_api::admin::{
-    AuditRow, ConfigOption, ImportModel, ListActions, ListQuery, LoadState, MetricsTick, ModelFile,
-    ModelRow, ModelTask, Page, PipelineRow, TaskKind, TaskState,
+    AuditRow, ConfigOption, ImportModel, ListActions, ListQuery, ListWorkers, LoadState,
+    MetricsTick, ModelFile, ModelRow, ModelTask, Page, PipelineRow, TaskKind, TaskState, WorkerRow,
+    WorkersReply,
 };
 use cleanplate_api::endpoint::{Json, NoQuery};
 
@@ -10,6 +11,7 @@ use super::flows::{answer, calls};
 use super::made_up::{HOSTILE, NOW_MS, WIDE, busy};
 use super::{drawn, lines, press};
 use crate::net::{Call, Change};
+use crate::state::State;
 
 /// Actions of administrators.
 pub fn actions() -> Vec<AuditRow> {
@@ -88,6 +90,62 @@ pub fn options() -> Vec<ConfigOption> {
             )
         },
     ]
+}
+
+/// Processes that work, do nothing, compute on nothing yet, and went silent.
+pub fn workers() -> Vec<WorkerRow> {
+    let worker = |name: &str, role: &str, silent_s: f64, jobs: &[&str]| WorkerRow {
+        name: name.to_string(),
+        role: role.to_string(),
+        device: (role != "api").then(|| "wgpu NVIDIA L4".to_string()),
+        version: "0.1.0".to_string(),
+        started_at_ms: NOW_MS - 7_200_000,
+        silent_s,
+        alive: silent_s < 30.0,
+        jobs: jobs.iter().map(|job| (*job).to_string()).collect(),
+        answers: role == "api",
+    };
+    let job = |first: &str| format!("{first}-0000-4000-8000-000000000001");
+    let (one, two) = (job("1b2c3d4e"), job("3d4e5f60"));
+    vec![
+        worker("front", "api", 0.9, &[]),
+        worker("gpu-1", "worker", 2.4, &[&one, &two]),
+        worker("gpu-2", "worker", 4_000.0, &[HOSTILE]),
+        WorkerRow {
+            device: Some(HOSTILE.to_string()),
+            version: HOSTILE.to_string(),
+            ..worker(WIDE, "all", 0.05, &[])
+        },
+    ]
+}
+
+#[test]
+fn processes_are_asked_for_again_while_they_are_shown() {
+    let mut state = busy();
+    press(&mut state, "w");
+    let list = Call::plain::<ListWorkers>(&[]);
+    let after = |state: &mut State, seconds: i64| {
+        state.shared.now_ms += seconds * 1_000;
+        let tick = MetricsTick {
+            at_ms: state.shared.now_ms,
+            ..Default::default()
+        };
+        calls(state.absorb(Change::Tick(Box::new(tick))))
+    };
+    assert_eq!(after(&mut state, 10), std::slice::from_ref(&list));
+    let mut found = workers();
+    found.retain(|worker| worker.name != "gpu-2");
+    found[1].alive = false;
+    answer::<ListWorkers>(&mut state, &list, WorkersReply { workers: found });
+    let screen = lines(&drawn(&mut state, 160, 50));
+    assert!(screen.contains("workers · 3"), "{screen}");
+    let row = screen.lines().find(|line| line.contains("gpu-1")).unwrap();
+    assert!(
+        row.contains("silent") && row.contains("1b2c3d4e 3d4e5f60"),
+        "{row}"
+    );
+    press(&mut state, "1");
+    assert!(!after(&mut state, 10).contains(&list), "nobody looks");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use cleanplate_api::admin::{
     self, AccountRow, Admin, ConfigView, FoldersReply, Hello, ImagePart, JobDetail, JobRow,
     KeptFile, KeyRow, KeyState, Latency, LedgerCause, LedgerRow, LoadState, LogLevel, LogLine,
     LogTail, MetricsHistory, MetricsTick, ModelsReply, Page, PipelinesReply, ServerState,
-    ServerView, TaskState, Totals,
+    ServerView, TaskState, Totals, WorkersReply,
 };
 use cleanplate_api::{
     DatabaseCheck, DeviceView, FolderFailure, FolderFile, FolderStatus, JobStatus, ModelUse,
@@ -13,7 +13,7 @@ use cleanplate_api::{
 
 use cleanplate_api::endpoint::{Decode, Endpoint, Json};
 
-use super::administration::{actions, model, options, pipelines, task};
+use super::administration::{actions, model, options, pipelines, task, workers};
 use crate::config;
 use crate::net::{Call, Change, Reply};
 use crate::screen::action::action_names;
@@ -460,6 +460,9 @@ pub fn busy() -> State {
     told(read::<admin::GetConfig>(ConfigView {
         file: Some("/etc/cleanplate/cleanplate.toml".to_string()),
         options: options(),
+    }));
+    told(read::<admin::ListWorkers>(WorkersReply {
+        workers: workers(),
     }));
     state.absorb(Change::Linked(Hello {
         version: "0.1.0".to_string(),

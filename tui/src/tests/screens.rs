@@ -139,6 +139,7 @@ fn empty() -> State {
     told(read::<admin::GetLog>(Default::default()));
     told(read::<admin::ListActions>(Default::default()));
     told(read::<admin::GetHistory>(Default::default()));
+    told(read::<admin::ListWorkers>(Default::default()));
     state.absorb(Change::Linked(Hello {
         version: "0.1.0".to_string(),
         boot: "b".to_string(),
@@ -198,6 +199,8 @@ fn all() -> Vec<(&'static str, Make)> {
         ("pipelines", keys("9")),
         ("configuration", keys("0")),
         ("configuration-set", keys("0t")),
+        ("workers", keys("w")),
+        ("worker-notice", keys("wj<enter>")),
         ("form-import", keys("6i/srv/big-lama.pt")),
         ("help", keys("2?")),
         ("command", keys("2:s")),
@@ -212,6 +215,7 @@ fn all() -> Vec<(&'static str, Make)> {
         ("empty-jobs", Box::new(|| empty_on("2"))),
         ("empty-folders", Box::new(|| empty_on("5"))),
         ("empty-audit", Box::new(|| empty_on("8"))),
+        ("empty-workers", Box::new(|| empty_on("w"))),
     ]
 }
 

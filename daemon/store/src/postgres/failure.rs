@@ -3,6 +3,7 @@
 use postgres::error::SqlState;
 
 use super::address::cause;
+use super::tls;
 use crate::error::StoreError;
 
 /// An error inside a transaction: either already named, or the database's and to be named after the operation.
@@ -107,9 +108,19 @@ fn is_cut_off(error: &postgres::Error) -> bool {
     error.is_closed() || cut_off.iter().any(|begin| text.starts_with(begin))
 }
 
+/// What may be done where the server takes no connection that is not encrypted.
+fn plainly_refused(error: &postgres::Error) -> Option<String> {
+    let refused = *error.code()? == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+        && error.as_db_error()?.message().contains("no encryption");
+    refused.then(|| "sslmode=verify-full in store.url encrypts it".to_string())
+}
+
 /// Names an error of the database after the operation that met it.
 pub(super) fn store_error(operation: &'static str, error: postgres::Error) -> StoreError {
-    let detail = cause(&error);
+    let detail = match tls::remedy(&error).or_else(|| plainly_refused(&error)) {
+        Some(remedy) => format!("{}: {remedy}", cause(&error)),
+        None => cause(&error),
+    };
     match error.code() {
         None if is_cut_off(&error) => StoreError::Unavailable { operation, detail },
         None => StoreError::Database {

@@ -7,15 +7,15 @@ use super::failure::store_error;
 use super::session::Session;
 use crate::error::{Result, StoreError};
 
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
+pub(super) struct Migration {
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
     /// Oldest version of this list that a program may know and still work on the schema after this migration.
-    needs: i64,
+    pub(super) needs: i64,
 }
 
 /// All migrations in order; the n-th leads to version n. A landed one never changes.
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "accounts",
         sql: include_str!("../../migrations/postgres/0001_accounts.sql"),
@@ -75,7 +75,11 @@ fn fitting(session: &mut Session, address: &PgAddress, known: i64) -> Result<i64
     Ok(version)
 }
 
-fn run_to(session: &mut Session, address: &PgAddress, migrations: &[Migration]) -> Result<()> {
+pub(super) fn run_to(
+    session: &mut Session,
+    address: &PgAddress,
+    migrations: &[Migration],
+) -> Result<()> {
     let known = migrations.len() as i64;
     loop {
         // Read without a lock first: an ordinary start changes nothing and waits for nobody.

@@ -35,8 +35,10 @@ const STRIPES: usize = 64;
 const GATHER: Duration = Duration::from_millis(5);
 /// Jobs in one notification: its text may have 8,000 bytes.
 const JOBS_PER_NOTICE: usize = 200;
-/// Pause between looks for what no notification told.
-const LOOK: Duration = Duration::from_secs(2);
+/// Pause between looks for what no notification told: each reads all that changed lately, in every process.
+const LOOK: Duration = Duration::from_secs(5);
+/// Longest silence before it is seen whether the store is closed.
+const SILENCE: Duration = Duration::from_millis(500);
 /// A commit may become visible so long after the time that it bears, milliseconds.
 const LATE_MS: i64 = 15_000;
 /// What was told is remembered for so long, so that a look does not tell it again.
@@ -210,27 +212,29 @@ impl Notices {
                 self.look(&mut session, since_ms)?;
                 looked = Some(Instant::now());
             }
-            let heard = session
-                .client()
-                .notifications()
-                .timeout_iter(LOOK / 4)
-                .next()?;
-            if let Some(notice) = heard {
-                self.heard(&mut session, notice.payload())?;
+            let changed = self.heard(&mut session)?;
+            for jobs in changed.chunks(JOBS_PER_NOTICE) {
+                self.tell_again(&mut session, jobs)?;
             }
         }
         Ok(())
     }
 
-    fn heard(&self, session: &mut Session, text: &str) -> PgResult<()> {
-        let Some((sender, ids)) = text.split_once(' ') else {
-            return Ok(());
-        };
-        if sender == self.own.to_string() {
-            return Ok(());
+    /// The jobs of the next notification of another process, and of those that have come by then: read with one statement, however
+    /// many processes tell.
+    fn heard(&self, session: &mut Session) -> PgResult<Vec<JobId>> {
+        let mut notices = session.client().notifications();
+        let mut next = notices.timeout_iter(SILENCE).next()?;
+        let (own, mut jobs) = (self.own.to_string(), BTreeSet::new());
+        while let Some(notice) = next {
+            if let Some((sender, ids)) = notice.payload().split_once(' ')
+                && sender != own
+            {
+                jobs.extend(ids.split(',').filter_map(|id| id.parse::<JobId>().ok()));
+            }
+            next = notices.iter().next()?;
         }
-        let jobs: Vec<JobId> = ids.split(',').filter_map(|id| id.parse().ok()).collect();
-        self.tell_again(session, &jobs)
+        Ok(jobs.into_iter().collect())
     }
 
     /// Finds what has changed lately and was not told. The first look only notes where to begin.

@@ -10,11 +10,39 @@ use std::task::{Context, Poll};
 use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{Connect, TlsConnector, client};
 
 use crate::error::{Result, StoreError};
+
+/// What may be done about a connection that could not be encrypted.
+pub(super) fn remedy(error: &postgres::Error) -> Option<String> {
+    let source = std::error::Error::source(error)?;
+    if source.to_string() == "server does not support TLS" {
+        return Some("set `ssl = on` in its postgresql.conf, or, on a network that nobody else reads, sslmode=disable in store.url".into());
+    }
+    let reason = source.downcast_ref::<io::Error>()?.get_ref()?;
+    let rustls::Error::InvalidCertificate(wrong) = reason.downcast_ref()? else {
+        return None;
+    };
+    Some(match wrong {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "no authority that is trusted has signed the server's certificate: name the file of yours (PEM) by sslrootcert=FILE in store.url"
+                .into()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "name the server in store.url as its certificate does, or give it one with this name as subjectAltName".into()
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "renew the server's certificate, and look at the clocks of both machines".into()
+        }
+        _ => "give the server another certificate".into(),
+    })
+}
 
 /// How encrypted connections are made: the server's certificate and name are checked.
 #[derive(Clone)]

@@ -5,6 +5,7 @@
 mod server;
 
 mod copy;
+mod expand;
 mod faults;
 mod guards;
 mod schema;

@@ -3,12 +3,14 @@
 //!
 //! `cargo bench -p cleanplate-store --bench postgres`
 //!
-//! `LOAD_SLOTS` (64), `LOAD_PROCESSES` (4: stores with connections of their own), `LOAD_ACCOUNTS` (64), `LOAD_JOBS` (5000).
+//! `LOAD_SLOTS` (64), `LOAD_STORES` (4: stores with connections of their own), `LOAD_ACCOUNTS` (64), `LOAD_JOBS` (5000).
+//! `-- processes` does the same with processes that wait as long as a device would work: [`processes`].
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod processes;
 #[allow(dead_code)] // The tests of the store and of the daemon use the rest.
-#[path = "../../../tests/common/postgres.rs"]
+#[path = "../../../../tests/common/postgres.rs"]
 mod server;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,6 +88,16 @@ fn quantile(times: &mut [Duration], share: f64) -> f64 {
     times[at].as_secs_f64() * 1e3
 }
 
+/// Accounts that may pay so many jobs each.
+fn owners(store: &PgStore, accounts: usize, jobs: usize) -> Vec<AccountId> {
+    let make = |at: usize| {
+        let account = store.create_account(&format!("a{at}"), "load").unwrap().id;
+        store.top_up(account, jobs as i64, "load", "").unwrap();
+        account
+    };
+    (0..accounts).map(make).collect()
+}
+
 /// Runs `each` on every slot until it says that nothing is left; returns the times that it took.
 fn slots(
     stores: &[Arc<PgStore>],
@@ -125,7 +137,16 @@ fn cost(client: &mut postgres::Client) -> (i64, i64) {
 }
 
 fn main() {
-    let (number, processes) = (setting("LOAD_SLOTS", 64), setting("LOAD_PROCESSES", 4));
+    // `cargo bench` adds arguments of its own.
+    match std::env::args().find(|arg| ["processes", "worker"].contains(&arg.as_str())) {
+        None => jobs_a_second(),
+        Some(what) if what == "worker" => processes::worker(),
+        Some(_) => processes::workers_as_processes(),
+    }
+}
+
+fn jobs_a_second() {
+    let (number, processes) = (setting("LOAD_SLOTS", 64), setting("LOAD_STORES", 4));
     let (accounts, jobs) = (setting("LOAD_ACCOUNTS", 64), setting("LOAD_JOBS", 5_000));
     let server = Server::durable();
     let url = server.url("sslmode=disable");
@@ -138,17 +159,8 @@ fn main() {
     client
         .batch_execute("CREATE EXTENSION pg_stat_statements")
         .unwrap();
-    let owners: Vec<AccountId> = (0..accounts)
-        .map(|at| {
-            let account = stores[0]
-                .create_account(&format!("a{at}"), "load")
-                .unwrap()
-                .id;
-            stores[0].top_up(account, jobs as i64, "load", "").unwrap();
-            account
-        })
-        .collect();
-    println!("{number} slots in {processes} processes, {accounts} accounts, {jobs} jobs");
+    let owners = owners(&stores[0], accounts, jobs);
+    println!("{number} slots over {processes} stores, {accounts} accounts, {jobs} jobs");
     let report = |what: &str, (took, mut times): (Duration, Vec<Duration>), spent: (i64, i64)| {
         println!(
             "{what:18} {:7.0} jobs/s, {:6.2} ms median, {:6.2} ms p99, {:4.1} statements and {:5.0} bytes of log per job",
