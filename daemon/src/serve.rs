@@ -252,7 +252,9 @@ async fn live(
     serve_metrics(&app, metrics_listener)?;
     let serving = actix_web::rt::spawn(server);
     let tasks = tasks::start(&app);
-    let (folders, follower) = Folders::start(app.clone().into_inner())?;
+    // It asks the store, which blocks.
+    let shared = app.clone().into_inner();
+    let (folders, follower) = web::block(move || Folders::start(shared)).await??;
     let admin = AdminSide::start(&app, &folders, sockets)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
@@ -324,14 +326,17 @@ fn end_at_once_if_told_again() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn wait_for_end(app: &App, folders: &Folders) -> anyhow::Result<&'static str> {
+async fn wait_for_end(app: &web::Data<App>, folders: &Arc<Folders>) -> anyhow::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     let reload = async {
         while hang_up.recv().await.is_some() {
-            reload::reload(app, folders);
+            let (app, folders) = (app.clone(), folders.clone());
+            if let Err(error) = web::block(move || reload::reload(&app, &folders)).await {
+                tracing::error!(%error, "the configuration could not be read again");
+            }
         }
         std::future::pending::<()>().await;
     };

@@ -99,7 +99,7 @@ impl Bounds {
 }
 
 impl Folders {
-    /// Starts every configured folder, and the thread that follows changes of the configuration file.
+    /// Starts every configured folder, and the thread that follows changes of the configuration file. Blocks.
     pub fn start(app: Arc<App>) -> anyhow::Result<(Arc<Folders>, JoinHandle<()>)> {
         let folders = Arc::new(Folders {
             app,

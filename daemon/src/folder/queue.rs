@@ -119,10 +119,14 @@ impl QueueExecutor {
                     blobs: self.jobs.blobs().clone(),
                 }))
             }
-            Offered::Declined(Accept::Done(job), _) => match self.earlier(task, &job) {
-                Some(made) => Begun::Ended(Ending::Made(Box::new(made))),
-                None => self.offer(task, false)?,
-            },
+            Offered::Declined(Accept::Done(job), declined) => {
+                // It takes its pictures along, which lie where those of the next offer will.
+                drop(declined);
+                match self.earlier(task, &job) {
+                    Some(made) => Begun::Ended(Ending::Made(Box::new(made))),
+                    None => self.offer(task, false)?,
+                }
+            }
             Offered::Declined(Accept::InFlight(_), _) => {
                 let why = "a pair of the same content is under way".to_string();
                 Begun::Ended(Ending::Later(Later {

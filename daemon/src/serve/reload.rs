@@ -7,7 +7,7 @@ use crate::telemetry;
 /// Options, or tables of them, that take effect at once.
 const AT_ONCE: [&str; 3] = ["hot_folder.", "hot_folders.", "logging.level"];
 
-/// Reads the configuration and the keys of addresses again.
+/// Reads the configuration and the keys of addresses again. Blocks.
 pub fn reload(app: &App, folders: &Folders) {
     match crate::database::refresh(&app.url_keys, app.shared.as_deref(), &app.dirs) {
         Ok(keys) => tracing::info!(keys, "read the keys that sign addresses again"),
