@@ -326,7 +326,10 @@ fn end_at_once_if_told_again() -> anyhow::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn wait_for_end(app: &web::Data<App>, folders: &Arc<Folders>) -> anyhow::Result<&'static str> {
+async fn wait_for_end(
+    app: &web::Data<App>,
+    folders: &Arc<Folders>,
+) -> anyhow::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;

@@ -1,6 +1,7 @@
 //! Writers that are slow, files that are none, folders that change.
 
 use super::*;
+use crate::common::postgres::Server;
 
 #[test]
 fn a_slow_writer_is_waited_for_and_a_rename_is_taken() {
@@ -127,6 +128,58 @@ fn the_same_content_is_charged_once_and_an_unwritable_output_only_pauses() {
     fs::remove_file(bench.at("output")).unwrap();
     assert_eq!(bench.report("done", "held")["status"], "done");
     assert_eq!(credits(&daemon), (10_000 - 6, 0));
+}
+
+#[test]
+fn what_was_swept_is_made_again_without_charge() {
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.data, &bench.config(""));
+    let (image, hole) = numbered(1);
+    for name in ["first", "later"] {
+        bench.put(&format!("{name}_mask.png"), &hole);
+        bench.put(&format!("{name}.png"), &image);
+        let report = bench.report("done", name);
+        let paid = if name == "first" { 3 } else { 0 };
+        assert_eq!(report["credits"].as_i64(), Some(paid), "{report}");
+        assert_eq!(report["duplicate"].as_bool(), Some(false), "{report}");
+        for file in fs::read_dir(bench.data.join("results")).unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
+    }
+    assert_eq!(
+        fs::read(bench.at("output/later.png")).unwrap(),
+        fs::read(bench.at("output/first.png")).unwrap()
+    );
+    assert_eq!(credits(&daemon), (10_000 - 3, 0));
+}
+
+#[test]
+fn a_folder_is_worked_on_over_a_database_server_and_sighup_is_heard() {
+    let bench = Bench::new();
+    let store = format!("[store]\nurl = {:?}\n", Server::shared().fresh());
+    let config = |name: &str| format!("{store}{}", bench.config(&format!("name = {name:?}")));
+    let daemon = Daemon::start(&bench.data, &config("before"));
+    for (number, name, folder) in [(1, "a", "before"), (2, "b", "behind")] {
+        let (image, hole) = numbered(number);
+        bench.put(&format!("{name}_mask.png"), &hole);
+        bench.put(&format!("{name}.png"), &image);
+        let report = bench.report("done", name);
+        assert_eq!(
+            (&report["folder"], &report["status"]),
+            (&folder.into(), &"done".into())
+        );
+        fs::write(bench.data.join("test.toml"), config("behind")).unwrap();
+        daemon.signal("-HUP");
+        wait_until("the keys are read again", Duration::from_secs(20), || {
+            let log = daemon.log.lock().unwrap();
+            log.contains("read the keys that sign addresses again")
+        });
+        wait_until("the new name is shown", Duration::from_secs(20), || {
+            bench.status()["name"] == "behind"
+        });
+    }
+    assert!(!daemon.log.lock().unwrap().contains("panicked"));
+    daemon.terminate_and_wait();
 }
 
 #[test]

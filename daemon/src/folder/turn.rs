@@ -12,15 +12,18 @@ use crate::jobs::Jobs;
 /// Pause before another process's lease is asked for again.
 const ASK: Duration = Duration::from_secs(1);
 
-/// When the lease was asked for last, and what was answered.
-type Asked = Option<(Instant, Result<(), String>)>;
-
 /// The lease of one folder.
 pub struct Turn {
     lease: String,
-    asked: Mutex<Asked>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When it was asked for last, and what was answered.
+    asked: Option<(Instant, Result<(), String>)>,
     /// When it was last renewed.
-    renewed: Mutex<Option<Instant>>,
+    renewed: Option<Instant>,
 }
 
 impl Turn {
@@ -28,34 +31,32 @@ impl Turn {
     pub fn new(folder: &str) -> Turn {
         Turn {
             lease: format!("folder {folder}"),
-            asked: Mutex::default(),
-            renewed: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
     /// Takes the lease, or renews it at a third of its span; or why the folder is not ours now.
     pub fn keep(&self, store: &dyn Store, jobs: &Jobs) -> Result<(), String> {
         let span = Duration::from_millis(jobs.lease_ms().unsigned_abs());
-        let mut asked = lock(&self.asked);
-        if let Some((at, answer)) = &*asked
+        let mut state = lock(&self.state);
+        if let Some((at, answer)) = &state.asked
             && at.elapsed() < answer.as_ref().map_or(ASK, |()| span / 3)
         {
             return answer.clone();
         }
         // Before it is asked: the span of the answer begins no earlier.
         let now = Instant::now();
-        let mut renewed = lock(&self.renewed);
         let answer = match store.lease(&self.lease, jobs.name(), jobs.lease_ms()) {
             Ok(true) => {
-                *renewed = Some(now);
+                state.renewed = Some(now);
                 Ok(())
             }
             Ok(false) => Err("another process works on this folder".to_string()),
             // Nobody else gets it before its end.
-            Err(_) if renewed.is_some_and(|at| at.elapsed() < span / 2) => return Ok(()),
+            Err(_) if state.renewed.is_some_and(|at| at.elapsed() < span / 2) => return Ok(()),
             Err(error) => Err(error.to_string()),
         };
-        *asked = Some((now, answer.clone()));
+        state.asked = Some((now, answer.clone()));
         answer
     }
 

@@ -42,6 +42,11 @@ impl Current {
             advance: Advance::default(),
         }
     }
+
+    /// Whether it is this attempt: another one at the same job may be under way beside one that was taken from this process.
+    pub fn is(&self, job: JobId, attempt: u32) -> bool {
+        self.id == job && self.attempt == attempt
+    }
 }
 
 /// How far a job is.
@@ -67,14 +72,14 @@ impl Jobs {
         let current = lock(&self.current);
         current
             .iter()
-            .find(|current| current.id == id)
+            .rfind(|current| current.id == id)
             .map(|current| (current.stage.clone(), current.fraction))
     }
 
     /// Where a job stands; `None` for one that this process does not have.
     pub fn standing(&self, id: JobId) -> Option<Standing> {
         let current = lock(&self.current);
-        if let Some(mine) = current.iter().find(|current| current.id == id) {
+        if let Some(mine) = current.iter().rfind(|current| current.id == id) {
             return Some(Standing::Running(mine.clone()));
         }
         let reserved = lock(&self.reservations);
@@ -87,10 +92,10 @@ impl Jobs {
         ))
     }
 
-    /// Notes how far a job under way is.
-    pub(super) fn advance(&self, id: JobId, stage: &str, fraction: f32) {
+    /// Notes how far an attempt at a job is.
+    pub(super) fn advance(&self, (id, attempt): (JobId, u32), stage: &str, fraction: f32) {
         let mut current = lock(&self.current);
-        if let Some(current) = current.iter_mut().find(|current| current.id == id) {
+        if let Some(current) = current.iter_mut().find(|current| current.is(id, attempt)) {
             if current.stage != stage {
                 current.stage = stage.to_string();
             }
@@ -123,11 +128,8 @@ impl Jobs {
                 ));
             }
         };
-        if let Some(current) = lock(&self.current)
-            .iter_mut()
-            .find(|current| current.id == id)
-        {
-            current.cancelled = true;
+        for current in lock(&self.current).iter_mut() {
+            current.cancelled |= current.id == id;
         }
         if account.is_some() {
             self.failures.note(job.account, Instant::now());

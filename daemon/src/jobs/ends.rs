@@ -19,7 +19,10 @@ const STALLED_MAX: Duration = Duration::from_secs(3);
 /// An end that the store has not taken yet.
 pub(super) struct Unrecorded {
     job: JobId,
+    /// The attempt that ended; none of a job that was given up, whoever has it by then.
+    attempt: Option<u32>,
     failure: Failure,
+    refusal: Refusal,
 }
 
 /// Since when no job could be claimed, and why.
@@ -104,15 +107,43 @@ impl Jobs {
         match self.insist(|| self.store.fail(job.id, job.attempt, &failure, None)) {
             Ok(ended) => self.conclude(job.id, ended, Some(refusal)),
             Err(error) => {
-                self.record_later(job.id, failure, &error);
-                self.tell(job.id, Err(refusal));
+                self.tell(job.id, Err(refusal.clone()));
+                let end = Unrecorded {
+                    job: job.id,
+                    attempt: Some(job.attempt),
+                    failure,
+                    refusal,
+                };
+                self.record_later(end, &error);
             }
         }
+    }
+
+    /// Ends an attempt whose result may have been recorded or not. Where somebody waits for it, it fails unless it was: they are
+    /// told once that is known. A job that nobody waits for runs again once its lease is over.
+    pub(super) fn settle(&self, job: &Job, error: &StoreError) {
+        let refusal = Refusal::from(error);
+        if error.is_transient() && !job.asynchronous {
+            let end = Unrecorded {
+                job: job.id,
+                attempt: Some(job.attempt),
+                failure: told::with(passing(&refusal), &refusal),
+                refusal,
+            };
+            return self.record_later(end, error);
+        }
+        lock(&self.reservations).remove(&job.id);
+        self.store_failed(
+            error,
+            "the end of a job could not be stored; the end of its lease or the next start settles it",
+        );
+        self.tell(job.id, Err(refusal));
     }
 
     /// Tells the waiting client how the job ended.
     pub(super) fn conclude(&self, id: JobId, ended: Ended, refusal: Option<Refusal>) {
         lock(&self.reservations).remove(&id);
+        lock(&self.given_up).remove(&id);
         match ended {
             Ended::Now { job, balance } => {
                 let outcome = if refusal.is_none() && job.result.is_some() {
@@ -148,24 +179,36 @@ impl Jobs {
         }
     }
 
-    fn record_later(&self, job: JobId, failure: Failure, error: &StoreError) {
+    fn record_later(&self, end: Unrecorded, error: &StoreError) {
+        lock(&self.reservations).remove(&end.job);
         self.store_failed(
             error,
             "the end of a job could not be stored; it is tried again",
         );
         if error.is_transient() {
-            lock(&self.unrecorded).push(Unrecorded { job, failure });
+            lock(&self.unrecorded).push(end);
         }
     }
 
     /// Records ends that the store did not take before.
     pub(super) fn record_ends(&self) {
-        let ends = std::mem::take(&mut *lock(&self.unrecorded));
-        for Unrecorded { job, failure } in ends {
-            // Nobody else ends such a job: it is in no queue and on no device.
-            match self.store.cancel(None, job, &failure) {
-                Ok(ended) => self.conclude(job, ended, None),
-                Err(error) => self.record_later(job, failure, &error),
+        let mut ends = std::mem::take(&mut *lock(&self.unrecorded)).into_iter();
+        while let Some(end) = ends.next() {
+            // An attempt that was taken from this process says nothing about the one that came after it.
+            let recorded = match end.attempt {
+                Some(attempt) => self.store.fail(end.job, attempt, &end.failure, None),
+                None => self.store.cancel(None, end.job, &end.failure),
+            };
+            match recorded {
+                Ok(ended) => self.conclude(end.job, ended, Some(end.refusal)),
+                Err(error) => {
+                    let gone = is_gone(&error);
+                    self.record_later(end, &error);
+                    if gone {
+                        lock(&self.unrecorded).extend(ends);
+                        return;
+                    }
+                }
             }
         }
     }
@@ -202,28 +245,46 @@ impl Jobs {
         let waiting = self.mark_not_under_way(|ids| {
             lock(&self.given_up).extend(ids.iter().map(|id| (*id, why.clone())));
         });
-        for id in waiting {
-            self.cancel_given_up(id, why.clone());
+        let mut waiting = waiting.into_iter();
+        // A server that is gone is waited for once, and not once for each of them.
+        let gone = waiting.find_map(|id| self.cancel_given_up(id, why.clone()).filter(is_gone));
+        if let Some(error) = gone {
+            waiting.for_each(|id| self.cancel_later(id, why.clone(), &error));
         }
     }
 
-    /// Ends a job that was given up. One that the store does not know yet is ended by whoever accepts it.
-    pub(super) fn cancel_given_up(&self, id: JobId, why: GivenUp) {
-        let GivenUp { failure, refusal } = why;
-        let failure = told::with(failure, &refusal);
-        let outcome = self.store.cancel(None, id, &failure);
-        if matches!(outcome, Err(StoreError::UnknownJob { .. })) {
-            return self.tell(id, Err(refusal));
-        }
-        lock(&self.given_up).remove(&id);
-        match outcome {
-            Ok(ended) => self.conclude(id, ended, Some(refusal)),
+    /// Ends a job that was given up; returns the error of a store that could not. One that the store does not know yet is ended
+    /// by whoever accepts it.
+    pub(super) fn cancel_given_up(&self, id: JobId, why: GivenUp) -> Option<StoreError> {
+        let failure = told::with(why.failure.clone(), &why.refusal);
+        match self.store.cancel(None, id, &failure) {
+            Ok(ended) => self.conclude(id, ended, Some(why.refusal)),
+            Err(StoreError::UnknownJob { .. }) => self.tell(id, Err(why.refusal)),
             Err(error) => {
-                self.record_later(id, failure, &error);
-                self.tell(id, Err(refusal));
+                self.cancel_later(id, why, &error);
+                return Some(error);
             }
         }
+        None
     }
+
+    /// Tells the client of a job that was given up, and has the store record it later.
+    fn cancel_later(&self, job: JobId, why: GivenUp, error: &StoreError) {
+        let GivenUp { failure, refusal } = why;
+        self.tell(job, Err(refusal.clone()));
+        let end = Unrecorded {
+            job,
+            attempt: None,
+            failure: told::with(failure, &refusal),
+            refusal,
+        };
+        self.record_later(end, error);
+    }
+}
+
+/// Whether the store was waited for in vain: it is not there.
+fn is_gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable { .. })
 }
 
 /// The failure of a job that says nothing about its pictures: the store could not take it.

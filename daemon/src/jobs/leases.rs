@@ -84,7 +84,7 @@ impl Jobs {
                 Heartbeat::Yours => {}
                 Heartbeat::Cancelled => drop(self.stop_attempt(job, attempt)),
                 Heartbeat::Lost => {
-                    if self.stop_attempt(job, attempt) {
+                    if self.stop_attempt(job, attempt) && self.was_taken(job, attempt)? {
                         tracing::warn!(job_id = %job, attempt, "a job was taken from this process, which stood still for too long");
                     }
                 }
@@ -93,12 +93,16 @@ impl Jobs {
         Ok(())
     }
 
+    /// Whether an attempt that is no longer under way was taken from this process, rather than ended.
+    pub(super) fn was_taken(&self, job: JobId, attempt: u32) -> Result<bool, StoreError> {
+        let now = self.store.job(None, job)?;
+        Ok(now.is_none_or(|now| now.attempt != attempt || !now.status.is_final()))
+    }
+
     /// Has an attempt end at its next step; `false` when it has ended meanwhile.
     fn stop_attempt(&self, job: JobId, attempt: u32) -> bool {
         let mut current = lock(&self.current);
-        let found = current
-            .iter_mut()
-            .find(|current| current.id == job && current.attempt == attempt);
+        let found = current.iter_mut().find(|current| current.is(job, attempt));
         found.is_some_and(|current| {
             current.cancelled = true;
             true

@@ -70,7 +70,8 @@ impl Jobs {
             offer.accepted = true;
             let given_up = lock(&self.given_up).remove(&id);
             if let Some(why) = given_up {
-                self.cancel_given_up(id, why);
+                // What could not be recorded is recorded later.
+                drop(self.cancel_given_up(id, why));
             }
             self.wake_one();
             return Ok(Offered::Accepted(waiter));

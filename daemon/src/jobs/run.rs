@@ -11,7 +11,7 @@ use cleanplate_pipeline::{Observer, Outcome, Pipeline, Request, Runner};
 use cleanplate_store::{Failure, FailureCode, Job, JobId, JobResult, KeptCandidate, StoredFile};
 use serde_json::json;
 
-use super::cancel::cancelled;
+use super::cancel::{Current, cancelled};
 use super::step_times::Advance;
 use super::{DeviceState, JobInput, Jobs, Service, lock, probe_job};
 use crate::files::{FilesError, Mapped, Publication, keep_preview};
@@ -73,7 +73,8 @@ impl From<FilesError> for Box<JobFault> {
 /// Stops a run that takes too long, and one that runs while the daemon is stopped. Notes when each plugin began.
 struct JobObserver<'a> {
     jobs: &'a Jobs,
-    job: JobId,
+    /// Job and attempt.
+    attempt: (JobId, u32),
     until: Instant,
     begun: Mutex<Vec<(String, Instant)>>,
 }
@@ -85,7 +86,7 @@ impl Observer for JobObserver<'_> {
             begun.push((name.to_string(), Instant::now()));
         }
         drop(begun);
-        self.jobs.advance(self.job, name, fraction);
+        self.jobs.advance(self.attempt, name, fraction);
     }
     fn cancelled(&self) -> bool {
         Instant::now() >= self.until || self.jobs.abort.load(Ordering::Relaxed) || self.unwanted()
@@ -119,11 +120,12 @@ impl JobObserver<'_> {
         begun.iter().zip(ends).map(timing).collect()
     }
 
-    /// Whether the client cancelled the job.
+    /// Whether the client cancelled the job, or it is no longer ours.
     fn unwanted(&self) -> bool {
+        let (job, attempt) = self.attempt;
         lock(&self.jobs.current)
             .iter()
-            .any(|current| current.id == self.job && current.cancelled)
+            .any(|current| current.is(job, attempt) && current.cancelled)
     }
 }
 
@@ -207,18 +209,20 @@ fn steps(
     files: &mut Publication<'_>,
     clock: &mut Clock<'_>,
 ) -> Result<JobResult, Box<JobFault>> {
+    let attempt = (job.id, job.attempt);
     let watch = JobObserver {
         jobs,
-        job: job.id,
+        attempt,
         until: Instant::now() + jobs.config.queue.job_wall_max,
         begun: Mutex::default(),
     };
     let kind = format!("{} {}", job.service, job.pipeline);
     let expected = Advance::new(jobs.step_times.steps(&kind, &work.pipeline));
-    if let Some(current) = lock(&jobs.current).iter_mut().find(|c| c.id == job.id) {
+    let is_this = |current: &&mut Current| current.is(job.id, job.attempt);
+    if let Some(current) = lock(&jobs.current).iter_mut().find(is_this) {
         current.advance = expected;
     }
-    jobs.advance(job.id, "decode", 0.0);
+    jobs.advance(attempt, "decode", 0.0);
     let decoded = decode(jobs, job, work);
     clock.lap("decode");
     let (photo, mask) = decoded?;
@@ -248,7 +252,7 @@ fn steps(
     })?;
     outcome.warnings.extend(remarks);
     clock.take(&outcome.stages);
-    jobs.advance(job.id, "encode", 0.0);
+    jobs.advance(attempt, "encode", 0.0);
     if service == Service::Segmentation {
         let bytes = mask_png(&outcome)?;
         clock.lap("encode");
@@ -261,7 +265,7 @@ fn steps(
         };
         return Ok(result(job, work, &outcome, stored, clock));
     }
-    let stored = keep(jobs, job.id, work, &mut outcome, files, clock)?;
+    let stored = keep(jobs, attempt, work, &mut outcome, files, clock)?;
     jobs.step_times.note(&kind, &clock.stages);
     Ok(result(job, work, &outcome, stored, clock))
 }
@@ -276,7 +280,7 @@ struct Stored {
 /// Encodes what a removal made and puts it on disk.
 fn keep(
     jobs: &Jobs,
-    job: JobId,
+    attempt: (JobId, u32),
     work: &JobInput,
     outcome: &mut Outcome,
     files: &mut Publication<'_>,
@@ -289,7 +293,7 @@ fn keep(
         .map_err(|error| JobFault::new(FailureCode::Encode, Refusal::image("image", &error)))?;
     let mask_bytes = mask_png(outcome)?;
     clock.lap("encode");
-    jobs.advance(job, "store", 0.0);
+    jobs.advance(attempt, "store", 0.0);
     let name = |part: &str| format!("{part}.{}", wanted.extension());
     let output = files.add(&name(""), bytes, wanted.media_type())?;
     let mask = files.add(MASK, mask_bytes, "image/png")?;
@@ -391,7 +395,7 @@ fn fault(jobs: &Jobs, watch: &JobObserver<'_>, error: &PluginError) -> Box<JobFa
             "the job took longer than {} s and was stopped before {before}",
             jobs.config.queue.job_wall_max.as_secs()
         );
-        let stage = jobs.progress(watch.job).map(|(stage, _)| stage);
+        let stage = jobs.progress(watch.attempt.0).map(|(stage, _)| stage);
         tracing::warn!(stage, "{text}");
         return JobFault::new(
             FailureCode::TimedOut,

@@ -1,9 +1,17 @@
-//! The end of the queue, met by calls that come at that moment.
+//! The end of the queue, met by calls that come at that moment; ends that the store cannot take.
+
+// The store's tests use all of it.
+#[allow(dead_code)]
+#[path = "../../../tests/common/postgres.rs"]
+mod server;
 
 use std::path::Path;
 use std::sync::Barrier;
 
-use cleanplate_store::{AccountId, Failure, FailureCode, NewJob, SqliteStore, SystemClock};
+use cleanplate_store::{
+    AccountId, Completion, Ended, Failure, FailureCode, Job, JobResult, JobStatus, NewJob,
+    PgAddress, PgStore, SqliteStore, StoredFile, SystemClock,
+};
 use serde_json::json;
 
 use super::*;
@@ -11,6 +19,11 @@ use crate::files::Inputs;
 
 /// A queue without threads, and the account that pays.
 fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
+    let store = SqliteStore::open(dir, Arc::new(SystemClock)).unwrap();
+    queue_over(dir, Arc::new(store))
+}
+
+fn queue_over(dir: &Path, store: Arc<dyn Store>) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
     let dirs = Dirs::under(dir);
     dirs.prepare().unwrap();
     let data = [
@@ -21,7 +34,6 @@ fn queue(dir: &Path) -> (Arc<Jobs>, Arc<dyn Store>, AccountId) {
     // Nothing works here: on a busy machine many are accepted before the end.
     config.server.name = "test".to_string();
     (config.queue.per_key_in_flight_max, config.queue.length_max) = (1_000_000, 1_000_000);
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(dir, Arc::new(SystemClock)).unwrap());
     let account = store.create_account("a", "test").unwrap().id;
     store.top_up(account, 1_000_000, "test", "").unwrap();
     let plugins = cleanplate_plugins::plugins::<&Path>(&[]).unwrap();
@@ -174,4 +186,152 @@ fn ends_that_other_processes_bring_about_are_told() {
     drop(offered());
     assert_eq!(jobs.load(), (0, 0));
     fail();
+}
+
+fn waiting(jobs: &Arc<Jobs>, account: AccountId) -> JobWaiter {
+    match offer(jobs, account) {
+        Ok(Offered::Accepted(waiter)) => waiter,
+        _ => panic!("not accepted"),
+    }
+}
+
+fn completion() -> Completion {
+    let output = StoredFile {
+        name: "a.png".to_string(),
+        sha256: [7; 32],
+        bytes: 1,
+        media_type: "image/png".to_string(),
+    };
+    let none = json!([]);
+    let result = JobResult {
+        output,
+        mask: None,
+        candidates: Vec::new(),
+        width: 10,
+        height: 10,
+        credits: 3,
+        processing_ms: 1.0,
+        timings: none.clone(),
+        models: none.clone(),
+        device: none.clone(),
+        warnings: none,
+    };
+    Completion {
+        result,
+        keep_ms: 60_000,
+        reply: None,
+    }
+}
+
+fn gone() -> StoreError {
+    StoreError::Unavailable {
+        operation: "finishing a job",
+        detail: "cut off".to_string(),
+    }
+}
+
+#[test]
+fn a_result_that_may_have_been_recorded_is_told_once_that_is_known() {
+    for recorded in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (jobs, store, account) = queue(dir.path());
+        let mut waiter = waiting(&jobs, account);
+        let job = store.claim("test", 60_000).unwrap().unwrap();
+        if recorded {
+            let ended = store.finish(job.id, job.attempt, &completion()).unwrap();
+            assert!(matches!(ended, Ended::Now { .. }));
+        }
+        jobs.settle(&job, &gone());
+        assert!(waiter.poll().is_none(), "nothing is known yet");
+        assert!(lock(&jobs.reservations).is_empty());
+        jobs.record_ends();
+        // What the store knows is looked for after a while.
+        let end = waiter.poll().or_else(|| {
+            std::thread::sleep(Duration::from_millis(2_100));
+            waiter.poll()
+        });
+        let finished = end.expect("not told").unwrap();
+        assert_eq!(finished.job.result.is_some(), recorded);
+        let code = finished.refusal.map(|refusal| refusal.code);
+        assert_eq!(code, (!recorded).then_some(ErrorCode::Unavailable));
+        let balance = store.balance(account).unwrap();
+        let charged = if recorded { 3 } else { 0 };
+        assert_eq!((balance.available, balance.held), (1_000_000 - charged, 0));
+    }
+}
+
+/// A job that was taken from this process at its first attempt, and is at its second.
+fn taken_and_begun_again(store: &dyn Store, account: AccountId) -> (Job, Job) {
+    let accepted = store.accept(
+        &new_job(account),
+        &QueueLimits {
+            pending_max: 9,
+            in_flight_per_key_max: 9,
+        },
+    );
+    assert!(matches!(accepted.unwrap(), Accept::Accepted { .. }));
+    let first = store.claim("test", 60_000).unwrap().unwrap();
+    assert!(store.requeue(first.id, first.attempt).unwrap());
+    let second = store.claim("test", 60_000).unwrap().unwrap();
+    assert_eq!((second.id, second.attempt), (first.id, 2));
+    (first, second)
+}
+
+#[test]
+fn attempts_at_one_job_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (jobs, store, account) = queue(dir.path());
+    let (first, second) = taken_and_begun_again(&*store, account);
+    lock(&jobs.current).extend([&first, &second].map(Current::new));
+    jobs.advance((first.id, 2), "inpaint", 0.5);
+    let seen: Vec<(String, bool)> = (lock(&jobs.current).iter())
+        .map(|current| (current.stage.clone(), current.cancelled))
+        .collect();
+    assert_eq!(
+        seen,
+        [(String::new(), false), ("inpaint".to_string(), false)]
+    );
+    assert_eq!(jobs.progress(first.id).unwrap().0, "inpaint", "the newest");
+    // What became of the first attempt says nothing about the second.
+    assert!(jobs.was_taken(first.id, 1).unwrap());
+    jobs.settle(&first, &gone());
+    jobs.record_ends();
+    let now = store.job(None, first.id).unwrap().unwrap();
+    assert_eq!((now.status, now.attempt), (JobStatus::Processing, 2));
+    let ended = store.finish(second.id, 2, &completion()).unwrap();
+    assert!(matches!(ended, Ended::Now { .. }));
+    assert!(!jobs.was_taken(first.id, 2).unwrap(), "it ended");
+    assert!(jobs.was_taken(first.id, 1).unwrap());
+}
+
+#[test]
+fn a_server_that_is_gone_is_waited_for_once() {
+    const WAITING: usize = 8;
+    let mut server = server::Server::start();
+    let dir = tempfile::tempdir().unwrap();
+    let address = PgAddress::parse(&server.fresh(), None).unwrap();
+    let store = Arc::new(PgStore::open(&address, 4).unwrap());
+    let (jobs, store, account) = queue_over(dir.path(), store);
+    let waiters: Vec<JobWaiter> = (0..WAITING).map(|_| waiting(&jobs, account)).collect();
+    server.down();
+    let begun = Instant::now();
+    jobs.shut_down(Duration::ZERO, Vec::new());
+    for mut waiter in waiters {
+        let refusal = waiter.poll().expect("not told").err().expect("no end");
+        assert_eq!(refusal.code, ErrorCode::Unavailable);
+    }
+    jobs.record_ends();
+    // One call of each kind waits for the server, 3 s: a job, the list of processes, an end.
+    assert!(
+        begun.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        begun.elapsed()
+    );
+    server.up();
+    jobs.record_ends();
+    let balance = store.balance(account).unwrap();
+    assert_eq!((balance.available, balance.held), (1_000_000, 0));
+    let counts = store.job_counts().unwrap();
+    assert_eq!((counts.failed, counts.pending), (WAITING as u64, 0));
+    assert!(lock(&jobs.unrecorded).is_empty() && lock(&jobs.given_up).is_empty());
 }

@@ -112,12 +112,12 @@ fn bytes_of(jobs: &Jobs, job: &Job, recalled: &Recalled) -> u64 {
 
 /// Does one job.
 fn process(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled) {
-    let id = job.id;
+    let (id, number) = (job.id, job.attempt);
     let running = jobs.running.fetch_add(1, Ordering::Relaxed) + 1;
     attempt(jobs, device, job, recalled, running);
     jobs.running.fetch_sub(1, Ordering::Relaxed);
     jobs.idle.begin();
-    lock(&jobs.current).retain(|current| current.id != id);
+    lock(&jobs.current).retain(|current| !current.is(id, number));
 }
 
 fn attempt(jobs: &Jobs, device: &Device, job: Job, recalled: Recalled, running: u32) {
@@ -206,14 +206,8 @@ fn finished(jobs: &Jobs, job: &Job, result: JobResult) {
             let refusal = Refusal::from(&error);
             jobs.fail(job, passing(&refusal), refusal);
         }
-        Err(error) => {
-            // Whether it was recorded shows at the next start, which removes the files of a job that was not.
-            jobs.store_failed(
-                &error,
-                "the end of a job could not be stored; the next start settles it",
-            );
-            jobs.tell(job.id, Err(Refusal::from(&error)));
-        }
+        // The files of one that was not are removed as those of no job.
+        Err(error) => jobs.settle(job, &error),
     }
 }
 

@@ -89,9 +89,13 @@ impl Sheet {
         let text = format!("{HEAD}{rows}</table>\n");
         let (day, time) = date(now_ms);
         let stem = format!("contact-sheet-{day}-{}", time.replace(':', ""));
-        take::put_numbered(output, &stem, "html", text.as_bytes())?;
         let picture = picture(&self.rows, bounds).map_err(io::Error::other)?;
-        take::put_numbered(output, &stem, "jpg", &picture)?;
+        let page = take::put_numbered(output, &stem, "html", text.as_bytes())?;
+        if let Err(error) = take::put_numbered(output, &stem, "jpg", &picture) {
+            // Both or none: the next attempt has another name. What cannot be removed either is told by the error above.
+            let _ = std::fs::remove_file(output.join(page));
+            return Err(error);
+        }
         self.rows.clear();
         self.next_try = None;
         Ok(())
@@ -230,6 +234,35 @@ mod tests {
                 .join("contact-sheet-1970-01-01-000001.html")
                 .exists()
         );
+    }
+
+    #[test]
+    fn a_sheet_whose_picture_cannot_be_written_leaves_no_page_at_each_attempt() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sheet = Sheet {
+            rows: vec![row("")],
+            ..Sheet::default()
+        };
+        let stem = |second: i64| format!("contact-sheet-1970-01-01-00000{second}");
+        for second in 0..2 {
+            for number in 1..1000 {
+                let name = match number {
+                    1 => format!("{}.jpg", stem(second)),
+                    _ => format!("{}-{number}.jpg", stem(second)),
+                };
+                std::fs::write(dir.path().join(name), b"").unwrap();
+            }
+            let error = sheet.write(dir.path(), second * 1000, &bounds());
+            assert!(error.unwrap_err().to_string().contains("are taken"));
+            assert_eq!(sheet.rows.len(), 1);
+        }
+        sheet.write(dir.path(), 2000, &bounds()).unwrap();
+        let pages: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".html"))
+            .collect();
+        assert_eq!(pages, [format!("{}.html", stem(2))]);
     }
 
     #[test]
