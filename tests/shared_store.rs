@@ -146,7 +146,19 @@ fn everything_moves_from_the_file_into_the_database_and_through_a_backup() {
         String::from_utf8_lossy(&copied.stderr)
     );
     assert_eq!(common::json(&copied)["rows"]["job"], 1);
-    let twice = common::run(&copy);
+    // No daemon goes on with the file by mistake.
+    let kept = common::json(&copied)["before"]
+        .as_str()
+        .unwrap()
+        .to_string();
+    assert!(!at("file").join("cleanplate.db").exists());
+    let alone = common::run(&["serve", "--listen", "127.0.0.1:0", "--data", &file]);
+    let told = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert!(
+        !alone.status.success() && told.contains("missing or empty"),
+        "{told}"
+    );
+    let twice = common::run(&copy.map(|word| if word == file { kept.as_str() } else { word }));
     assert!(
         !twice.status.success() && String::from_utf8_lossy(&twice.stderr).contains("not empty")
     );
@@ -198,6 +210,18 @@ fn everything_moves_from_the_file_into_the_database_and_through_a_backup() {
     assert!(!at("fresh").join("cleanplate.db").exists());
     let daemon = Daemon::start(&at("fresh"), &second);
     same(&daemon, "restored");
+    daemon.terminate_and_wait();
+    // Into the folder that it came from, where the files of jobs are, and into another one.
+    let copied = common::run(&[
+        "store", "copy", "--from", "postgres", "--to", "sqlite", "--data", &file, "--config", &two,
+    ]);
+    assert!(
+        copied.status.success(),
+        "{}",
+        String::from_utf8_lossy(&copied.stderr)
+    );
+    let daemon = Daemon::start(&at("file"), UNLIMITED);
+    same(&daemon, "back in its folder");
     daemon.terminate_and_wait();
     let back = at("back").display().to_string();
     let copied = common::run(&[

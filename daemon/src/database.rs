@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use cleanplate_store::{
-    Accounts, DATABASE_FILE, LOCK_FILE, PageRequest, PgAddress, PgStore, SqliteStore, Store,
-    SystemClock,
+    Accounts, Contents, DATABASE_FILE, LOCK_FILE, Maintenance, PageRequest, PgAddress, PgStore,
+    SqliteStore, Store, StoreError, SystemClock,
 };
 
 use crate::config::Config;
@@ -33,6 +33,8 @@ pub fn open(config: &Config, dirs: &Dirs) -> anyhow::Result<OpenStore> {
         refuse_lost_database(dirs)?;
         let store = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
         refuse_foreign_database(&store, dirs, None)?;
+        // The lock says that nobody else works on it, whatever the last daemon was called.
+        store.adopt()?;
         return Ok(OpenStore {
             store: Arc::new(store),
             shared: None,
@@ -63,7 +65,7 @@ pub fn open(config: &Config, dirs: &Dirs) -> anyhow::Result<OpenStore> {
 /// Opens the store for a tool; daemons may be running on it.
 pub fn attach(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     if let Some(address) = &config.database.address {
-        return Ok(Arc::new(connect(config, address)?));
+        return Ok(Arc::new(beside(config, address)?));
     }
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
@@ -74,7 +76,40 @@ pub fn attach(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     )?))
 }
 
-/// The PostgreSQL database at this address.
+/// The PostgreSQL database at this address, for a tool: its tables stay as they are, and are made where there are none.
+pub fn beside(config: &Config, address: &PgAddress) -> anyhow::Result<PgStore> {
+    attached(config, address)?.map_or_else(|| connect(config, address), Ok)
+}
+
+/// The same as it is; `None` where it has no tables yet.
+fn attached(config: &Config, address: &PgAddress) -> anyhow::Result<Option<PgStore>> {
+    PgStore::attach(address, config.database.connections_max)
+        .with_context(|| format!("store.url: {}", address.shown()))
+}
+
+/// The store as it is, for who changes nothing; `None` where there is none that this program can read without migrating it.
+pub fn as_it_is(config: &Config) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    let dirs = Dirs::under(&config.server.data_dir);
+    let found: anyhow::Result<Option<Arc<dyn Store>>> = match &config.database.address {
+        Some(address) => {
+            attached(config, address).map(|store| store.map(|store| Arc::new(store) as _))
+        }
+        None if dirs.data.join(DATABASE_FILE).is_file() => {
+            SqliteStore::attach_as_it_is(&dirs.data, Arc::new(SystemClock))
+                .map(|store| Some(Arc::new(store) as _))
+                .map_err(Into::into)
+        }
+        None => Ok(None),
+    };
+    match found {
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::OlderSchema { .. })) => {
+            Ok(None)
+        }
+        found => found,
+    }
+}
+
+/// The PostgreSQL database at this address, its tables made or migrated.
 pub fn connect(config: &Config, address: &PgAddress) -> anyhow::Result<PgStore> {
     PgStore::open(address, config.database.connections_max)
         .with_context(|| format!("store.url: {}", address.shown()))
@@ -128,13 +163,31 @@ pub fn write_keys(store: &PgStore, dirs: &Dirs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Puts a store and the keys of its folder into an empty database. What was under way is ended or requeued before: the process that
+/// had it is not there.
+pub fn fill(
+    config: &Config,
+    store: &PgStore,
+    source: &SqliteStore,
+    dirs: &Dirs,
+) -> anyhow::Result<Contents> {
+    source.adopt()?;
+    source.recover("copy", config.queue.attempts_max)?;
+    let mut secrets = Vec::new();
+    for (purpose, file) in [(URL_KEYS, &dirs.secrets), (WEBHOOK_KEYS, &dirs.webhook_key)] {
+        if file.exists() {
+            secrets.push((purpose, UrlKeys::load(file)?.verifying()));
+        }
+    }
+    Ok(store.copy_from(source, &secrets)?)
+}
+
 /// Puts the database and the keys of an unpacked backup into the empty one of the configuration, and takes them from the folder.
 pub fn restore(config: &Config, address: &PgAddress, backup: &Dirs) -> anyhow::Result<()> {
     let store = connect(config, address)?;
     let source = SqliteStore::open(&backup.data, Arc::new(SystemClock))?;
-    store.copy_from(&source)?;
+    fill(config, &store, &source, backup)?;
     drop(source);
-    keys(Some(&store), backup)?;
     let side = ["-wal", "-shm"].map(|end| backup.data.join(format!("{DATABASE_FILE}{end}")));
     let whole = [
         backup.data.join(DATABASE_FILE),
@@ -151,7 +204,7 @@ pub fn restore(config: &Config, address: &PgAddress, backup: &Dirs) -> anyhow::R
 pub fn webhook_key(config: &Config, dirs: &Dirs) -> anyhow::Result<UrlKeys> {
     let made = "`cleanplate serve` makes it at its first start";
     if let Some(address) = &config.database.address {
-        let keys = connect(config, address)?.secrets(WEBHOOK_KEYS, &[])?;
+        let keys = beside(config, address)?.secrets(WEBHOOK_KEYS, &[])?;
         ensure!(
             !keys.is_empty(),
             "{} has no key of webhooks; {made}",
@@ -169,5 +222,70 @@ pub fn refresh(keys: &UrlKeys, shared: Option<&PgStore>, dirs: &Dirs) -> anyhow:
     match shared {
         None => Ok(keys.read_again(&dirs.secrets)?),
         Some(store) => Ok(keys.replace(store.secrets(URL_KEYS, &[])?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use cleanplate_store::{Accept, FailureCode, Jobs, Leases, Ledger, QueueLimits, WorkerReport};
+
+    use super::*;
+    use crate::jobs::tests::new_job;
+    use crate::jobs::tests::server::Server;
+
+    fn config(data: &Path, url: &str) -> Config {
+        let options = [
+            ("--data", "server.data_dir", data.display().to_string()),
+            ("--url", "store.url", url.to_string()),
+        ];
+        crate::config::load(None, std::iter::empty(), &options).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_ends_on_its_way_into_a_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(dir.path());
+        let config = config(dir.path(), &Server::shared().fresh());
+        let source = SqliteStore::open(dir.path(), Arc::new(SystemClock)).unwrap();
+        let account = source.create_account("a", "test").unwrap().id;
+        source.top_up(account, 10, "test", "").unwrap();
+        let limits = QueueLimits {
+            pending_max: 9,
+            in_flight_per_key_max: 9,
+        };
+        let waiting = new_job(account);
+        let accepted = source.accept(&waiting, &limits).unwrap();
+        assert!(matches!(accepted, Accept::Accepted { .. }));
+        // As a backup has it that was taken beside a daemon.
+        let report = WorkerReport {
+            name: waiting.origin.clone(),
+            role: "all".to_string(),
+            device: None,
+            version: "1".to_string(),
+        };
+        source.report_worker(&report, 60_000).unwrap();
+        UrlKeys::write(&dirs.secrets, &[[2; 32]]).unwrap();
+        let store = connect(&config, config.database.address.as_ref().unwrap()).unwrap();
+        store.secrets(URL_KEYS, &[[1; 32]]).unwrap();
+        fill(&config, &store, &source, &dirs).unwrap();
+        let job = store.job(None, waiting.id).unwrap().unwrap();
+        assert_eq!(job.failure.unwrap().code, FailureCode::Interrupted);
+        let balance = store.balance(account).unwrap();
+        assert_eq!((balance.available, balance.held), (10, 0));
+        assert_eq!(store.secrets(URL_KEYS, &[]).unwrap(), [[2; 32]]);
+    }
+
+    #[test]
+    fn who_only_looks_makes_no_tables() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), &Server::shared().fresh());
+        for _ in 0..2 {
+            assert!(as_it_is(&config).unwrap().is_none());
+        }
+        let address = config.database.address.as_ref().unwrap();
+        drop(beside(&config, address).unwrap());
+        assert!(as_it_is(&config).unwrap().is_some());
     }
 }

@@ -65,7 +65,7 @@ pub fn run(args: &Backup) -> anyhow::Result<ExitCode> {
     let copy = scratch.path().join(DATABASE_FILE);
     open::store(&config)?.backup(&copy)?;
     if let Some(address) = address {
-        let store = database::connect(&config, address)?;
+        let store = database::beside(&config, address)?;
         database::write_keys(&store, &Dirs::under(scratch.path()))?;
     }
     check(scratch.path())?;

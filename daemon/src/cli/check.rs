@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use cleanplate_store::DATABASE_FILE;
-
 use super::args::{Output, Place};
 use super::{load, print_json};
 use crate::config::{self, Config, FilesPlace, Problem};
@@ -50,8 +48,7 @@ fn around(config: &Config) -> anyhow::Result<Vec<Problem>> {
         let origin = config.source.origin("files.url");
         problems.push(Problem::new(origin, format!("`files.url`: {error:#}")));
     }
-    let kept = config.server.data_dir.join(DATABASE_FILE).is_file();
-    let store = match super::open::store_if(config, kept) {
+    let store = match crate::database::as_it_is(config) {
         Err(error) if config.database.address.is_some() => {
             let origin = config.source.origin("store.url");
             problems.push(Problem::new(origin, format!("{error:#}")));

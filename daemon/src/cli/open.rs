@@ -20,12 +20,6 @@ pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     crate::database::attach(config)
 }
 
-/// The same if there is one already: a server's, or the file that is `kept`.
-pub fn store_if(config: &Config, kept: bool) -> anyhow::Result<Option<Arc<dyn Store>>> {
-    let there = kept || config.database.address.is_some();
-    there.then(|| store(config)).transpose()
-}
-
 /// The models that are there.
 pub fn models(config: &Config) -> anyhow::Result<Arc<ModelStore>> {
     Ok(Arc::new(ModelStore::open(&config.models.dir)?))

@@ -50,7 +50,7 @@ pub fn run(args: &Restore) -> anyhow::Result<ExitCode> {
     if let Some(address) = &config.database.address {
         crate::database::restore(&config, address, &Dirs::under(scratch.path()))?;
     }
-    let kept = put_aside(&dirs.data, &there)?;
+    let kept = put_aside(&dirs.data, &there, "restore")?;
     for name in present(scratch.path()) {
         fs::rename(scratch.path().join(name), dirs.data.join(name))
             .with_context(|| format!("putting {name} into {}", dirs.data.display()))?;
@@ -74,7 +74,7 @@ pub fn run(args: &Restore) -> anyhow::Result<ExitCode> {
 }
 
 /// What a backup may hold and is in this folder.
-fn present(folder: &Path) -> Vec<&'static str> {
+pub fn present(folder: &Path) -> Vec<&'static str> {
     let holds = |name: &&str| {
         let path = folder.join(name);
         // Folders are made at every start.
@@ -83,8 +83,8 @@ fn present(folder: &Path) -> Vec<&'static str> {
     FILES.into_iter().chain(FOLDERS).filter(holds).collect()
 }
 
-/// Moves what is there, and the database's side files, into a folder of its own.
-fn put_aside(data: &Path, there: &[&str]) -> anyhow::Result<Option<PathBuf>> {
+/// Moves what is there, and the database's side files, into a folder of its own, named after `what` comes instead.
+pub fn put_aside(data: &Path, there: &[&str], what: &str) -> anyhow::Result<Option<PathBuf>> {
     let side = ["-wal", "-shm"].map(|end| format!("{DATABASE_FILE}{end}"));
     let names: Vec<&str> = there
         .iter()
@@ -98,7 +98,7 @@ fn put_aside(data: &Path, there: &[&str]) -> anyhow::Result<Option<PathBuf>> {
     if names.is_empty() {
         return Ok(None);
     }
-    let kept = data.join(format!("before-restore-{}", crate::clock::now_ms()));
+    let kept = data.join(format!("before-{what}-{}", crate::clock::now_ms()));
     fs::create_dir(&kept).with_context(|| format!("making {}", kept.display()))?;
     fs::set_permissions(&kept, fs::Permissions::from_mode(0o700))?;
     for name in names {

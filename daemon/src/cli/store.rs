@@ -1,13 +1,16 @@
 //! `store`: a whole store from a SQLite file into PostgreSQL or back, and the keys that a shared one signs with.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use cleanplate_store::{Contents, DATABASE_FILE, Leases, PgStore, SqliteStore, SystemClock};
+use cleanplate_store::{Contents, DATABASE_FILE, Leases, PgAddress, SqliteStore, SystemClock};
 use serde_json::json;
 
 use super::args::{Output, Side, StoreCommand};
+use super::backup::FILES;
+use super::restore::{present, put_aside};
 use super::{load, print_json};
 use crate::config::Config;
 use crate::database;
@@ -32,7 +35,7 @@ pub fn run(command: &StoreCommand) -> anyhow::Result<ExitCode> {
 
 fn copy(from: Side, to: Side, config: &Config, output: &Output) -> anyhow::Result<ExitCode> {
     ensure!(from != to, "--from and --to name the same kind of store");
-    let store = shared(config)?;
+    let store = database::connect(config, named(config)?)?;
     if let Some(worker) = store.workers()?.into_iter().find(|worker| worker.alive) {
         bail!(
             "the process {:?} works on {}: stop it first",
@@ -43,13 +46,18 @@ fn copy(from: Side, to: Side, config: &Config, output: &Output) -> anyhow::Resul
     let dirs = Dirs::under(&config.server.data_dir);
     dirs.make_data()?;
     let file = dirs.data.join(DATABASE_FILE);
-    let there = match to {
+    let (there, kept) = match to {
         Side::Postgres => {
             ensure!(file.is_file(), "{} does not exist", file.display());
             let source = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
-            let there = store.copy_from(&source)?;
-            database::keys(Some(&store), &dirs)?;
-            there
+            let there = database::fill(config, &store, &source, &dirs)?;
+            drop(source);
+            // A start without the URL would go on with these balances, and remove every result made since.
+            let moved: Vec<&str> = present(&dirs.data)
+                .into_iter()
+                .filter(|name| FILES.contains(name))
+                .collect();
+            (there, put_aside(&dirs.data, &moved, "copy")?)
         }
         Side::Sqlite => {
             for path in [&file, &dirs.secrets, &dirs.webhook_key] {
@@ -59,16 +67,18 @@ fn copy(from: Side, to: Side, config: &Config, output: &Output) -> anyhow::Resul
                     path.display()
                 );
             }
+            // A database that was here was moved away, by the copy into the other one at that.
+            SqliteStore::forget(&dirs.data)?;
             let target = SqliteStore::open(&dirs.data, Arc::new(SystemClock))?;
             let there = store.copy_to(&target)?;
             database::write_keys(&store, &dirs)?;
-            there
+            (there, None)
         }
     };
-    told(&there, output)
+    told(&there, kept.as_deref(), output)
 }
 
-fn told(there: &Contents, output: &Output) -> anyhow::Result<ExitCode> {
+fn told(there: &Contents, kept: Option<&Path>, output: &Output) -> anyhow::Result<ExitCode> {
     let credits: i64 = there
         .balances
         .iter()
@@ -80,7 +90,9 @@ fn told(there: &Contents, output: &Output) -> anyhow::Result<ExitCode> {
             .iter()
             .map(|(name, rows)| ((*name).to_string(), json!(rows)))
             .collect();
-        print_json(&json!({ "rows": rows, "accounts": there.balances.len(), "credits": credits }))?;
+        print_json(&json!({
+            "rows": rows, "accounts": there.balances.len(), "credits": credits, "before": kept,
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
     for (name, rows) in &there.rows {
@@ -90,11 +102,17 @@ fn told(there: &Contents, output: &Output) -> anyhow::Result<ExitCode> {
         "{} accounts with {credits} credits; rows, balances and books were compared and agree",
         there.balances.len()
     );
+    if let Some(kept) = kept {
+        println!(
+            "The file and its keys are in {} now: no daemon goes on with them by mistake",
+            kept.display()
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 fn rotate(keep: u32, config: &Config, output: &Output) -> anyhow::Result<ExitCode> {
-    let store = shared(config)?;
+    let store = database::beside(config, named(config)?)?;
     let dirs = Dirs::under(&config.server.data_dir);
     let keys = store.rotate_secret(database::URL_KEYS, draw(&dirs.secrets)?, keep)?;
     if output.json {
@@ -108,9 +126,8 @@ fn rotate(keep: u32, config: &Config, output: &Output) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn shared(config: &Config) -> anyhow::Result<PgStore> {
-    let address = config.database.address.as_ref().context(
+fn named(config: &Config) -> anyhow::Result<&PgAddress> {
+    config.database.address.as_ref().context(
         "store.url names no PostgreSQL database: give it in the configuration or by CLEANPLATE_STORE_URL",
-    )?;
-    database::connect(config, address)
+    )
 }

@@ -3,7 +3,7 @@
 // The store's tests use all of it.
 #[allow(dead_code)]
 #[path = "../../../tests/common/postgres.rs"]
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::sync::Barrier;

@@ -38,9 +38,9 @@ pub enum StoreError {
         /// Newest version this program knows.
         known: i64,
     },
-    /// The database needs a migration, which only the holder of the lock may run.
+    /// The database needs a migration, which daemons run.
     #[error(
-        "opening {path}: schema version {found}, this program needs {known} and the daemon that holds the lock is older; restart the daemon with this program"
+        "opening {path}: schema version {found}, this program needs {known}; restart the daemon with this program, which migrates the database"
     )]
     OlderSchema {
         /// The database file.

@@ -83,7 +83,8 @@ pub trait Maintenance {
     /// Ends or requeues what the process of this name left unfinished in an earlier run: synchronous jobs that it accepted fail,
     /// for nobody waits for them any more; other jobs that it was working on go back into the queue, unless they have
     /// `attempts_max` attempts or more; its unanswered batches are marked interrupted; its leases and webhooks under way are free.
-    /// Call once, before work is taken; a tool beside a running daemon must not. Other processes are not touched.
+    /// Synchronous jobs and batches of processes that give no sign of life end the same way, for their names may never come back.
+    /// Call once, before work is taken; a tool beside a running daemon must not. Other processes that live are not touched.
     fn recover(&self, worker: &str, attempts_max: u32) -> Result<Recovered>;
 
     /// Fails jobs that the process of this name claimed longer than `processing_ms_max` ago and returns their holds: the last net

@@ -55,11 +55,12 @@ pub enum StoreCommand {
     /// Copy a whole store into an empty one of the other kind, all of it or nothing
     #[command(
         after_help = "SQLite is the file in the data folder, PostgreSQL the database that store.url names. Stop the daemons first. Rows,
-balances and books are compared before anything is kept. Files of jobs stay where they are.
+balances and books are compared before anything is kept. Files of jobs stay where they are; the SQLite file and its keys
+move into a folder before-copy-TIME once they are in PostgreSQL.
 
 Examples:
   CLEANPLATE_STORE_URL=postgres://plates@db/plates cleanplate store copy --from sqlite --to postgres
-  cleanplate store copy --from postgres --to sqlite --data /var/lib/cleanplate-new"
+  cleanplate store copy --from postgres --to sqlite"
     )]
     Copy {
         /// Where everything is

@@ -1,4 +1,5 @@
 use super::idempotency::wish;
+use super::leases::report;
 use super::{Fixture, LEASE_MS, PRICE, WIDE, accept, balance, completion, ended, funded, new_job};
 use crate::{
     Accept, AccountId, BatchId, BatchSlot, BatchStart, Failure, Idempotency, JobFilter, JobStatus,
@@ -125,6 +126,7 @@ pub(super) fn batch(fixture: &mut dyn Fixture) {
 pub(super) fn resumed(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let owner = funded(store.as_ref(), 100);
+    store.report_worker(&report("worker"), LEASE_MS).unwrap();
     let new = new_batch(owner, 2, Some(wish(owner.1, "batch", 1)));
     assert!(matches!(
         store.start_batch(&new).unwrap(),
@@ -161,6 +163,7 @@ pub(super) fn resumed(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let recovered = store.recover("worker", 3).unwrap();
     assert_eq!((recovered.failed, recovered.batches), (vec![lost.id], 1));
+    store.report_worker(&report("worker"), LEASE_MS).unwrap();
 
     let BatchStart::Resumed(batch) = store.start_batch(&again).unwrap() else {
         panic!("not resumed")

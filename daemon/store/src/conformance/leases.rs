@@ -115,9 +115,10 @@ pub(super) fn jumps(fixture: &mut dyn Fixture) {
     assert!(store.lease("sweep", "other", LEASE_MS).unwrap());
 }
 
-/// What a process recovers is its own, whatever others have under way.
+/// What a process recovers is its own, whatever others that live have under way.
 pub(super) fn recovery_is_ones_own(fixture: &mut dyn Fixture) {
     let store = fixture.store();
+    store.report_worker(&report("b"), LEASE_MS).unwrap();
     let owner = funded(store.as_ref(), 100);
     let new = |origin: &str, asynchronous| NewJob {
         origin: origin.into(),
@@ -181,6 +182,52 @@ pub(super) fn recovery_is_ones_own(fixture: &mut dyn Fixture) {
     assert_eq!(store.expire_holds("b", 500).unwrap(), [kept, there]);
 }
 
+/// Nobody waits for what processes accepted that are silent, or that left and may never come back under that name.
+pub(super) fn recovery_of_the_dead(fixture: &mut dyn Fixture) {
+    let store = fixture.store();
+    let owner = funded(store.as_ref(), 100);
+    for name in ["silent", "left", "alive"] {
+        store.report_worker(&report(name), LEASE_MS).unwrap();
+    }
+    fixture.clock().advance_ms(LEASE_MS - 1);
+    store.report_worker(&report("alive"), LEASE_MS).unwrap();
+    let of = |origin: &str, asynchronous| {
+        let new = NewJob {
+            origin: origin.into(),
+            asynchronous,
+            ..new_job(owner)
+        };
+        accept(store.as_ref(), &new).id
+    };
+    let batch = |origin: &str| {
+        let new = NewBatch {
+            origin: origin.into(),
+            ..new_batch(owner, 2, None)
+        };
+        let _started = store.start_batch(&new).unwrap();
+        new.id
+    };
+    let names = ["silent", "left", "never seen", "alive"];
+    let [silent, left, unseen, alive] = names.map(|name| of(name, false));
+    let kept = of("left", true);
+    let batches = names.map(batch);
+    store.retire_worker("left").unwrap();
+    fixture.clock().advance_ms(1);
+    let recovered = store.recover("new", 2).unwrap();
+    assert_eq!(recovered.failed, [silent, left, unseen]);
+    assert_eq!(recovered.batches, 3);
+    let interrupted = batches.map(|id| store.batch(None, id).unwrap().unwrap().interrupted);
+    assert_eq!(interrupted, [true, true, true, false]);
+    for job in [alive, kept] {
+        let found = store.job(None, job).unwrap().unwrap();
+        assert_eq!(found.status, JobStatus::Pending);
+    }
+    assert_eq!(
+        store.balance(owner.0).unwrap(),
+        balance(100 - 2 * PRICE, 2 * PRICE)
+    );
+}
+
 pub(super) fn named(fixture: &mut dyn Fixture) {
     let store = fixture.store();
     let lease = |holder| store.lease("sweep", holder, LEASE_MS).unwrap();
@@ -215,7 +262,7 @@ pub(super) fn named(fixture: &mut dyn Fixture) {
     }
 }
 
-fn report(name: &str) -> WorkerReport {
+pub(super) fn report(name: &str) -> WorkerReport {
     WorkerReport {
         name: name.into(),
         role: "worker".into(),
@@ -281,6 +328,12 @@ pub(super) fn orphaned_batch(fixture: &mut dyn Fixture) {
     assert!(matches!(resumed, BatchStart::Resumed(batch) if batch.id == first.id));
     let busy = store.start_batch(&new("c")).unwrap();
     assert_eq!(busy, BatchStart::InFlight(first.id), "b answers it now");
+    // Who left cannot come back to it, and neither can who was never seen.
+    store.retire_worker("b").unwrap();
+    for next in ["c", "d"] {
+        let resumed = store.start_batch(&new(next)).unwrap();
+        assert!(matches!(resumed, BatchStart::Resumed(batch) if batch.id == first.id));
+    }
 }
 
 /// Workers that lose leases all the time, and others that take their jobs: each job is charged once.

@@ -101,6 +101,10 @@ pub const CHECKS: &[Check] = &[
     ("leases are renewed", leases::renewed),
     ("a jump of the clock ends no lease", leases::jumps),
     ("a process recovers its own", leases::recovery_is_ones_own),
+    (
+        "a process recovers what the dead left",
+        leases::recovery_of_the_dead,
+    ),
     ("named leases have one holder", leases::named),
     ("processes see each other", leases::workers),
     (

@@ -136,11 +136,11 @@ fn answer_again(sql: &Sql<'_>, earlier: EarlierUse, origin: &str) -> PgResult<Ba
     })
 }
 
-/// Goes on with a batch whose request was cut short, or whose process is silent; `false` while its request is under way.
+/// Goes on with a batch whose request was cut short, or whose process gives no sign of life; `false` while its request is under way.
 fn resume(sql: &Sql<'_>, batch: BatchId, origin: &str) -> PgResult<bool> {
     let resumed = sql.execute(
-        "UPDATE batch SET interrupted = false, origin = $2 WHERE id = $1 AND (interrupted OR EXISTS (
-             SELECT 1 FROM worker WHERE name = batch.origin AND (until_ms <= $3 OR until_ms > $3 + $4)))",
+        "UPDATE batch SET interrupted = false, origin = $2 WHERE id = $1 AND (interrupted OR NOT EXISTS (
+             SELECT 1 FROM worker WHERE name = batch.origin AND until_ms > $3 AND until_ms <= $3 + $4))",
         &[&batch, &Text(origin), &sql.run_ms, &LEASE_MS_MAX],
     )?;
     Ok(resumed == 1)

@@ -10,19 +10,24 @@ use postgres::{Client, Row};
 use rusqlite::types::Value;
 use uuid::Uuid;
 
-use super::failure::store_error;
+use super::failure::{PgError, store_error};
 use super::session::{Session, Sql};
-use super::{PgStore, invariants};
-use crate::SystemClock;
+use super::{PgStore, invariants, secrets};
 use crate::error::{Result, StoreError};
 use crate::sqlite::{DATABASE_FILE, SqliteStore, broken, different, full};
 use crate::tables::{Cells, Contents, Kind, TABLES, Table};
+use crate::{Clock, SystemClock};
 
 const OPERATION: &str = "copying the store";
 
 impl PgStore {
-    /// Takes everything that a SQLite store has into this one, which must be empty. Nobody may work on either.
-    pub fn copy_from(&self, from: &SqliteStore) -> Result<Contents> {
+    /// Takes everything that a SQLite store has into this one, which must be empty, and the keys that sign beside it, newest
+    /// first, by their purpose: those of a purpose that is not named stay. Nobody may work on either.
+    pub fn copy_from(
+        &self,
+        from: &SqliteStore,
+        secrets: &[(&str, Vec<[u8; 32]>)],
+    ) -> Result<Contents> {
         // Beside the pool: what it may take long for is switched off.
         let mut session = self.beside()?;
         session
@@ -38,8 +43,13 @@ impl PgStore {
         if there != given {
             return Err(different(&given, &there));
         }
-        let found = invariants::check(&Sql::new(&mut session, OPERATION, (0, 0)));
-        if let Some(breach) = found.map_err(|error| error.named(OPERATION))?.first() {
+        let now_ms = SystemClock.now_ms();
+        let sql = Sql::new(&mut session, OPERATION, (now_ms, now_ms));
+        let named_there = |error: PgError| error.named(OPERATION);
+        for (purpose, keys) in secrets {
+            secrets::replace(&sql, purpose, keys).map_err(named_there)?;
+        }
+        if let Some(breach) = invariants::check(&sql).map_err(named_there)?.first() {
             return Err(broken(&breach.to_string()));
         }
         session.client().batch_execute("COMMIT").map_err(named)?;

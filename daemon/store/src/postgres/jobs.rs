@@ -141,16 +141,17 @@ impl Jobs for PgStore {
     }
 
     fn list_jobs(&self, filter: &JobFilter, request: &PageRequest) -> Result<Page<Job>> {
-        let (conditions, values) = conditions(filter, request);
-        // The text varies with the filter's shape only; values are always bound.
+        let (conditions, mut values) = conditions(filter, request);
+        // The text varies with the filter's shape only, for each is kept prepared; values are always bound.
+        values.push(Box::new(i64::from(request.rows()) + 1));
         let query = format!(
             concat!(
                 "SELECT ",
                 job_columns!(),
-                " FROM job WHERE {} ORDER BY seq DESC LIMIT {}"
+                " FROM job WHERE {} ORDER BY seq DESC LIMIT ${}"
             ),
             conditions.join(" AND "),
-            request.rows() + 1
+            values.len()
         );
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(AsRef::as_ref).collect();
         self.read("listing jobs", |sql| {
@@ -163,7 +164,7 @@ impl Jobs for PgStore {
     }
 
     fn job_counts(&self) -> Result<JobCounts> {
-        self.read("counting jobs", count)
+        self.snapshot("counting jobs", count)
     }
 
     fn expired_results(&self, rows_max: u32) -> Result<Vec<ExpiredResult>> {
@@ -242,6 +243,8 @@ fn conditions(
 
 fn count(sql: &Sql<'_>) -> PgResult<JobCounts> {
     let mut counts = JobCounts::default();
+    // Reads every job, which may take longer than an ordinary statement may.
+    sql.execute("SET LOCAL statement_timeout = 0", &[])?;
     for row in &sql.all(
         "SELECT status, count(*) AS number FROM job GROUP BY status",
         &[],

@@ -104,15 +104,16 @@ impl Keys for PgStore {
 
     fn list_keys(&self, filter: &KeyFilter, request: &PageRequest) -> Result<Page<KeyRecord>> {
         self.snapshot("listing keys", |sql| {
-            let (conditions, values) = conditions(filter, request, sql.now_ms);
+            let (conditions, mut values) = conditions(filter, request, sql.now_ms);
+            values.push(Box::new(i64::from(request.rows()) + 1));
             let query = format!(
                 concat!(
                     "SELECT ",
                     key_columns!(),
-                    " FROM api_key WHERE {} ORDER BY id LIMIT {}"
+                    " FROM api_key WHERE {} ORDER BY id LIMIT ${}"
                 ),
                 conditions.join(" AND "),
-                request.rows() + 1
+                values.len()
             );
             let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(AsRef::as_ref).collect();
             let rows = sql.all(&query, &values)?;

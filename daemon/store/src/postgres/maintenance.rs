@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::convert::column;
-use super::failure::store_error;
-use super::{PgStore, invariants, migrate, recovery, results};
+use super::{PgStore, invariants, recovery, results};
 use crate::error::{Result, StoreError};
 use crate::maintenance::{Breach, Health, Invariant, Maintenance, Recovered};
 use crate::{JobId, limits};
@@ -60,17 +59,13 @@ impl Maintenance for PgStore {
 
     fn health(&self) -> Result<Health> {
         const OPERATION: &str = "checking the store";
-        let mut session = self.pool.take(OPERATION)?;
-        let (schema_version, _) =
-            migrate::versions(&mut session).map_err(|error| store_error(OPERATION, error))?;
-        self.pool.give_back(session);
-        let (bytes, read_only) = self.read(OPERATION, |sql| {
+        let (schema_version, bytes, read_only) = self.read(OPERATION, |sql| {
             let row = sql.one(
-                "SELECT pg_database_size(current_database()) AS bytes,
+                "SELECT (SELECT version FROM cleanplate_schema) AS version, pg_database_size(current_database()) AS bytes,
                         pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only",
                 &[],
             )?;
-            Ok((column::<i64>(&row, "bytes")?, column::<bool>(&row, "read_only")?))
+            Ok((column(&row, "version")?, column::<i64>(&row, "bytes")?, column::<bool>(&row, "read_only")?))
         })?;
         if read_only {
             return Err(StoreError::Unavailable {

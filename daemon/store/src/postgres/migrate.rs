@@ -48,18 +48,38 @@ pub(super) fn run(session: &mut Session, address: &PgAddress) -> Result<()> {
     run_to(session, address, MIGRATIONS)
 }
 
+/// Whether there are tables, of a version that this program fits as they are. Changes nothing.
+pub(super) fn require_current(session: &mut Session, address: &PgAddress) -> Result<bool> {
+    let known = MIGRATIONS.len() as i64;
+    let version = fitting(session, address, known)?;
+    if (1..known).contains(&version) {
+        return Err(StoreError::OlderSchema {
+            path: address.shown().into(),
+            found: version,
+            known,
+        });
+    }
+    Ok(version > 0)
+}
+
+/// The version of the schema; refuses one that has taken away what a program of this one needs.
+fn fitting(session: &mut Session, address: &PgAddress, known: i64) -> Result<i64> {
+    let (version, needs) = versions(session).map_err(|error| store_error(OPERATION, error))?;
+    if needs > known {
+        return Err(StoreError::NewerSchema {
+            path: address.shown().into(),
+            found: version,
+            known,
+        });
+    }
+    Ok(version)
+}
+
 fn run_to(session: &mut Session, address: &PgAddress, migrations: &[Migration]) -> Result<()> {
     let known = migrations.len() as i64;
     loop {
         // Read without a lock first: an ordinary start changes nothing and waits for nobody.
-        let (version, needs) = versions(session).map_err(|error| store_error(OPERATION, error))?;
-        if needs > known {
-            return Err(StoreError::NewerSchema {
-                path: address.shown().into(),
-                found: version,
-                known,
-            });
-        }
+        let version = fitting(session, address, known)?;
         let Some(next) = usize::try_from(version)
             .ok()
             .and_then(|at| migrations.get(at))

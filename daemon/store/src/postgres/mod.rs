@@ -45,6 +45,8 @@ use self::pool::Pool;
 use crate::error::Result;
 use crate::{Cursor, Page, UnixMs};
 
+const OPENING: &str = "opening the store";
+
 /// The store in a PostgreSQL database.
 pub struct PgStore {
     pool: Arc<Pool>,
@@ -85,6 +87,16 @@ impl PgStore {
         Self::with_time(address, connections_max, Time::Database)
     }
 
+    /// The same without a change to the database: `None` where it has no tables yet, an error where they are older than this
+    /// program.
+    pub fn attach(address: &PgAddress, connections_max: usize) -> Result<Option<Self>> {
+        let pool = Arc::new(Pool::new(address.clone(), connections_max));
+        let mut session = pool.take(OPENING)?;
+        let made = migrate::require_current(&mut session, address)?;
+        pool.give_back(session);
+        Ok(made.then(|| Self::over(pool, Time::Database)))
+    }
+
     #[cfg(test)]
     fn open_at(address: &PgAddress, clock: Arc<dyn crate::Clock>) -> Result<Self> {
         let origin_ms = clock.now_ms().saturating_sub(clock.steady_ms());
@@ -93,15 +105,19 @@ impl PgStore {
 
     fn with_time(address: &PgAddress, connections_max: usize, time: Time) -> Result<Self> {
         let pool = Arc::new(Pool::new(address.clone(), connections_max));
-        let mut session = pool.take("opening the store")?;
+        let mut session = pool.take(OPENING)?;
         migrate::run(&mut session, address)?;
         pool.give_back(session);
-        let notices = Notices::new(pool.clone(), address);
-        Ok(Self {
+        Ok(Self::over(pool, time))
+    }
+
+    fn over(pool: Arc<Pool>, time: Time) -> Self {
+        let notices = Notices::new(pool.clone(), pool.address());
+        Self {
             pool,
             time,
             notices,
-        })
+        }
     }
 
     /// The database, for people.

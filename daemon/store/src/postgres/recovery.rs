@@ -15,16 +15,19 @@ type Changed = (Recovered, Vec<Job>);
 /// One transaction: the number of unfinished jobs is bounded by the queue.
 pub(super) fn recover(sql: &Sql<'_>, worker: &str, attempts_max: u32) -> PgResult<Changed> {
     let (mut recovered, mut changed) = Changed::default();
-    // Nobody waits any more for what was accepted here and not answered. Rows without names were copied from older stores.
+    // Nobody waits any more for what was accepted here, or by a process that is dead, and not answered. Rows without names were
+    // copied from older stores.
     let unanswered = locked(
         sql,
         concat!(
             "SELECT ",
             job_columns!(),
             " FROM job WHERE status IN ('pending', 'processing') AND NOT asynchronous
-             AND coalesce(origin, $1) = $1 ORDER BY seq FOR NO KEY UPDATE"
+             AND (origin = $1 OR NOT EXISTS (
+                 SELECT 1 FROM worker WHERE name = job.origin AND until_ms > $2 AND until_ms <= $2 + $3))
+             ORDER BY seq FOR NO KEY UPDATE"
         ),
-        &[&Text(worker)],
+        &[&Text(worker), &sql.run_ms, &LEASE_MS_MAX],
     )?;
     let failure = Failure::new(
         FailureCode::Interrupted,
@@ -51,8 +54,9 @@ pub(super) fn recover(sql: &Sql<'_>, worker: &str, attempts_max: u32) -> PgResul
         (&mut recovered, &mut changed),
     )?;
     let batches = sql.execute(
-        "UPDATE batch SET interrupted = true WHERE answered_at_ms IS NULL AND NOT interrupted AND coalesce(origin, $1) = $1",
-        &[&Text(worker)],
+        "UPDATE batch SET interrupted = true WHERE answered_at_ms IS NULL AND NOT interrupted AND (origin = $1 OR NOT EXISTS (
+             SELECT 1 FROM worker WHERE name = batch.origin AND until_ms > $2 AND until_ms <= $2 + $3))",
+        &[&Text(worker), &sql.run_ms, &LEASE_MS_MAX],
     )?;
     recovered.batches = u32::try_from(batches).unwrap_or(u32::MAX);
     // Recorded by a clock that was wrong: nothing would wait longer.

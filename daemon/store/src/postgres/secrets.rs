@@ -50,6 +50,16 @@ impl PgStore {
     }
 }
 
+/// Puts these keys, newest first, in the place of those of the purpose.
+pub(super) fn replace(sql: &Sql<'_>, purpose: &str, keys: &[[u8; 32]]) -> PgResult<()> {
+    lock(sql)?;
+    sql.execute("DELETE FROM secret WHERE purpose = $1", &[&purpose])?;
+    for key in keys.iter().rev() {
+        add(sql, purpose, key)?;
+    }
+    Ok(())
+}
+
 /// Others that add a key wait; readers do not.
 fn lock(sql: &Sql<'_>) -> PgResult<()> {
     sql.execute("LOCK TABLE secret IN SHARE ROW EXCLUSIVE MODE", &[])?;

@@ -115,11 +115,11 @@ fn answer_again(tx: &Tx<'_>, earlier: Earlier, origin: &str) -> TxResult<BatchSt
     })
 }
 
-/// Goes on with a batch whose request was cut short, or whose process is silent; `false` while its request is under way.
+/// Goes on with a batch whose request was cut short, or whose process gives no sign of life; `false` while its request is under way.
 fn resume(tx: &Tx<'_>, batch: BatchId, origin: &str) -> TxResult<bool> {
     let mut resume = tx.prepare_cached(
-        "UPDATE batch SET interrupted = 0, origin = ?2 WHERE id = ?1 AND (interrupted = 1 OR EXISTS (
-             SELECT 1 FROM worker WHERE name = batch.origin AND (until_ms <= ?3 OR until_ms > ?3 + ?4)))",
+        "UPDATE batch SET interrupted = 0, origin = ?2 WHERE id = ?1 AND (interrupted = 1 OR NOT EXISTS (
+             SELECT 1 FROM worker WHERE name = batch.origin AND until_ms > ?3 AND until_ms <= ?3 + ?4))",
     )?;
     Ok(resume.execute(params![batch, origin, tx.run_ms, LEASE_MS_MAX])? == 1)
 }

@@ -43,6 +43,21 @@ pub(super) fn mark(folder: &Path) -> Result<()> {
     })
 }
 
+/// Notes that the folder's database was moved away on purpose: a new one may be begun there. The lock must be held.
+pub(super) fn unmark(folder: &Path) -> Result<()> {
+    let path = folder.join(LOCK_FILE);
+    let write = || {
+        let file = private_file(&path)?;
+        file.set_len(0)?;
+        file.sync_all()
+    };
+    write().map_err(|source| StoreError::Io {
+        operation: "marking",
+        path: path.clone(),
+        source,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -76,6 +91,11 @@ mod tests {
         fs::remove_file(at(DATABASE_FILE)).unwrap();
         refused("removed");
         assert!(!at(DATABASE_FILE).exists());
+        // One that was moved away on purpose may be followed by another.
+        SqliteStore::forget(folder.path()).unwrap();
+        drop(open().unwrap());
+        fs::remove_file(at(DATABASE_FILE)).unwrap();
+        refused("removed once more");
         // Of an older program: only the log tells.
         fs::write(at(LOCK_FILE), b"").unwrap();
         fs::write(log_file(&at(DATABASE_FILE)), b"log").unwrap();

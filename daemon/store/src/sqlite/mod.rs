@@ -92,6 +92,12 @@ impl Deref for Tx<'_> {
 }
 
 impl SqliteStore {
+    /// Takes over what others left unfinished, whatever they were called: the next [`recover`](crate::Maintenance::recover) ends
+    /// or requeues it. For who has the file alone: a daemon by its lock, a copy of a backup.
+    pub fn adopt(&self) -> Result<()> {
+        self.write("taking over the store", recovery::adopt)
+    }
+
     /// The clock of this run: the wall clock at its start and the time that has passed since. What is due is judged by it, so
     /// that a jump of the wall clock neither delays nor hurries anything; another run can still read what it recorded.
     fn run_ms(&self) -> UnixMs {

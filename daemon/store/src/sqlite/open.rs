@@ -53,9 +53,25 @@ impl SqliteStore {
         Self::assemble(path, writer, clock, None)
     }
 
+    /// The same without a migration, which an older file needs first: for who changes nothing.
+    pub fn attach_as_it_is(folder: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        lost::refuse(folder)?;
+        let (path, writer) = open_writer(folder)?;
+        migrate::require_current(&path, &writer)?;
+        Self::assemble(path, writer, clock, None)
+    }
+
     /// The lock of a data folder for as long as the file is kept, without a store; `None` while a daemon has it.
     pub fn hold(folder: &Path) -> Result<Option<File>> {
         lock(folder)
+    }
+
+    /// Has a folder forget that it had a database, which was moved away on purpose: a new one may be begun there.
+    pub fn forget(folder: &Path) -> Result<()> {
+        let _held = lock(folder)?.ok_or_else(|| StoreError::Locked {
+            path: folder.join(LOCK_FILE),
+        })?;
+        lost::unmark(folder)
     }
 
     fn assemble(
@@ -250,6 +266,21 @@ mod tests {
         assert_eq!(first.account(account.id).unwrap(), Some(account));
         drop(first);
         open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn who_changes_nothing_migrates_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(open(folder.path()).unwrap());
+        let as_it_is = || SqliteStore::attach_as_it_is(folder.path(), Arc::new(SystemClock));
+        drop(as_it_is().unwrap());
+        let file = Connection::open(folder.path().join(DATABASE_FILE)).unwrap();
+        file.pragma_update(None, "user_version", 1).unwrap();
+        assert!(matches!(
+            as_it_is(),
+            Err(StoreError::OlderSchema { found: 1, .. })
+        ));
+        assert_eq!(pragma(&file, "user_version"), 1);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use rusqlite::{Params, params};
+
 use super::failure::TxResult;
 use super::job_row::job_row;
 use super::{Tx, claims, job_row, resolve};
@@ -12,14 +14,27 @@ use crate::{JobId, LEASE_MS_MAX, WEBHOOK_PAUSE_MS_MAX};
 /// What was done, and the jobs as they are now.
 type Changed = (Recovered, Vec<Job>);
 
+/// Forgets who worked on the store.
+pub(super) fn adopt(tx: &Tx<'_>) -> TxResult<()> {
+    tx.execute_batch(
+        "UPDATE job SET lease_until_ms = NULL WHERE status = 'processing';
+         UPDATE webhook SET holder = NULL, lease_until_ms = NULL WHERE holder IS NOT NULL;
+         DELETE FROM lease;
+         DELETE FROM worker",
+    )?;
+    Ok(())
+}
+
 /// One transaction: the number of unfinished jobs is bounded by the queue.
 pub(super) fn recover(tx: &Tx<'_>, worker: &str, attempts_max: u32) -> TxResult<Changed> {
     let mut recovered = Recovered::default();
-    // Nobody waits any more for what was accepted here and not answered. Rows without names are of older programs, which were alone.
+    // Nobody waits any more for what was accepted here, or by a process that is dead, and not answered. Rows without names are of
+    // older programs, which were alone.
     let unanswered = select(
         tx,
-        "SELECT * FROM job WHERE status IN ('pending', 'processing') AND asynchronous = 0 AND coalesce(origin, ?1) = ?1 ORDER BY seq",
-        worker,
+        "SELECT * FROM job WHERE status IN ('pending', 'processing') AND asynchronous = 0 AND (origin = ?1 OR NOT EXISTS (
+             SELECT 1 FROM worker WHERE name = origin AND until_ms > ?2 AND until_ms <= ?2 + ?3)) ORDER BY seq",
+        params![worker, tx.run_ms, LEASE_MS_MAX],
     )?;
     let failure = Failure::new(
         FailureCode::Interrupted,
@@ -32,12 +47,13 @@ pub(super) fn recover(tx: &Tx<'_>, worker: &str, attempts_max: u32) -> TxResult<
     let under_way = select(
         tx,
         "SELECT * FROM job WHERE status = 'processing' AND (worker = ?1 OR lease_until_ms IS NULL) ORDER BY seq",
-        worker,
+        params![worker],
     )?;
     put_back(tx, &under_way, attempts_max, &mut recovered)?;
     let batches = tx.execute(
-        "UPDATE batch SET interrupted = 1 WHERE answered_at_ms IS NULL AND interrupted = 0 AND coalesce(origin, ?1) = ?1",
-        [worker],
+        "UPDATE batch SET interrupted = 1 WHERE answered_at_ms IS NULL AND interrupted = 0 AND (origin = ?1 OR NOT EXISTS (
+             SELECT 1 FROM worker WHERE name = origin AND until_ms > ?2 AND until_ms <= ?2 + ?3))",
+        params![worker, tx.run_ms, LEASE_MS_MAX],
     )?;
     recovered.batches = u32::try_from(batches).unwrap_or(u32::MAX);
     // Recorded by a clock that was wrong: nothing would wait longer.
@@ -130,8 +146,8 @@ pub(super) fn expire_holds(
     now(tx, overdue.iter())
 }
 
-fn select(tx: &Tx<'_>, query: &str, worker: &str) -> TxResult<Vec<Job>> {
+fn select(tx: &Tx<'_>, query: &str, values: impl Params) -> TxResult<Vec<Job>> {
     let mut statement = tx.prepare_cached(query)?;
-    let rows = statement.query_map([worker], job_row)?;
+    let rows = statement.query_map(values, job_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

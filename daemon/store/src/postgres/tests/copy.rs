@@ -122,10 +122,17 @@ fn a_store_is_carried_there_and_back_whole() {
     let before = told(&first, owner.0);
     let fixture = PgFixture::fresh();
     let store = fixture.pg();
-    let there = store.copy_from(&first).unwrap();
+    // Keys that the database has already open nothing that was given out before.
+    store.secrets("url", &[[1; 32]]).unwrap();
+    store.secrets("webhook", &[[5; 32]]).unwrap();
+    let keys = [("url", vec![[3; 32], [2; 32]])];
+    let there = store.copy_from(&first, &keys).unwrap();
     assert!(there.rows.iter().all(|(_, rows)| *rows > 0), "{there:?}");
     assert_eq!(told(&*store, owner.0), before);
     assert_eq!(store.copy_to(&last).unwrap(), there);
+    let there_now = |purpose| store.secrets(purpose, &[]).unwrap();
+    assert_eq!(there_now("url"), [[3; 32], [2; 32]]);
+    assert_eq!(there_now("webhook"), [[5; 32]]);
     assert_eq!(told(&last, owner.0), before);
     for target in [&*store as &dyn Store, &last] {
         assert_eq!(target.invariants().unwrap(), []);
@@ -134,7 +141,7 @@ fn a_store_is_carried_there_and_back_whole() {
     }
     assert!(
         store
-            .copy_from(&first)
+            .copy_from(&first, &[("url", vec![[4; 32]])])
             .unwrap_err()
             .to_string()
             .contains("not empty")

@@ -3,7 +3,7 @@
 use super::PgFixture;
 use super::server::Server;
 use crate::postgres::{PgAddress, PgStore};
-use crate::{Accounts, Maintenance, StoreError};
+use crate::{Accounts, JobFilter, Jobs, KeyFilter, Keys, Maintenance, PageRequest, StoreError};
 
 #[test]
 fn processes_that_start_together_migrate_once() {
@@ -45,6 +45,68 @@ fn a_newer_schema_is_worked_on_until_it_has_taken_something_away() {
         matches!(refused, StoreError::NewerSchema { .. }),
         "{refused}"
     );
+}
+
+#[test]
+fn a_tool_changes_no_schema() {
+    let address = PgAddress::parse(&Server::shared().fresh(), None).unwrap();
+    assert!(PgStore::attach(&address, 2).unwrap().is_none(), "empty");
+    assert!(PgStore::attach(&address, 2).unwrap().is_none(), "as it was");
+    drop(PgStore::open(&address, 2).unwrap());
+    let tool = PgStore::attach(&address, 2).unwrap().unwrap();
+    tool.create_account("Studio", "test").unwrap();
+    let mut client = address.config.connect(postgres::NoTls).unwrap();
+    let schema = address.schema.as_ref().unwrap();
+    let set = |version: i64| format!("UPDATE {schema}.cleanplate_schema SET version = {version}");
+    client.batch_execute(&set(1)).unwrap();
+    let refused = PgStore::attach(&address, 2).map(drop).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::OlderSchema { found: 1, .. }),
+        "{refused}"
+    );
+    let text = format!("SELECT version FROM {schema}.cleanplate_schema");
+    assert_eq!(client.query_one(&text, &[]).unwrap().get::<_, i64>(0), 1);
+}
+
+#[test]
+fn listings_are_prepared_once_whatever_their_length() {
+    let fixture = PgFixture::fresh();
+    let store = PgStore::open(&fixture.address, 1).unwrap();
+    for rows in 1..=20 {
+        let page = PageRequest { after: None, rows };
+        store.list_jobs(&JobFilter::default(), &page).unwrap();
+        store.list_keys(&KeyFilter::default(), &page).unwrap();
+    }
+    let prepared = store
+        .read("counting", |sql| {
+            let text = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%LIMIT%'";
+            Ok(sql.one(text, &[])?.get::<_, i64>(0))
+        })
+        .unwrap();
+    // Of jobs, of keys, and this one.
+    assert_eq!(prepared, 3);
+}
+
+#[test]
+fn health_is_asked_for_on_another_connection_where_one_broke() {
+    let mut server = Server::start();
+    let address = PgAddress::parse(&server.fresh(), None).unwrap();
+    let store = PgStore::open(&address, 4).unwrap();
+    // Several connections, all idle.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                store
+                    .read("waiting", |sql| {
+                        sql.one("SELECT pg_sleep(0.3)", &[]).map(drop)
+                    })
+                    .unwrap();
+            });
+        }
+    });
+    server.down();
+    server.up();
+    store.health().unwrap();
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{SqliteFixture, funded, processing};
+use super::{LEASE_MS, SqliteFixture, WIDE, funded, new_job, processing};
 use crate::sqlite::{DATABASE_FILE, SqliteStore};
-use crate::{Accounts, Jobs, Ledger, Maintenance, StoreError, SystemClock};
+use crate::{
+    Accept, Accounts, JobStatus, Jobs, Leases, Ledger, Maintenance, NewJob, StoreError,
+    SystemClock, WorkerReport,
+};
 
 #[test]
 fn a_backup_is_a_store_of_its_own() {
@@ -13,6 +16,24 @@ fn a_backup_is_a_store_of_its_own() {
     let store = fixture.sqlite();
     let owner = funded(&store);
     let job = processing(&store, owner);
+    let asynchronous = NewJob {
+        asynchronous: true,
+        ..new_job(owner)
+    };
+    let kept = match store.accept(&asynchronous, &WIDE).unwrap() {
+        Accept::Accepted { job, .. } => job.id,
+        other => panic!("{other:?}"),
+    };
+    store.claim_job(kept, "worker", LEASE_MS).unwrap().unwrap();
+    // It is taken for alive for the rest of this span, on another machine too.
+    let report = WorkerReport {
+        name: "worker".into(),
+        role: "all".into(),
+        device: None,
+        version: "1".into(),
+    };
+    store.report_worker(&report, LEASE_MS).unwrap();
+    assert!(store.lease("sweep", "worker", LEASE_MS).unwrap());
     let folder = super::temporary_folder();
     let to = folder.path().join(DATABASE_FILE);
     store.backup(&to).unwrap();
@@ -42,12 +63,16 @@ fn a_backup_is_a_store_of_its_own() {
     let restored = SqliteStore::open(folder.path(), Arc::new(SystemClock)).unwrap();
     assert_eq!(restored.integrity().unwrap(), []);
     assert_eq!(restored.job(None, job.id).unwrap(), Some(job.clone()));
+    restored.adopt().unwrap();
     assert_eq!(
-        restored.recover("worker", 3).unwrap().failed,
+        restored.recover("another name", 3).unwrap().failed,
         [job.id],
         "holds of unfinished jobs go back"
     );
-    assert_eq!(restored.balance(owner.0).unwrap().available, 100);
+    let back = restored.job(None, kept).unwrap().unwrap();
+    assert_eq!((back.status, back.attempt), (JobStatus::Pending, 1));
+    assert_eq!(restored.balance(owner.0).unwrap().held, 3);
+    assert!(restored.lease("sweep", "another name", LEASE_MS).unwrap());
 }
 
 #[test]
