@@ -24,11 +24,8 @@ mod devices;
 mod faults;
 mod figures;
 mod hot_folder;
-<<<<<<< HEAD
-mod object_storage;
-=======
 mod memory;
->>>>>>> cc48235 (Keep the memory of admitted work in hand until it is used)
+mod object_storage;
 mod operating;
 mod readme;
 mod recipes;
