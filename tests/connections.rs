@@ -396,3 +396,37 @@ fn the_events_of_a_revoked_key_end() {
         "{text}"
     );
 }
+
+#[test]
+fn event_streams_of_one_account_leave_some_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), "[queue]\nat_once_max = 1\n");
+    let keys = [daemon.key_of("greedy", 100), daemon.key_of("modest", 100)];
+    let jpeg = crate::common::encode(crate::common::photo(1600, 1200), image::ImageFormat::Jpeg);
+    let hole = crate::common::png(crate::common::mask(1600, 1200, [300, 300, 1300, 900]));
+    let (path, form) = (format!("{REMOVAL}?async=true"), Form::pair(&jpeg, &hole));
+    // The last job of each waits behind the others, so its events go on.
+    let waiting = keys.each_ref().map(|key| {
+        let sent = (0..3).map(|_| daemon.post(&path, Some(key), &form).json());
+        sent.last().unwrap()["job_id"].as_str().unwrap().to_string()
+    });
+    let open = |of: usize, source: &str| {
+        let (id, key) = (&waiting[of], &keys[of]);
+        let ask = format!(
+            "GET /v1/jobs/{id}/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+        );
+        let mut stream = send(&daemon, source, &ask);
+        let mut start = [0u8; 12];
+        stream.read_exact(&mut start).unwrap();
+        (String::from_utf8_lossy(&start[9..]).into_owned(), stream)
+    };
+    let mut held = Vec::new();
+    let refused = (0..128).find_map(|_| {
+        let (status, stream) = open(0, "127.0.0.1");
+        held.push(stream);
+        (status != "200").then_some(status)
+    });
+    // Of 128, one account takes half; of what is left, the next may take half again.
+    assert_eq!((refused.as_deref(), held.len()), (Some("429"), 65));
+    assert_eq!(open(1, "127.0.0.2").0, "200");
+}

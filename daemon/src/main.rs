@@ -4,6 +4,7 @@ mod admin;
 mod answer;
 mod app;
 mod blocking;
+mod cgroup;
 mod cli;
 mod clock;
 mod config;

@@ -170,6 +170,10 @@ impl From<FilesError> for Refusal {
                 tell_full(&error.to_string());
                 "volume full: the disk for uploads and results takes no more; the service goes on by itself once it does".to_string()
             }
+            short if short.is_memory() => {
+                let text = "no memory for this image; try again later or send a smaller one";
+                return Refusal::new(ErrorCode::Unavailable, text).retry_after(10);
+            }
             _ => return Refusal::internal("a file operation failed", &error),
         };
         Refusal::new(ErrorCode::StorageFull, text).retry_after(30)

@@ -33,17 +33,18 @@ int clock_gettime(clockid_t id, struct timespec *ts) {
 """
 
 
-def attack(start):
+def attack(start, hours=range(1, 13)):
+    """`hours`: how far ahead the clock is, one after the other."""
     with tempfile.TemporaryDirectory(prefix="cleanplate-hostile-clock-") as folder:
         folder = pathlib.Path(folder)
         source, library, ahead = folder / "ahead.c", folder / "ahead.so", folder / "ahead"
         source.write_text(SHIM)
         ahead.write_text("0")
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
-        return jumped(start, library, ahead)
+        return jumped(start, library, ahead, hours)
 
 
-def jumped(start, library, ahead):
+def jumped(start, library, ahead, hours):
     begun = time.monotonic()
     env = {"LD_PRELOAD": str(library), "CLOCK_AHEAD_FILE": str(ahead)}
     daemon = start("[rate_limits]\nremoval_per_minute = 100000\n", env=env)
@@ -52,7 +53,7 @@ def jumped(start, library, ahead):
 
     def client():
         while not ends.is_set():
-            statuses.append(daemon.post_form(REMOVAL, pair, key=key, timeout=120).status)
+            statuses.append(daemon.post_form(REMOVAL, pair, key=key, timeout=300).status)
 
     # The daemon looks every minute, the first time as it starts.
     time.sleep(max(0.0, 55 - (time.monotonic() - begun)))
@@ -60,7 +61,7 @@ def jumped(start, library, ahead):
     for thread in clients:
         thread.start()
     time.sleep(2)
-    for hour in range(1, 13):
+    for hour in hours:
         fresh = ahead.with_suffix(".new")
         fresh.write_text(str(3600 * hour))
         fresh.rename(ahead)

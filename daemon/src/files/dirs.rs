@@ -78,6 +78,14 @@ impl FilesError {
     }
 }
 
+impl FilesError {
+    /// Whether the system had no memory to map a file.
+    pub fn is_memory(&self) -> bool {
+        let short = std::io::ErrorKind::OutOfMemory;
+        matches!(self, FilesError::Io { source, .. } if source.kind() == short)
+    }
+}
+
 /// Whether there is no room on the disk, none left of a share of it, or nothing may be written to it.
 fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};

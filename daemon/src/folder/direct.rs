@@ -43,8 +43,8 @@ impl Bench {
         let mask = task.mask.as_ref().map(|mask| mask.as_slice());
         let bytes = probe_job(Service::Removal, &task.photo, mask, 0, &self.limits)
             .map_err(|error| picture("photo or mask", &error))?;
-        let _room = self.memory.take(bytes, || false);
-        cleanplate_pictures::ask(bytes).map_err(|error| picture("photo or mask", &error))?;
+        let room = self.memory.take(bytes, || false);
+        let _room = room.map_err(|error| picture("photo or mask", &error))?;
         let started = Instant::now();
         let photo = cleanplate_pictures::decode(&task.photo, &self.limits)
             .map_err(|error| picture("photo", &error))?;

@@ -64,7 +64,8 @@ pub fn scaled(
     let (width, height) = (to.0 as usize, to.1 as usize);
     // The scaled mask, and as much again while it is written.
     let made = 2 * (width * height) as u64;
-    let _room = (bounds.memory).take(header.need.cut_bytes_max + made, || false);
+    let room = (bounds.memory).take(header.need.cut_bytes_max + made, || false);
+    let _room = room.map_err(broken)?;
     let from = cleanplate_pictures::decode_mask(&bytes, &bounds.image, channel);
     let from = from.map_err(broken)?.mask;
     let all = Rect {
@@ -119,7 +120,7 @@ mod tests {
     fn a_template_waits_for_room_to_be_scaled_in() {
         let bytes = crate::picture::mask_png(&Mask::empty(60, 40)).unwrap();
         let bounds = bounds();
-        let others = bounds.memory.take(1 << 20, || false);
+        let others = bounds.memory.take(1 << 20, || false).unwrap();
         std::thread::scope(|scope| {
             let run = || scaled(bytes, (60, 40), (30, 20), MaskChannel::Auto, &bounds);
             let waiting = scope.spawn(run);

@@ -11,6 +11,7 @@ use cleanplate_plugins::patchmatch::filling_bytes_max;
 use cleanplate_plugins::sam::FOUND_BYTES;
 
 use super::Service;
+use crate::cgroup::memory_bytes_max;
 use crate::reserve::{STANDING_BYTES, keep};
 
 /// Longest sleep between looks at the wish to stop.
@@ -66,7 +67,8 @@ impl Drop for TakenBytes<'_> {
 
 /// The part of `bytes` that the system has for this process, `OTHER_BYTES` besides: what is admitted must not fail later.
 pub fn to_be_had(bytes: u64) -> u64 {
-    let mut fits = bytes;
+    let allowed = memory_bytes_max().map(|max| max.saturating_sub(OTHER_BYTES).max(LEAST_BYTES));
+    let mut fits = allowed.map_or(bytes, |allowed| allowed.min(bytes));
     while fits > LEAST_BYTES && ask(fits + OTHER_BYTES).is_err() {
         fits -= fits / 8;
     }

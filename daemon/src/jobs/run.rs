@@ -63,6 +63,8 @@ impl From<FilesError> for Box<JobFault> {
             FailureCode::StorageFull
         } else if error.is_away() {
             FailureCode::FilesAway
+        } else if error.is_memory() {
+            FailureCode::Image
         } else {
             FailureCode::Internal
         };

@@ -122,7 +122,8 @@ fn picture(rows: &[Row], bounds: &Bounds) -> Result<Vec<u8>, ImageError> {
     let beside = 3 * rows.len().div_ceil(LINES_MAX);
     let size = [beside, lines].map(|count| count * (SMALL_PX + GAP_PX) + GAP_PX);
     // The canvas, and as much again while it is written.
-    let _room = bounds.memory.take(6 * (size[0] * size[1]) as u64, || false);
+    let bytes = 6 * (size[0] * size[1]) as u64;
+    let _room = bounds.memory.take(bytes, || false)?;
     let mut canvas = vec![GROUND; 3 * size[0] * size[1]];
     let cells = rows.iter().flat_map(|row| &row.cells).enumerate();
     for (at, cell) in cells {
@@ -148,7 +149,8 @@ fn picture(rows: &[Row], bounds: &Bounds) -> Result<Vec<u8>, ImageError> {
 
 fn cell(bytes: &[u8], bounds: &Bounds) -> Result<Vec<u8>, ImageError> {
     let header = cleanplate_pictures::probe(bytes, &bounds.image)?;
-    let _room = bounds.memory.take(header.need.decode_bytes_max, || false);
+    let bytes_max = header.need.decode_bytes_max;
+    let _room = bounds.memory.take(bytes_max, || false)?;
     let photo = reduced(&cleanplate_pictures::decode(bytes, &bounds.image)?, SIDE_PX);
     photo.encode(&JPEG)
 }
