@@ -3,7 +3,7 @@
     python training/curate/three.py sheets --cases FILE --pass N --out DIR      six cases a sheet, each in random order, the key apart
     python training/curate/three.py take --key FILE --answers FILE              adds to labels-three.json
     python training/curate/three.py features --cases FILE --out FILE            what the judges see
-    python training/curate/three.py judge --features FILE                       the table
+    python training/curate/three.py judge --features FILE --lpips FILE          the table; LPIPS of what is kept, from compare-looks.json
 
 --cases: a JSON list of {"name", "set", "photo", "mask", "fills": {"network": file, "closer": file, "patches": file}}; the fills come from
 `cleanplate run --candidates 4`. Answers are lines `NUMBER ORDER`, where ORDER ranks a, b and c from left to right, as in `b>a=c`. Only what two
@@ -111,17 +111,16 @@ def seen(case):
             "worst": told[kind]["blob"],
             "alone": float(np.log(np.mean(apart) + 2e-3)),
             "alone_nearest": float(np.log(np.minimum(*apart).mean() + 2e-3)),
-            "network": float(kind == "network"),
-            "closer": float(kind == "closer"),
         }
-    return out
+    return {kind: {name: round(value, 4) for name, value in numbers.items()} for kind, numbers in out.items()}
 
 
 def extract(args):
     out = {}
     for case in loaded(args.cases):
         out[f"{case['set']}/{case['name']}"] = seen(case)
-        pathlib.Path(args.out).write_text(json.dumps(out))
+        lines = (f"{json.dumps(name)}: {json.dumps(numbers, separators=(',', ':'))}" for name, numbers in out.items())
+        pathlib.Path(args.out).write_text("{\n" + ",\n".join(lines) + "\n}\n")
         print(case["name"], flush=True)
 
 
@@ -137,8 +136,52 @@ def decided():
                 yield case, a, b, int(sign)
 
 
+def known(file):
+    """The numbers of every fill, and what kind of fill it is."""
+    told = json.loads(pathlib.Path(file).read_text())
+    for numbers in told.values():
+        for kind in KINDS:
+            numbers[kind] |= {"network": float(kind == "network"), "closer": float(kind == "closer")}
+    return told
+
+
+def kept(numbers, weights):
+    return max(KINDS, key=lambda kind: sum(w * numbers[kind][n] for n, w in weights.items()))
+
+
+def choices(told):
+    """How often a fill is kept than which none was ranked better, and where the two judges keep different ones."""
+    ranks = {}
+    for label in json.loads(LABELS.read_text()):
+        case = f"{label['set']}/{label['case']}"
+        ranks[case] = ranks.get(case, 0) + np.array(label["rank"])
+    apart = {case: rank for case, rank in ranks.items() if case in told and len(set(rank)) > 1}
+    best = [sum(apart[c][KINDS.index(kept(told[c], w))] == apart[c].min() for c in apart) for w in (BEFORE, NOW)]
+    print(f"\na best one is kept in {best[0]} before, {best[1]} now of {len(apart)} holes whose fills differ; another one is kept of:")
+    for case, rank in ranks.items():
+        was, now = (kept(told[case], w) for w in (BEFORE, NOW)) if case in told else ("", "")
+        if was != now:
+            print(f"{case}: {now} instead of {was}, ranks {rank[KINDS.index(now)]} and {rank[KINDS.index(was)]} (0 is best)")
+
+
+def distances(told, file):
+    """LPIPS of what both judges keep, and the mean of their difference by bootstrap over photos."""
+    names = dict(zip(KINDS, ("fast", "closer", "patchmatch")))
+    rows = [(told[f"insertion/{c['name']}"], c["lpips"]) for c in json.loads(pathlib.Path(file).read_text())["insertion"]["cases"] if f"insertion/{c['name']}" in told]
+    print(f"\nLPIPS of what is kept, {len(rows)} photos\n| | before | now | difference, wins/ties/losses | kept now |\n| --- | --- | --- | --- | --- |")
+    rng = np.random.default_rng(0)
+    for net in ("vgg16", "alexnet"):
+        before, now = (np.array([lpips[names[kept(numbers, w)]][net] for numbers, lpips in rows]) for w in (BEFORE, NOW))
+        apart = now - before
+        low, high = np.percentile(apart[rng.integers(0, len(rows), (RESAMPLES, len(rows)))].mean(1), [2.5, 97.5])
+        singles = np.array([[lpips[names[kind]][net] for kind in KINDS] for _, lpips in rows])
+        share = lambda v: (singles.mean(0).min() - v.mean()) / (singles.mean(0).min() - singles.min(1).mean())
+        wins, losses = (apart < -0.01).sum(), (apart > 0.01).sum()
+        print(f"| {net} | {before.mean():.4f} | {now.mean():.4f} | {apart.mean():+.4f} [{low:+.4f}, {high:+.4f}], {wins}/{len(rows) - wins - losses}/{losses} | {share(before):.0%} and {share(now):.0%} of a perfect choice's gain |")
+
+
 def judge(args):
-    told = json.loads(pathlib.Path(args.features).read_text())
+    told = known(args.features)
     pairs = [p for p in decided() if p[0] in told]
     groups = sorted({p[0].split("@")[0] for p in pairs})
     group = np.array([groups.index(p[0].split("@")[0]) for p in pairs])
@@ -179,6 +222,9 @@ def judge(args):
     line("now, weights chosen on other photos", chosen)
     line("now minus before", now - before)
     line("now, weights chosen on other photos, minus before", chosen - before)
+    choices(told)
+    if args.lpips:
+        distances(told, args.lpips)
 
 
 def main():
@@ -192,6 +238,8 @@ def main():
     ):
         command = commands.add_parser(name)
         command.set_defaults(run=run)
+        if name == "judge":
+            command.add_argument("--lpips")
         for need in needs:
             command.add_argument(f"--{need}", required=True)
         if name == "sheets":
