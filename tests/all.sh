@@ -31,6 +31,11 @@ if [ "$(uname -s)" = Linux ] && ! compgen -G "/usr/lib/postgresql/*/bin/postgres
     install postgresql
 fi
 
+# Clocks that go wrong.
+if [ "$(uname -s)" = Linux ] && ! compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null; then
+    install libfaketime
+fi
+
 # Files of jobs are tested on an S3 server, which takes no part in the product: its build is its own.
 if ! [ -x target/s3/bin/s3s-fs ] && ! command -v s3s-fs >/dev/null; then
     CARGO_TARGET_DIR=target/s3/build cargo install s3s-fs --version =0.14.1 --locked --features binary --root target/s3

@@ -28,6 +28,7 @@ mod object_storage;
 mod operating;
 mod readme;
 mod recipes;
+mod several;
 mod shared_store;
 mod spending;
 mod storage;

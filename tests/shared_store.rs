@@ -10,7 +10,7 @@ fn config(url: &str) -> String {
     format!("{UNLIMITED}\n[store]\nurl = \"{url}\"\n")
 }
 
-fn tool(daemon: &Daemon, args: &[&str]) -> serde_json::Value {
+pub fn tool(daemon: &Daemon, args: &[&str]) -> serde_json::Value {
     let file = daemon.data.join("test.toml");
     let place = [
         "--json",

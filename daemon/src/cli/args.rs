@@ -141,6 +141,9 @@ pub struct Serve {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
+    /// What of the service this process does: all, api or worker
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
     /// Device to run on
     #[arg(long)]
     pub backend: Option<Backend>,

@@ -120,6 +120,11 @@ fn serve(args: &Serve) -> anyhow::Result<ExitCode> {
             .map(|text| ("--listen", "server.listen", text)),
     );
     flags.extend(
+        args.role
+            .clone()
+            .map(|text| ("--role", "server.role", text)),
+    );
+    flags.extend(
         args.backend
             .map(|backend| ("--backend", "engine.backend", backend.word().to_string())),
     );
@@ -144,6 +149,10 @@ fn refuse_strangers(config: &Config) -> anyhow::Result<()> {
             "--open serves this machine alone, without a key, and server.listen is {listen}: use 127.0.0.1 or ::1, or leave out --open"
         );
         return Err(Usage(text).into());
+    }
+    if config.server.role != config::Role::All {
+        let text = "--open is the whole service for one person, and server.role is another: use all, or leave out --open";
+        return Err(Usage(text.to_string()).into());
     }
     if !config.server.proxies.is_empty() {
         let text = "--open serves this machine alone, without a key, and server.behind_proxy is on: turn it off, or leave out --open";

@@ -10,6 +10,7 @@ mod outgoing;
 mod places;
 mod raw;
 mod reader;
+mod role;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use hot_folder::{HotFolder, Payer, Rules, misplaced};
 pub use options::{Config, Limits, LogFormat, Logging, Pipelines, Pricing, RateLimits, UploadTime};
 pub use outgoing::{Fetch, Webhooks};
 pub use places::{Origins, PublicUrl, is_path_prefix};
+pub use role::Role;
 pub use store::Database;
 
 use raw::{Setting, Settings, Value};

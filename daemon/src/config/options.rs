@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::places::{Origins, PublicUrl, address, data_dir, origins, process_name, public_url};
 use super::reader::Reader;
-use super::{Admin, Database, Engine, Fetch, Files, HotFolder, Rules, Source, Webhooks};
+use super::{Admin, Database, Engine, Fetch, Files, HotFolder, Role, Rules, Source, Webhooks};
 
 /// Everything the daemon can be told.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct Server {
     pub metrics_listen: Option<SocketAddr>,
     /// Name among the processes that share a store, as configured; empty: [`crate::node`] keeps one in the data folder.
     pub name: String,
+    /// What of the service it does.
+    pub role: Role,
     /// Data folder, already resolved.
     pub data_dir: PathBuf,
     /// Bytes that stay free on the volume of the data folder.
@@ -265,7 +267,11 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             PathBuf::from(text)
         }
     };
-    let (folder_rules, hot_folders) = super::hot_folder::read(r);
+    let (folder_rules, mut hot_folders) = super::hot_folder::read(r);
+    if !server.role.takes_calls() {
+        // They are watched by others, and may not even be mounted here.
+        hot_folders.clear();
+    }
     let config = Config {
         limits: limits(r),
         engine: super::engine::read(r),
@@ -313,6 +319,7 @@ pub fn read(r: &mut Reader<'_>) -> Config {
             "`results.url_ttl_s` is longer than `results.keep_h`: addresses would outlive their files".to_string(),
         );
     }
+    super::role::check(r, &config);
     config
 }
 
@@ -357,6 +364,7 @@ fn server(r: &mut Reader<'_>) -> Server {
             (!text.is_empty()).then(|| address(text)).transpose()
         }),
         name: r.parsed("server.name", String::new(), process_name),
+        role: r.parsed("server.role", Role::All, super::role::role),
         data_dir: r.parsed("server.data_dir", PathBuf::new(), data_dir),
         free_bytes_min: (r.whole("server.free_mib_min", 0..=1 << 30) as u64) << 20,
         database_check: Some(seconds(r, "server.database_check_s", 0..=366 * DAY_S))

@@ -83,6 +83,13 @@ impl EventStream {
         matches!(key, Ok(Some(key)) if key.state(now_ms()) == KeyState::Active)
     }
 
+    /// Where the job stands as far as this process knows: of one under way elsewhere, only that it is.
+    fn standing(&self, status: JobStatus) -> Option<Standing> {
+        let waits = |standing: &Standing| matches!(standing, Standing::Waiting(_));
+        let standing = self.app.jobs.standing(self.id)?;
+        (status == JobStatus::Pending || !waits(&standing)).then_some(standing)
+    }
+
     /// The next text to send; `None` when the stream ends.
     async fn next(&mut self) -> Option<String> {
         while !self.ended && self.started.elapsed() < STREAM_MAX && !self.app.jobs.is_stopping() {
@@ -109,7 +116,7 @@ impl EventStream {
             let now = JobEvent {
                 job_id: self.id.to_string(),
                 status,
-                ..progress(self.app.jobs.standing(self.id))
+                ..progress(self.standing(status))
             };
             // The time left falls by itself: it is told with what moved.
             let moved = |last: &JobEvent| JobEvent {

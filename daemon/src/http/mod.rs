@@ -38,6 +38,7 @@ pub use webhook_body::webhook_letter;
 use cleanplate_api::public;
 
 use crate::app::App;
+use crate::config::Role;
 use crate::connections::{self, Plan, Roster, Spans};
 use crate::router::Router;
 
@@ -46,9 +47,22 @@ const SHUTDOWN_S: u64 = 5;
 /// Connections of the listener for metrics: a few collectors.
 const METRICS_CONNECTIONS_MAX: usize = 16;
 
-/// Every operation with its handler, and the pages for people.
-fn routes() -> Router {
-    Router::default()
+/// What a process of this role serves.
+fn routes(role: Role) -> Router {
+    let router = Router::default()
+        .read::<public::GetHealth, _, _>(health::healthz)
+        .read::<public::GetReadiness, _, _>(health::readyz)
+        .read::<public::GetMetrics, _, _>(health::metrics);
+    if role.takes_calls() {
+        service(router)
+    } else {
+        router
+    }
+}
+
+/// Every other operation with its handler, and the pages for people.
+fn service(router: Router) -> Router {
+    router
         .on::<public::RemoveObject, _, _>(removal::post)
         .on::<public::RemoveObjects, _, _>(batch::post)
         .on::<public::Segment, _, _>(segmentation::post)
@@ -62,9 +76,6 @@ fn routes() -> Router {
         .on::<public::WatchJob, _, _>(events::get)
         .read::<public::GetAccount, _, _>(reads::account)
         .read::<public::ListModels, _, _>(reads::models)
-        .read::<public::GetHealth, _, _>(health::healthz)
-        .read::<public::GetReadiness, _, _>(health::readyz)
-        .read::<public::GetMetrics, _, _>(health::metrics)
         .read::<public::GetDocument, _, _>(openapi::get)
         .page("/", web_page::index)
         .page("/docs", web_page::docs)
@@ -121,7 +132,7 @@ pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Re
             ))
             .wrap(from_fn(context::stamp))
             .wrap(from_fn(connections::bound))
-            .configure(|config| routes().register(config))
+            .configure(|config| routes(app.config.server.role).register(config))
             .default_service(web::to(health::not_found))
     };
     Ok(connections::listen(threads, listener, plan, make)?.run())
@@ -129,9 +140,11 @@ pub fn bind(app: web::Data<App>, listener: std::net::TcpListener) -> std::io::Re
 
 #[cfg(test)]
 mod tests {
+    use super::Role;
+
     #[test]
     fn every_declared_operation_has_a_handler() {
-        let missing = super::routes().missing(cleanplate_api::PUBLIC.operations);
+        let missing = super::routes(Role::All).missing(cleanplate_api::PUBLIC.operations);
         assert!(missing.is_empty(), "no handler for {missing:?}");
     }
 }

@@ -15,8 +15,11 @@ pub struct Devices(Vec<(Option<String>, Device)>);
 
 impl Devices {
     /// The configured devices; none is open yet. Several are looked for now: an adapter that comes later is found by the next
-    /// start.
+    /// start. A process that does no jobs has none.
     pub fn new(config: &Config, dirs: &Dirs, models: &Arc<ModelStore>) -> Devices {
+        if !config.server.role.does_jobs() {
+            return Devices(Vec::new());
+        }
         let configured = |adapter: Option<String>| {
             let device = configured(config, dirs.clone(), models.clone(), adapter.clone());
             (adapter, device)
@@ -29,7 +32,7 @@ impl Devices {
         )
     }
 
-    /// How many there are, at least one.
+    /// How many there are, at least one where jobs are done.
     pub fn count(&self) -> usize {
         self.0.len()
     }

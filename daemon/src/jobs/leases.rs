@@ -3,11 +3,13 @@
 //!
 //! A thread of its own does it, so that an attempt that takes long keeps its lease; a process that stands still loses it.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use cleanplate_store::{Heartbeat, JobId, StoreError, WorkerReport};
 
 use super::{DeviceState, Jobs, lock};
+use crate::node::Holder;
 
 /// Signs of life within the span of a lease.
 const PER_LEASE: u32 = 3;
@@ -17,6 +19,8 @@ const PER_LEASE: u32 = 3;
 pub(super) struct Renewal {
     ended: Mutex<bool>,
     changed: Condvar,
+    /// Where processes share the store: the name of this one.
+    name: OnceLock<Holder>,
 }
 
 /// Starts the thread; it ends with [`Jobs::end_renewal`].
@@ -45,6 +49,12 @@ impl Jobs {
         &self.config.server.name
     }
 
+    /// Keeps the name of this process, too. Call before the start.
+    pub fn hold_name(&self, holder: Holder) {
+        // There is one.
+        drop(self.renewal.name.set(holder));
+    }
+
     /// How long what this process takes stays its own without a sign of life, ms.
     pub fn lease_ms(&self) -> i64 {
         self.config.queue.lease.as_millis() as i64
@@ -59,18 +69,37 @@ impl Jobs {
         }
         let report = WorkerReport {
             name: self.name().to_string(),
-            role: "all".to_string(),
+            role: self.config.server.role.word().to_string(),
             device: self.device_name(),
             version: env!("CARGO_PKG_VERSION").to_string(),
         };
         let told = self.store.report_worker(&report, self.lease_ms());
         drop(ended);
-        let renewed = told.and_then(|()| self.renew_attempts());
+        let renewed = told
+            .and_then(|()| self.renew_name())
+            .and_then(|()| self.renew_attempts());
         // Only who could renew its own may judge others: a store that took nothing for a while took nothing from them either.
         if let Err(error) = renewed.and_then(|()| self.reclaim()) {
             self.store_failed(&error, "leases could not be renewed");
         }
         true
+    }
+
+    /// A process whose name another took stops: each would take the other's jobs for its own.
+    fn renew_name(&self) -> Result<(), StoreError> {
+        let Some(holder) = self.renewal.name.get() else {
+            return Ok(());
+        };
+        if !holder.renew(&*self.store)? {
+            tracing::error!(
+                name = self.name(),
+                "another process took this name (server.name) while this one stood still; it stops"
+            );
+            self.fatal.store(true, Ordering::SeqCst);
+            self.abort.store(true, Ordering::SeqCst);
+            self.wake();
+        }
+        Ok(())
     }
 
     fn renew_attempts(&self) -> Result<(), StoreError> {
@@ -138,7 +167,9 @@ impl Jobs {
     pub(super) fn end_renewal(&self) {
         *lock(&self.renewal.ended) = true;
         self.renewal.changed.notify_all();
-        if let Err(error) = self.store.retire_worker(self.name()) {
+        let name = self.renewal.name.get();
+        let ended = name.map_or(Ok(()), |holder| holder.end(&*self.store));
+        if let Err(error) = ended.and_then(|()| self.store.retire_worker(self.name())) {
             self.store_failed(&error, "this process could not be taken from the list");
         }
     }

@@ -203,7 +203,10 @@ impl Jobs {
                 .spawn(move || worker::run(&jobs, jobs.devices.of_thread(number)))
         };
         leases::start(self)?;
-        let threads = self.config.queue.at_once_max.max(self.devices.count());
+        let threads = match self.config.server.role.does_jobs() {
+            true => self.config.queue.at_once_max.max(self.devices.count()),
+            false => 0,
+        };
         (0..threads).map(start).collect()
     }
 
@@ -226,6 +229,10 @@ impl Jobs {
             .or_else(|| self.stalled())
         {
             return Some(refusal);
+        }
+        if !self.config.server.role.does_jobs() {
+            // Jobs wait for those who do them.
+            return None;
         }
         match self.device() {
             DeviceState::Ready(_) => None,
@@ -391,7 +398,9 @@ impl Jobs {
     pub fn shut_down(&self, limit: Duration, threads: Vec<std::thread::JoinHandle<()>>) {
         self.stopping.store(true, Ordering::SeqCst);
         self.wake();
-        let ended = || threads.iter().all(std::thread::JoinHandle::is_finished);
+        // Where others do the jobs, their clients wait here.
+        let waits = || !self.config.server.role.does_jobs() && !self.not_under_way().is_empty();
+        let ended = || threads.iter().all(std::thread::JoinHandle::is_finished) && !waits();
         let until = Instant::now() + limit;
         while Instant::now() < until && !ended() && !self.is_fatal() {
             std::thread::sleep(Duration::from_millis(20));

@@ -30,7 +30,13 @@ pub struct Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         if !self.accepted && self.inputs.is_none() {
-            remove_inputs(&self.blobs, self.new.id);
+            let (blobs, id) = (self.blobs.clone(), self.new.id);
+            let remove = move || remove_inputs(&blobs, id);
+            match tokio::runtime::Handle::try_current() {
+                // It may be dropped by a thread that serves others, and a store of files elsewhere takes its time.
+                Ok(serving) if !self.blobs.is_private() => drop(serving.spawn_blocking(remove)),
+                _ => remove(),
+            }
         }
     }
 }

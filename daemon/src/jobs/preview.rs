@@ -37,6 +37,11 @@ impl Jobs {
         pipeline: &Pipeline,
         prompts: Prompts,
     ) -> Result<Preview, Refusal> {
+        if !self.config.server.role.does_jobs() {
+            let text =
+                "this process has no device for previews; ask for a segmentation without `preview`";
+            return Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(3600));
+        }
         let bytes = Mapped::open(image)?;
         let limits = self.image_limits();
         let wrong = |error| Refusal::image("image", &error);

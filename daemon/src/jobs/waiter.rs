@@ -191,12 +191,10 @@ impl Watcher for EndsElsewhere {
         if !job.status.is_final() {
             return;
         }
-        if let Some(jobs) = self.0.upgrade()
-            && job
-                .worker
-                .as_deref()
-                .is_some_and(|name| name != jobs.name())
-        {
+        let Some(jobs) = self.0.upgrade() else { return };
+        // Whoever ended it, nothing of it is to come.
+        lock(&jobs.reservations).remove(&job.id);
+        if job.worker.as_deref() != Some(jobs.name()) {
             jobs.tell_to_look(job.id);
         }
     }
