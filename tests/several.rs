@@ -82,8 +82,8 @@ impl Place {
 /// A job that takes a while.
 fn long() -> Form {
     Form::pair(
-        &png(photo(1200, 900)),
-        &png(mask(1200, 900, [200, 200, 900, 700])),
+        &png(photo(800, 600)),
+        &png(mask(800, 600, [150, 150, 550, 450])),
     )
 }
 
@@ -108,7 +108,7 @@ fn state(daemon: &Daemon, key: &str, job: &str) -> String {
 }
 
 fn becomes(daemon: &Daemon, key: &str, job: &str, wanted: &str) {
-    wait_until(wanted, Duration::from_secs(120), || {
+    wait_until(wanted, Duration::from_secs(200), || {
         std::thread::sleep(Duration::from_millis(50));
         let now = state(daemon, key, job);
         assert!(wanted == "failed" || now != "failed", "{job} failed");

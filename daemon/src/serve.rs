@@ -16,7 +16,7 @@ use admin_side::AdminSide;
 use anyhow::Context;
 use cleanplate_models::ModelStore;
 use cleanplate_pipeline::PipelineSet;
-use cleanplate_store::Store;
+use cleanplate_store::{PgStore, Store};
 use socket2::{Domain, Socket, Type};
 
 use crate::admin::{self, Sockets};
@@ -51,23 +51,14 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     crate::connections::allow_open_files(config.server.connections_max);
     fit_memory(&mut config);
     let (listener, metrics_listener) = listeners(&config)?;
-    let dirs = Dirs::under(&config.server.data_dir);
-    dirs.make_data()?;
-    // On a full volume what was kept back makes room for the recovery.
-    let space = DiskSpace::new(&dirs, config.files.folder(), config.server.free_bytes_min);
-    // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
+    let (dirs, space, opened) = open_store(&mut config)?;
     let OpenStore {
         store,
         shared,
         folder: _held,
-    } = database::open(&config, &dirs)?;
-    dirs.prepare()?;
-    config.server.name = crate::node::name(&config.server.name, &dirs.data)?;
+    } = opened;
     let blobs = Arc::new(Blobs::configured(&config.files, &dirs)?);
-    let holder = shared
-        .is_some()
-        .then(|| take_place(&*store, &blobs, &config))
-        .transpose()?;
+    let holder = take_place(shared.as_deref(), &blobs, &config)?;
     tidy_up(&*store, &blobs, &config)?;
     let (url_keys, webhook_key) = database::keys(shared.as_deref(), &dirs)?;
     let pipelines = pipelines(&config)?;
@@ -77,10 +68,7 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     let feed = Arc::new(Feed::new(&*store)?);
     store.watch(feed.clone());
     let local = open.then(|| Local::prepare(&*store, address)).transpose()?;
-    let first = match config.server.role.takes_calls() {
-        true => first::prepare(&*store, config.accounts.first_credits)?,
-        false => None,
-    };
+    let first = first_account(&*store, &config)?;
     let metrics = Arc::new(Metrics::from_zero());
     let jobs = Jobs::new(
         config.clone(),
@@ -125,6 +113,27 @@ pub fn run(mut config: Config, open: bool) -> anyhow::Result<ExitCode> {
     });
     greet(&app, first, &listener, address)?;
     actix_web::rt::System::new().block_on(live(app, (listener, metrics_listener), sockets, threads))
+}
+
+/// The data folder, the room on its volume, and the store. Names this process.
+fn open_store(config: &mut Config) -> anyhow::Result<(Dirs, Arc<DiskSpace>, OpenStore)> {
+    let dirs = Dirs::under(&config.server.data_dir);
+    dirs.make_data()?;
+    // On a full volume what was kept back makes room for the recovery.
+    let space = DiskSpace::new(&dirs, config.files.folder(), config.server.free_bytes_min);
+    // The lock comes before anything is touched: uploads of a running daemon are not ours to remove.
+    let opened = database::open(config, &dirs)?;
+    dirs.prepare()?;
+    config.server.name = crate::node::name(&config.server.name, &dirs.data)?;
+    Ok((dirs, space, opened))
+}
+
+/// The first account, made by who takes calls.
+fn first_account(store: &dyn Store, config: &Config) -> anyhow::Result<Option<first::First>> {
+    if !config.server.role.takes_calls() {
+        return Ok(None);
+    }
+    Ok(first::prepare(store, config.accounts.first_credits)?)
 }
 
 /// Lowers the memory for pictures to what the system gives this process, and says so.
@@ -211,12 +220,17 @@ fn pipelines(config: &Config) -> anyhow::Result<PipelineSet> {
 }
 
 /// The place of this process among those that share the database: its name, and files that the others find.
-fn take_place(store: &dyn Store, blobs: &Blobs, config: &Config) -> anyhow::Result<Holder> {
+fn take_place(
+    shared: Option<&PgStore>,
+    blobs: &Blobs,
+    config: &Config,
+) -> anyhow::Result<Option<Holder>> {
+    let Some(store) = shared else { return Ok(None) };
     let server = &config.server;
     if blobs.is_private() {
         refuse_beside_others(store, &server.name)?;
     }
-    Holder::take(store, &server.name, &server.data_dir, config.queue.lease)
+    Holder::take(store, &server.name, &server.data_dir, config.queue.lease).map(Some)
 }
 
 /// Ends what the last run left open, and removes files that nobody owns.
