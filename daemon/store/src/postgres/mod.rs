@@ -47,8 +47,6 @@ use crate::error::Result;
 
 const OPENING: &str = "opening the store";
 
-const OPENING: &str = "opening the store";
-
 /// The store in a PostgreSQL database.
 pub struct PgStore {
     pool: Arc<Pool>,
