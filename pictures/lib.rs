@@ -3,11 +3,12 @@
 //! What each format keeps:
 //! - **JPEG** (8-bit gray, YCbCr and RGB, baseline and progressive): every coefficient of the blocks that no changed pixel
 //!   touches, and with them tables, subsampling, scans, restart markers and the stored orientation; a quality that is asked
-//!   for means a new encoding, upright. CMYK, 12-bit, lossless and arithmetic-coded files are refused.
+//!   for means a new encoding, upright. CMYK is seen as sRGB through the file's profile and written back as inks in the hole. 12-bit,
+//!   lossless and arithmetic-coded files are refused.
 //! - **PNG** (1 to 16 bits, gray, RGB, palette, alpha, interlaced): bit depth, channels, palette order and indices outside
 //!   the mask. New colours take the palette's free places, then the nearest colours; a fill that is too far from all of them
 //!   promotes the file to 8-bit RGB or RGBA. Grays of 1, 2 or 4 bits and palettes of 1 bit stay as they are; a transparent colour key becomes an alpha channel. Interlaced files are written without interlacing.
-//! - **TIFF** (8 and 16 bits, gray, RGB, alpha, strips or tiles, one page; plain, LZW, deflate, PackBits): everything about
+//! - **TIFF** (8 and 16 bits, gray, RGB, CMYK, alpha, palettes of 8 bits, strips or tiles, one page; plain, LZW, deflate, PackBits): everything about
 //!   how its samples lie, and every strip or tile without a changed pixel.
 //! - **BMP** is read only: its result is a PNG.
 //! - **WebP** (lossy, lossless, alpha): lossless stays lossless; lossy is coded again at about its own quality.

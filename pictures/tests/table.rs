@@ -352,7 +352,7 @@ CMYK is filled in RGB through the profile of the file (plainly without one, said
 
 Not read, and named in the reply (415): AVIF, HEIC, JPEG XL, JPEG 2000, GIF, PSD, BigTIFF, OpenEXR, PDF, and camera raws (DNG, CR2,
 CR3, NEF, ARW, RAF, ORF, RW2). Refused with the reason (422): animations, TIFFs of several pages, of 1 to 4 or 32 bits, of
-floating-point samples, with palettes of other than 8 bits, YCbCr or Lab colour, or with JPEG, fax or Zstandard coding inside; JPEGs of 12 bits,
+floating-point samples, with palettes of other than 8 bits or beside alpha, YCbCr or Lab colour, or with JPEG, fax or Zstandard coding inside; JPEGs of 12 bits,
 without loss or with arithmetic coding.
 ";
 
