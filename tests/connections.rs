@@ -407,8 +407,10 @@ fn event_streams_of_one_account_leave_some_to_others() {
     let (path, form) = (format!("{REMOVAL}?async=true"), Form::pair(&jpeg, &hole));
     // The last job of each waits behind the others, so its events go on.
     let waiting = keys.each_ref().map(|key| {
-        let sent = (0..3).map(|_| daemon.post(&path, Some(key), &form).json());
-        sent.next_back().unwrap()["job_id"].as_str().unwrap().to_string()
+        let sent: Vec<_> = (0..3)
+            .map(|_| daemon.post(&path, Some(key), &form).json())
+            .collect();
+        sent.last().unwrap()["job_id"].as_str().unwrap().to_string()
     });
     let open = |of: usize, source: &str| {
         let (id, key) = (&waiting[of], &keys[of]);
