@@ -37,6 +37,15 @@ pub struct Choice {
     pub scores: Vec<Score>,
 }
 
+impl Choice {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let names = self.scores.iter().map(|score| score.candidate.len());
+        let texts = self.candidate.len() + self.reason.len() + names.sum::<usize>();
+        (size_of::<Choice>() + self.scores.len() * size_of::<Score>() + texts) as u64
+    }
+}
+
 /// A candidate's score in a [`Choice`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Score {

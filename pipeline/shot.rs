@@ -2,7 +2,8 @@
 //!
 //! Each frame by itself would choose its fill and search its sources anew, and grain alone decides between sources that are
 //! equally good. So a frame takes the fill that the frame before took, and its search goes on from that one's sources, as long
-//! as the frames look alike: a cut, or a camera that jumps, begins anew.
+//! as the frames look alike: a cut, or a camera that jumps, begins anew; so does a frame that no longer looks like the one with
+//! which this began, however slowly it came to that.
 
 use std::sync::Arc;
 
@@ -34,13 +35,17 @@ const GLANCE_ROWS: usize = 4;
 /// Mean difference of small pictures from which on a frame shows something else, of 0..1. Views of 400 pixels that moved by 2
 /// differ by .008 to .016, by 8 by .025 to .047; those of different photos by .18 and more.
 const ALIKE_MAX: f32 = 0.05;
+/// The same beside the frame that began anew last: about half of what different photos differ by.
+const BEGAN_MAX: f32 = 0.1;
 
 /// What one frame left.
 #[derive(Debug, Default)]
 struct Trace {
     number: u64,
     size: (usize, usize),
-    glance: Vec<f32>,
+    glance: Arc<Vec<f32>>,
+    /// That of the frame that began anew last.
+    began: Arc<Vec<f32>>,
     choices: Vec<Choice>,
     fields: Vec<(FieldKey, Arc<Vec<u32>>)>,
 }
@@ -96,14 +101,19 @@ impl Shots {
 
     /// What the frame before left, if it looks like this one. A frame that is none after it begins anew.
     pub fn begin(&self, frame: &Frame, photo: &Photo) -> Shot {
-        let own = Trace {
+        let glance = Arc::new(glance(photo));
+        let mut own = Trace {
             number: frame.number,
             size: (photo.width, photo.height),
-            glance: glance(photo),
+            began: Arc::clone(&glance),
+            glance,
             ..Trace::default()
         };
         let before = self.kept.get(&frame.shot);
         let before = before.filter(|before| before.number < own.number && before.is_like(&own));
+        if let Some(before) = &before {
+            own.began = Arc::clone(&before.began);
+        }
         Shot {
             before,
             own,
@@ -126,18 +136,18 @@ impl Shots {
 
 impl Trace {
     fn bytes(&self) -> u64 {
-        let values = self
-            .fields
-            .iter()
-            .map(|(_, field)| field.len())
-            .sum::<usize>();
-        4 * (values + self.glance.len()) as u64
+        let fields = self.fields.iter().map(|(_, field)| field.len());
+        let values = fields.sum::<usize>() + self.glance.len() + self.began.len();
+        4 * values as u64 + self.choices.iter().map(Choice::bytes).sum::<u64>()
     }
 
     fn is_like(&self, other: &Trace) -> bool {
-        let pairs = self.glance.iter().zip(&other.glance);
-        let sum: f32 = pairs.map(|(a, b)| (a - b).abs()).sum();
-        self.size == other.size && sum <= ALIKE_MAX * self.glance.len() as f32
+        let alike = |own: &[f32], most: f32| {
+            let pairs = own.iter().zip(&*other.glance);
+            pairs.map(|(a, b)| (a - b).abs()).sum::<f32>() <= most * own.len() as f32
+        };
+        let near = || alike(&self.glance, ALIKE_MAX) && alike(&self.began, BEGAN_MAX);
+        self.size == other.size && near()
     }
 }
 
@@ -234,6 +244,22 @@ mod tests {
                 .field(&[1; 32])
                 .is_none()
         );
+    }
+
+    #[test]
+    fn what_changes_slowly_begins_anew_once_it_has_become_something_else() {
+        let shots = Shots::new(1 << 20);
+        let mut began = Vec::new();
+        for number in 0..40u32 {
+            let mut shot = shots.begin(&frame(number.into()), &photo(2 * number, 200));
+            if shot.field(&[1; 32]).is_none() {
+                began.push(number);
+            }
+            shot.keep_field([1; 32], vec![number]);
+            shots.end(frame(number.into()), shot, &[]);
+        }
+        assert!((2..8).contains(&began.len()), "{began:?}");
+        assert_eq!(began[0], 0);
     }
 
     #[test]

@@ -160,9 +160,13 @@ pub fn plan_within(
         crops.map(|(at, i)| fit(*at, i, wish, size)).collect()
     };
     let seen = |crops: &[Planned]| -> usize { crops.iter().map(|c| c.width * c.height).sum() };
+    let enlarged = |crops: &[Planned]| -> usize {
+        let all = crops.iter().filter(|c| c.width > c.rect.width());
+        all.map(|c| c.width * c.height).sum()
+    };
     let mut wish = *wish;
     let mut planned = fitted(&wish);
-    if wish.working_px_min > 0 && seen(&planned) > ENLARGED_PIXELS_MAX {
+    if enlarged(&planned) > ENLARGED_PIXELS_MAX {
         wish.working_px_min = 0;
         planned = fitted(&wish);
     }

@@ -68,6 +68,17 @@ fn a_small_crop_is_enlarged_to_its_least_working_size_with_its_shape_kept() {
         .collect();
     let (_, many) = plan(&mask(4000, 3000, &dust), &wish).unwrap();
     assert!(many.iter().all(|c| c.width == c.rect.width()), "{many:?}");
+    // Those that are large anyway do not count.
+    let large: Vec<[usize; 4]> = (0..5)
+        .map(|i| [i * 800, 400, i * 800 + 300, 700])
+        .chain([[1000, 1700, 1030, 1730]])
+        .collect();
+    let (_, mixed) = plan(&mask(4000, 3000, &large), &wish).unwrap();
+    let (seen, at_all) = (
+        mixed.iter().filter(|c| c.width > c.rect.width()),
+        mixed.len(),
+    );
+    assert_eq!((seen.count(), at_all), (1, 6), "{mixed:?}");
     let large = crop([1000, 700, 2000, 1700]);
     assert_eq!((large.rect.width(), large.width), (2000, 512));
     // Where the photo ends, the working size follows.
