@@ -1,5 +1,6 @@
 //! Compares a backend with stored answers of the reference implementation.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cleanplate_kernels::Tensor;
@@ -7,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{ImportError, ModelError};
-use crate::import::{WeightTensor, WeightType, Weights};
+use crate::import::{Bytes, WeightTensor, WeightType, Weights};
+use crate::source::{Random, Source, WeightSpec};
 
 /// One compared tensor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,7 +34,7 @@ const BYTES_SHARE_MIN: f64 = 0.999;
 /// A golden file while it is checked.
 pub struct GoldenFile<'a> {
     path: &'a Path,
-    /// Weights, inputs and expected tensors.
+    /// Inputs and expected tensors.
     pub weights: &'a Weights,
 }
 
@@ -57,21 +59,41 @@ impl<'a> GoldenFile<'a> {
         }
     }
 
-    /// The seed that its weights are made from (`Random` in `source`); `None` where they are in the file.
-    pub fn seed(&self) -> Result<Option<u64>, ModelError> {
-        let seed = self.weights.metadata().get("seed");
-        seed.map(|seed| {
-            seed.parse()
-                .map_err(|_| self.fail(format!("metadata `seed` is {seed:?}, wanted a number")))
-        })
-        .transpose()
+    /// The seed that its network's weights are made from (`Random` in `source`).
+    pub fn seed(&self) -> Result<u64, ModelError> {
+        self.stated("seed")
     }
 
-    /// The sizes of its network, where its weights are not in the file.
+    /// The sizes of its network.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
-        let text = self.weights.metadata().get("config");
-        let text = text.ok_or_else(|| self.fail("no `config` in its metadata"))?;
-        serde_json::from_str(text).map_err(|e| self.fail(format!("metadata `config`: {e}")))
+        self.stated("config")
+    }
+
+    fn stated<T: DeserializeOwned>(&self, key: &str) -> Result<T, ModelError> {
+        let text = self.weights.metadata().get(key);
+        let text = text.ok_or_else(|| self.fail(format!("no `{key}` in its metadata")))?;
+        serde_json::from_str(text).map_err(|e| self.fail(format!("metadata `{key}`: {e}")))
+    }
+
+    /// What a published file of its network holds: weights from the seed, under the names and with the shapes that its
+    /// metadata lists. `None` where it lists none.
+    pub fn published(&self) -> Result<Option<Weights>, ModelError> {
+        if !self.weights.metadata().contains_key("weights") {
+            return Ok(None);
+        }
+        let layout: BTreeMap<String, Vec<usize>> = self.stated("weights")?;
+        let random = Random(self.seed()?);
+        let made = layout.into_iter().map(|(name, shape)| {
+            let spec = WeightSpec { name, shape };
+            let weight = random.tensor(&spec)?;
+            let values = weight.as_f32().unwrap_or_default().iter();
+            let bytes = Bytes::from(values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+            let tensor = WeightTensor::new(WeightType::F32, &spec.shape, None, bytes, 0)
+                .map_err(|why| self.fail(format!("{}: {why}", spec.name)))?;
+            Ok((spec.name, tensor))
+        });
+        let made = made.collect::<Result<BTreeMap<_, _>, ModelError>>()?;
+        Ok(Some(Weights::made(made)))
     }
 
     /// A tensor that has to be there.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use crate::arch::ArchInfo;
 use crate::error::{ImportError, ModelError};
 use crate::golden::{GoldenFile, GoldenLine};
-use crate::import::{Bytes, Limits, Names, Reader, Weights};
+use crate::import::{Bytes, Limits, Names, Reader, Weights, write_safetensors};
 use crate::{lama, migan, sam};
 
 /// Every network family. Adding one is its folder and a line here.
@@ -32,12 +32,28 @@ pub fn read_bytes(bytes: Bytes, limits: &Limits) -> Result<Weights, ImportError>
     Reader::new(limits, &NAMES).read_bytes(bytes)
 }
 
-/// Runs every case of a golden file on `backend`, one line per expected tensor.
-pub fn check_golden(path: &Path, backend: &dyn Backend) -> Result<Vec<GoldenLine>, ModelError> {
-    let weights = read(path, &Limits::default()).map_err(|source| ModelError::Import {
+/// The weights that the answers in a golden file are of, as a published file holds them (safetensors): for tests that import one.
+pub fn published_weights(golden: &Path) -> Result<Vec<u8>, ModelError> {
+    let answers = read_golden(golden)?;
+    let file = GoldenFile::new(golden, &answers);
+    let weights = file.published()?;
+    let weights = weights.ok_or_else(|| file.fail("no `weights` in its metadata"))?;
+    let (tensors, mut bytes) = (weights.iter().collect::<Vec<_>>(), Vec::new());
+    write_safetensors(&mut bytes, &tensors, weights.metadata(), &mut |_, _| ())
+        .map_err(|e| file.fail(e.to_string()))?;
+    Ok(bytes)
+}
+
+fn read_golden(path: &Path) -> Result<Weights, ModelError> {
+    read(path, &Limits::default()).map_err(|source| ModelError::Import {
         file: path.to_path_buf(),
         source,
-    })?;
+    })
+}
+
+/// Runs every case of a golden file on `backend`, one line per expected tensor.
+pub fn check_golden(path: &Path, backend: &dyn Backend) -> Result<Vec<GoldenLine>, ModelError> {
+    let weights = read_golden(path)?;
     let file = GoldenFile::new(path, &weights);
     let name = file.arch()?;
     let arch = named(name).ok_or_else(|| file.fail(format!("this build has no {name} network")))?;

@@ -26,6 +26,14 @@ impl Weights {
         }
     }
 
+    /// Tensors that were made here, by their published names.
+    pub(crate) fn made(tensors: BTreeMap<String, WeightTensor>) -> Self {
+        Weights {
+            tensors,
+            ..Weights::new(Format::Safetensors, BTreeMap::new())
+        }
+    }
+
     /// Adds a tensor under its published name; two tensors that become the same name are an error.
     pub(crate) fn insert(
         &mut self,

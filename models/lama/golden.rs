@@ -13,10 +13,7 @@ pub(super) fn check(
     file: &GoldenFile<'_>,
     backend: &dyn Backend,
 ) -> Result<Vec<GoldenLine>, ModelError> {
-    let network = match file.seed()? {
-        Some(seed) => Lama::random(&LamaConfig::stated(file.weights)?, seed)?,
-        None => Lama::from_weights(file.weights)?,
-    };
+    let network = Lama::random(&LamaConfig::stated(file.weights)?, file.seed()?)?;
     let mut lines = Vec::new();
     for case in file.cases() {
         let image = file.batch_of_bytes(&format!("case{case}.image"), 3)?;

@@ -14,10 +14,7 @@ pub(super) fn check(
     file: &GoldenFile<'_>,
     backend: &dyn Backend,
 ) -> Result<Vec<GoldenLine>, ModelError> {
-    let network = match file.seed()? {
-        Some(seed) => Migan::random(&file.config()?, seed)?,
-        None => Migan::from_weights(file.weights)?,
-    };
+    let network = Migan::random(&file.config()?, file.seed()?)?;
     let skip = format!("skip{}", network.config().resolution);
     let mut lines = Vec::new();
     for case in file.cases() {

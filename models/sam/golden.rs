@@ -6,11 +6,10 @@ use cleanplate_engine::Backend;
 use cleanplate_kernels::Tensor;
 
 use super::mask::{Choice, choose};
-use super::{Normalisation, Sam, SamConfig};
+use super::{Sam, SamConfig};
 use crate::arch::{Label, Prompt, Segment};
 use crate::error::ModelError;
 use crate::golden::{GoldenFile, GoldenLine};
-use crate::source::Random;
 
 /// Largest errors: embedding and logits are stored as f16, the photo's resize rounds to 8 bits.
 const EMBEDDING_TOLERANCE: f64 = 2e-2;
@@ -75,19 +74,12 @@ pub(crate) fn check(
     }
 }
 
-/// The network of the file: of weights from a seed, or of stored ones.
+/// The network of the file: what a published file of its weights tells, or what it states.
 fn network(file: &GoldenFile<'_>) -> Result<Sam, ModelError> {
-    let mut config = SamConfig::infer(file.weights)?;
-    if let Some(seed) = file.seed()? {
-        return Sam::build(config, &Random(seed));
+    match file.published()? {
+        Some(weights) => Sam::from_weights(&weights),
+        None => Sam::random(&SamConfig::infer(file.weights)?, file.seed()?),
     }
-    // The answers for stored weights come from networks whose tensors were rounded to f16 in front of the run, the
-    // normalisation's included.
-    let Normalisation { mean, std } = &mut config.normalisation;
-    mean.iter_mut()
-        .chain(std)
-        .for_each(|v| *v = half::f16::from_f32(*v).to_f32());
-    Sam::build(config, file.weights)
 }
 
 impl StoredPrompt {

@@ -1,7 +1,5 @@
 //! A SAM network's sizes, as its weight file tells them.
 
-use serde_json::Value;
-
 use super::config::{ARCH, DecoderConfig, EncoderConfig, HEADS, Normalisation, SamConfig};
 use crate::error::ModelError;
 use crate::import::Weights;
@@ -14,14 +12,12 @@ impl SamConfig {
             why: format!("metadata `config` of the weights: {e}"),
         };
         let text = weights.metadata().get("config");
-        let stated: Option<Value> = text
+        let stated: Option<SamConfig> = text
             .map(|text| serde_json::from_str(text))
             .transpose()
             .map_err(wrong)?;
-        // The published networks' golden files describe them in other words, `encoder` a text beside its sizes: their weights
-        // tell the same.
-        match stated.filter(|config| !config["encoder"].is_string()) {
-            Some(config) => SamConfig::complete(serde_json::from_value(config).map_err(wrong)?),
+        match stated {
+            Some(config) => SamConfig::complete(config),
             None => SamConfig::complete(Reader { weights }.config()?),
         }
     }

@@ -3,7 +3,6 @@
 mod places;
 mod refusals;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use crate::common::{Daemon, Form, REMOVAL, Reply, cleanplate, json, photo, png, 
 use cleanplate_models::Limits;
 use cleanplate_models::import::Weights;
 use cleanplate_models::registry;
-use flate2::read::GzDecoder;
 use serde_json::Value;
 
 const SEGMENTATION: &str = "/v1/services/segmentation";
@@ -29,13 +27,20 @@ parameters = { model = "lama-small", working_px_max = 128 }
 const CONFIG: &str =
     "[pipelines]\ndefault = \"clicked\"\nallowed = [\"patchmatch\"]\n[limits]\npoints_max = 8\n";
 
-/// Stored answers of a small network of the published shape, its weights among them.
+/// Stored answers of a small network of the published shape.
 fn golden() -> PathBuf {
     root().join("models/sam/golden/sam_vit_tiny.safetensors.gz")
 }
 
 fn answers() -> Weights {
     registry::read(&golden(), &Limits::default()).unwrap()
+}
+
+/// Its weights, as they would be published.
+fn published(dir: &Path) -> PathBuf {
+    let file = dir.join("published.safetensors");
+    std::fs::write(&file, registry::published_weights(&golden()).unwrap()).unwrap();
+    file
 }
 
 /// The photo of the stored answers, and its width and height.
@@ -79,7 +84,7 @@ fn import_model(data: &Path, file: &Path, name: &str) {
 }
 
 fn start(data: &Path, more: &str) -> Daemon {
-    import_model(data, &golden(), "tiny");
+    import_model(data, &published(data), "tiny");
     Daemon::start(data, &format!("{CONFIG}{more}"))
 }
 
@@ -444,20 +449,16 @@ fn the_embedded_network_finds_the_two_people_on_the_beach() {
 
 /// A copy of the known network whose logits have the sign of `level` everywhere, whatever it sees.
 fn uniform(dir: &Path, name: &str, level: f32) -> PathBuf {
-    let mut bytes = Vec::new();
-    GzDecoder::new(std::fs::File::open(golden()).unwrap())
-        .read_to_end(&mut bytes)
-        .unwrap();
+    let mut bytes = registry::published_weights(&golden()).unwrap();
     let header_bytes = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..8 + header_bytes]).unwrap();
     let mut set = |tensor: String, value: f32| {
-        let entry = &header[format!("weights.mask_decoder.{tensor}")];
+        let entry = &header[format!("mask_decoder.{tensor}")];
         let at = |i: usize| 8 + header_bytes + entry["data_offsets"][i].as_u64().unwrap() as usize;
-        assert_eq!(entry["dtype"], "F16", "{tensor}");
-        let half = half_bytes(value);
+        assert_eq!(entry["dtype"], "F32", "{tensor}");
         bytes[at(0)..at(1)]
-            .chunks_exact_mut(2)
-            .for_each(|to| to.copy_from_slice(&half));
+            .chunks_exact_mut(4)
+            .for_each(|to| to.copy_from_slice(&value.to_le_bytes()));
     };
     set("output_upscaling.3.weight".into(), 0.0);
     set("output_upscaling.3.bias".into(), 1.0);
@@ -474,16 +475,6 @@ fn uniform(dir: &Path, name: &str, level: f32) -> PathBuf {
     let file = dir.join(format!("{name}.safetensors"));
     std::fs::write(&file, bytes).unwrap();
     file
-}
-
-/// A whole number from -1 to 1 as f16.
-fn half_bytes(value: f32) -> [u8; 2] {
-    let bits: u16 = match value {
-        1.0 => 0x3c00,
-        -1.0 => 0xbc00,
-        _ => 0,
-    };
-    bits.to_le_bytes()
 }
 
 /// A JPEG that is stored lying on its side: orientation 6, to be turned clockwise for display.

