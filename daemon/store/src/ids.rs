@@ -188,6 +188,19 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+impl<T> Page<T> {
+    /// A page of `rows` items out of up to `rows + 1` rows, each with its place in the order.
+    pub(crate) fn of(rows: u32, mut found: Vec<(i64, T)>) -> Self {
+        let more = found.len() > rows as usize;
+        found.truncate(rows as usize);
+        let last = found.last().filter(|_| more);
+        Self {
+            next: last.map(|(place, _)| Cursor(*place)),
+            items: found.into_iter().map(|(_, item)| item).collect(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,7 @@ mod ledger;
 mod limits;
 mod maintenance;
 mod postgres;
+mod rules;
 mod secret;
 mod sqlite;
 mod tables;

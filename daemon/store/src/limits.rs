@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::error::{Result, StoreError};
 use crate::idempotency::{IdempotencyScope, REPLY_BYTES_MAX};
-use crate::jobs::{CANDIDATES_MAX, StoredFile};
+use crate::jobs::{CANDIDATES_MAX, Completion, StoredFile};
 use crate::leases::{LEASE_MS_MAX, WorkerReport};
 use crate::{Credits, Failure, Idempotency, JobResult, NewJob, Reply, WEBHOOK_PAUSE_MS_MAX};
 
@@ -125,6 +125,19 @@ pub(crate) fn lease_ms(operation: &'static str, value: i64) -> Result<()> {
     Err(invalid(operation, "lease_ms", detail))
 }
 
+/// Who claims a job, and for how long.
+pub(crate) fn claim(operation: &'static str, worker: &str, value: i64) -> Result<()> {
+    text(operation, "worker", worker, 100)?;
+    lease_ms(operation, value)
+}
+
+/// How an attempt ends well.
+pub(crate) fn completion(operation: &'static str, completion: &Completion) -> Result<()> {
+    result(operation, &completion.result)?;
+    keep_ms(operation, completion.keep_ms)?;
+    reply_if_any(operation, completion.reply.as_ref())
+}
+
 /// What a process says of itself.
 pub(crate) fn worker(operation: &'static str, report: &WorkerReport) -> Result<()> {
     text(operation, "name", &report.name, 100)?;
@@ -162,9 +175,12 @@ pub(crate) fn idempotency(operation: &'static str, wish: &Idempotency) -> Result
     if let IdempotencyScope::Folder(name) = &wish.scope {
         text(operation, "scope", name, 255)?;
     }
-    wish.reply
-        .as_ref()
-        .map_or(Ok(()), |kept| reply(operation, kept))
+    reply_if_any(operation, wish.reply.as_ref())
+}
+
+/// A reply to be kept, if there is one.
+pub(crate) fn reply_if_any(operation: &'static str, kept: Option<&Reply>) -> Result<()> {
+    kept.map_or(Ok(()), |kept| reply(operation, kept))
 }
 
 /// A reply to be kept.

@@ -2,25 +2,22 @@
 //!
 //! The test starts this same program again as the victim, which acknowledges each step on its standard output.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cleanplate_store::{
-    Accept, AccountId, Accounts, Completion, Ended, JobId, JobResult, JobStatus, Jobs, Ledger,
-    Maintenance, NewJob, QueueLimits, SqliteStore, StoredFile, SystemClock,
+    AccountId, Accounts, Ended, JobId, JobStatus, Jobs, Ledger, Maintenance, SqliteStore,
+    SystemClock,
 };
-use serde_json::json;
+
+use crate::common::{PRICE, accept, again, completion};
 
 const LEASE_MS: i64 = 60_000;
 const FOLDER: &str = "CLEANPLATE_STORE_KILL_FOLDER";
 const KILLS: u64 = 15;
-const PRICE: i64 = 3;
 const CREDITS: i64 = 1_000_000;
 
 fn open(folder: &Path) -> SqliteStore {
@@ -58,29 +55,9 @@ fn work(store: &SqliteStore, account: AccountId) -> Option<()> {
     let asynchronous = u128::from_str_radix(&id.to_string().replace('-', ""), 16)
         .unwrap()
         .is_multiple_of(2);
-    let new = NewJob {
-        id,
-        account,
-        key: None,
-        batch: None,
-        service: "object-removal".into(),
-        pipeline: "default".into(),
-        asynchronous,
-        origin: "worker".into(),
-        price: PRICE,
-        input_filename: None,
-        original_width: 1,
-        original_height: 1,
-        request: json!({}),
-        idempotency: None,
-    };
-    let limits = QueueLimits {
-        pending_max: 10_000,
-        in_flight_per_key_max: 10_000,
-    };
-    let Accept::Accepted { .. } = store.accept(&new, &limits).unwrap() else {
+    if !accept(store, id, account, asynchronous) {
         return None;
-    };
+    }
     acknowledge("accepted", id);
     let job = store.claim("worker", LEASE_MS).unwrap()?;
     let Ended::Now { job, .. } = store.finish(job.id, job.attempt, &completion()).unwrap() else {
@@ -88,34 +65,6 @@ fn work(store: &SqliteStore, account: AccountId) -> Option<()> {
     };
     acknowledge("finished", job.id);
     Some(())
-}
-
-fn completion() -> Completion {
-    let output = StoredFile {
-        name: JobId::random().to_string(),
-        sha256: [1; 32],
-        bytes: 1,
-        media_type: "image/png".into(),
-    };
-    let none = json!([]);
-    let result = JobResult {
-        output,
-        mask: None,
-        candidates: Vec::new(),
-        width: 1,
-        height: 1,
-        credits: PRICE,
-        processing_ms: 1.0,
-        timings: none.clone(),
-        models: none.clone(),
-        device: none.clone(),
-        warnings: none,
-    };
-    Completion {
-        result,
-        keep_ms: 60_000,
-        reply: None,
-    }
 }
 
 #[test]
@@ -151,12 +100,7 @@ fn kill_nine_loses_nothing() {
 }
 
 fn run_and_kill(folder: &Path, after: Duration) -> Vec<(String, JobId)> {
-    let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["victim", "--exact", "--nocapture", "--test-threads=1"])
-        .env(FOLDER, folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut victim = again("kill::victim", (FOLDER, folder), &[]);
     let mut lines = BufReader::new(victim.stdout.take().unwrap())
         .lines()
         .map_while(Result::ok);

@@ -2,24 +2,22 @@
 //!
 //! The test starts this same program again as workers, which tell each step on their standard output.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cleanplate_store::{
-    Accept, AccountId, Accounts, Completion, Ended, Heartbeat, Job, JobId, JobResult, JobStatus,
-    Jobs, Ledger, Maintenance, NewJob, QueueLimits, SqliteStore, StoredFile, SystemClock,
+    AccountId, Accounts, Ended, Heartbeat, Job, JobId, JobStatus, Jobs, Ledger, Maintenance,
+    SqliteStore, SystemClock,
 };
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+
+use crate::common::{PRICE, accept, again, completion};
 
 const FOLDER: &str = "CLEANPLATE_STORE_LEASE_FOLDER";
 const NAME: &str = "CLEANPLATE_STORE_LEASE_NAME";
-const PRICE: i64 = 3;
 const JOBS: i64 = 4;
 const LEASE_MS: i64 = 3_000;
 /// What a job takes.
@@ -68,34 +66,6 @@ fn tell(step: &str, job: JobId) {
     out.flush().unwrap();
 }
 
-fn completion() -> Completion {
-    let output = StoredFile {
-        name: JobId::random().to_string(),
-        sha256: [1; 32],
-        bytes: 1,
-        media_type: "image/png".into(),
-    };
-    let none = json!([]);
-    let result = JobResult {
-        output,
-        mask: None,
-        candidates: Vec::new(),
-        width: 1,
-        height: 1,
-        credits: PRICE,
-        processing_ms: 1.0,
-        timings: none.clone(),
-        models: none.clone(),
-        device: none.clone(),
-        warnings: none,
-    };
-    Completion {
-        result,
-        keep_ms: 60_000,
-        reply: None,
-    }
-}
-
 /// A worker as a process; killed when dropped.
 struct Worker {
     child: Child,
@@ -111,13 +81,7 @@ impl Drop for Worker {
 
 impl Worker {
     fn start(folder: &Path, name: &str) -> Worker {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["worker", "--exact", "--nocapture", "--test-threads=1"])
-            .env(FOLDER, folder)
-            .env(NAME, name)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = again("leases::worker", (FOLDER, folder), &[(NAME, name)]);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Worker { child, lines }
     }
@@ -158,28 +122,7 @@ impl Bench {
         let account = store.create_account("Studio", "test").unwrap().id;
         store.top_up(account, JOBS * PRICE, "test", "").unwrap();
         for _ in 0..JOBS {
-            let new = NewJob {
-                id: JobId::random(),
-                account,
-                key: None,
-                batch: None,
-                service: "object-removal".into(),
-                pipeline: "default".into(),
-                asynchronous: false,
-                origin: "api".into(),
-                price: PRICE,
-                input_filename: None,
-                original_width: 1,
-                original_height: 1,
-                request: json!({}),
-                idempotency: None,
-            };
-            let limits = QueueLimits {
-                pending_max: 1_000,
-                in_flight_per_key_max: 1_000,
-            };
-            let accepted = store.accept(&new, &limits).unwrap();
-            assert!(matches!(accepted, Accept::Accepted { .. }));
+            assert!(accept(&store, JobId::random(), account, false));
         }
         Bench {
             folder,

@@ -153,13 +153,13 @@ pub fn all(fresh: &dyn Fn() -> Box<dyn Fixture>) {
 }
 
 /// Limits that no check meets by accident.
-const WIDE: QueueLimits = QueueLimits {
+pub(crate) const WIDE: QueueLimits = QueueLimits {
     pending_max: 100_000,
     in_flight_per_key_max: 100_000,
 };
-const PRICE: Credits = 3;
+pub(crate) const PRICE: Credits = 3;
 /// Longer than checks that do not mind leases take.
-const LEASE_MS: i64 = 60_000;
+pub(crate) const LEASE_MS: i64 = 60_000;
 const ACTOR: &str = "conformance";
 
 #[track_caller]
@@ -168,7 +168,7 @@ fn sound(store: &dyn Store) {
 }
 
 /// An account with credits and a key.
-fn funded(store: &dyn Store, credits: Credits) -> (AccountId, KeyId) {
+pub(crate) fn funded(store: &dyn Store, credits: Credits) -> (AccountId, KeyId) {
     let account = store.create_account("Studio", ACTOR).unwrap().id;
     if credits > 0 {
         store.top_up(account, credits, ACTOR, "").unwrap();
@@ -183,7 +183,7 @@ fn funded(store: &dyn Store, credits: Credits) -> (AccountId, KeyId) {
     )
 }
 
-fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
+pub(crate) fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
     NewJob {
         id: JobId::random(),
         account,
@@ -211,13 +211,13 @@ fn accepted(outcome: Accept) -> Job {
 }
 
 #[track_caller]
-fn accept(store: &dyn Store, new: &NewJob) -> Job {
+pub(crate) fn accept(store: &dyn Store, new: &NewJob) -> Job {
     accepted(store.accept(new, &WIDE).unwrap())
 }
 
 /// Accepts and claims a job.
 #[track_caller]
-fn processing(store: &dyn Store, owner: (AccountId, KeyId)) -> Job {
+pub(crate) fn processing(store: &dyn Store, owner: (AccountId, KeyId)) -> Job {
     let job = accept(store, &new_job(owner));
     store
         .claim_job(job.id, "worker", LEASE_MS)
@@ -225,7 +225,7 @@ fn processing(store: &dyn Store, owner: (AccountId, KeyId)) -> Job {
         .unwrap()
 }
 
-fn completion(credits: Credits) -> Completion {
+pub(crate) fn completion(credits: Credits) -> Completion {
     let output = StoredFile {
         name: format!("{}.png", JobId::random()),
         sha256: [7; 32],

@@ -142,6 +142,18 @@ pub struct JobCounts {
     pub failed: u64,
 }
 
+impl JobCounts {
+    /// Notes how many are in this state.
+    pub(crate) fn set(&mut self, status: JobStatus, number: u64) {
+        *match status {
+            JobStatus::Pending => &mut self.pending,
+            JobStatus::Processing => &mut self.processing,
+            JobStatus::Completed => &mut self.completed,
+            JobStatus::Failed => &mut self.failed,
+        } = number;
+    }
+}
+
 /// Operations on jobs.
 pub trait Jobs {
     /// Accepts a job in one transaction: idempotency row, hold, reserve entry, job row; or nothing at all.

@@ -6,16 +6,16 @@
 use super::accounts::{balance, locked};
 use super::convert::{Text, column, natural};
 use super::failure::PgResult;
-use super::idempotency::{self, EarlierUse, Purpose};
 use super::job_row::{self, job_columns, job_row};
-use super::keys;
-use super::ledger::{Posting, post};
+use super::ledger::post;
 use super::session::Sql;
-use crate::accounts::Balance;
+use super::{idempotency, keys};
 use crate::error::StoreError;
 use crate::jobs::{Accept, BatchSlot, Failure, Inquiry, Job, JobStatus, NewJob, QueueLimits};
-use crate::ledger::{LedgerCause, LedgerKind};
-use crate::{AccountId, Credits, KeyId, limits};
+use crate::rules::accepting;
+use crate::rules::credits::Posting;
+use crate::rules::idempotency::Target;
+use crate::{AccountId, limits};
 
 pub(super) fn accept(sql: &Sql<'_>, new: &NewJob, bounds: &QueueLimits) -> PgResult<Accept> {
     let account = locked(sql, new.account)?;
@@ -25,29 +25,20 @@ pub(super) fn accept(sql: &Sql<'_>, new: &NewJob, bounds: &QueueLimits) -> PgRes
     if let Some(wish) = &new.idempotency
         && let Some(earlier) = idempotency::look_up(sql, wish)?
     {
-        return answer_again(sql, earlier);
+        return earlier.answer(|job| job_row::existing(sql, job));
     }
-    if let Some(full) = full(sql, lane(new.account, new.key), bounds)? {
+    if let Some(full) = full(sql, accepting::lane(new.account, new.key), bounds)? {
         return Ok(full);
     }
     check_slot(sql, new.account, new.batch)?;
-    if let Some(short) = short(account, new.price) {
+    if let Some(short) = accepting::short(account, new.price) {
         return Ok(short);
     }
     let job = insert(sql, new, JobStatus::Pending, None)?;
-    let hold = Posting {
-        account: new.account,
-        kind: LedgerKind::Reserve,
-        cause: LedgerCause::Job(new.id),
-        available: -new.price,
-        held: new.price,
-    };
-    let entry = post(sql, &hold)?.ok_or(StoreError::UnknownAccount {
-        operation: sql.operation,
-        account: new.account,
-    })?;
+    let hold = Posting::hold(new.account, new.id, new.price);
+    let entry = post(sql, &hold)?.ok_or_else(|| hold.unknown_account(sql.operation))?;
     if let Some(wish) = &new.idempotency {
-        idempotency::insert(sql, wish, Purpose::Job(new.id))?;
+        idempotency::insert(sql, wish, Target::Job(new.id))?;
     }
     Ok(Accept::Accepted {
         job: Box::new(job),
@@ -60,24 +51,6 @@ pub(super) fn record_failed(sql: &Sql<'_>, new: &NewJob, failure: &Failure) -> P
     keys::may_work(sql, new.account, new.key)?;
     check_slot(sql, new.account, new.batch)?;
     insert(sql, new, JobStatus::Failed, Some(failure))
-}
-
-fn answer_again(sql: &Sql<'_>, earlier: EarlierUse) -> PgResult<Accept> {
-    Ok(match earlier {
-        EarlierUse::OtherRequest
-        | EarlierUse::Running(Purpose::Batch(_))
-        | EarlierUse::Ended(Purpose::Batch(_)) => Accept::KeyReused,
-        EarlierUse::Replied(reply) => Accept::Replay(reply),
-        EarlierUse::Running(Purpose::Job(job)) => Accept::InFlight(job),
-        EarlierUse::Ended(Purpose::Job(job)) => {
-            Accept::Done(Box::new(job_row::existing(sql, job)?))
-        }
-    })
-}
-
-/// Who takes turns with others: the key, or minus the account where there is no key.
-fn lane(account: AccountId, key: Option<KeyId>) -> i64 {
-    key.map_or(-account.0, |key| key.0)
 }
 
 /// What of [`accept`] does not depend on the rest of the request.
@@ -97,62 +70,43 @@ pub(super) fn foresee(
     {
         return Ok(None);
     }
-    match full(sql, lane(*account, *key), bounds)? {
+    match full(sql, accepting::lane(*account, *key), bounds)? {
         Some(full) => Ok(Some(full)),
-        None => Ok(short(balance(sql, *account)?, *price)),
+        None => Ok(accepting::short(balance(sql, *account)?, *price)),
     }
 }
 
 /// Why there is no place in the queue, if so.
 fn full(sql: &Sql<'_>, lane: i64, bounds: &QueueLimits) -> PgResult<Option<Accept>> {
-    let (pending_max, in_flight_max) = (bounds.pending_max, bounds.in_flight_per_key_max);
     let row = sql.one(
         "SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'pending' LIMIT $2) AS few) AS pending,
                 (SELECT count(*) FROM (SELECT 1 FROM job WHERE lane = $1 AND status IN ('pending', 'processing') LIMIT $3) AS few)
                     AS in_flight",
-        &[&lane, &i64::from(pending_max), &i64::from(in_flight_max)],
+        &[
+            &lane,
+            &i64::from(bounds.pending_max),
+            &i64::from(bounds.in_flight_per_key_max),
+        ],
     )?;
-    if column::<i64>(&row, "pending")? >= i64::from(pending_max) {
-        return Ok(Some(Accept::QueueFull { pending_max }));
-    }
-    let many = column::<i64>(&row, "in_flight")? >= i64::from(in_flight_max);
-    Ok(many.then_some(Accept::TooManyInFlight { in_flight_max }))
+    let (pending, in_flight) = (natural(&row, "pending")?, natural(&row, "in_flight")?);
+    Ok(accepting::full(bounds, pending, in_flight))
 }
 
-/// Why the price cannot be held, if so.
-fn short(account: Balance, price: Credits) -> Option<Accept> {
-    let available = account.available;
-    (available < price).then_some(Accept::InsufficientCredits { available, price })
-}
-
-/// A slot must lie within a batch of the same account and hold no job that is running or done.
 fn check_slot(sql: &Sql<'_>, account: AccountId, slot: Option<BatchSlot>) -> PgResult<()> {
-    let Some(BatchSlot { batch, index }) = slot else {
-        return Ok(());
-    };
+    let Some(slot) = slot else { return Ok(()) };
+    let BatchSlot { batch, index } = slot;
     let operation = sql.operation;
     let found = sql.optional(
         "SELECT account_id, pairs FROM batch WHERE id = $1",
         &[&batch],
     )?;
     let found = found.ok_or(StoreError::UnknownBatch { operation, batch })?;
-    let owner: AccountId = column(&found, "account_id")?;
-    let pairs: u32 = natural(&found, "pairs")?;
-    if owner != account || index >= pairs {
-        let problem = format!(
-            "slot {index} of a batch of {pairs} pairs of account {owner} is not one of account {account}"
-        );
-        return Err(limits::invalid(operation, "batch", problem).into());
-    }
+    let found = (column(&found, "account_id")?, natural(&found, "pairs")?);
     let taken = sql.exists(
         "SELECT 1 FROM job WHERE batch_id = $1 AND batch_index = $2 AND status <> 'failed'",
         &[&batch, &i64::from(index)],
     )?;
-    if taken {
-        let problem = format!("slot {index} has a job that did not fail");
-        return Err(limits::invalid(operation, "batch", problem).into());
-    }
-    Ok(())
+    Ok(accepting::slot(operation, slot, found, account, taken)?)
 }
 
 fn insert(
@@ -193,7 +147,7 @@ fn insert(
             &status,
             &new.price,
             &failure.is_none(),
-            &lane(new.account, new.key),
+            &accepting::lane(new.account, new.key),
             &new.input_filename.as_deref().map(Text),
             &i64::from(new.original_width),
             &i64::from(new.original_height),

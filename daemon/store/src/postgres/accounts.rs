@@ -6,7 +6,7 @@ use serde_json::json;
 use super::convert::{Text, column};
 use super::failure::PgResult;
 use super::session::Sql;
-use super::{PgStore, audit, contains, page};
+use super::{PgStore, audit, contains};
 use crate::accounts::{Account, Accounts, Balance};
 use crate::error::{Result, StoreError};
 use crate::{AccountId, Page, PageRequest, limits};
@@ -76,7 +76,7 @@ impl Accounts for PgStore {
             let found = rows
                 .iter()
                 .map(|row| Ok((column(row, "id")?, account_row(row)?)));
-            Ok(page(request.rows(), found.collect::<PgResult<_>>()?))
+            Ok(Page::of(request.rows(), found.collect::<PgResult<_>>()?))
         })
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::convert::{Text, column, json};
 use super::failure::PgResult;
 use super::session::Sql;
-use super::{PgStore, contains, page};
+use super::{PgStore, contains};
 use crate::audit::{Audit, AuditEntry};
 use crate::error::Result;
 use crate::{AuditId, Page, PageRequest, limits};
@@ -46,7 +46,7 @@ impl Audit for PgStore {
             let found = rows
                 .iter()
                 .map(|row| Ok((column(row, "id")?, entry_row(row)?)));
-            Ok(page(request.rows(), found.collect::<PgResult<_>>()?))
+            Ok(Page::of(request.rows(), found.collect::<PgResult<_>>()?))
         })
     }
 }

@@ -5,13 +5,13 @@ use postgres::Row;
 use super::accounts::locked;
 use super::convert::{Text, column, natural};
 use super::failure::PgResult;
-use super::idempotency::{self, EarlierUse, Purpose};
 use super::job_row::{job_columns, job_row};
 use super::session::Sql;
-use super::{PgStore, keys};
+use super::{PgStore, idempotency, keys};
 use crate::batches::{BATCH_PAIRS_MAX, Batch, BatchStart, Batches, NewBatch};
 use crate::error::{Result, StoreError};
 use crate::jobs::Job;
+use crate::rules::idempotency::{Earlier, Target};
 use crate::{AccountId, BatchId, LEASE_MS_MAX, Reply, limits};
 
 /// The columns of a batch that are read.
@@ -114,19 +114,19 @@ fn start(sql: &Sql<'_>, new: &NewBatch) -> PgResult<BatchStart> {
         &[&new.id, &new.account, &new.key, &i64::from(new.pairs), &new.asynchronous, &sql.now_ms, &Text(&new.origin)],
     )?;
     if let Some(wish) = &new.idempotency {
-        idempotency::insert(sql, wish, Purpose::Batch(new.id))?;
+        idempotency::insert(sql, wish, Target::Batch(new.id))?;
     }
     Ok(BatchStart::Started(batch_row(&row)?))
 }
 
-fn answer_again(sql: &Sql<'_>, earlier: EarlierUse, origin: &str) -> PgResult<BatchStart> {
+fn answer_again(sql: &Sql<'_>, earlier: Earlier, origin: &str) -> PgResult<BatchStart> {
     Ok(match earlier {
-        EarlierUse::OtherRequest
-        | EarlierUse::Running(Purpose::Job(_))
-        | EarlierUse::Ended(Purpose::Job(_)) => BatchStart::KeyReused,
-        EarlierUse::Replied(reply) => BatchStart::Replay(reply),
-        EarlierUse::Ended(Purpose::Batch(batch)) => BatchStart::Done(existing(sql, batch)?),
-        EarlierUse::Running(Purpose::Batch(batch)) => {
+        Earlier::OtherRequest
+        | Earlier::Running(Target::Job(_))
+        | Earlier::Ended(Target::Job(_)) => BatchStart::KeyReused,
+        Earlier::Replied(reply) => BatchStart::Replay(reply),
+        Earlier::Ended(Target::Batch(batch)) => BatchStart::Done(existing(sql, batch)?),
+        Earlier::Running(Target::Batch(batch)) => {
             if resume(sql, batch, origin)? {
                 BatchStart::Resumed(existing(sql, batch)?)
             } else {

@@ -8,26 +8,8 @@ use super::failure::PgResult;
 use super::session::Sql;
 use crate::error::Result;
 use crate::idempotency::{Idempotency, IdempotencyKey, IdempotencyRows, IdempotencyScope, Reply};
+use crate::rules::idempotency::{Earlier, KeptKey, Target};
 use crate::{BatchId, JobId, UnixMs};
-
-/// What a key stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Job(JobId),
-    Batch(BatchId),
-}
-
-/// What is known of an earlier use of a key.
-pub(super) enum EarlierUse {
-    /// It was another request.
-    OtherRequest,
-    /// It was answered with this.
-    Replied(Reply),
-    /// It has no reply and what it stands for has not ended.
-    Running(Purpose),
-    /// It has no reply and what it stands for has ended.
-    Ended(Purpose),
-}
 
 impl IdempotencyRows for PgStore {
     fn sweep_idempotency(&self, rows_max: u32) -> Result<u32> {
@@ -78,7 +60,7 @@ pub(super) fn is_known(
 }
 
 /// The earlier use of a key; one that expired and is not running is forgotten here.
-pub(super) fn look_up(sql: &Sql<'_>, wish: &Idempotency) -> PgResult<Option<EarlierUse>> {
+pub(super) fn look_up(sql: &Sql<'_>, wish: &Idempotency) -> PgResult<Option<Earlier>> {
     let scope = wish.scope.to_string();
     let row = sql.optional(
         "SELECT kept.request_hash, kept.job_id, kept.batch_id, kept.reply_status, kept.reply_body, kept.expires_at_ms,
@@ -88,40 +70,19 @@ pub(super) fn look_up(sql: &Sql<'_>, wish: &Idempotency) -> PgResult<Option<Earl
         &[&scope, &wish.key.as_str()],
     )?;
     let Some(row) = row else { return Ok(None) };
-    let reply = reply(&row)?;
-    let ended: bool = column(&row, "ended")?;
-    let expires_at_ms: UnixMs = column(&row, "expires_at_ms")?;
-    if expires_at_ms <= sql.now_ms && (ended || reply.is_some()) {
+    let earlier = kept_key(&row)?.earlier(wish, sql.now_ms);
+    if earlier.is_none() {
         sql.execute(
             "DELETE FROM idempotency WHERE scope = $1 AND key = $2",
             &[&scope, &wish.key.as_str()],
         )?;
-        return Ok(None);
     }
-    let purpose = match (column(&row, "job_id")?, column(&row, "batch_id")?) {
-        (Some(job), None) => Purpose::Job(job),
-        (None, Some(batch)) => Purpose::Batch(batch),
-        _ => {
-            return Err(corrupt(
-                "idempotency key",
-                "it stands for both a job and a batch, or for none",
-            ));
-        }
-    };
-    Ok(Some(match reply {
-        _ if hash(&row, "request_hash")? != wish.request_hash => EarlierUse::OtherRequest,
-        Some(reply) => EarlierUse::Replied(reply),
-        None if ended => EarlierUse::Ended(purpose),
-        None => EarlierUse::Running(purpose),
-    }))
+    Ok(earlier)
 }
 
 /// Notes the use of a key that [`look_up`] found unused.
-pub(super) fn insert(sql: &Sql<'_>, wish: &Idempotency, purpose: Purpose) -> PgResult<()> {
-    let (job, batch) = match purpose {
-        Purpose::Job(job) => (Some(job), None),
-        Purpose::Batch(batch) => (None, Some(batch)),
-    };
+pub(super) fn insert(sql: &Sql<'_>, wish: &Idempotency, target: Target) -> PgResult<()> {
+    let (job, batch) = target.columns();
     let reply = wish.reply.as_ref();
     sql.execute(
         "INSERT INTO idempotency (scope, key, request_hash, job_id, batch_id, reply_status, reply_body, created_at_ms, expires_at_ms)
@@ -165,12 +126,18 @@ pub(super) fn free_job(sql: &Sql<'_>, job: JobId) -> PgResult<()> {
     Ok(())
 }
 
-fn reply(row: &Row) -> PgResult<Option<Reply>> {
-    let Some(status) = natural_if_any(row, "reply_status")? else {
-        return Ok(None);
-    };
-    Ok(Some(Reply {
-        status,
-        body: column(row, "reply_body")?,
-    }))
+fn kept_key(row: &Row) -> PgResult<KeptKey> {
+    let target = Target::of(column(row, "job_id")?, column(row, "batch_id")?);
+    let status = natural_if_any(row, "reply_status")?;
+    let reply = status.map(|status| column(row, "reply_body").map(|body| Reply { status, body }));
+    Ok(KeptKey {
+        request_hash: hash(row, "request_hash")?,
+        target: target.ok_or_else(|| {
+            let both = "it stands for both a job and a batch, or for none";
+            corrupt("idempotency key", both)
+        })?,
+        ended: column(row, "ended")?,
+        reply: reply.transpose()?,
+        expires_at_ms: column(row, "expires_at_ms")?,
+    })
 }

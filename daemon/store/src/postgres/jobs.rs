@@ -6,14 +6,15 @@ use super::convert::{column, natural};
 use super::failure::PgResult;
 use super::job_row::{self, job_columns, job_row};
 use super::session::Sql;
-use super::{PgStore, accept, claims, contains, page, recovery, resolve, results};
+use super::{PgStore, accept, claims, contains, recovery, resolve, results};
 use crate::error::Result;
 use crate::jobs::{
-    Accept, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter,
-    JobStatus, Jobs, NewJob, QueueLimits,
+    Accept, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter, Jobs,
+    NewJob, QueueLimits,
 };
 use crate::leases::Heartbeat;
 use crate::maintenance::Recovered;
+use crate::rules::{accepting, ending};
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
 
 impl Jobs for PgStore {
@@ -23,10 +24,7 @@ impl Jobs for PgStore {
         self.write_jobs(
             OPERATION,
             |sql| accept::accept(sql, new, bounds),
-            |outcome| match outcome {
-                Accept::Accepted { job, .. } => vec![&**job],
-                _ => Vec::new(),
-            },
+            accepting::changed,
         )
     }
 
@@ -48,8 +46,7 @@ impl Jobs for PgStore {
 
     fn claim(&self, worker: &str, lease_ms: i64) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
-        limits::text(OPERATION, "worker", worker, 100)?;
-        limits::lease_ms(OPERATION, lease_ms)?;
+        limits::claim(OPERATION, worker, lease_ms)?;
         self.write_idle(
             OPERATION,
             |sql| claims::claim_next(sql, worker, lease_ms),
@@ -59,8 +56,7 @@ impl Jobs for PgStore {
 
     fn claim_job(&self, job: JobId, worker: &str, lease_ms: i64) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
-        limits::text(OPERATION, "worker", worker, 100)?;
-        limits::lease_ms(OPERATION, lease_ms)?;
+        limits::claim(OPERATION, worker, lease_ms)?;
         let body = |sql: &Sql<'_>| {
             let claimed = claims::claim(sql, job, worker, lease_ms)?;
             if claimed.is_none() {
@@ -90,16 +86,11 @@ impl Jobs for PgStore {
 
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended> {
         const OPERATION: &str = "finishing a job";
-        limits::result(OPERATION, &completion.result)?;
-        limits::keep_ms(OPERATION, completion.keep_ms)?;
-        completion
-            .reply
-            .as_ref()
-            .map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        limits::completion(OPERATION, completion)?;
         self.write_jobs(
             OPERATION,
             |sql| resolve::finish(sql, job, attempt, completion),
-            ended,
+            ending::changed,
         )
     }
 
@@ -111,11 +102,11 @@ impl Jobs for PgStore {
         reply: Option<&Reply>,
     ) -> Result<Ended> {
         const OPERATION: &str = "failing a job";
-        reply.map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        limits::reply_if_any(OPERATION, reply)?;
         self.write_jobs(
             OPERATION,
             |sql| resolve::fail(sql, job, attempt, failure, reply),
-            ended,
+            ending::changed,
         )
     }
 
@@ -123,7 +114,7 @@ impl Jobs for PgStore {
         self.write_jobs(
             "cancelling a job",
             |sql| resolve::cancel(sql, account, job, failure),
-            ended,
+            ending::changed,
         )
     }
 
@@ -159,7 +150,7 @@ impl Jobs for PgStore {
             let found = rows
                 .iter()
                 .map(|row| Ok((column(row, "seq")?, job_row(row)?)));
-            Ok(page(request.rows(), found.collect::<PgResult<_>>()?))
+            Ok(Page::of(request.rows(), found.collect::<PgResult<_>>()?))
         })
     }
 
@@ -175,13 +166,6 @@ impl Jobs for PgStore {
 
     fn mark_swept(&self, job: JobId) -> Result<()> {
         self.write("noting swept files", |sql| results::mark_swept(sql, job))
-    }
-}
-
-fn ended(outcome: &Ended) -> Vec<&Job> {
-    match outcome {
-        Ended::Now { job, .. } => vec![&**job],
-        Ended::Stale { .. } => Vec::new(),
     }
 }
 
@@ -250,12 +234,7 @@ fn count(sql: &Sql<'_>) -> PgResult<JobCounts> {
         &[],
     )? {
         let number = natural(row, "number")?;
-        match column(row, "status")? {
-            JobStatus::Pending => counts.pending = number,
-            JobStatus::Processing => counts.processing = number,
-            JobStatus::Completed => counts.completed = number,
-            JobStatus::Failed => counts.failed = number,
-        }
+        counts.set(column(row, "status")?, number);
     }
     Ok(counts)
 }

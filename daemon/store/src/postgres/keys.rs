@@ -2,18 +2,18 @@
 
 use postgres::Row;
 use postgres::types::ToSql;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::accounts::balance;
 use super::convert::{Text, column, natural, natural_if_any, parsed};
 use super::failure::PgResult;
 use super::session::{Sql, database_ms};
-use super::{PgStore, audit, contains, page};
+use super::{PgStore, audit, contains};
 use crate::error::{Result, StoreError};
 use crate::keys::{
-    CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys,
-    LAST_USED_STALE_MS, NewKey,
+    CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys, NewKey,
 };
+use crate::rules::keys as rules;
 use crate::secret::{ApiKey, KeyHash};
 use crate::{AccountId, KeyId, Page, PageRequest, UnixMs, limits};
 
@@ -53,7 +53,7 @@ impl Keys for PgStore {
                 ],
             )?;
             let record = key_row(&row)?;
-            let detail = json!({ "account": new.account, "after": shown(&record) });
+            let detail = json!({ "account": new.account, "after": rules::audited(&record) });
             audit::insert(sql, actor, "key.create", &format!("key:{}", record.id), &detail)?;
             Ok(record)
         })?;
@@ -86,10 +86,7 @@ impl Keys for PgStore {
         else {
             return Ok(KeyCheck::Refused);
         };
-        // A clock that was set back counts as stale too, otherwise the note would freeze.
-        if record
-            .last_used_at_ms
-            .is_none_or(|last| now_ms.abs_diff(last) >= LAST_USED_STALE_MS.unsigned_abs())
+        if rules::use_is_stale(&record, now_ms)
             && let Err(error) = self.note_use(record.id, now_ms)
             && !error.is_transient()
         {
@@ -120,7 +117,7 @@ impl Keys for PgStore {
             let found = rows
                 .iter()
                 .map(|row| Ok((column(row, "id")?, key_row(row)?)));
-            Ok(page(request.rows(), found.collect::<PgResult<_>>()?))
+            Ok(Page::of(request.rows(), found.collect::<PgResult<_>>()?))
         })
     }
 
@@ -151,7 +148,7 @@ impl Keys for PgStore {
                 ],
             )?;
             let after = key_row(&row)?;
-            let detail = json!({ "before": shown(&now), "after": shown(&after) });
+            let detail = json!({ "before": rules::audited(&now), "after": rules::audited(&after) });
             audit::insert(sql, actor, "key.change", &format!("key:{key}"), &detail)?;
             Ok(after)
         })
@@ -168,7 +165,7 @@ impl Keys for PgStore {
                 "UPDATE api_key SET deleted_at_ms = $2 WHERE id = $1",
                 &[&key, &sql.now_ms],
             )?;
-            let detail = json!({ "before": shown(&last) });
+            let detail = json!({ "before": rules::audited(&last) });
             audit::insert(sql, actor, "key.delete", &format!("key:{key}"), &detail)?;
             Ok(KeyRecord {
                 deleted_at_ms: Some(sql.now_ms),
@@ -189,17 +186,9 @@ fn revoke(sql: &Sql<'_>, key: KeyId, actor: &str) -> PgResult<KeyRecord> {
         ),
         &[&key, &sql.now_ms],
     )?;
-    let detail = json!({ "before": shown(&before) });
+    let detail = json!({ "before": rules::audited(&before) });
     audit::insert(sql, actor, "key.revoke", &format!("key:{key}"), &detail)?;
     key_row(&row)
-}
-
-/// What of a key an administrator can change, for the audit table.
-fn shown(key: &KeyRecord) -> Value {
-    json!({
-        "name": key.name, "removals_per_minute": key.limits.removals_per_minute, "batches_per_minute": key.limits.batches_per_minute,
-        "pipelines": key.pipelines, "expires_at_ms": key.expires_at_ms,
-    })
 }
 
 impl PgStore {
@@ -231,14 +220,12 @@ pub(super) fn may_work(sql: &Sql<'_>, account: AccountId, key: Option<KeyId>) ->
     let operation = sql.operation;
     let row = row.ok_or(StoreError::UnknownKey { operation, key })?;
     let record = key_row(&row)?;
-    if record.account != account {
-        let problem = format!(
-            "{key} belongs to account {}, not to {account}",
-            record.account
-        );
-        return Err(limits::invalid(operation, "key", problem).into());
-    }
-    Ok(record.state(sql.now_ms) == KeyState::Active)
+    Ok(rules::may_work(
+        sql.operation,
+        &record,
+        account,
+        sql.now_ms,
+    )?)
 }
 
 fn existing(sql: &Sql<'_>, key: KeyId) -> PgResult<KeyRecord> {

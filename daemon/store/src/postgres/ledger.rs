@@ -1,16 +1,16 @@
 //! The ledger: the only place that changes balances, always together with an entry.
 
 use postgres::Row;
-use serde_json::json;
 
 use super::accounts::{balance, locked};
 use super::convert::column;
 use super::failure::PgResult;
 use super::session::Sql;
-use super::{PgStore, audit, page};
+use super::{PgStore, audit};
 use crate::accounts::Balance;
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+use crate::rules::credits::{Administration, Posting};
 use crate::{AccountId, Credits, Page, PageRequest, limits};
 
 /// The columns of an entry.
@@ -30,9 +30,13 @@ impl Ledger for PgStore {
     ) -> Result<LedgerEntry> {
         const OPERATION: &str = "topping up an account";
         limits::credits(OPERATION, "credits", credits, 1)?;
-        self.write(OPERATION, |sql| {
-            administer(sql, account, LedgerKind::TopUp, credits, actor, note)
-        })
+        let done = Administration {
+            account,
+            kind: LedgerKind::TopUp,
+            credits,
+            note,
+        };
+        self.write(OPERATION, |sql| administer(sql, &done, actor))
     }
 
     fn correct(
@@ -51,9 +55,13 @@ impl Ledger for PgStore {
                 "is 0, which corrects nothing",
             ));
         }
-        self.write(OPERATION, |sql| {
-            administer(sql, account, LedgerKind::Correct, credits, actor, note)
-        })
+        let done = Administration {
+            account,
+            kind: LedgerKind::Correct,
+            credits,
+            note,
+        };
+        self.write(OPERATION, |sql| administer(sql, &done, actor))
     }
 
     fn ledger(&self, account: AccountId, request: &PageRequest) -> Result<Page<LedgerEntry>> {
@@ -71,65 +79,23 @@ impl Ledger for PgStore {
             let found = rows
                 .iter()
                 .map(|row| Ok((column(row, "id")?, entry_row(row)?)));
-            Ok(page(request.rows(), found.collect::<PgResult<_>>()?))
+            Ok(Page::of(request.rows(), found.collect::<PgResult<_>>()?))
         })
     }
 }
 
-fn administer(
-    sql: &Sql<'_>,
-    account: AccountId,
-    kind: LedgerKind,
-    credits: Credits,
-    actor: &str,
-    note: &str,
-) -> PgResult<LedgerEntry> {
-    if note.chars().count() > 500 {
-        return Err(limits::invalid(sql.operation, "note", "has more than 500 characters").into());
-    }
-    let operation = sql.operation;
-    let before = locked(sql, account)?;
-    let after = before.available + credits;
-    if after < 0 {
-        let available = before.available;
-        return Err(StoreError::Overdrawn {
-            operation,
-            account,
-            available,
-            wanted: -credits,
-        }
-        .into());
-    }
-    limits::credits(operation, "balance afterwards", after, 0)?;
-    let action = format!("account.{}", kind.as_str());
-    let detail =
-        json!({ "credits": credits, "note": note, "before": before.available, "after": after });
-    let audit = audit::insert(sql, actor, &action, &format!("account:{account}"), &detail)?;
-    let change = Posting {
-        account,
-        kind,
-        cause: LedgerCause::Audit(audit),
-        available: credits,
-        held: 0,
-    };
-    post(sql, &change)?.ok_or_else(|| StoreError::UnknownAccount { operation, account }.into())
-}
-
-/// A change of credits to be posted.
-pub(super) struct Posting {
-    pub(super) account: AccountId,
-    pub(super) kind: LedgerKind,
-    pub(super) cause: LedgerCause,
-    pub(super) available: Credits,
-    pub(super) held: Credits,
+fn administer(sql: &Sql<'_>, done: &Administration<'_>, actor: &str) -> PgResult<LedgerEntry> {
+    let before = locked(sql, done.account)?;
+    let (action, target, detail) = done.audited(sql.operation, before)?;
+    let audit = audit::insert(sql, actor, &action, &target, &detail)?;
+    let posting = done.posting(audit);
+    let entry = post(sql, &posting)?;
+    Ok(entry.ok_or_else(|| posting.unknown_account(sql.operation))?)
 }
 
 /// Applies a change if the account exists and can bear it, and writes its entry; `None` changes nothing.
 pub(super) fn post(sql: &Sql<'_>, change: &Posting) -> PgResult<Option<LedgerEntry>> {
-    let (job, audit) = match change.cause {
-        LedgerCause::Job(job) => (Some(job), None),
-        LedgerCause::Audit(audit) => (None, Some(audit)),
-    };
+    let (job, audit) = change.causes();
     let row = sql.optional(
         concat!(
             "WITH changed AS (

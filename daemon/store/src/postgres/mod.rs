@@ -42,8 +42,8 @@ pub use self::windows::WindowCount;
 
 use self::notices::Notices;
 use self::pool::Pool;
+use crate::UnixMs;
 use crate::error::Result;
-use crate::{Cursor, Page, UnixMs};
 
 const OPENING: &str = "opening the store";
 
@@ -135,19 +135,4 @@ fn contains(columns: &[&str], at: usize) -> String {
         })
         .collect();
     format!("({})", parts.join(" OR "))
-}
-
-/// Makes a page of `rows` items out of up to `rows + 1` rows, each with its place in the order.
-fn page<T>(rows: u32, mut found: Vec<(i64, T)>) -> Page<T> {
-    let more = found.len() > rows as usize;
-    found.truncate(rows as usize);
-    let next = if more {
-        found.last().map(|(place, _)| Cursor(*place))
-    } else {
-        None
-    };
-    Page {
-        items: found.into_iter().map(|(_, item)| item).collect(),
-        next,
-    }
 }

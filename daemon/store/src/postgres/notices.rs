@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use cleanplate_basics::lock;
 use postgres::fallible_iterator::FallibleIterator;
 use uuid::Uuid;
 
@@ -323,8 +324,4 @@ impl Drop for PgStore {
     fn drop(&mut self) {
         self.notices.end();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

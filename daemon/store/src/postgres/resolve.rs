@@ -3,12 +3,13 @@
 use super::convert::Text;
 use super::failure::PgResult;
 use super::job_row::{self, job_columns, job_row};
-use super::ledger::{Posting, post};
+use super::ledger::post;
 use super::session::Sql;
 use super::{accounts, idempotency};
-use crate::error::StoreError;
-use crate::jobs::{Completion, Ended, Failure, Job, JobStatus};
-use crate::ledger::{LedgerCause, LedgerKind};
+use crate::jobs::{Completion, Ended, Failure, Job};
+use crate::ledger::LedgerKind;
+use crate::rules::credits::Posting;
+use crate::rules::ending::{self, StoredResult};
 use crate::{AccountId, Balance, Credits, JobId, Reply, limits};
 
 pub(super) fn finish(
@@ -25,14 +26,10 @@ pub(super) fn finish(
             balance,
         });
     }
-    if found.status != JobStatus::Processing || found.attempt != attempt {
-        return Ok(stale(&found));
+    if let Some(refused) = ending::refused(&found, attempt) {
+        return Ok(refused);
     }
-    let charge = done.result.credits;
-    if charge > found.price {
-        let problem = format!("is {charge}, the job's hold is {}", found.price);
-        return Err(limits::invalid(sql.operation, "credits", problem).into());
-    }
+    let charge = ending::charge(sql.operation, &found, done)?;
     let ended = store_result(sql, job, done)?;
     let balance = resolve_hold(sql, &found, LedgerKind::Settle, charge)?;
     if let Some(reply) = &done.reply {
@@ -59,8 +56,8 @@ pub(super) fn fail(
     reply: Option<&Reply>,
 ) -> PgResult<Ended> {
     let found = job_row::locked(sql, None, job)?;
-    if found.status != JobStatus::Processing || found.attempt != attempt {
-        return Ok(stale(&found));
+    if let Some(refused) = ending::refused(&found, attempt) {
+        return Ok(refused);
     }
     release(sql, &found, failure, reply)
 }
@@ -73,7 +70,7 @@ pub(super) fn cancel(
 ) -> PgResult<Ended> {
     let found = job_row::locked(sql, account, job)?;
     if found.status.is_final() {
-        return Ok(stale(&found));
+        return Ok(ending::stale(&found));
     }
     release(sql, &found, failure, None)
 }
@@ -86,9 +83,7 @@ pub(super) fn release(
     reply: Option<&Reply>,
 ) -> PgResult<Ended> {
     let (code, detail) = limits::failure(failure);
-    let timings = (!failure.timings.is_null())
-        .then(|| limits::json(sql.operation, "timings", &failure.timings))
-        .transpose()?;
+    let timings = ending::timings(sql.operation, failure)?;
     let row = sql.one(
         concat!(
             "UPDATE job SET status = 'failed', finished_at_ms = $2, error_code = $3, error_detail = $4, timings = $5
@@ -109,35 +104,15 @@ pub(super) fn release(
 
 /// Takes the whole hold back; what is not charged becomes available again.
 fn resolve_hold(sql: &Sql<'_>, job: &Job, kind: LedgerKind, charge: Credits) -> PgResult<Balance> {
-    let change = Posting {
-        account: job.account,
-        kind,
-        cause: LedgerCause::Job(job.id),
-        available: job.price - charge,
-        held: -job.price,
-    };
-    let operation = sql.operation;
-    let entry = post(sql, &change)?.ok_or_else(|| StoreError::Corrupt {
-        operation,
-        what: "balance",
-        detail: format!(
-            "account {} holds less than the {} credits of job {}",
-            job.account, job.price, job.id
-        ),
-    })?;
+    let posting = Posting::resolve(job.account, job.id, job.price, kind, charge);
+    let entry = post(sql, &posting)?.ok_or_else(|| posting.not_held(sql.operation))?;
     Ok(entry.balance_after)
 }
 
 fn store_result(sql: &Sql<'_>, job: JobId, done: &Completion) -> PgResult<Job> {
     let result = &done.result;
     let mask = result.mask.as_ref();
-    let operation = sql.operation;
-    let candidates = (!result.candidates.is_empty()).then(|| serde_json::json!(result.candidates));
-    let json = |field, value| limits::json(operation, field, value);
-    let length = |bytes: u64| {
-        i64::try_from(bytes)
-            .map_err(|_| limits::invalid(operation, "file length", format!("is {bytes} bytes")))
-    };
+    let stored = StoredResult::of(sql.operation, result)?;
     let row = sql.one(
         concat!(
             "UPDATE job SET status = 'completed', finished_at_ms = $2, expires_at_ms = $3,
@@ -154,32 +129,22 @@ fn store_result(sql: &Sql<'_>, job: JobId, done: &Completion) -> PgResult<Job> {
             &sql.now_ms.saturating_add(done.keep_ms),
             &Text(&result.output.name),
             &result.output.sha256.as_slice(),
-            &length(result.output.bytes)?,
+            &stored.output_bytes,
             &Text(&result.output.media_type),
             &mask.map(|file| Text(&file.name)),
             &mask.map(|file| file.sha256.as_slice()),
-            &mask.map(|file| length(file.bytes)).transpose()?,
+            &stored.mask_bytes,
             &mask.map(|file| Text(&file.media_type)),
             &i64::from(result.width),
             &i64::from(result.height),
             &result.credits,
             &result.processing_ms,
-            &json("timings", &result.timings)?,
-            &json("models", &result.models)?,
-            &json("device", &result.device)?,
-            &json("warnings", &result.warnings)?,
-            &candidates
-                .as_ref()
-                .map(|list| json("candidates", list))
-                .transpose()?,
+            &stored.timings,
+            &stored.models,
+            &stored.device,
+            &stored.warnings,
+            &stored.candidates,
         ],
     )?;
     job_row(&row)
-}
-
-fn stale(found: &Job) -> Ended {
-    Ended::Stale {
-        status: found.status,
-        attempt: found.attempt,
-    }
 }

@@ -4,13 +4,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accounts::balance;
 use super::failure::TxResult;
-use super::idempotency::{self, Earlier, Target};
-use super::ledger::{Change, post};
-use super::{Tx, job_row, keys};
+use super::ledger::post;
+use super::{Tx, idempotency, job_row, keys};
 use crate::error::StoreError;
 use crate::jobs::{Accept, BatchSlot, Failure, Inquiry, Job, JobStatus, NewJob, QueueLimits};
-use crate::ledger::{LedgerCause, LedgerKind};
-use crate::{AccountId, Credits, KeyId, limits};
+use crate::rules::accepting;
+use crate::rules::credits::Posting;
+use crate::rules::idempotency::Target;
+use crate::{AccountId, limits};
 
 pub(super) fn accept(tx: &Tx<'_>, new: &NewJob, bounds: &QueueLimits) -> TxResult<Accept> {
     if !keys::may_work(tx, new.account, new.key)? {
@@ -19,28 +20,19 @@ pub(super) fn accept(tx: &Tx<'_>, new: &NewJob, bounds: &QueueLimits) -> TxResul
     if let Some(wish) = &new.idempotency
         && let Some(earlier) = idempotency::look_up(tx, wish)?
     {
-        return answer_again(tx, earlier);
+        return earlier.answer(|job| job_row::existing(tx, tx.operation, None, job));
     }
-    if let Some(full) = full(tx, lane(new.account, new.key), bounds)? {
+    if let Some(full) = full(tx, accepting::lane(new.account, new.key), bounds)? {
         return Ok(full);
     }
     check_slot(tx, new.account, new.batch)?;
-    if let Some(short) = short(tx, tx.operation, new.account, new.price)? {
+    let account = balance(tx, tx.operation, new.account)?;
+    if let Some(short) = accepting::short(account, new.price) {
         return Ok(short);
     }
     insert(tx, new, JobStatus::Pending, None)?;
-    let cause = LedgerCause::Job(new.id);
-    let hold = Change {
-        account: new.account,
-        kind: LedgerKind::Reserve,
-        cause,
-        available: -new.price,
-        held: new.price,
-    };
-    let entry = post(tx, &hold)?.ok_or(StoreError::UnknownAccount {
-        operation: tx.operation,
-        account: new.account,
-    })?;
+    let hold = Posting::hold(new.account, new.id, new.price);
+    let entry = post(tx, &hold)?.ok_or_else(|| hold.unknown_account(tx.operation))?;
     if let Some(wish) = &new.idempotency {
         idempotency::insert(tx, wish, Target::Job(new.id))?;
     }
@@ -57,24 +49,6 @@ pub(super) fn record_failed(tx: &Tx<'_>, new: &NewJob, failure: &Failure) -> TxR
     balance(tx, tx.operation, new.account)?;
     insert(tx, new, JobStatus::Failed, Some(failure))?;
     job_row::existing(tx, tx.operation, None, new.id)
-}
-
-fn answer_again(tx: &Tx<'_>, earlier: Earlier) -> TxResult<Accept> {
-    Ok(match earlier {
-        Earlier::OtherRequest
-        | Earlier::Running(Target::Batch(_))
-        | Earlier::Ended(Target::Batch(_)) => Accept::KeyReused,
-        Earlier::Replied(reply) => Accept::Replay(reply),
-        Earlier::Running(Target::Job(job)) => Accept::InFlight(job),
-        Earlier::Ended(Target::Job(job)) => {
-            Accept::Done(Box::new(job_row::existing(tx, tx.operation, None, job)?))
-        }
-    })
-}
-
-/// Who takes turns with others: the key, or minus the account where there is no key.
-fn lane(account: AccountId, key: Option<KeyId>) -> i64 {
-    key.map_or(-account.0, |key| key.0)
 }
 
 /// What of [`accept`] does not depend on the rest of the request.
@@ -95,31 +69,17 @@ pub(super) fn foresee(
     {
         return Ok(None);
     }
-    match full(sql, lane(*account, *key), bounds)? {
+    match full(sql, accepting::lane(*account, *key), bounds)? {
         Some(full) => Ok(Some(full)),
-        None => short(sql, operation, *account, *price),
+        None => Ok(accepting::short(balance(sql, operation, *account)?, *price)),
     }
 }
 
 /// Why there is no place in the queue, if so.
 fn full(sql: &Connection, lane: i64, bounds: &QueueLimits) -> TxResult<Option<Accept>> {
-    let (pending_max, in_flight_max) = (bounds.pending_max, bounds.in_flight_per_key_max);
-    if count_pending(sql, pending_max)? >= pending_max {
-        return Ok(Some(Accept::QueueFull { pending_max }));
-    }
-    let many = count_in_flight(sql, lane, in_flight_max)? >= in_flight_max;
-    Ok(many.then_some(Accept::TooManyInFlight { in_flight_max }))
-}
-
-/// Why the price cannot be held, if so.
-fn short(
-    sql: &Connection,
-    operation: &'static str,
-    account: AccountId,
-    price: Credits,
-) -> TxResult<Option<Accept>> {
-    let available = balance(sql, operation, account)?.available;
-    Ok((available < price).then_some(Accept::InsufficientCredits { available, price }))
+    let pending = count_pending(sql, bounds.pending_max)?;
+    let in_flight = count_in_flight(sql, lane, bounds.in_flight_per_key_max)?;
+    Ok(accepting::full(bounds, pending, in_flight))
 }
 
 fn count_pending(sql: &Connection, enough: u32) -> TxResult<u32> {
@@ -135,37 +95,20 @@ fn count_in_flight(sql: &Connection, lane: i64, enough: u32) -> TxResult<u32> {
     Ok(count.query_row([lane, i64::from(enough)], |row| row.get(0))?)
 }
 
-/// A slot must lie within a batch of the same account and hold no job that is running or done.
 fn check_slot(tx: &Tx<'_>, account: AccountId, slot: Option<BatchSlot>) -> TxResult<()> {
-    let Some(BatchSlot { batch, index }) = slot else {
-        return Ok(());
-    };
+    let Some(slot) = slot else { return Ok(()) };
+    let BatchSlot { batch, index } = slot;
     let mut statement = tx.prepare_cached("SELECT account_id, pairs FROM batch WHERE id = ?1")?;
     let found: Option<(AccountId, u32)> = statement
         .query_row([batch], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (owner, pairs) = found.ok_or(StoreError::UnknownBatch {
-        operation: tx.operation,
-        batch,
-    })?;
-    if owner != account || index >= pairs {
-        let problem = format!(
-            "slot {index} of a batch of {pairs} pairs of account {owner} is not one of account {account}"
-        );
-        return Err(limits::invalid(tx.operation, "batch", problem).into());
-    }
+    let operation = tx.operation;
+    let found = found.ok_or(StoreError::UnknownBatch { operation, batch })?;
     let mut taken = tx.prepare_cached(
         "SELECT 1 FROM job WHERE batch_id = ?1 AND batch_index = ?2 AND status <> 'failed'",
     )?;
-    if taken.exists(params![batch, index])? {
-        return Err(limits::invalid(
-            tx.operation,
-            "batch",
-            format!("slot {index} has a job that did not fail"),
-        )
-        .into());
-    }
-    Ok(())
+    let taken = taken.exists(params![batch, index])?;
+    Ok(accepting::slot(operation, slot, found, account, taken)?)
 }
 
 fn insert(tx: &Tx<'_>, new: &NewJob, status: JobStatus, failure: Option<&Failure>) -> TxResult<()> {
@@ -193,7 +136,7 @@ fn insert(tx: &Tx<'_>, new: &NewJob, status: JobStatus, failure: Option<&Failure
         status,
         new.price,
         failure.is_none(),
-        lane(new.account, new.key),
+        accepting::lane(new.account, new.key),
         new.input_filename,
         new.original_width,
         new.original_height,

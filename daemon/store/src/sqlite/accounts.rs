@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
 use super::failure::TxResult;
-use super::{SqliteStore, audit, page};
+use super::{SqliteStore, audit};
 use crate::accounts::{Account, Accounts, Balance};
 use crate::error::{Result, StoreError};
 use crate::{AccountId, Page, PageRequest, limits};
@@ -76,7 +76,7 @@ impl Accounts for SqliteStore {
                 "SELECT * FROM account WHERE id > ?1 AND instr(lower(name), lower(coalesce(?3, ''))) > 0 ORDER BY id LIMIT ?2",
             )?;
             let rows = statement.query_map(params![after, request.rows() + 1, text], |row| Ok((row.get("id")?, account_row(row)?)))?;
-            Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+            Ok(Page::of(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }
 

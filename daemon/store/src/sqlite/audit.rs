@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::convert::Json;
 use super::failure::TxResult;
-use super::{SqliteStore, Tx, page};
+use super::{SqliteStore, Tx};
 use crate::audit::{Audit, AuditEntry};
 use crate::error::Result;
 use crate::{AuditId, Page, PageRequest, limits};
@@ -42,7 +42,7 @@ impl Audit for SqliteStore {
                  ORDER BY id DESC LIMIT ?2",
             )?;
             let rows = statement.query_map(params![before, request.rows() + 1, text], |row| Ok((row.get("id")?, entry_row(row)?)))?;
-            Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+            Ok(Page::of(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
         })
     }
 }

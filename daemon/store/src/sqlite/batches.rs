@@ -4,12 +4,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::accounts::balance;
 use super::failure::TxResult;
-use super::idempotency::{self, Earlier, Target};
 use super::job_row::job_row;
-use super::{SqliteStore, Tx, keys};
+use super::{SqliteStore, Tx, idempotency, keys};
 use crate::batches::{BATCH_PAIRS_MAX, Batch, BatchStart, Batches, NewBatch};
 use crate::error::{Result, StoreError};
 use crate::jobs::Job;
+use crate::rules::idempotency::{Earlier, Target};
 use crate::{AccountId, BatchId, LEASE_MS_MAX, Reply, limits};
 
 impl Batches for SqliteStore {

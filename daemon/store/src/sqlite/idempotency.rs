@@ -7,35 +7,8 @@ use super::failure::TxResult;
 use super::{SqliteStore, Tx};
 use crate::error::Result;
 use crate::idempotency::{Idempotency, IdempotencyKey, IdempotencyRows, IdempotencyScope, Reply};
+use crate::rules::idempotency::{Earlier, KeptKey, Target};
 use crate::{BatchId, JobId, UnixMs};
-
-/// What a key stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    Job(JobId),
-    Batch(BatchId),
-}
-
-/// What is known of an earlier use of a key.
-pub(super) enum Earlier {
-    /// It was another request.
-    OtherRequest,
-    /// It was answered with this.
-    Replied(Reply),
-    /// It has no reply and its target has not ended.
-    Running(Target),
-    /// It has no reply and its target has ended.
-    Ended(Target),
-}
-
-struct KeptRow {
-    request_hash: [u8; 32],
-    target: Target,
-    /// Whether the target has ended: the job is final, the batch answered.
-    ended: bool,
-    reply: Option<Reply>,
-    expires_at_ms: UnixMs,
-}
 
 impl IdempotencyRows for SqliteStore {
     fn sweep_idempotency(&self, rows_max: u32) -> Result<u32> {
@@ -96,32 +69,18 @@ pub(super) fn look_up(tx: &Tx<'_>, wish: &Idempotency) -> TxResult<Option<Earlie
     else {
         return Ok(None);
     };
-    if row.expires_at_ms <= tx.now_ms && (row.ended || row.reply.is_some()) {
+    let earlier = row.earlier(wish, tx.now_ms);
+    if earlier.is_none() {
         let mut forget =
             tx.prepare_cached("DELETE FROM idempotency WHERE scope = ?1 AND key = ?2")?;
         forget.execute([scope.as_str(), wish.key.as_str()])?;
-        return Ok(None);
     }
-    Ok(Some(match row {
-        row if row.request_hash != wish.request_hash => Earlier::OtherRequest,
-        KeptRow {
-            reply: Some(reply), ..
-        } => Earlier::Replied(reply),
-        KeptRow {
-            ended: true,
-            target,
-            ..
-        } => Earlier::Ended(target),
-        KeptRow { target, .. } => Earlier::Running(target),
-    }))
+    Ok(earlier)
 }
 
 /// Notes the use of a key that [`look_up`] found unused.
 pub(super) fn insert(tx: &Tx<'_>, wish: &Idempotency, target: Target) -> TxResult<()> {
-    let (job, batch) = match target {
-        Target::Job(job) => (Some(job), None),
-        Target::Batch(batch) => (None, Some(batch)),
-    };
+    let (job, batch) = target.columns();
     let mut insert = tx.prepare_cached(
         "INSERT INTO idempotency (scope, key, request_hash, job_id, batch_id, reply_status, reply_body, created_at_ms, expires_at_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -163,19 +122,15 @@ pub(super) fn free_job(tx: &Tx<'_>, job: JobId) -> TxResult<()> {
     Ok(())
 }
 
-fn kept_row(row: &Row<'_>) -> rusqlite::Result<KeptRow> {
-    let target = match (row.get("job_id")?, row.get("batch_id")?) {
-        (Some(job), None) => Target::Job(job),
-        (None, Some(batch)) => Target::Batch(batch),
-        _ => return Err(FromSqlError::InvalidType.into()),
-    };
+fn kept_row(row: &Row<'_>) -> rusqlite::Result<KeptKey> {
+    let target = Target::of(row.get("job_id")?, row.get("batch_id")?);
     let status: Option<u16> = row.get("reply_status")?;
     let reply = status
         .map(|status| row.get("reply_body").map(|body| Reply { status, body }))
         .transpose()?;
-    Ok(KeptRow {
+    Ok(KeptKey {
         request_hash: row.get("request_hash")?,
-        target,
+        target: target.ok_or(FromSqlError::InvalidType)?,
         ended: row.get("ended")?,
         reply,
         expires_at_ms: row.get("expires_at_ms")?,

@@ -5,14 +5,15 @@ use rusqlite::{Connection, ToSql};
 
 use super::failure::TxResult;
 use super::job_row::job_row;
-use super::{SqliteStore, Tx, accept, claims, contains, job_row, page, recovery, resolve, results};
+use super::{SqliteStore, Tx, accept, claims, contains, job_row, recovery, resolve, results};
 use crate::error::Result;
 use crate::jobs::{
-    Accept, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter,
-    JobStatus, Jobs, NewJob, QueueLimits,
+    Accept, Completion, Ended, ExpiredResult, Failure, Inquiry, Job, JobCounts, JobFilter, Jobs,
+    NewJob, QueueLimits,
 };
 use crate::leases::Heartbeat;
 use crate::maintenance::Recovered;
+use crate::rules::{accepting, ending};
 use crate::{AccountId, JobId, Page, PageRequest, Reply, limits};
 
 impl SqliteStore {
@@ -33,10 +34,7 @@ impl Jobs for SqliteStore {
         self.write_jobs(
             OPERATION,
             |tx| accept::accept(tx, new, bounds),
-            |outcome| match outcome {
-                Accept::Accepted { job, .. } => vec![&**job],
-                _ => Vec::new(),
-            },
+            accepting::changed,
         )
     }
 
@@ -59,8 +57,7 @@ impl Jobs for SqliteStore {
 
     fn claim(&self, worker: &str, lease_ms: i64) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
-        limits::text(OPERATION, "worker", worker, 100)?;
-        limits::lease_ms(OPERATION, lease_ms)?;
+        limits::claim(OPERATION, worker, lease_ms)?;
         self.claimed(self.write_jobs(
             OPERATION,
             |tx| claims::claim_next(tx, worker, lease_ms),
@@ -70,8 +67,7 @@ impl Jobs for SqliteStore {
 
     fn claim_job(&self, job: JobId, worker: &str, lease_ms: i64) -> Result<Option<Job>> {
         const OPERATION: &str = "claiming a job";
-        limits::text(OPERATION, "worker", worker, 100)?;
-        limits::lease_ms(OPERATION, lease_ms)?;
+        limits::claim(OPERATION, worker, lease_ms)?;
         let body = |tx: &Tx<'_>| {
             job_row::existing(tx, OPERATION, None, job)?;
             claims::claim(tx, job, worker, lease_ms)
@@ -98,16 +94,11 @@ impl Jobs for SqliteStore {
 
     fn finish(&self, job: JobId, attempt: u32, completion: &Completion) -> Result<Ended> {
         const OPERATION: &str = "finishing a job";
-        limits::result(OPERATION, &completion.result)?;
-        limits::keep_ms(OPERATION, completion.keep_ms)?;
-        completion
-            .reply
-            .as_ref()
-            .map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        limits::completion(OPERATION, completion)?;
         self.write_jobs(
             OPERATION,
             |tx| resolve::finish(tx, job, attempt, completion),
-            ended,
+            ending::changed,
         )
     }
 
@@ -119,11 +110,11 @@ impl Jobs for SqliteStore {
         reply: Option<&Reply>,
     ) -> Result<Ended> {
         const OPERATION: &str = "failing a job";
-        reply.map_or(Ok(()), |reply| limits::reply(OPERATION, reply))?;
+        limits::reply_if_any(OPERATION, reply)?;
         self.write_jobs(
             OPERATION,
             |tx| resolve::fail(tx, job, attempt, failure, reply),
-            ended,
+            ending::changed,
         )
     }
 
@@ -131,7 +122,7 @@ impl Jobs for SqliteStore {
         self.write_jobs(
             "cancelling a job",
             |tx| resolve::cancel(tx, account, job, failure),
-            ended,
+            ending::changed,
         )
     }
 
@@ -172,13 +163,6 @@ impl Jobs for SqliteStore {
     }
 }
 
-fn ended(outcome: &Ended) -> Vec<&Job> {
-    match outcome {
-        Ended::Now { job, .. } => vec![&**job],
-        Ended::Stale { .. } => Vec::new(),
-    }
-}
-
 fn list(sql: &Connection, filter: &JobFilter, request: &PageRequest) -> TxResult<Page<Job>> {
     let (conditions, values) = conditions(filter, request);
     // The text varies with the filter's shape only; values are always bound.
@@ -192,7 +176,10 @@ fn list(sql: &Connection, filter: &JobFilter, request: &PageRequest) -> TxResult
     let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
         Ok((row.get("seq")?, job_row(row)?))
     })?;
-    Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+    Ok(Page::of(
+        request.rows(),
+        rows.collect::<rusqlite::Result<_>>()?,
+    ))
 }
 
 fn conditions(filter: &JobFilter, request: &PageRequest) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
@@ -244,12 +231,7 @@ fn count(sql: &Connection) -> TxResult<JobCounts> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let number = row.get::<_, super::convert::Natural>(1)?.0;
-        match row.get(0)? {
-            JobStatus::Pending => counts.pending = number,
-            JobStatus::Processing => counts.processing = number,
-            JobStatus::Completed => counts.completed = number,
-            JobStatus::Failed => counts.failed = number,
-        }
+        counts.set(row.get(0)?, number);
     }
     Ok(counts)
 }

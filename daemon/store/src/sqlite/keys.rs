@@ -1,17 +1,17 @@
 //! API keys.
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::accounts::balance;
 use super::convert::Names;
 use super::failure::TxResult;
-use super::{SqliteStore, Tx, audit, contains, page};
+use super::{SqliteStore, Tx, audit, contains};
 use crate::error::{Result, StoreError};
 use crate::keys::{
-    CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys,
-    LAST_USED_STALE_MS, NewKey,
+    CreatedKey, KeyChange, KeyCheck, KeyFilter, KeyLimits, KeyRecord, KeyState, Keys, NewKey,
 };
+use crate::rules::keys as rules;
 use crate::secret::{ApiKey, KeyHash};
 use crate::{AccountId, KeyId, Page, PageRequest, UnixMs, limits};
 
@@ -42,7 +42,7 @@ impl Keys for SqliteStore {
             )?;
             let key = KeyId(tx.last_insert_rowid());
             let record = existing(tx, key)?;
-            let detail = json!({ "account": new.account, "after": shown(&record) });
+            let detail = json!({ "account": new.account, "after": rules::audited(&record) });
             audit::insert(tx, actor, "key.create", &format!("key:{key}"), &detail)?;
             Ok(record)
         })?;
@@ -58,10 +58,7 @@ impl Keys for SqliteStore {
         let Some(record) = found.filter(|record| record.state(now_ms) == KeyState::Active) else {
             return Ok(KeyCheck::Refused);
         };
-        // A clock that was set back counts as stale too, otherwise the note would freeze.
-        if record
-            .last_used_at_ms
-            .is_none_or(|last| now_ms.abs_diff(last) >= LAST_USED_STALE_MS.unsigned_abs())
+        if rules::use_is_stale(&record, now_ms)
             && let Err(error) = self.note_use(record.id, now_ms)
             && !error.is_transient()
         {
@@ -88,7 +85,10 @@ impl Keys for SqliteStore {
             let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
                 Ok((row.get("id")?, key_row(row)?))
             })?;
-            Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+            Ok(Page::of(
+                request.rows(),
+                rows.collect::<rusqlite::Result<_>>()?,
+            ))
         })
     }
 
@@ -109,7 +109,7 @@ impl Keys for SqliteStore {
                 params![key, name, limits.removals_per_minute, limits.batches_per_minute, pipelines, expires_at_ms],
             )?;
             let after = existing(tx, key)?;
-            let detail = json!({ "before": shown(&now), "after": shown(&after) });
+            let detail = json!({ "before": rules::audited(&now), "after": rules::audited(&after) });
             audit::insert(tx, actor, "key.change", &format!("key:{key}"), &detail)?;
             Ok(after)
         })
@@ -131,7 +131,7 @@ impl Keys for SqliteStore {
                 actor,
                 "key.delete",
                 &format!("key:{key}"),
-                &json!({ "before": shown(&last) }),
+                &json!({ "before": rules::audited(&last) }),
             )?;
             Ok(KeyRecord {
                 deleted_at_ms: Some(tx.now_ms),
@@ -153,18 +153,10 @@ fn revoke(tx: &Tx<'_>, key: KeyId, actor: &str) -> TxResult<KeyRecord> {
             actor,
             "key.revoke",
             &format!("key:{key}"),
-            &json!({ "before": shown(&before) }),
+            &json!({ "before": rules::audited(&before) }),
         )?;
     }
     existing(tx, key)
-}
-
-/// What of a key an administrator can change, for the audit table.
-fn shown(key: &KeyRecord) -> Value {
-    json!({
-        "name": key.name, "removals_per_minute": key.limits.removals_per_minute, "batches_per_minute": key.limits.batches_per_minute,
-        "pipelines": key.pipelines, "expires_at_ms": key.expires_at_ms,
-    })
 }
 
 impl SqliteStore {
@@ -185,14 +177,7 @@ pub(super) fn may_work(tx: &Tx<'_>, account: AccountId, key: Option<KeyId>) -> T
         operation: tx.operation,
         key,
     })?;
-    if record.account != account {
-        let problem = format!(
-            "{key} belongs to account {}, not to {account}",
-            record.account
-        );
-        return Err(limits::invalid(tx.operation, "key", problem).into());
-    }
-    Ok(record.state(tx.now_ms) == KeyState::Active)
+    Ok(rules::may_work(tx.operation, &record, account, tx.now_ms)?)
 }
 
 fn existing(tx: &Tx<'_>, key: KeyId) -> TxResult<KeyRecord> {

@@ -1,14 +1,14 @@
 //! The ledger: the only place that changes balances, always together with an entry.
 
 use rusqlite::{OptionalExtension, Row, params};
-use serde_json::json;
 
 use super::accounts::{balance, balance_row};
 use super::failure::TxResult;
-use super::{SqliteStore, Tx, audit, page};
+use super::{SqliteStore, Tx, audit};
 use crate::accounts::Balance;
-use crate::error::{Result, StoreError};
+use crate::error::Result;
 use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+use crate::rules::credits::{Administration, Posting};
 use crate::{AccountId, Credits, EntryId, Page, PageRequest, limits};
 
 impl Ledger for SqliteStore {
@@ -21,9 +21,13 @@ impl Ledger for SqliteStore {
     ) -> Result<LedgerEntry> {
         const OPERATION: &str = "topping up an account";
         limits::credits(OPERATION, "credits", credits, 1)?;
-        self.write(OPERATION, |tx| {
-            administer(tx, account, LedgerKind::TopUp, credits, actor, note)
-        })
+        let done = Administration {
+            account,
+            kind: LedgerKind::TopUp,
+            credits,
+            note,
+        };
+        self.write(OPERATION, |tx| administer(tx, &done, actor))
     }
 
     fn correct(
@@ -42,9 +46,13 @@ impl Ledger for SqliteStore {
                 "is 0, which corrects nothing",
             ));
         }
-        self.write(OPERATION, |tx| {
-            administer(tx, account, LedgerKind::Correct, credits, actor, note)
-        })
+        let done = Administration {
+            account,
+            kind: LedgerKind::Correct,
+            credits,
+            note,
+        };
+        self.write(OPERATION, |tx| administer(tx, &done, actor))
     }
 
     fn ledger(&self, account: AccountId, request: &PageRequest) -> Result<Page<LedgerEntry>> {
@@ -59,66 +67,25 @@ impl Ledger for SqliteStore {
                 .query_map(params![account, before, request.rows() + 1], |row| {
                     Ok((row.get("id")?, entry_row(row)?))
                 })?;
-            Ok(page(request.rows(), rows.collect::<rusqlite::Result<_>>()?))
+            Ok(Page::of(
+                request.rows(),
+                rows.collect::<rusqlite::Result<_>>()?,
+            ))
         })
     }
 }
 
-fn administer(
-    tx: &Tx<'_>,
-    account: AccountId,
-    kind: LedgerKind,
-    credits: Credits,
-    actor: &str,
-    note: &str,
-) -> TxResult<LedgerEntry> {
-    if note.chars().count() > 500 {
-        return Err(limits::invalid(tx.operation, "note", "has more than 500 characters").into());
-    }
-    let before = balance(tx, tx.operation, account)?;
-    let after = before.available + credits;
-    if after < 0 {
-        let (operation, available) = (tx.operation, before.available);
-        return Err(StoreError::Overdrawn {
-            operation,
-            account,
-            available,
-            wanted: -credits,
-        }
-        .into());
-    }
-    limits::credits(tx.operation, "balance afterwards", after, 0)?;
-    let action = format!("account.{}", kind.as_str());
-    let detail =
-        json!({ "credits": credits, "note": note, "before": before.available, "after": after });
-    let audit = audit::insert(tx, actor, &action, &format!("account:{account}"), &detail)?;
-    let change = Change {
-        account,
-        kind,
-        cause: LedgerCause::Audit(audit),
-        available: credits,
-        held: 0,
-    };
-    post(tx, &change)?.ok_or_else(|| {
-        StoreError::UnknownAccount {
-            operation: tx.operation,
-            account,
-        }
-        .into()
-    })
-}
-
-/// A change of credits to be posted.
-pub(super) struct Change {
-    pub(super) account: AccountId,
-    pub(super) kind: LedgerKind,
-    pub(super) cause: LedgerCause,
-    pub(super) available: Credits,
-    pub(super) held: Credits,
+fn administer(tx: &Tx<'_>, done: &Administration<'_>, actor: &str) -> TxResult<LedgerEntry> {
+    let before = balance(tx, tx.operation, done.account)?;
+    let (action, target, detail) = done.audited(tx.operation, before)?;
+    let audit = audit::insert(tx, actor, &action, &target, &detail)?;
+    let posting = done.posting(audit);
+    let entry = post(tx, &posting)?;
+    Ok(entry.ok_or_else(|| posting.unknown_account(tx.operation))?)
 }
 
 /// Applies a change if the account exists and can bear it, and writes its entry; `None` changes nothing.
-pub(super) fn post(tx: &Tx<'_>, change: &Change) -> TxResult<Option<LedgerEntry>> {
+pub(super) fn post(tx: &Tx<'_>, change: &Posting) -> TxResult<Option<LedgerEntry>> {
     let mut update = tx.prepare_cached(
         "UPDATE account SET available = available + ?2, held = held + ?3
          WHERE id = ?1 AND available + ?2 >= 0 AND held + ?3 >= 0 RETURNING available, held",
@@ -132,11 +99,8 @@ pub(super) fn post(tx: &Tx<'_>, change: &Change) -> TxResult<Option<LedgerEntry>
     changed.map(|after| insert(tx, change, after)).transpose()
 }
 
-fn insert(tx: &Tx<'_>, change: &Change, after: Balance) -> TxResult<LedgerEntry> {
-    let (job, audit) = match change.cause {
-        LedgerCause::Job(job) => (Some(job), None),
-        LedgerCause::Audit(audit) => (None, Some(audit)),
-    };
+fn insert(tx: &Tx<'_>, change: &Posting, after: Balance) -> TxResult<LedgerEntry> {
+    let (job, audit) = change.causes();
     let mut insert = tx.prepare_cached(
         "INSERT INTO ledger (account_id, kind, job_id, audit_id, available_change, held_change, available_after, held_after, created_at_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

@@ -49,7 +49,7 @@ use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 use crate::jobs::Job;
 use crate::watch::{Watched, Watcher};
-use crate::{Cursor, JobId, Page, UnixMs};
+use crate::{JobId, UnixMs};
 
 /// The store in one SQLite file.
 ///
@@ -207,19 +207,4 @@ fn contains(columns: &[&str]) -> String {
         .map(|column| format!("instr(lower(coalesce({column}, '')), lower(?)) > 0"))
         .collect();
     format!("({})", parts.join(" OR "))
-}
-
-/// Makes a page of `rows` items out of up to `rows + 1` rows, each with its place in the order.
-fn page<T>(rows: u32, mut found: Vec<(i64, T)>) -> Page<T> {
-    let more = found.len() > rows as usize;
-    found.truncate(rows as usize);
-    let next = if more {
-        found.last().map(|(place, _)| Cursor(*place))
-    } else {
-        None
-    };
-    Page {
-        items: found.into_iter().map(|(_, item)| item).collect(),
-        next,
-    }
 }

@@ -3,23 +3,21 @@
 use rusqlite::params;
 
 use super::failure::TxResult;
-use super::ledger::{Change, post};
+use super::ledger::post;
 use super::{Tx, idempotency, job_row};
 use crate::error::StoreError;
-use crate::jobs::{Completion, Ended, Failure, Job, JobStatus};
-use crate::ledger::{LedgerCause, LedgerKind};
+use crate::jobs::{Completion, Ended, Failure, Job};
+use crate::ledger::LedgerKind;
+use crate::rules::credits::Posting;
+use crate::rules::ending::{self, StoredResult};
 use crate::{AccountId, Balance, Credits, JobId, Reply, limits};
 
 pub(super) fn finish(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxResult<Ended> {
     let found = job_row::existing(tx, tx.operation, None, job)?;
-    if found.status != JobStatus::Processing || found.attempt != attempt {
-        return Ok(stale(&found));
+    if let Some(refused) = ending::refused(&found, attempt) {
+        return Ok(refused);
     }
-    let charge = done.result.credits;
-    if charge > found.price {
-        let problem = format!("is {charge}, the job's hold is {}", found.price);
-        return Err(limits::invalid(tx.operation, "credits", problem).into());
-    }
+    let charge = ending::charge(tx.operation, &found, done)?;
     store_result(tx, job, attempt, done)?;
     let balance = resolve_hold(tx, &found, LedgerKind::Settle, charge)?;
     if let Some(reply) = &done.reply {
@@ -36,8 +34,8 @@ pub(super) fn fail(
     reply: Option<&Reply>,
 ) -> TxResult<Ended> {
     let found = job_row::existing(tx, tx.operation, None, job)?;
-    if found.status != JobStatus::Processing || found.attempt != attempt {
-        return Ok(stale(&found));
+    if let Some(refused) = ending::refused(&found, attempt) {
+        return Ok(refused);
     }
     release(tx, &found, failure, reply)
 }
@@ -50,7 +48,7 @@ pub(super) fn cancel(
 ) -> TxResult<Ended> {
     let found = job_row::existing(tx, tx.operation, account, job)?;
     if found.status.is_final() {
-        return Ok(stale(&found));
+        return Ok(ending::stale(&found));
     }
     release(tx, &found, failure, None)
 }
@@ -63,9 +61,7 @@ pub(super) fn release(
     reply: Option<&Reply>,
 ) -> TxResult<Ended> {
     let (code, detail) = limits::failure(failure);
-    let timings = (!failure.timings.is_null())
-        .then(|| limits::json(tx.operation, "timings", &failure.timings))
-        .transpose()?;
+    let timings = ending::timings(tx.operation, failure)?;
     let mut update = tx.prepare_cached(
         "UPDATE job SET status = 'failed', finished_at_ms = ?3, error_code = ?4, error_detail = ?5, timings = ?6
          WHERE id = ?1 AND attempt = ?2 AND status IN ('pending', 'processing')",
@@ -91,34 +87,15 @@ pub(super) fn release(
 
 /// Takes the whole hold back; what is not charged becomes available again.
 fn resolve_hold(tx: &Tx<'_>, job: &Job, kind: LedgerKind, charge: Credits) -> TxResult<Balance> {
-    let cause = LedgerCause::Job(job.id);
-    let change = Change {
-        account: job.account,
-        kind,
-        cause,
-        available: job.price - charge,
-        held: -job.price,
-    };
-    let entry = post(tx, &change)?.ok_or_else(|| StoreError::Corrupt {
-        operation: tx.operation,
-        what: "balance",
-        detail: format!(
-            "account {} holds less than the {} credits of job {}",
-            job.account, job.price, job.id
-        ),
-    })?;
+    let posting = Posting::resolve(job.account, job.id, job.price, kind, charge);
+    let entry = post(tx, &posting)?.ok_or_else(|| posting.not_held(tx.operation))?;
     Ok(entry.balance_after)
 }
 
 fn store_result(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxResult<()> {
     let result = &done.result;
     let mask = result.mask.as_ref();
-    let candidates = (!result.candidates.is_empty()).then(|| serde_json::json!(result.candidates));
-    let json = |field, value| limits::json(tx.operation, field, value);
-    let length = |bytes: u64| {
-        i64::try_from(bytes)
-            .map_err(|_| limits::invalid(tx.operation, "file length", format!("is {bytes} bytes")))
-    };
+    let stored = StoredResult::of(tx.operation, result)?;
     let mut update = tx.prepare_cached(
         "UPDATE job SET status = 'completed', finished_at_ms = ?3, expires_at_ms = ?4,
                 output_name = ?5, output_sha256 = ?6, output_bytes = ?7, output_media_type = ?8,
@@ -134,24 +111,21 @@ fn store_result(tx: &Tx<'_>, job: JobId, attempt: u32, done: &Completion) -> TxR
         tx.now_ms.saturating_add(done.keep_ms),
         result.output.name,
         result.output.sha256,
-        length(result.output.bytes)?,
+        stored.output_bytes,
         result.output.media_type,
         mask.map(|file| &file.name),
         mask.map(|file| file.sha256),
-        mask.map(|file| length(file.bytes)).transpose()?,
+        stored.mask_bytes,
         mask.map(|file| &file.media_type),
         result.width,
         result.height,
         result.credits,
         result.processing_ms,
-        json("timings", &result.timings)?,
-        json("models", &result.models)?,
-        json("device", &result.device)?,
-        json("warnings", &result.warnings)?,
-        candidates
-            .as_ref()
-            .map(|list| json("candidates", list))
-            .transpose()?,
+        stored.timings,
+        stored.models,
+        stored.device,
+        stored.warnings,
+        stored.candidates,
     ])?;
     one_row(tx, changed)
 }
@@ -176,11 +150,4 @@ fn ended(tx: &Tx<'_>, job: JobId, balance: Balance) -> TxResult<Ended> {
         job: Box::new(job),
         balance,
     })
-}
-
-fn stale(found: &Job) -> Ended {
-    Ended::Stale {
-        status: found.status,
-        attempt: found.attempt,
-    }
 }

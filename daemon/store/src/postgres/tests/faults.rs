@@ -132,10 +132,17 @@ fn cut_connections_lose_and_double_nothing() {
     let store = open(&fixture.address);
     let owner = funded(&store);
     let (accepted, finished, over) = (AtomicU32::new(0), AtomicU32::new(0), AtomicBool::new(false));
+    // One cut for three steps, however long they take: on a slow machine nobody could end one between two cuts by the clock.
+    let (steps, cuts) = (AtomicU32::new(3), AtomicU32::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut outsider = fixture.outsider();
             while !over.load(Ordering::SeqCst) {
+                if steps.load(Ordering::SeqCst) / 3 <= cuts.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                cuts.fetch_add(1, Ordering::SeqCst);
                 outsider
                     .execute(
                         "SELECT pg_terminate_backend(pid) FROM (
@@ -144,7 +151,6 @@ fn cut_connections_lose_and_double_nothing() {
                         &[&fixture.address.schema],
                     )
                     .unwrap();
-                std::thread::sleep(Duration::from_millis(25));
             }
         });
         let workers: Vec<_> = (0..6)
@@ -152,15 +158,18 @@ fn cut_connections_lose_and_double_nothing() {
                 scope.spawn(|| {
                     while accepted.fetch_add(1, Ordering::SeqCst) < JOBS {
                         let job = accept(&store, owner);
+                        steps.fetch_add(1, Ordering::SeqCst);
                         let claimed = store
                             .claim_job(job.id, "worker", LEASE_MS)
                             .unwrap()
                             .unwrap();
+                        steps.fetch_add(1, Ordering::SeqCst);
                         let outcome = store
                             .finish(claimed.id, claimed.attempt, &completion())
                             .unwrap();
                         assert!(matches!(outcome, Ended::Now { .. }), "{outcome:?}");
                         finished.fetch_add(1, Ordering::SeqCst);
+                        steps.fetch_add(1, Ordering::SeqCst);
                     }
                 })
             })
@@ -172,6 +181,8 @@ fn cut_connections_lose_and_double_nothing() {
         }
     });
     assert_eq!(finished.into_inner(), JOBS);
+    let cuts = cuts.into_inner();
+    assert!(cuts > JOBS / 2, "only {cuts} connections were cut");
     let balance = store.balance(owner.0).unwrap();
     assert_eq!(
         (balance.available, balance.held),

@@ -9,22 +9,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
 use tempfile::TempDir;
 
 use super::{DATABASE_FILE, SqliteStore};
-use crate::conformance::{self, Fixture};
-use crate::{
-    Accept, AccountId, Accounts, Completion, Job, JobId, JobResult, Jobs, KeyId, Keys, Ledger,
-};
-use crate::{ManualClock, NewJob, NewKey, QueueLimits, Store, StoredFile};
-
-const WIDE: QueueLimits = QueueLimits {
-    pending_max: 100_000,
-    in_flight_per_key_max: 100_000,
-};
-
-const LEASE_MS: i64 = 60_000;
+use crate::conformance::{self, Fixture, LEASE_MS, PRICE, WIDE, new_job};
+use crate::{AccountId, Completion, Job, KeyId, ManualClock, Store};
 
 /// A folder in memory where there is one: what reaches a disk is checked by the settings, the rest need not wait for it.
 fn temporary_folder() -> TempDir {
@@ -91,76 +80,17 @@ fn conforms() {
 
 /// An account with 100 credits and a key.
 fn funded(store: &SqliteStore) -> (AccountId, KeyId) {
-    let account = store.create_account("Studio", "test").unwrap().id;
-    store.top_up(account, 100, "test", "").unwrap();
-    (
-        account,
-        store
-            .create_key(&NewKey::named(account, "first"), "test")
-            .unwrap()
-            .record
-            .id,
-    )
-}
-
-fn new_job((account, key): (AccountId, KeyId)) -> NewJob {
-    NewJob {
-        id: JobId::random(),
-        account,
-        key: Some(key),
-        batch: None,
-        service: "object-removal".into(),
-        pipeline: "default".into(),
-        asynchronous: false,
-        origin: "worker".into(),
-        price: 3,
-        input_filename: None,
-        original_width: 640,
-        original_height: 480,
-        request: json!({}),
-        idempotency: None,
-    }
+    conformance::funded(store, 100)
 }
 
 fn accept(store: &SqliteStore, owner: (AccountId, KeyId)) -> Job {
-    match store.accept(&new_job(owner), &WIDE).unwrap() {
-        Accept::Accepted { job, .. } => *job,
-        other => panic!("not accepted: {other:?}"),
-    }
+    conformance::accept(store, &new_job(owner))
 }
 
 fn processing(store: &SqliteStore, owner: (AccountId, KeyId)) -> Job {
-    let job = accept(store, owner);
-    store
-        .claim_job(job.id, "worker", LEASE_MS)
-        .unwrap()
-        .unwrap()
+    conformance::processing(store, owner)
 }
 
 fn completion() -> Completion {
-    let output = StoredFile {
-        name: format!("{}.png", JobId::random()),
-        sha256: [7; 32],
-        bytes: 99,
-        media_type: "image/png".into(),
-    };
-    let none = json!([]);
-    let result = JobResult {
-        output,
-        mask: None,
-        candidates: Vec::new(),
-        width: 640,
-        height: 480,
-        credits: 3,
-        processing_ms: 1.0,
-        timings: none.clone(),
-        models: none.clone(),
-        device: none.clone(),
-        warnings: none,
-    };
-    Completion {
-        result,
-        keep_ms: 1_000,
-        reply: None,
-    }
+    conformance::completion(PRICE)
 }

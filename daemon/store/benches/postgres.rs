@@ -1,7 +1,7 @@
 //! What one PostgreSQL carries of the store alone: jobs accepted, claimed and finished by many slots at once, on a server that
 //! forces commits to disk. Prints figures and asserts only that the books agree:
 //!
-//! `cargo test --release -p cleanplate-store --test postgres_load -- --ignored --nocapture`
+//! `cargo bench -p cleanplate-store --bench postgres`
 //!
 //! `LOAD_SLOTS` (64), `LOAD_PROCESSES` (4: stores with connections of their own), `LOAD_ACCOUNTS` (64), `LOAD_JOBS` (5000).
 
@@ -124,9 +124,7 @@ fn cost(client: &mut postgres::Client) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-#[test]
-#[ignore = "prints figures"]
-fn jobs_a_second() {
+fn main() {
     let (number, processes) = (setting("LOAD_SLOTS", 64), setting("LOAD_PROCESSES", 4));
     let (accounts, jobs) = (setting("LOAD_ACCOUNTS", 64), setting("LOAD_JOBS", 5_000));
     let server = Server::durable();
