@@ -135,7 +135,7 @@ pub fn members(root: &Path) -> BTreeSet<String> {
 
 #[test]
 fn every_test_file_is_a_module_of_the_one_binary() {
-    for dir in ["tests", "plugins/tests"] {
+    for dir in ["tests", "plugins/tests", "daemon/store/tests"] {
         let main = read(&Path::new(dir).join("main.rs"));
         let named: BTreeSet<&str> = main
             .lines()
