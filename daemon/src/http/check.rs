@@ -244,7 +244,7 @@ impl RequestOptions {
         let bytes = header.need.decode_bytes_max;
         blocking(move || {
             let _room = memory.take(bytes, || false);
-            let file = Mapped::open(image.file.path())?;
+            let file = Mapped::of(&image.file)?;
             cleanplate_pictures::decode(&file, &limits)
                 .and_then(|photo| photo.check_format(&options))
                 .map_err(|error| Refusal::image("image", &error))?;
@@ -324,8 +324,7 @@ async fn probe(
     limits: cleanplate_pictures::Limits,
 ) -> Result<(Upload, Header), Refusal> {
     blocking(move || {
-        let path = upload.file.path();
-        let bytes = Mapped::open(path)?;
+        let bytes = Mapped::of(&upload.file)?;
         let header = cleanplate_pictures::probe(&bytes, &limits)
             .map_err(|error| Refusal::image(field, &error))?;
         Ok((upload, header))

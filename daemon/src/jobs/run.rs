@@ -341,8 +341,8 @@ fn decode(
     work: &JobInput,
 ) -> Result<(Photo, Option<MaskFile>), Box<JobFault>> {
     let wrong = |error| JobFault::new(FailureCode::Image, Refusal::image("image", &error));
-    let (limits, image) = (jobs.image_limits(), Mapped::open(work.image.path())?);
-    let mask = work.mask.as_ref().map(|file| Mapped::open(file.path()));
+    let (limits, image) = (jobs.image_limits(), Mapped::of(&work.image)?);
+    let mask = work.mask.as_ref().map(Mapped::of);
     let mask = mask.transpose()?;
     let (service, candidates) = (Service::of(&job.service), work.candidates as u64);
     // What is wrong with a header is told by whoever decodes it.
