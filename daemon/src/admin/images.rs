@@ -97,7 +97,7 @@ async fn whole(picture: NamedTempFile) -> Result<Answer<Picture>, Refusal> {
         let mut head = vec![0u8; 16.min(bytes as usize)];
         file.read_exact(&mut head)?;
         file.rewind()?;
-        Ok((picture.reopen()?, bytes, head))
+        Ok((picture.into_parts().0, bytes, head))
     };
     let (file, bytes, head) = blocking(open)
         .await?
@@ -123,7 +123,7 @@ async fn reduced(
         .map_err(|error| Refusal::internal("waiting to decode a picture", &error))?;
     let (limits, memory) = (app.jobs.image_limits(), app.jobs.memory());
     let make = move || -> Result<Vec<u8>, Refusal> {
-        let bytes = Mapped::open(picture.path())?;
+        let bytes = Mapped::of(&picture)?;
         let unshown = |error| errors::conflict(format!("the picture cannot be shown: {error}"));
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(unshown)?;
         let _room = memory

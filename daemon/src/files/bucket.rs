@@ -258,7 +258,7 @@ impl BucketBlobs {
         files: Vec<(String, NamedTempFile)>,
     ) -> Result<(), FilesError> {
         for (name, file) in files {
-            let mapped = super::Mapped::open(file.path())?;
+            let mapped = super::Mapped::of(&file)?;
             self.put(kind, &name, web::Bytes::from_owner(mapped))?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Files as memory, without reading them as a whole.
 
 use std::ops::Deref;
-use std::path::Path;
+use tempfile::NamedTempFile;
 
 use super::FilesError;
 
@@ -9,17 +9,14 @@ use super::FilesError;
 pub struct Mapped(memmap2::Mmap);
 
 impl Mapped {
-    /// Maps a file of the data folder that nobody writes to any more.
-    pub fn open(path: &Path) -> Result<Mapped, FilesError> {
-        let map = || -> std::io::Result<memmap2::Mmap> {
-            let file = std::fs::File::open(path)?;
-            // SAFETY: uploads lie in the data folder, which is closed to other users; they were written completely before
-            // their names were passed on, and are removed whole, never cut or written again.
-            unsafe { memmap2::Mmap::map(&file) }
-        };
-        map()
+    /// Maps a file of the data folder that nobody writes to any more. It may have lost its name: a sweep removes results and
+    /// uploads past their time whoever reads them.
+    pub fn of(file: &NamedTempFile) -> Result<Mapped, FilesError> {
+        // SAFETY: uploads lie in the data folder, which is closed to other users; they were written completely before
+        // their names were passed on, and are removed whole, never cut or written again.
+        unsafe { memmap2::Mmap::map(file.as_file()) }
             .map(Mapped)
-            .map_err(FilesError::io("reading upload", path))
+            .map_err(FilesError::io("reading upload", file.path()))
     }
 }
 
@@ -41,13 +38,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_mapped_an_empty_one_too_and_a_missing_one_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        std::fs::write(&path, b"bytes").unwrap();
-        assert_eq!(&*Mapped::open(&path).unwrap(), b"bytes");
-        std::fs::write(dir.path().join("empty"), b"").unwrap();
-        assert!(Mapped::open(&dir.path().join("empty")).unwrap().is_empty());
-        assert!(Mapped::open(&dir.path().join("none")).is_err());
+    fn a_file_is_mapped_an_empty_one_too_and_one_that_has_lost_its_name() {
+        let mut file = NamedTempFile::new().unwrap();
+        assert!(Mapped::of(&file).unwrap().is_empty());
+        std::io::Write::write_all(&mut file, b"bytes").unwrap();
+        std::fs::remove_file(file.path()).unwrap();
+        assert_eq!(&*Mapped::of(&file).unwrap(), b"bytes");
     }
 }

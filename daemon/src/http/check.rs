@@ -243,7 +243,7 @@ impl RequestOptions {
         let (memory, limits) = (app.jobs.memory(), app.jobs.image_limits());
         let bytes = header.need.decode_bytes_max;
         blocking(move || {
-            let file = Mapped::open(image.file.path())?;
+            let file = Mapped::of(&image.file)?;
             memory
                 .take(bytes, || false)
                 .and_then(|_room| {
@@ -326,8 +326,7 @@ async fn probe(
     limits: cleanplate_pictures::Limits,
 ) -> Result<(Upload, Header), Refusal> {
     blocking(move || {
-        let path = upload.file.path();
-        let bytes = Mapped::open(path)?;
+        let bytes = Mapped::of(&upload.file)?;
         let header = cleanplate_pictures::probe(&bytes, &limits)
             .map_err(|error| Refusal::image(field, &error))?;
         Ok((upload, header))

@@ -85,7 +85,7 @@ pub async fn converted(
         }
         let source = blobs.result_at_hand(&stored)?;
         let source = source.ok_or_else(|| missing(&of, &stored))?;
-        let bytes = Mapped::open(source.path())?;
+        let bytes = Mapped::of(&source)?;
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;
         let room = memory.take(conversion_bytes(&header), || false);
         let _room = room.map_err(wrong)?;

@@ -126,7 +126,7 @@ async fn preview(app: &App, order: &Order, checked: Checked) -> Result<Segmented
         // Held until it is done, whether or not the client still waits.
         let _place = place;
         let prompts = prompts.map_or_else(Prompts::default, Into::into);
-        jobs.preview(checked.image.file.path(), &pipeline, prompts)
+        jobs.preview(&checked.image.file, &pipeline, prompts)
     });
     let Preview { png, outcome } = made.await??;
     let reply = HttpResponse::Ok().content_type("image/png").body(png);

@@ -1,11 +1,11 @@
 //! Previews: the mask of what points or a box mean, at once. They leave no job, no file and no entry in the ledger.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
 use cleanplate_pipeline::{Observer, Outcome, Pipeline, Prompts, Request};
+use tempfile::NamedTempFile;
 
 use super::{Jobs, preview_bytes};
 use crate::files::Mapped;
@@ -33,7 +33,7 @@ impl Jobs {
     /// Finds what `prompts` mean in the photo at `image`. Blocks until the device is free for it.
     pub fn preview(
         &self,
-        image: &Path,
+        image: &NamedTempFile,
         pipeline: &Pipeline,
         prompts: Prompts,
     ) -> Result<Preview, Refusal> {
@@ -42,7 +42,7 @@ impl Jobs {
                 "this process has no device for previews; ask for a segmentation without `preview`";
             return Err(Refusal::new(ErrorCode::Unavailable, text).retry_after(3600));
         }
-        let bytes = Mapped::open(image)?;
+        let bytes = Mapped::of(image)?;
         let limits = self.image_limits();
         let wrong = |error| Refusal::image("image", &error);
         let header = cleanplate_pictures::probe(&bytes, &limits).map_err(wrong)?;

@@ -339,8 +339,8 @@ fn mask_png(outcome: &Outcome) -> Result<Vec<u8>, Box<JobFault>> {
 /// The pictures of a job.
 fn decode(jobs: &Jobs, work: &JobInput) -> Result<(Photo, Option<MaskFile>), Box<JobFault>> {
     let wrong = |error| JobFault::new(FailureCode::Image, Refusal::image("image", &error));
-    let (limits, image) = (jobs.image_limits(), Mapped::open(work.image.path())?);
-    let mask = work.mask.as_ref().map(|file| Mapped::open(file.path()));
+    let (limits, image) = (jobs.image_limits(), Mapped::of(&work.image)?);
+    let mask = work.mask.as_ref().map(Mapped::of);
     let mask = mask.transpose()?;
     let photo = cleanplate_pictures::decode(&image, &limits).map_err(wrong)?;
     let Some(mask) = mask else {

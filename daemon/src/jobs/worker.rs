@@ -108,7 +108,7 @@ fn claim(jobs: &Jobs) -> Result<Option<(Job, Recalled, Option<TakenBytes<'_>>)>,
 /// Bytes that a job will take, by the headers of its pictures. None for pictures that are gone or damaged: it will not come to
 /// decoding them.
 fn bytes_of(jobs: &Jobs, job: &Job, recalled: &Recalled) -> u64 {
-    let mapped = |file: &NamedTempFile| Mapped::open(file.path()).ok();
+    let mapped = |file: &NamedTempFile| Mapped::of(file).ok();
     let Ok(work) = recalled else { return 0 };
     let (image, mask) = (mapped(&work.image), work.mask.as_ref().and_then(mapped));
     let Some(image) = image else { return 0 };
