@@ -103,7 +103,10 @@ pub fn fill_from(
             guide: settings.guide.filter(|_| scene.guide.is_some()),
             ..settings.clone()
         };
-        let mut levels = levels(&scene.pixels, scene.width, scene.height, &settings);
+        // One that goes on needs the finest only.
+        let count_max = if wanted.goes_on { 1 } else { usize::MAX };
+        let size = (scene.width, scene.height);
+        let mut levels = levels(&scene.pixels, size, &settings, count_max);
         if levels.is_empty() {
             continue;
         }
@@ -111,7 +114,7 @@ pub fn fill_from(
             Start::After(_) => going_on(&levels[0]),
             Start::Alone | Start::First => schedule(&levels, &settings),
         };
-        let during = (scene.width, scene.height);
+        let during = size;
         // Seeds are part of the operations, so they are part of the graph's identity.
         let key = ExecutableKey {
             sha256: format!("patchmatch {wanted:?} {settings:?} {plan:?}"),

@@ -28,7 +28,12 @@ const SOURCES_MIN: usize = 60;
 pub const SOURCES_KEPT: usize = 1024;
 
 /// All levels, finest first; empty if the crop has no patch to copy from.
-pub fn levels(pixels: &[Pixel], width: usize, height: usize, settings: &Settings) -> Vec<Level> {
+pub fn levels(
+    pixels: &[Pixel],
+    (width, height): (usize, usize),
+    settings: &Settings,
+    count_max: usize,
+) -> Vec<Level> {
     let mut out = Vec::new();
     let (mut map, mut w, mut h) = (pixels.to_vec(), width, height);
     loop {
@@ -39,7 +44,7 @@ pub fn levels(pixels: &[Pixel], width: usize, height: usize, settings: &Settings
             Some(level) => out.push(level),
             None => return out,
         }
-        if w.min(h).div_ceil(2) < SIDE_MIN {
+        if out.len() == count_max || w.min(h).div_ceil(2) < SIDE_MIN {
             return out;
         }
         (map, w, h) = halved(&map, w, h);
@@ -274,7 +279,11 @@ mod tests {
         fn sources_are_known_patches_clear_of_the_ring(x0 in 0usize..60, y0 in 0usize..40, w in 5usize..40, h in 5usize..40, ring in 0u8..30) {
             let settings = Settings { ring_px: f32::from(ring), ..Settings::best() };
             let hole = |x: usize, y: usize| (x0..x0 + w).contains(&x) && (y0..y0 + h).contains(&y);
-            let levels = levels(&map(110, 90, hole), 110, 90, &settings);
+            let all = |count_max| levels(&map(110, 90, hole), (110, 90), &settings, count_max);
+            let levels = all(usize::MAX);
+            let first = all(1);
+            assert_eq!(first.len(), 1);
+            assert!(first[0].sites == levels[0].sites && first[0].sources == levels[0].sources);
             prop_assert!(!levels.is_empty());
             for (i, level) in levels.iter().enumerate() {
                 let scale = 1 << i;
@@ -303,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_photo_of_only_hole_has_no_level() {
-        assert!(levels(&map(50, 50, |_, _| true), 50, 50, &Settings::best()).is_empty());
-        assert!(levels(&map(6, 6, |x, _| x == 3), 6, 6, &Settings::best()).is_empty());
+        assert!(levels(&map(50, 50, |_, _| true), (50, 50), &Settings::best(), 9).is_empty());
+        assert!(levels(&map(6, 6, |x, _| x == 3), (6, 6), &Settings::best(), 9).is_empty());
     }
 }

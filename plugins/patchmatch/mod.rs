@@ -212,7 +212,14 @@ impl Common {
         };
         let picks = factor > 1 || alpha.is_some() || self.ends;
         let filled = match &mut work.shot {
-            Some(shot) => fill_next(shot, place.rect, scene, &settings, picks, device)?,
+            Some(shot) => fill_next(
+                shot,
+                (place.rect, self.ends),
+                scene,
+                &settings,
+                picks,
+                device,
+            )?,
             None => fill(scene, &settings, picks, device)?,
         };
         if filled.smooth {
@@ -241,13 +248,13 @@ impl Common {
 /// Fills a frame of a shot from the sources of the frame before, if it left some, and leaves its own for the next.
 fn fill_next(
     shot: &mut Shot,
-    rect: Rect,
+    (rect, ends): (Rect, bool),
     scene: Scene,
     settings: &Settings,
     picks: bool,
     device: Device<'_>,
 ) -> Result<Filled, PluginError> {
-    let key = field_key(rect, &scene.pixels, settings);
+    let key = field_key(rect, &scene.pixels, settings, ends);
     let before = shot.field(&key);
     let start = before
         .as_ref()
@@ -259,10 +266,10 @@ fn fill_next(
     Ok(filled)
 }
 
-/// Of what a field was made: the place, what each small pixel is, and the settings.
-fn field_key(rect: Rect, pixels: &[Pixel], settings: &Settings) -> FieldKey {
+/// Of what a field was made: the place, what each small pixel is, the settings, and whether it is that of an alpha plane.
+fn field_key(rect: Rect, pixels: &[Pixel], settings: &Settings, ends: bool) -> FieldKey {
     let mut hash = Sha256::new();
-    hash.update(format!("{rect:?} {settings:?}"));
+    hash.update(format!("{rect:?} {settings:?} {ends}"));
     let bytes: Vec<u8> = pixels.iter().map(|pixel| *pixel as u8).collect();
     hash.update(bytes);
     hash.finalize().into()
@@ -362,5 +369,27 @@ impl Stage for PatchMatch {
                 .stage("patchmatch", (i + 1) as f32 / planned.len() as f32);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_of_an_alpha_plane_are_not_those_of_the_colours() {
+        let rect = Rect {
+            x0: 0,
+            y0: 0,
+            x1: 2,
+            y1: 1,
+        };
+        let key = |rect, pixels: &[Pixel], ends| field_key(rect, pixels, &Settings::best(), ends);
+        let pixels = [Pixel::Known, Pixel::Hole];
+        let own = key(rect, &pixels, false);
+        assert_eq!(own, key(rect, &pixels, false));
+        assert_ne!(own, key(rect, &pixels, true));
+        assert_ne!(own, key(rect, &[Pixel::Hole; 2], false));
+        assert_ne!(own, key(Rect { x1: 3, ..rect }, &pixels, false));
     }
 }

@@ -56,10 +56,12 @@ impl Stage for Sam {
     fn run(&self, work: &mut Work<'_>) -> Result<(), PluginError> {
         let prompts = work.prompts.clone().ok_or(PluginError::NoMask)?;
         let many = !prompts.others.is_empty();
-        let (mut mask, mut quality) = self.find(work, &prompts, many.then_some(1))?;
+        let mut embedded = Vec::new();
+        let (mut mask, mut quality) =
+            self.find(work, &prompts, many.then_some(1), &mut embedded)?;
         for (other, number) in prompts.others.iter().zip(2..) {
             work.check_cancelled(&format!("sam, region {number}"))?;
-            let (found, own) = self.find(work, other, Some(number))?;
+            let (found, own) = self.find(work, other, Some(number), &mut embedded)?;
             mask.data
                 .iter_mut()
                 .zip(found.data)
@@ -72,6 +74,9 @@ impl Stage for Sam {
     }
 }
 
+/// What networks made of the photo of one run, by the hash of their weights.
+type Embedded = Vec<(String, Arc<Maps>)>;
+
 impl Sam {
     /// The mask that one prompt means, and its predicted quality.
     fn find(
@@ -79,6 +84,7 @@ impl Sam {
         work: &mut Work<'_>,
         prompts: &Prompts,
         region: Option<usize>,
+        embedded: &mut Embedded,
     ) -> Result<(Mask, f32), PluginError> {
         let size = [work.photo.height, work.photo.width];
         let prompt = read(prompts, size)?;
@@ -88,7 +94,17 @@ impl Sam {
         } else {
             work.networks.segment(&self.model)?
         };
-        let maps = embed(work, &network)?;
+        let known = embedded
+            .iter()
+            .find(|(sha256, _)| *sha256 == network.sha256);
+        let maps = match known {
+            Some((_, maps)) => Arc::clone(maps),
+            None => {
+                let maps = embed(work, &network)?;
+                embedded.push((network.sha256.clone(), Arc::clone(&maps)));
+                maps
+            }
+        };
         work.observer.stage(NAME, ENCODED);
         let choice = match self.alternative {
             Some(rank) => Choice::Ranked(rank.saturating_sub(1)),

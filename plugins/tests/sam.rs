@@ -154,7 +154,18 @@ fn one_click_gives_the_published_mask_and_the_second_prompt_skips_the_encoder() 
         };
         runner.segment(&pipeline, request, &NoObserver).unwrap()
     };
-    let (alone, both) = (found(box_alone), found(both));
+    let alone = found(box_alone);
+    let asked = || {
+        let (found, missed) = runner.embedding_counts();
+        found + missed
+    };
+    let before = asked();
+    let both = found(both);
+    assert_eq!(
+        asked() - before,
+        1,
+        "the photo is prepared once for all regions"
+    );
     let pairs = outcome.mask.data.iter().zip(&alone.mask.data);
     assert!(pairs.map(|(a, b)| a.max(b)).eq(&both.mask.data));
     assert!(
