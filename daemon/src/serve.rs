@@ -274,6 +274,28 @@ fn serve_metrics(app: &web::Data<App>, listener: Option<TcpListener>) -> anyhow:
     Ok(())
 }
 
+/// Tells the ends of jobs to whoever asked for it, where calls are taken.
+fn send_webhooks(app: &web::Data<App>, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    if !app.config.server.role.takes_calls() {
+        return Ok(());
+    }
+    let compose = {
+        let app = app.clone();
+        move |due: &cleanplate_store::DueWebhook| crate::http::webhook_letter(&app, due)
+    };
+    let sender = Sender::new(
+        app.store.clone(),
+        app.jobs.name().to_string(),
+        app.config.webhooks.clone(),
+        Box::new(compose),
+        app.metrics.clone(),
+        stop.clone(),
+    );
+    // It is left behind at the end: what it did not note as delivered is sent again.
+    drop(sender.start().context("starting the webhook thread")?);
+    Ok(())
+}
+
 /// Serves until told to stop, then drains: new calls get 503, accepted jobs end, connections close.
 async fn live(
     app: web::Data<App>,
@@ -295,22 +317,7 @@ async fn live(
     let admin = AdminSide::start(&app, &folders, sockets)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), role = app.config.server.role.word(), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
-    let compose = {
-        let app = app.clone();
-        move |due: &cleanplate_store::DueWebhook| crate::http::webhook_letter(&app, due)
-    };
-    let sender = Sender::new(
-        app.store.clone(),
-        app.jobs.name().to_string(),
-        app.config.webhooks.clone(),
-        Box::new(compose),
-        app.metrics.clone(),
-        stop_webhooks.clone(),
-    );
-    if app.config.server.role.takes_calls() {
-        // It is left behind at the end: what it did not note as delivered is sent again.
-        drop(sender.start().context("starting the webhook thread")?);
-    }
+    send_webhooks(&app, &stop_webhooks)?;
     let why = wait_for_end(&app, &folders).await?;
     actix_web::rt::spawn(end_at_once_if_told_again()?);
     tracing::info!(
