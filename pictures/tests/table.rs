@@ -1,9 +1,7 @@
 //! The fidelity table: what of each kind of file stays, measured by editing one that has everything. `docs/FIDELITY.md` is what
-//! this test prints; `cargo test -p cleanplate-pictures --test table -- --nocapture` shows it.
+//! this test prints, and the table of the README is its rows by format; `cargo test -p cleanplate-pictures --test table -- --nocapture` shows it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-use std::fmt::Write;
 
 use cleanplate_pictures::{
     Channels, EncodeOptions, Format, Limits, Metadata, Photo, Samples, decode, probe,
@@ -120,6 +118,42 @@ fn jpeg(kind: ColorType, sampling: SamplingFactor, progressive: bool) -> Vec<u8>
     out
 }
 
+/// A gray TIFF as one of a palette: the same bytes with a further directory that has a colour map.
+fn with_palette(mut tiff: Vec<u8>) -> Vec<u8> {
+    const PHOTOMETRIC: u16 = 262;
+    const COLOR_MAP: u16 = 320;
+    assert_eq!(tiff[..4], *b"II*\0", "little-endian, as this crate writes");
+    let space = tiff.windows(4).position(|w| w == b"GRAY").unwrap();
+    tiff[space..space + 4].copy_from_slice(b"RGB ");
+    let at = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
+    let count = usize::from(u16::from_le_bytes([tiff[at], tiff[at + 1]]));
+    let mut entries: Vec<[u8; 12]> = tiff[at + 2..at + 2 + count * 12]
+        .as_chunks::<12>()
+        .0
+        .to_vec();
+    let tag = |entry: &[u8; 12]| u16::from_le_bytes([entry[0], entry[1]]);
+    for entry in entries.iter_mut().filter(|e| tag(e) == PHOTOMETRIC) {
+        entry[8] = 3;
+    }
+    tiff.resize(tiff.len().next_multiple_of(2), 0);
+    let colours = [|v: u16| v, |v| v / 2, |v| 255 - v];
+    let mut map = [0; 12];
+    map[..2].copy_from_slice(&COLOR_MAP.to_le_bytes());
+    map[2..8].copy_from_slice(&[3, 0, 0, 3, 0, 0]);
+    map[8..].copy_from_slice(&(tiff.len() as u32).to_le_bytes());
+    entries.push(map);
+    entries.sort_by_key(tag);
+    for colour in colours {
+        tiff.extend((0..256).flat_map(|v| (colour(v) * 257).to_le_bytes()));
+    }
+    let directory = tiff.len() as u32;
+    tiff[4..8].copy_from_slice(&directory.to_le_bytes());
+    tiff.extend((entries.len() as u16).to_le_bytes());
+    tiff.extend(entries.as_flattened());
+    tiff.extend([0; 4]);
+    tiff
+}
+
 fn bmp() -> Vec<u8> {
     let mut out = std::io::Cursor::new(Vec::new());
     let mut encoder = image::codecs::bmp::BmpEncoder::new(&mut out);
@@ -141,7 +175,9 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     let rgb = png(Png::Rgb, BitDepth::Eight);
     let deep = png(Png::Rgb, BitDepth::Sixteen);
     let rgba = png(Png::Rgba, BitDepth::Eight);
+    let gray = png(Png::Grayscale, BitDepth::Eight);
     let lossy = webp::Encoder::from_rgb(&samples(3), WIDTH as u32, HEIGHT as u32).encode(80.0);
+    let clear = webp::Encoder::from_rgba(&samples(4), WIDTH as u32, HEIGHT as u32).encode(80.0);
     let own = |bytes: &[u8]| with_everything(bytes, None);
     let to = |bytes: &[u8], format| with_everything(bytes, Some(format));
     vec![
@@ -158,10 +194,13 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("PNG palette", own(&png(Png::Indexed, BitDepth::Eight))),
         ("PNG 1 bit", own(&png(Png::Grayscale, BitDepth::One))),
         ("WebP lossless", to(&rgb, Format::WebP)),
+        ("WebP lossless with alpha", to(&rgba, Format::WebP)),
         ("WebP lossy", own(&lossy)),
+        ("WebP lossy with alpha", own(&clear)),
         ("TIFF 8 bits", to(&rgb, Format::Tiff)),
         ("TIFF 16 bits", to(&deep, Format::Tiff)),
         ("TIFF with alpha", to(&rgba, Format::Tiff)),
+        ("TIFF palette", with_palette(to(&gray, Format::Tiff))),
         ("BMP", bmp()),
     ]
 }
@@ -192,8 +231,15 @@ fn outside(photo: &Photo, reach: usize) -> Vec<u16> {
     (0..photo.samples.len()).filter(far).map(at).collect()
 }
 
-/// One row of the table.
-fn row(name: &str, bytes: &[u8]) -> String {
+/// The alpha of every pixel outside of the hole.
+fn alphas(photo: &Photo) -> Vec<u16> {
+    let n = photo.channels.count();
+    let outside = outside(photo, 0);
+    outside.chunks_exact(n).map(|pixel| pixel[n - 1]).collect()
+}
+
+/// The cells of one row of the table.
+fn row(name: &str, bytes: &[u8]) -> Vec<String> {
     let limits = Limits::default();
     let was = decode(bytes, &limits).unwrap();
     let mut warnings = was.metadata.warnings.clone();
@@ -211,12 +257,13 @@ fn row(name: &str, bytes: &[u8]) -> String {
     };
     let kind = |photo: &Photo| (photo.format, photo.channels, photo.bits());
     let depth = match probe(bytes, &limits).unwrap().bits == probe(&out, &limits).unwrap().bits {
-        true if kind(&was) == kind(&is) && !said("full colour") => "kept",
+        true if kind(&was) == kind(&is) && !said("full colour") && !said("became RGB") => "kept",
         true if was.format == Format::Bmp => "becomes PNG",
         _ => "CHANGED",
     };
     let alpha = match was.channels {
-        Channels::GrayAlpha | Channels::Rgba => "kept",
+        Channels::GrayAlpha | Channels::Rgba if alphas(&was) == alphas(&is) => "kept",
+        Channels::GrayAlpha | Channels::Rgba => "CHANGED",
         _ => "-",
     };
     let beside = |part: fn(&Metadata) -> bool, same: bool| match (part(&was.metadata), same) {
@@ -246,10 +293,46 @@ fn row(name: &str, bytes: &[u8]) -> String {
         true => format!("{:.2}", out.len() as f64 / bytes.len() as f64),
         false => "-".to_string(),
     };
-    format!(
-        "| {name} | {pixels} | {depth} | {alpha} | {icc} | {exif} | {xmp} | {iptc} | {previews} | {size} |"
-    )
+    let cells = [
+        name, pixels, depth, alpha, icc, exif, xmp, iptc, previews, &size,
+    ];
+    cells.map(str::to_string).to_vec()
 }
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// The rows by format, without sizes: what all of a format's kinds say, "-" only where none has such a place.
+fn by_format(rows: &[Vec<String>]) -> String {
+    let format = |row: &[String]| {
+        let words = if row[0].starts_with("WebP") { 2 } else { 1 };
+        row[0].split(' ').take(words).collect::<Vec<_>>().join(" ")
+    };
+    let mut out = README_HEAD.to_string();
+    for rows in rows.chunk_by(|a, b| format(a) == format(b)) {
+        let merged = (1..rows[0].len() - 1).map(|column| {
+            let mut said: Vec<&str> = rows.iter().map(|row| &*row[column]).collect();
+            said.retain(|cell| *cell != "-");
+            said.dedup();
+            match said.is_empty() {
+                true => "-".to_string(),
+                false => said.join(", "),
+            }
+        });
+        out.push_str(&line(
+            &[format(&rows[0])]
+                .into_iter()
+                .chain(merged)
+                .collect::<Vec<_>>(),
+        ));
+    }
+    out
+}
+
+const README_HEAD: &str = "| file | pixels outside of the hole | depth and kind | alpha | ICC | EXIF | XMP | IPTC | pictures of the original |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+";
 
 const HEAD: &str = "# Fidelity
 
@@ -264,6 +347,7 @@ A place that the format has not is \"-\". The size is that of the result to that
 const TAIL: &str = "
 TIFF keeps byte order, strips or tiles, planes, coding, predictor, palette and further channels; strips and tiles without a changed pixel are
 copied. JPEG keeps every coefficient of untouched blocks, tables, sampling, scans and restart markers. A BMP comes back as PNG.
+A WebP without loss is coded fast rather than densely: one that libwebp wrote comes back larger.
 CMYK is filled in RGB through the profile of the file (plainly without one, said) and written back as inks in the hole only.
 
 Not read, and named in the reply (415): AVIF, HEIC, JPEG XL, JPEG 2000, GIF, PSD, BigTIFF, OpenEXR, PDF, and camera raws (DNG, CR2,
@@ -275,9 +359,11 @@ without loss or with arithmetic coding.
 #[test]
 fn the_page_says_what_is_measured() {
     let mut page = HEAD.to_string();
-    for (name, bytes) in files() {
-        writeln!(page, "{}", row(name, &bytes)).unwrap();
-    }
+    let rows: Vec<_> = files()
+        .iter()
+        .map(|(name, bytes)| row(name, bytes))
+        .collect();
+    page.extend(rows.iter().map(|row| line(row)));
     page.push_str(TAIL);
     println!("{page}");
     for bad in ["CHANGED", "LOST", "LEFT"] {
@@ -291,5 +377,11 @@ fn the_page_says_what_is_measured() {
         std::fs::read_to_string(path).unwrap_or_default(),
         page,
         "docs/FIDELITY.md is not what is measured: run again with UPDATE_FIDELITY=1"
+    );
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let short = by_format(&rows);
+    assert!(
+        readme.unwrap_or_default().contains(&short),
+        "the README's table is not what is measured; it is:\n{short}"
     );
 }

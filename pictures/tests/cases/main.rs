@@ -444,6 +444,60 @@ fn a_lossy_webp_stays_lossy_at_about_its_size_and_quality_is_heeded() {
     assert!(holds(&out, b"VP8L"));
 }
 
+/// The lossy WebP with an EXIF block that says so.
+fn turned(orientation: u8) -> Vec<u8> {
+    let mut chunks = riff(&fixture("lossy.webp"));
+    let entry = [0x12, 1, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+    let exif = [&b"II*\0\x08\0\0\0\x01\0"[..], &entry, &[0; 4]].concat();
+    chunks.retain(|(kind, _)| kind != b"EXIF");
+    let at = chunks.iter().position(|(kind, _)| kind == b"XMP ");
+    chunks.insert(at.unwrap_or(chunks.len()), (*b"EXIF", exif));
+    webp(&chunks)
+}
+
+#[test]
+fn a_lossy_webp_that_is_turned_stays_lossy_and_is_shown_the_same_way() {
+    let upright = read(&fixture("lossy.webp"));
+    let mut unturned = None;
+    for orientation in 1..=8 {
+        let bytes = turned(orientation);
+        let was = read(&bytes);
+        let sides = match orientation {
+            5.. => (upright.height, upright.width),
+            _ => (upright.width, upright.height),
+        };
+        assert_eq!((was.width, was.height), sides, "{orientation}");
+        let (out, said) = edited(&bytes, &EncodeOptions::default());
+        let ratio = out.len() as f64 / bytes.len() as f64;
+        assert!((0.7..1.3).contains(&ratio), "{orientation}: {ratio}");
+        assert!(
+            holds(&out, b"VP8 ") && said.contains("lossy WebP"),
+            "{said}"
+        );
+        let header = probe(&out, &Limits::default()).unwrap();
+        let is = read(&out);
+        assert_eq!((is.width, is.height), sides, "{orientation}");
+        assert_eq!((header.width, header.height), sides, "{orientation}");
+        let (Samples::U8(a), Samples::U8(b)) = (&was.samples, &is.samples) else {
+            panic!("8 bits")
+        };
+        // What was shown at a place is shown there still, but for the spot and what coding moves.
+        let n = was.channels.count();
+        let spot = |i: usize| i / n % was.width < 24 && i / n / was.width < 24;
+        let apart = |i: usize| u64::from(a[i].abs_diff(b[i]));
+        let outside: Vec<u64> = (0..a.len()).filter(|i| !spot(*i)).map(apart).collect();
+        let mean = outside.iter().sum::<u64>() as f64 / outside.len() as f64;
+        // Unturned, the blocks lie where they lay; else the same coding moves more, but nothing like a picture that lies otherwise.
+        let bound = *unturned.get_or_insert(mean) * 2.0;
+        assert!(mean <= bound, "{orientation}: {mean}");
+        let painted = &b[(12 * was.width + 12) * n..][..3];
+        assert!(
+            painted[0] > 190 && painted[1] < 110,
+            "{orientation}: {painted:?}"
+        );
+    }
+}
+
 #[test]
 fn palettes_stay_palettes_and_one_bit_stays_one_bit() {
     // Sixteen colours, dithered, and a fill of many more.
