@@ -17,6 +17,7 @@ What could not be measured here says why.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -254,10 +255,8 @@ def serve(behind, mount, delay_ms):
     """The slow file system: every call takes its time, then goes to the folder behind."""
     import mfusepy
 
-    class Slow(mfusepy.Operations):
-        def __call__(self, op, path, *rest):
-            time.sleep(delay_ms / 1000)
-            return super().__call__(op, path, *rest)
+    class Behind(mfusepy.Operations):
+        use_ns = True
 
         def at(self, path):
             return os.path.join(behind, path.lstrip("/"))
@@ -310,7 +309,16 @@ def serve(behind, mount, delay_ms):
             os.unlink(self.at(path))
             return 0
 
-    mfusepy.FUSE(Slow(), str(mount), foreground=True, nothreads=False)
+    def late(act):
+        @functools.wraps(act)
+        def wait(*args, **more):
+            time.sleep(delay_ms / 1000)
+            return act(*args, **more)
+
+        return wait
+
+    calls = {name: late(act) for name, act in vars(Behind).items() if callable(act) and name != "at"}
+    mfusepy.FUSE(type("Slow", (Behind,), calls)(), str(mount), foreground=True, nothreads=False)
 
 
 SCENARIOS = [waiting, pairs, vanish, full, readonly, slow]

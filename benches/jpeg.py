@@ -1,7 +1,7 @@
 """What an edit moves in a JPEG outside of the blocks that the hole reaches, and what it does to the file's size.
 
     python benches/jpeg.py PHOTOS... [--binary target/release/cleanplate] [--backend cpu] [--pipeline patchmatch]
-                           [--count 200] [--out FILE.json]
+                           [--count 200] [--steps 1] [--out FILE.json]
 
 PHOTOS are files, folders or tar archives. JPEGs are sent as they are; other photos are written as JPEGs by libjpeg-turbo first, in
 turn as 4:2:0, 4:2:2, 4:4:4 and gray, progressive and sequential, with and without restart markers and optimised tables, in all eight
@@ -9,6 +9,9 @@ orientations, at qualities from 60 to 98 and with odd sizes. Each goes through a
 `dilate=0&feather=0`, and both files are decoded by libjpeg-turbo and compared as they are stored. A pixel may differ if the
 hole reaches its luma block or its chroma block, or if it lies one pixel beside such a chroma block where a sample stands for
 two pixels. Prints a line per file, and all together as a JSON object.
+
+With --steps N each photo has N overlapping holes removed one after the other, each from the result before, as the page does: printed
+is how far the pixels outside of all holes so far are from the photo after each step, and how far a step moves what earlier ones filled.
 Needs Python 3.10 with numpy and Pillow.
 """
 
@@ -41,6 +44,7 @@ def arguments():
     parser.add_argument("--backend", default="cpu", choices=["cpu", "wgpu", "auto"])
     parser.add_argument("--pipeline", default="patchmatch")
     parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--out", help="file for the JSON object")
     args = parser.parse_args()
     args.at_once = 0
@@ -177,8 +181,66 @@ def measure(daemon, name, data, chance):
     }
 
 
+def mean(values):
+    return round(float(values.mean()), 3) if values.size else 0.0
+
+
+def steps(daemon, data, count):
+    """Per step: pixels that moved where they may not, and what moved where they may. Every hole overlaps the one before."""
+    photo = Image.open(io.BytesIO(data))
+    orientation = kind_of(data)[1]
+    first = now = np.asarray(photo).astype(int)
+    (width, height), allowed = photo.size, np.zeros(first.shape[:2], bool)
+    holes, found = np.zeros_like(allowed), []
+    apart = lambda a, b: np.abs(a - b).reshape(*allowed.shape, -1).max(2)
+    for step in range(count):
+        mask = np.zeros_like(allowed)
+        x, y = width // 2 + 10 * step, height // 2 + 6 * step
+        mask[y : y + 20, x : x + 24] = True
+        reply = daemon.post(REMOVAL, [("image", data), ("mask", shown(mask, orientation))], QUERY)
+        data = daemon.read(reply["result"]["output_url"])
+        before, now = now, np.asarray(Image.open(io.BytesIO(data))).astype(int)
+        reached = may_move(mask, photo)
+        earlier = holes & ~mask
+        allowed, holes = allowed | reached, holes | mask
+        moved, beside = apart(now, first), allowed & ~holes
+        found.append({
+            "differing_beyond_all_blocks": int((moved[~allowed] > 0).sum()),
+            "fills_differing_beyond_the_blocks_of_this_step": int((apart(now, before)[earlier & ~reached] > 0).sum()),
+            "mean_beside_the_holes": mean(moved[beside]),
+            "most_beside_the_holes": int(moved[beside].max(initial=0)),
+            "mean_of_earlier_fills_in_the_blocks_of_this_step": mean(apart(now, before)[earlier & reached]),
+        })
+    return found
+
+
+def in_steps(args):
+    chance, rows = random.Random(21), []
+    daemon = Daemon(args, 1)
+    try:
+        for number, (name, data) in enumerate(files(args.photos)[: args.count]):
+            data = data if data[:2] == b"\xff\xd8" else written(data, number, chance)
+            rows.append(steps(daemon, data, args.steps))
+            print(f"{len(rows)}: {name} {rows[-1][-1]}", file=sys.stderr, flush=True)
+    finally:
+        daemon.process.terminate()
+        daemon.process.wait()
+    of_all = {"mean": lambda values: round(statistics.mean(values), 3), "most": max}
+    found = [
+        {key: of_all.get(key[:4], sum)([row[step][key] for row in rows]) for key in rows[0][step]} for step in range(args.steps)
+    ]
+    text = json.dumps({"files": len(rows), "steps": found}, indent=1)
+    print(text)
+    if args.out:
+        pathlib.Path(args.out).write_text(text + "\n")
+    strayed = ("differing_beyond_all_blocks", "fills_differing_beyond_the_blocks_of_this_step")
+    sys.exit(1 if any(step[key] for step in found for key in strayed) else 0)
+
+
 def main():
     args = arguments()
+    if args.steps > 1:
+        in_steps(args)
     chance = random.Random(21)
     rows, refused, originals = [], collections.Counter(), 0
     daemon = Daemon(args, 1)

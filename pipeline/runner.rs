@@ -33,6 +33,8 @@ pub struct RunLimits {
     pub micro_batch_wait_max: Duration,
     /// Most bytes of photos' embeddings kept between runs.
     pub embeddings_bytes_max: u64,
+    /// Most bytes that the last frames of shots leave for the next.
+    pub shots_bytes_max: u64,
 }
 
 impl Default for RunLimits {
@@ -41,6 +43,7 @@ impl Default for RunLimits {
             executables_max: 16,
             executables_bytes_max: 2 << 30,
             embeddings_bytes_max: 256 << 20,
+            shots_bytes_max: 128 << 20,
             micro_batch_max: 8,
             micro_batch_wait_max: Duration::from_millis(4),
         }
@@ -111,7 +114,7 @@ impl Runner {
             executables,
             gather,
             embeddings,
-            shots: Shots::new(),
+            shots: Shots::new(limits.shots_bytes_max),
         }
     }
 

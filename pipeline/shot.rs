@@ -26,8 +26,8 @@ pub type FieldKey = [u8; 32];
 
 /// Shots whose last frame is remembered.
 const SHOTS_MAX: usize = 16;
-/// Most bytes that all of them take, and the fields of one.
-const BYTES_MAX: u64 = 128 << 20;
+/// Share of the bound of all of them that the fields of one may take: those of frames under way are not counted yet.
+const ONE: u64 = 4;
 /// Sides of the small picture by which frames are compared, in cells.
 const GLANCE: usize = 64;
 /// Rows of the photo that are looked at for each cell, at least.
@@ -55,6 +55,7 @@ struct Trace {
 pub struct Shot {
     before: Option<Arc<Trace>>,
     own: Trace,
+    fields_bytes_max: u64,
 }
 
 impl Shot {
@@ -77,7 +78,7 @@ impl Shot {
     pub fn keep_field(&mut self, key: FieldKey, field: Vec<u32>) {
         let fields = &mut self.own.fields;
         let bytes = fields.iter().map(|(_, field)| field.len()).sum::<usize>() + field.len();
-        if 4 * bytes as u64 <= BYTES_MAX && fields.iter().all(|(own, _)| *own != key) {
+        if 4 * bytes as u64 <= self.fields_bytes_max && fields.iter().all(|(own, _)| *own != key) {
             fields.push((key, Arc::new(field)));
         }
     }
@@ -85,11 +86,17 @@ impl Shot {
 
 /// The last frames of the shots under way.
 #[derive(Debug)]
-pub(crate) struct Shots(Lru<String, Arc<Trace>>);
+pub(crate) struct Shots {
+    kept: Lru<String, Arc<Trace>>,
+    bytes_max: u64,
+}
 
 impl Shots {
-    pub fn new() -> Self {
-        Shots(Lru::new(SHOTS_MAX, BYTES_MAX, |trace| trace.bytes()))
+    pub fn new(bytes_max: u64) -> Self {
+        Shots {
+            kept: Lru::new(SHOTS_MAX, bytes_max, |trace| trace.bytes()),
+            bytes_max,
+        }
     }
 
     /// What the frame before left, if it looks like this one. A frame that is none after it begins anew.
@@ -102,24 +109,28 @@ impl Shots {
             glance,
             ..Trace::default()
         };
-        let before = self.0.get(&frame.shot);
+        let before = self.kept.get(&frame.shot);
         let before = before.filter(|before| before.number < own.number && before.is_like(&own));
         if let Some(before) = &before {
             own.began = Arc::clone(&before.began);
         }
-        Shot { before, own }
+        Shot {
+            before,
+            own,
+            fields_bytes_max: self.bytes_max / ONE,
+        }
     }
 
     /// Drops what all frames left.
     pub fn clear(&self) {
-        self.0.forget(|_| true);
+        self.kept.forget(|_| true);
     }
 
     /// Keeps what the frame leaves.
     pub fn end(&self, frame: Frame, shot: Shot, choices: &[Choice]) {
         let mut own = shot.own;
         own.choices = choices.to_vec();
-        self.0.put(frame.shot, Arc::new(own));
+        self.kept.put(frame.shot, Arc::new(own));
     }
 }
 
@@ -198,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_frame_goes_on_from_the_one_before_it_where_they_look_alike() {
-        let shots = Shots::new();
+        let shots = Shots::new(1 << 20);
         let run = |number, photo: &Photo| {
             let mut shot = shots.begin(&frame(number), photo);
             let found = shot.field(&[1; 32]).map(|field| field[0]);
@@ -253,12 +264,13 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let shots = Shots::new();
+        let bytes_max = 128 << 20;
+        let shots = Shots::new(bytes_max);
         let small = photo(0, 64);
-        for number in 0..4 {
+        for number in 0..8 {
             let mut shot = shots.begin(&frame(1), &small);
-            shot.keep_field([0; 32], vec![0; 12 << 20]);
-            shot.keep_field([1; 32], vec![0; 24 << 20]);
+            shot.keep_field([0; 32], vec![0; 6 << 20]);
+            shot.keep_field([1; 32], vec![0; 3 << 20]);
             assert_eq!(shot.own.fields.len(), 1);
             let own = Frame {
                 shot: number.to_string(),
@@ -266,6 +278,10 @@ mod tests {
             };
             shots.end(own, shot, &[]);
         }
-        assert!(shots.0.bytes() <= BYTES_MAX);
+        assert!((bytes_max / 2..=bytes_max).contains(&shots.kept.bytes()));
+        // Without room the choices of a shot are still kept, and no field.
+        let mut shot = Shots::new(0).begin(&frame(1), &small);
+        shot.keep_field([0; 32], vec![0; 1]);
+        assert!(shot.own.fields.is_empty());
     }
 }

@@ -128,6 +128,9 @@ fn fit_memory(config: &mut Config) {
             "the system gives this process less memory than limits.memory_mib_max says: pictures that need more are refused"
         );
     }
+    if !config.hot_folders.is_empty() {
+        config.limits.set_shots_aside();
+    }
 }
 
 /// Tells what the first start made, and opens the page for whoever sits at this machine.

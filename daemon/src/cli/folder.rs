@@ -87,12 +87,17 @@ fn once(args: &Folder, dir: &Path, config: &Config) -> anyhow::Result<ExitCode> 
     let choice = args
         .backend
         .map_or(config.engine.backend, BackendChoice::from);
+    let mut limits = config.limits.clone();
+    limits.set_shots_aside();
     let runner = Runner::new(
         open::device(config, choice)?,
         open::models(config)?,
-        RunLimits::default(),
+        RunLimits {
+            shots_bytes_max: limits.shots_bytes_max,
+            ..RunLimits::default()
+        },
     );
-    let memory = Arc::new(ByteBudget::new(config.limits.memory_bytes_max));
+    let memory = Arc::new(ByteBudget::new(limits.memory_bytes_max));
     let bounds = Bounds::of(config, memory.clone());
     let bar = progress::bar(0, "{pos}/{len} [{bar:40}] {elapsed} {msg}");
     let shown = bar.clone();

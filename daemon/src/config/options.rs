@@ -113,6 +113,18 @@ impl UploadTime {
     }
 }
 
+/// Most bytes of the memory for pictures that go to frames of shots, and the part of it that they may be.
+const SHOTS_BYTES_MAX: u64 = 128 << 20;
+const SHOTS_PART: u64 = 16;
+
+impl Limits {
+    /// Sets aside what frames of shots may leave for the next, out of the memory for pictures: where folders are watched.
+    pub fn set_shots_aside(&mut self) {
+        self.shots_bytes_max = (self.memory_bytes_max / SHOTS_PART).min(SHOTS_BYTES_MAX);
+        self.memory_bytes_max -= self.shots_bytes_max;
+    }
+}
+
 /// `[limits]`: sizes of what clients send.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -130,6 +142,8 @@ pub struct Limits {
     pub side_max: u32,
     /// Bytes of memory for all pictures that are decoded at a time.
     pub memory_bytes_max: u64,
+    /// Bytes of it that frames of shots may leave for the next: no part of `memory_bytes_max` any more.
+    pub shots_bytes_max: u64,
     /// Bytes of a colour profile.
     pub profile_bytes_max: usize,
     /// Points of a prompt.
@@ -406,6 +420,7 @@ fn limits(r: &mut Reader<'_>) -> Limits {
         pixels_max: r.whole("limits.pixels_max", 1..=1 << 30) as u64,
         side_max: r.whole("limits.side_max", 1..=65_535) as u32,
         memory_bytes_max: (r.whole("limits.memory_mib_max", 64..=1 << 24) as u64) << 20,
+        shots_bytes_max: 0,
         profile_bytes_max: r.whole("limits.profile_bytes_max", 0..=1 << 26) as usize,
         points_max: r.whole("limits.points_max", 1..=250) as usize,
     }

@@ -9,6 +9,7 @@ use cleanplate_api::FolderFailure;
 use serde_json::Value;
 
 use super::claim::{APART, DEFAULTS, MASK, PHOTO, RECORD, REPORT, SIDECAR, part_name, with_id};
+use super::hold;
 use super::report::Dropped;
 use super::take;
 use super::walk::Walk;
@@ -67,9 +68,8 @@ impl Found {
         take::read_json(&self.report(root)).ok()
     }
 
-    /// Where a file of the pair lies: its own name, or the one with a part of the claim's id.
-    fn file(&self, root: &Path, claim: &str, part: &str, dropped: &str) -> Option<PathBuf> {
-        let home = self.home(root);
+    /// Where in its folder, which is `home`, a file of the pair lies: its own name, or the one with a part of the claim's id.
+    fn file(&self, home: &Path, claim: &str, part: &str, dropped: &str) -> Option<PathBuf> {
         let Some(name) = &self.name else {
             return Some(home.join(part)).filter(|path| path.symlink_metadata().is_ok());
         };
@@ -144,45 +144,44 @@ pub fn retry(root: &Path, name: &str) -> Result<(), String> {
             shown(name)
         ));
     }
-    take::real_dirs(&root.join(FAILED), &found.dir)
+    let home = hold::within(root, &join(FAILED, &found.dir))
         .map_err(|error| format!("the pair cannot be put back: {error}"))?;
+    let home = home.path();
     let parts = [
         (SIDECAR, &dropped.sidecar),
         (MASK, &dropped.mask),
         // Last: with it the pair may be taken again.
         (PHOTO, &dropped.photo),
     ];
-    let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut moved: Vec<(PathBuf, &str)> = Vec::new();
     let mut back = || -> io::Result<()> {
         for (part, dropped) in parts {
             let Some(dropped) = dropped else { continue };
-            let Some(from) = found.file(root, claim, part, dropped) else {
+            let Some(from) = found.file(&home, claim, part, dropped) else {
                 let text = format!("{} is no longer in `failed`", shown(dropped));
                 return Err(io::Error::new(io::ErrorKind::NotFound, text));
             };
-            let dir = take::dir_within(root, split(dropped).0)?;
-            let to = dir.join(os(split(dropped).1));
-            take::move_new(&from, &to).map_err(|error| {
+            hold::move_in(&from, root, dropped).map_err(|error| {
                 let text = format!("{}: {error}", shown(dropped));
                 io::Error::new(error.kind(), text)
             })?;
-            moved.push((from, to));
+            moved.push((from, dropped));
         }
         Ok(())
     };
     if let Err(error) = back() {
-        for (from, to) in moved.iter().rev() {
+        for (from, dropped) in moved.iter().rev() {
             // Best effort: what does not go back waits in the folder, where it is seen.
-            drop(take::move_new(to, from));
+            drop(hold::move_out(root, dropped, from));
         }
         return Err(format!("the pair cannot be put back: {error}"));
     }
     // The pair is on its way; without its files the report would only name what is gone.
-    drop(fs::remove_file(found.report(root)));
+    drop(fs::remove_file(home.join(os(&found.report_name()))));
     if found.name.is_none() {
         // Copies of what stayed in place; a folder that holds anything else stays.
         for name in [RECORD, DEFAULTS, MASK, SIDECAR] {
-            drop(fs::remove_file(found.home(root).join(name)));
+            drop(fs::remove_file(home.join(name)));
         }
         drop(fs::remove_dir(found.home(root)));
     }
@@ -193,10 +192,12 @@ pub fn retry(root: &Path, name: &str) -> Result<(), String> {
 pub fn release(root: &Path, name: &str) -> Result<(), String> {
     let found = Found::named(root, name).ok_or_else(|| gone(name))?;
     let file = found.name.as_deref().unwrap_or("report");
-    let to = found.home(root).join(os(&format!("{file}{RELEASED}")));
-    // One of an earlier failure of the same name has had its time.
-    fs::rename(found.report(root), to)
-        .map_err(|error| format!("the report cannot be renamed: {error}"))
+    let renamed = hold::within(root, &join(FAILED, &found.dir)).and_then(|home| {
+        // One of an earlier failure of the same name has had its time.
+        let to = home.at(&format!("{file}{RELEASED}"));
+        fs::rename(home.at(&found.report_name()), to)
+    });
+    renamed.map_err(|error| format!("the report cannot be renamed: {error}"))
 }
 
 fn gone(name: &str) -> String {

@@ -5,12 +5,13 @@ use std::path::Path;
 use cleanplate_pictures::MaskChannel;
 use serde_json::Value;
 
+use super::hold;
 use super::read::Bounds;
 use super::scan::{Pair, PhotoSize};
 use super::sidecar::{self, Said};
-use super::take::{self, TakeError};
+use super::take::TakeError;
 use super::template;
-use crate::pairing::path::{place, shown};
+use crate::pairing::path::shown;
 
 /// What a claim takes along with its photo.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +39,7 @@ pub enum Marked {
 
 /// Reads the size of a photo; the error is for people.
 pub fn size(root: &Path, photo: &str, bounds: &Bounds) -> Result<PhotoSize, String> {
-    let read = take::read(&place(root, photo), bounds.bytes_max);
+    let read = hold::read(root, photo, bounds.bytes_max);
     let (bytes, _) = read.map_err(|error| error.to_string())?;
     let header = cleanplate_pictures::probe(&bytes, &bounds.image).ok();
     Ok(header.map(|header| (header.width as u32, header.height as u32)))
@@ -70,7 +71,7 @@ fn look(
     size: impl FnOnce() -> Result<PhotoSize, String>,
 ) -> Result<Marked, String> {
     let copy = |path: &str, bytes_max: u64| {
-        let read = take::read(&place(root, path), bytes_max);
+        let read = hold::read(root, path, bytes_max);
         read.map(|(bytes, _)| bytes)
             .map_err(|error| format!("{}: {error}", shown(path)))
     };
@@ -86,7 +87,7 @@ fn look(
         mark.defaults = Some(Value::Object(common.clone()).to_string().into_bytes());
     }
     let own = pair.sidecar.as_ref();
-    let own = own.map(|path| take::read(&place(root, path), sidecar::BYTES_MAX));
+    let own = own.map(|path| hold::read(root, path, sidecar::BYTES_MAX));
     if let (true, Some(Ok((bytes, _)))) = (stays, &own) {
         mark.sidecar_copy = Some(bytes.clone());
     }
@@ -154,7 +155,7 @@ fn by_size(
         return Ok(Some(format!("{}/{}x{}.png", shown(dir), size.0, size.1)));
     };
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(&path));
-    let (bytes, _) = take::read(&place(root, &path), bounds.bytes_max).map_err(|e| told(&e))?;
+    let (bytes, _) = hold::read(root, &path, bounds.bytes_max).map_err(|e| told(&e))?;
     let mask = template::scaled(bytes, own, size, channel, bounds).map_err(|e| told(&e))?;
     mark.mask_copy = Some(mask);
     mark.mask = Some(path);

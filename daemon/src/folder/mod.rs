@@ -10,6 +10,7 @@ mod claim;
 mod direct;
 mod executor;
 mod failed;
+mod hold;
 mod mark;
 mod menu;
 mod notifications;

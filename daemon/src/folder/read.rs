@@ -1,5 +1,6 @@
 //! Reading a claimed pair: bytes, sizes, hashes, prompts, and every reason to refuse it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use cleanplate_pictures::{EncodeOptions, ImageError, Limits, MaskChannel};
@@ -9,15 +10,16 @@ use sha2::{Digest, Sha256};
 
 use super::claim::{Claim, Places};
 use super::executor::Task;
+use super::hold;
 use super::menu::Menu;
 use super::report::{PairFault, Report};
 use super::scan::Verdict;
 use super::sidecar::{self, Said};
-use super::take::{self, Stamp, TakeError};
+use super::take::{Stamp, TakeError};
 use crate::config::HotFolder;
 use crate::hex::hex;
 use crate::jobs::ByteBudget;
-use crate::pairing::path::shown;
+use crate::pairing::path::{ending, shown};
 
 /// Bounds of what is read.
 #[derive(Debug, Clone)]
@@ -33,8 +35,8 @@ pub struct Bounds {
 }
 
 /// Whether a file that holds still is whole: it decodes, or waiting would not mend it.
-pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
-    match take::read(path, bounds.bytes_max) {
+pub fn look_into(root: &Path, path: &str, bounds: &Bounds) -> Verdict {
+    match hold::read(root, path, bounds.bytes_max) {
         Err(TakeError::Io(_)) => Verdict::Incomplete,
         Err(_) => Verdict::Ready,
         Ok((bytes, _)) if is_sidecar(path) => {
@@ -60,9 +62,8 @@ pub fn look_into(path: &std::path::Path, bounds: &Bounds) -> Verdict {
     }
 }
 
-fn is_sidecar(path: &std::path::Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+fn is_sidecar(path: &str) -> bool {
+    ending(path).1.eq_ignore_ascii_case("json")
 }
 
 /// Reads a claim into a task and notes hashes and sizes. `seen` gets the state of the photo's file.

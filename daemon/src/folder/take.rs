@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
@@ -31,12 +31,6 @@ impl Stamp {
     /// Of the directory entry itself; links are not followed.
     pub fn of(path: &Path) -> io::Result<Stamp> {
         fs::symlink_metadata(path).map(|meta| Stamp::from(&meta))
-    }
-
-    /// Of a file by its relative path; nor is a link in place of one of its folders followed.
-    pub fn within(root: &Path, relative: &str) -> io::Result<Stamp> {
-        real_dirs(root, path::split(relative).0)?;
-        Stamp::of(&path::place(root, relative))
     }
 
     /// Time since the last change by the wall clock; none for a change in the future.
@@ -203,41 +197,6 @@ pub fn move_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the folders of a relative path within `root` and returns the place. A link in place of one of them is refused.
-pub fn dir_within(root: &Path, relative: &str) -> io::Result<PathBuf> {
-    let mut place = root.to_path_buf();
-    for part in relative.split('/').filter(|part| !part.is_empty()) {
-        if part == "." || part == ".." {
-            let text = format!("{relative:?} leads out of {}", root.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        place.push(path::os(part));
-        match fs::create_dir(&place) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !place.symlink_metadata()?.is_dir() {
-                    let text = format!("{} is no folder", place.display());
-                    return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
-                }
-            }
-            other => other?,
-        }
-    }
-    Ok(place)
-}
-
-/// Whether every folder of a relative path below `root` is one: a link in place of one of them is an error.
-pub fn real_dirs(root: &Path, relative: &str) -> io::Result<()> {
-    let mut place = root.to_path_buf();
-    for part in relative.split('/').filter(|part| !part.is_empty()) {
-        place.push(path::os(part));
-        if !place.symlink_metadata()?.is_dir() {
-            let text = format!("{} is no folder", place.display());
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, text));
-        }
-    }
-    Ok(())
-}
-
 /// Forces renames in a folder to the disk.
 pub fn sync(dir: &Path) -> io::Result<()> {
     match File::open(dir)?.sync_all() {
@@ -324,21 +283,5 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
         // The longest name that there is leaves room for nothing.
         put_new(dir.path(), &"x".repeat(255), b"long").unwrap();
-    }
-
-    #[test]
-    fn folders_are_made_but_links_are_not_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("root");
-        fs::create_dir(&root).unwrap();
-        assert_eq!(dir_within(&root, "").unwrap(), root);
-        assert!(dir_within(&root, "a/b").unwrap().is_dir() && dir_within(&root, "a/b").is_ok());
-        std::os::unix::fs::symlink(dir.path(), root.join("out")).unwrap();
-        assert!(dir_within(&root, "out/c").is_err() && !dir.path().join("c").exists());
-        for out in ["..", "../c", "a/../../c", "a/./c"] {
-            assert!(dir_within(&root, out).is_err(), "{out}");
-        }
-        assert!(!dir.path().join("c").exists() && !root.join("a/c").exists());
-        assert!(real_dirs(&root, "a/b").is_ok() && real_dirs(&root, "out").is_err());
     }
 }

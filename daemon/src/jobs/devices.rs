@@ -17,16 +17,15 @@ impl Devices {
     /// The configured devices; none is open yet. Several are looked for now: an adapter that comes later is found by the next
     /// start.
     pub fn new(config: &Config, dirs: &Dirs, models: &Arc<ModelStore>) -> Devices {
+        let adapters = adapters(&config.engine);
+        // Each device remembers the frames that it worked on.
+        let shots_bytes_max = config.limits.shots_bytes_max / adapters.len().max(1) as u64;
         let configured = |adapter: Option<String>| {
-            let device = configured(config, dirs.clone(), models.clone(), adapter.clone());
+            let (dirs, models) = (dirs.clone(), models.clone());
+            let device = configured(config, dirs, models, adapter.clone(), shots_bytes_max);
             (adapter, device)
         };
-        Devices(
-            adapters(&config.engine)
-                .into_iter()
-                .map(configured)
-                .collect(),
-        )
+        Devices(adapters.into_iter().map(configured).collect())
     }
 
     /// How many there are, at least one.
@@ -112,6 +111,7 @@ fn configured(
     dirs: Dirs,
     models: Arc<ModelStore>,
     adapter: Option<String>,
+    shots_bytes_max: u64,
 ) -> Device {
     let engine = config.engine.clone();
     let (retry, leave_max) = (engine.retry, config.queue.job_wall_max);
@@ -121,6 +121,7 @@ fn configured(
             micro_batch_max: engine.micro_batch_max,
             micro_batch_wait_max: engine.micro_batch_wait_max,
             embeddings_bytes_max: engine.embeddings_bytes_max,
+            shots_bytes_max,
             ..RunLimits::default()
         };
         Ok(Opened {

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::super::hold;
 use super::super::report::Report;
 use super::{APART, Claim, PHOTO, Places, part_name, report_name, take, with_id};
 use crate::pairing::path::{fit, join, os, place};
@@ -13,8 +13,8 @@ use crate::pairing::{DONE, FAILED};
 
 /// Where the report of a claim lies.
 pub enum Reported {
-    /// In this folder below `done` or `failed`, under this name.
-    Named(PathBuf, String),
+    /// In this folder below the watched one, in `done` or `failed`, under this name.
+    Named(String, String),
     /// In the claim's own folder, which is to move there as it is.
     Apart(&'static str),
 }
@@ -30,8 +30,8 @@ impl Places {
         bytes: &[u8],
     ) -> io::Result<String> {
         let named = || -> io::Result<String> {
-            let dir = take::dir_within(&self.output, claim.dir())?;
-            let name = take::put_numbered(&dir, name, extension, bytes)?;
+            let dir = hold::made_within(&self.output, claim.dir())?;
+            let name = take::put_numbered(&dir.path(), name, extension, bytes)?;
             Ok(join(claim.dir(), &name))
         };
         named().or_else(|error| {
@@ -50,7 +50,8 @@ impl Places {
             Some(_) => FAILED,
         };
         let named = || -> io::Result<String> {
-            let dir = take::dir_within(&self.root, &join(home, claim.dir()))?;
+            let held = hold::made_within(&self.root, &join(home, claim.dir()))?;
+            let dir = held.path();
             let name = match report.error {
                 None => claim.name.clone(),
                 Some(_) => self.failed_name(claim),
@@ -69,7 +70,10 @@ impl Places {
     /// Moves the files of a claim that has a report.
     pub fn leave(&self, claim: &Claim, report: &Reported) -> io::Result<()> {
         match report {
-            Reported::Named(dir, name) => self.tidy(claim, dir, name),
+            Reported::Named(dir, name) => {
+                let dir = hold::within(&self.root, dir)?;
+                self.tidy(claim, &dir.path(), name)
+            }
             Reported::Apart(home) => {
                 take::move_new(&self.claim(claim), &self.root.join(home).join(&claim.id))?;
                 take::sync(&self.root.join(home))?;
@@ -96,8 +100,8 @@ impl Places {
         ];
         tries
             .into_iter()
-            .map(|(home, name)| (place(&self.root.join(home), claim.dir()), name))
-            .find(|(dir, name)| report_is_of(dir, name, claim))
+            .map(|(home, name)| (join(home, claim.dir()), name))
+            .find(|(dir, name)| report_is_of(&place(&self.root, dir), name, claim))
             .map(|(dir, name)| Reported::Named(dir, name))
     }
 

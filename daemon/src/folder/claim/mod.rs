@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use cleanplate_pipeline::Frame;
 use serde::{Deserialize, Serialize};
 
+use super::hold;
 use super::mark::Mark;
 use super::scan::Pair;
 use super::take::{self, TakeError};
@@ -125,7 +126,7 @@ impl Places {
     pub fn prepare(&self) -> io::Result<()> {
         [WORKING, DONE, FAILED]
             .iter()
-            .try_for_each(|name| take::dir_within(&self.root, name).map(drop))
+            .try_for_each(|name| hold::made_within(&self.root, name).map(drop))
     }
 
     /// Whether results can be written; makes the output folder if its parent is there.
@@ -176,8 +177,7 @@ impl Places {
             }
         }
         take::sync(&self.working())?;
-        let moved = take::real_dirs(&self.root, claim.dir())
-            .and_then(|()| take::move_new(&self.dropped(&claim.photo), &dir.join(PHOTO)));
+        let moved = hold::move_out(&self.root, &claim.photo, &dir.join(PHOTO));
         if let Err(error) = arrived(moved, &dir.join(PHOTO)) {
             clear(&dir, |_| false)?;
             return Ok(if error.kind() == io::ErrorKind::NotFound {
@@ -209,9 +209,7 @@ impl Places {
         let dir = self.claim(claim);
         for (from, to) in Places::own(claim) {
             if dir.join(to).symlink_metadata().is_err() {
-                let moved = take::real_dirs(&self.root, split(from).0)
-                    .and_then(|()| take::move_new(&self.dropped(from), &dir.join(to)));
-                match moved {
+                match hold::move_out(&self.root, from, &dir.join(to)) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                     _ => {}
                 }
@@ -238,8 +236,7 @@ impl Places {
             if dir.join(from).symlink_metadata().is_err() {
                 return Ok(());
             }
-            let home = take::dir_within(&self.root, split(to).0)?;
-            take::move_new(&dir.join(from), &home.join(os(split(to).1)))
+            hold::move_in(&dir.join(from), &self.root, to)
         });
         match back {
             Ok(()) => fs::remove_dir_all(dir),
@@ -264,7 +261,7 @@ impl Places {
         let copy = self.part(claim, MASK, bytes_max)?;
         if copy.is_none() && claim.mask_stays {
             // Claims of earlier versions have no copy.
-            return absent(take::read(&self.dropped(path), bytes_max));
+            return absent(hold::read(&self.root, path, bytes_max));
         }
         Ok(copy)
     }

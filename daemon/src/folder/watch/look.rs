@@ -7,18 +7,22 @@ use std::time::{Duration, Instant};
 use cleanplate_api::FolderFile;
 
 use super::super::claim::Taken;
+use super::super::hold;
 use super::super::mark::{self, Marked};
 use super::super::notifications::Notifications;
 use super::super::read;
 use super::super::scan::{self, Left, NAMES_MAX, Pair, Verdict, Waiting};
-use super::super::take::Stamp;
 use super::{FolderWatch, SCAN_BUSY, SCAN_MIN};
-use crate::pairing::path::{self, join, place, shown};
+use crate::pairing::path::{self, join, shown};
 
 /// Complete pairs that are kept ready.
 const READY_MAX: usize = 128;
 /// Pairs that are looked at together while none is complete; more if none of them ever is.
 const WINDOW: usize = 128;
+/// Longest look at pairs while others are ready or may soon be, on a share that answers slowly; longer if none of them ever is.
+const SIFT: Duration = Duration::from_millis(400);
+/// Pairs that every look takes in.
+const SIFT_LEAST: usize = 8;
 /// Listing takes at most one part of the time in so many.
 const LISTING_SHARE: u32 = 5;
 /// However long a listing takes, the next one is no farther away when something has changed.
@@ -42,6 +46,8 @@ pub(super) struct Sight {
     stuck: HashMap<String, (String, Instant)>,
     /// Pairs that are looked at together.
     window: usize,
+    /// How long that may take.
+    patience: Duration,
     next_sift: Instant,
 }
 
@@ -54,6 +60,7 @@ impl Sight {
             left: Left::default(),
             stuck: HashMap::new(),
             window: WINDOW,
+            patience: SIFT,
             next_sift: now,
         }
     }
@@ -118,9 +125,15 @@ impl FolderWatch {
         let (settle, aged) = (self.setup.folder.rules.settle, self.setup.once);
         let (sight, root) = (&mut self.sight, &self.places.root);
         let mut rest = Vec::with_capacity(sight.pairs.len());
-        let (mut unready, mut gone) = (0, false);
+        let (mut looked, mut unready, mut gone, mut late) = (0, 0, false, false);
         for pair in std::mem::take(&mut sight.pairs) {
-            if self.ready.len() >= READY_MAX || unready >= sight.window {
+            let patience = if self.ready.is_empty() {
+                sight.patience
+            } else {
+                SIFT
+            };
+            late = late || (looked >= SIFT_LEAST && begun.elapsed() > patience);
+            if late || self.ready.len() >= READY_MAX || unready >= sight.window {
                 rest.push(pair);
                 continue;
             }
@@ -132,9 +145,10 @@ impl FolderWatch {
                 rest.push(pair);
                 continue;
             }
+            looked += 1;
             let mut quiet = Some(Duration::MAX);
             for path in pair.files() {
-                let stamp = Stamp::within(root, path).ok();
+                let stamp = hold::stamp(root, path).ok();
                 let own = stamp.map(|stamp| self.tracker.see(path, stamp, now, aged));
                 quiet = quiet.zip(own).map(|(a, b)| a.min(b));
             }
@@ -148,11 +162,12 @@ impl FolderWatch {
                 }
             }
         }
-        sight.window = if self.ready.is_empty() && unready >= sight.window {
-            sight.window * 2
-        } else {
-            WINDOW
-        };
+        (sight.window, sight.patience) =
+            if self.ready.is_empty() && (late || unready >= sight.window) {
+                (sight.window * 2, sight.patience * 2)
+            } else {
+                (WINDOW, SIFT)
+            };
         sight.pairs = rest;
         sight.next_sift = Instant::now() + (settle / 4).max(begun.elapsed());
         self.settling = unready;
@@ -286,13 +301,12 @@ impl FolderWatch {
             self.setup.folder.rules.incomplete_max
         };
         pair.files().all(|path| {
-            let place = place(root, path);
-            let same = Stamp::within(root, path)
-                .is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
+            let same =
+                hold::stamp(root, path).is_ok_and(|stamp| Some(stamp) == self.tracker.stamp(path));
             let patient = self.tracker.quiet(path, now) < patience;
             same && (self
                 .tracker
-                .verdict(path, || read::look_into(&place, bounds))
+                .verdict(path, || read::look_into(root, path, bounds))
                 == Verdict::Ready
                 || !patient)
         })
