@@ -9,6 +9,8 @@
     vanish    the folder is renamed away in mid-work and comes back
     full      the output lies on a volume of 1 MiB, which is emptied later (needs the right to mount)
     readonly  the output's volume is read-only for a while (needs the right to mount)
+    afternoon three folders at once: photos with masks, photos with clicks, frames of a shot with one mask; copied in pieces, among
+              files that do not fit; each result is compared with that of `cleanplate run`, byte for byte
     slow      the folder lies on a file system of this script that answers each call after --delay-ms (needs mfusepy and /dev/fuse)
 
 Pairs are 32x32 pixels, each of its own content, so that each is charged. After every scenario the ledger is compared with
@@ -229,6 +231,59 @@ def readonly(args, work):
         subprocess.run(["umount", "-l", out], check=True)
 
 
+def drop(data, place):
+    """As copying programs do it: in pieces, under the name that the file is to have."""
+    with open(place, "wb") as file:
+        for piece in range(3):
+            file.write(data[len(data) * piece // 3 : len(data) * (piece + 1) // 3])
+            file.flush()
+            time.sleep(0.3)
+
+
+def afternoon(args, work):
+    photos = pathlib.Path(__file__).parent / "photos"
+    masks, clicks, shots = (work / name for name in ("masks", "clicks", "shots"))
+    others = "".join(f'[[hot_folder]]\npath = "{root}"\naccount = 1\n' for root in (clicks, shots))
+    for root in (masks, clicks, shots):
+        (root / "day").mkdir(parents=True)
+    daemon, orders = Daemon(args.binary, work, masks, None, others), []
+    for photo in sorted(photos.glob("*[!k].png")):
+        mask, data = photo.with_name(photo.stem + "_mask.png"), photo.read_bytes()
+        x, y = (side // 2 for side in struct.unpack(">II", data[16:24]))
+        drop(data, masks / "day" / photo.name)
+        drop(mask.read_bytes(), masks / "day" / mask.name)
+        drop(json.dumps({"points": [[x, y]]}).encode(), clicks / "day" / f"{photo.stem}.json")
+        drop(data, clicks / "day" / photo.name)
+        orders += [(masks, photo, [mask]), (clicks, photo, ["--point", f"{x},{y}"])]
+    for frame in range(1, 4):
+        drop((photos / "boat.png").read_bytes(), shots / f"shot_{frame:04}.png")
+    drop((photos / "boat_mask.png").read_bytes(), shots / "shot_mask.png")
+    drop(photo.read_bytes(), masks / "small.png")
+    drop(MASK, masks / "small_mask.png")
+    drop(b"call the agency", masks / "notes.txt")
+    count = len(orders) + 4
+    ended = lambda: [report for root in (masks, clicks, shots) for home in ("done", "failed") for report in (root / home).rglob("*.report.json")]
+    until("every photo", 1200, lambda: len(ended()) == count)
+    took = round(time.monotonic() - daemon.begun, 1)
+    daemon.end()
+    same = refused = 0
+    for root, photo, what in orders:
+        own, out = work / "own.png", root / "output" / "day" / photo.name
+        own.unlink(missing_ok=True)
+        run = subprocess.run([args.binary, "run", photo, *what, "-o", own, "--backend", "cpu"], capture_output=True)
+        if (run.returncode == 0) != out.exists() or (out.exists() and own.read_bytes() != out.read_bytes()):
+            raise SystemExit(f"{out} is not what `cleanplate run` makes of {photo.name}: {run.stderr.decode()}")
+        same, refused = same + out.exists(), refused + (not out.exists())
+    failed = [report.name for report in ended() if report.parent.name == "failed" or "failed" in report.parts[-3:-1]]
+    frames = sorted(frame.name for frame in (shots / "output").glob("*.png"))
+    charged, held = daemon.credits()
+    made = same + len(frames)
+    if held or charged != PRICE * made or len(frames) != 3 or len(failed) != refused + 1 or not (masks / "notes.txt").exists():
+        raise SystemExit(f"{charged} charged and {held} held for {made} results, frames {frames}, failed {failed}")
+    return {"photos": count, "took_s": took, "equal_to_run": same, "refused_by_both": refused, "frames": len(frames),
+            "failed_with_report": len(failed), "credits_charged": charged}
+
+
 def slow(args, work):
     import mfusepy
 
@@ -321,7 +376,7 @@ def serve(behind, mount, delay_ms):
     mfusepy.FUSE(type("Slow", (Behind,), calls)(), str(mount), foreground=True, nothreads=False)
 
 
-SCENARIOS = [waiting, pairs, vanish, full, readonly, slow]
+SCENARIOS = [waiting, pairs, vanish, full, readonly, afternoon, slow]
 
 
 def main():

@@ -408,6 +408,19 @@ for (const dark of [false, true]) {
     await page.until(() => document.querySelector('#get_account .try [role="status"]').textContent.includes('"balance"'));
     await page.tab.$eval('#get_account [role="tab"]:nth-child(2)', (tab) => tab.click());
     assert.match(await page.tab.$eval('#get_account pre', (pre) => pre.textContent), /requests\.get/);
+    // A photo and its mask, as files; what else the form has is text.
+    await page.tab.$eval('#remove_object', (node) => { node.open = true; });
+    const photos = join(process.env.REPOSITORY, 'benches/photos/');
+    for (const [name, file] of [['image', 'boat.png'], ['mask', 'boat_mask.png']]) {
+      await (await page.tab.$(`#remove_object .try [name="${name}"]`)).uploadFile(photos + file);
+    }
+    assert.equal(await page.tab.$eval('#remove_object .try [name="points"]', (input) => input.type), 'text');
+    await page.tab.type('#remove_object .try [name="dry_run"]', 'true');
+    await page.tab.$eval('#remove_object .try button', (button) => button.click());
+    await page.until(() => document.querySelector('#remove_object .try [role="status"]').textContent.includes('"dry_run": true'));
+    const example = await page.tab.$eval('#remove_object pre', (pre) => pre.textContent);
+    assert.ok(example.includes('photo.jpg') && !example.includes('box'), example);
+    assert.ok(!(await page.tab.$eval('main', (node) => node.textContent)).includes('`'), 'what is code is shown as code');
     await page.tab.type('#find', 'segmentation');
     const found = await page.tab.$$eval('#groups .op', (all) => all.filter((node) => !node.hidden).map((node) => node.id));
     assert.ok(found.includes('segment') && !found.includes('get_metrics'), String(found));

@@ -17,6 +17,8 @@ for tool in chromium firefox-esr npm; do
 done
 
 export CLEANPLATE="${CLEANPLATE:-$PWD/../../target/release/cleanplate}"
+REPOSITORY="$(cd ../.. && pwd)"
+export REPOSITORY
 
 # The packages lie beside the build's outputs, never in the tree.
 modules="${CARGO_TARGET_DIR:-$PWD/../../target}/page-tests"

@@ -25,12 +25,12 @@ fn flags() -> OFlags {
 
 /// A folder that is held.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldFolder {
     handle: OwnedFd,
     place: PathBuf,
 }
 
-impl Held {
+impl HeldFolder {
     /// The path by which what is in it is reached, as long as it is held.
     pub fn path(&self) -> PathBuf {
         let path = Path::new(HANDLES).join(self.handle.as_raw_fd().to_string());
@@ -47,12 +47,12 @@ impl Held {
 }
 
 /// The folder of a relative path within `root`. A link in place of one of them is an error.
-pub fn within(root: &Path, relative: &str) -> io::Result<Held> {
+pub fn within(root: &Path, relative: &str) -> io::Result<HeldFolder> {
     descend(root, relative, |_, _| Ok(()))
 }
 
 /// The same; folders that are missing are made.
-pub fn made_within(root: &Path, relative: &str) -> io::Result<Held> {
+pub fn made_within(root: &Path, relative: &str) -> io::Result<HeldFolder> {
     descend(root, relative, |above, name| {
         match mkdirat(above, name, Mode::from_raw_mode(0o777)) {
             Err(Errno::EXIST) => Ok(()),
@@ -65,7 +65,7 @@ fn descend(
     root: &Path,
     relative: &str,
     before: impl Fn(&OwnedFd, &Path) -> io::Result<()>,
-) -> io::Result<Held> {
+) -> io::Result<HeldFolder> {
     // The watched folder itself may be a link: the administrator named it.
     let mut handle = openat(CWD, root, flags() - OFlags::NOFOLLOW, Mode::empty())?;
     let mut at = root.to_path_buf();
@@ -85,7 +85,7 @@ fn descend(
             other => other.into(),
         })?;
     }
-    Ok(Held { handle, place: at })
+    Ok(HeldFolder { handle, place: at })
 }
 
 /// How a file looks by its relative path.

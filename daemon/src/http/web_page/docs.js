@@ -1,7 +1,7 @@
 // Shows /openapi.json to read and to try. Everything is set as text, never as markup.
 
 import { $, make } from './page.js';
-import { LANGUAGES, REMEDIES, fields, sketch } from './examples.js';
+import { LANGUAGES, REMEDIES, fields, isFile, sketch } from './examples.js';
 
 const GROUPS = { services: 'Services', jobs: 'Jobs', files: 'Files', account: 'Account', models: 'Models', operations: 'Operation of the daemon' };
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
@@ -33,6 +33,9 @@ function type(schema) {
   return span;
 }
 
+/** A sentence with what stands between backquotes as code. */
+const prose = (text) => (text ?? '').split('`').map((part, index) => (index % 2 ? code(part) : part));
+
 function table(head, rows) {
   const node = make('table');
   const first = node.createTHead().insertRow();
@@ -40,7 +43,7 @@ function table(head, rows) {
   const body = node.createTBody();
   for (const row of rows) {
     const line = body.insertRow();
-    for (const cell of row) line.insertCell().append(cell ?? '');
+    for (const cell of row) line.insertCell().append(...(typeof cell === 'string' ? prose(cell) : [cell ?? '']));
   }
   return make('div', { className: 'wideness', tabIndex: 0, role: 'group', ariaLabel: head.join(', ') }, node);
 }
@@ -97,11 +100,14 @@ async function copy(node) {
   setTimeout(() => { button.textContent = 'Copy'; }, 1500);
 }
 
+/** Fields of a body; what a query may say as well is asked for once. */
+const parts = (form, parameters) => Object.entries(form?.properties ?? {}).filter(([name]) => !parameters.some((parameter) => parameter.name === name));
+
 /** A form that makes the call. */
 function trial({ path, method, parameters, form, keyed, id }) {
   const field = (name, input) => make('label', { className: 'field' }, code(name), Object.assign(input, { name }));
   const inputs = parameters.map((parameter) => field(parameter.name, make('input', { required: Boolean(parameter.required), placeholder: parameter.required ? 'required' : '' })));
-  const files = Object.entries(form?.properties ?? {}).map(([name, schema]) => field(name, make('input', { type: 'file', multiple: schema.type === 'array', required: form.required?.includes(name) ?? false })));
+  const files = parts(form, parameters).map(([name, schema]) => field(name, make('input', { ...(isFile(schema) ? { type: 'file', multiple: schema.type === 'array' } : {}), required: form.required?.includes(name) ?? false })));
   const answer = make('div');
   answer.setAttribute('role', 'status');
   const node = make('form', { className: 'try' }, ...inputs, ...files, make('div', { className: 'row' }, make('button', { className: 'primary', textContent: `Send ${method.toUpperCase()}` })), answer);
@@ -125,7 +131,10 @@ function send(node, { path, method, parameters, keyed, form }) {
   const headers = Object.fromEntries(given('header').map(({ name }) => [name, value(name)]));
   if (keyed && key()) headers.Authorization = `Bearer ${key()}`;
   const body = form ? new FormData() : undefined;
-  for (const name of Object.keys(form?.properties ?? {})) for (const file of node.elements.namedItem(name).files) body.append(name, file, file.name);
+  for (const [name, schema] of parts(form, parameters)) {
+    if (isFile(schema)) for (const file of node.elements.namedItem(name).files) body.append(name, file, file.name);
+    else if (value(name)) body.append(name, value(name));
+  }
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(value(name)));
   return fetch(filled + (query.size ? `?${query}` : ''), { method: method.toUpperCase(), headers, body });
 }
@@ -155,7 +164,7 @@ function operation(op) {
   const bad = replies.filter(([status]) => status >= 400);
   const errors = make('p', {}, ...bad.flatMap(([status], index) => [...(index ? [', '] : []), make('a', { href: `#error-${status}`, textContent: status })]));
   const body = make('div', {},
-    make('p', { textContent: item.description ?? '' }),
+    make('p', {}, ...prose(item.description)),
     ...section('Example', examples(op.call)),
     ...(form ? section('Body, multipart/form-data', table(['field', 'type', 'meaning'], rows(form))) : []),
     ...(parameters.length ? section('Parameters', table(['parameter', 'where', 'type', 'meaning'], parameters.map((p) => [code(p.name), p.in + (p.required ? ', required' : ''), type(p.schema), p.description]))) : []),
@@ -163,7 +172,7 @@ function operation(op) {
     ...(bad.length ? section('Errors', errors) : []),
     ...section('Try it', trial(op)));
   const title = make('h3', {}, make('span', { className: 'method', textContent: method.toUpperCase() }), ' ', make('span', { className: 'path', textContent: path }));
-  const summary = make('summary', {}, title, ...(keyed ? [] : [make('span', { className: 'open', textContent: 'open' })]), make('span', { className: 'says', textContent: item.summary ?? '' }));
+  const summary = make('summary', {}, title, ...(keyed ? [] : [make('span', { className: 'open', textContent: 'open' })]), make('span', { className: 'says' }, ...prose(item.summary)));
   return make('details', { className: 'op', id: op.id }, summary, body);
 }
 
@@ -171,7 +180,7 @@ const rows = (schema) => Object.entries(schema.properties ?? {}).map(([name, fie
 
 function schema(name, item) {
   const inside = item.properties ? table(['field', 'type', 'meaning'], rows(item)) : type(item);
-  return make('details', { className: 'op', id: `type-${name}` }, make('summary', {}, make('h3', { className: 'path', textContent: name }), make('span', { className: 'says', textContent: item.description ?? '' })), make('div', {}, inside));
+  return make('details', { className: 'op', id: `type-${name}` }, make('summary', {}, make('h3', { className: 'path', textContent: name }), make('span', { className: 'says' }, ...prose(item.description))), make('div', {}, inside));
 }
 
 function errorRows(operations) {
@@ -194,7 +203,7 @@ function show() {
     const own = operations.filter(({ item }) => item.tags?.includes(tag));
     const heading = make('h2', { id: tag, textContent: title });
     $('groups').append(make('section', { ariaLabel: title }, heading, ...own.map(operation)));
-    $('links').append(make('h2', { textContent: title }), make('ul', {}, ...own.map(({ id, item, path }) => make('li', {}, make('a', { href: `#${id}`, textContent: item.summary?.split(/[.:]/)[0] ?? path })))));
+    $('links').append(make('h2', { textContent: title }), make('ul', {}, ...own.map(({ id, item, path }) => make('li', {}, make('a', { href: `#${id}`, textContent: item.summary?.replaceAll('`', '').split(/[.:]/)[0] ?? path })))));
   }
   $('links').append(make('h2', { textContent: 'More' }), make('ul', {}, ...[['errors', 'Errors'], ['types-title', 'Types']].map(([id, text]) => make('li', {}, make('a', { href: `#${id}`, textContent: text })))));
   $('error-table').append(table(['status', 'when', 'what to do'], errorRows(operations)));

@@ -4,12 +4,20 @@ const FILES = { image: 'photo.jpg', mask: 'mask.png', images: 'photo.jpg', masks
 /** Values that show what a parameter looks like; parameters without one are left out unless they are required. */
 const SAMPLES = { job_id: 'JOB_ID', batch_id: 'BATCH_ID', points: '[[320,240]]', expires: 'EXPIRES', sig: 'SIGNATURE' };
 
-/** Fields of a multipart body: [name, file name], twice for lists. Optional ones too: a removal has a mask. */
+const isList = (field) => [].concat(field.type).includes('array');
+
+/** Whether a field of a multipart body is a file, or several; the others are text. */
+export function isFile(field) {
+  const item = isList(field) ? field.items : field;
+  return item?.format === 'binary' || Boolean(item?.contentMediaType);
+}
+
+/** Files of a multipart body: [name, file name], twice for lists. Optional ones too: a removal has a mask. */
 export function fields(schema) {
-  return Object.entries(schema?.properties ?? {}).flatMap(([name, field]) => {
+  return Object.entries(schema?.properties ?? {}).filter(([, field]) => isFile(field)).flatMap(([name, field]) => {
     const file = FILES[name] ?? name;
     const second = file.replace('.', '2.');
-    return [].concat(field.type).includes('array') ? [[name, file], [name, second]] : [[name, file]];
+    return isList(field) ? [[name, file], [name, second]] : [[name, file]];
   });
 }
 
@@ -68,7 +76,7 @@ export const REMEDIES = {
   409: 'Repeat later with the same Idempotency-Key; nothing was charged.',
   410: 'Results are kept for a time (results.keep_h): run it again.',
   413: 'Send smaller files, or raise limits.upload_bytes_max.',
-  415: 'Send JPEG, PNG or WebP, without Content-Encoding.',
+  415: 'Send JPEG, PNG, WebP, TIFF or BMP, without Content-Encoding.',
   416: 'Ask for a range inside of the file.',
   422: 'Each entry of detail names the field and what it should be.',
   429: 'Wait as many seconds as Retry-After says; the RateLimit headers tell what is left.',

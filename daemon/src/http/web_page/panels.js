@@ -1,5 +1,6 @@
 // What stands around the photo: the strip of photos, the fills to choose from, before and after, progress.
 
+import { account } from './account.js';
 import * as api from './api.js';
 import { $, icon, make } from './page.js';
 import { clamp } from './geometry.js';
@@ -21,17 +22,19 @@ let shown = '';
 export function showStrip({ spread, removeAll, downloadAll, close, more }) {
   const { docs } = studio;
   $('strip').hidden = docs.length < 2;
-  const now = JSON.stringify([docs.map((doc) => [doc.name, doc.thumb, stateOf(doc), doc.note]), docs.indexOf(studio.doc), more]);
+  const price = account?.prices.removal ?? 0;
+  const now = JSON.stringify([price, docs.map((doc) => [doc.name, doc.thumb, stateOf(doc), doc.note]), docs.indexOf(studio.doc), more]);
   if (docs.length < 2 || now === shown) return;
   shown = now;
   const focused = [...$('strip').querySelectorAll('button')].indexOf(document.activeElement);
   const photos = docs.map((doc) => photo(doc, close));
   const [marked, changed] = [docs.filter((doc) => doc.marked).length, docs.filter((doc) => doc.changed).length];
-  const action = (text, act, usable) => make('li', {}, make('button', { type: 'button', className: 'all', textContent: text, onclick: act, disabled: !usable }));
+  const action = (text, act, usable, cost = 0) => make('li', {}, make('button', { type: 'button', className: 'all', onclick: act, disabled: !usable },
+    make('span', { textContent: text }), make('small', { textContent: cost ? `${cost} credits` : '' })));
   const actions = [
     action('Same mask for all', spread, studio.doc.marked && marked < docs.length && !more),
-    action(`Remove in ${marked}`, removeAll, marked > 0 && !more),
-    action(`ZIP of ${changed}`, downloadAll, changed > 0),
+    action(`Remove in ${marked}`, removeAll, marked > 0 && !more, marked * price),
+    action(changed ? `ZIP of ${changed}` : 'ZIP', downloadAll, changed > 0),
   ];
   $('strip').replaceChildren(...photos, ...actions);
   if (focused >= 0) $('strip').querySelectorAll('button')[focused]?.focus();
