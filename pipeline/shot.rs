@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_changes_slowly_begins_anew_once_it_has_become_something_else() {
-        let shots = Shots::new();
+        let shots = Shots::new(1 << 20);
         let mut began = Vec::new();
         for number in 0..40u32 {
             let mut shot = shots.begin(&frame(number.into()), &photo(2 * number, 200));
