@@ -52,22 +52,28 @@ fn the_processes_of_the_compose_file_work_together() {
         .map(|(name, value)| (name, value.trim_matches('"')))
         .collect();
     assert_eq!(variables.len(), 8, "{variables:?}");
-    let start =
-        |name: &str| Daemon::start_among(&dir.path().join(name), UNLIMITED, "cpu", &variables);
-    let api = start("api");
-    let workers = [start("worker-1"), start("worker-2")];
+    let start = |service: &str, number: u32| {
+        let (_, own) = file.split_once(&format!("\n  {service}:\n")).unwrap();
+        let role = own
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("CLEANPLATE_SERVER_ROLE: "));
+        let variables = [&variables[..], &[("CLEANPLATE_SERVER_ROLE", role.unwrap())]].concat();
+        let data = dir.path().join(format!("{service}-{number}"));
+        Daemon::start_among(&data, UNLIMITED, "cpu", &variables)
+    };
+    let (api, other) = (start("api", 1), start("api", 2));
+    let _workers = [start("worker", 1), start("worker", 2)];
     let key = api.key();
     let (image, hole) = small_pair();
     let jobs = 6;
-    for at in 0..jobs {
+    for _ in 0..jobs {
         let reply = api.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
         assert_eq!(reply.status, 200, "{}", text(&reply));
         let url = reply.json()["result"]["output_url"]
             .as_str()
             .unwrap()
             .to_owned();
-        // Any of them hands any result out: they share files and keys that sign.
-        let other = &workers[at % 2];
+        // Whichever takes calls hands any result out: they share files and keys that sign.
         assert_eq!(
             other.get(&url[url.find("/v1/").unwrap()..], None).status,
             200
@@ -76,7 +82,7 @@ fn the_processes_of_the_compose_file_work_together() {
     let admin = Admin::of(&api.data);
     wait_until("all are listed", Duration::from_secs(20), || {
         let listed = admin.json("/workers");
-        listed["workers"].as_array().unwrap().len() == 3
+        listed["workers"].as_array().unwrap().len() == 4
     });
     let scaling = config("kubernetes/queue-scaling.yaml");
     let query = scaling
