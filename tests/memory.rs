@@ -7,14 +7,23 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::common::{Daemon, Form, REMOVAL, encode, mask, photo, png, wait_until};
 
-fn limit(daemon: &Daemon, margin: Option<u64>) {
+fn size_kib(daemon: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
-    let kib: u64 = size
-        .unwrap()
-        .trim_matches([' ', '\t', 'k', 'B'])
-        .parse()
-        .unwrap();
+    let figure = size.unwrap().trim_matches([' ', '\t', 'k', 'B']);
+    figure.parse().unwrap()
+}
+
+/// Gives the daemon so many bytes more than it has. What a job kept for itself goes a moment after its reply.
+fn limit(daemon: &Daemon, margin: Option<u64>) {
+    let mut kib = size_kib(daemon);
+    let mut same = 0;
+    while margin.is_some() && same < 10 {
+        std::thread::sleep(Duration::from_millis(5));
+        let now = size_kib(daemon);
+        same = if now == kib { same + 1 } else { 0 };
+        kib = now;
+    }
     let limit = Rlimit {
         current: margin.map(|bytes| (kib << 10) + bytes),
         maximum: None,

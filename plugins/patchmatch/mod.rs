@@ -211,15 +211,9 @@ impl Common {
             watch: place.watch,
         };
         let picks = factor > 1 || alpha.is_some() || self.ends;
+        let plane = (place.rect, self.ends);
         let filled = match &mut work.shot {
-            Some(shot) => fill_next(
-                shot,
-                (place.rect, self.ends),
-                scene,
-                &settings,
-                picks,
-                device,
-            )?,
+            Some(shot) => fill_next(shot, plane, scene, &settings, picks, device)?,
             None => fill(scene, &settings, picks, device)?,
         };
         if filled.smooth {
