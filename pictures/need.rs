@@ -84,7 +84,7 @@ impl File<'_> {
                     decode_bytes_max: decode,
                     photo_bytes: samples,
                     cut_bytes_max: decode + pixels,
-                    encode_bytes_max: 8 * pixels + 2 * file + base,
+                    encode_bytes_max: 12 * pixels + 2 * file + base,
                 }
             }
             File::Tiff(f) => self.need_of_tiff(&f.layout, file, samples, base),
