@@ -24,7 +24,7 @@ const ROW_BYTES: u64 = 512;
 
 /// Bytes that writing a photo takes for each of its pixels, in whatever type, its samples left out: coefficients and inks of a
 /// JPEG, or the planes of a lossless WebP.
-const WRITTEN_BYTES: u64 = 16;
+const WRITTEN_BYTES: u64 = 20;
 
 impl Photo {
     /// Most bytes that writing it takes in any type, the photo itself left out.
@@ -78,13 +78,15 @@ impl File<'_> {
                     (false, false) => 5 * pixels,
                     (false, true) => 2 * pixels,
                 };
+                // libwebp codes the alpha plane by itself, without loss.
+                let written = if f.alpha { 28 } else { 12 };
                 let turning = if turned { samples } else { 0 };
                 let decode = samples + (decoder + 2 * file).max(turning) + base;
                 Need {
                     decode_bytes_max: decode,
                     photo_bytes: samples,
                     cut_bytes_max: decode + pixels,
-                    encode_bytes_max: 12 * pixels + 2 * file + base,
+                    encode_bytes_max: written * pixels + 2 * file + base,
                 }
             }
             File::Tiff(f) => self.need_of_tiff(&f.layout, file, samples, base),

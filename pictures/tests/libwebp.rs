@@ -6,7 +6,7 @@
 use cleanplate_pictures::{EncodeOptions, Format, Limits, Photo, decode, probe};
 
 /// Bytes for each pixel that whoever budgets a conversion counts for writing it (`CONVERSION_BYTES` of the daemon).
-const CONVERSION_BYTES: usize = 14;
+const CONVERSION_BYTES: usize = 28;
 
 /// `VmRSS` or `VmHWM` of this process, bytes.
 fn resident(name: &str) -> usize {
