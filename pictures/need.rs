@@ -78,8 +78,12 @@ impl File<'_> {
                     (false, false) => 5 * pixels,
                     (false, true) => 2 * pixels,
                 };
-                // libwebp codes the alpha plane by itself, without loss.
-                let written = if f.alpha { 28 } else { 12 };
+                // libwebp codes the alpha plane of a lossy one by itself, without loss.
+                let written = match (f.lossy.is_some(), f.alpha) {
+                    (true, true) => 28,
+                    (true, false) => 12,
+                    (false, _) => 8,
+                };
                 let turning = if turned { samples } else { 0 };
                 let decode = samples + (decoder + 2 * file).max(turning) + base;
                 Need {
