@@ -24,7 +24,9 @@ const ROW_BYTES: u64 = 512;
 
 /// Bytes that writing a photo takes for each of its pixels, in whatever type, its samples left out: coefficients and inks of a
 /// JPEG, or the planes of a lossless WebP.
-const WRITTEN_BYTES: u64 = 20;
+const WRITTEN_BYTES: u64 = 16;
+/// The same where there is an alpha plane: libwebp codes it by itself, without loss.
+const WRITTEN_ALPHA_BYTES: u64 = 32;
 
 impl Photo {
     /// Most bytes that writing it takes in any type, the photo itself left out.
@@ -37,7 +39,11 @@ impl Photo {
             _ => 0,
         };
         let row = BASE_BYTES + ROW_BYTES * self.width as u64;
-        WRITTEN_BYTES * pixels + 2 * samples + 2 * file as u64 + row
+        let written = match self.channels.has_alpha() {
+            true => WRITTEN_ALPHA_BYTES,
+            false => WRITTEN_BYTES,
+        };
+        written * pixels + 2 * samples + 2 * file as u64 + row
     }
 }
 
@@ -80,7 +86,7 @@ impl File<'_> {
                 };
                 // libwebp codes the alpha plane of a lossy one by itself, without loss.
                 let written = match (f.lossy.is_some(), f.alpha) {
-                    (true, true) => 28,
+                    (true, true) => 40,
                     (true, false) => 12,
                     (false, _) => 8,
                 };

@@ -20,7 +20,9 @@ const NAP: Duration = Duration::from_millis(100);
 /// Bytes of a fill as large as the photo for each of its pixels.
 const CANDIDATE_BYTES: u64 = 12;
 /// Bytes that writing a photo in another type than its own takes for each pixel: lossless WebP takes the most.
-const CONVERSION_BYTES: u64 = 28;
+const CONVERSION_BYTES: u64 = 14;
+/// The same with an alpha plane: lossy WebP takes the most.
+const ALPHA_CONVERSION_BYTES: u64 = 40;
 /// Bytes for each pixel of a photo with alpha while its hidden colours are completed.
 const COMPLETED_BYTES: u64 = 6;
 /// Memory of everything that is no picture: threads, the database, uploads under way, a small network.
@@ -85,13 +87,14 @@ pub fn removal_bytes(photo: &Header, mask: Option<&Header>, candidates: u64) -> 
     } else {
         0
     };
+    let conversion = conversion_per_pixel(photo);
     let (photo, mask) = (&photo.need, mask.map(|mask| &mask.need));
     let masks = MASKS * pixels;
     let fills = filling_bytes_max(pixels as usize) as u64;
     let second = mask.map_or(0, |mask| mask.cut_bytes_max);
     // Each candidate's fill, and its photo besides the result's; of one of them, the photo as it came.
     let others = candidates * (photo.photo_bytes + CANDIDATE_BYTES * pixels);
-    let written = photo.encode_bytes_max.max(CONVERSION_BYTES * pixels);
+    let written = photo.encode_bytes_max.max(conversion * pixels);
     let work = photo.photo_bytes + alpha + masks + others + fills.max(written);
     photo
         .decode_bytes_max
@@ -110,10 +113,20 @@ pub fn preview_bytes(photo: &Header) -> u64 {
     photo.need.decode_bytes_max.max(work)
 }
 
+fn conversion_per_pixel(photo: &Header) -> u64 {
+    match photo.channels.has_alpha() {
+        true => ALPHA_CONVERSION_BYTES,
+        false => CONVERSION_BYTES,
+    }
+}
+
 /// Most bytes that writing a picture in another form takes at a time.
 pub fn conversion_bytes(photo: &Header) -> u64 {
     let pixels = (photo.width * photo.height) as u64;
-    let written = photo.need.encode_bytes_max.max(CONVERSION_BYTES * pixels);
+    let written = photo
+        .need
+        .encode_bytes_max
+        .max(conversion_per_pixel(photo) * pixels);
     (photo.need.decode_bytes_max).max(photo.need.photo_bytes + written)
 }
 
