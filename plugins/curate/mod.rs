@@ -23,16 +23,13 @@ const NAME: &str = "curate";
 /// between two fills, and among more, where patches are most often the ones that show what no other does. `closer` is the network's
 /// second look, `structure` its fill at half its size, rebuilt from patches.
 const TRUST: [(&str, f32, f32); 3] = [
-    ("network", 0.235, 0.2),
-    ("closer", 0.17, 0.1),
-    ("structure", 0.07, 0.035),
+    ("network", 0.235, 0.1),
+    ("closer", 0.17, 0.035),
+    ("structure", 0.07, -0.065),
 ];
 
-/// Among more than two fills, how much one loses by showing what no other shows: the weight of the logarithm of its mean distance
-/// to the nearest of them.
-const ALONE_WEIGHT: f32 = 0.75;
-/// Among more than two, how much one loses by its worst spot: the weight of the logarithm of that spot's distance.
-const WORST_WEIGHT: f32 = 0.5;
+/// How much a fill loses by showing what no other shows: the weight of the logarithm of its mean distance to them.
+const ALONE_WEIGHT: f32 = 1.0;
 
 /// The plugin.
 pub static INFO: PluginInfo = PluginInfo::builtin::<Curate>(include_str!("plugin.toml"));
@@ -132,23 +129,20 @@ fn scores(work: &Work<'_>, region: &Region) -> Vec<Score> {
             place.shown(&crops)
         })
         .collect();
-    let more = shown.len() > 2;
+    let others = |i: usize| {
+        let others = shown.iter().enumerate().filter(move |(k, _)| *k != i);
+        others.map(|(_, shown)| shown)
+    };
     let score = |(i, candidate): (usize, &Candidate)| {
         let trust = TRUST.iter().find(|(kind, ..)| *kind == candidate.name);
         let trust = trust.map_or(
             0.0,
-            |(_, of_two, of_more)| if more { *of_more } else { *of_two },
+            |(_, two, more)| if shown.len() > 2 { *more } else { *two },
         );
-        let strange = place.strangeness(&shown[i]);
-        let mut cost = strange.everywhere;
-        if more {
-            let others = shown.iter().enumerate().filter(|(k, _)| *k != i);
-            let others: Vec<&Shown> = others.map(|(_, shown)| shown).collect();
-            cost += WORST_WEIGHT * strange.worst + ALONE_WEIGHT * shown[i].aloneness(&others);
-        }
+        let strange = place.strangeness(&shown[i]) + ALONE_WEIGHT * shown[i].aloneness(others(i));
         Score {
             candidate: candidate.name.clone(),
-            score: trust - cost,
+            score: trust - strange,
         }
     };
     work.candidates.iter().enumerate().map(score).collect()

@@ -17,8 +17,6 @@ const REACH_SHARE: f64 = 0.75;
 const REACH_PX_MIN: f64 = 64.0;
 /// Least side of the averaged crop, where the photo has it.
 const SIDE_PX_MIN: usize = 32;
-/// How far a spot reaches that an eye takes in at once: the standard deviation, in patches that are judged (every second pixel).
-const SPOT: f32 = 2.5;
 /// Keeps the logarithm of a perfect match finite: a fifth of a percent of the range.
 const LEAST: f32 = 2e-3;
 
@@ -60,45 +58,30 @@ impl Place {
         Shown([0, 1].map(|i| self.0[i].shown(crops)))
     }
 
-    /// How strange a fill is among its surroundings.
-    pub(super) fn strangeness(&self, shown: &Shown) -> Strangeness {
-        let distances = [0, 1].map(|i| self.0[i].distances(&shown.0[i]));
-        let mean = |distances: &Vec<f32>| {
-            let sum: f64 = distances.iter().map(|d| f64::from(*d)).sum();
-            ((sum / distances.len() as f64) as f32 + LEAST).ln()
-        };
-        Strangeness {
-            everywhere: distances.iter().map(mean).sum::<f32>() / distances.len() as f32,
-            worst: (self.0[0].worst_spot(&distances[0]) + LEAST).ln(),
-        }
+    /// Mean over both scales of the logarithm of the mean distance from the fill's patches to the nearest known ones.
+    pub(super) fn strangeness(&self, shown: &Shown) -> f32 {
+        let of = |(scale, patches): (&Scale, &Vec<Patch>)| (scale.distance(patches) + LEAST).ln();
+        self.0.iter().zip(&shown.0).map(of).sum::<f32>() / self.0.len() as f32
     }
-}
-
-/// Logarithms of the distance from a fill's patches to the nearest known ones.
-pub(super) struct Strangeness {
-    /// Of the mean, averaged over both scales.
-    pub(super) everywhere: f32,
-    /// Of the spot where they are farthest, at the finer scale: one blob spoils a fill that is right everywhere else.
-    pub(super) worst: f32,
 }
 
 /// The patches of a fill that tell of it, at both scales of a [`Place`].
 pub(super) struct Shown([Vec<Patch>; 2]);
 
 impl Shown {
-    /// The logarithm of the mean distance to the nearest of the other fills' patches at the same places, at the finer scale: how
-    /// alone this fill is with what it shows. Two looks of one network are often alike, and must not outvote the others: so the
-    /// nearest, not all of them. 0 where there is no other.
-    pub(super) fn aloneness(&self, others: &[&Shown]) -> f32 {
-        let own = &self.0[0];
-        if others.is_empty() || own.is_empty() {
+    /// The logarithm of the mean distance to the other fills' patches at the same places, at the finer scale: how alone this fill
+    /// is with what it shows. 0 where there is no other.
+    pub(super) fn aloneness<'s>(&self, others: impl Iterator<Item = &'s Shown>) -> f32 {
+        let (own, mut sum, mut count) = (&self.0[0], 0.0f64, 0);
+        for other in others {
+            let pairs = own.iter().zip(&other.0[0]);
+            sum += pairs.map(|(a, b)| f64::from(apart(a, b))).sum::<f64>();
+            count += own.len();
+        }
+        if count == 0 {
             return 0.0;
         }
-        let nearest = own.iter().enumerate().map(|(i, patch)| {
-            let distances = others.iter().map(|other| apart(patch, &other.0[0][i]));
-            f64::from(distances.fold(f32::INFINITY, f32::min))
-        });
-        ((nearest.sum::<f64>() / own.len() as f64) as f32 + LEAST).ln()
+        ((sum / count as f64) as f32 + LEAST).ln()
     }
 }
 
@@ -159,57 +142,14 @@ impl Scale {
         self.judged.iter().map(|at| patches.all[*at]).collect()
     }
 
-    /// Distance of each of these patches to the nearest known one: root mean square difference per pixel, in Lab / 100.
-    fn distances(&self, patches: &[Patch]) -> Vec<f32> {
-        patches
+    /// Mean distance from these patches to the nearest known ones: root mean square difference per pixel, in Lab / 100.
+    fn distance(&self, patches: &[Patch]) -> f32 {
+        let found: f64 = patches
             .par_iter()
-            .map(|patch| self.known.nearest(patch))
-            .collect()
+            .map(|patch| f64::from(self.known.nearest(patch)))
+            .sum();
+        (found / patches.len() as f64) as f32
     }
-
-    /// The greatest of the distances of the judged patches, once each is averaged with those near it.
-    fn worst_spot(&self, distances: &[f32]) -> f32 {
-        // Judged patches begin at even rows and columns, and so does `part`.
-        let across = self.part.width() - PATCH + 1;
-        let places: Vec<(usize, usize)> = self
-            .judged
-            .iter()
-            .map(|at| (at % across / 2, at / across / 2))
-            .collect();
-        worst_spot(&places, distances)
-    }
-}
-
-/// The greatest of values at places `(column, row)`, once each is averaged with those near it.
-fn worst_spot(places: &[(usize, usize)], values: &[f32]) -> f32 {
-    let (width, height) = places.iter().fold((0, 0), |(width, height), (x, y)| {
-        (width.max(x + 1), height.max(y + 1))
-    });
-    // What is summed, and how much of it there is.
-    let mut sums = vec![[0.0f32; 2]; width * height];
-    for ((x, y), value) in places.iter().zip(values) {
-        sums[y * width + x] = [*value, 1.0];
-    }
-    let reach = (4.0 * SPOT) as usize;
-    let taps: Vec<f32> = (0..=reach)
-        .map(|i| (-0.5 * (i as f32 / SPOT).powi(2)).exp())
-        .collect();
-    // Along rows, then along columns: `count` values that lie `step` apart, of which `at` is the `i`-th.
-    let blurred = |sums: &[[f32; 2]], at: usize, i: usize, count: usize, step: usize| {
-        let near = i.saturating_sub(reach)..(i + reach + 1).min(count);
-        near.fold([0.0; 2], |[sum, weight], k| {
-            let ([value, share], tap) = (sums[at + k * step - i * step], taps[k.abs_diff(i)]);
-            [sum + tap * value, weight + tap * share]
-        })
-    };
-    let rows: Vec<[f32; 2]> = (0..sums.len())
-        .map(|at| blurred(&sums, at, at % width, width, 1))
-        .collect();
-    let spots = places.iter().map(|(x, y)| {
-        let [sum, weight] = blurred(&rows, y * width + x, *y, height, width);
-        sum / weight
-    });
-    spots.fold(0.0, f32::max)
 }
 
 #[cfg(test)]
@@ -223,42 +163,21 @@ mod tests {
     #[test]
     fn the_one_that_shows_what_no_other_does_is_most_alone() {
         let (a, b, odd) = (flat(0.25), flat(0.5), flat(1.0));
-        // The distance of flat patches is sqrt(16) times their difference; the nearest other counts.
+        // The distance of flat patches is sqrt(16) times their difference.
         let mean = |expected: f32, found: f32| assert!((expected.ln() - found).abs() < 1e-6);
-        mean(1.0 + LEAST, a.aloneness(&[&b, &odd]));
-        mean(1.0 + LEAST, b.aloneness(&[&a, &odd]));
-        mean(2.0 + LEAST, odd.aloneness(&[&a, &b]));
-        mean(LEAST, a.aloneness(&[&flat(0.25)]));
-        assert_eq!(a.aloneness(&[]), 0.0);
-    }
-
-    #[test]
-    fn one_blob_counts_more_than_as_much_strangeness_spread_out() {
-        let places: Vec<(usize, usize)> = (0..900).map(|i| (i % 30, i / 30)).collect();
-        let of = |value: &dyn Fn(usize, usize) -> f32| {
-            let values: Vec<f32> = places.iter().map(|(x, y)| value(*x, *y)).collect();
-            worst_spot(&places, &values)
-        };
-        let even = of(&|_, _| 1.0 / 36.0);
-        assert!((even - 1.0 / 36.0).abs() < 1e-6, "{even}");
-        // 25 of 900 places hold what the even one has in all; a spot of this width sees most of such a block.
-        let blob = of(&|x, y| {
-            if x.abs_diff(9) < 3 && y.abs_diff(20) < 3 {
-                1.0
-            } else {
-                0.0
-            }
-        });
-        let expected = {
-            let tap = |i: i32| (-0.5 * (i as f32 / SPOT).powi(2)).exp();
-            let share = (-2..=2).map(tap).sum::<f32>() / (-10..=10).map(tap).sum::<f32>();
-            share * share
-        };
-        assert!((0.4..0.6).contains(&expected));
-        // The middle of the block lies 9 places from the left, where one tap of the ten is cut off.
-        assert!(
-            (blob - expected).abs() < 0.01,
-            "{blob} instead of {expected}"
+        mean(
+            (1.0 + 3.0) / 2.0 + LEAST,
+            a.aloneness([&b, &odd].into_iter()),
         );
+        mean(
+            (1.0 + 2.0) / 2.0 + LEAST,
+            b.aloneness([&a, &odd].into_iter()),
+        );
+        mean(
+            (3.0 + 2.0) / 2.0 + LEAST,
+            odd.aloneness([&a, &b].into_iter()),
+        );
+        mean(LEAST, a.aloneness([&flat(0.25)].into_iter()));
+        assert_eq!(a.aloneness(std::iter::empty()), 0.0);
     }
 }
