@@ -27,7 +27,7 @@ import fills  # noqa: E402
 LABELS = pathlib.Path(__file__).with_name("labels-three.json")
 KINDS = ("network", "closer", "patches")
 TILE_PX, EACH = 257, 6
-#: Weights of what a judge sees; the one with the highest sum is kept. `before` is what the product kept until now, `now` what it keeps.
+#: Weights of what a judge sees; the one with the highest sum is kept. `before` is what the product keeps, `now` what was tried beside it.
 BEFORE = {"network": 0.1, "closer": 0.035, "everywhere": -1, "alone": -1}
 NOW = {"network": 0.2, "closer": 0.1, "everywhere": -1, "worst": -0.5, "alone_nearest": -0.75}
 #: What was tried for the trusts and weights of `now`.
