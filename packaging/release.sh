@@ -18,7 +18,6 @@ cp -r README.md LICENSE docs/OPERATING.md docs/CHANGELOG.md config/cleanplate.to
 tar -C "$out" --owner=0 --group=0 --sort=name --mtime="@$(git log -1 --format=%ct)" -cJf "$out/$name.tar.xz" "$name"
 packaging/debian.sh "$out"
 if [ "${1:-}" != --skip-tests ]; then
-    packaging/small_program.sh
     packaging/test.sh
     packaging/container.sh "$out/cleanplate_${version}_$(dpkg --print-architecture).deb"
     packaging/proxies.sh
