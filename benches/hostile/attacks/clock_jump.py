@@ -53,7 +53,7 @@ def jumped(start, library, ahead, hours):
 
     def client():
         while not ends.is_set():
-            statuses.append(daemon.post_form(REMOVAL, pair, key=key, timeout=300).status)
+            statuses.append(daemon.post_form(REMOVAL, pair, key=key, timeout=120).status)
 
     # The daemon looks every minute, the first time as it starts.
     time.sleep(max(0.0, 55 - (time.monotonic() - begun)))
