@@ -86,8 +86,8 @@ impl File<'_> {
                 };
                 // libwebp codes the alpha plane of a lossy one by itself, without loss.
                 let written = match (f.lossy.is_some(), f.alpha) {
-                    (true, true) => 40,
-                    (true, false) => 12,
+                    (true, true) => 44,
+                    (true, false) => 16,
                     (false, _) => 8,
                 };
                 let turning = if turned { samples } else { 0 };

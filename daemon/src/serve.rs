@@ -148,7 +148,8 @@ fn fit_memory(config: &mut Config) {
             "the system gives this process less memory than limits.memory_mib_max says: pictures that need more are refused"
         );
     }
-    if !config.hot_folders.is_empty() {
+    // A process that does jobs only knows no folders, and does those of their pairs.
+    if !config.hot_folders.is_empty() || !config.server.role.takes_calls() {
         config.limits.set_shots_aside();
     }
 }

@@ -20,7 +20,7 @@ pub async fn list(
     state: web::Data<AdminState>,
 ) -> Result<Json<ModelsReply>, Refusal> {
     let inner = app.clone().into_inner();
-    let memory_bytes_max = app.config.engine.memory_bytes_max * app.jobs.devices().len() as u64;
+    let memory_bytes_max = app.config.engine.memory_bytes_max * app.jobs.device_count() as u64;
     let models = blocking(move || -> Result<_, ModelError> {
         let loaded = inner.models.loaded();
         Ok(inner

@@ -235,7 +235,10 @@ impl BucketBlobs {
         let request = self.store.put(&key, PutPayload::from_bytes(bytes));
         match self.wait("writing", &key, request)? {
             Some(_) => Ok(()),
-            None => Err(self.error("writing", name, "there is no such bucket".to_string())),
+            None => {
+                let name = format!("{}/{name}", kind.folder());
+                Err(self.error("writing", &name, "there is no such bucket".to_string()))
+            }
         }
     }
 
@@ -362,7 +365,8 @@ impl BucketBlobs {
         let signing = self.store.signed_url_opts(get, &key, valid, &options);
         // Credentials may have to be fetched first.
         let signed = tokio::time::timeout(LOOK_MAX, signing).await;
-        let wrong = |why| self.error("signing an address of", key.as_ref(), why);
+        let name = format!("{}/{}", Kind::Results.folder(), file.name);
+        let wrong = |why| self.error("signing an address of", &name, why);
         let signed = signed.map_err(|_| wrong("no credentials in time".to_string()))?;
         signed
             .map(|url| url.to_string())
@@ -404,8 +408,17 @@ impl BucketBlobs {
                 }
             }
         }
-        for (from, _) in copied {
-            self.remove(kind, from)?;
+        // Once the first is gone, the others are named by nothing that is looked for; a sweep finds what stays.
+        for (at, (from, _)) in copied.iter().enumerate() {
+            match self.remove(kind, from) {
+                Err(error) if at == 0 => {
+                    for (_, to) in &copied {
+                        drop(self.remove(kind, to));
+                    }
+                    return Err(error);
+                }
+                _ => {}
+            }
         }
         Ok(true)
     }

@@ -20,9 +20,9 @@ const NAP: Duration = Duration::from_millis(100);
 /// Bytes of a fill as large as the photo for each of its pixels.
 const CANDIDATE_BYTES: u64 = 12;
 /// Bytes that writing a photo in another type than its own takes for each pixel: lossless WebP takes the most.
-const CONVERSION_BYTES: u64 = 14;
+const CONVERSION_BYTES: u64 = 16;
 /// The same with an alpha plane: lossy WebP takes the most.
-const ALPHA_CONVERSION_BYTES: u64 = 40;
+const ALPHA_CONVERSION_BYTES: u64 = 44;
 /// Bytes for each pixel of a photo with alpha while its hidden colours are completed.
 const COMPLETED_BYTES: u64 = 6;
 /// Memory of everything that is no picture: threads, the database, uploads under way, a small network.

@@ -1,13 +1,14 @@
 //! How jobs end: recorded once, and told to whoever waits, also when the store cannot take the end yet.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{Ended, Failure, FailureCode, Job, JobId, StoreError};
+use cleanplate_store::{Ended, Failure, FailureCode, Job, JobId, JobStatus, StoreError};
 
 use super::{Finished, Jobs, lock, told};
-use crate::files::{remove_inputs, remove_preview};
+use crate::files::{FilesError, remove_inputs, remove_preview};
 use crate::refusal::Refusal;
 use crate::telemetry::{names, tell_store_error};
 
@@ -45,6 +46,16 @@ impl GivenUp {
             failure: passing(&refusal),
             refusal,
         }
+    }
+
+    /// Files cannot be stored or read now.
+    pub fn without_files(error: FilesError) -> Self {
+        let away = error.is_away();
+        let mut given_up = GivenUp::passing(error.into());
+        if away {
+            given_up.failure.code = FailureCode::FilesAway;
+        }
+        given_up
     }
 
     /// The daemon ends.
@@ -239,18 +250,44 @@ impl Jobs {
             .map(|stalled| stalled.refusal.clone())
     }
 
-    /// Fails every job whose client waits for it and that is not under way.
+    /// Fails every job whose client waits for it and that no process has under way.
     pub(super) fn give_up_waiting(&self, why: &GivenUp) {
+        let elsewhere = match self.stopping.load(Ordering::SeqCst) {
+            // Nobody is left to tell.
+            true => HashSet::new(),
+            false => self.under_way_elsewhere(),
+        };
         // Whoever accepts one of them at this moment sees the mark afterwards.
         let waiting = self.mark_not_under_way(|ids| {
-            lock(&self.given_up).extend(ids.iter().map(|id| (*id, why.clone())));
+            let given_up = ids.iter().filter(|id| !elsewhere.contains(id));
+            lock(&self.given_up).extend(given_up.map(|id| (*id, why.clone())));
         });
-        let mut waiting = waiting.into_iter();
+        let mut waiting = waiting.into_iter().filter(|id| !elsewhere.contains(id));
         // A server that is gone is waited for once, and not once for each of them.
         let gone = waiting.find_map(|id| self.cancel_given_up(id, why.clone()).filter(is_gone));
         if let Some(error) = gone {
             waiting.for_each(|id| self.cancel_later(id, why.clone(), &error));
         }
+    }
+
+    /// Jobs that clients of this process wait for and that other processes have under way, as far as the store tells.
+    fn under_way_elsewhere(&self) -> HashSet<JobId> {
+        if !self.shares_store() {
+            return HashSet::new();
+        }
+        let is_elsewhere = |job: &Job| {
+            job.status == JobStatus::Processing && job.worker.as_deref() != Some(self.name())
+        };
+        let mut found = HashSet::new();
+        for id in self.not_under_way() {
+            match self.store.job(None, id) {
+                Ok(job) if job.as_ref().is_some_and(is_elsewhere) => drop(found.insert(id)),
+                Ok(_) => {}
+                // A store that is gone is asked once.
+                Err(_) => break,
+            }
+        }
+        found
     }
 
     /// Ends a job that was given up; returns the error of a store that could not. One that the store does not know yet is ended

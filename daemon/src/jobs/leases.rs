@@ -55,6 +55,11 @@ impl Jobs {
         drop(self.renewal.name.set(holder));
     }
 
+    /// Whether other processes may do the jobs of this one's clients.
+    pub(super) fn shares_store(&self) -> bool {
+        self.renewal.name.get().is_some()
+    }
+
     /// How long what this process takes stays its own without a sign of life, ms.
     pub fn lease_ms(&self) -> i64 {
         self.config.queue.lease.as_millis() as i64
@@ -74,10 +79,9 @@ impl Jobs {
             version: env!("CARGO_PKG_VERSION").to_string(),
         };
         let told = self.store.report_worker(&report, self.lease_ms());
+        let told = told.and_then(|()| self.renew_name());
         drop(ended);
-        let renewed = told
-            .and_then(|()| self.renew_name())
-            .and_then(|()| self.renew_attempts());
+        let renewed = told.and_then(|()| self.renew_attempts());
         // Only who could renew its own may judge others: a store that took nothing for a while took nothing from them either.
         if let Err(error) = renewed.and_then(|()| self.reclaim()) {
             self.store_failed(&error, "leases could not be renewed");

@@ -264,6 +264,11 @@ impl Jobs {
         self.devices.statuses()
     }
 
+    /// How many devices there are.
+    pub fn device_count(&self) -> usize {
+        self.devices.count()
+    }
+
     /// Bytes that all devices hold for weights and plans.
     pub fn device_bytes(&self) -> u64 {
         let devices = self.devices.statuses().into_iter();
@@ -398,8 +403,8 @@ impl Jobs {
     pub fn shut_down(&self, limit: Duration, threads: Vec<std::thread::JoinHandle<()>>) {
         self.stopping.store(true, Ordering::SeqCst);
         self.wake();
-        // Where others do the jobs, their clients wait here.
-        let waits = || !self.config.server.role.does_jobs() && !self.not_under_way().is_empty();
+        // Where others may do jobs, clients wait here for those, too.
+        let waits = || self.shares_store() && !self.not_under_way().is_empty();
         let ended = || threads.iter().all(std::thread::JoinHandle::is_finished) && !waits();
         let until = Instant::now() + limit;
         while Instant::now() < until && !ended() && !self.is_fatal() {

@@ -34,6 +34,22 @@ impl Jobs {
     /// Runs a failed asynchronous job again. The upload goes over to the new job, so that only one retry can come of it.
     /// Blocks.
     pub fn retry(&self, old: &Job) -> Result<Box<Job>, Refusal> {
+        // A bucket moves nothing at once: of two calls each could copy what the other copies.
+        let lease = format!("retry {}", old.id);
+        let holder = JobId::random().to_string();
+        let taken = self.store.lease(&lease, &holder, self.lease_ms());
+        if !taken.map_err(|error| self.refuse(&error))? {
+            let text = "this job is being retried by another call";
+            return Err(Refusal::new(ErrorCode::Conflict, text));
+        }
+        let retried = self.retry_alone(old);
+        if let Err(error) = self.store.end_lease(&lease, &holder) {
+            self.store_failed(&error, "a lease could not be given back");
+        }
+        retried
+    }
+
+    fn retry_alone(&self, old: &Job) -> Result<Box<Job>, Refusal> {
         let conflict = |text: &str| Refusal::new(ErrorCode::Conflict, text);
         if old.status != JobStatus::Failed {
             return Err(conflict(&format!(

@@ -31,7 +31,7 @@ pub fn run(jobs: &Jobs, device: &Device) {
         let stopping = jobs.stopping.load(Ordering::SeqCst);
         jobs.record_ends();
         if let Some(error) = jobs.space.exhausted().or_else(|| jobs.blobs.failing()) {
-            jobs.give_up_waiting(&GivenUp::passing(error.into()));
+            jobs.give_up_waiting(&GivenUp::without_files(error));
             if stopping {
                 return;
             }

@@ -220,12 +220,7 @@ pub(super) fn may_work(sql: &Sql<'_>, account: AccountId, key: Option<KeyId>) ->
     let operation = sql.operation;
     let row = row.ok_or(StoreError::UnknownKey { operation, key })?;
     let record = key_row(&row)?;
-    Ok(rules::may_work(
-        sql.operation,
-        &record,
-        account,
-        sql.now_ms,
-    )?)
+    Ok(rules::may_work(operation, &record, account, sql.now_ms)?)
 }
 
 fn existing(sql: &Sql<'_>, key: KeyId) -> PgResult<KeyRecord> {

@@ -9,9 +9,9 @@ use super::session::Sql;
 use super::{PgStore, audit};
 use crate::accounts::Balance;
 use crate::error::Result;
-use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+use crate::ledger::{Ledger, LedgerCause, LedgerEntry};
 use crate::rules::credits::{Administration, Posting};
-use crate::{AccountId, Credits, Page, PageRequest, limits};
+use crate::{AccountId, Credits, Page, PageRequest};
 
 /// The columns of an entry.
 macro_rules! entry_columns {
@@ -29,13 +29,7 @@ impl Ledger for PgStore {
         note: &str,
     ) -> Result<LedgerEntry> {
         const OPERATION: &str = "topping up an account";
-        limits::credits(OPERATION, "credits", credits, 1)?;
-        let done = Administration {
-            account,
-            kind: LedgerKind::TopUp,
-            credits,
-            note,
-        };
+        let done = Administration::top_up(OPERATION, account, credits, note)?;
         self.write(OPERATION, |sql| administer(sql, &done, actor))
     }
 
@@ -47,20 +41,7 @@ impl Ledger for PgStore {
         note: &str,
     ) -> Result<LedgerEntry> {
         const OPERATION: &str = "correcting an account";
-        limits::credits(OPERATION, "credits", credits, -limits::CREDITS_MAX)?;
-        if credits == 0 {
-            return Err(limits::invalid(
-                OPERATION,
-                "credits",
-                "is 0, which corrects nothing",
-            ));
-        }
-        let done = Administration {
-            account,
-            kind: LedgerKind::Correct,
-            credits,
-            note,
-        };
+        let done = Administration::correction(OPERATION, account, credits, note)?;
         self.write(OPERATION, |sql| administer(sql, &done, actor))
     }
 

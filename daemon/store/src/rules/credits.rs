@@ -88,7 +88,43 @@ pub(crate) struct Administration<'a> {
     pub(crate) note: &'a str,
 }
 
-impl Administration<'_> {
+impl<'a> Administration<'a> {
+    /// Adds credits, at least one.
+    pub(crate) fn top_up(
+        operation: &'static str,
+        account: AccountId,
+        credits: Credits,
+        note: &'a str,
+    ) -> Result<Self> {
+        limits::credits(operation, "credits", credits, 1)?;
+        Ok(Administration {
+            account,
+            kind: LedgerKind::TopUp,
+            credits,
+            note,
+        })
+    }
+
+    /// Adds or takes away credits.
+    pub(crate) fn correction(
+        operation: &'static str,
+        account: AccountId,
+        credits: Credits,
+        note: &'a str,
+    ) -> Result<Self> {
+        limits::credits(operation, "credits", credits, -limits::CREDITS_MAX)?;
+        if credits == 0 {
+            let problem = "is 0, which corrects nothing";
+            return Err(limits::invalid(operation, "credits", problem));
+        }
+        Ok(Administration {
+            account,
+            kind: LedgerKind::Correct,
+            credits,
+            note,
+        })
+    }
+
     /// What the audit table keeps of it: action, target and detail; an error where the balance does not allow it.
     pub(crate) fn audited(
         &self,

@@ -7,9 +7,9 @@ use super::failure::TxResult;
 use super::{SqliteStore, Tx, audit};
 use crate::accounts::Balance;
 use crate::error::Result;
-use crate::ledger::{Ledger, LedgerCause, LedgerEntry, LedgerKind};
+use crate::ledger::{Ledger, LedgerCause, LedgerEntry};
 use crate::rules::credits::{Administration, Posting};
-use crate::{AccountId, Credits, EntryId, Page, PageRequest, limits};
+use crate::{AccountId, Credits, EntryId, Page, PageRequest};
 
 impl Ledger for SqliteStore {
     fn top_up(
@@ -20,13 +20,7 @@ impl Ledger for SqliteStore {
         note: &str,
     ) -> Result<LedgerEntry> {
         const OPERATION: &str = "topping up an account";
-        limits::credits(OPERATION, "credits", credits, 1)?;
-        let done = Administration {
-            account,
-            kind: LedgerKind::TopUp,
-            credits,
-            note,
-        };
+        let done = Administration::top_up(OPERATION, account, credits, note)?;
         self.write(OPERATION, |tx| administer(tx, &done, actor))
     }
 
@@ -38,20 +32,7 @@ impl Ledger for SqliteStore {
         note: &str,
     ) -> Result<LedgerEntry> {
         const OPERATION: &str = "correcting an account";
-        limits::credits(OPERATION, "credits", credits, -limits::CREDITS_MAX)?;
-        if credits == 0 {
-            return Err(limits::invalid(
-                OPERATION,
-                "credits",
-                "is 0, which corrects nothing",
-            ));
-        }
-        let done = Administration {
-            account,
-            kind: LedgerKind::Correct,
-            credits,
-            note,
-        };
+        let done = Administration::correction(OPERATION, account, credits, note)?;
         self.write(OPERATION, |tx| administer(tx, &done, actor))
     }
 
