@@ -191,21 +191,29 @@ fn processes_share_what_each_of_them_is_asked() {
     );
 
     // Cancelled by one process while another has it under way, and a third's client watches.
-    let job = accepted(&one, &key, &long());
-    becomes(&two, &key, &job, "processing");
+    let large = Form::pair(
+        &png(photo(2000, 1500)),
+        &png(mask(2000, 1500, [400, 300, 1600, 1200])),
+    );
+    let job = accepted(&one, &key, &large);
     let watched = std::thread::scope(|scope| {
         let watch = scope.spawn(|| one.get(&format!("/v1/jobs/{job}/events"), Some(&key)));
-        std::thread::sleep(Duration::from_millis(300));
+        let told = Duration::from_secs(60);
+        wait_until("another process tells how far it is", told, || {
+            let shown = Admin::of(&two.data).json(&format!("/jobs/{job}"));
+            assert_ne!(shown["job"]["status"], "completed", "it took no time");
+            shown["job"]["fraction"].is_number()
+        });
         let cancelled = two.delete(&format!("/v1/jobs/{job}"), Some(&key));
         assert_eq!(cancelled.status, 200, "{}", text(&cancelled));
         watch.join().unwrap()
     });
     assert!(
-        text(&watched).contains("event: failed"),
+        text(&watched).contains("event: failed") && text(&watched).contains("\"left_ms\":"),
         "{}",
         text(&watched)
     );
-    // The worker stops at its next sign of life and has time for others.
+    // The worker stops and has time for others.
     assert_eq!(two.post(REMOVAL, Some(&key), &short()).status, 200);
     assert_eq!(spent(&one, &key), 6, "what was cancelled costs nothing");
 

@@ -133,7 +133,11 @@ fn first_account(store: &dyn Store, config: &Config) -> anyhow::Result<Option<fi
     if !config.server.role.takes_calls() {
         return Ok(None);
     }
-    Ok(first::prepare(store, config.accounts.first_credits)?)
+    Ok(first::prepare(
+        store,
+        config.accounts.first_credits,
+        &config.server.name,
+    )?)
 }
 
 /// Lowers the memory for pictures to what the system gives this process, and says so.

@@ -16,7 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cleanplate_api::admin::{Event, JobRow, Latency, MetricsTick, Totals};
-use cleanplate_store::{Job, JobFilter, JobId, JobStatus, PageRequest, Store, StoreError, Watcher};
+use cleanplate_store::{
+    Job, JobFilter, JobId, JobProgress, JobStatus, PageRequest, Store, StoreError, Watcher,
+};
 
 pub use ring::{Ring, text as event_text};
 pub use row::job_row;
@@ -144,11 +146,11 @@ impl Feed {
         self.state().jobs.on_device()
     }
 
-    /// Turns what changed since the last call into events, once `progress` (job, stage, share done) is noted.
-    pub fn take(&self, progress: Vec<(JobId, (String, f32))>) -> Vec<Event> {
+    /// Turns what changed since the last call into events, once `progress` is noted.
+    pub fn take(&self, progress: Vec<JobProgress>) -> Vec<Event> {
         let State { jobs, others, .. } = &mut *self.state();
-        for (id, (stage, fraction)) in progress {
-            jobs.progress(id, stage, fraction);
+        for now in progress {
+            jobs.progress(now.job, now.stage, now.fraction);
         }
         let changed = jobs.take().map(Event::Jobs);
         let others = std::mem::take(others).into_values();

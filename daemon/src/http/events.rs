@@ -83,7 +83,7 @@ impl EventStream {
         matches!(key, Ok(Some(key)) if key.state(now_ms()) == KeyState::Active)
     }
 
-    /// Where the job stands as far as this process knows: of one under way elsewhere, only that it is.
+    /// Where the job stands as far as this process knows: of one that waits elsewhere, only that it does.
     fn standing(&self, status: JobStatus) -> Option<Standing> {
         let waits = |standing: &Standing| matches!(standing, Standing::Waiting(_));
         let standing = self.app.jobs.standing(self.id)?;
@@ -154,10 +154,9 @@ fn progress(standing: Option<Standing>) -> JobEvent {
     match standing {
         Some(Standing::Waiting(ahead)) => event.ahead = Some(ahead),
         Some(Standing::Running(current)) => {
-            let left = current.advance.left(current.since.elapsed());
             event.fraction = Some(hundredths(f64::from(current.fraction)));
-            event.done = Some(hundredths(current.advance.done()));
-            event.left_ms = Some(left.as_millis() as u64);
+            event.done = Some(hundredths(current.done));
+            event.left_ms = Some(current.left_ms);
             event.stage = Some(current.stage).filter(|stage| !stage.is_empty());
         }
         None => {}

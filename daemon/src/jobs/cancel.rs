@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use cleanplate_api::ErrorCode;
-use cleanplate_store::{AccountId, Ended, Failure, FailureCode, Job, JobId};
+use cleanplate_store::{AccountId, Ended, Failure, FailureCode, Job, JobId, JobProgress};
 
 use super::step_times::Advance;
 use super::{Finished, Jobs, lock};
@@ -43,6 +43,19 @@ impl Current {
         }
     }
 
+    /// How far it is.
+    pub fn progress(&self) -> JobProgress {
+        let left = self.advance.left(self.since.elapsed());
+        JobProgress {
+            job: self.id,
+            attempt: self.attempt,
+            stage: self.stage.clone(),
+            fraction: self.fraction,
+            done: self.advance.done(),
+            left_ms: left.as_millis() as u64,
+        }
+    }
+
     /// Whether it is this attempt: another one at the same job may be under way beside one that was taken from this process.
     pub fn is(&self, job: JobId, attempt: u32) -> bool {
         self.id == job && self.attempt == attempt
@@ -54,8 +67,8 @@ impl Current {
 pub enum Standing {
     /// It waits for this many jobs.
     Waiting(u32),
-    /// It is under way.
-    Running(Current),
+    /// It is under way, here or in another process.
+    Running(JobProgress),
 }
 
 /// What a client is told whose job was cancelled.
@@ -67,21 +80,21 @@ pub fn cancelled() -> Refusal {
 }
 
 impl Jobs {
-    /// Stage and share done of a job that is under way.
-    pub fn progress(&self, id: JobId) -> Option<(String, f32)> {
+    /// How far a job is that is under way, here or elsewhere.
+    pub fn progress(&self, id: JobId) -> Option<JobProgress> {
         let current = lock(&self.current);
-        current
-            .iter()
-            .rfind(|current| current.id == id)
-            .map(|current| (current.stage.clone(), current.fraction))
+        let mine = current.iter().rfind(|current| current.id == id);
+        let mine = mine.map(Current::progress);
+        drop(current);
+        mine.or_else(|| self.elsewhere.progress(id))
     }
 
-    /// Where a job stands; `None` for one that this process does not have.
+    /// Where a job stands; `None` for one that waits and that this process does not have.
     pub fn standing(&self, id: JobId) -> Option<Standing> {
-        let current = lock(&self.current);
-        if let Some(mine) = current.iter().rfind(|current| current.id == id) {
-            return Some(Standing::Running(mine.clone()));
+        if let Some(progress) = self.progress(id) {
+            return Some(Standing::Running(progress));
         }
+        let current = lock(&self.current);
         let reserved = lock(&self.reservations);
         let since = reserved.get(&id)?.since;
         let before = |(other, reserved): &(&JobId, &super::Reserved)| {

@@ -133,7 +133,7 @@ impl Jobs {
     }
 
     /// Has an attempt end at its next step; `false` when it has ended meanwhile.
-    fn stop_attempt(&self, job: JobId, attempt: u32) -> bool {
+    pub(super) fn stop_attempt(&self, job: JobId, attempt: u32) -> bool {
         let mut current = lock(&self.current);
         let found = current.iter_mut().find(|current| current.is(job, attempt));
         found.is_some_and(|current| {

@@ -8,6 +8,7 @@ mod byte_budget;
 mod cancel;
 mod device;
 mod devices;
+mod elsewhere;
 mod ends;
 mod failures;
 mod idle;
@@ -44,6 +45,7 @@ pub use byte_budget::{
     ByteBudget, TakenBytes, conversion_bytes, preview_bytes, probe_job, removal_bytes, to_be_had,
 };
 pub use cancel::Standing;
+pub use elsewhere::JobsElsewhere;
 
 use cancel::Current;
 pub use device::{DeviceState, adapters, open as open_device};
@@ -62,7 +64,7 @@ pub use step_times::Advance;
 use step_times::StepTimes;
 use throughput::Throughput;
 use waiter::Waiters;
-pub use waiter::{End, Finished, JobWaiter, JobsElsewhere};
+pub use waiter::{End, Finished, JobWaiter};
 
 use crate::config::Config;
 use crate::files::{Blobs, Dirs, DiskSpace, Reservation};
@@ -113,6 +115,7 @@ pub struct Jobs {
     metrics: Arc<Metrics>,
     /// Jobs that are being done.
     current: Mutex<Vec<Current>>,
+    elsewhere: elsewhere::Elsewhere,
     /// Who waits for the ends of jobs here.
     waiters: Waiters,
     /// Jobs whose clients were told that they are not done, until the store has recorded it: one may be in the middle of being
@@ -169,6 +172,7 @@ impl Jobs {
             pipelines,
             metrics,
             current: Mutex::default(),
+            elsewhere: elsewhere::Elsewhere::default(),
             waiters: Waiters::default(),
             given_up: Mutex::default(),
             gate: Mutex::default(),

@@ -389,7 +389,7 @@ fn fault(jobs: &Jobs, watch: &JobObserver<'_>, error: &PluginError) -> Box<JobFa
             "the job took longer than {} s and was stopped before {before}",
             jobs.config.queue.job_wall_max.as_secs()
         );
-        let stage = jobs.progress(watch.attempt.0).map(|(stage, _)| stage);
+        let stage = jobs.progress(watch.attempt.0).map(|now| now.stage);
         tracing::warn!(stage, "{text}");
         return JobFault::new(
             FailureCode::TimedOut,

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use cleanplate_store::{
-    AccountId, Completion, Ended, Failure, FailureCode, Job, JobResult, JobStatus, NewJob,
-    PgAddress, PgStore, SqliteStore, StoredFile, SystemClock,
+    AccountId, Completion, Ended, Failure, FailureCode, Job, JobProgress, JobResult, JobStatus,
+    NewJob, PgAddress, PgStore, SqliteStore, StoredFile, SystemClock, Watcher,
 };
 use serde_json::json;
 
@@ -199,6 +199,51 @@ fn ends_that_other_processes_bring_about_are_told() {
     fail();
 }
 
+#[test]
+fn what_other_processes_do_with_a_job_is_known_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let (jobs, store, account) = queue(dir.path());
+    let watcher = Arc::new(JobsElsewhere(Arc::downgrade(&jobs)));
+    store.watch(watcher.clone());
+    let _first = waiting(&jobs, account);
+    let job = store.claim("other", 60_000).unwrap().unwrap();
+    let progress = JobProgress {
+        job: job.id,
+        attempt: job.attempt,
+        stage: "inpaint".to_string(),
+        fraction: 0.5,
+        done: 0.25,
+        left_ms: 9,
+    };
+    watcher.job_advanced(&progress);
+    assert_eq!(
+        jobs.standing(job.id),
+        Some(Standing::Running(progress.clone()))
+    );
+    // It is of one attempt.
+    assert!(store.requeue(job.id, job.attempt).unwrap());
+    assert_eq!(jobs.standing(job.id), Some(Standing::Waiting(0)));
+    let again = store.claim("other", 60_000).unwrap().unwrap();
+    watcher.job_advanced(&JobProgress {
+        attempt: again.attempt,
+        ..progress.clone()
+    });
+    assert_eq!(jobs.progress(job.id).unwrap().attempt, 2);
+    let ended = store
+        .finish(again.id, again.attempt, &completion())
+        .unwrap();
+    assert!(matches!(ended, Ended::Now { .. }));
+    assert_eq!(jobs.progress(job.id), None);
+    // Cancelled by another process, this one's attempt ends at its next step.
+    let _second = waiting(&jobs, account);
+    let mine = store.claim("test", 60_000).unwrap().unwrap();
+    lock(&jobs.current).push(Current::new(&mine));
+    let why = Failure::new(FailureCode::Cancelled, "");
+    let ended = store.cancel(None, mine.id, &why).unwrap();
+    assert!(matches!(ended, Ended::Now { .. }));
+    assert!(lock(&jobs.current)[0].cancelled);
+}
+
 fn waiting(jobs: &Arc<Jobs>, account: AccountId) -> JobWaiter {
     match offer(jobs, account) {
         Ok(Offered::Accepted(waiter)) => waiter,
@@ -302,7 +347,11 @@ fn attempts_at_one_job_are_told_apart() {
         seen,
         [(String::new(), false), ("inpaint".to_string(), false)]
     );
-    assert_eq!(jobs.progress(first.id).unwrap().0, "inpaint", "the newest");
+    assert_eq!(
+        jobs.progress(first.id).unwrap().stage,
+        "inpaint",
+        "the newest"
+    );
     // What became of the first attempt says nothing about the second.
     assert!(jobs.was_taken(first.id, 1).unwrap());
     jobs.settle(&first, &gone());

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cleanplate_store::{Balance, Job, JobId, JobStatus, Watcher};
+use cleanplate_store::{Balance, Job, JobId};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::ends::GivenUp;
@@ -179,27 +179,6 @@ impl Jobs {
                 self.store_failed(&error, "the end of a job could not be looked for");
                 None
             }
-        }
-    }
-}
-
-/// Learns from the store of jobs that wait, whichever process took them, and of ends that other processes bring about; those of
-/// this one are told with all that is known of them.
-pub struct JobsElsewhere(pub Weak<Jobs>);
-
-impl Watcher for JobsElsewhere {
-    fn job_changed(&self, job: &Job) {
-        let Some(jobs) = self.0.upgrade() else { return };
-        if job.status == JobStatus::Pending {
-            jobs.wake_one();
-        }
-        if !job.status.is_final() {
-            return;
-        }
-        // Whoever ended it, nothing of it is to come.
-        lock(&jobs.reservations).remove(&job.id);
-        if job.worker.as_deref() != Some(jobs.name()) {
-            jobs.tell_to_look(job.id);
         }
     }
 }

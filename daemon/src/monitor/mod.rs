@@ -103,7 +103,7 @@ impl Ticker {
         let progress: Vec<_> = feed
             .on_device()
             .into_iter()
-            .filter_map(|id| Some((id, self.app.jobs.progress(id)?)))
+            .filter_map(|id| self.app.jobs.progress(id))
             .collect();
         let mut events = feed.take(progress);
         let queue = queue(&self.app);
@@ -139,6 +139,7 @@ impl Ticker {
         let span = self.second.elapsed();
         self.second = Instant::now();
         let app = &self.app;
+        app.jobs.tell_progress();
         let (requests, errors) = (
             app.metrics.sum(names::REQUESTS),
             app.metrics.sum(names::ERRORS),

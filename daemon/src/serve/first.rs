@@ -1,12 +1,19 @@
 //! First start: an account with credits and a key, shown once.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::config::PublicUrl;
 use cleanplate_store::{Account, CreatedKey, KeyFilter, NewKey, PageRequest, Store, StoreError};
 
 /// Who made them, in the audit table.
 const ACTOR: &str = "first start";
+/// Held by the one process that makes them, of several that start at once.
+const LEASE: &str = "first start";
+/// How long one that died on the way keeps the others waiting, ms.
+const LEASE_MS: i64 = 10_000;
+/// Pause between tries to get it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the first start made.
 pub struct First {
@@ -15,8 +22,21 @@ pub struct First {
     key: CreatedKey,
 }
 
-/// Makes an account and a key if there is no key yet. A crash in between is made good by the next start.
-pub fn prepare(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreError> {
+/// Makes an account and a key if there is no key yet, once for all processes that share the store; this one is `name`. A crash in
+/// between is made good by the next start.
+pub fn prepare(store: &dyn Store, credits: i64, name: &str) -> Result<Option<First>, StoreError> {
+    if has_key(store)? {
+        return Ok(None);
+    }
+    while !store.lease(LEASE, name, LEASE_MS)? {
+        std::thread::sleep(PAUSE);
+    }
+    let made = prepare_alone(store, credits);
+    store.end_lease(LEASE, name)?;
+    made
+}
+
+fn has_key(store: &dyn Store) -> Result<bool, StoreError> {
     let one = PageRequest {
         after: None,
         rows: 1,
@@ -25,7 +45,15 @@ pub fn prepare(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreEr
         deleted: true,
         ..KeyFilter::default()
     };
-    if !store.list_keys(&any, &one)?.items.is_empty() {
+    Ok(!store.list_keys(&any, &one)?.items.is_empty())
+}
+
+fn prepare_alone(store: &dyn Store, credits: i64) -> Result<Option<First>, StoreError> {
+    let one = PageRequest {
+        after: None,
+        rows: 1,
+    };
+    if has_key(store)? {
         return Ok(None);
     }
     let account = match store.list_accounts(None, &one)?.items.pop() {
@@ -69,9 +97,32 @@ mod tests {
     fn only_the_first_start_makes_a_key() {
         let dir = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(dir.path(), Arc::new(SystemClock)).unwrap();
-        let first = prepare(&store, 100).unwrap().unwrap();
+        let first = prepare(&store, 100, "test").unwrap().unwrap();
         assert_eq!(first.credits, 100);
-        assert!(prepare(&store, 100).unwrap().is_none());
+        assert!(prepare(&store, 100, "test").unwrap().is_none());
+    }
+
+    #[test]
+    fn several_that_start_at_once_make_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path(), Arc::new(SystemClock)).unwrap();
+        let made = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8)
+                .map(|at| {
+                    let store = &store;
+                    scope.spawn(move || prepare(store, 100, &format!("process {at}")).unwrap())
+                })
+                .collect();
+            let made = starts.into_iter().filter_map(|start| start.join().unwrap());
+            made.count()
+        });
+        assert_eq!(made, 1);
+        let page = PageRequest {
+            after: None,
+            rows: 10,
+        };
+        let accounts = cleanplate_store::Accounts::list_accounts(&store, None, &page).unwrap();
+        assert_eq!(accounts.items.len(), 1);
     }
 
     #[test]
@@ -80,7 +131,7 @@ mod tests {
         let store = SqliteStore::open(dir.path(), Arc::new(SystemClock)).unwrap();
         let account = cleanplate_store::Accounts::create_account(&store, "default", ACTOR).unwrap();
         cleanplate_store::Ledger::top_up(&store, account.id, 100, ACTOR, "first credits").unwrap();
-        let first = prepare(&store, 100).unwrap().unwrap();
+        let first = prepare(&store, 100, "test").unwrap().unwrap();
         assert_eq!((first.account.id, first.credits), (account.id, 100));
     }
 }

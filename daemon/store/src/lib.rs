@@ -64,7 +64,7 @@ pub use secret::{
 };
 pub use sqlite::{DATABASE_FILE, LOCK_FILE, SqliteStore};
 pub use tables::Contents;
-pub use watch::{Watched, Watcher};
+pub use watch::{JobProgress, Watched, Watcher};
 pub use webhooks::{DueWebhook, WEBHOOK_PAUSE_MS_MAX, WebhookState, Webhooks};
 
 /// Everything the daemon keeps. Object safe: the daemon holds an `Arc<dyn Store>`.

@@ -24,7 +24,7 @@ use super::pool::Pool;
 use super::session::{Session, Sql, database_ms};
 use crate::error::Result;
 use crate::jobs::{Job, JobStatus};
-use crate::watch::{Watched, Watcher};
+use crate::watch::{JobProgress, Watched, Watcher};
 use crate::{JobId, UnixMs};
 
 const OPERATION: &str = "telling of changed jobs";
@@ -35,6 +35,8 @@ const STRIPES: usize = 64;
 const GATHER: Duration = Duration::from_millis(5);
 /// Jobs in one notification: its text may have 8,000 bytes.
 const JOBS_PER_NOTICE: usize = 200;
+/// Most bytes of the progress of one job in a notification; a step's name may be long.
+const PROGRESS_BYTES_MAX: usize = 4_000;
 /// Pause between looks for what no notification told: each reads all that changed lately, in every process.
 const LOOK: Duration = Duration::from_secs(5);
 /// Longest silence before it is seen whether the store is closed.
@@ -52,16 +54,26 @@ type State = (JobStatus, u32);
 pub(super) struct Notices {
     pool: Arc<Pool>,
     channel: String,
+    /// Notifications of how far jobs are: whoever does not know of them does not listen.
+    progress_channel: String,
     /// This process among those that share the database.
     own: Uuid,
     watchers: RwLock<Vec<Arc<dyn Watcher>>>,
     stripes: [Mutex<()>; STRIPES],
     /// What was told last of the jobs that changed lately.
     told: Mutex<HashMap<JobId, (State, Instant)>>,
-    outgoing: Mutex<Vec<JobId>>,
+    outgoing: Mutex<Outgoing>,
     wake: Condvar,
     ended: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What other processes are to be told.
+#[derive(Default)]
+struct Outgoing {
+    changed: BTreeSet<JobId>,
+    /// Only the last is news.
+    progress: Vec<JobProgress>,
 }
 
 /// Changes about to be committed; nothing else of these jobs is committed by this process until they are told.
@@ -77,6 +89,7 @@ impl Notices {
         Arc::new(Self {
             pool,
             channel: format!("cleanplate_{schema}"),
+            progress_channel: format!("cleanplate_progress_{schema}"),
             own: Uuid::new_v4(),
             watchers: RwLock::default(),
             stripes: std::array::from_fn(|_| Mutex::default()),
@@ -125,7 +138,7 @@ impl Notices {
         if jobs.is_empty() {
             return;
         }
-        lock(&self.outgoing).extend(jobs.iter().map(|job| job.id));
+        (lock(&self.outgoing).changed).extend(jobs.iter().map(|job| job.id));
         self.start_once("database-notices", Self::send);
         self.wake.notify_one();
     }
@@ -154,7 +167,7 @@ impl Notices {
     fn send(&self) {
         loop {
             let mut outgoing = lock(&self.outgoing);
-            while outgoing.is_empty() {
+            while outgoing.changed.is_empty() && outgoing.progress.is_empty() {
                 if self.ended() {
                     return;
                 }
@@ -165,24 +178,35 @@ impl Notices {
             }
             drop(outgoing);
             std::thread::sleep(GATHER);
-            let changed: BTreeSet<JobId> = std::mem::take(&mut *lock(&self.outgoing))
-                .into_iter()
-                .collect();
-            if let Err(error) = self.send_now(&changed.into_iter().collect::<Vec<_>>()) {
+            let outgoing = std::mem::take(&mut *lock(&self.outgoing));
+            if let Err(error) = self.send_now(outgoing) {
                 tracing::debug!(%error, "other processes were not notified; they look for themselves");
             }
         }
     }
 
-    fn send_now(&self, changed: &[JobId]) -> Result<()> {
+    fn send_now(&self, outgoing: Outgoing) -> Result<()> {
+        // Progress first: it is of before the changes.
+        let progress = outgoing.progress.iter();
+        let progress = progress.filter_map(|one| serde_json::to_string(one).ok());
+        let progress = progress
+            .filter(|text| text.len() <= PROGRESS_BYTES_MAX)
+            .map(|text| (&self.progress_channel, text));
+        let changed: Vec<String> = outgoing.changed.iter().map(JobId::to_string).collect();
+        let changed = changed
+            .chunks(JOBS_PER_NOTICE)
+            .map(|ids| (&self.channel, ids.join(",")));
+        let (channels, texts): (Vec<&String>, Vec<String>) = progress
+            .chain(changed)
+            .map(|(channel, text)| (channel, format!("{} {text}", self.own)))
+            .unzip();
         let mut session = self.pool.take(OPERATION)?;
-        for jobs in changed.chunks(JOBS_PER_NOTICE) {
-            let ids: Vec<String> = jobs.iter().map(JobId::to_string).collect();
-            let text = format!("{} {}", self.own, ids.join(","));
-            Sql::new(&mut session, OPERATION, (0, 0))
-                .execute("SELECT pg_notify($1, $2)", &[&self.channel, &text])
-                .map_err(|error| error.named(OPERATION))?;
-        }
+        Sql::new(&mut session, OPERATION, (0, 0))
+            .execute(
+                "SELECT pg_notify(channel, told) FROM unnest($1::text[], $2::text[]) AS notices (channel, told)",
+                &[&channels, &texts],
+            )
+            .map_err(|error| error.named(OPERATION))?;
         self.pool.give_back(session);
         Ok(())
     }
@@ -203,9 +227,10 @@ impl Notices {
 
     fn listen_once(&self, since_ms: &mut Option<UnixMs>) -> PgResult<()> {
         let mut session = Session::open(self.pool.address(), None)?;
-        session
-            .client()
-            .batch_execute(&format!("LISTEN {}", self.channel))?;
+        session.client().batch_execute(&format!(
+            "LISTEN {}; LISTEN {}",
+            self.channel, self.progress_channel
+        ))?;
         let mut looked = None::<Instant>;
         while !self.ended() {
             if looked.is_none_or(|last| last.elapsed() >= LOOK) {
@@ -221,20 +246,35 @@ impl Notices {
     }
 
     /// The jobs of the next notification of another process, and of those that have come by then: read with one statement, however
-    /// many processes tell.
+    /// many processes tell. Progress is passed on at once.
     fn heard(&self, session: &mut Session) -> PgResult<Vec<JobId>> {
         let mut notices = session.client().notifications();
         let mut next = notices.timeout_iter(SILENCE).next()?;
         let (own, mut jobs) = (self.own.to_string(), BTreeSet::new());
         while let Some(notice) = next {
-            if let Some((sender, ids)) = notice.payload().split_once(' ')
-                && sender != own
-            {
-                jobs.extend(ids.split(',').filter_map(|id| id.parse::<JobId>().ok()));
+            match notice.payload().split_once(' ') {
+                Some((sender, _)) if sender == own => {}
+                Some((_, text)) if notice.channel() == self.progress_channel => {
+                    self.pass_on(text);
+                }
+                Some((_, ids)) => {
+                    jobs.extend(ids.split(',').filter_map(|id| id.parse::<JobId>().ok()));
+                }
+                None => {}
             }
             next = notices.iter().next()?;
         }
         Ok(jobs.into_iter().collect())
+    }
+
+    /// Tells how far a job of another process is. What a newer version says otherwise is not understood, and no news.
+    fn pass_on(&self, text: &str) {
+        if let Ok(progress) = serde_json::from_str(text) {
+            let watchers = self.watchers.read().unwrap_or_else(PoisonError::into_inner);
+            watchers
+                .iter()
+                .for_each(|watcher| watcher.job_advanced(&progress));
+        }
     }
 
     /// Finds what has changed lately and was not told. The first look only notes where to begin.
@@ -321,6 +361,15 @@ impl Watched for PgStore {
             .unwrap_or_else(PoisonError::into_inner)
             .push(watcher);
         self.notices.start_once("database-listen", Notices::listen);
+    }
+
+    fn tell_progress(&self, progress: Vec<JobProgress>) {
+        if progress.is_empty() {
+            return;
+        }
+        lock(&self.notices.outgoing).progress = progress;
+        self.notices.start_once("database-notices", Notices::send);
+        self.notices.wake.notify_one();
     }
 }
 

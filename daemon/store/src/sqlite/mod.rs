@@ -48,7 +48,7 @@ use self::pool::ReaderPool;
 use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 use crate::jobs::Job;
-use crate::watch::{Watched, Watcher};
+use crate::watch::{JobProgress, Watched, Watcher};
 use crate::{JobId, UnixMs};
 
 /// The store in one SQLite file.
@@ -178,6 +178,9 @@ impl Watched for SqliteStore {
             .unwrap_or_else(PoisonError::into_inner)
             .push(watcher);
     }
+
+    // Only one process has the file.
+    fn tell_progress(&self, _progress: Vec<JobProgress>) {}
 }
 
 fn run_transaction<T>(

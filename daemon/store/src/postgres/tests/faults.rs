@@ -8,16 +8,20 @@ use super::server::Server;
 use super::{LEASE_MS, PgFixture, WIDE, accept, completion, funded, new_job, processing};
 use crate::postgres::{PgAddress, PgStore};
 use crate::{
-    Accept, Accounts, Ended, Failure, FailureCode, Job, JobId, JobStatus, Jobs, Maintenance,
-    StoreError, Watched, Watcher,
+    Accept, Accounts, Ended, Failure, FailureCode, Job, JobId, JobProgress, JobStatus, Jobs,
+    Maintenance, StoreError, Watched, Watcher,
 };
 
 #[derive(Default)]
-struct Told(Mutex<Vec<(JobId, JobStatus)>>);
+struct Told(Mutex<Vec<(JobId, JobStatus)>>, Mutex<Vec<JobProgress>>);
 
 impl Watcher for Told {
     fn job_changed(&self, job: &Job) {
         self.0.lock().unwrap().push((job.id, job.status));
+    }
+
+    fn job_advanced(&self, progress: &JobProgress) {
+        self.1.lock().unwrap().push(progress.clone());
     }
 }
 
@@ -80,6 +84,36 @@ fn changes_are_told_across_processes() {
         .filter(|(id, _)| *id == silent)
         .count();
     assert_eq!(many, 1);
+}
+
+#[test]
+fn progress_is_told_to_other_processes_only() {
+    let fixture = PgFixture::fresh();
+    let (here, there) = (open(&fixture.address), open(&fixture.address));
+    let (own, other) = (Arc::new(Told::default()), Arc::new(Told::default()));
+    here.watch(own.clone());
+    there.watch(other.clone());
+    let owner = funded(&here);
+    let job = processing(&here, owner);
+    other.await_all(&[(job.id, JobStatus::Processing)]);
+    let progress = |stage: &str, done| JobProgress {
+        job: job.id,
+        attempt: job.attempt,
+        stage: stage.to_string(),
+        fraction: 0.5,
+        done,
+        left_ms: 1,
+    };
+    // A name that fits no notification is no reason to tell nothing of the others.
+    let told = progress("a 'name' of sorts", 0.25);
+    here.tell_progress(vec![progress(&"x".repeat(10_000), 0.1), told.clone()]);
+    let end = Instant::now() + Duration::from_secs(10);
+    while other.1.lock().unwrap().is_empty() {
+        assert!(Instant::now() < end, "nothing was told");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(*other.1.lock().unwrap(), [told]);
+    assert!(own.1.lock().unwrap().is_empty());
 }
 
 #[test]
