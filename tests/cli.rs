@@ -122,6 +122,47 @@ fn usage_and_failures_have_their_exit_codes() {
 }
 
 #[test]
+fn a_reader_that_has_gone_costs_no_work_and_a_full_disk_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    std::fs::write(at("in.png"), png(photo(96, 80))).unwrap();
+    std::fs::write(at("mask.png"), png(mask(96, 80, [40, 30, 56, 46]))).unwrap();
+    let (photo, hole, out) = (at("in.png"), at("mask.png"), at("out.png"));
+    let removal = [
+        "run",
+        &photo,
+        &hole,
+        "-o",
+        &out,
+        "--backend",
+        "cpu",
+        "--json",
+    ];
+    let commands: [&[&str]; 4] = [
+        &removal,
+        &["pipelines"],
+        &["devices"],
+        &["completions", "bash"],
+    ];
+    for command in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let made = common::cleanplate().args(command).stdout(writer).output();
+        let made = made.unwrap();
+        let told = String::from_utf8_lossy(&made.stderr);
+        assert_eq!(made.status.code(), Some(0), "{command:?}: {told}");
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let made = common::cleanplate().args(command).stdout(full).output();
+        let made = made.unwrap();
+        let told = String::from_utf8_lossy(&made.stderr);
+        assert_eq!(made.status.code(), Some(1), "{command:?}: {told}");
+        let named = told.matches("writing to standard output").count();
+        assert_eq!(named, 1, "{command:?}: {told}");
+    }
+    assert!(image::open(out).is_ok());
+}
+
+#[test]
 fn names_of_files_do_not_write_to_the_terminal() {
     let evil = "a\u{1b}]0;title\u{7}\u{1b}[31m.png";
     let calls: [&[&str]; 4] = [

@@ -1,5 +1,9 @@
 //! The Cleanplate daemon and its command line.
 
+// First: its macros hold for all that follows.
+#[macro_use]
+mod print;
+
 mod admin;
 mod answer;
 mod app;
@@ -42,7 +46,11 @@ static ALLOCATOR: reserve::Allocator = reserve::Allocator;
 
 fn main() -> ExitCode {
     silence_device_selection();
-    cli::main()
+    let code = cli::main();
+    if code == ExitCode::SUCCESS && print::is_lost() {
+        return ExitCode::FAILURE;
+    }
+    code
 }
 
 /// Mesa's layer that selects a Vulkan device asks the desktop for it, and complains on standard error where there is none:

@@ -13,7 +13,9 @@ const NAME: &str = "cleanplate";
 
 /// Prints the completions of a shell.
 pub fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
-    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut std::io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut text);
+    crate::print::out(format_args!("{}", String::from_utf8_lossy(&text)));
     Ok(ExitCode::SUCCESS)
 }
 
