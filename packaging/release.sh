@@ -9,6 +9,15 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 grep -q "^## $version" docs/CHANGELOG.md || { echo "docs/CHANGELOG.md has no section $version" >&2; exit 1; }
 [ "${1:-}" = --skip-tests ] || ./tests/all.sh
 RELEASE_VERSION="$version ($(git rev-parse --short=12 HEAD))" cargo build --release --locked -p cleanplate -p cleanplate-tui
+previous=$(git describe --tags --abbrev=0 --match 'v*' 2> /dev/null || true)
+if [ "${1:-}" != --skip-tests ] && [ -n "$previous" ]; then
+    # Processes of both versions over one database, as while they are exchanged.
+    old=$PWD/target/previous
+    git worktree add --force --detach "$old" "$previous"
+    (cd "$old" && cargo build --release --locked -p cleanplate --target-dir "$old/target")
+    OLD_BINARY=$old/target/release/cleanplate cargo test --release --locked -p cleanplate --test main upgrade:: -- --ignored
+    git worktree remove --force "$old"
+fi
 out=target/packages
 name=cleanplate-$version-$(uname -m)-linux
 mkdir -p "$out/$name"
