@@ -25,6 +25,7 @@ import os
 import pathlib
 import shutil
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -322,7 +323,10 @@ def serve(behind, mount, delay_ms):
                                                          "st_size", "st_uid", "st_ino")}
 
         def readdir(self, path, fh):
-            return [".", "..", *os.listdir(self.at(path))]
+            # With each one's type, as SMB and NFS list.
+            with os.scandir(self.at(path)) as listed:
+                types = {entry.name: stat.S_IFDIR if entry.is_dir(follow_symlinks=False) else stat.S_IFREG for entry in listed}
+            return [".", "..", *((name, {"st_mode": kind}, 0) for name, kind in types.items())]
 
         def open(self, path, flags):
             return os.open(self.at(path), flags)

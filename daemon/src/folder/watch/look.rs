@@ -126,6 +126,8 @@ impl FolderWatch {
         let (sight, root) = (&mut self.sight, &self.places.root);
         let mut rest = Vec::with_capacity(sight.pairs.len());
         let (mut looked, mut unready, mut gone, mut late) = (0, 0, false, false);
+        // Until one of them may be ready, at the soonest.
+        let mut due = settle;
         for pair in std::mem::take(&mut sight.pairs) {
             let patience = if self.ready.is_empty() {
                 sight.patience
@@ -156,12 +158,19 @@ impl FolderWatch {
                 // One of its files is gone: the next listing knows what it is now.
                 None => gone = true,
                 Some(quiet) if quiet >= settle => self.ready.push_back(pair),
-                Some(_) => {
+                Some(quiet) => {
+                    due = due.min(settle - quiet);
                     unready += 1;
                     rest.push(pair);
                 }
             }
         }
+        // Those of a full window may change for ever: the ones behind them do not wait for that.
+        let rest_min = if unready >= sight.window {
+            settle / 4
+        } else {
+            due.max(settle / 4)
+        };
         (sight.window, sight.patience) =
             if self.ready.is_empty() && (late || unready >= sight.window) {
                 (sight.window * 2, sight.patience * 2)
@@ -169,7 +178,7 @@ impl FolderWatch {
                 (WINDOW, SIFT)
             };
         sight.pairs = rest;
-        sight.next_sift = Instant::now() + (settle / 4).max(begun.elapsed());
+        sight.next_sift = (now + rest_min).max(Instant::now() + begun.elapsed());
         self.settling = unready;
         if gone {
             self.next_scan = self.next_scan.min(now + self.scan_min);
