@@ -104,17 +104,15 @@ impl Networks for ModelStore {
         }
         let best = self.auto(Role::Inpaint).map_err(|e| refused(name, e))?;
         best.map(|info| info.name)
-            .ok_or_else(|| PluginError::Unavailable {
-                what: "a network that fills holes".to_string(),
-                remedy: "`cleanplate models pull big-lama`, or a pipeline without a network"
-                    .to_string(),
-            })
+            .ok_or_else(|| lacking(self, Role::Inpaint))
     }
 
     fn segment_name(&self, name: &str) -> Result<String, PluginError> {
         if name == AUTO {
             let best = self.auto(Role::Segment).map_err(|e| refused(name, e))?;
-            return best.map(|info| info.name).ok_or_else(no_sam);
+            return best
+                .map(|info| info.name)
+                .ok_or_else(|| lacking(self, Role::Segment));
         }
         // For its message where there is nothing of that name.
         let info = self.info(name).map_err(|e| refused(name, e))?;
@@ -173,10 +171,27 @@ impl InpaintNetwork for Stored {
     }
 }
 
-fn no_sam() -> PluginError {
+/// Why there is no network of this kind.
+fn lacking(store: &ModelStore, role: Role) -> PluginError {
+    if let Ok(Some(ModelError::Absent { name, remedy })) = store.lacks(role) {
+        return PluginError::Unavailable {
+            what: format!("model {name}"),
+            remedy,
+        };
+    }
+    let (what, remedy) = match role {
+        Role::Inpaint => (
+            "a network that fills holes",
+            "`cleanplate models pull big-lama`, or a pipeline without a network",
+        ),
+        Role::Segment => (
+            "a segmentation model, which points and box need,",
+            "`cleanplate models pull mobile-sam`, or `cleanplate models import FILE --as mobile-sam`, or send a mask",
+        ),
+    };
     PluginError::Unavailable {
-        what: "a segmentation model, which points and box need,".to_string(),
-        remedy: "`cleanplate models pull mobile-sam`, or `cleanplate models import FILE --as mobile-sam`, or send a mask".to_string(),
+        what: what.to_string(),
+        remedy: remedy.to_string(),
     }
 }
 

@@ -20,16 +20,26 @@ impl ModelStore {
         self.first(|manifest| manifest.click.and_then(|click| click.rank))
     }
 
+    /// Of a program without embedded weights: that the best network of this kind which comes with it lacks its file. `None` where
+    /// none comes with it.
+    pub fn lacks(&self, role: Role) -> Result<Option<ModelError>, ModelError> {
+        let ranked = ranked(|manifest| {
+            let shipped = manifest
+                .file
+                .as_ref()
+                .is_some_and(|file| file.embedded.is_some());
+            manifest
+                .auto
+                .filter(|_| shipped && manifest.arch.role == role)
+        })?;
+        Ok(ranked.first().map(|name| self.absent(name)))
+    }
+
     fn first(
         &self,
         rank: impl Fn(&Manifest) -> Option<u32>,
     ) -> Result<Option<ModelInfo>, ModelError> {
-        let mut ranked = Vec::new();
-        for model in MODELS {
-            ranked.extend(rank(&model.parse()?).map(|rank| (rank, model.name)));
-        }
-        ranked.sort_unstable();
-        for (_, name) in ranked {
+        for name in ranked(rank)? {
             if let Some(info) = self.describe(name)?.filter(|info| info.present) {
                 return Ok(Some(info));
             }
@@ -133,4 +143,14 @@ impl ModelStore {
             .remove(name)
             .is_some()
     }
+}
+
+/// Names of the known networks that have a rank, by it.
+fn ranked(rank: impl Fn(&Manifest) -> Option<u32>) -> Result<Vec<&'static str>, ModelError> {
+    let mut ranked = Vec::new();
+    for model in MODELS {
+        ranked.extend(rank(&model.parse()?).map(|rank| (rank, model.name)));
+    }
+    ranked.sort_unstable();
+    Ok(ranked.into_iter().map(|(_, name)| name).collect())
 }
