@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 [ -z "$(git status --porcelain)" ] || { echo "commit first" >&2; exit 1; }
 grep -q "^## $version" docs/CHANGELOG.md || { echo "docs/CHANGELOG.md has no section $version" >&2; exit 1; }
-[ "${1:-}" = --skip-tests ] || ./tests/all.sh
+[ "${1:-}" = --skip-tests ] || { ./tests/all.sh && ./tests/small_program.sh; }
 RELEASE_VERSION="$version ($(git rev-parse --short=12 HEAD))" cargo build --release --locked -p cleanplate -p cleanplate-tui
 previous=$(git describe --tags --abbrev=0 --match 'v*' 2> /dev/null || true)
 if [ "${1:-}" != --skip-tests ] && [ -n "$previous" ]; then
