@@ -24,7 +24,7 @@ if remove >"$dir/reply" 2>"$dir/message"; then
 fi
 grep -q "from models/weights/migan-512 into the models folder" "$dir/message" || { cat "$dir/message" >&2; exit 1; }
 
-mkdir "$CLEANPLATE_MODELS_DIR"
+mkdir -p "$CLEANPLATE_MODELS_DIR"
 cp models/weights/*/*.safetensors "$CLEANPLATE_MODELS_DIR"
 remove >"$dir/reply"
 grep -q '"migan-512"' "$dir/reply" || { cat "$dir/reply" >&2; exit 1; }

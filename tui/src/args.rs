@@ -31,7 +31,7 @@ pub struct Args {
     /// Address of the daemon's admin listener, such as http://127.0.0.1:8081; needs a token
     #[arg(long, value_name = "URL", env = "CLEANPLATE_ADMIN_URL")]
     url: Option<String>,
-    /// File with the admin token for --url; else the token is taken from CLEANPLATE_ADMIN_TOKEN
+    /// File with the admin token for --url; else CLEANPLATE_ADMIN_TOKEN is the token, or CLEANPLATE_ADMIN_TOKEN_FILE its file
     #[arg(long, value_name = "FILE", requires = "url")]
     token_file: Option<PathBuf>,
     /// Refuse everything that changes something
@@ -83,8 +83,11 @@ impl Args {
         let target =
             match (self.url, self.socket) {
                 (Some(url), _) => {
-                    let token = self.token_file.as_deref().map(token).transpose()?;
-                    Target::url(&url, token.or_else(|| env("CLEANPLATE_ADMIN_TOKEN")))?
+                    let own = env("CLEANPLATE_ADMIN_TOKEN");
+                    let named = env("CLEANPLATE_ADMIN_TOKEN_FILE").map(PathBuf::from);
+                    let file = self.token_file.or(named.filter(|_| own.is_none()));
+                    let read = file.as_deref().map(token).transpose()?;
+                    Target::url(&url, read.or(own))?
                 }
                 (None, Some(socket)) if !socket.as_os_str().is_empty() => Target::Socket(socket),
                 (None, _) => Target::Socket(default_socket().ok_or(
@@ -153,6 +156,19 @@ mod tests {
             .unwrap_err()
             .contains("/nonexistent/token")
         );
+        let name = format!("cleanplate-tui-token-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "u\n").unwrap();
+        let file = ("CLEANPLATE_ADMIN_TOKEN_FILE", path.to_str().unwrap());
+        let tcp = |token: &str| Target::Tcp {
+            authority: "h:1".to_string(),
+            token: token.to_string(),
+        };
+        let url = ["--url", "http://h:1"];
+        assert_eq!(start(&url, &[file]).unwrap().target, tcp("u"));
+        let both = [file, ("CLEANPLATE_ADMIN_TOKEN", "t")];
+        assert_eq!(start(&url, &both).unwrap().target, tcp("t"));
+        std::fs::remove_file(&path).unwrap();
         assert!(start(&["--url", "http://h:1", "--socket", "/x"], &[]).is_err());
     }
 
