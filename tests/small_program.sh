@@ -12,7 +12,7 @@ if [ -z "$program" ]; then
 fi
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-export CLEANPLATE_MODELS_DIR=$dir/models
+export CLEANPLATE_MODELS_DIR=$dir
 photo=$root/benches/photos/boat.png
 remove() {
     "$program" run "$photo" "${photo%.png}_mask.png" -o "$dir/out.png" --backend cpu --json
@@ -24,8 +24,8 @@ if remove >"$dir/reply" 2>"$dir/message"; then
 fi
 grep -q "from models/weights/migan-512 into the models folder" "$dir/message" || { cat "$dir/message" >&2; exit 1; }
 
-mkdir -p "$CLEANPLATE_MODELS_DIR"
-cp models/weights/*/*.safetensors "$CLEANPLATE_MODELS_DIR"
+mkdir -p "$dir/models"
+cp models/weights/*/*.safetensors "$dir/models"
 remove >"$dir/reply"
 grep -q '"migan-512"' "$dir/reply" || { cat "$dir/reply" >&2; exit 1; }
 [ -s "$dir/out.png" ]
