@@ -234,6 +234,30 @@ fn processes_share_what_each_of_them_is_asked() {
 }
 
 #[test]
+fn jobs_that_fail_for_nothing_are_counted_wherever_they_were_done() {
+    let place = Place::new();
+    let start = |name: &str, role: &str| {
+        let config = place.config(role, 100_000);
+        let config = config.replace("[rate_limits]", "[rate_limits]\nfailures_per_day = 3");
+        Daemon::start(&place.dir.path().join(name), &config)
+    };
+    let one = start("one", "api");
+    let key = one.key();
+    let (two, _worker) = (start("two", "api"), start("worker", "worker"));
+    let nothing = Form::pair(&png(photo(64, 48)), &png(mask(64, 48, [0; 4])));
+    for _ in 0..3 {
+        assert_eq!(one.post(REMOVAL, Some(&key), &nothing).status, 422);
+    }
+    for daemon in [&one, &two] {
+        wait_until("all are counted", Duration::from_secs(10), || {
+            let reply = daemon.post(REMOVAL, Some(&key), &short());
+            assert!([200, 429].contains(&reply.status), "{}", text(&reply));
+            reply.status == 429 && text(&reply).contains("3 jobs of this account failed")
+        });
+    }
+}
+
+#[test]
 fn requests_are_counted_together_and_exactly() {
     let place = Place::new();
     let start = |name: &str| Daemon::start(&place.dir.path().join(name), &place.config("api", 20));

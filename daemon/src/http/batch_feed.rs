@@ -211,10 +211,6 @@ impl<'a> Feeder<'a> {
                 }),
                 None,
             );
-            self.order
-                .app
-                .jobs
-                .note_refusal(self.order.key.account, &refusal);
             let failure = Failure::new(refusal.code.row().name.into(), refusal.text);
             self.order
                 .app

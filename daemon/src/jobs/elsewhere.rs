@@ -72,6 +72,7 @@ impl Watcher for JobsElsewhere {
         if !job.status.is_final() {
             return;
         }
+        jobs.note_failed(job);
         // Cancelled through another process: the attempt ends at its next step, not at its next sign of life.
         let failure = job.failure.as_ref();
         if failure.is_some_and(|failure| failure.code == FailureCode::Cancelled) {

@@ -163,9 +163,6 @@ impl Jobs {
                     "failed"
                 };
                 self.metrics.add(names::JOBS, &[("outcome", outcome)], 1.0);
-                if let Some(refusal) = refusal.as_ref().filter(|_| job.key.is_some()) {
-                    self.note_refusal(job.account, refusal);
-                }
                 if let Some(kept) = &job.result {
                     self.metrics
                         .add(names::CREDITS, &[], kept.result.credits as f64);

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use cleanplate_api::ErrorCode;
+use cleanplate_api::{ERRORS, ErrorCode};
 use cleanplate_basics::lock;
-use cleanplate_store::AccountId;
+use cleanplate_store::{AccountId, FailureCode, Job};
 
-use super::Jobs;
+use super::{Jobs, told};
 use crate::refusal::Refusal;
 
 /// From the first failure on.
@@ -54,12 +54,22 @@ impl Failures {
 }
 
 impl Jobs {
-    /// Notes a job of this account, kept as failed, if what was sent is why: not for want of credits or places.
-    pub fn note_refusal(&self, account: AccountId, refusal: &Refusal) {
+    /// Notes a job that has failed, in whichever process, if what was sent with a key is why: not for want of credits or places.
+    /// One that was cancelled is noted by whoever cancelled it.
+    pub(super) fn note_failed(&self, job: &Job) {
         use ErrorCode::{InsufficientCredits, QueueFull, RateLimited};
-        let short = matches!(refusal.code, InsufficientCredits | QueueFull | RateLimited);
-        if refusal.code.status() < 500 && !short {
-            self.failures.note(account, Instant::now());
+        let Some(failure) = job.failure.as_ref().filter(|_| job.key.is_some()) else {
+            return;
+        };
+        if failure.code == FailureCode::Cancelled {
+            return;
+        }
+        // What never began has the code of its refusal.
+        let refused = ERRORS.iter().find(|row| row.name == failure.code.as_str());
+        let code = refused.map_or_else(|| told::of(job).code, |row| row.code);
+        let short = matches!(code, InsufficientCredits | QueueFull | RateLimited);
+        if code.status() < 500 && !short {
+            self.failures.note(job.account, Instant::now());
         }
     }
 }
