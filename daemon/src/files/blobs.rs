@@ -433,7 +433,9 @@ mod tests {
         blobs.look_now().unwrap();
         assert!(blobs.failing().is_none());
         server.stop();
-        assert!(blobs.read(Kind::Results, "a.png").unwrap_err().is_away());
+        let error = blobs.read(Kind::Results, "a.png").unwrap_err();
+        assert!(error.is_away());
+        assert!(error.to_string().contains("Connection refused"), "{error}");
         assert!(blobs.failing().is_some());
     }
 

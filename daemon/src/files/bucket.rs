@@ -115,6 +115,21 @@ fn store(options: &BucketOptions, runtime: &Runtime) -> Result<AmazonS3, Error> 
     builder.build()
 }
 
+/// An error of the store with its causes, which it does not tell itself: that a certificate is not trusted, or a port is closed.
+fn told(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 impl BucketBlobs {
     /// A bucket, without asking whether it is there.
     pub fn new(options: &BucketOptions, uploads: PathBuf) -> Result<BucketBlobs, FilesError> {
@@ -186,7 +201,7 @@ impl BucketBlobs {
                 *self.state() = None;
                 return Ok(None);
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => told(&error),
             Err(_) => format!("no end after {} s", time_max.as_secs()),
         };
         *self.state() = Some(why.clone());
@@ -370,7 +385,7 @@ impl BucketBlobs {
         let signed = signed.map_err(|_| wrong("no credentials in time".to_string()))?;
         signed
             .map(|url| url.to_string())
-            .map_err(|error| wrong(error.to_string()))
+            .map_err(|error| wrong(told(&error)))
     }
 
     pub(super) fn has(&self, kind: Kind, name: &str) -> Result<bool, FilesError> {
