@@ -1,5 +1,5 @@
-//! Printing to a reader that may have gone: `cleanplate run ... --json | head -1` ends its work and says nothing, where the standard
-//! library's macros of the same names panic.
+//! What people read: errors with their causes, and printing to a reader that may have gone. `cleanplate run ... --json | head -1` ends
+//! its work and says nothing, where the standard library's macros of the same names panic.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
@@ -23,6 +23,18 @@ pub fn out(text: Arguments) {
 /// Writes to standard error; nobody is left to be told that it cannot be.
 pub fn error(text: Arguments) {
     drop(std::io::stderr().lock().write_fmt(text));
+}
+
+/// An error and its causes in one line; a cause that its effect already tells is left out.
+pub fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line.push_str(&format!(": {cause}"));
+        }
+    }
+    line
 }
 
 /// Whether a part of the output could not be written though its reader was there.

@@ -30,6 +30,7 @@ use clap::Parser;
 use args::{Cli, Command, ConfigCommand, Place, Serve};
 
 use crate::config::{self, Config, Flag};
+use crate::print::explain;
 use crate::telemetry::escaped_lines;
 
 /// Runs the command of this process.
@@ -65,7 +66,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", escaped_lines(&explain(&error)));
+            eprintln!("error: {}", escaped_lines(&explain(error.as_ref())));
             if error.is::<Usage>() {
                 ExitCode::from(2)
             } else {
@@ -99,17 +100,6 @@ struct Usage(String);
 /// Reads an argument, or says which one is wrong and what is expected.
 fn usage<T>(flag: &str, text: &str, expected: &str, value: Option<T>) -> anyhow::Result<T> {
     value.ok_or_else(|| Usage(format!("{flag} {text:?}: expected {expected}")).into())
-}
-
-/// An error and its causes in one line; a cause that its effect already tells is left out.
-fn explain(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !line.contains(&cause) {
-            line.push_str(&format!(": {cause}"));
-        }
-    }
-    line
 }
 
 fn serve(args: &Serve) -> anyhow::Result<ExitCode> {

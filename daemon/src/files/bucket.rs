@@ -28,6 +28,7 @@ use tokio::runtime::Runtime;
 use super::FilesError;
 use super::blobs::{ByteStream, Kind, Listed};
 use crate::config::BucketOptions;
+use crate::print::explain;
 use cleanplate_basics::lock;
 
 /// Threads that move bytes to and from the bucket.
@@ -115,21 +116,6 @@ fn store(options: &BucketOptions, runtime: &Runtime) -> Result<AmazonS3, Error> 
     builder.build()
 }
 
-/// An error of the store with its causes, which it does not tell itself: that a certificate is not trusted, or a port is closed.
-fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
-}
-
 impl BucketBlobs {
     /// A bucket, without asking whether it is there.
     pub fn new(options: &BucketOptions, uploads: PathBuf) -> Result<BucketBlobs, FilesError> {
@@ -201,7 +187,7 @@ impl BucketBlobs {
                 *self.state() = None;
                 return Ok(None);
             }
-            Ok(Err(error)) => told(&error),
+            Ok(Err(error)) => explain(&error),
             Err(_) => format!("no end after {} s", time_max.as_secs()),
         };
         *self.state() = Some(why.clone());
@@ -385,7 +371,7 @@ impl BucketBlobs {
         let signed = signed.map_err(|_| wrong("no credentials in time".to_string()))?;
         signed
             .map(|url| url.to_string())
-            .map_err(|error| wrong(told(&error)))
+            .map_err(|error| wrong(explain(&error)))
     }
 
     pub(super) fn has(&self, kind: Kind, name: &str) -> Result<bool, FilesError> {
