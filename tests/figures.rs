@@ -1,11 +1,12 @@
 //! The shape of the code, within its limits and in figures: `cargo test --release -p cleanplate --test main figures:: -- --nocapture`
 //! prints them, those of another tree with `TREE=FOLDER` before it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::root;
-use crate::structure::{circle, code, crates, edges, functions, sources};
+use crate::structure::{circle, code, crates, edges, functions, is_name, sources};
 
 /// Longest function outside tests, in lines from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
@@ -108,5 +109,45 @@ fn no_crate_has_a_circle_of_modules() {
         circles.is_empty(),
         "circles of modules:\n  {}",
         circles.join("\n  ")
+    );
+}
+
+/// The compiler says of what is private that nobody uses it.
+#[test]
+fn no_public_function_is_named_nowhere_else() {
+    let tree = tree();
+    let listed = std::process::Command::new("git")
+        .args(["ls-files", "*.rs"])
+        .current_dir(&tree)
+        .output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    let mut public = Vec::new();
+    for file in listed.lines().map(|name| tree.join(name)) {
+        let code = code(&file);
+        let words: Vec<&str> = code
+            .split(|c| !is_name(c))
+            .filter(|w| !w.is_empty())
+            .collect();
+        for at in words.windows(3) {
+            // `pub fn`, `pub(super) fn`, `pub async fn` and the like.
+            if at[1] == "fn" && ["pub", "super", "crate", "const", "async"].contains(&at[0]) {
+                public.push((at[2].to_string(), file.clone()));
+            }
+        }
+        let tests = fs::read_to_string(&file).unwrap();
+        for word in tests.split(|c| !is_name(c)) {
+            *named.entry(word.to_string()).or_default() += 1;
+        }
+    }
+    assert!(public.len() > 1500, "most was missed: {}", public.len());
+    let is_alone = |(name, _): &&(String, PathBuf)| named[name] == 1;
+    let alone: Vec<String> = (public.iter().filter(is_alone))
+        .map(|(name, file)| format!("{}: {name}", file.display()))
+        .collect();
+    assert!(
+        alone.is_empty(),
+        "used by nobody:\n  {}",
+        alone.join("\n  ")
     );
 }

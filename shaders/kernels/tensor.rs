@@ -125,13 +125,6 @@ impl Tensor {
             Data::F32(_) | Data::U32(_) => None,
         }
     }
-    /// The integer elements, `None` for other types.
-    pub fn as_u32(&self) -> Option<&[u32]> {
-        match &self.data {
-            Data::U32(v) => Some(v),
-            Data::F32(_) | Data::U8(_) => None,
-        }
-    }
     /// A borrowed view of the whole tensor.
     pub fn view(&self) -> TensorRef<'_> {
         match &self.data {
