@@ -64,44 +64,67 @@ fn choose(work: &Work<'_>, region: &Region) -> (usize, Choice) {
         };
         return (at, choice);
     }
-    let scores = scores(work, region);
-    let best = (0..scores.len())
-        .reduce(|best, i| {
-            if scores[i].score > scores[best].score {
-                i
-            } else {
-                best
-            }
-        })
-        .unwrap_or_default();
-    let reason = match scores.len() {
-        0 if work.candidates.len() > 1 => {
+    let verdicts = verdicts(work, region);
+    let ranked = |i: &usize, k: &usize| verdicts[*i].score().total_cmp(&verdicts[*k].score());
+    // The first of equals.
+    let best = (0..verdicts.len()).rev().max_by(ranked).unwrap_or_default();
+    let next = (0..verdicts.len())
+        .rev()
+        .filter(|i| *i != best)
+        .max_by(ranked);
+    let reason = match next {
+        Some(next) => reason(&verdicts, best, next, &work.candidates[next].name),
+        None if work.candidates.len() > 1 => {
             "the first: there are no surroundings to compare fills with".to_string()
         }
-        0 => "the only one".to_string(),
-        _ => {
-            let others = scores.iter().enumerate().filter(|(i, _)| *i != best);
-            let next = others
-                .map(|(_, s)| s.score)
-                .fold(f32::NEG_INFINITY, f32::max);
-            let ratio = (scores[best].score - next).exp();
-            let also = if scores.len() > 2 {
-                " and of the other fills"
-            } else {
-                ""
-            };
-            format!(
-                "its patches, for its kind of fill, are {ratio:.2} times nearer to those around the hole{also}"
-            )
-        }
+        None => "the only one".to_string(),
+    };
+    let names = work
+        .candidates
+        .iter()
+        .map(|candidate| candidate.name.clone());
+    let score = |(candidate, verdict): (String, &Verdict)| Score {
+        candidate,
+        score: verdict.score(),
     };
     let choice = Choice {
         hole,
         candidate: work.candidates[best].name.clone(),
         reason,
-        scores,
+        scores: names.zip(&verdicts).map(score).collect(),
     };
     (best, choice)
+}
+
+/// What decided between the best fill and the next, whose name is `than`: each ratio of distances by itself, for either may speak
+/// for the other fill.
+fn reason(verdicts: &[Verdict], best: usize, next: usize, than: &str) -> String {
+    let (best, next) = (&verdicts[best], &verdicts[next]);
+    let around = (best.near - next.near).exp();
+    if verdicts.len() == 2 {
+        return format!(
+            "its patches, for its kind of fill, are {around:.2} times nearer to those around the hole"
+        );
+    }
+    let others = (best.shared - next.shared).exp();
+    format!(
+        "its patches, for its kind of fill, are {around:.2} times as near to those around the hole and {others:.2} times as near to the \
+         other fills' as those of the next best, {than}"
+    )
+}
+
+/// What speaks for a fill, both logarithms of nearness.
+struct Verdict {
+    /// To the patches around the hole, with the trust in its kind of fill.
+    near: f32,
+    /// To the patches of the other fills.
+    shared: f32,
+}
+
+impl Verdict {
+    fn score(&self) -> f32 {
+        self.near + ALONE_WEIGHT * self.shared
+    }
 }
 
 /// The candidate that the frame before kept for this hole.
@@ -112,8 +135,8 @@ fn of_frame_before(work: &Work<'_>, hole: [usize; 4]) -> Option<usize> {
         .position(|candidate| candidate.name == name)
 }
 
-/// A score for each candidate, in their order; none where there is nothing to compare.
-fn scores(work: &Work<'_>, region: &Region) -> Vec<Score> {
+/// What speaks for each candidate, in their order; nothing where there is nothing to compare.
+fn verdicts(work: &Work<'_>, region: &Region) -> Vec<Verdict> {
     if work.candidates.len() < 2 {
         return Vec::new();
     }
@@ -133,17 +156,16 @@ fn scores(work: &Work<'_>, region: &Region) -> Vec<Score> {
         let others = shown.iter().enumerate().filter(move |(k, _)| *k != i);
         others.map(|(_, shown)| shown)
     };
-    let score = |(i, candidate): (usize, &Candidate)| {
+    let verdict = |(i, candidate): (usize, &Candidate)| {
         let trust = TRUST.iter().find(|(kind, ..)| *kind == candidate.name);
         let trust = trust.map_or(
             0.0,
             |(_, two, more)| if shown.len() > 2 { *more } else { *two },
         );
-        let strange = place.strangeness(&shown[i]) + ALONE_WEIGHT * shown[i].aloneness(others(i));
-        Score {
-            candidate: candidate.name.clone(),
-            score: trust - strange,
+        Verdict {
+            near: trust - place.strangeness(&shown[i]),
+            shared: -shown[i].aloneness(others(i)),
         }
     };
-    work.candidates.iter().enumerate().map(score).collect()
+    work.candidates.iter().enumerate().map(verdict).collect()
 }

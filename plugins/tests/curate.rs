@@ -6,8 +6,8 @@ use cleanplate_engine::{CpuBackend, EngineOptions};
 use cleanplate_models::ModelStore;
 use cleanplate_pictures::{Limits, Mask, Photo, Rect, decode};
 use cleanplate_pipeline::{
-    Crop, CropPlan, Fill, Frame, NoObserver, Outcome, Pipeline, PluginError, PluginInfo, Plugins,
-    Request, RunLimits, Runner, Stage, Work, plan,
+    Choice, Crop, CropPlan, Fill, Frame, NoObserver, Outcome, Pipeline, PluginError, PluginInfo,
+    Plugins, Request, RunLimits, Runner, Stage, Work, plan,
 };
 
 use serde::Deserialize;
@@ -153,6 +153,23 @@ fn run_on(runner: &Runner, candidates: &[(&str, &str)], frame: Option<Frame>) ->
     runner.run(&pipeline, request, &NoObserver).unwrap()
 }
 
+/// The ratios of distances that a reason names: together they are what decided, and each is that of its own distances.
+fn ratios(choice: &Choice) -> Vec<f32> {
+    let found: Vec<f32> = choice
+        .reason
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let mut scores: Vec<f32> = choice.scores.iter().map(|score| score.score).collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
+    let decided = (scores[0] - scores[1]).exp();
+    let product: f32 = found.iter().product();
+    // Two decimals of each are shown.
+    let rounding = found.iter().map(|ratio| 0.005 / ratio).sum::<f32>() * decided;
+    assert!((product - decided).abs() < 1.01 * rounding, "{choice:?}");
+    found
+}
+
 #[test]
 fn what_is_foreign_to_its_surroundings_loses_whoever_made_it() {
     for (network, patches, kept) in [
@@ -164,6 +181,7 @@ fn what_is_foreign_to_its_surroundings_loses_whoever_made_it() {
         assert_eq!(choice.candidate, kept, "{choice:?}");
         assert!(choice.reason.contains("times nearer"), "{choice:?}");
         assert_eq!(choice.scores.len(), 2);
+        assert_eq!(ratios(choice).len(), 1, "{choice:?}");
         let middle = outcome.photo.pixel_f32(205, 195);
         assert!(
             (middle[0] - middle[1]).abs() < 0.2,
@@ -220,6 +238,7 @@ fn of_two_looks_the_one_that_invents_nothing_is_kept() {
         ]);
         let choice = &outcome.choices[0];
         assert_eq!(choice.candidate, kept, "{choice:?}");
+        assert_eq!(ratios(choice).len(), 2, "{choice:?}");
     }
     let outcome = judged(&[
         ("network", "foreign"),
