@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,8 @@ pub(super) struct Notices {
     /// This process among those that share the database.
     own: Uuid,
     watchers: RwLock<Vec<Arc<dyn Watcher>>>,
+    /// When the first watcher came: what changes from then on is told.
+    watched: OnceLock<Instant>,
     stripes: [Mutex<()>; STRIPES],
     /// What was told last of the jobs that changed lately.
     told: Mutex<HashMap<JobId, (State, Instant)>>,
@@ -92,6 +94,7 @@ impl Notices {
             progress_channel: format!("cleanplate_progress_{schema}"),
             own: Uuid::new_v4(),
             watchers: RwLock::default(),
+            watched: OnceLock::new(),
             stripes: std::array::from_fn(|_| Mutex::default()),
             told: Mutex::default(),
             outgoing: Mutex::default(),
@@ -277,39 +280,42 @@ impl Notices {
         }
     }
 
-    /// Finds what has changed lately and was not told. The first look only notes where to begin.
+    /// Finds what has changed lately and was not told. The first look begins where the watching did: it took a moment to listen.
     fn look(&self, session: &mut Session, since_ms: &mut Option<UnixMs>) -> PgResult<()> {
         let sql = Sql::new(session, OPERATION, (0, 0));
         let now_ms: UnixMs = sql
             .one(concat!("SELECT ", database_ms!()), &[])?
             .try_get(0)?;
-        if let Some(since_ms) = *since_ms {
-            let rows = sql.all(
-                "SELECT id, status, attempt FROM job WHERE changed_at_ms >= $1 ORDER BY changed_at_ms",
-                &[&since_ms],
-            )?;
-            let mut missed = Vec::new();
-            for row in &rows {
-                let job = column(row, "id")?;
-                let state = (column(row, "status")?, natural(row, "attempt")?);
-                if lock(&self.told)
-                    .get(&job)
-                    .is_none_or(|(told, _)| *told != state)
-                {
-                    missed.push(job);
-                }
-            }
-            for jobs in missed.chunks(JOBS_PER_NOTICE) {
-                self.tell_again(session, jobs)?;
+        let begun = self.watched.get().map_or(Duration::ZERO, Instant::elapsed);
+        let begun_ms = now_ms - i64::try_from(begun.as_millis()).unwrap_or(i64::MAX);
+        let from_ms = since_ms.unwrap_or(begun_ms);
+        let mut missed = Vec::new();
+        for row in &sql.all(
+            "SELECT id, status, attempt FROM job WHERE changed_at_ms >= $1 ORDER BY changed_at_ms",
+            &[&from_ms],
+        )? {
+            let job = column(row, "id")?;
+            if !self.was_told(job, (column(row, "status")?, natural(row, "attempt")?)) {
+                missed.push(job);
             }
         }
+        for jobs in missed.chunks(JOBS_PER_NOTICE) {
+            self.tell_again(session, jobs)?;
+        }
         // A clock that was set back leaves a gap that the notifications alone cover.
-        *since_ms = Some(now_ms - LATE_MS.min(now_ms - since_ms.unwrap_or(now_ms)));
+        *since_ms = Some(now_ms - LATE_MS.min(now_ms - from_ms));
         lock(&self.told).retain(|_, (_, at)| at.elapsed() < REMEMBERED);
         Ok(())
     }
 
-    /// Tells of jobs that another process changed, as they are now.
+    /// Whether the watchers know this state of a job.
+    fn was_told(&self, job: JobId, state: State) -> bool {
+        lock(&self.told)
+            .get(&job)
+            .is_some_and(|(told, _)| *told == state)
+    }
+
+    /// Tells of jobs that another process changed, as they are now. Several notifications may be of one state: it is told once.
     fn tell_again(&self, session: &mut Session, jobs: &[JobId]) -> PgResult<()> {
         let _held = self.hold(jobs.iter().copied());
         let sql = Sql::new(session, OPERATION, (0, 0));
@@ -317,7 +323,10 @@ impl Notices {
             concat!("SELECT ", job_columns!(), " FROM job WHERE id = ANY($1)"),
             &[&jobs],
         )? {
-            self.tell(&job_row(row)?);
+            let job = job_row(row)?;
+            if !self.was_told(job.id, (job.status, job.attempt)) {
+                self.tell(&job);
+            }
         }
         Ok(())
     }
@@ -356,6 +365,7 @@ impl Pending<'_> {
 
 impl Watched for PgStore {
     fn watch(&self, watcher: Arc<dyn Watcher>) {
+        self.notices.watched.get_or_init(Instant::now);
         let watchers = self.notices.watchers.write();
         watchers
             .unwrap_or_else(PoisonError::into_inner)

@@ -51,6 +51,7 @@ fn changes_are_told_across_processes() {
     let told = Arc::new(Told::default());
     there.watch(told.clone());
     let owner = funded(&here);
+    // At once, before it can be listening.
     let early = accept(&here, owner).id;
     told.await_all(&[(early, JobStatus::Pending)]);
     let start = Instant::now();
@@ -84,6 +85,35 @@ fn changes_are_told_across_processes() {
         .filter(|(id, _)| *id == silent)
         .count();
     assert_eq!(many, 1);
+}
+
+/// Notifications of several changes of a job are read as the job is then: whoever counts ends must not hear of one twice.
+#[test]
+fn no_state_of_a_job_is_told_twice() {
+    const JOBS: usize = 60;
+    let fixture = PgFixture::fresh();
+    let (here, there) = (open(&fixture.address), open(&fixture.address));
+    let told = Arc::new(Told::default());
+    there.watch(told.clone());
+    let owner = funded(&here);
+    let failure = Failure::new(FailureCode::Mask, "");
+    let ends: Vec<(JobId, JobStatus)> = (0..JOBS)
+        .map(|_| {
+            let job = processing(&here, owner);
+            let ended = here.fail(job.id, job.attempt, &failure, None).unwrap();
+            assert!(matches!(ended, Ended::Now { .. }));
+            (job.id, JobStatus::Failed)
+        })
+        .collect();
+    told.await_all(&ends);
+    // Told in order: what came of the jobs before has come by then.
+    let last = accept(&here, owner).id;
+    told.await_all(&[(last, JobStatus::Pending)]);
+    let all = told.0.lock().unwrap().clone();
+    for end in &ends {
+        let times = all.iter().filter(|told| *told == end).count();
+        assert_eq!(times, 1, "of {end:?}");
+    }
 }
 
 #[test]
