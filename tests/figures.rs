@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::root;
 use crate::structure::{circle, code, crates, edges, functions, is_name, sources};
+use crate::tidy::with_extension;
 
 /// Longest function outside tests, in lines from `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
@@ -115,15 +116,9 @@ fn no_crate_has_a_circle_of_modules() {
 /// The compiler says of what is private that nobody uses it.
 #[test]
 fn no_public_function_is_named_nowhere_else() {
-    let tree = tree();
-    let listed = std::process::Command::new("git")
-        .args(["ls-files", "*.rs"])
-        .current_dir(&tree)
-        .output();
-    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     let mut public = Vec::new();
-    for file in listed.lines().map(|name| tree.join(name)) {
+    for file in with_extension(&["rs"]).iter().map(|name| root().join(name)) {
         let code = code(&file);
         let words: Vec<&str> = code
             .split(|c| !is_name(c))

@@ -47,7 +47,7 @@ fn listed(options: &[&str]) -> Vec<PathBuf> {
     files
 }
 
-fn with_extension(extensions: &[&str]) -> Vec<PathBuf> {
+pub fn with_extension(extensions: &[&str]) -> Vec<PathBuf> {
     let wanted = |f: &PathBuf| {
         f.extension()
             .and_then(|e| e.to_str())
