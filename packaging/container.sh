@@ -27,7 +27,7 @@ mkdir -p "$root/dev" "$root/proc" && for node in null:3 zero:5 random:8 urandom:
 done
 mount -t proc proc "$root/proc"
 cp /etc/resolv.conf "$root/etc/" 2>/dev/null || true
-port=$((20000 + RANDOM % 20000))
+port=$((20000 + RANDOM % 12000))
 # Of the file, each instruction on a line of its own: its name, a tab, the rest with a command's JSON form as shell words.
 steps=$(python3 - packaging/Containerfile <<'END'
 import json, re, shlex, sys

@@ -26,7 +26,7 @@ say() { printf '\n== %s\n' "$*"; }
 fail() { echo "packaging: FAILED: $*" >&2; tail -20 "$dir/log" >&2 || true; exit 1; }
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 HOME=/ "$@"; }
 user() { inside setpriv --reuid cleanplate --regid cleanplate --init-groups "$@"; }
-port=$((20000 + RANDOM % 20000)); at=http://127.0.0.1:$port
+port=$((20000 + RANDOM % 12000)); at=http://127.0.0.1:$port
 start() {
     chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/ STATE_DIRECTORY=/var/lib/cleanplate CLEANPLATE_ENGINE_BACKEND=cpu \
         setpriv --reuid cleanplate --regid cleanplate --init-groups \

@@ -225,7 +225,12 @@ fn receivers_that_hang_delay_nobody_else() {
         },
     );
     let (url, calls) = receiver(&[200]);
-    assert_eq!(daemon.post(&path(&url), Some(&key), &form()).status, 202);
+    let accepted = daemon.post(&path(&url), Some(&key), &form());
+    assert_eq!(accepted.status, 202);
+    let job = format!("/v1/jobs/{}", accepted.json()["job_id"].as_str().unwrap());
+    wait_until("its job ends", Duration::from_secs(60), || {
+        daemon.get(&job, Some(&key)).json()["status"] == "completed"
+    });
     calls
         .recv_timeout(Duration::from_secs(8))
         .expect("another account's webhook waits for receivers that hang");
@@ -234,7 +239,8 @@ fn receivers_that_hang_delay_nobody_else() {
 #[test]
 fn a_webhook_of_a_revoked_key_is_not_sent() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), CONFIG);
+    // Long enough between two attempts for the key to be revoked there.
+    let daemon = Daemon::start(dir.path(), &CONFIG.replace("retry_s = 1", "retry_s = 4"));
     let made = crate::common::json(&daemon.cli(&["keys", "create", "--name", "k", "--json"]));
     let (url, calls) = receiver(&[500, 200]);
     let accepted = daemon.post(&path(&url), made["key"].as_str(), &form());
@@ -243,7 +249,7 @@ fn a_webhook_of_a_revoked_key_is_not_sent() {
     let revoked = daemon.cli(&["keys", "revoke", made["id"].as_str().unwrap(), "--json"]);
     assert!(revoked.status.success());
     assert!(
-        calls.recv_timeout(Duration::from_secs(5)).is_err(),
+        calls.recv_timeout(Duration::from_secs(8)).is_err(),
         "something was signed for a revoked key"
     );
 }

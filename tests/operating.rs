@@ -7,7 +7,8 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use crate::common::{
-    Daemon, Form, REMOVAL, cleanplate, json, mask, photo, png, run, small_pair, wait_until,
+    Daemon, Form, REMOVAL, cleanplate, free_port, json, mask, photo, png, run, small_pair,
+    wait_until,
 };
 
 fn text(output: &Output) -> String {
@@ -166,11 +167,7 @@ fn wait_for(daemon: &Daemon, says: &str) {
 #[test]
 fn figures_have_a_listener_of_their_own_and_begin_at_zero() {
     let dir = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let own = format!("http://127.0.0.1:{port}/metrics");
     let daemon = Daemon::start(
         dir.path(),

@@ -18,7 +18,7 @@ daemon=$(realpath "$daemon"); tui=$(realpath "$tui"); photos=$(realpath benches/
 screens=${1:-}; [ -z "$screens" ] || mkdir -p "$screens"
 
 dir=$(mktemp -d)
-port=$((20000 + RANDOM % 20000))
+port=$((20000 + RANDOM % 12000))
 base=http://127.0.0.1:$port
 pid=
 tm() { tmux -L "cleanplate-$$" -f /dev/null "$@"; }

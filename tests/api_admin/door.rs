@@ -1,14 +1,14 @@
 //! Who gets in: the private socket, TCP with a token; and that every declared operation is served.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use super::{Bench, detail, me};
 use crate::common::admin::Admin;
-use crate::common::{Daemon, cleanplate};
+use crate::common::{Daemon, cleanplate, free_port};
 
 #[test]
 fn the_socket_is_private_and_a_left_one_is_taken_over() {
@@ -152,11 +152,7 @@ fn over_tcp(address: &str, headers: &str) -> String {
 
 #[test]
 fn tcp_needs_a_token() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let (address, token) = (
         format!("127.0.0.1:{port}"),
         "0123456789abcdef0123456789abcdef",

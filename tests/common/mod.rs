@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,18 @@ pub fn json(output: &Output) -> Value {
             String::from_utf8_lossy(&output.stderr)
         )
     })
+}
+
+/// A port that nobody listens on, below those that the system gives to connections, which might take it before its user does.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let drawn = std::process::id() * 97 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 12_000 + (drawn % 20_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A running daemon. Killed on drop.
@@ -89,12 +102,7 @@ impl Daemon {
 
     /// The same of another program: that of an earlier version.
     pub fn start_as(mut program: Command, data: &Path, config: &str, backend: &str) -> Daemon {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let addr = format!("127.0.0.1:{port}");
+        let addr = format!("127.0.0.1:{}", free_port());
         std::fs::create_dir_all(data).unwrap();
         let file = data.join("test.toml");
         std::fs::write(&file, config).unwrap();
@@ -146,7 +154,7 @@ impl Daemon {
 
     /// The key that the first start printed.
     pub fn key(&self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(key) = first_key(&self.log.lock().unwrap()) {
                 return key;

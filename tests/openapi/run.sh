@@ -29,7 +29,7 @@ cleanup() {
 trap cleanup EXIT
 fail() { echo "openapi: FAILED: $*" >&2; tail -20 "$dir/serve.log" >&2 || true; exit 1; }
 
-port=$((20000 + RANDOM % 20000))
+port=$((20000 + RANDOM % 12000))
 base=http://127.0.0.1:$port
 token=0123456789abcdef0123456789abcdef
 printf '[admin]\nlisten = "127.0.0.1:%s"\ntokens = ["test:%s"]\n' $((port + 1)) "$token" > "$dir/daemon.toml"

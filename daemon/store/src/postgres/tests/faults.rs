@@ -54,12 +54,18 @@ fn changes_are_told_across_processes() {
     // At once, before it can be listening.
     let early = accept(&here, owner).id;
     told.await_all(&[(early, JobStatus::Pending)]);
-    let start = Instant::now();
-    let job = processing(&here, owner).id;
-    told.await_all(&[(job, JobStatus::Processing)]);
+    let mut took = Vec::new();
+    let mut job = early;
+    for _ in 0..5 {
+        let start = Instant::now();
+        job = processing(&here, owner).id;
+        told.await_all(&[(job, JobStatus::Processing)]);
+        took.push(start.elapsed());
+    }
+    took.sort();
     assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "by notification, not by looking"
+        took[2] < Duration::from_secs(1),
+        "by notification, not by looking: {took:?}"
     );
     let failure = Failure::new(FailureCode::Cancelled, "");
     assert!(matches!(
