@@ -41,6 +41,12 @@ mod webhooks;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// What the program says of itself: a release names its commit too.
+const VERSION: &str = match option_env!("RELEASE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 #[global_allocator]
 static ALLOCATOR: reserve::Allocator = reserve::Allocator;
 

@@ -119,7 +119,7 @@ pub fn agent(allowed: Allowed, time_max: Duration, redirects_max: u32) -> Agent 
         // A proxy would connect on our behalf, past the check of addresses.
         .proxy(None)
         .timeout_global(Some(time_max))
-        .user_agent(concat!("cleanplate/", env!("CARGO_PKG_VERSION")))
+        .user_agent(format!("cleanplate/{}", crate::VERSION))
         .build();
     Agent::with_parts(
         settings,

@@ -320,7 +320,7 @@ async fn live(
     let shared = app.clone().into_inner();
     let (folders, follower) = web::block(move || Folders::start(shared)).await??;
     let admin = AdminSide::start(&app, &folders, sockets)?;
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), role = app.config.server.role.word(), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
+    tracing::info!(%address, version = crate::VERSION, role = app.config.server.role.word(), data = %app.dirs.data.display(), files = app.blobs.place(Kind::Results, ""), "listening");
     let stop_webhooks = Arc::new(AtomicBool::new(false));
     send_webhooks(&app, &stop_webhooks)?;
     let why = wait_for_end(&app, &folders).await?;

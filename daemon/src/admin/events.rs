@@ -61,7 +61,7 @@ pub async fn get(
     let resumed = last.and_then(|id| ring.resume(&id));
     let seq = resumed.unwrap_or_else(|| ring.newest());
     let hello = Hello {
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: crate::VERSION.to_string(),
         boot: ring.boot().to_string(),
         resumed: resumed.is_some(),
     };

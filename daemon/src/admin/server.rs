@@ -21,7 +21,7 @@ pub async fn get(who: Who, app: web::Data<App>) -> Result<Json<ServerView>, Refu
     let (waiting, running) = app.feed.load();
     let state = server_state(&app);
     Ok(Json(ServerView {
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: crate::VERSION.to_string(),
         boot: app.feed.ring().boot().to_string(),
         seq,
         started_at_ms: app.started_at_ms,

