@@ -24,6 +24,23 @@ const use = (name, options, act) => test(name, async () => {
 
 const difference = (a, b) => Math.max(...a.map((value, index) => Math.abs(value - b[index])));
 
+/** A folder for what the page downloads, and a wait for a file in it. */
+async function downloads(page) {
+  const folder = await mkdtemp(join(tmpdir(), 'page-'));
+  const session = await page.tab.createCDPSession();
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId: page.context.id, downloadPath: folder });
+  const arrives = async (name) => {
+    let files = [];
+    for (let n = 0; n < 200 && !files.includes(name); n += 1) {
+      await new Promise((done) => setTimeout(done, 100));
+      files = await readdir(folder);
+    }
+    assert.ok(files.includes(name), `${name} is not among ${files}`);
+    return join(folder, name);
+  };
+  return { folder, arrives };
+}
+
 use('a key is asked for before anything else, refused with a reason, and typed without setting tools', { key: null }, async (page) => {
   await page.appears('key-dialog');
   await page.shot('key');
@@ -187,6 +204,64 @@ use('an object under the pointer is shown, clicked, corrected; a box finds one t
   assert.ok((await page.share()) > 0.001);
 });
 
+use('a mark is saved as a mask, loaded again, and undone and redone by the other keys too', {}, async (page) => {
+  const { folder, arrives } = await downloads(page);
+  await page.example('boat');
+  await page.drag([0.3, 0.4], [0.5, 0.6]);
+  const painted = await page.share();
+  await page.tab.click('#more-button');
+  await page.tab.click('#mask-save');
+  const file = await arrives('boat-mask.png');
+  await page.tab.click('#clear');
+  assert.equal(await page.share(), 0);
+  const loaded = () => page.until(async (share) => Math.abs((await import('/assets/studio.js')).studio.mask.share() - share) < 1e-4, painted);
+  await (await page.tab.$('#mask-file')).uploadFile(file);
+  await loaded();
+  await page.tab.keyboard.press('Escape');
+  await page.tab.keyboard.down('Control');
+  await page.tab.keyboard.press('z');
+  await page.until(async () => (await import('/assets/studio.js')).studio.mask.share() === 0);
+  await page.tab.keyboard.down('Shift');
+  await page.tab.keyboard.press('z');
+  await page.tab.keyboard.up('Shift');
+  await page.tab.keyboard.up('Control');
+  await loaded();
+  await rm(folder, { recursive: true });
+});
+
+use('the original of all steps is seen while its button is held, and leaving with unsaved work is asked about', {}, async (page) => {
+  await page.example('boat');
+  // What the screen shows there, the photo below the marks.
+  const shown = async (x, y) => {
+    const [left, top] = await page.at(x, y);
+    return page.tab.evaluate(async ([px, py]) => {
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const canvas = document.getElementById('view');
+      const box = canvas.getBoundingClientRect();
+      const small = new OffscreenCanvas(1, 1).getContext('2d');
+      small.drawImage(canvas, (px - box.x) * devicePixelRatio - 4, (py - box.y) * devicePixelRatio - 4, 8, 8, 0, 0, 1, 1);
+      return [...small.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+    }, [left, top]);
+  };
+  const places = [[0.52, 0.62], [0.85, 0.85]];
+  const before = await Promise.all(places.map((place) => shown(...place)));
+  for (const [x, y] of places) {
+    await page.drag([x - 0.06, y - 0.03], [x + 0.06, y + 0.03]);
+    await page.remove();
+  }
+  const after = await Promise.all(places.map((place) => shown(...place)));
+  assert.ok(difference(before[0], after[0]) > 8, `${before[0]} became ${after[0]}`);
+  const [x, y] = await page.tab.$eval('#original', (button) => { const box = button.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; });
+  await page.tab.mouse.move(x, y);
+  await page.tab.mouse.down();
+  for (const [n, place] of places.entries()) assert.ok(difference(await shown(...place), before[n]) <= 2, 'the photo before the first step');
+  await page.tab.mouse.up();
+  for (const [n, place] of places.entries()) assert.ok(difference(await shown(...place), after[n]) <= 2, 'and the result again');
+  const asked = new Promise((done) => { page.tab.once('dialog', async (dialog) => { await dialog.accept(); done(dialog.type()); }); });
+  await page.tab.close({ runBeforeUnload: true });
+  assert.equal(await asked, 'beforeunload');
+});
+
 use('another of the fills is taken with one click, free of charge', {}, async (page) => {
   await page.example('boat');
   await page.drag([0.45, 0.5], [0.6, 0.7]);
@@ -225,9 +300,7 @@ use('a mark over much of the photo asks first, and costs nothing when it is not 
 });
 
 use('several photos with one mask, removed together and taken along as a ZIP', {}, async (page) => {
-  const folder = await mkdtemp(join(tmpdir(), 'zip-'));
-  const session = await page.tab.createCDPSession();
-  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId: page.context.id, downloadPath: folder });
+  const { folder, arrives } = await downloads(page);
   for (const name of ['boat', 'beach', 'lighthouse']) {
     await page.tab.evaluate(async (file) => {
       const { studio } = await import('/assets/studio.js');
@@ -272,19 +345,12 @@ use('several photos with one mask, removed together and taken along as a ZIP', {
   assert.equal(listed(join(folder, 'streamed.zip')), expected);
   await page.tab.evaluate(() => { window.showSaveFilePicker = undefined; });
   await zip();
-  let files = [];
-  for (let n = 0; n < 100 && !files.includes('cleanplate.zip'); n += 1) {
-    await new Promise((done) => setTimeout(done, 100));
-    files = await readdir(folder);
-  }
-  assert.equal(listed(join(folder, 'cleanplate.zip')), expected, 'a browser without the picker downloads the same');
+  assert.equal(listed(await arrives('cleanplate.zip')), expected, 'a browser without the picker downloads the same');
   await rm(folder, { recursive: true });
 });
 
 use('a result is downloaded in another format as the service writes it', {}, async (page) => {
-  const folder = await mkdtemp(join(tmpdir(), 'format-'));
-  const session = await page.tab.createCDPSession();
-  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', browserContextId: page.context.id, downloadPath: folder });
+  const { folder, arrives } = await downloads(page);
   await page.example('boat');
   await page.drag([0.45, 0.6], [0.5, 0.6]);
   await page.remove();
@@ -297,12 +363,7 @@ use('a result is downloaded in another format as the service writes it', {}, asy
   const asked = page.tab.waitForResponse((reply) => reply.url().includes('output_format=webp&quality=90'));
   await page.tab.click('#download-go');
   assert.equal((await asked).headers()['content-type'], 'image/webp');
-  let files = [];
-  for (let n = 0; n < 100 && !files.includes('boat-clean.webp'); n += 1) {
-    await new Promise((done) => setTimeout(done, 100));
-    files = await readdir(folder);
-  }
-  assert.ok(files.includes('boat-clean.webp'), String(files));
+  await arrives('boat-clean.webp');
   await rm(folder, { recursive: true });
 });
 
