@@ -120,6 +120,8 @@ fn the_interface_lies_below_a_path_slashes_and_added_parameters_do_no_harm() {
         "/v1/account/",
         "/tools/plates/v1/account",
         "/tools/plates/v1/account/",
+        "//v1/account",
+        "/tools/plates//v1/account",
     ] {
         assert_eq!(account(path), 200, "{path}");
     }

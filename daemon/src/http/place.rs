@@ -1,4 +1,5 @@
-//! Where the interface lies: a proxy may serve it below a path of its own, and clients may end paths with a slash.
+//! Where the interface lies: a proxy may serve it below a path of its own, and clients may end paths with a slash, or begin them
+//! with two where their base address ends with one.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -47,6 +48,8 @@ fn find<'a>(path: &'a str, prefix: &str) -> Place<'a> {
     }
     // A neighbour whose name begins alike is none of ours.
     let inner = if inner.starts_with('/') { inner } else { path };
+    let doubled = inner.bytes().take_while(|byte| *byte == b'/').count();
+    let inner = &inner[doubled.saturating_sub(1)..];
     let trimmed = inner.trim_end_matches('/');
     match trimmed {
         DOCS if inner != DOCS => Place::Elsewhere("../docs".to_string()),
@@ -57,7 +60,7 @@ fn find<'a>(path: &'a str, prefix: &str) -> Place<'a> {
     }
 }
 
-/// Middleware in front of the routes: takes the prefix and a slash at the end away.
+/// Middleware in front of the routes: takes the prefix and slashes too many away.
 pub async fn settle<B: MessageBody + 'static>(
     mut req: ServiceRequest,
     next: Next<B>,
@@ -119,6 +122,12 @@ mod tests {
             ("/v1/account", "/plates", Here),
             ("/platesx/v1", "/plates", Here),
             ("//", "", At("/")),
+            ("//v1/account", "", At("/v1/account")),
+            ("///v1/account/", "", At("/v1/account")),
+            ("/plates//v1/account", "/plates", At("/v1/account")),
+            ("//docs", "", At("/docs")),
+            ("//docs/", "", to("../docs")),
+            ("/v1//account", "", Here),
         ] {
             assert_eq!(find(path, prefix), place, "{path} under {prefix:?}");
         }
