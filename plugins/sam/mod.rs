@@ -300,8 +300,8 @@ fn share_of_photo(logits: &[f32], side: usize, [rows, columns]: [usize; 2]) -> f
     masked.count() as f64 / (part(rows) * part(columns)) as f64
 }
 
-/// The mask of `choice` and its predicted quality. A click means a thing in the photo, not all of it: of the masks that one click
-/// may mean, the likeliest that is a thing; the likeliest of all if none is.
+/// The mask of `choice` and its predicted quality. A click means a thing in the photo, not all of it: where the likeliest of the masks
+/// that one click may mean is nearly all, the likeliest of a thing's share is taken, or else of less than all.
 fn meant(iou: &[f32], choice: Choice, answer: impl Fn(usize) -> Mask) -> (Mask, f32) {
     let of = |(row, quality)| (answer(row), quality);
     let (mask, quality) = of(choose(iou, choice));
@@ -309,15 +309,22 @@ fn meant(iou: &[f32], choice: Choice, answer: impl Fn(usize) -> Mask) -> (Mask, 
         return (mask, quality);
     }
     let next = (1..iou.len().saturating_sub(1)).map(|rank| choose(iou, Choice::Ranked(rank)));
-    let found = next
+    let (things, others): (Vec<_>, Vec<_>) = next
         .map(of)
-        .find(|(mask, _)| mask.count() > 0 && !is_whole(mask));
+        .filter(|(mask, _)| mask.count() > 0 && !is_whole(mask))
+        .partition(|(mask, _)| covered(mask) < CLICK_SHARE_MAX);
+    let found = things.into_iter().chain(others).next();
     found.unwrap_or((mask, quality))
+}
+
+/// The share of the photo that a mask covers.
+fn covered(mask: &Mask) -> f64 {
+    mask.count() as f64 / mask.data.len() as f64
 }
 
 /// Whether a mask is nearly the whole photo.
 fn is_whole(mask: &Mask) -> bool {
-    mask.count() as f64 > WHOLE_SHARE * mask.data.len() as f64
+    covered(mask) > WHOLE_SHARE
 }
 
 fn compile(
@@ -396,7 +403,8 @@ mod tests {
         };
         for (sizes, choice, want) in [
             ([5, 40, 20, 60], Choice::Ranked(0), (40, 0.9)),
-            ([5, 99, 20, 60], Choice::Ranked(0), (60, 0.7)),
+            ([5, 99, 20, 60], Choice::Ranked(0), (20, 0.5)),
+            ([5, 99, 50, 60], Choice::Ranked(0), (60, 0.7)),
             ([5, 99, 20, 95], Choice::Ranked(0), (20, 0.5)),
             ([5, 99, 20, 0], Choice::Ranked(0), (20, 0.5)),
             // Nothing else was meant: the runner refuses it.
