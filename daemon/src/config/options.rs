@@ -456,7 +456,7 @@ fn logging(r: &mut Reader<'_>) -> Logging {
             _ => Err("\"text\" or \"json\"".to_string()),
         }),
         level: r.parsed("logging.level", "info".to_string(), |text: &str| {
-            tracing_subscriber::EnvFilter::try_new(text)
+            text.parse::<tracing_subscriber::filter::Targets>()
                 .map(|_| text.to_string())
                 .map_err(|_| "a level or directives such as \"info\"".to_string())
         }),

@@ -2,19 +2,20 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use super::tail::{Tail, TailLayer};
 use crate::config::{LogFormat, Logging};
 
 /// What decides which lines are written.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Changes which lines are written from now on.
 pub fn set_level(level: &str) {
-    let filter = EnvFilter::try_new(level);
+    let filter = level.parse::<Targets>();
     if let (Some(handle), Ok(filter)) = (FILTER.get(), filter)
         && let Err(error) = handle.reload(filter)
     {
@@ -24,7 +25,8 @@ pub fn set_level(level: &str) {
 
 /// Starts logging for this process; the tail has the newest `lines_max` lines. A second call changes nothing.
 pub fn start(config: &Logging, lines_max: usize) -> Arc<Tail> {
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        (config.level.parse()).unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     let base = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.format {
         LogFormat::Text => base
