@@ -53,4 +53,6 @@ for name in public admin; do
     ! grep 'WARNING' "$dir/$name.log" | grep -v '/admin/v1/events' || fail "the generated $name client is not whole"
 done
 PYTHONPATH=$dir "$venv/bin/python" "$here/use_clients.py" "$base" "$key" "http://127.0.0.1:$((port + 1))" "$token" benches/photos
+"$venv/bin/python" clients/python/generate.py "$dir/public.json" | diff clients/python/cleanplate/models.py - ||
+    fail "clients/python/cleanplate/models.py is not what clients/python/generate.py makes of the document: run it again"
 PYTHONPATH=clients/python "$venv/bin/python" -W error clients/python/test.py "$base" "$key" benches/photos

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import collections.abc
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from dataclasses import dataclass, fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Mapping, Optional, Sequence, Tuple, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["Account", "CleanplateError", "Client", "Result"]
+from .models import Account, Candidate, Result
+
+__all__ = ["Account", "Candidate", "CleanplateError", "Client", "Result"]
 
 Picture = Union[str, Path, bytes]
 Point = Tuple[int, int]
@@ -26,39 +29,19 @@ class CleanplateError(Exception):
         self.status, self.code, self.detail, self.retry_after = status, code, detail, retry_after
 
 
-@dataclass(frozen=True)
-class Result:
-    """A job and, once completed, where its picture is."""
-
-    job_id: str
-    status: str
-    input_filename: str
-    output_url: Optional[str]
-    mask_url: Optional[str]
-    processing_time_ms: Optional[float]
-    error: Optional[str]
-    original_width: int
-    original_height: int
-    output_width: Optional[int]
-    output_height: Optional[int]
-    credits_used: int
-    warnings: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Account:
-    """Who pays: credits that can be spent, and credits held for jobs under way."""
-
-    account_id: str
-    name: str
-    balance: int
-    held: int
-    prices: Mapping[str, int]
-
-
-def _taken(kind: Any, body: Mapping[str, Any]) -> Any:
+def _read(kind: Any, value: Any) -> Any:
     """The fields that `kind` knows; a newer service may tell more."""
-    return kind(**{field.name: body.get(field.name) for field in fields(kind)})
+    inner = get_args(kind)
+    if get_origin(kind) is collections.abc.Sequence:
+        return tuple(_read(inner[0], item) for item in value or ())
+    if value is None:
+        return None
+    if get_origin(kind) is Union:
+        return _read(inner[0], value)
+    if not is_dataclass(kind):
+        return value
+    kinds = get_type_hints(kind)
+    return kind(**{field.name: _read(kinds[field.name], value.get(field.name)) for field in fields(kind)})
 
 
 def _form(files: Mapping[str, Picture]) -> Tuple[str, bytes]:
@@ -116,14 +99,14 @@ class Client:
         idempotency_key: Optional[str] = None,
         **options: Any,
     ) -> Result:
-        """Removes what a mask, points or a box mark. `options`: dilate, feather, output_format, quality, pipeline, webhook_url."""
+        """Removes what a mask, points or a box mark. `options`: dilate, feather, output_format, quality, pipeline, candidates, webhook_url."""
         sent = {"image": image, "mask": mask}
         files = {name: picture for name, picture in sent.items() if picture is not None}
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         prompts = {name: json.dumps(value) for name, value in [("points", points), ("labels", labels), ("box", box)] if value}
         options = {**options, **prompts, "image_url": image_url, "async": "true" if asynchronous else None}
         body = self._call("/v1/services/object-removal", files, headers, **options)
-        return _taken(Result, json.loads(body)["result"])
+        return _read(Result, json.loads(body)["result"])
 
     def segment(
         self, image: Picture, points: Optional[Sequence[Point]] = None, labels: Optional[Sequence[int]] = None, box: Optional[Sequence[int]] = None
@@ -134,7 +117,7 @@ class Client:
 
     def job(self, job_id: str) -> Result:
         """One job as it is now."""
-        return _taken(Result, json.loads(self._call(f"/v1/jobs/{job_id}"))["result"])
+        return _read(Result, json.loads(self._call(f"/v1/jobs/{job_id}"))["result"])
 
     def wait(self, job_id: str, pause_s: float = 0.5) -> Result:
         """Waits until a job has ended, well or not."""
@@ -147,14 +130,14 @@ class Client:
         after = None
         while True:
             page = json.loads(self._call("/v1/jobs", status=status, after=after))
-            yield from (_taken(Result, job["result"]) for job in page["items"])
+            yield from (_read(Result, job["result"]) for job in page["items"])
             after = page["next"]
             if after is None:
                 return
 
     def account(self) -> Account:
         """Balance and prices."""
-        return _taken(Account, json.loads(self._call("/v1/account")))
+        return _read(Account, json.loads(self._call("/v1/account")))
 
     def download(self, url: str) -> bytes:
         """The bytes behind a signed address, which needs no key."""
