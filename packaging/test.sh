@@ -68,6 +68,7 @@ curl -sf $at/docs | grep -o '<title>.*</title>'
 
 say "remove an object by curl"
 remove first.png
+first=$(grep -i '^x-job-id' "$dir/head" | tr -d '\r' | cut -d' ' -f2)
 balance
 
 say "remove an object by the page"
@@ -89,10 +90,18 @@ grep -q '^# of this machine' "$root/etc/cleanplate/cleanplate.toml" || fail "the
 start
 balance
 
+say "upgrade: the data of an earlier version"
+tar -C "$root/srv" -xzf tests/upgrade/data-7.tar.gz
+inside install -m 644 /srv/all.tar /var/lib/cleanplate-earlier.tar
+user cleanplate restore /var/lib/cleanplate-earlier.tar --data /var/lib/cleanplate/earlier
+expected=$(grep -o '"balance": *[0-9]*' "$root/srv/expected.json" | grep -o '[0-9]*')
+user cleanplate accounts list --data /var/lib/cleanplate/earlier --json | tee "$dir/accounts"
+grep -q "\"available\":$expected," "$dir/accounts" || fail "not the $expected credits of then"
+
 say "back up while it runs"
 user cleanplate backup /var/lib/cleanplate/all.tar --results --data /var/lib/cleanplate
 cp "$root/var/lib/cleanplate/all.tar" "$root/srv/all.tar"
-url=$(curl -sf -H "Authorization: Bearer $key" "$at/v1/jobs?rows=1" | grep -o '"output_url":"[^"]*' | cut -d'"' -f4)
+url=$(curl -sf -H "Authorization: Bearer $key" "$at/v1/jobs/$first" | grep -o '"output_url":"[^"]*' | cut -d'"' -f4)
 before=$(balance)
 
 say "destroy"
@@ -105,7 +114,9 @@ user cleanplate restore /var/lib/cleanplate-all.tar --data /var/lib/cleanplate
 start
 [ "$(balance)" = "$before" ] || fail "credits differ after the restore"
 balance
-curl -sf -o "$dir/again.png" "$url" && cmp "$dir/first.png" "$dir/again.png" && echo "the address of the first result is good again"
+curl -sf -o "$dir/again.png" "$url" || fail "the address of the first result is not good again"
+cmp "$dir/first.png" "$dir/again.png" || fail "another result behind its address"
+echo "the address of the first result is good again"
 remove second.png
 cmp "$dir/first.png" "$dir/second.png" || fail "another result"
 stop
