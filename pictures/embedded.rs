@@ -11,6 +11,8 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const BRANDS: [&[u8]; 6] = [b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"];
 /// Base64 characters that are enough to recognise a type: 18 bytes.
 const TEXT_HEAD: usize = 24;
+/// Bytes within which they must stand: half of them may be the zeros of UTF-16, some line breaks.
+const TEXT_HEAD_BYTES_MAX: usize = 256;
 
 /// Whether `bytes` begin like the file of a picture.
 pub(crate) fn is_picture(bytes: &[u8]) -> bool {
@@ -56,26 +58,51 @@ pub(crate) fn foreign(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether `text` is the base64 of a picture, with or without a `data:` prefix, broken into lines or not.
+/// Whether `text` is the base64 of a picture, broken into lines or not, or holds one (a `data:` address, a value in JSON).
 pub(crate) fn is_picture_text(text: &str) -> bool {
-    let text = match text.trim_start().strip_prefix("data:image/") {
-        Some(rest) => rest.split_once(',').map_or("", |(_, data)| data),
-        None => text,
-    };
-    let mut head = String::with_capacity(TEXT_HEAD);
-    let mut rest = text.chars();
-    while head.len() < TEXT_HEAD {
-        match rest.next() {
-            // Line breaks, also as character references.
-            Some('&') => drop(rest.by_ref().find(|&c| c == ';')),
-            Some(c) if c.is_whitespace() => {}
-            Some(c) if c.is_ascii_alphanumeric() || c == '+' || c == '/' => head.push(c),
-            _ => return false,
-        }
+    is_base64_picture(text.trim_start().as_bytes()) || holds_picture(text.as_bytes())
+}
+
+/// Whether `bytes` begin with the base64 of a picture.
+fn is_base64_picture(bytes: &[u8]) -> bool {
+    let decoded = base64_head(bytes).map(|head| STANDARD_NO_PAD.decode(head));
+    decoded.is_some_and(|bytes| bytes.is_ok_and(|bytes| is_picture(&bytes)))
+}
+
+/// The first base64 characters of `bytes`, without line breaks and the zeros of UTF-16; `None` when something else comes first.
+fn base64_head(bytes: &[u8]) -> Option<[u8; TEXT_HEAD]> {
+    let mut head = [0; TEXT_HEAD];
+    let mut rest = bytes.iter().copied().take(TEXT_HEAD_BYTES_MAX);
+    for character in &mut head {
+        *character = loop {
+            match rest.next()? {
+                // Line breaks, also as character references.
+                b'&' => drop(rest.by_ref().find(|&b| b == b';')),
+                b if is_base64(b) => break b,
+                b if is_filling(b) => {}
+                _ => return None,
+            }
+        };
     }
-    STANDARD_NO_PAD
-        .decode(head)
-        .is_ok_and(|bytes| is_picture(&bytes))
+    Some(head)
+}
+
+fn is_base64(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'+' || b == b'/'
+}
+
+/// What may stand between the characters of base64.
+fn is_filling(b: u8) -> bool {
+    b.is_ascii_whitespace() || b == 0
+}
+
+/// Bytes of base64 up to and with its padding; `None` when it reaches to the end.
+fn base64_length(bytes: &[u8]) -> Option<usize> {
+    let end = bytes
+        .iter()
+        .position(|&b| !is_base64(b) && !is_filling(b))?;
+    let padding = bytes[end..].iter().take(4);
+    Some(end + padding.take_while(|&&b| b == b'=' || b == 0).count())
 }
 
 /// Whether a picture begins anywhere in `bytes`.
@@ -94,7 +121,7 @@ pub(crate) fn blank_pictures(bytes: &mut [u8]) -> bool {
     found
 }
 
-/// Where the next JPEG, PNG or WebP at or behind `from` lies. One that breaks off reaches to the end of `bytes`.
+/// Where the next JPEG, PNG or WebP, or the next base64 of a picture, at or behind `from` lies. One that breaks off reaches to the end of `bytes`.
 fn next_picture(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     (from..bytes.len().saturating_sub(3)).find_map(|at| {
         let rest = &bytes[at..];
@@ -104,6 +131,10 @@ fn next_picture(bytes: &[u8], from: usize) -> Option<Range<usize>> {
             b'R' if rest.starts_with(b"RIFF") && rest.get(8..12) == Some(b"WEBP") => {
                 let bytes: Option<[u8; 4]> = rest.get(4..8).and_then(|b| b.try_into().ok());
                 bytes.map(|b| u32::from_le_bytes(b) as usize + 8)
+            }
+            // What the base64 of the types of `is_picture` begins with.
+            b'/' | b'i' | b'U' | b'R' | b'S' | b'T' | b'A' if is_base64_picture(rest) => {
+                base64_length(rest)
             }
             _ => return None,
         };
@@ -171,6 +202,36 @@ mod tests {
         let mut cut = [b"head", &jpeg[..12]].concat();
         assert!(blank_pictures(&mut cut));
         assert_eq!(cut[4..], [0; 12]);
+    }
+
+    #[test]
+    fn base64_within_other_text_is_found_and_blanked_with_its_padding() {
+        let base64 = "/9j/4AAQSkZJRgABAQAA\r\nAQABAAD=";
+        for (before, after) in [
+            (
+                "{\"preview\":\"data:image/jpeg;base64,",
+                "\",\"by\":\"Jane\"}",
+            ),
+            ("thumb=", ""),
+            ("Awww", "; Jane"),
+        ] {
+            let text = format!("{before}{base64}{after}");
+            assert!(is_picture_text(&text), "{text}");
+            let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            for mut bytes in [text.into_bytes(), wide] {
+                assert!(holds_picture(&bytes));
+                assert!(blank_pictures(&mut bytes));
+                let kept: Vec<u8> = bytes.iter().copied().filter(|&b| b != 0).collect();
+                assert_eq!(String::from_utf8(kept).unwrap(), format!("{before}{after}"));
+            }
+        }
+        for text in [
+            "see /9j/ or iVBORw0KGgo",
+            "AAAAHGZ0eXBpc29tAAACAGlzb21pc28y",
+            "path/9j/x.jpg of a long name",
+        ] {
+            assert!(!is_picture_text(text), "{text}");
+        }
     }
 
     #[test]

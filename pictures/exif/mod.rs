@@ -41,9 +41,13 @@ pub(crate) fn orientation(bytes: &[u8]) -> Orientation {
     found().unwrap_or(Orientation::UPRIGHT)
 }
 
-/// The orientation in an entry: BYTE, SHORT or LONG, 1 to 8.
+/// The orientation in an entry: one BYTE, SHORT or LONG, 1 to 8. Several are damage, by which no viewer turns a picture.
 fn value(tiff: &Tiff<'_>, entry: &Entry) -> Option<Orientation> {
-    let number = (entry.tag == ORIENTATION).then(|| tiff.number(entry))??;
+    let mut numbers = tiff.numbers(entry);
+    let number = (entry.tag == ORIENTATION).then(|| numbers.next())??;
+    if numbers.next().is_some() {
+        return None;
+    }
     (1..=8)
         .contains(&number)
         .then(|| Orientation::from_exif(number as u16))
@@ -237,8 +241,8 @@ impl Walk<'_> {
         let packet = &self.tiff.bytes[value.clone()];
         let new = match xmp::tidy(packet, false, self.notes) {
             xmp::Tidied::Same => return,
-            xmp::Tidied::Changed(new) => new,
-            xmp::Tidied::Unsafe => Vec::new(),
+            xmp::Tidied::Changed(new) if new.len() <= value.len() => new,
+            xmp::Tidied::Changed(_) | xmp::Tidied::Unsafe => Vec::new(),
         };
         let mut padded = new;
         padded.resize(value.len(), b' ');

@@ -7,6 +7,9 @@ use crate::embedded::{holds_picture, is_picture_text};
 use crate::notes::Notes;
 use crate::{Limits, Metadata, Orientation, exif, photoshop, xmp};
 
+/// What EXIF and XMP begin with in a JPEG.
+const EXIF_HEAD: &[u8] = b"Exif\0\0";
+const XMP_HEAD: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Most text chunks carried.
 const TEXTS_MAX: usize = 256;
 /// Longest chunk of colour, size and time.
@@ -31,6 +34,9 @@ struct Carried<'n> {
     inflate_left: usize,
     exif_seen: bool,
     xmp_seen: bool,
+    /// EXIF and XMP as older programs write them: hexadecimal digits in a text.
+    raw_exif: Option<Vec<u8>>,
+    raw_xmp: Option<Vec<u8>>,
     unknown: Vec<([u8; 4], Vec<u8>)>,
 }
 
@@ -51,11 +57,14 @@ pub(crate) fn metadata(
         inflate_left: limits.metadata_bytes_max,
         exif_seen: false,
         xmp_seen: false,
+        raw_exif: None,
+        raw_xmp: None,
         unknown: Vec::new(),
     };
     for (kind, body) in &file.chunks {
         carried.add(*kind, body);
     }
+    carried.add_raw();
     carried.add_unknown();
     if file.unended {
         carried.notes.unended = true;
@@ -71,7 +80,14 @@ pub(crate) fn metadata(
 /// The orientation in the first EXIF chunk.
 pub(crate) fn orientation(file: &PngFile<'_>) -> Orientation {
     let first = file.chunks.iter().find(|(kind, _)| kind == b"eXIf");
-    first.map_or(Orientation::UPRIGHT, |(_, body)| exif::orientation(body))
+    first.map_or(Orientation::UPRIGHT, |(_, body)| {
+        exif::orientation(without_head(body))
+    })
+}
+
+/// An EXIF block without the head that it has in a JPEG only, and that some programs write here too.
+fn without_head(block: &[u8]) -> &[u8] {
+    block.strip_prefix(EXIF_HEAD).unwrap_or(block)
 }
 
 impl Carried<'_> {
@@ -80,11 +96,7 @@ impl Carried<'_> {
             b"eXIf" if self.exif_seen => {}
             b"eXIf" => {
                 self.exif_seen = true;
-                let mut block = body.to_vec();
-                match exif::tidy(&mut block, self.notes) {
-                    Some(found) => (self.orientation, self.m.exif) = (found, Some(block)),
-                    None => self.notes.say("the EXIF block was left out: it is damaged"),
-                }
+                self.orientation = self.add_exif(body);
             }
             b"caBX" => self.notes.say(
                 "the content credentials (C2PA) were left out: they vouch for the original picture",
@@ -100,10 +112,31 @@ impl Carried<'_> {
         }
     }
 
+    /// The orientation that the block gave.
+    fn add_exif(&mut self, block: &[u8]) -> Orientation {
+        let mut block = without_head(block).to_vec();
+        let found = exif::tidy(&mut block, self.notes);
+        match found {
+            Some(_) => self.m.exif = Some(block),
+            None => self.notes.say("the EXIF block was left out: it is damaged"),
+        }
+        found.unwrap_or(Orientation::UPRIGHT)
+    }
+
+    /// What stands in texts only. Viewers do not turn a picture by such EXIF, so it is not turned here.
+    fn add_raw(&mut self) {
+        if let Some(block) = self.raw_exif.take().filter(|_| !self.exif_seen) {
+            self.add_exif(&block);
+        }
+        if let Some(packet) = self.raw_xmp.take().filter(|_| !self.xmp_seen) {
+            self.keep_xmp(packet);
+        }
+    }
+
     fn add_text(&mut self, kind: [u8; 4], body: &[u8]) {
         let keyword = body.split(|&b| b == 0).next().unwrap_or(&[]);
-        if &kind == b"iTXt" && keyword == b"XML:com.adobe.xmp" {
-            return self.add_xmp(body);
+        if keyword == b"XML:com.adobe.xmp" {
+            return self.add_xmp(kind, body);
         }
         if self.texts == TEXTS_MAX {
             return self
@@ -116,7 +149,15 @@ impl Carried<'_> {
                 .say("texts that are damaged or inflate to too much were left out");
         };
         if let Some(name) = keyword.strip_prefix(b"Raw profile type ") {
-            let Some(profile) = unhex(&text).filter(|_| matches!(name, b"iptc" | b"8bim")) else {
+            let profile = unhex(&text);
+            let block = profile.as_deref().unwrap_or(&[]);
+            if matches!(name, b"exif" | b"APP1") && block.starts_with(EXIF_HEAD) {
+                return self.raw_exif = profile;
+            }
+            if let (b"xmp" | b"APP1", Some(packet)) = (name, xmp_packet(name, block)) {
+                return self.raw_xmp = Some(packet.to_vec());
+            }
+            let Some(profile) = profile.filter(|_| matches!(name, b"iptc" | b"8bim")) else {
                 let name = String::from_utf8_lossy(&name[..name.len().min(16)]).into_owned();
                 return self.notes.say(format!(
                     "metadata in a text chunk was left out: Raw profile type {name}"
@@ -132,16 +173,21 @@ impl Carried<'_> {
         self.m.png_chunks.push((kind, body.to_vec()));
     }
 
-    fn add_xmp(&mut self, body: &[u8]) {
+    /// XMP belongs into iTXt; some programs write it into the other kinds.
+    fn add_xmp(&mut self, kind: [u8; 4], body: &[u8]) {
         if self.xmp_seen {
             return;
         }
         self.xmp_seen = true;
-        let Some(packet) = self.text(*b"iTXt", body) else {
+        let Some(packet) = self.text(kind, body) else {
             return self
                 .notes
                 .say("the XMP was left out: it is damaged or inflates to too much");
         };
+        self.keep_xmp(packet);
+    }
+
+    fn keep_xmp(&mut self, packet: Vec<u8>) {
         self.m.xmp = match xmp::tidy(&packet, false, self.notes) {
             xmp::Tidied::Same => Some(packet),
             xmp::Tidied::Changed(packet) => Some(packet),
@@ -205,6 +251,12 @@ fn split_text(kind: [u8; 4], body: &[u8]) -> Option<(&[u8], bool)> {
             matches!((compressed, method), (0, _) | (1, 0)).then_some((text, compressed == 1))
         }
     }
+}
+
+/// The packet in a raw profile: the whole of one of the name `xmp`, or behind the head that it has in a JPEG.
+fn xmp_packet<'a>(name: &[u8], block: &'a [u8]) -> Option<&'a [u8]> {
+    let packet = block.strip_prefix(XMP_HEAD);
+    packet.or_else(|| (name == b"xmp" && !block.is_empty()).then_some(block))
 }
 
 /// The bytes of a raw profile: a name, a length and hexadecimal digits, each on lines of their own.

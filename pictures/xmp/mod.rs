@@ -2,6 +2,7 @@
 
 mod names;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use names::{Cause, cause, goes_whole};
@@ -34,9 +35,10 @@ pub(crate) enum Tidied {
 /// Leaves out of `packet` what shows the original or refers to left-out parts, to extended XMP too unless that is kept. The
 /// rest keeps its bytes.
 pub(crate) fn tidy(packet: &[u8], extended_kept: bool, notes: &mut Notes) -> Tidied {
-    let cleaned = std::str::from_utf8(packet).ok().and_then(|text| {
+    let text = text(packet);
+    let cleaned = text.as_ref().and_then(|text| {
         let mut cleaner = Cleaner {
-            text,
+            text: text.as_ref(),
             out: String::new(),
             copied: 0,
             namespaces: HashMap::new(),
@@ -49,7 +51,9 @@ pub(crate) fn tidy(packet: &[u8], extended_kept: bool, notes: &mut Notes) -> Tid
         Some((cleaner.out, cleaner.causes))
     });
     match cleaned {
-        Some((_, causes)) if causes.is_empty() => Tidied::Same,
+        Some((_, causes)) if causes.is_empty() && matches!(text, Some(Cow::Borrowed(_))) => {
+            Tidied::Same
+        }
         Some((out, causes)) => {
             causes.iter().for_each(|cause| cause.note(notes));
             Tidied::Changed(out.into_bytes())
@@ -62,9 +66,24 @@ pub(crate) fn tidy(packet: &[u8], extended_kept: bool, notes: &mut Notes) -> Tid
     }
 }
 
+/// A packet's text: UTF-8 as it is, or UTF-16, which becomes UTF-8 so that what follows finds its properties.
+fn text(packet: &[u8]) -> Option<Cow<'_, str>> {
+    let unit: fn([u8; 2]) -> u16 = match packet {
+        [0xff, 0xfe, ..] | [b'<', 0, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] | [0, b'<', ..] => u16::from_be_bytes,
+        _ => return std::str::from_utf8(packet).ok().map(Cow::Borrowed),
+    };
+    let units: Vec<u16> = packet
+        .chunks_exact(2)
+        .map(|two| unit([two[0], two[1]]))
+        .collect();
+    let text = String::from_utf16(&units).ok()?;
+    Some(Cow::Owned(text.trim_start_matches('\u{feff}').to_string()))
+}
+
 fn longest_base64(packet: &[u8]) -> usize {
     let base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-    let runs = packet.split(|b| !base64(b) && !b.is_ascii_whitespace());
+    let runs = packet.split(|b| !base64(b) && !b.is_ascii_whitespace() && *b != 0);
     runs.map(|run| run.iter().filter(|b| base64(b)).count())
         .max()
         .unwrap_or(0)

@@ -194,6 +194,85 @@ fn no_picture_is_left_in_png_and_webp_metadata() {
     );
 }
 
+/// EXIF and XMP of a PNG as other programs write them: with the head of a JPEG's, as hexadecimal text, in another kind of text.
+#[test]
+fn metadata_in_unusual_places_of_a_png_is_kept_without_its_pictures() {
+    let thumbnails = format!("<xmp:Thumbnails>{BASE64}</xmp:Thumbnails>");
+    let packet = xmp("", &thumbnails)[29..].to_vec();
+    let maker = [0x0f, 1, 2, 0, 6, 0, 0, 0, 26, 0, 0, 0, 0, 0, 0, 0];
+    let exif = [
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0",
+        &maker[..],
+        b"Maker\0",
+        THUMBNAIL,
+    ]
+    .concat();
+    let text = |keyword: &str, text: &[u8]| [keyword.as_bytes(), b"\0", text].concat();
+    let raw = |name: &str, block: &[u8]| {
+        let digits: String = block.iter().map(|b| format!("{b:02x}")).collect();
+        let body = format!("\n{name}\n{:8}\n{digits}\n", block.len());
+        text(&format!("Raw profile type {name}"), body.as_bytes())
+    };
+    let jpeg_packet = [&b"http://ns.adobe.com/xap/1.0/\0"[..], &packet].concat();
+    let wide: Vec<u8> = String::from_utf8(packet.clone())
+        .unwrap()
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for (said_of, kept, chunks) in [
+        ("EXIF preview", "Maker", vec![chunk(b"eXIf", &exif)]),
+        (
+            "EXIF preview",
+            "Maker",
+            vec![chunk(b"tEXt", &raw("exif", &exif))],
+        ),
+        (
+            "EXIF preview",
+            "Maker",
+            vec![chunk(b"tEXt", &raw("APP1", &exif))],
+        ),
+        (
+            "XMP thumbnail",
+            "dc:title",
+            vec![chunk(b"tEXt", &raw("xmp", &packet))],
+        ),
+        (
+            "XMP thumbnail",
+            "dc:title",
+            vec![chunk(b"tEXt", &raw("APP1", &jpeg_packet))],
+        ),
+        (
+            "XMP thumbnail",
+            "dc:title",
+            vec![chunk(b"tEXt", &text("XML:com.adobe.xmp", &packet))],
+        ),
+        (
+            "XMP thumbnail",
+            "dc:title",
+            vec![chunk(
+                b"iTXt",
+                &text("XML:com.adobe.xmp", &[&[0; 4][..], &wide].concat()),
+            )],
+        ),
+        (
+            "text chunk",
+            "IEND",
+            vec![chunk(
+                b"tEXt",
+                &text("State", format!("{{\"view\":\"{BASE64}\"}}").as_bytes()),
+            )],
+        ),
+    ] {
+        let (out, said) = edited(&png("upright.png", &chunks), &EncodeOptions::default());
+        assert!(holds(&out, kept.as_bytes()), "{kept}: {said}");
+        assert!(said.contains(said_of), "{said_of}: {said}");
+        assert!(
+            !holds(&out, b"THUMB") && !holds(&out, BASE64.as_bytes()),
+            "{said_of}"
+        );
+    }
+}
+
 #[test]
 fn iptc_stays_to_the_byte() {
     let iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0e\x1c\x02\x50\0\x08Jane Doe\x1c";
@@ -222,6 +301,7 @@ fn orientation_of_any_whole_type_is_applied_and_odd_ones_keep_the_rest() {
         (4, 1, 6, 6),
         (2, 2, b'6', 1),
         (3, 0, 6, 1),
+        (3, 2, 6, 1),
         (3, 1, 0, 1),
         (3, 1, 9, 1),
     ] {
