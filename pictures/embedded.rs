@@ -11,8 +11,16 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const BRANDS: [&[u8]; 6] = [b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"];
 /// Base64 characters that are enough to recognise a type: 18 bytes.
 const TEXT_HEAD: usize = 24;
+/// What the base64 of such files begins with.
+const TEXT_STARTS: [&[u8; 4]; 7] = [
+    b"/9j/", b"iVBO", b"UklG", b"R0lG", b"SUkq", b"TU0A", b"AAAA",
+];
+/// And the seventh and eighth character of those that begin with the length of a box: `ftyp`, `JXL ` and `jP  ` follow.
+const BOX_TEXTS: [&[u8; 2]; 3] = [b"Z0", b"pY", b"pQ"];
 /// Bytes within which they must stand: half of them may be the zeros of UTF-16, some line breaks.
 const TEXT_HEAD_BYTES_MAX: usize = 256;
+/// Longest character reference of a line break behind its `&`, such as `#x0A;`, in UTF-16 too.
+const REFERENCE_BYTES_MAX: usize = 16;
 
 /// Whether `bytes` begin like the file of a picture.
 pub(crate) fn is_picture(bytes: &[u8]) -> bool {
@@ -69,20 +77,34 @@ fn is_base64_picture(bytes: &[u8]) -> bool {
     decoded.is_some_and(|bytes| bytes.is_ok_and(|bytes| is_picture(&bytes)))
 }
 
-/// The first base64 characters of `bytes`, without line breaks and the zeros of UTF-16; `None` when something else comes first.
+/// The first base64 characters of `bytes`, without line breaks and the zeros of UTF-16; `None` when something else comes first, or they
+/// are no picture's.
 fn base64_head(bytes: &[u8]) -> Option<[u8; TEXT_HEAD]> {
     let mut head = [0; TEXT_HEAD];
     let mut rest = bytes.iter().copied().take(TEXT_HEAD_BYTES_MAX);
-    for character in &mut head {
-        *character = loop {
+    for at in 0..TEXT_HEAD {
+        head[at] = loop {
             match rest.next()? {
                 // Line breaks, also as character references.
-                b'&' => drop(rest.by_ref().find(|&b| b == b';')),
+                b'&' => drop(
+                    rest.by_ref()
+                        .take(REFERENCE_BYTES_MAX)
+                        .find(|&b| b == b';')?,
+                ),
                 b if is_base64(b) => break b,
                 b if is_filling(b) => {}
                 _ => return None,
             }
         };
+        // What is none is left soon: this is asked at every byte of a text.
+        let none = match at {
+            3 => !TEXT_STARTS.iter().any(|start| head.starts_with(*start)),
+            7 => head.starts_with(b"AAAA") && !BOX_TEXTS.iter().any(|text| head[6..8] == **text),
+            _ => false,
+        };
+        if none {
+            return None;
+        }
     }
     Some(head)
 }

@@ -126,6 +126,18 @@ pub fn attacks() -> Vec<(&'static str, Vec<u8>)> {
             "JPEG: 60,000 comments, within the limit",
             jpeg(|_| segment(0xfe, &[b'x'; 100]).repeat(60_000)),
         ),
+        (
+            "JPEG: comments that could all be base64",
+            jpeg(|_| segment(0xfe, &[b'A'; 65_533]).repeat(180)),
+        ),
+        (
+            "JPEG: comments of base64 in many lines",
+            jpeg(|_| segment(0xfe, &b"A\nAA\n ".repeat(10_000)).repeat(180)),
+        ),
+        (
+            "JPEG: comments of broken references",
+            jpeg(|_| segment(0xfe, &b"A&".repeat(32_000)).repeat(180)),
+        ),
         ("JPEG: 25 MB of fill bytes", jpeg(|n| vec![0xff; n])),
         (
             "JPEG: 25 MB of stuffed zeros",
