@@ -53,6 +53,8 @@ const ROWS: &[Row] = &[
     ("http://ns.google.com/photos/1.0/depthmap/", "GDepth", ALL, Cause::Depth),
     ("http://ns.google.com/photos/1.0/focus/", "GFocus", ALL, Cause::Depth),
     ("http://ns.google.com/photos/1.0/camera/", "GCamera", &["MotionPhoto", "MicroVideo"], Cause::Motion),
+    ("http://ns.oplus.com/photos/1.0/camera/", "OpCamera", &["MotionPhoto", "OLivePhoto", "VideoLength"], Cause::Motion),
+    ("http://ns.xiaomi.com/photos/1.0/camera/", "MiCamera", &["XMPMeta"], Cause::Parts),
     ("http://ns.google.com/photos/1.0/container/", "Container", ALL, Cause::Parts),
     ("http://ns.google.com/photos/1.0/container/", "GContainer", ALL, Cause::Parts),
     ("http://ns.google.com/photos/1.0/container/item/", "Item", ALL, Cause::Parts),

@@ -94,6 +94,17 @@ fn what_points_at_left_out_parts_goes_too() {
         "motion photo",
     );
     leaves(
+        (
+            " OpCamera:OLivePhotoVersion=\"2\" OpCamera:VideoLength=\"3012\" MiCamera:XMPMeta=\"&lt;subimage/>\" MiCamera:Mode=\"x\"",
+            " MiCamera:Mode=\"x\"",
+        ),
+        (
+            "<OpCamera:MotionPhotoOwner>a</OpCamera:MotionPhotoOwner>",
+            "",
+        ),
+        "motion photo",
+    );
+    leaves(
         (" hdrgm:Version=\"1.0\"", ""),
         ("<hdrgm:GainMapMax>3</hdrgm:GainMapMax>", ""),
         "HDR gain map",
