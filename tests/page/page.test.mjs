@@ -57,6 +57,16 @@ use('a key is asked for before anything else, refused with a reason, and typed w
   await page.until(() => !document.getElementById('key-dialog').open);
   await page.until(() => /credits/.test(document.getElementById('account').textContent));
   assert.notEqual(await page.tab.evaluate(() => document.activeElement.id), 'key', 'the focus leaves the field');
+  const kept = () => page.tab.evaluate(() => [sessionStorage.getItem('key'), localStorage.getItem('key')]);
+  assert.deepEqual(await kept(), [daemon.key, null], 'until the tab is closed');
+  await page.tab.click('#account');
+  await page.appears('key-dialog');
+  await page.tab.$eval('#key', (input) => { input.value = ''; });
+  await page.tab.type('#key', daemon.key);
+  await page.tab.click('[name="keep"][value="browser"]');
+  await page.tab.click('#key-form [type="submit"]');
+  await page.until(() => !document.getElementById('key-dialog').open);
+  assert.equal((await kept())[1], daemon.key, 'in the browser, where that was chosen');
 });
 
 use('paint, undo, redo, zoom, remove, and undo across the removal', {}, async (page) => {
@@ -93,6 +103,11 @@ use('paint, undo, redo, zoom, remove, and undo across the removal', {}, async (p
   await page.tab.keyboard.up('Alt');
   await page.until((before) => Number(document.getElementById('size').value) > before, size);
   assert.equal((await page.look()).scale, scale, 'with Alt the wheel changes the brush, not the zoom');
+  const wheeled = await page.tab.$eval('#size', (input) => Number(input.value));
+  await page.tab.keyboard.press('[');
+  assert.ok((await page.tab.$eval('#size', (input) => Number(input.value))) < wheeled);
+  await page.tab.keyboard.press(']');
+  assert.ok((await page.tab.$eval('#size', (input) => Number(input.value))) >= wheeled);
   await page.tab.setViewport({ width: 1100, height: 700 });
   await page.until(() => document.getElementById('view').width === 1100);
   assert.equal((await page.look()).scale, scale, 'a window of another size keeps the zoom');
@@ -141,6 +156,8 @@ use('rectangle, lasso, invert, grow and clear', {}, async (page) => {
   assert.ok(shown > square * 1.15, 'growing is shown before it is done');
   await page.tab.$eval('#grow', (input) => input.dispatchEvent(new Event('change')));
   assert.ok(Math.abs((await page.share()) - shown) < 1e-3);
+  await page.tab.$eval('#grow', (input) => { input.value = '-20'; input.dispatchEvent(new Event('input')); input.dispatchEvent(new Event('change')); });
+  assert.ok(Math.abs((await page.share()) - square) < 0.006, 'shrinking takes away what growing gave');
   await page.tab.click('#clear');
   assert.equal(await page.share(), 0);
   await page.tab.keyboard.press('Escape');
@@ -257,6 +274,14 @@ use('the original of all steps is seen while its button is held, and leaving wit
   for (const [n, place] of places.entries()) assert.ok(difference(await shown(...place), before[n]) <= 2, 'the photo before the first step');
   await page.tab.mouse.up();
   for (const [n, place] of places.entries()) assert.ok(difference(await shown(...place), after[n]) <= 2, 'and the result again');
+  const unsaved = () => page.studio((studio) => studio.doc.unsaved);
+  await page.studio((studio) => { studio.doc.kept = studio.now.picture; });
+  assert.equal(await unsaved(), false, 'what was downloaded is no loss');
+  await page.tab.keyboard.down('Control');
+  await page.tab.keyboard.press('z');
+  await page.tab.keyboard.up('Control');
+  await page.until(async () => (await import('/assets/studio.js')).studio.now.steps.length > 0);
+  assert.equal(await unsaved(), true, 'marks are work, and an earlier result is another than the downloaded one');
   const asked = new Promise((done) => { page.tab.once('dialog', async (dialog) => { await dialog.accept(); done(dialog.type()); }); });
   await page.tab.close({ runBeforeUnload: true });
   assert.equal(await asked, 'beforeunload');
@@ -316,6 +341,16 @@ use('several photos with one mask, removed together and taken along as a ZIP', {
   await page.until(() => [...document.querySelectorAll('#strip .pick span')].every((span) => span.textContent === 'marked'));
   await page.shot('batch');
   await page.axe('several photos');
+  await page.tab.click('#more-button');
+  await page.tab.click('#invert');
+  await page.tab.keyboard.press('Escape');
+  await press('Remove in 3');
+  await page.appears('ask');
+  assert.match(await page.text('ask-text'), /In 1 of 3 photos/);
+  await page.tab.click('#ask-no');
+  await page.until(() => !document.getElementById('ask').open);
+  assert.equal(await page.studio((studio) => studio.docs.every((doc) => doc.state === 'ready')), true, 'nothing was ordered');
+  await page.tab.click('#undo');
   await press('Remove in 3');
   await page.appears('progress');
   await page.shot('batch-running');
@@ -353,7 +388,13 @@ use('a result is downloaded in another format as the service writes it', {}, asy
   const { folder, arrives } = await downloads(page);
   await page.example('boat');
   await page.drag([0.45, 0.6], [0.5, 0.6]);
+  await page.tab.click('#more-button');
+  await page.tab.type('#dilate', '2');
+  await page.tab.type('#feather', '5');
+  await page.tab.keyboard.press('Escape');
+  const ordered = page.tab.waitForRequest((request) => request.method() === 'POST' && request.url().includes('object-removal'));
   await page.remove();
+  for (const option of ['dilate=2', 'feather=5']) assert.ok((await ordered).url().includes(option), `${option} in ${(await ordered).url()}`);
   await page.tab.click('#download');
   await page.appears('download-dialog');
   await page.tab.select('#format', 'image/webp');
@@ -408,7 +449,19 @@ use('keys alone mark, and remove', {}, async (page) => {
   for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight']) await page.tab.keyboard.press(key);
   await page.tab.keyboard.up('Shift');
   await page.tab.keyboard.press('Enter');
-  assert.ok((await page.share()) > stroke * 1.5);
+  const boxed = await page.share();
+  assert.ok(boxed > stroke * 1.5);
+  await page.tab.keyboard.press('l');
+  await page.tab.focus('#view');
+  await page.tab.keyboard.down('Shift');
+  for (const keys of [['ArrowUp', 'ArrowUp'], ['ArrowRight', 'ArrowRight'], ['ArrowDown', 'ArrowLeft']]) {
+    for (const key of keys) await page.tab.keyboard.press(key);
+    await page.tab.keyboard.press('Enter');
+  }
+  assert.equal(await page.share(), boxed, 'an open lasso marks nothing');
+  await page.tab.keyboard.press('Enter');
+  await page.tab.keyboard.up('Shift');
+  assert.ok((await page.share()) > boxed * 1.05, 'a second Enter closes it');
   await page.tab.keyboard.down('Control');
   await page.tab.keyboard.press('Enter');
   await page.tab.keyboard.up('Control');
@@ -452,6 +505,13 @@ use('in the dark', { dark: true }, async (page) => {
   await page.drag([0.3, 0.3], [0.4, 0.5]);
   await page.shot('dark');
   await page.axe('a photo in the dark');
+});
+
+use('on a phone in the dark', { dark: true, viewport: PHONE }, async (page) => {
+  await page.axe('the empty page on a phone in the dark');
+  await page.example('beach');
+  await page.shot('phone-dark');
+  await page.axe('a photo on a phone in the dark');
 });
 
 for (const dark of [false, true]) {
@@ -528,8 +588,10 @@ test('Firefox paints, clicks and removes too', async () => {
     await page.remove();
     assert.match(await page.text('status'), /^Done in/);
     await page.tool('object');
-    await page.tab.mouse.click(...(await page.at(0.5, 0.75)));
-    await page.until(() => document.getElementById('object-bar').checkVisibility() || document.getElementById('status').className === 'alarm');
+    const before = await page.share();
+    await page.tab.mouse.click(...(await page.at(0.3, 0.65)));
+    await page.appears('object-bar');
+    assert.ok((await page.share()) > before, 'a click marks');
     await page.shot('firefox');
     await page.axe('Firefox');
     await page.close();

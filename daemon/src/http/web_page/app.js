@@ -97,8 +97,7 @@ async function example(name) {
 }
 
 async function closeDoc(doc) {
-  const lost = !doc.saved || doc.marked;
-  if (lost && !(await ask(`Close ${doc.name}?`, 'What was done to it was not downloaded.', 'Close it'))) return;
+  if (doc.unsaved && !(await ask(`Close ${doc.name}?`, 'What was done to it was not downloaded.', 'Close it'))) return;
   await studio.close(doc);
 }
 
@@ -107,8 +106,13 @@ function choose(tool) {
   $('tool-icon').setAttribute('href', `#i-${tool}`);
   $('tool-name').textContent = document.querySelector(`[data-tool="${tool}"] span`).textContent;
   toggleMenu(false);
-  if (studio.doc && (tool === 'object' || tool === 'box')) finder.prepare(studio.now.picture, studio.doc.size);
+  warm();
   refresh();
+}
+
+/** Where objects are to be looked for, the service looks at the photo before it is asked. */
+function warm() {
+  if (studio.doc && ['object', 'box'].includes(tools.tool)) finder.prepare(studio.now.picture, studio.doc.size);
 }
 
 function toggleMenu(on) {
@@ -177,6 +181,7 @@ async function remove() {
     const reply = await removal.remove(doc, options(), mask);
     if (!reply) return say('Cancelled; nothing was charged');
     await account.refresh();
+    warm();
     say([`Done in ${(reply.result.processing_time_ms / 1000).toFixed(1)} s`, ...reply.result.warnings].join('. '));
   });
 }
@@ -189,6 +194,10 @@ async function spread() {
 async function removeAll() {
   const docs = studio.docs.filter((doc) => doc.marked && doc.state !== 'running');
   tools.abandon();
+  say('');
+  const much = docs.filter((doc) => studio.shareOf(doc) > removal.SHARE_ASKED).length;
+  const told = `In ${much} of ${docs.length} photos the mark covers more than ${removal.SHARE_ASKED * 100} %. Is that what shall go?`;
+  if (much && !(await ask('Remove that much?', told, 'Remove it'))) return;
   const controller = new AbortController();
   ui.batch = { total: docs.length, controller };
   refresh();
@@ -303,7 +312,7 @@ function on(id, type, act) {
 function wire() {
   studio.addEventListener('change', refresh);
   studio.addEventListener('draw', draw);
-  studio.addEventListener('select', () => { fitMargins(); draw(); view.fit(); });
+  studio.addEventListener('select', () => { fitMargins(); draw(); view.fit(); warm(); });
   studio.addEventListener('offline', watchService);
   for (const button of document.querySelectorAll('[data-tool]')) button.addEventListener('click', () => choose(button.dataset.tool));
   for (const button of document.querySelectorAll('[data-example]')) button.addEventListener('click', () => act(() => example(button.dataset.example)));
@@ -353,7 +362,7 @@ function wire() {
     if (event.dataTransfer.files.length) act(() => add(event.dataTransfer.files));
   });
   addEventListener('paste', (event) => { if (event.clipboardData.files.length) act(() => add(event.clipboardData.files)); });
-  addEventListener('beforeunload', (event) => { if (studio.docs.some((doc) => !doc.saved || doc.state === 'running')) event.preventDefault(); });
+  addEventListener('beforeunload', (event) => { if (studio.docs.some((doc) => doc.unsaved)) event.preventDefault(); });
 }
 
 wire();

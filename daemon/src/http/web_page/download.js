@@ -129,8 +129,7 @@ export async function download(everything) {
       const { name, blob } = await result(docs[0]);
       save(blob, name);
     }
-    // What was removed in the meantime is not in the file.
-    docs.filter((doc) => doc.now.picture === shown.get(doc)).forEach((doc) => { doc.saved = true; });
+    docs.forEach((doc) => { doc.kept = shown.get(doc); });
     studio.changed();
   } catch (error) {
     say(error.message, true);

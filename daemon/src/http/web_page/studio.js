@@ -50,8 +50,9 @@ export class Picture {
 class Doc {
   constructor(file) {
     const picture = new Picture(file);
-    Object.assign(this, { name: file.name || 'picture.png', type: file.type, state: 'ready', done: null, note: '', saved: true, thumb: '', size: null, controller: null });
+    Object.assign(this, { name: file.name || 'picture.png', type: file.type, state: 'ready', done: null, note: '', thumb: '', size: null, controller: null });
     this.history = new History({ picture, steps: [], object: null });
+    this.kept = picture; // what was downloaded last, or opened
   }
 
   get now() {
@@ -65,6 +66,11 @@ class Doc {
 
   get marked() {
     return this.now.steps.length > 0;
+  }
+
+  /** Whether something would be lost with it: marks, a removal under way, a result that was not downloaded. */
+  get unsaved() {
+    return this.marked || this.state === 'running' || (this.changed && this.now.picture !== this.kept);
   }
 }
 
@@ -155,7 +161,6 @@ class Studio extends EventTarget {
   async advance(doc, picture) {
     await picture.open();
     doc.history.push({ picture, steps: [], object: null });
-    doc.saved = false;
     await this.#thumb(doc);
     if (doc === this.doc) await this.settle();
     else picture.close();
@@ -177,6 +182,13 @@ class Studio extends EventTarget {
     const mask = doc === this.doc ? this.mask : new Mask(...doc.size);
     mask.render(doc.now.steps);
     return { png: await mask.png(), ...mask.measure() };
+  }
+
+  /** The share of the photo that a document's mask marks. */
+  shareOf(doc) {
+    const mask = doc === this.doc ? this.mask : new Mask(...doc.size);
+    mask.render(doc.now.steps);
+    return mask.measure().share;
   }
 
   /** The present mask on every other photo that has none; returns on how many. */

@@ -30,6 +30,7 @@ export class Tools {
   #space = false;
   #pen = false;
   #corner = null;
+  #corners = null; // of a lasso that keys draw
 
   constructor(view, on) {
     this.view = view;
@@ -77,6 +78,7 @@ export class Tools {
     this.#gesture = null;
     Object.assign(this, { lasso: null, box: null });
     this.#corner = null;
+    this.#corners = null;
     this.#stopKeys();
     if (studio.doc) studio.mask.render(studio.now.steps);
     studio.changed();
@@ -87,6 +89,7 @@ export class Tools {
     this.view.canvas.setPointerCapture(event.pointerId);
     this.#pointers.set(event.pointerId, event);
     this.cursor = null;
+    if (this.#corners) this.abandon();
     if (this.#pointers.size > 1) {
       // Two fingers zoom: what the first of them began was none of it.
       this.abandon();
@@ -245,6 +248,7 @@ export class Tools {
     this.ring = this.#brushes ? { x: this.cursor[0], y: this.cursor[1], radius: this.#radius } : null;
     if (this.#gesture?.step && this.#pen) studio.mask.extend(this.#gesture.step, this.cursor);
     if (this.#corner) this.box = [...this.#corner, ...this.cursor];
+    if (this.#corners) this.lasso = [...this.#corners, this.cursor];
     this.on.cursor(this.cursor);
   }
 
@@ -281,9 +285,25 @@ export class Tools {
       this.#corner = null;
       this.box = null;
       this.#boxed(box, event.altKey);
-    } else if (this.tool !== 'lasso') {
+    } else if (this.tool === 'lasso') this.#setCorner(event.altKey);
+    else {
       this.#corner = this.cursor;
       this.box = [...this.cursor, ...this.cursor];
     }
+  }
+
+  /** A corner of the lasso where the cursor is; a second one at the same place closes it. */
+  #setCorner(erase) {
+    const corners = this.#corners ?? [];
+    const last = corners.at(-1);
+    if (last?.[0] !== this.cursor[0] || last[1] !== this.cursor[1]) {
+      this.#corners = [...corners, this.cursor];
+      this.lasso = this.#corners;
+      return;
+    }
+    this.#corners = null;
+    this.lasso = null;
+    if (corners.length > 2) this.#shape(corners, erase);
+    else studio.changed();
   }
 }
