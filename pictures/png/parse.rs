@@ -160,6 +160,8 @@ impl<'a> PngFile<'a> {
         limits: &Limits,
     ) -> Result<(), ImageError> {
         match &kind {
+            // Behind the image data it is out of place, and the picture is a still one to every reader.
+            b"acTL" if self.data => {}
             b"acTL" => {
                 let frames = body.first_chunk().map_or(0, |b| u32::from_be_bytes(*b));
                 self.frames = self.frames.or(Some(frames));

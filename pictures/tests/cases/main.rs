@@ -393,6 +393,11 @@ fn one_frame_is_a_still_picture_and_two_are_not() {
     unsupported(&png("upright.png", &[animation(2), frame(0)]));
     // Its frame is another picture than the one that everybody sees.
     unsupported(&png("upright.png", &[animation(1)]));
+    // Behind the image data no reader heeds it.
+    let end = still.len() - 12;
+    let late = [&still[..end], &animation(2), &still[end..]].concat();
+    assert_eq!(read(&late).samples, read(&still).samples);
+    assert!(!holds(&edited(&late, &EncodeOptions::default()).0, b"acTL"));
 
     let still = fixture("lossy.webp");
     let photo = read(&still);
