@@ -333,13 +333,22 @@ fn a_repeated_batch_is_charged_once() {
 #[test]
 fn a_crash_in_the_middle_loses_no_credit_and_no_finished_result() {
     const PAIRS: usize = 20;
+    // The last takes so long that the crash comes before its end, however late this thread gets to it.
+    let form = pairs(PAIRS - 1)
+        .file("images", "long.png", &png(photo(1600, 1200)))
+        .file(
+            "masks",
+            "m.png",
+            &png(mask(1600, 1200, [300, 300, 1300, 900])),
+        );
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), "");
     let key = daemon.key();
     let once = [("Idempotency-Key", "crash")];
     let (addr, sent_key) = (daemon.addr.clone(), key.clone());
+    let sent = form.clone();
     let client = std::thread::spawn(move || {
-        let form = pairs(PAIRS);
+        let form = sent;
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .build()
@@ -382,7 +391,7 @@ fn a_crash_in_the_middle_loses_no_credit_and_no_finished_result() {
         "{done_before} pairs were done before the crash"
     );
 
-    let reply = daemon.post_with(BATCH, Some(&key), &once, &pairs(PAIRS));
+    let reply = daemon.post_with(BATCH, Some(&key), &once, &form);
     assert_eq!(
         reply.status,
         200,

@@ -26,12 +26,16 @@ public_per_minute = 100000
 allowed = ["fast"]
 `;
 
+/** A port that nobody listens on, below those that the system gives to connections: a daemon is started on it again. */
 async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const free = await new Promise((done) => server.once('listening', () => done(true)).once('error', () => done(false)));
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 /** A running daemon. */

@@ -57,8 +57,8 @@ fn changes_are_told_across_processes() {
     let mut took = Vec::new();
     let mut job = early;
     for _ in 0..5 {
-        let start = Instant::now();
         job = processing(&here, owner).id;
+        let start = Instant::now();
         told.await_all(&[(job, JobStatus::Processing)]);
         took.push(start.elapsed());
     }
