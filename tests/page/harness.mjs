@@ -170,6 +170,8 @@ export class Page {
 
   /** Removes what is marked and waits for the end. */
   async remove() {
+    // What an earlier one said is no answer.
+    await this.tab.$eval('#status', (node) => { node.textContent = ''; });
     await this.tab.click('#remove');
     await this.until(() => /^(Done|0 of|[1-9])|failed/.test(document.getElementById('status').textContent));
   }
