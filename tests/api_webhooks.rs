@@ -225,12 +225,7 @@ fn receivers_that_hang_delay_nobody_else() {
         },
     );
     let (url, calls) = receiver(&[200]);
-    let accepted = daemon.post(&path(&url), Some(&key), &form());
-    assert_eq!(accepted.status, 202);
-    let job = format!("/v1/jobs/{}", accepted.json()["job_id"].as_str().unwrap());
-    wait_until("its job ends", Duration::from_secs(60), || {
-        daemon.get(&job, Some(&key)).json()["status"] == "completed"
-    });
+    assert_eq!(daemon.post(&path(&url), Some(&key), &form()).status, 202);
     calls
         .recv_timeout(Duration::from_secs(8))
         .expect("another account's webhook waits for receivers that hang");

@@ -46,14 +46,14 @@ fn a_database_that_another_process_locks_is_503_soon_and_charges_nothing() {
             );
             assert!(took < Duration::from_secs(6), "{took:?}");
         }
-        let reason = readyz(&daemon, 503, Duration::from_secs(10));
+        let reason = readyz(&daemon, 503, Duration::from_secs(3));
         assert!(reason.contains("locked by another process"), "{reason}");
         assert_eq!(daemon.get("/v1/account", Some(&key)).status, 200);
         let reply = running.join().unwrap();
         assert!(matches!(reply.status, 200 | 503), "{}", text(&reply));
         other.execute_batch("ROLLBACK").unwrap();
     });
-    readyz(&daemon, 200, Duration::from_secs(30));
+    readyz(&daemon, 200, Duration::from_secs(5));
     nothing_held(&daemon, &key);
     assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
     let (reserved, settled, released) = ledger(&daemon);

@@ -299,7 +299,7 @@ fn a_store_that_stops_in_mid_job_costs_nothing_and_is_told() {
         let refused = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
         assert_eq!(refused.status, 503);
         assert!(
-            began.elapsed() < Duration::from_secs(3),
+            began.elapsed() < Duration::from_secs(2),
             "refused without waiting for it"
         );
         server.resume();

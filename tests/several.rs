@@ -221,7 +221,7 @@ fn processes_share_what_each_of_them_is_asked() {
     let second = made["key"].as_str().unwrap().to_string();
     assert_eq!(two.get("/v1/account", Some(&second)).status, 200);
     crate::shared_store::tool(&one, &["keys", "revoke", made["id"].as_str().unwrap()]);
-    wait_until("it opens no door", Duration::from_secs(30), || {
+    wait_until("it opens no door", Duration::from_secs(5), || {
         two.get("/v1/account", Some(&second)).status == 401
     });
     // Without a worker a job waits, and is done by the next.

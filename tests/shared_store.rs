@@ -92,7 +92,7 @@ fn an_object_is_removed_once_across_restarts_of_server_and_daemon() {
         post(&daemon, "one").json()["job_id"],
         first.json()["job_id"]
     );
-    wait_until("the books are checked", Duration::from_secs(30), || {
+    wait_until("the books are checked", Duration::from_secs(5), || {
         daemon.get("/healthz", None).json()["status"] == "ok"
     });
 }

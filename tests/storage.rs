@@ -149,7 +149,7 @@ fn full_volume(volume: &Volume) {
     let cycles = std::env::var("TEST_CYCLES").map_or(3, |text| text.parse().unwrap());
     for cycle in 0..cycles {
         full_under_a_job(volume, &daemon, &key, &large);
-        readyz(&daemon, 200, Duration::from_secs(30));
+        readyz(&daemon, 200, Duration::from_secs(5));
         let (stop, full) = (AtomicBool::new(false), AtomicBool::new(false));
         let (done, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
@@ -187,7 +187,7 @@ fn full_volume(volume: &Volume) {
             });
             kept_back(&daemon);
             let filler = volume.fill(0);
-            let reason = readyz(&daemon, 503, Duration::from_secs(10));
+            let reason = readyz(&daemon, 503, Duration::from_secs(3));
             // From now on: until then a call may still find the room that it asked for.
             full.store(true, Ordering::SeqCst);
             assert!(reason.starts_with("volume full"), "{reason}");
@@ -207,7 +207,7 @@ fn full_volume(volume: &Volume) {
             assert!(met(), "cycle {cycle}: no call met the full volume");
             drop(filler);
         });
-        readyz(&daemon, 200, Duration::from_secs(30));
+        readyz(&daemon, 200, Duration::from_secs(5));
         let again = daemon.post(REMOVAL, Some(&key), &form);
         assert_eq!(again.status, 200, "cycle {cycle}: {}", text(&again));
     }
@@ -263,9 +263,9 @@ fn ends_are_recorded_although_a_filler_takes_every_byte_at_once() {
                 assert!(matches!(reply.status, 200 | 507), "{}", text(&reply));
             }
             nothing_held(&daemon, &key);
-            assert!(readyz(&daemon, 503, Duration::from_secs(10)).starts_with("volume full"));
+            assert!(readyz(&daemon, 503, Duration::from_secs(3)).starts_with("volume full"));
         });
-        readyz(&daemon, 200, Duration::from_secs(30));
+        readyz(&daemon, 200, Duration::from_secs(5));
         let (image, hole) = small_pair();
         let again = daemon.post(REMOVAL, Some(&key), &Form::pair(&image, &hole));
         assert_eq!(again.status, 200, "{}", text(&again));
@@ -331,9 +331,9 @@ fn a_volume_that_takes_no_more_files_refuses_at_once_and_is_over_by_itself() {
         let reply = daemon.post(REMOVAL, Some(&key), &form);
         assert_eq!(reply.status, 507, "{}", text(&reply));
         assert!(reply.header("Retry-After").is_some() && text(&reply).contains("more files"));
-        assert!(readyz(&daemon, 503, Duration::from_secs(10)).contains("more files"));
+        assert!(readyz(&daemon, 503, Duration::from_secs(3)).contains("more files"));
         volume.remount("nr_inodes=100000");
-        readyz(&daemon, 200, Duration::from_secs(30));
+        readyz(&daemon, 200, Duration::from_secs(5));
         assert_eq!(daemon.post(REMOVAL, Some(&key), &form).status, 200);
         nothing_held(&daemon, &key);
     });

@@ -440,10 +440,16 @@ fn cancelling_one_run_of_a_group_leaves_the_others_alone() {
     std::thread::scope(|scope| {
         let run = scope.spawn(|| runner.run(&pipeline, request(0, (64, 48)), &meet));
         device.await_asked();
+        let stopped = Instant::now();
         meet.stop.store(true, Ordering::SeqCst);
         assert!(matches!(
             run.join().unwrap(),
             Err(PluginError::Cancelled { .. })
         ));
+        assert!(
+            stopped.elapsed() < Duration::from_millis(1200),
+            "{:?}",
+            stopped.elapsed()
+        );
     });
 }

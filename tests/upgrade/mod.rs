@@ -132,7 +132,7 @@ fn old_and_new_processes_share_a_database() {
         whole - (done + 1) * price,
         "each charged once"
     );
-    wait_until("the books are checked", Duration::from_secs(30), || {
+    wait_until("the books are checked", Duration::from_secs(5), || {
         new.get("/healthz", None).json()["status"] == "ok"
     });
 }

@@ -75,8 +75,7 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
     let (_dir, store) = store();
     let (feed, job) = (Arc::new(Feed::new(&*store).unwrap()), accept(&*store));
     let (stop, told_all) = (AtomicBool::new(false), AtomicBool::new(false));
-    let alone = Feed::new(&*store).unwrap();
-    let (read, slow, span) = std::thread::scope(|scope| {
+    let (read, slow) = std::thread::scope(|scope| {
         let teller = scope.spawn(|| {
             loop {
                 let ending = stop.load(Ordering::Relaxed);
@@ -104,9 +103,7 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        // A busy machine holds up what shares nothing as well: the same work without the feed tells how often.
-        let (mut slow, mut slow_alone) = (0, 0);
-        let is_slow = |since: Instant| usize::from(since.elapsed() > Duration::from_millis(2));
+        let mut slow = 0;
         let started = Instant::now();
         for at in 0..CHANGES {
             let due = started + Duration::from_micros(200) * at as u32;
@@ -119,23 +116,16 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
             };
             let before = Instant::now();
             feed.job_changed(&change);
-            slow += is_slow(before);
-            let before = Instant::now();
-            alone.job_changed(&change);
-            slow_alone += is_slow(before);
+            slow += usize::from(before.elapsed() > Duration::from_millis(2));
         }
         stop.store(true, Ordering::Relaxed);
         teller.join().unwrap();
         told_all.store(true, Ordering::Relaxed);
-        (
-            reader.join().unwrap(),
-            slow.saturating_sub(slow_alone),
-            started.elapsed(),
-        )
+        (reader.join().unwrap(), slow)
     });
     assert!(
         slow < CHANGES / 100,
-        "{slow} of {CHANGES} changes took longer than 2 ms more often than where nobody reads"
+        "{slow} of {CHANGES} changes took longer than 2 ms"
     );
     let mut told = 0;
     for text in &read {
@@ -150,7 +140,5 @@ fn thousands_of_changes_a_second_hold_nobody_up() {
         told += jobs + data["data"]["omitted"].as_u64().unwrap() as usize;
     }
     assert_eq!(told, CHANGES, "every change is told or counted");
-    // However long it took: an event each time that the teller looked.
-    let looks = span.as_millis() as usize / 20 + 2;
-    assert!(read.len() <= looks, "{} events", read.len());
+    assert!(read.len() < 400, "{} events", read.len());
 }

@@ -54,18 +54,12 @@ fn changes_are_told_across_processes() {
     // At once, before it can be listening.
     let early = accept(&here, owner).id;
     told.await_all(&[(early, JobStatus::Pending)]);
-    let mut took = Vec::new();
-    let mut job = early;
-    for _ in 0..5 {
-        job = processing(&here, owner).id;
-        let start = Instant::now();
-        told.await_all(&[(job, JobStatus::Processing)]);
-        took.push(start.elapsed());
-    }
-    took.sort();
+    let start = Instant::now();
+    let job = processing(&here, owner).id;
+    told.await_all(&[(job, JobStatus::Processing)]);
     assert!(
-        took[2] < Duration::from_secs(1),
-        "by notification, not by looking: {took:?}"
+        start.elapsed() < Duration::from_secs(1),
+        "by notification, not by looking"
     );
     let failure = Failure::new(FailureCode::Cancelled, "");
     assert!(matches!(
