@@ -177,18 +177,21 @@ class Studio extends EventTarget {
     return this.settle();
   }
 
-  /** The mask of a document as a file, the share of the photo that it marks, and the box around that. */
-  async maskOf(doc) {
+  #maskOf(doc) {
     const mask = doc === this.doc ? this.mask : new Mask(...doc.size);
     mask.render(doc.now.steps);
+    return mask;
+  }
+
+  /** The mask of a document as a file, the share of the photo that it marks, and the box around that. */
+  async maskOf(doc) {
+    const mask = this.#maskOf(doc);
     return { png: await mask.png(), ...mask.measure() };
   }
 
   /** The share of the photo that a document's mask marks. */
   shareOf(doc) {
-    const mask = doc === this.doc ? this.mask : new Mask(...doc.size);
-    mask.render(doc.now.steps);
-    return mask.measure().share;
+    return this.#maskOf(doc).measure().share;
   }
 
   /** The present mask on every other photo that has none; returns on how many. */
